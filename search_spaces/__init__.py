@@ -1,0 +1,1 @@
+"""Search spaces: one function of a trial each."""

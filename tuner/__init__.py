@@ -1,0 +1,1 @@
+"""Tune, track and judge networks that tell signal from background."""

@@ -1,0 +1,83 @@
+"""Exceptions that a user may meet.
+
+TunerError
+├── StudyError        a study file, its problem, its settings or its search space does not hold
+├── EventsError       events cannot be read, or are not what the problem says they are
+├── SplitsError       events cannot be split or prepared
+├── SearchError       a search cannot be started, resumed or opened
+│   └── TrainingError     one trial cannot go on (not-a-number loss, out of memory); the sweep does
+├── DeviceError       a device that is not there
+├── FolderError       a folder that cannot be written
+└── MissingPackage    an optional package that is not installed
+
+A message says what must hold, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class TunerError(Exception):
+    """Root of every error that tuner raises on purpose."""
+
+
+class StudyError(TunerError):
+    """A study file, its problem, its settings or its search space does not hold."""
+
+
+class EventsError(TunerError):
+    """Events cannot be read, or are not what the problem says they are."""
+
+
+class SplitsError(TunerError):
+    """Events cannot be split or prepared."""
+
+
+class SearchError(TunerError):
+    """A search cannot be started, resumed or opened."""
+
+
+class TrainingError(SearchError):
+    """One trial cannot go on; the sweep does."""
+
+
+class DeviceError(TunerError):
+    """A device that is not there."""
+
+
+class FolderError(TunerError):
+    """A folder that cannot be written."""
+
+
+class MissingPackage(TunerError):
+    """An optional package that is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f'{purpose} needs the package "{package}", which is not installed. '
+            f'Install it with: pip install "signal-tuner[{extra}]"'
+        )
+
+
+def suggest_name(name: object, known: Iterable[object]) -> str:
+    """Return `` Did you mean "..."?`` for the nearest known name, or an empty string."""
+    near = get_close_matches(str(name), [str(k) for k in known], n=1)
+    return f' Did you mean "{near[0]}"?' if near else ""
+
+
+def name_all(names: Iterable[object], *, most: int = 12) -> str:
+    """Return names quoted and joined by commas, the first `most` of them."""
+    listed = list(names)
+    text = ", ".join(f'"{name}"' for name in listed[:most])
+    return text + (f" and {len(listed) - most} more" if len(listed) > most else "")
+
+
+def raise_together(problems: Sequence[str], error: type[TunerError], subject: str) -> None:
+    """Raise one `error` that tells all `problems` of a subject at once; nothing where there are none."""
+    if len(problems) == 1:
+        raise error(f"{subject}: {problems[0]}")
+    if problems:
+        lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+        raise error(f"{subject} has {len(problems)} problems:\n{lines}")

@@ -1,0 +1,126 @@
+"""Step 0, frame: the question, the events that may answer it, and what counts as a good answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from tuner.errors import StudyError, raise_together
+from tuner.metrics.figures_of_merit import Auc, FigureOfMerit
+from tuner.metrics.working_points import WorkingPoint, Youden
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@runtime_checkable
+class EventSource(Protocol):
+    """A place that events come from: a file, a download, a simulation."""
+
+    def read(self) -> pd.DataFrame:
+        """Return all events, one a row. Raise `EventsError` where that is not possible."""
+        ...
+
+    def describe(self) -> str:
+        """Return the source in a few words, for messages and the report."""
+        ...
+
+    def at(self, path: Path) -> EventSource:
+        """Return the same source, read from another place (`--events`)."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ballpark:
+    """A result that others had on the same problem: what to expect before any training."""
+
+    name: str
+    """Who or what reached it."""
+    auc: float
+    """Area under the ROC curve, 0.5 to 1."""
+    source: str
+    """Where the figure comes from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """The framed question. Each column of the events has one role; columns without one are features."""
+
+    question: str
+    """What a person wants to know, as a sentence."""
+    events: EventSource | str | Path
+    """Where the events are: a source, or a path such as `events.parquet`, `"events/*.root:tree"`."""
+    label: str
+    """Column that says what an event is."""
+    signal: object
+    """Value of the label column that means signal; the one other value means background."""
+    features: tuple[str, ...] | None = None
+    """Columns that are inputs. None: all columns that have no other role."""
+    weight: str | None = None
+    """Column of event weights. None: every event counts as one."""
+    observers: tuple[str, ...] = ()
+    """Columns that are looked at but are never inputs, such as a mass."""
+    event_id: str | None = None
+    """Column that names the event; rows that share it never come into different parts."""
+    ignored: tuple[str, ...] = ()
+    """Columns that are left out."""
+    undefined: float | None = None
+    """Value that stands for "not defined", such as -999. Not-a-number always does."""
+    optimum: str | None = None
+    """Observer that no network can beat (an exact likelihood ratio), where it is known."""
+    figure_of_merit: FigureOfMerit = field(default_factory=Auc)
+    """What the winner is chosen by, on validation."""
+    working_point: WorkingPoint = field(default_factory=Youden)
+    """Rule for the cut on the score; chosen on validation, frozen for test."""
+    ballparks: tuple[Ballpark, ...] = ()
+    """What others reached."""
+
+    def __post_init__(self) -> None:
+        for name in ("observers", "ignored", "ballparks", "features"):
+            value = getattr(self, name)
+            if isinstance(value, list):
+                object.__setattr__(self, name, tuple(value))
+        problems = list(_find_role_problems(self))
+        if not self.question.strip():
+            problems.append("`question` is empty. Say in a sentence what the events are to tell.")
+        raise_together(problems, StudyError, "This problem")
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Column name to role, for every column that the problem names."""
+        named = {self.label: "label"}
+        for role in ("weight", "event_id"):
+            if (column := getattr(self, role)) is not None:
+                named[column] = role.replace("_", " ")
+        named |= dict.fromkeys(self.ignored, "ignored") | dict.fromkeys(self.observers, "observer")
+        if self.optimum is not None:
+            named[self.optimum] = "observer"
+        return named | dict.fromkeys(self.features or (), "feature")
+
+    @property
+    def all_observers(self) -> tuple[str, ...]:
+        """Observers, the optimum among them."""
+        extra = () if self.optimum is None or self.optimum in self.observers else (self.optimum,)
+        return self.observers + extra
+
+
+def _find_role_problems(problem: Problem) -> list[str]:
+    """Return a sentence for each column that was given two roles."""
+    given: dict[str, list[str]] = {}
+    for role in ("label", "weight", "event_id"):
+        if (column := getattr(problem, role)) is not None:
+            given.setdefault(column, []).append(role)
+    for role in ("features", "observers", "ignored"):
+        value = getattr(problem, role)
+        if isinstance(value, str):
+            return [f'`{role}` must be a tuple of column names, but is the text "{value}". Write ("{value}",).']
+        for column in value or ():
+            given.setdefault(column, []).append(role)
+    if problem.optimum is not None and "observers" not in given.get(problem.optimum, []):
+        given.setdefault(problem.optimum, []).append("optimum")
+    return [
+        f'Column "{column}" has more than one role: {", ".join(roles)}. Leave one.'
+        for column, roles in given.items()
+        if len(roles) > 1
+    ]

@@ -1,0 +1,113 @@
+"""The folder of one study's run: everything that a sweep makes, and nothing is written elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import FolderError
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names of what lies in `runs/<study>/`. Deleting the folder undoes the sweep."""
+
+    path: Path
+
+    def create(self) -> RunFolder:
+        """Make the folder. Raise `FolderError` where it cannot be written."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / f".probe-{os.getpid()}"
+            probe.write_text("")
+            probe.unlink()
+        except OSError as error:
+            raise FolderError(
+                f'The run folder must be writable, but "{self.path}" is not ({error.strerror}). '
+                "Choose another place with --folder."
+            ) from error
+        return self
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal: every trial, embedded default storage."""
+        return self.path / "journal.log"
+
+    @property
+    def provenance(self) -> Path:
+        """Versions, commit, seed, hash of the events, command lines."""
+        return self.path / "provenance.json"
+
+    @property
+    def splits(self) -> Path:
+        """Prepared train, validation and test parts, memory-mapped by workers."""
+        return self.path / "splits"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Best-epoch parameters of trials."""
+        return self.path / "checkpoints"
+
+    @property
+    def artifacts(self) -> Path:
+        """Optuna's artifact store, shown by Optuna Dashboard."""
+        return self.path / "artifacts"
+
+    @property
+    def wandb(self) -> Path:
+        """Weights & Biases' runs."""
+        return self.path / "wandb"
+
+    @property
+    def figures(self) -> Path:
+        """Figures as PNG and PDF."""
+        return self.path / "figures"
+
+    @property
+    def evaluation(self) -> Path:
+        """Every figure of merit that was measured, as JSON."""
+        return self.path / "evaluation.json"
+
+    @property
+    def scores(self) -> Path:
+        """Scores of the test part, as Parquet."""
+        return self.path / "scores.parquet"
+
+    @property
+    def openings(self) -> Path:
+        """One line for each time that the test part was opened."""
+        return self.path / "test_openings.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The page that a person reads."""
+        return self.path / "report.html"
+
+    @property
+    def logs(self) -> Path:
+        """What the workers printed."""
+        return self.path / "logs"
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash, never meets half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    if isinstance(content, str):
+        partial.write_text(content, encoding="utf-8")
+    else:
+        partial.write_bytes(content)
+    partial.replace(path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object from a file; an empty one where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON object atomically."""
+    write_atomically(path, json.dumps(content, indent=2, default=str) + "\n")

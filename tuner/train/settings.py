@@ -1,0 +1,86 @@
+"""What a trial is made of: a network's settings and how it is trained. No torch here: search spaces import this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from tuner.errors import StudyError, raise_together
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OptimizerKind = Literal["adamw", "adam", "sgd"]
+ScheduleKind = Literal["constant", "cosine", "flat-cosine"]
+
+
+class NetworkSettings(Protocol):
+    """A frozen dataclass that builds a network.
+
+    Fields marked `field(metadata=KNOB)` may differ between the members of a pack; all others are structure:
+    they fix the shapes of tensors and the path through the code.
+    """
+
+    def build(self, d_in: int) -> nn.Module:
+        """Return a network that maps features [n, d_in] to one logit each, [n]."""
+        ...
+
+
+KNOB = {"knob": True}
+"""Metadata of a settings field that members of one pack need not share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How a network is trained. Optimizer kind and batch size are structure, all others are knobs."""
+
+    optimizer: OptimizerKind = "adamw"
+    """AdamW (arXiv:1711.05101), Adam (arXiv:1412.6980), or SGD with Nesterov momentum."""
+    batch_size: int = 256
+    """Events in a step. An epoch is cut into equal batches of the size nearest to this."""
+    lr: float = 1e-3
+    """Learning rate at its highest."""
+    weight_decay: float = 0.0
+    """Decoupled for AdamW, added to the gradient for Adam and SGD. Matrices only, never biases and norms."""
+    momentum: float = 0.9
+    """Momentum of SGD; beta_1 of Adam and AdamW."""
+    beta2: float = 0.999
+    """beta_2 of Adam and AdamW."""
+    schedule: ScheduleKind = "cosine"
+    """Constant; a cosine down to zero over the budget's epochs; constant for half of them, then the cosine."""
+    warmup: float = 0.05
+    """Share of all steps in which the learning rate rises linearly from zero."""
+    label_smoothing: float = 0.0
+    """Labels become 1 - s/2 and s/2. Leave at zero where scores are to be probabilities."""
+    clip_norm: float = 1.0
+    """Longest gradient (Euclidean norm over the network); infinity for no clipping."""
+    patience: int = 16
+    """Epochs without a better validation figure after which training stops."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "`batch_size` must be at least 2": self.batch_size >= 2,
+            "`lr` must be above 0": self.lr > 0,
+            "`weight_decay` must not be negative": self.weight_decay >= 0,
+            "`momentum` must be in [0, 1)": 0 <= self.momentum < 1,
+            "`beta2` must be in [0, 1)": 0 <= self.beta2 < 1,
+            "`warmup` must be in [0, 1)": 0 <= self.warmup < 1,
+            "`label_smoothing` must be in [0, 1)": 0 <= self.label_smoothing < 1,
+            "`clip_norm` must be above 0": self.clip_norm > 0,
+            "`patience` must be at least 1": self.patience >= 1,
+            '`optimizer` must be "adamw", "adam" or "sgd"': self.optimizer in ("adamw", "adam", "sgd"),
+            '`schedule` must be "constant", "cosine" or "flat-cosine"': self.schedule
+            in ("constant", "cosine", "flat-cosine"),
+        }
+        broken = [
+            f"{text}, but is {getattr(self, text.split('`')[1])!r}." for text, holds in checks.items() if not holds
+        ]
+        raise_together(broken, StudyError, "TrainingSettings")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One setting, whole: what a search space returns and a trial trains."""
+
+    network: NetworkSettings
+    training: TrainingSettings = TrainingSettings()

@@ -1,0 +1,107 @@
+"""A study: problem, search space and budget, and how the space is searched. No torch and no Optuna imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tuner.errors import StudyError, raise_together
+from tuner.prepare.preparation import Preparation
+from tuner.problem import Problem
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.trial import Trial
+
+    from tuner.train.settings import Settings
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """A function of a trial, and what the search may know of it. Made by `search_space`."""
+
+    suggest: Callable[[Trial], Settings]
+    """Samples one setting."""
+    structure: tuple[str, ...] = ()
+    """Parameters that fix tensor shapes and code path; a pack's members share them."""
+    warm_starts: tuple[Mapping[str, Any], ...] = ()
+    """Parameters of known good settings, tried first."""
+
+    def __call__(self, trial: Trial) -> Settings:
+        """Sample one setting."""
+        return self.suggest(trial)
+
+
+def search_space(
+    *, structure: Sequence[str] = (), warm_starts: Sequence[Mapping[str, Any]] = ()
+) -> Callable[[Callable[[Trial], Settings]], SearchSpace]:
+    """Name the structure parameters and the warm starts of the function below.
+
+    A structure name may end in `*`: `"mlp.width*"` stands for `mlp.width_1`, `mlp.width_2`, ...
+    A warm start need not name every parameter: the sampler draws the others.
+    """
+
+    def wrap(suggest: Callable[[Trial], Settings]) -> SearchSpace:
+        return SearchSpace(suggest, tuple(structure), tuple(warm_starts))
+
+    return wrap
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much a sweep may spend. It ends with whatever is spent first."""
+
+    trials: int = 64
+    """Trials that completed or were pruned; failed ones are not counted, up to as many again."""
+    epochs: int = 30
+    """Epochs of a trial that is not pruned."""
+    minutes: float | None = None
+    """Wall time of one call; None for no limit."""
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"`{name}` must be a whole number of at least 1, but is {value!r}."
+            for name, value in (("trials", self.trials), ("epochs", self.epochs))
+            if not isinstance(value, int) or value < 1
+        ]
+        if self.minutes is not None and not self.minutes > 0:
+            problems.append(f"`minutes` must be above 0 or None, but is {self.minutes!r}.")
+        raise_together(problems, StudyError, "Budget")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A whole study: complete in one file; a variant is `dataclasses.replace(study, ...)`."""
+
+    name: str
+    """Name of the run folder, of the Optuna study and of the W&B group."""
+    problem: Problem
+    """What is asked, of which events."""
+    search_space: SearchSpace | Callable[[Trial], Settings]
+    """Function of a trial that returns `Settings`."""
+    budget: Budget = field(default_factory=Budget)
+    """Trials, epochs, minutes."""
+    preparation: Preparation = field(default_factory=Preparation)
+    """How events are split, scaled and weighted for training."""
+    seed: int = 0
+    """Each trial's seed follows from this and its number."""
+    sampler: Callable[[int], BaseSampler] | None = None
+    """Makes an Optuna sampler from a seed. None: TPE, multivariate."""
+    pruner: Callable[[int], BasePruner] | None = None
+    """Makes an Optuna pruner from the number of epochs. None: Hyperband with factor 3."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.name or any(c in self.name for c in '/\\:*?"<>|') or self.name.startswith("."):
+            problems.append(f"`name` must be usable as the name of a folder, but is {self.name!r}.")
+        if not callable(self.search_space):
+            problems.append(f"`search_space` must be a function of a trial, but is {self.search_space!r}.")
+        raise_together(problems, StudyError, "This study")
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space with its structure and warm starts; a plain function has neither."""
+        given = self.search_space
+        return given if isinstance(given, SearchSpace) else SearchSpace(given)
