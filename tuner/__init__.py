@@ -1,1 +1,62 @@
 """Tune, track and judge networks that tell signal from background."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuner.evaluate.step import evaluate as evaluate
+    from tuner.predict.export import export as export
+    from tuner.predict.step import predict as predict
+    from tuner.prepare.preparation import Preparation as Preparation
+    from tuner.problem import Ballpark as Ballpark
+    from tuner.problem import Problem as Problem
+    from tuner.report.step import report as report
+    from tuner.train.settings import KNOB as KNOB
+    from tuner.train.settings import Settings as Settings
+    from tuner.train.settings import TrainingSettings as TrainingSettings
+    from tuner.tune.search import Search as Search
+    from tuner.tune.search import open_search as open_search
+    from tuner.tune.study import Budget as Budget
+    from tuner.tune.study import Study as Study
+    from tuner.tune.study import search_space as search_space
+    from tuner.tune.study_file import check_study as check_study
+    from tuner.tune.study_file import load_study as load_study
+    from tuner.tune.sweep import sweep as sweep
+
+try:
+    __version__ = version("signal-tuner")
+except PackageNotFoundError:
+    __version__ = "unknown"
+
+_ROOMS = {
+    "Ballpark": "tuner.problem",
+    "Budget": "tuner.tune.study",
+    "KNOB": "tuner.train.settings",
+    "Preparation": "tuner.prepare.preparation",
+    "Problem": "tuner.problem",
+    "Search": "tuner.tune.search",
+    "Settings": "tuner.train.settings",
+    "Study": "tuner.tune.study",
+    "TrainingSettings": "tuner.train.settings",
+    "check_study": "tuner.tune.study_file",
+    "export": "tuner.predict.export",
+    "load_study": "tuner.tune.study_file",
+    "open_search": "tuner.tune.search",
+    "search_space": "tuner.tune.study",
+    "sweep": "tuner.tune.sweep",
+}
+_STEPS = ("evaluate", "metrics", "models", "predict", "report")
+
+__all__ = [*_ROOMS, *_STEPS]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `import tuner` stays light."""
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
+    if name in _STEPS:
+        return import_module(f"tuner.{name}")
+    raise AttributeError(f'module "tuner" has no attribute "{name}"')

@@ -52,6 +52,16 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def curves(self) -> Path:
+        """Epochs of each trial, as CSV."""
+        return self.path / "curves"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a worker asks for trials."""
+        return self.path / ".lock"
+
+    @property
     def artifacts(self) -> Path:
         """Optuna's artifact store, shown by Optuna Dashboard."""
         return self.path / "artifacts"

@@ -1,0 +1,42 @@
+"""Scores: the network's answer for events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The network's output for events, in the order of the events: higher is more signal-like."""
+
+    values: np.ndarray
+    """Float64 [n], in (0, 1): the probability of signal where both classes were as likely."""
+    labels: np.ndarray | None = None
+    """[n], 1 signal, 0 background; None where the events do not say."""
+    weights: np.ndarray | None = None
+    """Event weights [n]; None where the events have none."""
+    trial: int | None = None
+    """Number of the trial whose network it is."""
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.values)
+
+    def frame(self) -> pd.DataFrame:
+        """Return a table: score, and label and weight where they are known."""
+        columns = {"score": self.values, "label": self.labels, "weight": self.weights}
+        return pd.DataFrame({name: column for name, column in columns.items() if column is not None})
+
+    def save(self, path: str | Path) -> Path:
+        """Write the table as CSV or Parquet, by the path's ending; return the path."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            self.frame().to_parquet(path, index=False)
+        else:
+            self.frame().to_csv(path, index=False)
+        return path

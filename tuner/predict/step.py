@@ -1,0 +1,41 @@
+"""Step 8, predict: scores of new events, or of a part of the study's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tuner.predict.network import choose_trial, load_network, score_events
+from tuner.predict.scores import Scores
+from tuner.prepare.splits import Part
+from tuner.read.events import Events
+from tuner.read.step import read_features
+from tuner.tune.search import Search
+
+
+def predict(
+    search: Search, events: str | Path | Events, *, trial: int | None = None, device: str | None = None
+) -> Scores:
+    """Return the winner's scores (or those of the trial of that number) for events, in their order.
+
+    events: a path that the study's reader understands, or events that were read. Labels and weights come along
+    where the file has their columns. Raise `EventsError` where a feature is missing, `SearchError` where no trial
+    is complete.
+    """
+    chosen = choose_trial(search, trial)
+    network = load_network(search, chosen)
+    if not isinstance(events, Events):
+        events = read_features(search.study.problem, Path(events))
+    x = search.splits.preprocessing.transform(events.table)
+    return Scores(score_events(network, x, device), events.labels, events.weights, chosen.number)
+
+
+def score_part(search: Search, part: str, *, trial: int | None = None, device: str | None = None) -> np.ndarray:
+    """Return the scores of the "train", "validation" or "test" part of the study's events, float64 [n].
+
+    Whoever scores the test part has opened it: `tuner.evaluate` does, and logs it.
+    """
+    chosen = choose_trial(search, trial)
+    prepared: Part = getattr(search.splits, part)
+    return score_events(load_network(search, chosen), prepared.x, device)

@@ -1,0 +1,32 @@
+"""Which device trains, and in which precision."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+
+from tuner.errors import DeviceError
+
+
+def find_device(name: str | None = None) -> torch.device:
+    """Return the named device; without a name a GPU where there is one, else the CPU. Raise `DeviceError`."""
+    if name is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        n_gpus = torch.cuda.device_count()
+        there = ", ".join(["cpu", *(f"cuda:{i}" for i in range(n_gpus))])
+        raise DeviceError(f'`device` must be one that is here, but is "{name}". Here are: {there}.') from error
+    return device
+
+
+def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return the context of a forward pass: bfloat16 on a CUDA device that has it, float32 elsewhere."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+        return torch.autocast("cuda", dtype=torch.bfloat16)
+    return contextlib.nullcontext()

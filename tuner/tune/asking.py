@@ -1,0 +1,110 @@
+"""Asking for trials: within the budget, with a pack's structure, never twice the same."""
+
+from __future__ import annotations
+
+import fnmatch
+import traceback
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.trial import Trial, TrialState
+
+from tuner.errors import SearchError, TunerError
+from tuner.train.settings import Settings
+from tuner.train.structure import find_structure
+from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, WORKER, reap_trials
+from tuner.tune.samplers import SeededSampler, derive_seed
+from tuner.tune.search import Search
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that waits to be trained."""
+
+    trial: Trial
+    settings: Settings
+    structure: Hashable
+    seed: int
+    resumes: int
+    """Number of the trial that it goes on with; its own where it is a new one."""
+
+
+class Asker:
+    """Asks Optuna for trials on behalf of one worker."""
+
+    def __init__(self, search: Search, sampler: SeededSampler, worker: str) -> None:
+        self.search = search
+        self.study = search.study
+        self.optuna_study = search.optuna_study
+        self.sampler = sampler
+        self.worker = worker
+        self.optuna_study.sampler = sampler
+        self.lock = FileLock(search.folder.lock)
+
+    def ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
+        """Return a trial with the `fixed` parameters, or None where the budget is spent.
+
+        An enqueued setting comes first and keeps its own structure. A setting that cannot be built is told as
+        failed and the next is asked for; `SearchError` where too many fail.
+        """
+        while True:
+            trial = self._ask_within_budget(fixed or {})
+            if trial is None:
+                return None
+            try:
+                settings = self.study.space(trial)
+                if not isinstance(settings, Settings):
+                    raise SearchError(f"A search space must return `Settings`, but returned {settings!r}.")
+                structure = find_structure(settings)
+            except Exception as error:
+                self._tell_failed(trial, error)
+                continue
+            resumes = int(trial.user_attrs.get(RESUMES, trial.number))
+            seed = derive_seed(self.study.seed, resumes, purpose=1)
+            return Asked(trial, settings, structure, seed, resumes)
+
+    def fix_structure(self, trial: Trial) -> dict[str, Any]:
+        """Return the structure parameters of a trial."""
+        patterns = self.study.space.structure
+        return {n: v for n, v in trial.params.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
+
+    def _ask_within_budget(self, fixed: Mapping[str, Any]) -> Trial | None:
+        with self.lock:
+            reap_trials(self.optuna_study)
+            trials = self.optuna_study.get_trials(deepcopy=False)
+            states = [t.state for t in trials]
+            n_failed = sum(t.state == TrialState.FAIL and not t.user_attrs.get(INTERRUPTED) for t in trials)
+            n_good = states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED)
+            self._check_failures(trials, n_failed, n_good)
+            if n_good + states.count(TrialState.RUNNING) >= self.study.budget.trials:
+                return None
+            self.sampler.fixed = fixed
+            trial = self.optuna_study.ask()
+            trial.set_user_attr(WORKER, self.worker)
+            return trial
+
+    def _check_failures(self, trials: list[optuna.trial.FrozenTrial], n_failed: int, n_good: int) -> None:
+        """Raise `SearchError` where trials fail and fail."""
+        most = self.study.budget.trials if n_good else min(10, self.study.budget.trials)
+        if n_failed >= most:
+            reasons = [t.user_attrs[REASON] for t in trials if t.state == TrialState.FAIL and REASON in t.user_attrs]
+            raise SearchError(
+                f"{n_failed} trials failed and {n_good} did not; the search stops. "
+                f"The last reason: {reasons[-1] if reasons else 'unknown'}"
+            )
+
+    def _tell_failed(self, trial: Trial, error: Exception) -> None:
+        trial.set_user_attr(REASON, describe_error(error))
+        self.optuna_study.tell(trial, state=TrialState.FAIL)
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error as the reason of a failed trial: our own in its words, others with the last lines of its trace."""
+    if isinstance(error, TunerError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
+    return f"{type(error).__name__}: {error} ({places})"[:1500]

@@ -1,0 +1,61 @@
+"""Where a search comes from: what one needs to do it again."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tuner.run_folder import RunFolder, read_json, write_json
+from tuner.tune.study import Study
+
+PACKAGES = ("signal-tuner", "torch", "optuna", "numpy", "pandas", "scikit-learn", "wandb", "matplotlib")
+
+
+def record_call(folder: RunFolder, study: Study, *, events_digest: str, device: str, workers: int) -> None:
+    """Add a call of a sweep to the run folder's `provenance.json`."""
+    record = read_json(folder.provenance)
+    record |= {
+        "study": study.name,
+        "seed": study.seed,
+        "split_seed": study.preparation.seed,
+        "events_digest": events_digest,
+        "versions": {name: _find_version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "platform": platform.platform(),
+    }
+    call = {
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "git_commit": find_commit(Path.cwd()),
+        "device": device,
+        "workers": workers,
+        "trials": study.budget.trials,
+        "epochs": study.budget.epochs,
+    }
+    record.setdefault("calls", []).append(call)
+    write_json(folder.provenance, record)
+
+
+def find_commit(folder: Path) -> str | None:
+    """Return the commit of the checkout that `folder` is in, with "+changes" where it is not clean; None outside."""
+    state = _ask_git(folder, "status", "--porcelain", "--untracked-files=no")
+    commit = _ask_git(folder, "rev-parse", "HEAD")
+    return None if commit is None else commit + ("+changes" if state else "")
+
+
+def _ask_git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _find_version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,169 @@
+"""The product of steps 5 and 6: a study's trials, its winner, and the folder they lie in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.errors import SearchError
+from tuner.run_folder import RunFolder
+from tuner.tune.leases import INTERRUPTED, REASON, find_workers
+from tuner.tune.storage import open_storage
+from tuner.tune.study import Study
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+    from tuner.prepare.splits import Splits
+
+FIGURE = "tuner:figure"
+BEST_EPOCH = "tuner:best_epoch"
+EPOCHS = "tuner:epochs"
+N_PARAMETERS = "tuner:n_parameters"
+PACK = "tuner:pack"
+WARM_START = "tuner:warm_start"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial, as it stands in the storage."""
+
+    number: int
+    state: str
+    """complete, pruned, failed, interrupted (goes on in a later trial), running or waiting."""
+    params: Mapping[str, Any]
+    distributions: Mapping[str, Any]
+    """Optuna's distribution of each parameter: range, log or not, choices."""
+    value: float | None
+    """Best weighted validation AUC so far."""
+    figure: float | None
+    """The problem's figure of merit on validation, at the best epoch."""
+    best_epoch: int | None
+    epochs: int
+    """Epochs trained."""
+    reason: str | None
+    """Why it ended."""
+    n_parameters: int | None
+    """Parameters of its network."""
+    started: datetime | None
+    finished: datetime | None
+    warm_start: bool
+    """Whether its setting was given by the search space and not sampled."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time, shared with the other members of its pack."""
+        if self.started is None or self.finished is None:
+            return None
+        return (self.finished - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class Search:
+    """A study, its run folder, and what its storage holds at this moment."""
+
+    study: Study
+    folder: RunFolder
+    storage_url: str | None = None
+
+    @cached_property
+    def optuna_study(self) -> optuna.Study:
+        """The Optuna study. Raise `SearchError` where there is none yet."""
+        import optuna
+
+        if self.storage_url is None and not self.folder.journal.exists():
+            raise SearchError(_tell_missing(self))
+        storage = open_storage(self.folder.journal, self.storage_url)
+        try:
+            return optuna.load_study(study_name=self.study.name, storage=storage)
+        except KeyError as error:
+            raise SearchError(_tell_missing(self)) from error
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial, by number."""
+        return tuple(_record(trial) for trial in self.optuna_study.get_trials(deepcopy=False))
+
+    @property
+    def winner(self) -> TrialRecord | None:
+        """The complete trial with the best figure of merit on validation; of equals the first."""
+        complete = [t for t in self.trials if t.state == "complete" and t.figure is not None]
+        return max(complete, key=lambda t: (t.figure, -t.number), default=None)
+
+    @property
+    def workers(self) -> Mapping[str, bool]:
+        """Workers that have not left, and whether each lives."""
+        return find_workers(self.optuna_study.user_attrs)
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The prepared parts, memory-mapped."""
+        from tuner.prepare.splits import load_splits
+
+        return load_splits(self.folder.splits)
+
+    def curve(self, trial: int) -> pd.DataFrame:
+        """Return a trial's epochs: epoch, train_loss, validation_loss, validation_auc, lr; no rows where none are kept."""
+        import pandas as pd
+
+        path = self.curve_path(trial)
+        if not path.exists():
+            return pd.DataFrame(columns=["epoch", "train_loss", "validation_loss", "validation_auc", "lr"])
+        return pd.read_csv(path)
+
+    def curve_path(self, trial: int) -> Path:
+        """Return where a trial's epochs are kept."""
+        return self.folder.curves / f"trial_{trial:05d}.csv"
+
+    def resume_path(self, trial: int) -> Path:
+        """Return where an interrupted trial's state is kept."""
+        return self.folder.checkpoints / f"trial_{trial:05d}.resume.pt"
+
+    def checkpoint_path(self, trial: int) -> Path:
+        """Return where a trial's best-epoch parameters are kept."""
+        return self.folder.checkpoints / f"trial_{trial:05d}.pt"
+
+
+def open_search(study: Study, folder: str | Path = "runs", storage: str | None = None) -> Search:
+    """Return the search of a study that was started before. Raise `SearchError` where it was not."""
+    search = Search(study, RunFolder(Path(folder) / study.name), storage)
+    _ = search.optuna_study
+    return search
+
+
+def _tell_missing(search: Search) -> str:
+    place = search.storage_url or search.folder.journal
+    return (
+        f'There must be a search of study "{search.study.name}", but "{place}" holds none. '
+        "Start it with `tuner sweep`, or name its place with --folder or --storage."
+    )
+
+
+def _record(trial: optuna.trial.FrozenTrial) -> TrialRecord:
+    """Return Optuna's trial as ours."""
+    attributes = trial.user_attrs
+    state = {"FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())
+    if state == "failed" and attributes.get(INTERRUPTED):
+        state = "interrupted"
+    reported = trial.intermediate_values
+    value = trial.value if trial.value is not None else max(reported.values(), default=None)
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        params=trial.params,
+        distributions=trial.distributions,
+        value=value,
+        figure=attributes.get(FIGURE),
+        best_epoch=attributes.get(BEST_EPOCH),
+        epochs=attributes.get(EPOCHS, max(reported, default=0)),
+        reason=attributes.get(REASON),
+        n_parameters=attributes.get(N_PARAMETERS),
+        started=trial.datetime_start,
+        finished=trial.datetime_complete,
+        warm_start=bool(attributes.get(WARM_START)),
+    )

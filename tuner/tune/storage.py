@@ -1,0 +1,33 @@
+"""Where trials are kept: a journal file in the run folder, or a database by URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuner.errors import SearchError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+
+def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
+    """Return Optuna's storage: the journal file, or the database that `url` names.
+
+    A `url` without `://` is the path of another journal file. Raise `SearchError` where it cannot be opened.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        if url is None or "://" not in url:
+            path = journal if url is None else Path(url)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(str(path)))
+        return optuna.storages.RDBStorage(url)
+    except Exception as error:
+        raise SearchError(
+            f'The storage must be a database URL or a journal file that can be opened, but "{url or journal}" '
+            f"cannot: {error}"
+        ) from error

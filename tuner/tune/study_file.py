@@ -1,0 +1,117 @@
+"""Read a study from its file, and check it before anything is trained."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from tuner.errors import StudyError, TunerError, name_all, suggest_name
+from tuner.tune.study import Study
+
+
+def load_study(path: str | Path) -> Study:
+    """Return the `study` of a study file.
+
+    Modules beside the file can be imported by it. Raise `StudyError` where the file is missing, raises, or
+    defines no `study`.
+    """
+    file = Path(path)
+    if not file.is_file():
+        around = [str(p) for p in (*file.parent.glob("*.py"), *Path("studies").glob("*.py")) if p.name != "__init__.py"]
+        raise StudyError(
+            f'There must be a study file "{file}", but there is none.{suggest_name(file, around)} '
+            f"Study files here: {name_all(sorted(set(around))) or 'none'}. `tuner new EVENTS` writes one."
+        )
+    study = getattr(_run_file(file), "study", None)
+    if not isinstance(study, Study):
+        came = "no `study`" if study is None else f"`study` as {type(study).__name__}"
+        raise StudyError(f'A study file must define `study = Study(...)`, but "{file}" defines {came}.')
+    return study
+
+
+def _run_file(file: Path) -> ModuleType:
+    """Run a study file as the module it is: of its package where it lies in one that can be imported."""
+    resolved = file.resolve()
+    for folder in (resolved.parent, resolved.parent.parent):
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+    name = f"{resolved.parent.name}.{resolved.stem}" if (resolved.parent / "__init__.py").exists() else resolved.stem
+    known = sys.modules.get(name)
+    if known is not None and getattr(known, "__file__", None) and Path(str(known.__file__)).resolve() == resolved:
+        return known
+    spec = importlib.util.spec_from_file_location(name, resolved)
+    if spec is None or spec.loader is None:
+        raise StudyError(f'A study file must be Python (".py"), but "{file}" is not.')
+    module = importlib.util.module_from_spec(spec)
+    shadowed = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        if shadowed is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = shadowed
+        raise StudyError(_describe_failure(file, resolved, error)) from error
+    return module
+
+
+def _describe_failure(file: Path, resolved: Path, error: Exception) -> str:
+    """Return what a study file raised, and in which of its lines."""
+    if isinstance(error, SyntaxError):
+        return f'The study file "{file}" is not valid Python: {error.msg} in line {error.lineno}.'
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == resolved]
+    place = f" in line {lines[-1]}" if lines else ""
+    if isinstance(error, TunerError):
+        return f'The study file "{file}" does not hold{place}. {error}'
+    return f'The study file "{file}" must run, but raised {type(error).__name__}{place}: {error}'
+
+
+@dataclass(frozen=True)
+class StudyCheck:
+    """What a dry run found: what a sweep would do."""
+
+    lines: tuple[str, ...]
+
+
+def check_study(study: Study, *, folder: str | Path = "runs", device: str | None = None) -> StudyCheck:
+    """Read, validate, prepare, build one network and train it for one step; write nothing.
+
+    All that does not hold is told at once: raise `TunerError`.
+    """
+    from tuner.prepare.splits import prepare_splits
+    from tuner.read.step import read_events
+    from tuner.tune.dry_run import describe_network, describe_run, gather, try_one_step
+
+    problems: list[TunerError] = []
+    space = gather(problems, lambda: describe_run(study, folder, device))
+    events = gather(problems, lambda: read_events(study.problem))
+    splits = events and gather(problems, lambda: prepare_splits(events, study.problem, study.preparation))
+    network = splits and gather(problems, lambda: try_one_step(study, splits, device))
+    if problems:
+        raise _join(study, problems)
+    assert space and events and splits and network
+    n_signal = int(events.labels.sum())
+    return StudyCheck(
+        (
+            f"Question: {study.problem.question}",
+            f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
+            f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
+            f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
+            f"{len(splits.test.labels):,} test.",
+            *space,
+            describe_network(network),
+        )
+    )
+
+
+def _join(study: Study, problems: list[TunerError]) -> TunerError:
+    """Return one error for all that were found."""
+    if len(problems) == 1:
+        return problems[0]
+    lines = "\n".join(f"- {problem}" for problem in problems)
+    return StudyError(f'Study "{study.name}" does not hold:\n{lines}')

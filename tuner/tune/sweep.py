@@ -1,0 +1,240 @@
+"""Steps 3 to 6: prepare the events, search, train. Resumable: the same call goes on where the last one stopped."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+
+from tuner.errors import SearchError
+from tuner.launchers.local import count_cores, launch, work_command
+from tuner.progress.display import Display, NoDisplay
+from tuner.run_folder import RunFolder
+from tuner.trackers.base import Tracker
+from tuner.tune.preparing import prepare_run
+from tuner.tune.provenance import record_call
+from tuner.tune.resume import IDENTITY, check_resumption, identify
+from tuner.tune.search import WARM_START, Search
+from tuner.tune.status import read_status
+from tuner.tune.storage import open_storage
+from tuner.tune.study import Study
+
+if TYPE_CHECKING:
+    from tuner.prepare.splits import Splits
+
+logger = logging.getLogger("tuner")
+
+STATUS_SECONDS = 1.0
+"""Between two looks at the storage for the display."""
+
+
+def sweep(
+    study: Study,
+    *,
+    folder: str | Path = "runs",
+    storage: str | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    tracker: Tracker | None = None,
+    display: Display | None = None,
+    study_file: Path | None = None,
+    options: Sequence[str] = (),
+) -> Search:
+    """Spend a study's budget of trials and return the search; called again, go on where it stopped.
+
+    workers: processes that share the study; None for one per core on a CPU, one per GPU. They need the file that
+    the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
+    `workers=1`, this process trains. `options` are passed on to `tuner work`. `tracker` is where the numbers of
+    trials go: Weights & Biases where none is given. Ctrl-C once: running trials are told and the search
+    is returned; twice: leave at once.
+
+    Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
+    """
+    run_folder = RunFolder(Path(folder) / study.name).create()
+    display = display or NoDisplay()
+    splits = prepare_run(study.problem, study.preparation, run_folder)
+    search = Search(study, run_folder, storage)
+    _open_or_create(search, splits)
+    study_file = study_file or find_study_file(study)
+    n_workers = choose_workers(study, workers, device, study_file)
+    until = None if study.budget.minutes is None else time.time() + 60 * study.budget.minutes
+    record_call(run_folder, study, events_digest=splits.events_digest, device=device or "automatic", workers=n_workers)
+    if not is_spent(search):
+        with display:
+            if n_workers == 1:
+                _work_here(search, tracker, device, until, display)
+            else:
+                assert study_file is not None
+                command = work_command(study_file, *_name_options(search, folder, device, until), *options)
+                _work_in_processes(search, command, n_workers, display, until)
+    return search
+
+
+def is_spent(search: Search) -> bool:
+    """Whether the budget of trials is used up."""
+    done = sum(t.state in ("complete", "pruned") for t in search.trials)
+    return done >= search.study.budget.trials
+
+
+def choose_workers(study: Study, workers: int | None, device: str | None, study_file: Path | None) -> int:
+    """Return how many processes train: as asked, else one per core on a CPU, one per GPU."""
+    if workers is not None and workers < 1:
+        raise SearchError(f"`workers` must be at least 1, but is {workers}.")
+    if study_file is None:
+        if workers is not None and workers > 1:
+            raise SearchError(
+                f"`workers={workers}` needs a file that each worker can read the study from: "
+                "write the study as `study` into a module of its own, or call with `workers=1`."
+            )
+        return 1
+    if workers is None:
+        workers = count_gpus() if device is None or device.startswith("cuda") else 0
+        workers = workers or count_cores()
+    return max(1, min(workers, study.budget.trials))
+
+
+def count_gpus() -> int:
+    """Return the number of CUDA devices that torch sees."""
+    import torch
+
+    return torch.cuda.device_count()
+
+
+def find_study_file(study: Study) -> Path | None:
+    """Return the file of the imported module that holds this very study as `study`; None where there is none.
+
+    The main script does not count: a worker that read it would start a sweep itself.
+    """
+    for name, module in list(sys.modules.items()):
+        if name != "__main__" and getattr(module, "study", None) is study:
+            path = getattr(module, "__file__", None)
+            return Path(path) if path else None
+    return None
+
+
+def _open_or_create(search: Search, splits: Splits) -> None:
+    """Create the Optuna study with its warm starts, or check that this study may go on with it."""
+    study = search.study
+    storage = open_storage(search.folder.journal, search.storage_url)
+    identity = identify(study, splits.events_digest)
+    optuna_study = optuna.create_study(
+        study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
+    )
+    check_resumption(optuna_study, study, identity)
+    if IDENTITY not in optuna_study.user_attrs:
+        for params in study.space.warm_starts:
+            optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
+        optuna_study.set_metric_names(["validation AUC"])
+        optuna_study.set_user_attr(IDENTITY, identity)
+    search.__dict__["optuna_study"] = optuna_study
+
+
+def _name_options(search: Search, folder: str | Path, device: str | None, until: float | None) -> list[str]:
+    """Return the options with which a worker does the same as this call."""
+    budget = search.study.budget
+    options = ["--folder", str(folder), "--trials", str(budget.trials), "--epochs", str(budget.epochs)]
+    options += ["--seed", str(search.study.seed), "--name", search.study.name]
+    if search.storage_url is not None:
+        options += ["--storage", search.storage_url]
+    if device is not None:
+        options += ["--device", device]
+    if until is not None:
+        options += ["--until", f"{until:.0f}"]
+    return options
+
+
+def _work_here(
+    search: Search, tracker: Tracker | None, device: str | None, until: float | None, display: Display
+) -> None:
+    """Train in this process; a thread looks at the storage for the display."""
+    from tuner.trackers import WeightsAndBiases
+    from tuner.tune.worker import work
+
+    tracker = tracker or WeightsAndBiases()
+    with _show(search, display, until):
+        try:
+            work(search, tracker=tracker, device=device, until=until)
+        finally:
+            tracker.close()
+
+
+@contextmanager
+def _show(search: Search, display: Display, until: float | None) -> Iterator[None]:
+    """Update the display from a thread."""
+    if isinstance(display, NoDisplay):
+        yield
+        return
+    over = threading.Event()
+    own = Search(search.study, search.folder, search.storage_url)
+
+    def look() -> None:
+        while not over.wait(STATUS_SECONDS):
+            _update(own, display, until)
+
+    thread = threading.Thread(target=look, name="tuner-display", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        _update(own, display, until)
+
+
+def _update(search: Search, display: Display, until: float | None) -> None:
+    seconds_left = None if until is None else max(0.0, until - time.time())
+    display.update(read_status(search, seconds_left=seconds_left))
+
+
+def _work_in_processes(
+    search: Search, command: Sequence[str], n_workers: int, display: Display, until: float | None
+) -> None:
+    """Start workers, show how they get on, pass Ctrl-C on to them once; the second kills them."""
+    interrupts = 0
+
+    def handle(*_: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+        display.tell("Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once.")
+        processes.interrupt()
+
+    n_gpus = count_gpus()
+    processes = launch(command, workers=n_workers, folder=search.folder, n_gpus=n_gpus)
+    with processes, _handling_signals(handle):
+        failed = []
+        while processes.n_running:
+            time.sleep(STATUS_SECONDS)
+            _update(search, display, until)
+            for worker in processes.poll():
+                if worker.failed:
+                    failed.append(worker)
+                    display.tell(worker.describe())
+        failed += [worker for worker in processes.poll() if worker.failed]
+        _update(search, display, until)
+    if len(failed) == n_workers and not interrupts:
+        raise SearchError(f"All {n_workers} workers ended with an error. {failed[-1].describe()}")
+
+
+@contextmanager
+def _handling_signals(handle: object) -> Iterator[None]:
+    """Let `handle` take SIGINT and SIGTERM while the context is open (in the main thread only)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            with suppress(TypeError):
+                signal.signal(number, handler)
