@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody is logged in to W&B, and no network would be asked if somebody were."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_IDENTITY_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "no-config"))
+
+
+class Warnings:
+    """Warnings of the logger "tuner"."""
+
+    def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
+        self._caplog = caplog
+
+    @property
+    def texts(self) -> list[str]:
+        return [r.getMessage() for r in self._caplog.records if r.name == "tuner" and r.levelno >= logging.WARNING]
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> Warnings:
+    return Warnings(caplog)
+
+
+@pytest.fixture(scope="session")
+def read_runs() -> Callable[[Path], dict[str, dict[str, Any]]]:
+    return _read_runs
+
+
+def _read_runs(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read offline runs back with W&B's own reader: run name to {config, epochs, summary, state, tags, exit_code}."""
+    runs = {}
+    for path in sorted((folder / "wandb").glob("*run-*/*.wandb")):
+        records = [json.loads(line) for line in _inspect(path)]
+        run = json.loads("".join(_inspect(path, "--summary")))
+        history = [record["history"]["item"] for record in records if "history" in record]
+        run["epochs"] = [{k: v for k, v in item.items() if k[0] != "_"} for item in history]
+        run["metrics"] = [record["metric"] for record in records if "metric" in record]
+        run["group"] = next(record["run"]["run_group"] for record in records if "run" in record)
+        runs[run["name"]] = run
+    return runs
+
+
+def _inspect(path: Path, *options: str) -> list[str]:
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *options, str(path)]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()

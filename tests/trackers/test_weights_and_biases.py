@@ -1,0 +1,227 @@
+"""What W&B's own reader and `wandb sync --dry-run` find, and that nothing that goes wrong reaches the sweep."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tuner.errors import TunerError
+from tuner.trackers import WeightsAndBiases, sync_runs
+
+
+def track_three(folder: Path, home: Path, **environment: str) -> str:
+    """Track three trials in a fresh process with an empty home; return what it printed."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("WANDB_") and k != "NETRC"}
+    answer = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("track_three.py")), str(folder)],
+        env=clean | {"HOME": str(home), "MPLCONFIGDIR": str(folder)} | environment,
+        capture_output=True,
+        text=True,
+        cwd=home,
+        check=True,
+    )
+    return answer.stdout + answer.stderr
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with three trials, tracked without a word, and without a file elsewhere."""
+    folder, home = tmp_path_factory.mktemp("run"), tmp_path_factory.mktemp("home")
+    assert track_three(folder, home) == ""
+    assert [str(path) for path in home.rglob("*")] == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tracked: Path, read_runs) -> dict:
+    return read_runs(tracked)
+
+
+def test_each_trial_is_a_run_of_the_study(runs):
+    assert list(runs) == ["trial 0", "trial 1", "trial 2"]
+    assert {run["group"] for run in runs.values()} == {"magic"}
+    assert {run["project"] for run in runs.values()} == {"tuner"}
+    assert runs["trial 2"]["config"] == {"lr": 2.1, "depth": 2}
+
+
+def test_curves_are_logged_against_epoch(runs):
+    epochs = runs["trial 1"]["epochs"]
+    assert [row["epoch"] for row in epochs] == [0, 1, 2, 3]
+    assert [row["validation_auc"] for row in epochs] == pytest.approx([0.6, 0.61, 0.62, 0.63])
+    assert {"glob_name": "*", "step_metric": "epoch"}.items() <= runs["trial 1"]["metrics"][-1].items()
+
+
+def test_how_a_trial_ended_is_told(runs):
+    assert [run["summary"]["state"] for run in runs.values()] == ["complete", "pruned", "failed"]
+    assert [run["tags"] for run in runs.values()] == [["mlp", "complete"], ["mlp", "pruned"], ["mlp", "failed"]]
+    assert [run["exit_code"] for run in runs.values()] == [0, 0, 1]
+    assert runs["trial 2"]["summary"]["reason"] == "the loss is not a number"
+
+
+def test_final_figures_and_pictures_are_in_the_summary(runs, tracked):
+    summary = runs["trial 0"]["summary"]
+    assert summary["auc"] == 0.9
+    assert summary["best_epoch"] == 3
+    [picture] = tracked.glob(f"wandb/*-0/files/{summary['roc']['path']}")
+    assert picture.read_bytes() == (tracked / "roc.png").read_bytes()
+
+
+def test_sync_finds_one_run_per_trial(tracked):
+    command = [sys.executable, "-m", "wandb", "sync", "--dry-run", str(tracked / "wandb")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tracked).stderr
+    assert "Would sync 3 run(s)" in said
+    assert all(f"magic-{n}.wandb" in said for n in range(3))
+
+
+def test_a_trial_that_goes_on_keeps_its_run_id(tmp_path):
+    for _ in range(2):
+        tracker = WeightsAndBiases()
+        tracker.start_trial(study="s", trial=5, config={}, folder=tmp_path).finish("complete", summary={})
+        tracker.close(60)
+    ids = [path.name for path in tmp_path.glob("wandb/*/*.wandb")]
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+
+
+def test_a_run_left_open_is_interrupted(tmp_path, read_runs):
+    tracker = WeightsAndBiases()
+    tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path).log_epoch(0, {"auc": 0.5})
+    tracker.close(60)
+    assert read_runs(tmp_path)["trial 0"]["summary"]["state"] == "interrupted"
+
+
+def test_training_never_waits(tmp_path, read_runs):
+    started = time.perf_counter()
+    tracker = WeightsAndBiases()
+    log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
+    for epoch in range(100):
+        log.log_epoch(epoch, {"auc": 0.5})
+    log.finish("complete", summary={})
+    assert time.perf_counter() - started < 0.1
+    tracker.close(60)
+    assert len(read_runs(tmp_path)["trial 0"]["epochs"]) == 100
+
+
+def test_a_full_queue_drops_epochs_and_says_so(tmp_path, warned, read_runs):
+    tracker = WeightsAndBiases(capacity=5)
+    log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
+    for epoch in range(10_000):
+        log.log_epoch(epoch, {"auc": 0.5})
+    log.finish("complete", summary={})
+    tracker.close(60)
+    kept = len(read_runs(tmp_path)["trial 0"]["epochs"])
+    assert kept < 10_000
+    assert warned.texts == [f"Weights & Biases was too slow: {10_000 - kept} epochs were not logged."]
+
+
+@pytest.mark.parametrize("place", ["file/run", "/proc/run"])
+def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path, warned, place):
+    (tmp_path / "file").write_text("")
+    track_in = tmp_path / place
+    tracker = WeightsAndBiases()
+    for trial in range(3):
+        log = tracker.start_trial(study="s", trial=trial, config={}, folder=track_in)
+        log.log_epoch(0, {"auc": 0.5})
+        log.finish("complete", summary={})
+    tracker.close(60)
+    assert len(warned.texts) == 1
+    assert "The sweep goes on without it." in warned.texts[0]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A disk of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no right to mount a small disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_warning(small_disk, warned, capfd):
+    tracker = WeightsAndBiases()
+    for trial in range(4):
+        log = tracker.start_trial(study="s", trial=trial, config={"x": "x" * 10}, folder=small_disk)
+        if trial == 1:
+            (small_disk / "rest").write_bytes(b"x" * 1_500_000)
+        for epoch in range(1000):
+            log.log_epoch(epoch, {"auc": 0.5})
+        log.finish("complete", summary={})
+    tracker.close(60)
+    assert len(warned.texts) == 1
+    assert "No space left on device" in warned.texts[0]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_wandb_that_raises_is_one_warning(tmp_path, warned, monkeypatch):
+    import wandb
+
+    def raise_error(**_: object) -> None:
+        raise wandb.errors.UsageError("no\nway")
+
+    monkeypatch.setattr(wandb, "init", raise_error)
+    tracker = WeightsAndBiases()
+    for trial in range(3):
+        log = tracker.start_trial(study="s", trial=trial, config={}, folder=tmp_path)
+        log.log_epoch(0, {"auc": 0.5})
+        log.finish("complete", summary={})
+    tracker.close(60)
+    assert warned.texts == ["Weights & Biases cannot log (UsageError: no). The sweep goes on without it."]
+
+
+def test_a_missing_wandb_is_one_warning(tmp_path, warned, monkeypatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    tracker = WeightsAndBiases()
+    tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path).finish("complete", summary={})
+    tracker.close(60)
+    assert len(warned.texts) == 1
+
+
+def test_a_wandb_that_hangs_delays_close_by_the_timeout(tmp_path, warned, monkeypatch):
+    import wandb
+
+    monkeypatch.setattr(wandb, "init", lambda **_: time.sleep(2))
+    tracker = WeightsAndBiases()
+    log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
+    started = time.perf_counter()
+    log.log_epoch(0, {"auc": 0.5})
+    tracker.close(0.2)
+    assert time.perf_counter() - started < 1.5
+    assert "may be incomplete" in warned.texts[0]
+
+
+def test_without_network_runs_are_kept_offline(tmp_path):
+    (tmp_path / "netrc").write_text(f"machine 127.0.0.1:9 login user password {'a' * 40}\n")
+    said = track_three(
+        tmp_path, tmp_path, WANDB_BASE_URL="http://127.0.0.1:9", NETRC=str(tmp_path / "netrc")
+    ).splitlines()
+    assert len(said) == 1
+    assert "cannot be reached" in said[0]
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 3
+
+
+def test_disabled_does_nothing(tmp_path):
+    assert track_three(tmp_path, tmp_path, WANDB_MODE="disabled") == ""
+    assert not (tmp_path / "wandb").exists()
+
+
+def test_online_without_login_is_offline_with_a_warning(tmp_path):
+    said = track_three(tmp_path, tmp_path, WANDB_MODE="online").splitlines()
+    assert [text.split(":")[0] for text in said] == ["Weights & Biases is not logged in"]
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 3
+
+
+def test_sync_without_login_says_what_to_do(tracked):
+    with pytest.raises(TunerError, match=r"Sending 3 runs needs .* `wandb login`"):
+        sync_runs(tracked)
+
+
+def test_sync_of_nothing_is_nothing(tmp_path):
+    assert sync_runs(tmp_path) == 0
