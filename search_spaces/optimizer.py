@@ -1,0 +1,62 @@
+"""How any network is trained: optimizer, learning rate, decay, batch size, schedule. Used by the networks' spaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from tuner.train.settings import OptimizerKind, ScheduleKind, TrainingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optuna.trial import Trial
+
+STRUCTURE = ("optimizer", "batch_size")
+"""Names, after the prefix, of the parameters that a pack's members share."""
+
+
+def suggest(
+    trial: Trial,
+    prefix: str,
+    *,
+    lr: tuple[float, float] = (3e-4, 2e-2),
+    weight_decay: tuple[float, float] = (1e-4, 1e-1),
+    optimizers: Sequence[OptimizerKind] = ("adamw",),
+    batch_sizes: Sequence[int] = (128, 256, 512),
+) -> TrainingSettings:
+    """Sample how a network is trained; `lr` and `weight_decay` are the ranges of AdamW.
+
+    Learning rates of different networks mean different things: names begin with the network's prefix. What only
+    SGD has, or means otherwise, carries its name too: `mlp.sgd.lr`.
+    """
+    kind = cast("OptimizerKind", trial.suggest_categorical(f"{prefix}.optimizer", list(optimizers)))
+    batch_size = trial.suggest_categorical(f"{prefix}.batch_size", list(batch_sizes))
+    # Held at their top, or let down from it: flat first, then the cosine, is RealMLP's finding (arXiv:2407.04491).
+    schedule = cast("ScheduleKind", trial.suggest_categorical(f"{prefix}.schedule", ["cosine", "flat-cosine"]))
+    # Goyal et al. (arXiv:1706.02677) warm up for 5 of 90 epochs.
+    warmup = trial.suggest_float(f"{prefix}.warmup", 0.0, 0.2)
+    if kind == "sgd":
+        # The learning rate of SGD is some hundred times that of AdamW; 0.9 is the customary momentum (Sutskever 2013).
+        rate = trial.suggest_float(f"{prefix}.sgd.lr", 1e-2, 1.0, log=True)
+        momentum = trial.suggest_float(f"{prefix}.sgd.momentum", 0.8, 0.98)
+        # Decay is added to the gradient here: 5e-4 and 1e-4 are customary (arXiv:1512.03385).
+        decay = suggest_or_zero(trial, f"{prefix}.sgd.weight_decay", 1e-6, 1e-3, log=True)
+    else:
+        rate, momentum = trial.suggest_float(f"{prefix}.lr", *lr, log=True), 0.9
+        decay = suggest_or_zero(trial, f"{prefix}.weight_decay", *weight_decay, log=True)
+    return TrainingSettings(
+        optimizer=kind,
+        batch_size=batch_size,
+        lr=rate,
+        weight_decay=decay,
+        momentum=momentum,
+        schedule=schedule,
+        warmup=warmup,
+    )
+
+
+def suggest_or_zero(trial: Trial, name: str, low: float, high: float, *, log: bool = False) -> float:
+    """Sample a value in a range, or zero: the switch is `NAME.on`. The literature's "{0, X}"."""
+    return (
+        trial.suggest_float(name, low, high, log=log) if trial.suggest_categorical(f"{name}.on", [True, False]) else 0.0
+    )

@@ -1,0 +1,81 @@
+"""Layers that train in packs: dropout whose rate is a tensor, so that each member of a pack has its own.
+
+A pack runs networks under `torch.vmap(randomness="same")`, parameters and buffers stacked [K, ...]. What holds there:
+
+- Rates in buffers are knobs. A rate that a module keeps as a number (`F.dropout` in a `forward`, the `dropout` of
+  `nn.MultiheadAttention`) works too, but must be structure: the members share it.
+- `nn.BatchNorm1d` works as it is: batch statistics in training, and its running statistics, `num_batches_tracked`
+  too, are stacked buffers that it updates in place, each member its own. `momentum=None` does not: it reads the
+  count of batches as a number.
+- A buffer that `forward` replaces (`self.count = self.count + 1`) is lost after the call; update it in place.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tuner.models.settings import check_settings
+
+ALPHA = 1.6732632423543772
+SCALE = 1.0507009873554805
+"""Constants of SELU (arXiv:1706.02515, equation 14)."""
+
+
+class Dropout(nn.Module):
+    """Set elements to zero at a rate that is a tensor, and scale the others up, in training only.
+
+    Uniform numbers are drawn once for all members of a pack: drawing costs more than the matrix product.
+    """
+
+    rate: Tensor
+
+    def __init__(self, rate: float = 0.0) -> None:
+        super().__init__()
+        self.initial_rate = float(rate)
+        check_settings(self, {"`initial_rate` must be in [0, 1)": 0 <= rate < 1})
+        self.register_buffer("rate", torch.tensor(float(rate)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, in training with elements dropped; any shape."""
+        if not self.training:
+            return x
+        kept = torch.rand(x.shape, device=x.device) >= self.rate
+        return x * (kept / (1 - self.rate)).to(x.dtype)
+
+    def extra_repr(self) -> str:
+        """Return the rate that it was made with."""
+        return f"rate={self.initial_rate}"
+
+
+class AlphaDropout(Dropout):
+    """Drop to SELU's lowest value and keep mean and variance (arXiv:1706.02515, section 3), in training only."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, in training with elements dropped; any shape."""
+        if not self.training:
+            return x
+        lowest, q = -SCALE * ALPHA, 1 - self.rate
+        kept = torch.rand(x.shape, device=x.device) < q
+        a = (q + lowest**2 * q * (1 - q)) ** -0.5
+        b = -a * (1 - q) * lowest
+        return (a * torch.where(kept, x, lowest) + b).to(x.dtype)
+
+
+def exchange_dropout(module: nn.Module) -> nn.Module:
+    """Replace `nn.Dropout` and `nn.AlphaDropout` in a network by those whose rate is a tensor, in place; return it.
+
+    A module used in several places stays one module. Raises `StudyError` for a rate of 1.
+    """
+    exchanged: dict[nn.Module, nn.Module] = {}
+    for name, child in list(module.named_modules(remove_duplicate=False)):
+        if type(child) not in (nn.Dropout, nn.AlphaDropout):
+            continue
+        if child not in exchanged:
+            ours = (AlphaDropout if isinstance(child, nn.AlphaDropout) else Dropout)(child.p)
+            exchanged[child] = ours.train(child.training)
+        if not name:
+            return exchanged[child]
+        parent, _, last = name.rpartition(".")
+        module.get_submodule(parent).register_module(last, exchanged[child])
+    return module
