@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -147,12 +148,14 @@ def small_disk(tmp_path: Path):
 
 def test_a_full_disk_is_one_warning(small_disk, warned, capfd):
     tracker = WeightsAndBiases()
-    for trial in range(4):
-        log = tracker.start_trial(study="s", trial=trial, config={"x": "x" * 10}, folder=small_disk)
-        if trial == 1:
-            (small_disk / "rest").write_bytes(b"x" * 1_500_000)
-        for epoch in range(1000):
-            log.log_epoch(epoch, {"auc": 0.5})
+    for trial in range(3):
+        log = tracker.start_trial(study="s", trial=trial, config={}, folder=small_disk)
+        log.log_epoch(0, {"auc": 0.5})
+        while not list(small_disk.glob("wandb/offline-run-*/*.wandb")):
+            time.sleep(0.01)
+        with (small_disk / f"rest-{trial}").open("wb", buffering=0) as rest, contextlib.suppress(OSError):
+            while rest.write(bytes(4096)):
+                pass
         log.finish("complete", summary={})
     tracker.close(60)
     assert len(warned.texts) == 1
