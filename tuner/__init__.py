@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tuner.problem import Ballpark as Ballpark
     from tuner.problem import Problem as Problem
     from tuner.report.step import report as report
-    from tuner.train.settings import KNOB as KNOB
+    from tuner.models.settings import KNOB as KNOB
     from tuner.train.settings import Settings as Settings
     from tuner.train.settings import TrainingSettings as TrainingSettings
     from tuner.tune.search import Search as Search
@@ -34,7 +34,7 @@ except PackageNotFoundError:
 _ROOMS = {
     "Ballpark": "tuner.problem",
     "Budget": "tuner.tune.study",
-    "KNOB": "tuner.train.settings",
+    "KNOB": "tuner.models.settings",
     "Preparation": "tuner.prepare.preparation",
     "Problem": "tuner.problem",
     "Search": "tuner.tune.search",

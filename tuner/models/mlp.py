@@ -77,7 +77,7 @@ class MLP(nn.Module):
 def make_layer(settings: MLPSettings, d_in: int, d_out: int) -> nn.Module:
     """Return one hidden layer."""
     return nn.Sequential(
-        nn.Linear(d_in, d_out),
+        nn.Linear(d_in, d_out, bias=settings.normalisation != "batch"),  # its shift would be subtracted again
         NORMALISATIONS[settings.normalisation](d_out),
         ACTIVATIONS[settings.activation](),
         Dropout(settings.dropout),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from tuner.prepare.splits import Part, Splits
+if TYPE_CHECKING:
+    from tuner.prepare.splits import Splits
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def load_training_data(splits: Splits, device: torch.device) -> TrainingData:
     train, validation = splits.train, splits.validation
     used = np.flatnonzero(np.asarray(train.training_weights) != 0)
     if len(used) < len(train.labels):
-        train = Part(**{name: getattr(train, name)[used] for name in train.__dataclass_fields__})
+        train = replace(train, **{f.name: getattr(train, f.name)[used] for f in fields(train)})
 
     def put(array: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.from_numpy(np.asarray(array)).to(device=device, dtype=dtype)

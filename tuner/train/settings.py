@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tuner.errors import StudyError, raise_together
+from tuner.models.settings import check_settings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,17 +17,13 @@ ScheduleKind = Literal["constant", "cosine", "flat-cosine"]
 class NetworkSettings(Protocol):
     """A frozen dataclass that builds a network.
 
-    Fields marked `field(metadata=KNOB)` may differ between the members of a pack; all others are structure:
+    Fields marked `field(metadata=KNOB)` (`tuner.models.settings`) may differ between the members of a pack; all others are structure:
     they fix the shapes of tensors and the path through the code.
     """
 
     def build(self, d_in: int) -> nn.Module:
         """Return a network that maps features [n, d_in] to one logit each, [n]."""
         ...
-
-
-KNOB = {"knob": True}
-"""Metadata of a settings field that members of one pack need not share."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +68,7 @@ class TrainingSettings:
             '`schedule` must be "constant", "cosine" or "flat-cosine"': self.schedule
             in ("constant", "cosine", "flat-cosine"),
         }
-        broken = [
-            f"{text}, but is {getattr(self, text.split('`')[1])!r}." for text, holds in checks.items() if not holds
-        ]
-        raise_together(broken, StudyError, "TrainingSettings")
+        check_settings(self, checks)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,244 @@
+"""Packs: members learn the same whatever their companions, and leave without a trace."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import log_loss, roc_auc_score
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from tuner.errors import TrainingError
+from tuner.models import MLPSettings
+from tuner.train.data import TrainingData
+from tuner.train.pack import Member, Pack
+from tuner.train.schedules import draw_schedule
+from tuner.train.settings import Settings, TrainingSettings
+from tuner.train.train import train_members
+
+
+def make_data(n=330, d_in=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, d_in, generator=generator)
+    labels = (x.sum(1) + torch.randn(n, generator=generator) > 0).float()
+    weights = torch.rand(n, generator=generator) + 0.5
+    cut = 2 * n // 3
+    return TrainingData(
+        x=x[:cut],
+        labels=labels[:cut],
+        weights=weights[:cut],
+        validation_x=x[cut:],
+        validation_labels=labels[cut:],
+        validation_weights=weights[cut:].double(),
+        validation_training_weights=weights[cut:],
+    )
+
+
+def make_settings(**changes):
+    network = {k: changes.pop(k) for k in ("widths", "normalisation", "dropout", "activation") if k in changes}
+    network = MLPSettings(**{"widths": (8, 8), **network})
+    return Settings(network=network, training=TrainingSettings(**{"batch_size": 32, "lr": 1e-2, **changes}))
+
+
+def train(pack, members, n_epochs):
+    rows = [pack.admit(member) for member in members]
+    for _ in range(n_epochs):
+        pack.train_epoch()
+    return [pack.flat[row].clone() for row in rows]
+
+
+VARIANTS = [
+    {"lr": 1e-2, "weight_decay": 0.1},
+    {"lr": 3e-3, "momentum": 0.8, "warmup": 0.3},
+    {"lr": 2e-2, "label_smoothing": 0.1, "schedule": "flat-cosine"},
+    {"lr": 1e-2, "clip_norm": 0.1, "schedule": "constant"},
+]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("normalisation", ["none", "batch", "layer"])
+def test_packed_equals_one_by_one(optimizer, normalisation):
+    data = make_data()
+    settings = [make_settings(optimizer=optimizer, normalisation=normalisation, **v) for v in VARIANTS]
+    n_epochs = 8  # of 7 steps
+    together = train(
+        Pack(settings[0], data, n_epochs=10), [Member(i, s, seed=i) for i, s in enumerate(settings)], n_epochs
+    )
+    for i, s in enumerate(settings):
+        (alone,) = train(Pack(s, data, n_epochs=10), [Member(i, s, seed=i)], n_epochs)
+        torch.testing.assert_close(together[i], alone, rtol=1e-3, atol=2e-5)
+
+
+def test_a_latecomer_learns_the_same():
+    data, settings = make_data(), make_settings()
+    (alone,) = train(Pack(settings, data, n_epochs=10), [Member(5, settings, seed=5)], 4)
+    pack = Pack(settings, data, n_epochs=10)
+    train(pack, [Member(i, settings, seed=i) for i in range(3)], 2)
+    pack.vacate(1)
+    row = pack.admit(Member(5, settings, seed=5))
+    assert row == 1
+    for _ in range(4):
+        pack.train_epoch()
+    torch.testing.assert_close(pack.flat[1], alone, rtol=1e-3, atol=2e-5)
+
+
+def test_a_pack_of_one_equals_a_plain_torch_loop():
+    data, settings = make_data(), make_settings(weight_decay=0.05, clip_norm=float("inf"), warmup=0.1)
+    pack = Pack(settings, data, n_epochs=5)
+    (came,) = train(pack, [Member(0, settings, seed=3)], 3)
+    torch.manual_seed(3)
+    network = settings.network.build(3)
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0}])
+    # The order of events is the pack's own: it is what a loop is given, not what it computes.
+    fresh = Pack(settings, data, n_epochs=5)
+    member = Member(0, settings, seed=3)
+    fresh.admit(member)
+    for epoch in range(3):
+        member.age = epoch
+        order = fresh._draw_order()[:, 0]
+        assert len(order.flatten().unique()) == fresh.n_steps * fresh.batch_size
+        for lr, batch in zip(draw_schedule(settings.training, epoch, fresh.n_steps, 5), order, strict=True):
+            loss = binary_cross_entropy_with_logits(
+                network(data.x[batch]), data.labels[batch], weight=data.weights[batch]
+            )
+            optimizer.zero_grad()
+            loss.backward()
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.step()
+    expected = torch.cat([p.detach().flatten() for p in [*matrices, *vectors]])
+    torch.testing.assert_close(came, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_an_epoch_uses_each_event_at_most_once_and_nearly_all():
+    settings = make_settings(batch_size=50)
+    pack = Pack(settings, make_data(), n_epochs=3)
+    pack.admit(Member(0, settings, seed=0))
+    assert (pack.n_steps, pack.batch_size) == (4, 55)
+    first, again = pack._draw_order(), pack._draw_order()
+    assert torch.equal(first, again)
+    assert len(first.unique()) == 220
+    pack.members[0].age = 1
+    assert not torch.equal(first, pack._draw_order())
+
+
+def test_fewer_events_than_a_batch_make_one_batch():
+    settings = make_settings(batch_size=512)
+    pack = Pack(settings, make_data(60), n_epochs=3)
+    pack.admit(Member(0, settings, seed=0))
+    assert (pack.n_steps, pack.batch_size) == (1, 40)
+    assert np.isfinite(pack.train_epoch()).all()
+
+
+def test_a_member_that_explodes_leaves_the_others_alone():
+    data = make_data()
+    calm, wild = make_settings(), make_settings(lr=1e30, optimizer="adamw", clip_norm=float("inf"))
+    (alone,) = train(Pack(calm, data, n_epochs=10), [Member(0, calm, seed=0)], 4)
+    pack = Pack(calm, data, n_epochs=10)
+    kept, exploded = train(pack, [Member(0, calm, seed=0), Member(1, wild, seed=1)], 4)
+    assert not exploded.isfinite().all() or exploded.abs().max() > 1e20
+    torch.testing.assert_close(kept, alone, rtol=1e-3, atol=2e-5)
+
+
+def test_validation_equals_scikit_learn():
+    data, settings = make_data(), make_settings()
+    pack = Pack(settings, data, n_epochs=3)
+    pack.admit(Member(0, settings, seed=0))
+    pack.admit(Member(1, settings, seed=1))
+    pack.train_epoch()
+    aucs, losses = pack.validate()
+    labels, weights = data.validation_labels.numpy(), data.validation_weights.numpy()
+    for row in range(2):
+        scores = pack.score(data.validation_x)[row].double().sigmoid().numpy()
+        assert aucs[row] == pytest.approx(roc_auc_score(labels, scores, sample_weight=weights), abs=1e-9)
+        assert losses[row] == pytest.approx(log_loss(labels, scores, sample_weight=weights), rel=1e-5)
+
+
+def test_best_epoch_is_kept_and_rebuilds_the_network():
+    data, settings = make_data(), make_settings(normalisation="batch")
+    pack = Pack(settings, data, n_epochs=12)
+    pack.admit(Member(0, settings, seed=0))
+    pack.admit(Member(1, settings, seed=1))
+    values = []
+    for _ in range(12):
+        pack.train_epoch()
+        values.append(pack.validate()[0][1])
+    member = pack.members[1]
+    assert member.best == max(values)
+    assert member.best_epoch == 1 + int(np.argmax(values))
+    network = settings.network.build(3)
+    network.load_state_dict(pack.best_state(1))
+    with torch.no_grad():
+        scores = network.eval()(data.validation_x).double().sigmoid().numpy()
+    np.testing.assert_allclose(scores, pack.best_scores(1), rtol=1e-5, atol=1e-6)
+    labels, weights = data.validation_labels.numpy(), data.validation_weights.numpy()
+    assert roc_auc_score(labels, scores, sample_weight=weights) == pytest.approx(member.best, abs=1e-9)
+
+
+def test_an_interrupted_member_goes_on_as_if_it_had_not_stopped():
+    data, settings = make_data(), make_settings(normalisation="batch")
+    whole = Pack(settings, data, n_epochs=6)
+    (expected,) = train(whole, [Member(0, settings, seed=7)], 6)
+    first = Pack(settings, data, n_epochs=6)
+    train(first, [Member(0, settings, seed=7)], 2)
+    first.validate()
+    state = first.member_state(0)
+    second = Pack(settings, data, n_epochs=6)
+    second.admit(Member(9, settings, seed=1))
+    row = second.admit(Member(3, settings, seed=7, state=state))
+    assert second.members[row].age == 2
+    for _ in range(4):
+        second.train_epoch()
+    torch.testing.assert_close(second.flat[row], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_dropout_rates_are_each_members_own():
+    data = make_data()
+    none, much = make_settings(dropout=0.0), make_settings(dropout=0.6)
+    (alone,) = train(Pack(none, data, n_epochs=10), [Member(0, none, seed=0)], 3)
+    kept, _ = train(Pack(none, data, n_epochs=10), [Member(0, none, seed=0), Member(1, much, seed=0)], 3)
+    torch.testing.assert_close(kept, alone, rtol=1e-3, atol=2e-5)
+    assert not torch.allclose(_, kept, atol=1e-2)
+
+
+def test_another_structure_is_refused():
+    pack = Pack(make_settings(), make_data(), n_epochs=3)
+    with pytest.raises(TrainingError, match="share its structure"):
+        pack.admit(Member(4, make_settings(widths=(9,)), seed=0))
+
+
+def test_building_members_leaves_the_random_state_of_torch():
+    torch.manual_seed(11)
+    before = torch.get_rng_state()
+    pack = Pack(make_settings(), make_data(), n_epochs=3)
+    pack.admit(Member(0, make_settings(), seed=0))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_members_end_as_they_should_and_rows_are_refilled():
+    data, settings = make_data(), make_settings()
+    queue = [Member(10 + i, settings, seed=i) for i in range(2)]
+    endings = {}
+
+    def answer(member):
+        return "prune" if member.name == 0 and member.age == 2 else "go on"
+
+    pack = Pack(settings, data, n_epochs=5)
+    pack.admit(Member(0, settings, seed=0))
+    wild = replace(settings, training=replace(settings.training, lr=1e30, clip_norm=float("inf"), warmup=0.0))
+    pack.admit(Member(1, wild, seed=1))
+    stubborn = replace(settings, training=replace(settings.training, patience=1, lr=1e-30))
+    pack.admit(Member(2, stubborn, seed=2))
+    train_members(
+        pack,
+        on_epoch=answer,
+        on_end=lambda member, row, outcome: endings.update({member.name: (outcome.state, member.age)}),
+        refill=lambda: queue.pop(0) if queue else None,
+    )
+    assert endings[0] == ("pruned", 2)
+    assert endings[1][0] == "failed"
+    assert endings[2] == ("complete", 2)
+    assert endings[10] == endings[11] == ("complete", 5)
+    assert len(pack) == len(pack.members) == 0
