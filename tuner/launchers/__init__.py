@@ -1,0 +1,1 @@
+"""Where workers run. A launcher knows only command lines."""

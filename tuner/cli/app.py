@@ -1,0 +1,107 @@
+"""The command `tuner`: its commands in the order of the workflow, and one way to tell an error."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tuner.cli import dashboard, framing, handing_on, judging, tuning
+from tuner.errors import TunerError
+
+_HELP = """Tune, track and judge networks that tell signal from background.
+
+The way: frame a question in a study file, look at the events, sweep a search space, judge the winner, use it.
+A study is one Python file; everything that a sweep makes lies in runs/<study>/.
+
+[bold]tuner new events.parquet[/]       writes studies/events.py
+[bold]tuner check studies/events.py[/]  finds every mistake before anything is trained
+[bold]tuner sweep studies/events.py[/]  tunes, evaluates, reports; Ctrl-C, and go on later
+"""
+
+FRAME = "Steps 0 to 2: frame the problem, get the events, look at them"
+TUNE = "Steps 3 to 6: prepare, define, train, tune"
+JUDGE = "Step 7: evaluate"
+USE = "Step 8: use the winner"
+
+
+class WorkflowGroup(TyperGroup):
+    """Commands in the order they were added; a `TunerError` becomes one message and exit code 2, never a traceback."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take `--debug` wherever it was typed."""
+        before, dashes, after = _split_at_dashes(args)
+        if "--debug" in before:
+            before = ["--debug", *(a for a in before if a != "--debug")]
+        return super().parse_args(ctx, before + dashes + after)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command and tell what goes wrong."""
+        try:
+            return super().invoke(ctx)
+        except TunerError as error:
+            if ctx.params.get("debug"):
+                raise
+            tell_error(error)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            if ctx.params.get("debug"):
+                raise
+            print("Interrupted.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+def tell_error(error: TunerError) -> None:
+    """Write an error to standard error: the message, red where that shows."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Error: ", "bold red"), (str(error), "red")))
+
+
+def _split_at_dashes(args: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return arguments before, at and after a `--`: what follows it is no option."""
+    if "--" not in args:
+        return args, [], []
+    place = args.index("--")
+    return args[:place], ["--"], args[place + 1 :]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"tuner {version('signal-tuner')}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=WorkflowGroup,
+    help=_HELP,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take options that stand before any command; they act in `WorkflowGroup` and `_tell_version`."""
+
+
+for panel, commands in (
+    (FRAME, (framing.new, framing.check, framing.explore)),
+    (TUNE, (tuning.sweep, tuning.work, tuning.status, dashboard.dashboard)),
+    (JUDGE, (judging.evaluate, judging.report)),
+    (USE, (handing_on.predict, handing_on.export, handing_on.sync)),
+):
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)

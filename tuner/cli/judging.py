@@ -1,0 +1,44 @@
+"""Step 7 on the command line: `evaluate`, `report`."""
+
+from __future__ import annotations
+
+from tuner.cli.options import RUNS, EventsOption, FolderOption, JsonOption, StorageOption, StudyArgument
+from tuner.cli.printing import print_json, print_text
+
+
+def evaluate(
+    study: StudyArgument,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]7  [/]  Measure the winner on validation and test, with uncertainties.
+
+    The test part is opened for it; every opening is counted and logged in the run folder.
+    """
+    from tuner.cli.opening import open_study_search
+    from tuner.cli.tables import print_evaluation
+    from tuner.evaluate.step import evaluate as evaluate_search
+
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
+    evaluation = evaluate_search(search)
+    if as_json:
+        print_json(evaluation.to_json())
+        return
+    print_evaluation(evaluation)
+    print_text(f"Wrote {search.folder.evaluation}")
+
+
+def report(
+    study: StudyArgument, folder: FolderOption = RUNS, storage: StorageOption = None, events: EventsOption = None
+) -> None:
+    """[dim]7  [/]  Write report.html: the frame, the data, the search, the winner, its figures, how to reproduce it.
+
+    Does not open the test part: what `tuner evaluate` measured is shown, and where it did not, the page says so.
+    """
+    from tuner.cli.opening import open_study_search
+    from tuner.report.step import report as write_report
+
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
+    print_text(f"Wrote {write_report(search)}")

@@ -1,0 +1,53 @@
+"""Arguments and options that several commands share, so that they read alike everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class TrackerChoice(StrEnum):
+    """Where curves and figures of the trials go."""
+
+    WANDB = "wandb"
+    NONE = "none"
+
+
+StudyArgument = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="Study file, such as studies/magic.py.", show_default=False)
+]
+FolderOption = Annotated[
+    Path, typer.Option("--folder", metavar="FOLDER", help="Where run folders live; this study's is FOLDER/<name>.")
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        help="Database URL for the trials, such as postgresql://host/db. Default: a journal in the run folder.",
+        show_default=False,
+    ),
+]
+EventsOption = Annotated[
+    str | None,
+    typer.Option("--events", metavar="PATH", help="The study's events at another place.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a machine to read.")]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="cpu, cuda, cuda:1, mps ... Default: a GPU where there is one.",
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
+]
+
+RUNS = Path("runs")
+"""Where run folders live, unless --folder says otherwise."""

@@ -1,0 +1,28 @@
+"""What commands write to standard output: text for people, one JSON object for machines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def print_text(text: str) -> None:
+    """Write a line as it is: no wrapping, so that paths can be copied and lines searched."""
+    print(text)
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Write one JSON object. Not-a-number and infinity, which JSON has not, become null."""
+    print(json.dumps(_make_strict(content), indent=2, default=str, allow_nan=False))
+
+
+def _make_strict(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _make_strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_make_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

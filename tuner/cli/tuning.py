@@ -1,0 +1,176 @@
+"""Steps 3 to 6 on the command line: `sweep`, `work`, `status`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.options import (
+    RUNS,
+    DeviceOption,
+    EventsOption,
+    FolderOption,
+    JsonOption,
+    StorageOption,
+    StudyArgument,
+    TrackerChoice,
+)
+from tuner.cli.printing import print_json
+
+if TYPE_CHECKING:
+    from tuner.trackers.base import Tracker
+    from tuner.tune.study import Study
+
+TrialsOption = Annotated[
+    int | None,
+    typer.Option("--trials", min=1, help="Trials to finish in all. Default: the study's budget.", show_default=False),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, help="Epochs of a trial. Default: the study's budget.", show_default=False),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", help="Another seed than the study's; give it a --folder of its own.", show_default=False),
+]
+TrackerOption = Annotated[TrackerChoice, typer.Option("--tracker", help="Where curves and figures go besides.")]
+
+
+def sweep(
+    study: StudyArgument,
+    *,
+    trials: TrialsOption = None,
+    epochs: EpochsOption = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.01, help="Wall time of this call; call again to go on.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Processes. Default: one per GPU, else per core.", show_default=False),
+    ] = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    tracker: TrackerOption = TrackerChoice.WANDB,
+    closed_test: Annotated[bool, typer.Option("--closed-test", help="Do not open the test part at the end.")] = False,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]3-6[/]  Search for the best network, then evaluate it and write the report.
+
+    Ctrl-C once: trials are told, the report is written, and the same command goes on where it stopped. Twice: leave at
+    once. The same command again never repeats a trial. The test part is opened when the budget of trials is spent.
+    """
+    from tuner.cli.concluding import conclude_sweep
+    from tuner.cli.opening import open_study
+    from tuner.progress import open_display
+    from tuner.tune.status import read_status
+    from tuner.tune.sweep import sweep as run_sweep
+
+    display = open_display()
+    options = ["--tracker", tracker.value, *(["--events", events] if events else [])]
+    search = run_sweep(
+        limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed),
+        folder=folder,
+        storage=storage,
+        workers=workers,
+        device=device,
+        tracker=make_tracker(tracker),
+        display=display,
+        study_file=study,
+        options=options,
+    )
+    conclude_sweep(search, display, open_test=not closed_test)
+    if as_json:
+        print_json(read_status(search).to_json())
+
+
+def work(
+    study: StudyArgument,
+    *,
+    trials: TrialsOption = None,
+    epochs: EpochsOption = None,
+    until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name, if not the study's.", show_default=False)] = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    tracker: TrackerOption = TrackerChoice.WANDB,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+) -> None:
+    """[dim]5-6[/]  One more worker for a running sweep, on any machine that reaches the storage and the folder.
+
+    Give it the options of the sweep. It leaves when the budget of trials is spent, or with Ctrl-C.
+    """
+    from tuner.cli.opening import open_study
+    from tuner.tune.search import open_search
+    from tuner.tune.worker import work as run_worker
+
+    limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, seed=seed, name=name)
+    search = open_search(limited, folder, storage)
+    used = make_tracker(tracker)
+    try:
+        run_worker(search, tracker=used, device=device, until=until)
+    finally:
+        used.close()
+
+
+def status(
+    study: StudyArgument,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]6[/]  Trials by state, the best so far, rate, time left, workers without a sign of life."""
+    from tuner.cli.opening import open_study_search
+    from tuner.tune.status import read_status
+
+    current = read_status(open_study_search(study, folder=folder, storage=storage))
+    if as_json:
+        print_json(current.to_json())
+        return
+    from rich.console import Console
+
+    from tuner.progress.live import render_status
+
+    Console().print(render_status(current))
+
+
+def limit_study(
+    study: Study,
+    *,
+    trials: int | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Study:
+    """Return the study with what the command line gave in place of its own: how much, from which seed, which name."""
+    budget = study.budget
+    return replace(
+        study,
+        name=study.name if name is None else name,
+        seed=study.seed if seed is None else seed,
+        budget=replace(
+            budget,
+            trials=budget.trials if trials is None else trials,
+            epochs=budget.epochs if epochs is None else epochs,
+            minutes=budget.minutes if minutes is None else minutes,
+        ),
+    )
+
+
+def make_tracker(choice: TrackerChoice) -> Tracker:
+    """Return the tracker that was chosen."""
+    if choice is TrackerChoice.NONE:
+        from tuner.trackers.memory import NoTracker
+
+        return NoTracker()
+    from tuner.trackers.weights_and_biases import WeightsAndBiases
+
+    return WeightsAndBiases()

@@ -1,0 +1,203 @@
+"""Workers as processes of this machine, each with its share of the cores and, where there are several, its GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from tuner.run_folder import RunFolder
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_PR_SET_PDEATHSIG = 1
+_TAIL_BYTES = 2000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitedWorker:
+    """A worker that has ended."""
+
+    number: int
+    """Its place among the workers, from 0."""
+    exit_code: int
+    """0 for a good end; negative for the signal that ended it, as in `subprocess`."""
+    log: Path
+    """What it printed."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended otherwise than well. An end by our own SIGINT (130) is a good end."""
+        return self.exit_code not in (0, 130, -signal.SIGINT)
+
+    def describe(self) -> str:
+        """Return what happened and the end of what it printed, for a message."""
+        how = f"was ended by {signal.Signals(-self.exit_code).name}" if self.exit_code < 0 else "ended"
+        code = "" if self.exit_code < 0 else f" with exit code {self.exit_code}"
+        tail = read_tail(self.log)
+        return f"Worker {self.number} {how}{code}. Its log is {self.log}" + (f", which ends:\n{tail}" if tail else ".")
+
+
+class LocalWorkers:
+    """Processes that were started together. Leaving the `with` block kills what still runs.
+
+    Each process leads a group of its own: a Ctrl-C in the terminal reaches the parent only, which passes it on.
+    """
+
+    def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> None:
+        self._processes = tuple(processes)
+        self._logs = tuple(logs)
+        self._reported: set[int] = set()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill what still runs."""
+        self.kill()
+
+    @property
+    def n_running(self) -> int:
+        """Number of workers that have not ended."""
+        return sum(process.poll() is None for process in self._processes)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process numbers, by worker."""
+        return tuple(process.pid for process in self._processes)
+
+    def poll(self) -> list[ExitedWorker]:
+        """Return the workers that ended since the last call. None is started anew."""
+        ended = []
+        for number, process in enumerate(self._processes):
+            code = process.poll()
+            if code is not None and number not in self._reported:
+                self._reported.add(number)
+                ended.append(ExitedWorker(number=number, exit_code=code, log=self._logs[number]))
+        return ended
+
+    def interrupt(self) -> None:
+        """Ask every worker once to tell its trials and leave (SIGINT)."""
+        self._signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """End every worker and its children at once (SIGKILL), and wait for their end."""
+        self._signal(signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all have ended; False where `timeout` seconds were not enough."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        for process in self._processes:
+            try:
+                process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                return False
+        return True
+
+    def _signal(self, number: signal.Signals) -> None:
+        for process in self._processes:
+            if process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+
+
+def launch(
+    command: Sequence[str],
+    *,
+    workers: int,
+    folder: RunFolder,
+    n_gpus: int = 0,
+    environment: Mapping[str, str] | None = None,
+) -> LocalWorkers:
+    """Start `workers` processes of one command; each writes what it prints to `<run folder>/logs/worker-<n>.log`.
+
+    The cores are shared out evenly through the usual environment variables. With several GPUs worker n sees only GPU
+    n modulo `n_gpus`; `CUDA_VISIBLE_DEVICES`, where it is set, says which those are. On Linux the workers die with
+    their parent.
+    """
+    folder.logs.mkdir(parents=True, exist_ok=True)
+    shared = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    logs = [folder.logs / f"worker-{number}.log" for number in range(workers)]
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for number, log in enumerate(logs):
+            with log.open("ab") as output:
+                processes.append(_start(command, output, share_machine(shared, number, workers, n_gpus)))
+    except BaseException:
+        LocalWorkers(processes, logs).kill()
+        raise
+    return LocalWorkers(processes, logs)
+
+
+def share_machine(environment: Mapping[str, str], worker: int, workers: int, n_gpus: int = 0) -> dict[str, str]:
+    """Return a worker's environment: threads for its share of the cores, and one GPU where there are several."""
+    threads = str(max(1, count_cores() // workers))
+    shared = dict(environment) | dict.fromkeys(_THREAD_VARIABLES, threads)
+    if n_gpus > 1:
+        visible = [name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        gpus = visible or [str(gpu) for gpu in range(n_gpus)]
+        shared["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
+    return shared
+
+
+def count_cores() -> int:
+    """Return the cores that this process may use: what a batch system or a container left of the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def work_command(study: Path, *options: str) -> list[str]:
+    """Return the command line of one worker: `python -m tuner work STUDY ...`."""
+    return [sys.executable, "-m", "tuner", "work", str(study), *options]
+
+
+def read_tail(log: Path, n_bytes: int = _TAIL_BYTES) -> str:
+    """Return the last whole lines of a log; an empty text where there is none."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - n_bytes))
+        text = file.read().decode(errors="replace")
+    return (text.partition("\n")[2] if size > n_bytes else text).strip()
+
+
+def _start(command: Sequence[str], output: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start one process in a group of its own."""
+    # Ruff's warning is of locks that other threads hold over the fork: `die_with_parent` takes none.
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        process_group=0,
+        preexec_fn=_make_mortal() if sys.platform == "linux" else None,  # noqa: PLW1509
+    )
+
+
+def _make_mortal() -> Callable[[], None]:
+    """Return what a child calls before it becomes the worker: ask Linux to kill it when its parent dies."""
+    parent = os.getpid()
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def die_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return die_with_parent

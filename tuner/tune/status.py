@@ -1,0 +1,90 @@
+"""Read where a search stands: trials by state, the best so far, the rate, what is left, who gives no sign of life."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import accumulate
+from typing import Any
+
+from tuner.progress.snapshot import Status
+from tuner.run_folder import read_json
+from tuner.tune.search import Search, TrialRecord
+
+__all__ = ["Status", "read_status"]
+
+_COUNTED = ("complete", "pruned")
+
+
+def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
+    """Return where a search stands now.
+
+    `seconds_left` is what the time budget of the call still allows; without it only the budget of trials counts.
+    """
+    trials = search.trials
+    workers = search.workers
+    now = datetime.now()
+    finished = sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
+    elapsed = _measure_elapsed(trials, now)
+    rate = 60 * len(finished) / elapsed if finished and elapsed else None
+    best = max((t for t in trials if t.value is not None), key=lambda t: (t.value, -t.number), default=None)
+    return Status(
+        study=search.study.name,
+        question=search.study.problem.question,
+        states=dict(Counter(t.state for t in trials)),
+        budget_trials=search.study.budget.trials,
+        best_value=best.value if best else None,
+        best_trial=best.number if best else None,
+        best_params=dict(best.params) if best else {},
+        history=tuple(accumulate((t.value for t in finished if t.value is not None), max)),
+        training=tuple(t.number for t in trials if t.state == "running"),
+        trained_epochs=sum(t.epochs for t in trials),
+        elapsed=elapsed,
+        rate=rate,
+        seconds_left=_estimate_left(search.study.budget.trials - len(finished), rate, seconds_left),
+        stale_leases=_find_stale(search, workers),
+        workers=sum(workers.values()),
+        winner_test=_read_winner_test(read_json(search.folder.evaluation)),
+    )
+
+
+def _finish_time(trial: TrialRecord) -> datetime:
+    return trial.finished or datetime.max
+
+
+def _measure_elapsed(trials: Iterable[TrialRecord], now: datetime) -> float | None:
+    """Return seconds in which at least one trial was running: pauses between two calls do not count."""
+    spans = sorted((t.started, t.finished or now) for t in trials if t.started and (t.finished or t.state == "running"))
+    if not spans:
+        return None
+    total, reached = 0.0, spans[0][0]
+    for start, end in spans:
+        if end > reached:
+            total += (end - max(start, reached)).total_seconds()
+            reached = end
+    return total
+
+
+def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | None) -> float | None:
+    """Return seconds until trials or time are spent, whichever is first; None where neither is known."""
+    if trials_left <= 0:
+        return 0.0
+    known = [s for s in (60 * trials_left / rate if rate else None, seconds_left) if s is not None]
+    return min(known, default=None)
+
+
+def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
+    """Return running trials whose worker is named but lives no more."""
+    from tuner.tune.leases import WORKER
+
+    running = [t for t in search.optuna_study.get_trials(deepcopy=False) if t.state.name == "RUNNING"]
+    return tuple(t.number for t in running if WORKER in t.user_attrs and not workers.get(t.user_attrs[WORKER], False))
+
+
+def _read_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return the winner's figures on the test part by name, from `evaluation.json`; None while it is closed."""
+    for part in evaluation.get("parts", ()):
+        if part.get("part") == "test" and part.get("candidate") == "winner":
+            return {name: measurement["value"] for name, measurement in part["measurements"].items()}
+    return None
