@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -166,19 +167,30 @@ class Pack:
 
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
         """
-        losses = self.train_steps(self.n_steps)
-        for _, member in self.rows:
-            member.age += 1
-        return losses
-
-    def train_steps(self, n_steps: int) -> np.ndarray:
-        """Train every member for the first steps of its next epoch; return mean losses [K]."""
         self.network.train()
         order, rates = self._draw_order(), self._draw_rates()
         losses = torch.zeros(len(self.members), device=self.flat.device)
-        for step in range(n_steps):
+        for step in range(self.n_steps):
             losses += self._step(order[step], rates[step])
-        return (losses / n_steps).cpu().numpy()
+        for _, member in self.rows:
+            member.age += 1
+        return (losses / self.n_steps).cpu().numpy()
+
+    def time_step(self) -> float:
+        """Take one step on events drawn at random with a learning rate of zero; return its seconds."""
+        self.network.train()
+        order = torch.randint(len(self.data.x), (len(self.members), self.batch_size), device=self.data.device)
+        rate = torch.zeros(len(self.members), 1, device=self.data.device)
+        self._wait()
+        start = time.perf_counter()
+        self._step(order, rate)
+        self._wait()
+        return time.perf_counter() - start
+
+    def _wait(self) -> None:
+        """Let a GPU finish what it was given."""
+        if self.data.device.type == "cuda":
+            torch.cuda.synchronize(self.data.device)
 
     def _draw_order(self) -> Tensor:
         """Return row numbers of events, [steps, K, batch]: each member's order follows from its seed and age."""

@@ -1,0 +1,56 @@
+"""How many members a pack should have: measured, on the device and the network at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from tuner.train.data import TrainingData
+from tuner.train.pack import Member, Pack
+from tuner.train.settings import Settings
+
+WORTHWHILE = 0.92
+"""A pack grows while doubling it leaves less than this share of the time per member."""
+
+STEPS = 3
+"""Timed steps of each size; the fastest counts."""
+
+
+@dataclass(frozen=True)
+class PackSize:
+    """The size chosen for a structure, and the measurement behind it."""
+
+    slots: int
+    """Members of a pack."""
+    curve: Mapping[int, float]
+    """Seconds per step and member for each size that was tried."""
+    reason: str
+    """Why it did not grow further."""
+
+
+def choose_pack_size(settings: Settings, data: TrainingData, *, most: int) -> PackSize:
+    """Return the size at which the time per member stops falling by a worthwhile amount.
+
+    Sizes 1, 2, 4, ... up to `most` members of this structure each take a few steps on events drawn at random.
+    Running out of memory ends the growth, with half of what fitted kept free.
+    """
+    curve: dict[int, float] = {}
+    best, reason = 1, f"no more than {most} members are of use"
+    pack = Pack(settings, data, n_epochs=1)
+    size = 1
+    while size <= most:
+        try:
+            while len(pack) < size:
+                pack.admit(Member(len(pack), settings, seed=len(pack)))
+            pack.time_step()
+            curve[size] = min(pack.time_step() for _ in range(STEPS)) / size
+        except torch.OutOfMemoryError:
+            return PackSize(max(1, best // 2), curve, f"out of memory with {size} members")
+        if size > 1 and curve[size] > WORTHWHILE * curve[best]:
+            reason = f"{size} members take {curve[size] / curve[best]:.2f} of the time per member of {best}"
+            break
+        best = size
+        size *= 2
+    return PackSize(best, curve, reason)
