@@ -7,15 +7,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuner.models.embeddings import PeriodicSettings, PiecewiseLinearSettings
+    from tuner.models.ft_transformer import FTTransformerSettings
     from tuner.models.mlp import MLPSettings
+    from tuner.models.realmlp import RealMLPSettings
+    from tuner.models.resnet import ResNetSettings
+    from tuner.models.snn import SNNSettings
+    from tuner.models.tabm import TabMSettings
+
+__all__ = [
+    "FTTransformerSettings",
+    "MLPSettings",
+    "PeriodicSettings",
+    "PiecewiseLinearSettings",
+    "RealMLPSettings",
+    "ResNetSettings",
+    "SNNSettings",
+    "TabMSettings",
+]
 
 _HOMES = {
+    "FTTransformerSettings": "ft_transformer",
     "MLPSettings": "mlp",
     "PeriodicSettings": "embeddings",
     "PiecewiseLinearSettings": "embeddings",
+    "RealMLPSettings": "realmlp",
+    "ResNetSettings": "resnet",
+    "SNNSettings": "snn",
+    "TabMSettings": "tabm",
 }
-
-__all__ = ["MLPSettings", "PeriodicSettings", "PiecewiseLinearSettings"]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +44,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})

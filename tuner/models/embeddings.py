@@ -84,5 +84,6 @@ def build_embedding(settings: EmbeddingSettings | None, d_in: int) -> tuple[nn.M
 
 def normal_quantiles(n_bins: int) -> Tensor:
     """Return edges [n_bins + 1] between which the standard normal has equal shares; the outermost are at +-4."""
-    edges = torch.special.ndtri(torch.linspace(0, 1, n_bins + 1, dtype=torch.float64))
-    return edges.clamp(-OUTERMOST, OUTERMOST).float()
+    shares = torch.linspace(0, 1, n_bins + 1, dtype=torch.float64)
+    edges: Tensor = torch.special.ndtri(shares).clamp(-OUTERMOST, OUTERMOST).float()
+    return edges
