@@ -1,0 +1,131 @@
+"""All figures of one candidate on one part, with their intervals, from arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tuner.evaluate.evaluation import PartEvaluation
+from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
+from tuner.metrics.at_threshold import Confusion, sum_confusion
+from tuner.metrics.bootstrap import bootstrap_figure, draw_counts
+from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank
+from tuner.metrics.figures_of_merit import FigureOfMerit
+from tuner.metrics.measurement import Measurement, measure
+
+OF_THE_CURVE: Mapping[str, Callable[[RocCurve], float]] = {
+    "AUC": lambda curve: curve.area,
+    "1/eps_B at eps_S=0.3": lambda curve: background_rejection(curve, 0.3),
+    "1/eps_B at eps_S=0.5": lambda curve: background_rejection(curve, 0.5),
+}
+OF_THE_CUT: Mapping[str, Callable[[Confusion], float]] = {
+    "sensitivity": lambda confusion: confusion.sensitivity,
+    "specificity": lambda confusion: confusion.specificity,
+    "accuracy": lambda confusion: confusion.accuracy,
+    "balanced accuracy": lambda confusion: confusion.balanced_accuracy,
+    "precision": lambda confusion: confusion.precision,
+}
+LOG_LOSS = "log loss (classes balanced)"
+OPTIMUM_AUC = "optimum AUC"
+SHARE_OF_OPTIMUM = "share of the optimum"
+
+
+def evaluate_scores(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    candidate: str,
+    part: str,
+    threshold: float,
+    threshold_rule: str,
+    optimum: ArrayLike | None = None,
+    figure_of_merit: FigureOfMerit | None = None,
+    n_bootstrap: int = 200,
+    seed: int = 0,
+) -> PartEvaluation:
+    """Return every figure of scores [n] in [0, 1] for labels [n] in {0, 1} and event weights [n] (None: ones).
+
+    threshold: the frozen cut; events with score >= threshold are selected.
+    optimum: observer [n] that no network can beat, such as the exact likelihood ratio; any monotone function of it.
+        It adds its AUC and the share of it that is reached, (AUC - 0.5) / (AUC of the optimum - 0.5).
+    figure_of_merit: the problem's own, where it is not among the others.
+    n_bootstrap: replicas for the 68 % intervals; both classes are drawn anew, the cut stays.
+    Raise `EventsError` as `check_arrays` does, and where a score is no probability.
+    """
+    arrays = check_arrays(labels, scores, weights)
+    best = None if optimum is None else check_arrays(labels, optimum, weights).scores
+    sums = _Sums.of(arrays, threshold, best)
+    replicas = [sums.figures(counts) for counts in draw_counts(arrays.is_signal, n_bootstrap, seed)]
+    measurements = {
+        name: measure(value, np.array([replica[name] for replica in replicas]))
+        for name, value in sums.figures(np.ones(len(arrays.weights))).items()
+    }
+    if figure_of_merit is not None and figure_of_merit.name not in measurements:
+        measurements[figure_of_merit.name] = _measure_declared(figure_of_merit, arrays, n_bootstrap, seed)
+    signal, selected = arrays.is_signal, arrays.scores >= threshold
+    return PartEvaluation(
+        candidate=candidate,
+        part=part,
+        n_signal=int(signal.sum()),
+        n_background=int((~signal).sum()),
+        effective_signal=effective_number(arrays.weights[signal]),
+        effective_background=effective_number(arrays.weights[~signal]),
+        negative_fraction=negative_fraction(arrays.weights),
+        threshold=float(threshold),
+        threshold_rule=threshold_rule,
+        selected_signal=int((signal & selected).sum()),
+        selected_background=int((~signal & selected).sum()),
+        measurements=measurements,
+    )
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What does not change from replica to replica: ranks, who is selected, each event's loss."""
+
+    arrays: Arrays
+    ranking: Ranking
+    selected: np.ndarray
+    losses: np.ndarray
+    best: Ranking | None
+
+    @classmethod
+    def of(cls, arrays: Arrays, threshold: float, optimum: np.ndarray | None) -> _Sums:
+        from tuner.metrics.probabilities import event_losses
+
+        return cls(
+            arrays,
+            rank(arrays.is_signal, arrays.scores),
+            arrays.scores >= threshold,
+            event_losses(arrays.is_signal, arrays.scores),
+            None if optimum is None else rank(arrays.is_signal, optimum),
+        )
+
+    def figures(self, counts: np.ndarray) -> dict[str, float]:
+        """Return each figure where event i comes counts[i] times."""
+        weights, signal = self.arrays.weights * counts, self.arrays.is_signal
+        curve = self.ranking.curve(weights)
+        confusion = sum_confusion(signal, self.selected, weights)
+        found = {name: figure(curve) for name, figure in OF_THE_CURVE.items()}
+        found |= {name: figure(confusion) for name, figure in OF_THE_CUT.items()}
+        found[LOG_LOSS] = (
+            float(
+                np.average(self.losses[signal], weights=weights[signal])
+                + np.average(self.losses[~signal], weights=weights[~signal])
+            )
+            / 2
+        )
+        if self.best is not None:
+            found[OPTIMUM_AUC] = self.best.curve(weights).area
+            found[SHARE_OF_OPTIMUM] = (found["AUC"] - 0.5) / (found[OPTIMUM_AUC] - 0.5)
+        return found
+
+
+def _measure_declared(figure: FigureOfMerit, arrays: Arrays, n_bootstrap: int, seed: int) -> Measurement:
+    labels = arrays.is_signal.astype(np.int8)
+    replicas = bootstrap_figure(figure, labels, arrays.scores, arrays.weights, n_replicas=n_bootstrap, seed=seed)
+    return measure(figure(labels, arrays.scores, arrays.weights), replicas)

@@ -1,0 +1,45 @@
+"""A figure with its interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ONE_SIGMA = 0.6826894921370859
+"""Coverage of a Gaussian's mean +- 1 standard deviation, the "68 %" of intervals."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A value and its 68 % interval, from low to high."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def error(self) -> float:
+        """Half of the interval."""
+        return (self.high - self.low) / 2
+
+    def __str__(self) -> str:
+        """Return the value with its error, rounded to two digits of the error: `0.9312 +- 0.0041`."""
+        if not np.isfinite(self.error) or self.error <= 0:
+            return f"{self.value:.4g}"
+        digits = max(0, 1 - int(np.floor(np.log10(self.error))))
+        return f"{self.value:.{digits}f} +- {self.error:.{digits}f}"
+
+
+def measure(value: float, replicas: np.ndarray, *, coverage: float = ONE_SIGMA) -> Measurement:
+    """Return a value with the central percentile interval of its bootstrap replicas [r], not-a-numbers left out.
+
+    The bounds are replicas themselves, never interpolated, so that an infinite replica does no harm.
+    """
+    defined = replicas[~np.isnan(replicas)]
+    if not len(defined):
+        return Measurement(value, float("nan"), float("nan"))
+    tail = (1 - coverage) / 2
+    low = np.quantile(defined, tail, method="lower")
+    high = np.quantile(defined, 1 - tail, method="higher")
+    return Measurement(value, float(low), float(high))
