@@ -26,8 +26,9 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[root,hdf5,onnx,networks]' --group dev
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --upgrade pip
+	@echo "Installing what constraints.txt pins into $(VENV): some 2 GB, some minutes, once."
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[root,hdf5,onnx,networks]' --group dev
 	@touch $@
 
 sweep: $(READY) ## Run the main job: sweep the simulated resonance, evaluate the winner, write the report

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 _REDRAWS_PER_SECOND = 2
 _SPARKLINE_COLUMNS = 24
-_MOST_TRIALS_NAMED = 8
+_MOST_TRIALS_NAMED = 6
 
 
 class LiveDisplay:
@@ -98,14 +100,16 @@ def _draw_states(status: Status) -> RenderableType:
         number = status.states.get(state, 0)
         if number or state in ("complete", "pruned", "running"):
             text.append(f"{number} {state}   ", style=style if number else "dim")
+    work = []
     if status.trained_epochs:
-        per_second = f", {status.trained_epochs / status.elapsed:.1f}/s" if status.elapsed else ""
-        text.append(f"{status.trained_epochs:,} epochs trained{per_second}", style="dim")
+        work.append(f"{status.trained_epochs:,} epochs trained")
+        if status.elapsed:
+            work[0] += f", {status.trained_epochs / status.elapsed:.1f}/s"
     if status.training:
         named = ", ".join(map(str, status.training[:_MOST_TRIALS_NAMED]))
         more = len(status.training) - _MOST_TRIALS_NAMED
-        text.append(f"\nin training: {named}{f' and {more} more' if more > 0 else ''}", style="dim")
-    return text
+        work.append(f"training now: {named}{f' and {more} more' if more > 0 else ''}")
+    return Group(text, Text(" · ".join(work), style="dim")) if work else text
 
 
 def _draw_best(status: Status) -> RenderableType:
@@ -117,24 +121,23 @@ def _draw_best(status: Status) -> RenderableType:
         f"  trial {status.best_trial}   ",
         (draw_sparkline(status.history, _SPARKLINE_COLUMNS), "green"),
     )
-    params = Text()
-    for name, value in status.best_params.items():
-        params.append(f"{name} ", style="dim")
-        params.append(f"{say_value(value)}   ")
-    return Group(head, params)
+    return Group(head, _draw_pairs({name: say_value(value) for name, value in status.best_params.items()}))
 
 
 def _draw_test(status: Status) -> RenderableType:
-    text = Text("\nwinner on the test part   ")
-    for name, value in (status.winner_test or {}).items():
-        text.append(f"{name} ", style="dim")
-        text.append(f"{value:.4g}   ", style="bold")
-    return text
+    figures = {name: say_value(value) for name, value in (status.winner_test or {}).items()}
+    return Group(Text("\nwinner on the test part"), _draw_pairs(figures))
+
+
+def _draw_pairs(pairs: Mapping[str, str]) -> RenderableType:
+    """Return names and values in columns; a name and its value stay together."""
+    cells = [Text.assemble((f"{name} ", "dim"), value, no_wrap=True) for name, value in pairs.items()]
+    return Columns(cells, padding=(0, 3))
 
 
 def _draw_stale(status: Status) -> RenderableType:
     numbers = ", ".join(map(str, status.stale_leases))
-    text = f"\nNo sign of life from the worker of trial {numbers}. The next sweep takes it up again."
+    text = f"\nNo sign of life from the worker of trial {numbers}. The next sweep takes up what it left."
     return Text(text, style="yellow")
 
 
