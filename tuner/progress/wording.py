@@ -66,7 +66,7 @@ def say_states(states: Mapping[str, int]) -> str:
 def draw_sparkline(values: Sequence[float], width: int) -> str:
     """Return a line of blocks for the last values, thinned to `width` columns; empty where there are fewer than two.
 
-    The scale starts at the median of the values, so that a poor first trial does not flatten all the others.
+    The scale starts at the first quartile, so that a poor first trial does not flatten all the others.
     """
     if len(values) < 2:
         return ""
