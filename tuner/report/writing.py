@@ -1,0 +1,74 @@
+"""Numbers and lists as a person writes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from tuner.metrics.measurement import Measurement
+
+DASH = "\N{EN DASH}"
+"""Stands where there is nothing, and between two ends."""
+
+
+def write_measurement(measured: Measurement) -> tuple[str, str]:
+    """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364."""
+    if not (math.isfinite(measured.error) and measured.error > 0):
+        return write_number(measured.value), DASH
+    digits = max(0, min(8, 1 - math.floor(math.log10(measured.error))))
+    value, low, high = (f"{x:,.{digits}f}" for x in (measured.value, measured.low, measured.high))
+    return value, f"{low} {DASH} {high}"
+
+
+def write_number(value: float | None, digits: int = 4) -> str:
+    """Return a number with its significant digits: 0.9338, 54,017, 3.1e-05; a dash for none."""
+    if value is None or math.isnan(value):
+        return DASH
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e9):
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def write_share(value: float, digits: int = 1) -> str:
+    """Return a share as a percentage."""
+    return f"{100 * value:.{digits}f} %"
+
+
+def write_duration(seconds: float | None) -> str:
+    """Return a time in its two greatest units: 48 s, 6 min 12 s, 3 h 20 min."""
+    if seconds is None:
+        return DASH
+    if seconds < 60:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def write_count(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 trial, 64 trials."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def write_value(value: Any) -> str:
+    """Return a setting's value: numbers short, sequences by commas, nested settings by their fields."""
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    if isinstance(value, int | float):
+        return write_number(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = ", ".join(f"{f.name} {write_value(getattr(value, f.name))}" for f in fields(value))
+        return f"{type(value).__name__.removesuffix('Settings')} ({inner})"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(write_value, value))
+    return str(value)
+
+
+def list_settings(settings: Any) -> list[tuple[str, str]]:
+    """Return the fields of a settings dataclass as names and values."""
+    return [(f.name.replace("_", " "), write_value(getattr(settings, f.name))) for f in fields(settings)]
