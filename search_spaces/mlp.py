@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from search_spaces import optimizer
+from search_spaces import embeddings, optimizer
 from search_spaces.optimizer import suggest_or_zero
 from tuner import models
 from tuner.train.settings import Settings
@@ -13,7 +13,7 @@ from tuner.tune.study import search_space
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-    from tuner.models import MLPSettings, PeriodicSettings
+    from tuner.models import MLPSettings
     from tuner.models.mlp import ActivationKind, NormalisationKind
 
 STRUCTURE = (
@@ -21,9 +21,7 @@ STRUCTURE = (
     "mlp.width",
     "mlp.activation",
     "mlp.normalisation",
-    "mlp.embedding",
-    "mlp.periodic.n_frequencies",
-    "mlp.periodic.d_embedding",
+    *(f"mlp.{name}" for name in embeddings.STRUCTURE),
     *(f"mlp.{name}" for name in optimizer.STRUCTURE),
 )
 
@@ -52,7 +50,7 @@ def suggest(trial: Trial) -> Settings:
     """Sample an MLP and how it is trained."""
     return Settings(
         network=suggest_network(trial),
-        training=optimizer.suggest(trial, "mlp", optimizers=("adamw", "sgd")),
+        training=optimizer.suggest(trial, "mlp", lr=(3e-4, 2e-2), optimizers=("adamw", "sgd")),
     )
 
 
@@ -68,17 +66,5 @@ def suggest_network(trial: Trial) -> MLPSettings:
         activation=cast("ActivationKind", activation),
         normalisation=cast("NormalisationKind", normalisation),
         dropout=suggest_or_zero(trial, "mlp.dropout", 0.0, 0.5),  # {0, U[0, .5]}: arXiv:2106.11959
-        embedding=suggest_embedding(trial),
-    )
-
-
-def suggest_embedding(trial: Trial) -> PeriodicSettings | None:
-    """Sample numerical embeddings, or none."""
-    if trial.suggest_categorical("mlp.embedding", ["none", "periodic"]) == "none":
-        return None
-    return models.PeriodicSettings(
-        # 16-96 and 16-32 in arXiv:2410.24210; fewer cost less on a CPU.
-        n_frequencies=trial.suggest_categorical("mlp.periodic.n_frequencies", [8, 16, 32]),
-        d_embedding=trial.suggest_categorical("mlp.periodic.d_embedding", [8, 16]),
-        scale=trial.suggest_float("mlp.periodic.scale", 0.01, 10.0, log=True),  # arXiv:2410.24210
+        embedding=embeddings.suggest(trial, "mlp"),
     )
