@@ -1,16 +1,30 @@
 from __future__ import annotations
 
+import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import optuna
 import pytest
 from matplotlib.figure import Figure
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import TrialState
 
+from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.metrics.measurement import Measurement
+from tuner.models import MLPSettings
+from tuner.problem import Problem
 from tuner.report.page import Code, Facts, Highlight, Notice, Page, Picture, Section, Table, Text, render_page
+from tuner.run_folder import RunFolder
+from tuner.train.settings import Settings, TrainingSettings
+from tuner.tune.leases import REASON
+from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, Search
+from tuner.tune.storage import open_storage
+from tuner.tune.study import Budget, Study
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -80,3 +94,93 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=executable, args=[*switches.split(), "--no-first-run"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def make_search(tmp_path: Path) -> Callable[..., Search]:
+    """A function that makes a search with a real journal: trials of each state, the later the better."""
+    made = itertools.count()
+
+    def make(*, complete: int = 0, pruned: int = 0, failed: int = 0, params: dict[str, Any] | None = None) -> Search:
+        problem = Problem(question="Which are showers?", events="events.csv", label="class", signal="g")
+        study = Study(name="s", problem=problem, search_space=suggest, budget=Budget(trials=5, epochs=4))
+        search = Search(study, RunFolder(tmp_path / f"{next(made)}").create())
+        trials = optuna.create_study(study_name="s", direction="maximize", storage=open_storage(search.folder.journal))
+        states = [TrialState.COMPLETE] * complete + [TrialState.PRUNED] * pruned + [TrialState.FAIL] * failed
+        for number, state in enumerate(states):
+            trials.add_trial(make_trial(number, state, params))
+            write_curve(search, number)
+        return search
+
+    return make
+
+
+def make_trial(number: int, state: TrialState, params: dict[str, Any] | None) -> optuna.trial.FrozenTrial:
+    figure = 0.91 + 0.005 * number
+    complete, failed = state == TrialState.COMPLETE, state == TrialState.FAIL
+    return optuna.trial.create_trial(
+        state=state,
+        value=None if failed else figure,
+        params=params or {"lr": 1e-4 * (number + 1), "depth": 2, "dropout": 0.1, "width": 64},
+        distributions=DISTRIBUTIONS,
+        intermediate_values={} if failed else {1: figure - 0.02, 2: figure},
+        user_attrs={EPOCHS: 3, N_PARAMETERS: 54017}
+        | ({FIGURE: figure, BEST_EPOCH: 2} if complete else {})
+        | ({REASON: "the loss is not a number <b>"} if failed else {}),
+    )
+
+
+def write_curve(search: Search, number: int) -> None:
+    search.curve_path(number).parent.mkdir(exist_ok=True)
+    rows = [f"{epoch},{0.6 / epoch},{0.7 / epoch},{0.9 + 0.01 * epoch},0.001" for epoch in (1, 2, 3)]
+    search.curve_path(number).write_text(
+        "\n".join(["epoch,train_loss,validation_loss,validation_auc,lr", *rows]), encoding="utf-8"
+    )
+
+
+DISTRIBUTIONS = {
+    "lr": FloatDistribution(1e-5, 1e-2, log=True),
+    "depth": IntDistribution(1, 4),
+    "dropout": FloatDistribution(0.0, 0.5),
+    "width": CategoricalDistribution([64, 128]),
+}
+
+
+def suggest(trial: optuna.Trial) -> Settings:
+    depth, width = trial.suggest_int("depth", 1, 4), trial.suggest_categorical("width", [64, 128])
+    lr = trial.suggest_float("lr", 1e-5, 1e-2, log=True)
+    network = MLPSettings(widths=(width,) * depth, dropout=trial.suggest_float("dropout", 0.0, 0.5))
+    return Settings(network=network, training=TrainingSettings(lr=lr))
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    """The winner's figures on validation and test."""
+    common: dict[str, Any] = {
+        "candidate": "winner",
+        "n_signal": 2466,
+        "n_background": 1338,
+        "effective_signal": 2466.0,
+        "effective_background": 1338.0,
+        "negative_fraction": 0.0,
+        "threshold": 0.61,
+        "threshold_rule": "largest eps_S - eps_B on validation",
+        "selected_signal": 2099,
+        "selected_background": 191,
+    }
+    cut = {"sensitivity": Measurement(0.851, 0.846, 0.856), "specificity": Measurement(0.857, 0.851, 0.863)}
+    share = {"share of the optimum": Measurement(0.982, 0.978, 0.986)}
+    validation = {"AUC": Measurement(0.93712, 0.9346, 0.9395), **cut, **share}
+    test = {"AUC": Measurement(0.93384, 0.93121, 0.93643), **cut, **share}
+    return Evaluation(
+        study="s",
+        winner=2,
+        figure_of_merit="AUC",
+        opening=1,
+        openings=1,
+        events_digest="ab" * 32,
+        parts=(
+            PartEvaluation(part="validation", measurements=validation, **common),
+            PartEvaluation(part="test", measurements=test, **common),
+        ),
+    )
