@@ -57,6 +57,11 @@ class RunFolder:
         return self.path / "curves"
 
     @property
+    def packs(self) -> Path:
+        """One line for each pack: its size, and the times per member that it was chosen by."""
+        return self.path / "packs.jsonl"
+
+    @property
     def lock(self) -> Path:
         """Held while a worker asks for trials."""
         return self.path / ".lock"

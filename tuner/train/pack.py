@@ -281,7 +281,7 @@ class Pack:
         self.network.eval()
         n_rows = max(1, VALIDATION_CELLS // (128 * max(1, len(self.members))))
         with mixed_precision(self.data.device):
-            chunks = [self._forward(chunk, None, parameters, buffers) for chunk in x.split(n_rows)]
+            chunks = [self._forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
         return torch.cat(chunks, dim=1)
 
     # What a member takes along.

@@ -17,8 +17,8 @@ ScheduleKind = Literal["constant", "cosine", "flat-cosine"]
 class NetworkSettings(Protocol):
     """A frozen dataclass that builds a network.
 
-    Fields marked `field(metadata=KNOB)` (`tuner.models.settings`) may differ between the members of a pack; all others are structure:
-    they fix the shapes of tensors and the path through the code.
+    Fields marked `field(metadata=KNOB)` (`tuner.models.settings`) may differ between the members of a pack; all
+    others are structure: they fix the shapes of tensors and the path through the code.
     """
 
     def build(self, d_in: int) -> nn.Module:

@@ -33,7 +33,7 @@ class PackSize:
 def choose_pack_size(settings: Settings, data: TrainingData, *, most: int) -> PackSize:
     """Return the size at which the time per member stops falling by a worthwhile amount.
 
-    Sizes 1, 2, 4, ... up to `most` members of this structure each take a few steps on events drawn at random.
+    Sizes 1, 2, 4, ... and `most` members of this structure each take a few steps on events drawn at random.
     Running out of memory ends the growth, with half of what fitted kept free.
     """
     curve: dict[int, float] = {}
@@ -52,5 +52,5 @@ def choose_pack_size(settings: Settings, data: TrainingData, *, most: int) -> Pa
             reason = f"{size} members take {curve[size] / curve[best]:.2f} of the time per member of {best}"
             break
         best = size
-        size *= 2
+        size = min(2 * size, most) if size < most else most + 1
     return PackSize(best, curve, reason)

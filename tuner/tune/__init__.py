@@ -1,0 +1,1 @@
+"""Step 6, tune: studies, searches, and the workers that carry them out."""

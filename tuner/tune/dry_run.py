@@ -81,8 +81,8 @@ def try_one_step(study: Study, splits: Splits, device: str | None) -> TriedNetwo
     batch_size, n_train = settings.training.batch_size, len(splits.train.labels)
     if n_train < batch_size:
         raise SplitsError(
-            f"The train part must hold at least one batch, but has {n_train} events where `batch_size` is {batch_size}. "
-            "Use more events or smaller batches."
+            f"The train part must hold at least one batch, but has {n_train} events where `batch_size` is "
+            f"{batch_size}. Use more events or smaller batches."
         )
     try:
         pack = Pack(settings, load_training_data(splits, find_device(device)), n_epochs=study.budget.epochs)

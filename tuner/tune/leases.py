@@ -29,7 +29,7 @@ RESUMES = "tuner:resumes"
 
 
 class Lease:
-    """This worker's beat: while the context is open, others see that it lives."""
+    """Beat of this worker: while the context is open, others see that it lives."""
 
     def __init__(self, study: optuna.Study) -> None:
         self.study = study

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -132,7 +133,9 @@ def _open_or_create(search: Search, splits: Splits) -> None:
     if IDENTITY not in optuna_study.user_attrs:
         for params in study.space.warm_starts:
             optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
-        optuna_study.set_metric_names(["validation AUC"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            optuna_study.set_metric_names(["validation AUC"])
         optuna_study.set_user_attr(IDENTITY, identity)
     search.__dict__["optuna_study"] = optuna_study
 

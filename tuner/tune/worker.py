@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import json
 import logging
 import signal
 import threading
@@ -22,14 +24,25 @@ from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device
 from tuner.train.pack import Member, Pack
+from tuner.train.sizing import PackSize, choose_pack_size
 from tuner.train.train import Answer, Outcome, train_members
 from tuner.tune.asking import Asked, Asker, describe_error
 from tuner.tune.keepsakes import Keepsakes
 from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, Lease
 from tuner.tune.samplers import SeededSampler, make_default_pruner, make_default_sampler
 from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Search
+from tuner.tune.study import Study
 
 logger = logging.getLogger("tuner")
+
+STRUCTURES = 8
+"""Structures that a budget of trials is spent on at the least."""
+
+MOST_SLOTS = {"cuda": 256, "cpu": 16}
+"""Largest pack that is tried, by kind of device."""
+
+MOST_WAITING = 8
+"""Trials of other structures that may wait for a pack of their own."""
 
 MOST_REPORTS = 30
 """Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
@@ -55,16 +68,17 @@ def work(
     with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
         asker = Asker(search, sampler, lease.worker)
         search.optuna_study.pruner = (study.pruner or make_default_pruner)(study.budget.epochs)
-        worker = Worker(search, asker, data, tracker, interrupt, until, slots or choose_slots(search, place))
+        worker = Worker(search, asker, data, tracker, interrupt, until, slots)
         worker.run()
 
 
-def choose_slots(search: Search, device: torch.device) -> int:
-    """Return how many members a pack may have: one where the space names no structure."""
-    if not search.study.space.structure:
-        return 1
-    most = 16 if device.type == "cuda" else 4
-    return max(1, min(most, search.study.budget.trials // 6))
+def count_trials_per_structure(study: Study) -> int:
+    """Return how many trials a structure gets before the next structure is drawn: an eighth of the budget.
+
+    One where the space names no structure. Eight structures or more are tried, whatever the budget; more trials
+    deepen each.
+    """
+    return max(1, study.budget.trials // STRUCTURES) if study.space.structure else 1
 
 
 @contextmanager
@@ -107,13 +121,14 @@ class Worker:
     tracker: Tracker
     interrupt: threading.Event
     until: float | None
-    slots: int
+    most_slots: int | None
     running: dict[int, _Running] = field(default_factory=dict)
     waiting: list[Asked] = field(default_factory=list)
     """Asked for, but of another structure than the pack that is training."""
 
     def __post_init__(self) -> None:
         self.keepsakes = Keepsakes(self.search)
+        self.per_structure = count_trials_per_structure(self.search.study)
         n_epochs = self.search.study.budget.epochs
         self.report_epochs = set(np.unique(np.geomspace(1, n_epochs, MOST_REPORTS).round().astype(int)).tolist())
         if n_epochs <= MOST_REPORTS:
@@ -135,23 +150,9 @@ class Worker:
 
     def train_pack(self, first: Asked) -> None:
         """Train trials of the first one's structure together."""
-        fixed = self.asker.fix_structure(first.trial)
-        left = 2 * self.slots - 1
-
-        def ask_for_one_more() -> Asked | None:
-            nonlocal left
-            if left < 1 or self.is_over() or self.waiting or self.slots == 1:
-                return None
-            left -= 1
-            asked = self.asker.ask(fixed)
-            if asked is not None and asked.structure != first.structure:
-                self.waiting.append(asked)
-                return None
-            return asked
-
-        members = [first]
-        while len(members) < self.slots and (asked := ask_for_one_more()) is not None:
-            members.append(asked)
+        size = self._choose_size(first)
+        mates = self._ask_mates(first, size.slots)
+        members = [first, *itertools.islice(mates, size.slots - 1)]
         started = [self._start(asked) for asked in members]
         try:
             pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
@@ -161,7 +162,7 @@ class Worker:
                 pack,
                 on_epoch=self._report,
                 on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
-                refill=lambda: self._start(asked) if (asked := ask_for_one_more()) else None,
+                refill=lambda: self._start(asked) if (asked := next(mates, None)) else None,
             )
         except torch.OutOfMemoryError as error:
             self._shrink(error)
@@ -169,6 +170,37 @@ class Worker:
             logger.warning("A pack of %d failed: %s", len(self.running), error)
             for name in list(self.running):
                 self._drop(name, describe_error(error))
+
+    def _choose_size(self, first: Asked) -> PackSize:
+        """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
+        most = min(self.most_slots or MOST_SLOTS.get(self.data.device.type, 16), self.per_structure)
+        try:
+            size = choose_pack_size(first.settings, self.data, most=most)
+        except Exception:  # the trial itself will fail with this error, and tell it
+            return PackSize(1, {}, "could not be measured")
+        row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
+        with self.search.folder.packs.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        return size
+
+    def _ask_mates(self, first: Asked, slots: int) -> Iterator[Asked]:
+        """Ask for trials of the first one's structure, until the structure has had its share.
+
+        Enqueued settings of another structure come in between: they wait for a pack of their own.
+        """
+        if slots == 1:
+            return
+        fixed = self.asker.fix_structure(first.trial)
+        left = self.per_structure - 1
+        while left > 0 and len(self.waiting) < MOST_WAITING and not self.is_over():
+            asked = self.asker.ask(fixed)
+            if asked is None:
+                return
+            if asked.structure == first.structure:
+                left -= 1
+                yield asked
+            else:
+                self.waiting.append(asked)
 
     def _start(self, asked: Asked) -> Member:
         """Return a trial as a member for a pack, and begin its log."""
@@ -258,12 +290,12 @@ class Worker:
 
     def _shrink(self, error: BaseException) -> None:
         """Give the members of a pack that outgrew the memory back, and make the next packs smaller."""
-        if self.slots == 1:
+        if len(self.running) == 1:
             for name in list(self.running):
                 self._drop(name, f"Out of memory with this network alone: {error}")
             return
-        self.slots = max(1, self.slots // 2)
-        logger.warning("Out of memory: packs have at most %d members from now on.", self.slots)
+        self.most_slots = max(1, len(self.running) // 2)
+        logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
         for name, running in list(self.running.items()):
             self._give_back(running.asked, "The pack was out of memory; goes on in a smaller one.")
             self._close(name, "interrupted", "out of memory")
