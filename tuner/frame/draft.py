@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tuner.frame.roles import Roles
 
+_LINE_LENGTH = 120
 _ORDER = ("label", "signal", "weight", "event_id", "undefined", "observers", "ignored", "features")
 
 
@@ -74,52 +75,49 @@ def write_draft(draft: StudyDraft, path: Path) -> Path:
 
 def _read_table(events: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the events, and names for their columns where the file has no header line."""
-    from tuner.read.sources import File, make_source
+    from tuner.read.sources import File
 
-    table = make_source(events).read()
-    if not _is_headerless(table):
-        return table, ()
-    columns = tuple(f"column_{number}" for number in range(1, len(table.columns) + 1))
-    return File(events, columns=columns).read(), columns
+    n_columns = _count_unnamed_columns(events)
+    columns = tuple(f"column_{number}" for number in range(1, n_columns + 1))
+    return File(events, columns=columns or None).read(), columns
 
 
-def _is_headerless(table: pd.DataFrame) -> bool:
-    """Whether most names of columns are numbers: then they are the first event."""
-    return sum(_is_number(name) for name in table.columns) > len(table.columns) / 2
+def _count_unnamed_columns(events: str) -> int:
+    """Return the number of columns of a text file whose first line already holds numbers; 0 for any other file."""
+    import pandas as pd
 
+    from tuner.read.places import find_files
 
-def _is_number(name: object) -> bool:
-    return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?(\.\d+)?", str(name)) is not None
+    if not re.search(r"\.(csv|txt|data|tsv)(\.(gz|bz2|xz))?$", events):
+        return 0
+    try:
+        first = pd.read_csv(find_files(events)[0], sep=None, engine="python", header=None, nrows=1)
+    except (ValueError, OSError, EOFError):
+        return 0  # the reader will say what is wrong with it
+    return len(first.columns) if any(pd.api.types.is_numeric_dtype(kind) for kind in first.dtypes) else 0
 
 
 def _make_name(events: str) -> str:
     """Return the file's name without its endings, fit for a module's name."""
-    stem = Path(re.sub(r":[^/\\:]*$", "", events)).name.split(".")[0]
+    stem = Path(re.sub(r"(\.\w+):.*$", r"\1", events)).name.split(".")[0]
     words = re.sub(r"[^0-9a-zA-Z]+", "_", stem).strip("_").lower()
     return words if words[:1].isalpha() else f"study_{words}".rstrip("_")
 
 
 def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles) -> str:
     """Return the text of the study file."""
-    source = f"File({_write_value(events)}, columns={_write_value(columns, 12)})" if columns else _write_value(events)
     arguments = [
-        "        # Say in a sentence what the events are to tell.",
-        '        question="Which events are signal?",',
-        f"        events={source},",
+        '        question="Which events are signal?",  # Say in a sentence what the events are to tell.',
+        *_write_source(events, columns),
+        *(_write_role(roles, key) for key in _ORDER[:-1] if getattr(roles, key) not in (None, ())),
+        f"        # Features: all {len(roles.features)} other columns.",
     ]
-    for key in _ORDER[:-1]:
-        value = getattr(roles, key)
-        if value in (None, ()):
-            continue
-        arguments.append(f"        # {roles.reasons.get(key, '')[:100].rstrip()}.")
-        arguments.append(f"        {key}={_write_value(value, 8)},")
-    arguments.append(f"        # Features: all {len(roles.features)} other columns.")
     lines = [
         f'"""{name}: drafted by `tuner new`. Read it, and mend what it got wrong."""',
         "",
         "from search_spaces import mlp",
         "from tuner import Budget, Problem, Study",
-        *(["from tuner.read.sources import File"] if columns else []),
+        *(["from tuner.read import File"] if columns else []),
         "",
         "study = Study(",
         f'    name="{name}",',
@@ -133,6 +131,30 @@ def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles)
     return "\n".join(lines) + "\n"
 
 
+def _write_source(events: str, columns: tuple[str, ...]) -> list[str]:
+    """Return the lines of the argument `events`."""
+    if not columns:
+        return [f"        events={_write_value(events)},"]
+    return [
+        "        events=File(",
+        f"            {_write_value(events)},",
+        "            columns=(  # The file has no header line: call them what they are.",
+        *(f"                {_write_value(column)}," for column in columns),
+        "            ),",
+        "        ),",
+    ]
+
+
+def _write_role(roles: Roles, key: str) -> str:
+    """Return an argument of `Problem` and why it was inferred: beside it, or above where that is too long."""
+    argument = f"        {key}={_write_value(getattr(roles, key), 8)},"
+    why = roles.reasons.get(key, "")
+    comment = f"# {why[:1].upper()}{why[1:]}."
+    if "\n" not in argument and len(argument) + len(comment) + 2 <= _LINE_LENGTH:
+        return f"{argument}  {comment}"
+    return f"        {comment[: _LINE_LENGTH - 8]}\n{argument}"
+
+
 def _write_value(value: Any, indent: int = 0) -> str:
     """Return a value as Python, text in double quotes, long tuples one entry a line."""
     if isinstance(value, str):
@@ -141,7 +163,7 @@ def _write_value(value: Any, indent: int = 0) -> str:
         return repr(value)
     entries = [_write_value(entry) for entry in value]
     flat = f"({', '.join(entries)}{',' if len(entries) == 1 else ''})"
-    if indent + len(flat) < 100 or indent == 0:
+    if len(flat) < _LINE_LENGTH - 40:
         return flat
     pad = " " * indent
     return "(\n" + "".join(f"{pad}    {entry},\n" for entry in entries) + f"{pad})"

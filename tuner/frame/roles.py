@@ -55,7 +55,7 @@ def infer_roles(
             raise EventsError(f'Column "{column}" is not in the file.{suggest_name(column, table.columns)}')
     label = label or _find_label(table)
     values = table[label].value_counts()
-    reasons["label"] = f"two values, {_say_counts(values)}"
+    reasons["label"] = f"the column with two values: {_say_counts(values)}"
     chosen, reasons["signal"] = _find_signal(values, label, signal)
     left = table.drop(columns=label)
     weight, others = _find_weight(left, weight)

@@ -1,0 +1,144 @@
+"""Roles follow from names and values, and what cannot be told is asked for by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tuner.errors import EventsError
+from tuner.frame.roles import Roles, infer_roles
+
+N = 2000
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    return pd.DataFrame(
+        {
+            "EventNumber": np.arange(N) + 10**6,
+            "pt": rng.exponential(40.0, N),
+            "eta": rng.normal(size=N),
+            "jet_pt": np.where(rng.random(N) < 0.4, -999.0, 25 + rng.exponential(40.0, N)),
+            "mcWeight": rng.normal(1.0, 0.3, N),
+            "class": rng.choice(["gamma", "hadron"], N),
+        }
+    )
+
+
+def test_every_role_of_a_customary_table_is_found(table: pd.DataFrame) -> None:
+    roles = infer_roles(table)
+    assert (roles.label, roles.signal, roles.weight, roles.event_id) == ("class", "gamma", "mcWeight", "EventNumber")
+    assert roles.undefined == -999.0
+    assert roles.features == ("pt", "eta", "jet_pt")
+    assert set(roles.reasons) == {"label", "signal", "weight", "event_id", "undefined"}
+
+
+@pytest.mark.parametrize("name", ["label", "Class", "target", "is_signal", "isSignal", "y"])
+@pytest.mark.parametrize(
+    ("values", "signal"),
+    [((0, 1), 1), ((-1, 1), 1), ((False, True), True), (("s", "b"), "s"), (("bkg", "Signal"), "Signal")],
+)
+def test_labels_and_signals(table: pd.DataFrame, name: str, values: tuple[object, object], signal: object) -> None:
+    table = table.drop(columns="class").assign(**{name: [values[n % 2] for n in range(N)], "flag": np.arange(N) % 2})
+    roles = infer_roles(table)
+    assert (roles.label, roles.signal) == (name, signal)
+    assert type(roles.signal) is type(signal)
+
+
+def test_signal_without_a_telling_name_is_the_rarer_and_called_a_guess(table: pd.DataFrame) -> None:
+    table["class"] = np.where(np.arange(N) % 3 == 0, "proton", "iron")
+    roles = infer_roles(table)
+    assert roles.signal == "proton"
+    assert "guess" in roles.reasons["signal"]
+
+
+def test_what_is_named_is_taken(table: pd.DataFrame) -> None:
+    table = table.assign(hits=np.arange(N) % 2, strength=1.5 + np.arange(N))
+    roles = infer_roles(table, label="hits", signal="0", weight="strength")
+    assert (roles.label, roles.signal, roles.weight) == ("hits", 0, "strength")
+    assert "mcWeight" in roles.ignored
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"label": "clas"}, 'Column "clas" is not in the file. Did you mean "class"?'),
+        ({"signal": "gama"}, '"gama" is not a value of column "class".*Did you mean "gamma"?'),
+        ({"label": "pt"}, 'two values, but "pt" has 2000'),
+        ({"weight": "mcweight"}, 'Did you mean "mcWeight"?'),
+    ],
+)
+def test_wrong_names_are_answered(table: pd.DataFrame, named: dict[str, str], message: str) -> None:
+    with pytest.raises(EventsError, match=message):
+        infer_roles(table, **named)
+
+
+def test_no_label_and_several_labels_are_told(table: pd.DataFrame) -> None:
+    with pytest.raises(EventsError, match="none has two values"):
+        infer_roles(table.drop(columns="class"))
+    with pytest.raises(EventsError, match='Column "class" has 3'):
+        infer_roles(table.assign(**{"class": np.arange(N) % 3}))
+    several = table.drop(columns="class").assign(a=np.arange(N) % 2, b=np.arange(N) % 2)
+    with pytest.raises(EventsError, match=r'"a", "b".*--label'):
+        infer_roles(several)
+
+
+def test_a_second_weight_is_no_feature(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(KaggleWeight=table["mcWeight"] * 2, constant_weight=1.0))
+    assert roles.weight == "mcWeight"
+    assert roles.ignored == ("KaggleWeight", "constant_weight")
+
+
+def test_weights_that_are_not_finite_are_no_weights(table: pd.DataFrame) -> None:
+    table.loc[3, "mcWeight"] = np.nan
+    assert infer_roles(table).weight is None
+
+
+def test_columns_that_cannot_be_inputs_are_ignored(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(detector="south", energy_unit=1.0, empty=np.nan, run=np.arange(N) // 100))
+    assert set(roles.ignored) == {"detector", "energy_unit", "empty", "run"}
+    for why in ("not a number", "constant", "entirely missing", "bookkeeping"):
+        assert why in roles.reasons["ignored"]
+
+
+def test_an_event_number_that_repeats_is_a_feature(table: pd.DataFrame) -> None:
+    assert infer_roles(table.assign(EventNumber=np.arange(N) // 100)).event_id is None
+
+
+@pytest.mark.parametrize(
+    ("values", "undefined"),
+    [
+        (lambda rng: np.where(rng.random(N) < 0.1, -9999.0, rng.normal(size=N)), -9999.0),
+        (lambda rng: np.where(rng.random(N) < 0.1, 999.0, rng.normal(size=N)), 999.0),
+        (lambda rng: np.where(rng.random(N) < 0.1, -500.0, rng.normal(size=N)), -500.0),
+        (lambda rng: np.maximum(rng.normal(size=N), 0.0), None),
+        (lambda rng: rng.integers(-3, 4, N).astype(float), None),
+        (lambda rng: np.append(rng.normal(size=N - 1), -999.0), None),
+        (lambda rng: np.minimum(rng.normal(size=N) * 300, 99.0), None),
+    ],
+)
+def test_undefined_is_a_repeated_extreme_far_from_the_rest(table: pd.DataFrame, values, undefined) -> None:
+    table = table.assign(jet_pt=values(np.random.default_rng(1)))
+    assert infer_roles(table).undefined == undefined
+
+
+def test_two_marks_for_undefined_are_told(table: pd.DataFrame) -> None:
+    table = table.assign(tau=np.where(np.arange(N) % 9 == 0, -99.0, table["eta"]))
+    roles = infer_roles(table)
+    assert roles.undefined == -999.0
+    assert "-99 looks like one too" in roles.reasons["undefined"]
+
+
+def test_truth_and_masses_are_observers(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(true_energy=table["pt"], m_ll=table["eta"], mass_ratio=table["eta"] ** 2))
+    assert roles.observers == ("true_energy", "m_ll")
+    assert "mass_ratio" in roles.features
+
+
+def test_a_feature_that_knows_the_answer_is_told(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(sneaky=(table["class"] == "gamma") + 1e-3 * table["eta"]))
+    assert '"sneaky" alone tell signal from background' in roles.reasons["features"]
+    assert isinstance(roles, Roles)
+    assert "features" not in infer_roles(table).reasons
