@@ -91,8 +91,9 @@ def test_a_second_weight_is_no_feature(table: pd.DataFrame) -> None:
     assert roles.ignored == ("KaggleWeight", "constant_weight")
 
 
-def test_weights_that_are_not_finite_are_no_weights(table: pd.DataFrame) -> None:
-    table.loc[3, "mcWeight"] = np.nan
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_no_weights(table: pd.DataFrame, value: float) -> None:
+    table.loc[3, "mcWeight"] = value
     assert infer_roles(table).weight is None
 
 
@@ -116,7 +117,7 @@ def test_an_event_number_that_repeats_is_a_feature(table: pd.DataFrame) -> None:
         (lambda rng: np.maximum(rng.normal(size=N), 0.0), None),
         (lambda rng: rng.integers(-3, 4, N).astype(float), None),
         (lambda rng: np.append(rng.normal(size=N - 1), -999.0), None),
-        (lambda rng: np.minimum(rng.normal(size=N) * 300, 99.0), None),
+        (lambda rng: np.minimum(rng.normal(size=N) * 2000, 999.0), None),
     ],
 )
 def test_undefined_is_a_repeated_extreme_far_from_the_rest(table: pd.DataFrame, values, undefined) -> None:
