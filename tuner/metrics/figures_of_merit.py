@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tuner.errors import StudyError, raise_together
+
 if TYPE_CHECKING:
     import numpy as np
+
+    from tuner.metrics.cut_scan import CutScan
 
 
 class FigureOfMerit(Protocol):
@@ -36,3 +41,202 @@ class Auc:
         from tuner.metrics.curves import auc
 
         return auc(labels, scores, weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartialAuc:
+    """Area under the ROC curve up to a background efficiency, standardised: 0.5 by chance, 1 at best."""
+
+    largest_eps_b: float
+    """Where the area ends."""
+
+    def __post_init__(self) -> None:
+        _check("PartialAuc", _share("largest_eps_b", self.largest_eps_b))
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and axes."""
+        return f"partial AUC, eps_B<={self.largest_eps_b:g}"
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the weighted, standardised partial area."""
+        from tuner.metrics.curves import partial_auc
+
+        return partial_auc(labels, scores, weights, largest_eps_b=self.largest_eps_b)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackgroundRejection:
+    """1/eps_B at a fixed signal efficiency."""
+
+    eps_s: float
+    """Share of the signal that is kept."""
+
+    def __post_init__(self) -> None:
+        _check("BackgroundRejection", _share("eps_s", self.eps_s))
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and axes."""
+        return f"1/eps_B at eps_S={self.eps_s:g}"
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return 1/eps_B of the tightest cut that keeps `eps_s` of the signal.
+
+        At most the effective number of background events: with none above the cut, more cannot be told.
+        """
+        from tuner.metrics.arrays import check_arrays, effective_number
+        from tuner.metrics.curves import background_rejection, roc
+
+        is_signal, _, weight = check_arrays(labels, scores, weights)
+        most = effective_number(weight[~is_signal])
+        return min(background_rejection(roc(labels, scores, weights), self.eps_s), most)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalEfficiency:
+    """eps_S at a fixed background efficiency."""
+
+    eps_b: float
+    """Share of the background that may pass."""
+
+    def __post_init__(self) -> None:
+        _check("SignalEfficiency", _share("eps_b", self.eps_b))
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and axes."""
+        return f"eps_S at eps_B={self.eps_b:g}"
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the largest weighted eps_S of the cuts that let at most `eps_b` of the background pass."""
+        from tuner.metrics.curves import roc, signal_efficiency
+
+        return signal_efficiency(roc(labels, scores, weights), self.eps_b)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Significance:
+    """Asimov significance of the best cut, smoothed over its neighbours (arXiv:1007.1727)."""
+
+    s: float
+    """Signal events that are expected before the cut; the signal's weights are scaled to it."""
+    b: float
+    """Background events that are expected before the cut; the background's weights are scaled to it."""
+    relative_systematic: float = 0.0
+    """Uncertainty of the background above the cut, as a share of it."""
+
+    def __post_init__(self) -> None:
+        _check(
+            "Significance",
+            *_positive("s", self.s),
+            *_positive("b", self.b),
+            *_positive("relative_systematic", self.relative_systematic, or_zero=True),
+        )
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and axes."""
+        systematic = f", sigma_b/b={self.relative_systematic:g}" if self.relative_systematic else ""
+        return f"significance, s={self.s:g}, b={self.b:g}{systematic}"
+
+    def scan(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> CutScan:
+        """Return the significance of every cut with at least 25 background events above it."""
+        from tuner.metrics.cut_scan import scan_cuts
+        from tuner.metrics.significance import asimov_significance
+
+        def evaluate(s: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return asimov_significance(s, b, self.relative_systematic * b)
+
+        return scan_cuts(labels, scores, weights, s=self.s, b=self.b, significance=evaluate)
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the largest smoothed significance; raise `EventsError` for fewer than 25 background events."""
+        scan = self.scan(labels, scores, weights)
+        return float(scan.smoothed[scan.best])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ams:
+    """Approximate median significance of the best cut, smoothed over its neighbours (HiggsML challenge)."""
+
+    s: float
+    """Signal events that are expected before the cut; the signal's weights are scaled to it."""
+    b: float
+    """Background events that are expected before the cut; the background's weights are scaled to it."""
+    b_reg: float = 10.0
+    """Added to the background, so that hardly any is no advantage."""
+
+    def __post_init__(self) -> None:
+        _check(
+            "Ams",
+            *_positive("s", self.s),
+            *_positive("b", self.b),
+            *_positive("b_reg", self.b_reg, or_zero=True),
+        )
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and axes."""
+        return f"AMS, s={self.s:g}, b={self.b:g}"
+
+    def scan(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> CutScan:
+        """Return the AMS of every cut with at least 25 background events above it."""
+        from tuner.metrics.cut_scan import scan_cuts
+        from tuner.metrics.significance import approximate_median_significance
+
+        def evaluate(s: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return approximate_median_significance(s, b, self.b_reg)
+
+        return scan_cuts(labels, scores, weights, s=self.s, b=self.b, significance=evaluate)
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the largest smoothed AMS; raise `EventsError` for fewer than 25 background events."""
+        scan = self.scan(labels, scores, weights)
+        return float(scan.smoothed[scan.best])
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLoss:
+    """Minus the log loss with both classes' weights scaled to the same total: higher is better."""
+
+    @property
+    def name(self) -> str:
+        """Short name for tables and axes."""
+        return "minus log loss (classes balanced)"
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return minus the class-balanced log loss, in nats; scores must lie in [0, 1]."""
+        from tuner.metrics.probabilities import log_loss_classes_balanced
+
+        return -log_loss_classes_balanced(labels, scores, weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Custom:
+    """A figure of the user's own."""
+
+    function: Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
+    """Takes labels [n] in {0, 1}, scores [n] and event weights [n] or None; higher must be better."""
+    name: str
+    """Short name for tables and axes."""
+
+    def __post_init__(self) -> None:
+        _check("Custom", *([] if callable(self.function) else [f"`function` must be one, but is {self.function!r}."]))
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the user's figure."""
+        return float(self.function(labels, scores, weights))
+
+
+def _check(subject: str, *problems: str) -> None:
+    raise_together([problem for problem in problems if problem], StudyError, subject)
+
+
+def _share(name: str, value: float) -> str:
+    return "" if 0 < value <= 1 else f"`{name}` must be above 0 and at most 1, but is {value!r}."
+
+
+def _positive(name: str, value: float, *, or_zero: bool = False) -> list[str]:
+    holds = 0 <= value < float("inf") if or_zero else 0 < value < float("inf")
+    return [] if holds else [f"`{name}` must be {'at least' if or_zero else 'above'} 0 and finite, but is {value!r}."]

@@ -1,0 +1,121 @@
+"""Intervals: bootstrap and DeLong against closed forms, against each other, and for coverage."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from tuner.errors import EventsError
+from tuner.metrics import (
+    auc,
+    bootstrap_auc,
+    bootstrap_figure,
+    delong_covariance,
+    delong_variance,
+    delong_z,
+    measure_difference,
+)
+from tuner.metrics.bootstrap import draw_counts
+from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
+
+
+def draw_gaussians(n: int, seed: int, distance: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], n // 2)
+    return labels, generator.normal(labels * distance, 1.0), generator.exponential(1.0, n)
+
+
+def test_replicas_keep_each_class_size():
+    is_signal = np.array([True] * 30 + [False] * 70)
+    for counts in draw_counts(is_signal, 20, seed=1):
+        assert counts[is_signal].sum() == 30
+        assert counts[~is_signal].sum() == 70
+
+
+def test_fast_replicas_are_the_plain_ones():
+    labels, scores, weights = draw_gaussians(400, 1)
+    scores = scores.round(1)
+    fast = bootstrap_auc(labels, scores, weights, n_replicas=20, seed=3)
+    plain = bootstrap_figure(auc, labels, scores, weights, n_replicas=20, seed=3)
+    np.testing.assert_allclose(fast, plain, atol=1e-12)
+    assert len(set(fast)) == 20
+
+
+def test_200_replicas_of_10_000_events_take_well_under_a_second():
+    events = draw_gaussians(10_000, 2)
+    started = time.process_time()
+    bootstrap_auc(*events, n_replicas=200)
+    assert time.process_time() - started < 1.0
+
+
+def test_bootstrap_agrees_with_delong_where_unweighted():
+    labels, scores, _ = draw_gaussians(2_000, 4)
+    replicas = bootstrap_auc(labels, scores, n_replicas=600)
+    assert replicas.std() == pytest.approx(np.sqrt(delong_variance(labels, scores)), rel=0.1)
+
+
+def test_delong_is_the_variance_of_repeated_experiments():
+    areas = [auc(*draw_gaussians(600, seed)[:2]) for seed in range(400)]
+    told = np.mean([delong_variance(*draw_gaussians(600, seed)[:2]) for seed in range(50)])
+    assert np.var(areas) == pytest.approx(told, rel=0.2)
+
+
+def test_delong_of_the_definition_with_ties():
+    """Placements by brute force over all pairs."""
+    labels, scores, _ = draw_gaussians(60, 5)
+    scores = scores.round(1)
+    signal, background = scores[labels == 1], scores[labels == 0]
+    above = (signal[:, None] > background) + 0.5 * (signal[:, None] == background)
+    expected = above.mean(axis=1).var(ddof=1) / 30 + above.mean(axis=0).var(ddof=1) / 30
+    assert delong_variance(labels, scores, np.full(60, 2.0)) == pytest.approx(expected)
+
+
+def test_delong_refuses_weights_that_differ():
+    labels, scores, weights = draw_gaussians(100, 6)
+    with pytest.raises(EventsError, match="equal weight"):
+        delong_variance(labels, scores, weights)
+
+
+def test_a_better_score_on_the_same_events_is_told_apart_by_pairing():
+    generator = np.random.default_rng(7)
+    labels, scores, weights = draw_gaussians(2_000, 7)
+    worse = scores + generator.normal(0, 0.4, 2_000)
+    difference = measure_difference(auc, labels, (scores, worse), weights, n_replicas=200)
+    alone = measure(auc(labels, scores, weights), bootstrap_auc(labels, scores, weights))
+    assert difference.low > 0
+    assert difference.error < 0.7 * alone.error
+    z = delong_z(labels, (scores, worse))
+    plain = measure_difference(auc, labels, (scores, worse), n_replicas=400)
+    assert z == pytest.approx(plain.value / plain.error, rel=0.15)
+    assert delong_covariance(labels, (scores, worse)).shape == (2, 2)
+
+
+def test_a_score_does_not_differ_from_itself():
+    labels, scores, weights = draw_gaussians(200, 8)
+    assert measure_difference(auc, labels, (scores, scores), weights) == Measurement(0.0, 0.0, 0.0)
+    assert delong_z(labels, (scores, scores)) == 0
+
+
+def test_intervals_of_the_weighted_auc_cover_68_per_cent():
+    """200 experiments, so the share itself is known to 3.3 %."""
+    truth, covered = norm.cdf(1 / np.sqrt(2)), 0
+    for seed in range(200):
+        events = draw_gaussians(300, 1_000 + seed)
+        interval = measure(auc(*events), bootstrap_auc(*events, n_replicas=100, seed=seed))
+        covered += interval.low <= truth <= interval.high
+    assert covered / 200 == pytest.approx(ONE_SIGMA, abs=0.07)
+
+
+def test_an_infinite_replica_does_no_harm_and_an_undefined_one_is_left_out():
+    found = measure(5.0, np.array([4.0, 5.0, 6.0, np.inf, np.nan]), coverage=0.9)
+    assert found == Measurement(5.0, 4.0, np.inf)
+    assert np.isnan(measure(5.0, np.array([np.nan])).low)
+
+
+def test_a_measurement_reads_as_a_physicist_writes_it():
+    assert str(Measurement(0.93124, 0.9271, 0.9353)) == "0.9312 +- 0.0041"
+    assert str(Measurement(213.4, 190.0, 240.0)) == "213 +- 25"
+    assert str(Measurement(1.0, 1.0, 1.0)) == "1"
