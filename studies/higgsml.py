@@ -1,0 +1,33 @@
+"""Higgs bosons that decay to two tau leptons: first events of the HiggsML challenge's file.
+
+Source: ATLAS collaboration, CERN Open Data, CC0, doi:10.7483/OPENDATA.ATLAS.ZBP2.M5T8.
+"""
+
+from __future__ import annotations
+
+from search_spaces import mlp
+from tuner.metrics.figures_of_merit import Ams
+from tuner.problem import Ballpark, Problem
+from tuner.read import File
+from tuner.tune.study import Budget, Study
+
+study = Study(
+    name="higgsml",
+    problem=Problem(
+        question="Which events are decays of a Higgs boson to two tau leptons?",
+        events=File("higgsml_22800.csv.gz"),
+        label="Label",
+        signal="s",
+        weight="Weight",
+        event_id="EventId",
+        ignored=("KaggleSet", "KaggleWeight"),
+        undefined=-999.0,
+        # Weighted totals of the whole challenge file: each part's weights are scaled up to them, class by class.
+        figure_of_merit=Ams(s=692.0, b=411_000.0),
+        ballparks=(
+            Ballpark(name="boosted trees, defaults", auc=0.932, source="HistGradientBoosting, weighted, measured"),
+        ),
+    ),
+    search_space=mlp.suggest,
+    budget=Budget(trials=40, epochs=30),
+)

@@ -1,0 +1,125 @@
+"""Step 3, prepare: split the events, fit the preprocessing on train, weight for training."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from tuner.errors import SplitsError
+from tuner.prepare.partition import check_parts, split_rows
+from tuner.prepare.preparation import Preparation
+from tuner.prepare.preprocessing import Preprocessing, fit_preprocessing
+from tuner.prepare.training_weights import make_training_weights
+from tuner.problem import Problem
+from tuner.read.events import Events
+
+PARTS = ("train", "validation", "test")
+N_FITTED = 200_000
+"""Most train events that the preprocessing is fitted on: quantiles are known to 0.1 % then."""
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part of the events, prepared."""
+
+    x: np.ndarray
+    """Inputs of a network, float32 [n, d_in]."""
+    labels: np.ndarray
+    """Float32 [n] in {0, 1}."""
+    weights: np.ndarray
+    """Event weights as they were read, float64 [n]."""
+    training_weights: np.ndarray
+    """What the loss uses, float32 [n]: mean 1 over the events that are used, 0 for those that are not."""
+    rows: np.ndarray
+    """Places of these events in `Events`, int64 [n]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Train, validation and test parts, and the preprocessing that was fitted on train."""
+
+    train: Part
+    validation: Part
+    test: Part
+    preprocessing: Preprocessing
+    events_digest: str
+    """SHA-256 of the events that were split."""
+
+    @property
+    def d_in(self) -> int:
+        """Number of inputs of a network."""
+        return self.preprocessing.d_in
+
+
+def prepare_splits(events: Events, problem: Problem, preparation: Preparation | None = None) -> Splits:
+    """Split the events, each class alike, and prepare each part with what was fitted on train.
+
+    Events that share an id come into one part. The same seed gives the same split. Raise `SplitsError` where a part
+    would lack a class, or where the weights of a class do not add up to more than 0 in it.
+    """
+    preparation = preparation or Preparation()
+    rows = dict(zip(PARTS, split_rows(events.labels, events.event_id, preparation), strict=True))
+    check_parts(rows, events.labels, events.weights, problem.label)
+    # Train rows are in random order: the first of them are a fair sample.
+    fitted = events.table.to_numpy()[rows["train"][:N_FITTED]]
+    preprocessing = fit_preprocessing(fitted, events.features, preparation)
+    keep_negative = replace(preparation, negative_weights="keep")
+    parts = {
+        name: _prepare_part(events, rows[name], preprocessing, preparation if name == "train" else keep_negative)
+        for name in PARTS
+    }
+    return Splits(**parts, preprocessing=preprocessing, events_digest=events.digest)
+
+
+def save_splits(splits: Splits, folder: Path) -> None:
+    """Write a folder of .npy files in the place of what was there, so that no reader meets half of it."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name in PARTS:
+        for field in fields(Part):
+            np.save(partial / f"{name}-{field.name}.npy", getattr(getattr(splits, name), field.name))
+    splits.preprocessing.save(partial / "preprocessing.npz")
+    (partial / "splits.json").write_text(json.dumps({"events_digest": splits.events_digest}), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def load_splits(folder: Path) -> Splits:
+    """Return parts that are mapped from the files: processes share the memory; what one writes, no other sees.
+
+    Raise `SplitsError` where the folder does not hold them.
+    """
+    try:
+        content = json.loads((folder / "splits.json").read_text(encoding="utf-8"))
+        parts = {name: Part(**{field.name: _map_array(folder / f"{name}-{field.name}.npy") for field in fields(Part)})
+                 for name in PARTS}  # fmt: skip
+        preprocessing = Preprocessing.load(folder / "preprocessing.npz")
+    except (OSError, ValueError, KeyError) as error:
+        raise SplitsError(f'"{folder}" must hold prepared events, but could not be read: {error}') from error
+    return Splits(**parts, preprocessing=preprocessing, events_digest=content["events_digest"])
+
+
+def _prepare_part(events: Events, rows: np.ndarray, preprocessing: Preprocessing, preparation: Preparation) -> Part:
+    """Return one part, transformed in chunks so that little memory is needed beside it."""
+    values = events.table.to_numpy()
+    x = np.empty((len(rows), preprocessing.d_in), np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        x[chunk] = preprocessing.transform(values[rows[chunk]])
+    labels, weights = events.labels[rows], events.weights[rows]
+    training_weights = make_training_weights(
+        labels, weights, balance=preparation.balance, negative=preparation.negative_weights
+    )
+    return Part(x, labels.astype(np.float32), weights, training_weights, rows)
+
+
+def _map_array(path: Path) -> np.ndarray:
+    array: np.ndarray = np.load(path, mmap_mode="c")
+    return array

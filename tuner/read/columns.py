@@ -1,0 +1,143 @@
+"""From columns as they were read to features, labels, weights: what does not hold is told, never mended unnoticed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuner.errors import name_all
+from tuner.read.findings import Findings, locate, write_value
+
+
+def take_features(table: pd.DataFrame, names: Sequence[str], undefined: float | None, found: Findings) -> pd.DataFrame:
+    """Return features as float32 [n, d]; undefined and infinite values become not-a-number."""
+    values = np.empty((len(table), len(names)), np.float32, order="F")
+    for number, name in enumerate(names):
+        values[:, number] = take_numbers(table, name, undefined, found, role="Feature")
+    return pd.DataFrame(values, columns=list(names), copy=False)
+
+
+def check_features(features: pd.DataFrame, found: Findings) -> None:
+    """Find features that tell nothing: the same value in all events, or undefined in all of them."""
+    blank, constant = [], []
+    for name in features.columns:
+        values = features[name].to_numpy()
+        n_undefined = int(np.isnan(values).sum())
+        if n_undefined == len(values):
+            blank.append(name)
+        elif n_undefined == 0 and values.min() == values.max():
+            constant.append(f"{name} = {values[0]:g}")
+    for kind, names in (("are undefined in all events", blank), ("are the same in all events", constant)):
+        if names:
+            found.problems.append(
+                f"Features must tell events apart, but these {kind}: {name_all(names)}. Leave them out with `ignored`."
+            )
+
+
+def take_numbers(table: pd.DataFrame, name: str, undefined: float | None, found: Findings, *, role: str) -> np.ndarray:
+    """Return a column as floating-point numbers [n]; undefined and infinite values become not-a-number."""
+    column = table[name]
+    if not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)):
+        return _take_text(table, name, undefined, found, role=role)
+    kind = np.float32 if column.dtype == np.float32 else np.float64
+    numbers = column.to_numpy(kind, na_value=np.nan, copy=True)
+    absent = ~np.isfinite(numbers)
+    if undefined is not None:
+        absent |= numbers == kind(undefined)
+    numbers[absent] = np.nan
+    return numbers
+
+
+def _take_text(table: pd.DataFrame, name: str, undefined: float | None, found: Findings, *, role: str) -> np.ndarray:
+    """Return numbers that were written as text; find the first value that is none."""
+    column = table[name].astype(object)
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    is_text = (numbers.isna() & column.notna()).to_numpy()
+    if is_text.any():
+        row = int(is_text.argmax())
+        others = f" ({is_text.sum():,} such events)" if is_text.sum() > 1 else ""
+        found.problems.append(
+            f'{role} "{name}" must be numbers, but is {_shorten(column.iloc[row])} in {locate(table, row)}{others}. '
+            "Correct it, or leave the column out with `ignored`."
+        )
+        # One problem is enough: numbers in their place keep the column from being called constant or undefined, too.
+        numbers[is_text] = np.arange(is_text.sum())
+    return take_numbers(numbers.to_frame(name), name, undefined, found, role=role)
+
+
+def take_weights(table: pd.DataFrame, name: str | None, labels: np.ndarray, found: Findings) -> np.ndarray:
+    """Return event weights, float64 [n], ones where no column is named; find those that cannot be.
+
+    That is: not finite, all zero, or of a class that adds up to 0 or less. labels: [n], or [0] where not known.
+    """
+    if name is None or name not in table:
+        return np.ones(len(table))
+    n_before = len(found.problems)
+    weights = take_numbers(table, name, None, found, role="Weight").astype(np.float64, copy=False)
+    absent = np.isnan(weights)
+    if len(found.problems) > n_before:
+        return weights
+    if absent.any():
+        found.problems.append(
+            f'Weight "{name}" must be a finite number in each event, but is not in {absent.sum():,}, '
+            f"the first of them {locate(table, int(absent.argmax()))}. Correct them, or leave them out."
+        )
+    elif not weights.any():
+        found.problems.append(f'Weight "{name}" must not be zero in all events, but is. Is it the right column?')
+    elif len(labels) == len(weights):
+        for label, kind in ((1, "signal"), (0, "background")):
+            total = weights[labels == label].sum()
+            if (labels == label).any() and total <= 0:
+                found.problems.append(
+                    f'Weight "{name}" of {kind} must add up to more than 0, but adds up to {total:g}. '
+                    "Is it the right column, and are all events there?"
+                )
+    return weights
+
+
+def take_known_weights(table: pd.DataFrame, name: str | None, found: Findings) -> np.ndarray | None:
+    """Return event weights, float64 [n]; None where there is no such column."""
+    if name is None or name not in table:
+        return None
+    return take_numbers(table, name, None, found, role="Weight").astype(np.float64, copy=False)
+
+
+def take_event_id(table: pd.DataFrame, name: str | None, found: Findings) -> np.ndarray | None:
+    """Return what names the events [n], None where no column is named; find events without a name."""
+    if name is None or name not in table:
+        return None
+    absent = table[name].isna().to_numpy()
+    if absent.any():
+        found.problems.append(
+            f'Event id "{name}" must be there in each event, but is missing in {absent.sum():,}, the first of them '
+            f"{locate(table, int(absent.argmax()))}. Events of one id stay in one part: give these one, too."
+        )
+    return table[name].to_numpy()
+
+
+def take_observers(
+    table: pd.DataFrame, names: Sequence[str], undefined: float | None, optimum: str | None, found: Findings
+) -> pd.DataFrame:
+    """Return observers [n, n_observers], numbers where they are numbers; the optimum must be finite everywhere."""
+    columns: dict[str, Any] = {}
+    for name in (name for name in names if name in table):
+        is_number = pd.api.types.is_numeric_dtype(table[name].dtype)
+        columns[name] = (
+            take_numbers(table, name, undefined, found, role="Observer")
+            if is_number or name == optimum
+            else table[name].to_numpy()
+        )
+    if optimum in columns and (absent := np.isnan(columns[optimum])).any():
+        found.problems.append(
+            f'Optimum "{optimum}" must be a finite number in each event, but is not in {absent.sum():,}, the first of '
+            f"them {locate(table, int(absent.argmax()))}."
+        )
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(table)), copy=False)
+
+
+def _shorten(value: object) -> str:
+    text = write_value(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,64 @@
+"""Finding files: as they are named, else in the folder that the environment variable TUNER_DATA names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from glob import has_magic
+from pathlib import Path
+
+from tuner.errors import EventsError, suggest_name
+
+Wanted = Callable[[str], bool]
+"""Says of a column's name whether the column is to be read."""
+
+
+def find_files(path: str | Path) -> list[Path]:
+    """Return the files that a path or a glob pattern names, sorted.
+
+    A relative path is looked for in the working folder, then in `$TUNER_DATA`. Raise `EventsError` where there is
+    no such file.
+    """
+    for place in _list_places(path):
+        if found := _match(place):
+            return found
+    raise EventsError(f"{describe_missing(path)} Check the path, or say where the file is with --events.")
+
+
+def find_in_data_folder(file: str) -> Path | None:
+    """Return a file of the folder that `$TUNER_DATA` names; None where it is not there."""
+    folder = os.environ.get("TUNER_DATA")
+    path = Path(folder, file) if folder else None
+    return path if path and path.is_file() else None
+
+
+def describe_missing(path: str | Path) -> str:
+    """Return that a file was not found, where it was looked for, and the nearest name that is there."""
+    places = _list_places(path)
+    near = next((hint for place in places if (hint := _suggest_neighbour(place))), "")
+    folder = os.environ.get("TUNER_DATA")
+    searched = f" and not in $TUNER_DATA ({folder})" if folder else ", and TUNER_DATA names no folder to look in"
+    where = f" in {Path.cwd()}{searched}" if len(places) > 1 or not Path(path).is_absolute() else ""
+    kind = "No file matches" if has_magic(str(path)) else "There is no file"
+    return f'{kind} "{path}"{where}.{near}'
+
+
+def _list_places(path: str | Path) -> list[Path]:
+    """Return where a path may be, most likely first."""
+    given, folder = Path(path).expanduser(), os.environ.get("TUNER_DATA")
+    return [given] if given.is_absolute() or not folder else [given, Path(folder) / given]
+
+
+def _match(place: Path) -> list[Path]:
+    """Return the files that a place or a pattern names, sorted."""
+    if place.is_file():
+        return [place]
+    return sorted(path for path in Path(place.anchor).glob(str(place.relative_to(place.anchor))) if path.is_file())
+
+
+def _suggest_neighbour(place: Path) -> str:
+    """Return the nearest name in the folder of a missing file, as a question."""
+    try:
+        return suggest_name(place.name, sorted(p.name for p in place.parent.iterdir()))
+    except OSError:
+        return ""
