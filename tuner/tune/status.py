@@ -24,9 +24,9 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
     """
     trials = search.trials
     workers = search.workers
-    now = datetime.now()
+    stale = _find_stale(search, workers)
     finished = sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
-    elapsed = _measure_elapsed(trials, now)
+    elapsed = _measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
     best = max((t for t in trials if t.value is not None), key=lambda t: (t.value, -t.number), default=None)
     return Status(
@@ -43,7 +43,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         elapsed=elapsed,
         rate=rate,
         seconds_left=_estimate_left(search.study.budget.trials - len(finished), rate, seconds_left),
-        stale_leases=_find_stale(search, workers),
+        stale_leases=stale,
         workers=sum(workers.values()),
         winner_test=_read_winner_test(read_json(search.folder.evaluation)),
     )

@@ -1,0 +1,159 @@
+"""A status is what the storage says: counted, timed without pauses, and JSON that a machine can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import FloatDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner import Budget, Problem, Study
+from tuner.errors import SearchError
+from tuner.run_folder import RunFolder, write_json
+from tuner.tune.leases import WORKER, WORKER_PREFIX, Lease
+from tuner.tune.search import EPOCHS, Search, open_search
+from tuner.tune.status import read_status
+from tuner.tune.storage import open_storage
+
+STUDY = Study(
+    name="s",
+    problem=Problem(question="Is it?", events="e.csv", label="y", signal=1),
+    search_space=lambda trial: None,
+    budget=Budget(trials=10),
+)
+START = datetime(2026, 11, 22, 20, 0, 0)
+
+
+def make_trial(
+    state: TrialState,
+    value: float | None = None,
+    minutes: tuple[float, float | None] | None = None,
+    **attributes: object,
+) -> FrozenTrial:
+    started, finished = minutes or (None, None)
+    reported = {} if value is None else {1: value - 0.1, 2: value}
+    return FrozenTrial(
+        number=0,
+        trial_id=0,
+        state=state,
+        value=value if state is not TrialState.RUNNING else None,
+        datetime_start=None if started is None else START + timedelta(minutes=started),
+        datetime_complete=None if finished is None else START + timedelta(minutes=finished),
+        params={"lr": 0.1} if state is not TrialState.WAITING else {},
+        distributions={"lr": FloatDistribution(0, 1)} if state is not TrialState.WAITING else {},
+        user_attrs=attributes,
+        system_attrs={},
+        intermediate_values=reported,
+    )
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Search:
+    """Two trials, an hour's pause, then one complete, one pruned, one failed at the same time."""
+    folder = RunFolder(tmp_path / "s").create()
+    optuna_study = optuna.create_study(
+        study_name="s", storage=open_storage(folder.journal), direction="maximize", sampler=None
+    )
+    optuna_study.add_trials(
+        [
+            make_trial(TrialState.COMPLETE, 0.80, (0, 2), **{EPOCHS: 30}),
+            make_trial(TrialState.COMPLETE, 0.90, (1, 4), **{EPOCHS: 30}),
+            make_trial(TrialState.COMPLETE, 0.85, (64, 66), **{EPOCHS: 30}),
+            make_trial(TrialState.PRUNED, 0.70, (64, 65)),
+            make_trial(TrialState.FAIL, None, (64, 65)),
+            make_trial(TrialState.WAITING),
+        ]
+    )
+    return open_search(STUDY, tmp_path)
+
+
+def test_trials_are_counted_by_state(search: Search) -> None:
+    status = read_status(search)
+    assert status.states == {"complete": 3, "pruned": 1, "failed": 1, "waiting": 1}
+    assert status.finished == 4
+    assert status.trained_epochs == 30 + 30 + 30 + 2
+
+
+def test_best_and_its_history(search: Search) -> None:
+    status = read_status(search)
+    assert (status.best_value, status.best_trial, status.best_params) == (0.90, 1, {"lr": 0.1})
+    assert status.history == (0.80, 0.90, 0.90, 0.90)
+
+
+def test_pauses_do_not_count(search: Search) -> None:
+    status = read_status(search)
+    assert status.elapsed == pytest.approx(60 * (4 + 2))
+    assert status.rate == pytest.approx(4 / 6)
+    assert status.seconds_left == pytest.approx(60 * 6 / (4 / 6))
+
+
+def test_time_left_is_what_is_spent_first(search: Search) -> None:
+    assert read_status(search, seconds_left=20.0).seconds_left == 20.0
+    spent = Search(Study(**{**STUDY.__dict__, "budget": Budget(trials=4)}), search.folder)
+    assert read_status(spent, seconds_left=20.0).seconds_left == 0.0
+
+
+def test_a_search_that_has_just_begun(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "s").create()
+    optuna.create_study(study_name="s", storage=open_storage(folder.journal), direction="maximize")
+    status = read_status(open_search(STUDY, tmp_path))
+    assert (status.finished, status.best_value, status.elapsed, status.rate, status.seconds_left) == (
+        0,
+        None,
+        None,
+        None,
+        None,
+    )
+    json.dumps(status.to_json(), allow_nan=False)
+
+
+def test_no_search_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SearchError, match="tuner sweep"):
+        open_search(STUDY, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_and_stale_leases(search: Search) -> None:
+    dead = {"host": socket.gethostname(), "pid": os.getpid(), "started": "1", "beat": 0.0}
+    study = search.optuna_study
+    study.set_user_attr(WORKER_PREFIX + "dead", dead)
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (64, None), **{WORKER: "dead"}))
+    with Lease(study) as lease:
+        study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), **{WORKER: lease.worker}))
+        status = read_status(search)
+    assert status.workers == 1
+    assert status.training == (6, 7)
+    assert status.stale_leases == (6,)
+    assert status.best_trial == 6
+    assert status.history[-1] == 0.90
+
+
+def test_time_since_a_worker_died_does_not_count(search: Search) -> None:
+    study = search.optuna_study
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), **{WORKER: "dead"}))
+    assert read_status(search).elapsed == pytest.approx(60 * (4 + 2))
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None)))
+    assert (read_status(search).elapsed or 0) > 60 * 9000 - 86400
+
+
+def test_winner_on_test_is_read_from_the_evaluation(search: Search) -> None:
+    def part(name: str, area: float) -> dict[str, object]:
+        return {"candidate": "winner", "part": name, "measurements": {"AUC": {"value": area, "low": 0.1, "high": 1.0}}}
+
+    write_json(search.folder.evaluation, {"parts": [part("validation", 0.95)]})
+    assert read_status(search).winner_test is None
+    write_json(search.folder.evaluation, {"parts": [part("validation", 0.95), part("test", 0.94)]})
+    assert read_status(search).winner_test == {"AUC": 0.94}
+
+
+def test_json_round_trip(search: Search) -> None:
+    content = json.loads(json.dumps(read_status(search).to_json(), allow_nan=False))
+    assert content["states"]["complete"] == 3
+    assert content["finished"] == 4
+    assert content["best_params"] == {"lr": 0.1}
