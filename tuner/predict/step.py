@@ -9,13 +9,13 @@ import numpy as np
 from tuner.predict.network import choose_trial, load_network, score_events
 from tuner.predict.scores import Scores
 from tuner.prepare.splits import Part
-from tuner.read.events import Events
+from tuner.read.events import NewEvents
 from tuner.read.step import read_features
 from tuner.tune.search import Search
 
 
 def predict(
-    search: Search, events: str | Path | Events, *, trial: int | None = None, device: str | None = None
+    search: Search, events: str | Path | NewEvents, *, trial: int | None = None, device: str | None = None
 ) -> Scores:
     """Return the winner's scores (or those of the trial of that number) for events, in their order.
 
@@ -25,10 +25,13 @@ def predict(
     """
     chosen = choose_trial(search, trial)
     network = load_network(search, chosen)
-    if not isinstance(events, Events):
-        events = read_features(search.study.problem, Path(events))
-    x = search.splits.preprocessing.transform(events.table)
-    return Scores(score_events(network, x, device), events.labels, events.weights, chosen.number)
+    preprocessing = search.splits.preprocessing
+    if isinstance(events, NewEvents):
+        new = events
+    else:
+        new = read_features(search.study.problem, events, features=preprocessing.features)
+    scores = score_events(network, preprocessing.transform(new.table), device)
+    return Scores(scores, new.labels, new.weights, chosen.number)
 
 
 def score_part(search: Search, part: str, *, trial: int | None = None, device: str | None = None) -> np.ndarray:

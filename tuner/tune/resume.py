@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import asdict
 from typing import Any
 
@@ -76,9 +75,8 @@ def probe_space(study: Study) -> dict[str, BaseDistribution]:
     """
     from tuner.train.settings import Settings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     seen: dict[str, BaseDistribution] = {}
     for _ in range(N_PROBES):
         trial = probe.ask()

@@ -1,0 +1,156 @@
+"""Step 8, hand on: the network for other programs, preprocessing inside. The only file that imports onnx packages."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tuner.errors import MissingPackage, SearchError
+from tuner.predict.network import choose_trial, load_network, score_events
+from tuner.prepare.preprocessing import Preprocessing
+from tuner.tune.search import Search
+
+TOLERANCE = 1e-4
+"""Largest difference between an exported network's scores and ours that passes."""
+
+N_CHECKED = 512
+
+
+class ExportedNetwork(nn.Module):
+    """Features as they were read in, scores out: fill, piecewise-linear map, indicators, network, sigmoid.
+
+    Undefined values may come as the problem's own (such as -999) or as not-a-number.
+    """
+
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing, undefined: float | None) -> None:
+        super().__init__()
+        self.network = network
+        self.undefined = undefined
+        self.clamped = preprocessing.clamped
+        x_knots, z_knots = torch.from_numpy(preprocessing.x_knots), torch.from_numpy(preprocessing.z_knots)
+        width = x_knots.diff(dim=1)
+        slope = torch.where(width > 0, z_knots.diff(dim=1) / width.clamp(min=1e-30), 0.0)
+        constants = {
+            "fill": torch.from_numpy(preprocessing.fill),
+            "starts": x_knots[:, :-1],
+            "widths": width,
+            "slopes": slope,
+            "offsets": z_knots[:, 0],
+            "indicated": torch.from_numpy(preprocessing.indicated),
+        }
+        for name, tensor in constants.items():
+            self.register_buffer(name, tensor.contiguous())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores [n] in (0, 1) of features float32 [n, d]."""
+        undefined = features.isnan() | features.isinf()
+        if self.undefined is not None:
+            undefined = undefined | (features == self.undefined)
+        x = torch.where(undefined, self.fill, features)
+        distance = x[:, :, None] - self.starts
+        if self.clamped:
+            distance = torch.minimum(distance.clamp(min=0.0), self.widths)
+        z = self.offsets + (distance * self.slopes).sum(2)
+        inputs = torch.cat([z, undefined[:, self.indicated].float()], dim=1)
+        scores: Tensor = self.network(inputs).sigmoid()
+        return scores
+
+
+def export(search: Search, path: str | Path, *, trial: int | None = None) -> Path:
+    """Write the winner's network (or that of the trial of that number) as ONNX, preprocessing inside; return the path.
+
+    Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
+    "score": float32 [n]. The file is read back by onnxruntime and compared with our own scores on validation
+    events. Raise `MissingPackage` without the extra "onnx", `SearchError` where the scores differ.
+    """
+    _require_packages()
+    chosen = choose_trial(search, trial)
+    preprocessing = search.splits.preprocessing
+    plain = load_network(search, chosen)
+    network = ExportedNetwork(plain, preprocessing, search.study.problem.undefined).eval()
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    example = draw_examples(preprocessing)
+    _write(network, example[:2], path)
+    metadata = {
+        "study": search.study.name,
+        "trial": str(chosen.number),
+        "features": ",".join(preprocessing.features),
+        "undefined": "" if network.undefined is None else str(network.undefined),
+        "events_digest": search.splits.events_digest,
+    }
+    _add_metadata(path, metadata)
+    expected = score_events(plain, preprocessing.transform(example.numpy()), "cpu")
+    difference = float(np.abs(_score_by_onnxruntime(path, example) - expected).max())
+    if not difference < TOLERANCE:
+        raise SearchError(
+            f'The exported network must give the same scores, but "{path}" differs by up to {difference:.1e}. '
+            "Please report this with the search space."
+        )
+    return path
+
+
+def draw_examples(preprocessing: Preprocessing) -> Tensor:
+    """Return features float32 [n, d] drawn between the knots, some of them undefined."""
+    generator = torch.Generator().manual_seed(0)
+    x_knots = torch.from_numpy(preprocessing.x_knots)
+    low, high = x_knots[:, 0], x_knots[:, -1]
+    features = low + (high - low) * (1.2 * torch.rand(N_CHECKED, len(low), generator=generator) - 0.1)
+    for place in preprocessing.indicated:
+        features[torch.rand(N_CHECKED, generator=generator) < 0.3, place] = torch.nan
+    return features
+
+
+def _require_packages() -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            raise MissingPackage(package, "onnx", "Exporting a network") from error
+
+
+def _write(network: nn.Module, example: Tensor, path: Path) -> None:
+    """Write ONNX; the exporter's own talk is kept quiet."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                (example,),
+                str(path),
+                input_names=["features"],
+                output_names=["score"],
+                dynamic_shapes={"features": {0: torch.export.Dim("events")}},
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        logger.setLevel(level)
+
+
+def _add_metadata(path: Path, metadata: dict[str, str]) -> None:
+    import onnx
+
+    model: Any = onnx.load(str(path))
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, str(path))
+
+
+def _score_by_onnxruntime(path: Path, features: Tensor) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (scores,) = session.run(["score"], {"features": features.numpy()})
+    return np.asarray(scores)
