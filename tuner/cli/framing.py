@@ -46,7 +46,7 @@ def new(
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
     for line in draft.reasons:
         print_text(line)
-    print_text(f"\nWrote {path}. Read it, mend what is wrong, then: tuner check {path}")
+    print_text(f"\nWrote {path}. Read it, mend what is wrong, then: tuner check {path}, tuner explore {path}")
 
 
 def check(

@@ -49,7 +49,7 @@ def export(
 
 
 def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
-    """[dim]7  [/]  Send the offline Weights & Biases runs of a study to the server. Log in first: wandb login."""
+    """[dim]3-6[/]  Send the offline Weights & Biases runs of a study to the server. Log in first: wandb login."""
     from tuner.cli.opening import open_study
     from tuner.run_folder import RunFolder
     from tuner.trackers.weights_and_biases import sync_runs

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from tuner.cli.options import RUNS, EventsOption, FolderOption, JsonOption, StorageOption, StudyArgument
-from tuner.cli.printing import print_json, print_text
+from tuner.cli.options import (
+    RUNS,
+    ClosedTestOption,
+    DeviceOption,
+    EventsOption,
+    FolderOption,
+    JsonOption,
+    StorageOption,
+    StudyArgument,
+)
+from tuner.cli.printing import print_text
 
 
 def evaluate(
     study: StudyArgument,
+    *,
+    closed_test: ClosedTestOption = False,
+    device: DeviceOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -15,16 +27,17 @@ def evaluate(
 ) -> None:
     """[dim]7  [/]  Measure the winner on validation and test, with uncertainties.
 
-    The test part is opened for it; every opening is counted and logged in the run folder.
+    The test part is opened once for a winner, and every opening is logged in the run folder. Asked again, the same
+    figures are shown.
     """
     from tuner.cli.opening import open_study_search
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate as evaluate_search
 
     search = open_study_search(study, folder=folder, storage=storage, events=events)
-    evaluation = evaluate_search(search)
+    evaluation = evaluate_search(search, open_test=not closed_test, device=device)
     if as_json:
-        print_json(evaluation.to_json())
+        print_text(evaluation.to_json().rstrip())
         return
     print_evaluation(evaluation)
     print_text(f"Wrote {search.folder.evaluation}")

@@ -45,6 +45,7 @@ DeviceOption = Annotated[
         show_default=False,
     ),
 ]
+ClosedTestOption = Annotated[bool, typer.Option("--closed-test", help="Leave the test part closed.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuner.evaluate.evaluation import Evaluation, Measurement
+    from tuner.evaluate.evaluation import Evaluation
+    from tuner.metrics.measurement import Measurement
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from tuner.cli.options import (
     RUNS,
+    ClosedTestOption,
     DeviceOption,
     EventsOption,
     FolderOption,
@@ -54,7 +55,7 @@ def sweep(
     device: DeviceOption = None,
     seed: SeedOption = None,
     tracker: TrackerOption = TrackerChoice.WANDB,
-    closed_test: Annotated[bool, typer.Option("--closed-test", help="Do not open the test part at the end.")] = False,
+    closed_test: ClosedTestOption = False,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -67,6 +68,7 @@ def sweep(
     """
     from tuner.cli.concluding import conclude_sweep
     from tuner.cli.opening import open_study
+    from tuner.cli.tables import print_evaluation
     from tuner.progress import open_display
     from tuner.tune.status import read_status
     from tuner.tune.sweep import sweep as run_sweep
@@ -84,9 +86,11 @@ def sweep(
         study_file=study,
         options=options,
     )
-    conclude_sweep(search, display, open_test=not closed_test)
+    evaluation = conclude_sweep(search, display, open_test=not closed_test, device=device)
     if as_json:
         print_json(read_status(search).to_json())
+    elif evaluation is not None:
+        print_evaluation(evaluation)
 
 
 def work(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuner.frame.roles import Roles
 
 _LINE_LENGTH = 120
-_ORDER = ("label", "signal", "weight", "event_id", "undefined", "observers", "ignored", "features")
+_ORDER = ("label", "signal", "weight", "event_id", "undefined", "observers", "ignored")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +50,8 @@ def draft_study(
     reasons = dict(roles.reasons)
     if columns:
         reasons = {"columns": "the file has no header line; rename them as they should be called", **reasons}
-    said = [f"{key} = {_write_value(getattr(roles, key))}: {why}" for key, why in reasons.items() if key in _ORDER[:-1]]
-    said += [f"{key}: {why}" for key, why in reasons.items() if key not in _ORDER[:-1]]
+    said = [f"{key} = {_write_value(getattr(roles, key))}: {why}" for key, why in reasons.items() if key in _ORDER]
+    said += [f"{key}: {why}" for key, why in reasons.items() if key not in _ORDER]
     read = f"Read {events}: {len(table):,} events, {len(table.columns)} columns, {len(roles.features)} features."
     text = _write_study(name, events, columns, replace(roles, reasons=reasons))
     return StudyDraft(name=name, text=text, reasons=(read, *said))
@@ -109,7 +109,7 @@ def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles)
     arguments = [
         '        question="Which events are signal?",  # Say in a sentence what the events are to tell.',
         *_write_source(events, columns),
-        *(_write_role(roles, key) for key in _ORDER[:-1] if getattr(roles, key) not in (None, ())),
+        *(_write_role(roles, key) for key in _ORDER if getattr(roles, key) not in (None, ())),
         f"        # Features: all {len(roles.features)} other columns.",
     ]
     lines = [

@@ -21,8 +21,6 @@ _BOOKKEEPING = ("run", "runnumber", "runid", "lumi", "lumiblock", "luminosityblo
 _MASSES = ("mass", "m", "invmass", "invariantmass", "mll", "mjj", "myy", "mgg", "mbb", "mtautau")
 _UNDEFINED = (-999.0, -9999.0, -99.0, -99999.0, -999.9, -1000.0, 999.0, 9999.0, 99999.0)
 _LEAST_SHARE = 5e-4
-_TELLING_AUC = 0.999
-_MOST_ROWS = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +74,6 @@ def infer_roles(
     for name, columns in (("ignored", ignored), ("observers", observers)):
         if columns:
             reasons[name] = "; ".join(f'"{column}": {why}' for column, why in columns.items())
-    if telling := _find_telling(left, table[label] == chosen, undefined):
-        reasons["features"] = f"{telling}: do they know the truth? If so, make them observers"
     return Roles(
         label=label,
         signal=chosen,
@@ -228,25 +224,6 @@ def _find_observers(table: pd.DataFrame) -> dict[str, str]:
         elif _plain(column) in _MASSES:
             why[str(column)] = "a mass, often fitted afterwards, which a network must not shape"
     return why
-
-
-def _find_telling(table: pd.DataFrame, signal: pd.Series[bool], undefined: float | None) -> str:
-    """Return the features that alone separate signal from background (almost) perfectly, in words."""
-    from sklearn.metrics import roc_auc_score
-
-    rows = np.arange(len(table))
-    if len(rows) > _MOST_ROWS:
-        rows = np.random.default_rng(0).choice(rows, _MOST_ROWS, replace=False)
-    truth = signal.to_numpy()[rows]
-    found = []
-    for column in table.columns:
-        values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)[rows]
-        defined = np.isfinite(values) & (values != (np.nan if undefined is None else undefined))
-        if 0 < truth[defined].sum() < defined.sum():
-            area = roc_auc_score(truth[defined], values[defined])
-            if max(area, 1 - area) > _TELLING_AUC:
-                found.append(column)
-    return f"{name_all(found)} alone tell signal from background" if found else ""
 
 
 def _say_counts(values: pd.Series[int]) -> str:

@@ -41,8 +41,8 @@ class Status:
     """Trials that say they run but whose worker gives no sign of life."""
     workers: int = 0
     """Workers that give a sign of life."""
-    winner_test: Mapping[str, float] | None = None
-    """The winner's figures on the test part, by name, once it was opened."""
+    winner_test: Mapping[str, float | None] | None = None
+    """The winner's figures on the test part, by name, once it was opened; None for one that is infinite."""
 
     @property
     def finished(self) -> int:

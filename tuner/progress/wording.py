@@ -49,6 +49,8 @@ def say_rate(per_minute: float | None) -> str:
 
 def say_value(value: Any) -> str:
     """Return a parameter's value as one would write it: four digits of a number are enough."""
+    if value is None:
+        return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

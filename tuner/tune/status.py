@@ -82,7 +82,7 @@ def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
     return tuple(t.number for t in running if WORKER in t.user_attrs and not workers.get(t.user_attrs[WORKER], False))
 
 
-def _read_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float] | None:
+def _read_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float | None] | None:
     """Return the winner's figures on the test part by name, from `evaluation.json`; None while it is closed."""
     for part in evaluation.get("parts", ()):
         if part.get("part") == "test" and part.get("candidate") == "winner":
