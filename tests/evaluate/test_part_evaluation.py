@@ -1,0 +1,160 @@
+"""Figures from arrays: against scikit-learn, through JSON and back, for coverage, with an optimum."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn import metrics as reference
+
+from tuner.errors import EventsError
+from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.evaluate.part_evaluation import evaluate_scores
+from tuner.metrics import FigureOfMerit, Measurement, Significance
+
+
+def draw_events(n: int, seed: int, *, rare: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], n // 2)
+    scores = norm.cdf(generator.normal(labels * 1.2 - 0.6, 1.0))
+    return labels, scores, generator.exponential(1.0, n) * np.where(labels == 1, rare, 1.0)
+
+
+def judge(labels, scores, weights, *, figure_of_merit: FigureOfMerit | None = None, **more) -> PartEvaluation:
+    return evaluate_scores(
+        labels,
+        scores,
+        weights,
+        candidate="winner",
+        part="test",
+        threshold=0.6,
+        threshold_rule="largest eps_S - eps_B, chosen on validation",
+        figure_of_merit=figure_of_merit,
+        **more,
+    )
+
+
+def test_every_value_is_scikit_learns():
+    labels, scores, weights = draw_events(4_000, 1, rare=0.1)
+    found = judge(labels, scores, weights)
+    selected = scores >= 0.6
+    balanced = weights / np.take([weights[labels == value].sum() for value in (0, 1)], labels)
+    eps_b, eps_s, _ = reference.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    expected = {
+        "AUC": reference.roc_auc_score(labels, scores, sample_weight=weights),
+        "sensitivity": reference.recall_score(labels, selected, sample_weight=weights),
+        "specificity": reference.recall_score(labels, selected, sample_weight=weights, pos_label=0),
+        "accuracy": reference.accuracy_score(labels, selected, sample_weight=weights),
+        "balanced accuracy": reference.balanced_accuracy_score(labels, selected, sample_weight=weights),
+        "precision": reference.precision_score(labels, selected, sample_weight=weights),
+        "1/eps_B at eps_S=0.3": 1 / eps_b[eps_s >= 0.3][0],
+        "1/eps_B at eps_S=0.5": 1 / eps_b[eps_s >= 0.5][0],
+        "log loss (classes balanced)": reference.log_loss(labels, scores, sample_weight=balanced),
+    }
+    assert {name: m.value for name, m in found.measurements.items()} == pytest.approx(expected)
+    assert all(m.low <= m.value <= m.high and m.low < m.high for m in found.measurements.values())
+    assert (found.n_signal, found.n_background) == (2_000, 2_000)
+    assert found.effective_signal == pytest.approx(1_000, rel=0.1)
+    assert found.selected_background == (selected & (labels == 0)).sum()
+
+
+def test_the_declared_figure_is_measured_beside_the_others():
+    figure = Significance(s=100, b=1_000, relative_systematic=0.05)
+    found = judge(*draw_events(2_000, 2), figure_of_merit=figure, n_bootstrap=20)[figure.name]
+    assert found.low <= found.value <= found.high
+    assert found.value == figure(*draw_events(2_000, 2))
+
+
+def test_the_optimum_reaches_all_of_itself_and_a_smeared_score_less():
+    labels, scores, weights = draw_events(4_000, 3)
+    log_ratio = 1.2 * norm.ppf(scores)
+    best = judge(labels, scores, weights, optimum=log_ratio)["share of the optimum"]
+    assert best == Measurement(1.0, 1.0, 1.0)
+    smeared = norm.cdf(norm.ppf(scores) + np.random.default_rng(4).normal(0, 1.0, 4_000))
+    found = judge(labels, smeared, weights, optimum=log_ratio)
+    share, own, optimum = (found[name].value for name in ("share of the optimum", "AUC", "optimum AUC"))
+    assert share == pytest.approx((own - 0.5) / (optimum - 0.5))
+    assert found["share of the optimum"].high < 1.0
+
+
+def test_intervals_cover_the_truth_of_every_figure_of_the_cut():
+    """100 experiments: 68 % within 2.5 binomial standard deviations, figure by figure."""
+    cut = norm.ppf(0.6)
+    truths = {
+        "AUC": norm.cdf(1.2 / np.sqrt(2)),
+        "sensitivity": norm.sf(cut - 0.6),
+        "specificity": norm.cdf(cut + 0.6),
+    }
+    covered = dict.fromkeys(truths, 0)
+    for seed in range(100):
+        found = judge(*draw_events(600, 100 + seed), n_bootstrap=60, seed=seed)
+        for name, truth in truths.items():
+            covered[name] += found[name].low <= truth <= found[name].high
+    assert covered == {name: pytest.approx(68, abs=12) for name in truths}
+
+
+def test_negative_weights_are_kept_and_told():
+    labels, scores, weights = draw_events(2_000, 5)
+    weights[::10] *= -1
+    found = judge(labels, scores, weights, n_bootstrap=20)
+    eps_b, eps_s, _ = reference.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    assert found["AUC"].value == pytest.approx(np.trapezoid(eps_s, eps_b))
+    assert found.negative_fraction == pytest.approx(0.1, abs=0.02)
+
+
+def test_json_brings_everything_back_and_knows_no_infinity():
+    labels, scores = np.array([0] * 40 + [1] * 40), np.concatenate([np.linspace(0, 0.6, 40), np.linspace(0.4, 1, 40)])
+    part = judge(labels, scores, None)
+    assert part["1/eps_B at eps_S=0.3"] == Measurement(np.inf, np.inf, np.inf)
+    evaluation = Evaluation(
+        study="s", winner=3, figure_of_merit="AUC", opening=1, openings=2, events_digest="abc", parts=(part,)
+    )
+    strict = json.loads(evaluation.to_json(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert strict["parts"][0]["measurements"]["AUC"]["low"] == part["AUC"].low
+    back = Evaluation.from_json(evaluation.to_json())
+    assert back.part("test") is not None
+    assert back.part("validation") is None
+    for name, measurement in part.measurements.items():
+        if np.isfinite(measurement.high):
+            assert back.part("test")[name] == measurement
+
+
+def test_an_unbounded_rejection_stays_unbounded_through_json():
+    part = PartEvaluation(
+        candidate="winner",
+        part="test",
+        n_signal=1,
+        n_background=1,
+        effective_signal=1.0,
+        effective_background=1.0,
+        negative_fraction=0.0,
+        threshold=np.inf,
+        threshold_rule="",
+        selected_signal=0,
+        selected_background=0,
+        measurements={"1/eps_B": Measurement(np.inf, 50.0, np.inf), "precision": Measurement(0.5, 0.4, 0.6)},
+    )
+    evaluation = Evaluation(
+        study="s", winner=3, figure_of_merit="AUC", opening=None, openings=0, events_digest="abc", parts=(part,)
+    )
+    assert Evaluation.from_json(evaluation.to_json()) == evaluation
+
+
+def test_scores_that_are_no_probabilities_are_refused():
+    labels, scores, weights = draw_events(100, 6)
+    with pytest.raises(EventsError, match="probabilities"):
+        judge(labels, scores * 10, weights)
+
+
+def test_evaluation_from_arrays_imports_no_torch():
+    code = (
+        "import sys; from tuner.evaluate.part_evaluation import evaluate_scores; "
+        "evaluate_scores([0, 1, 1], [0.1, 0.2, 0.3], None, candidate='a', part='test', threshold=0.2, "
+        "threshold_rule='', n_bootstrap=2); print([m for m in ('torch', 'optuna', 'sklearn') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,53 @@
+"""The log of the test part's openings: one JSON line for each, written before anything is scored."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from tuner.tune.search import Search
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """One opening of the test part."""
+
+    number: int
+    """From 1."""
+    when: str
+    """ISO 8601, with time zone."""
+    study: str
+    trial: int
+    """Whose network was judged."""
+    events_digest: str
+    """Hash of the events."""
+    reason: str
+    """Why it was opened, or opened again."""
+
+
+def log_opening(search: Search, trial: int, *, reason: str) -> Opening:
+    """Add an opening of the test part for a trial to the run folder's log, and return it."""
+    opening = Opening(
+        number=len(read_openings(search)) + 1,
+        when=datetime.now().astimezone().isoformat(timespec="seconds"),
+        study=search.study.name,
+        trial=trial,
+        events_digest=search.splits.events_digest,
+        reason=reason,
+    )
+    with search.folder.openings.open("a", encoding="utf-8") as log:
+        log.write(json.dumps(asdict(opening)) + "\n")
+        log.flush()
+        os.fsync(log.fileno())
+    return opening
+
+
+def read_openings(search: Search) -> tuple[Opening, ...]:
+    """Return every opening of the test part, the first one first."""
+    path = search.folder.openings
+    if not path.exists():
+        return ()
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return tuple(Opening(**json.loads(line)) for line in lines if line.strip())
