@@ -42,6 +42,8 @@ class Events(NewEvents):
     """Event weights, float64 [n], finite; ones where the problem names none."""
     digest: str
     """SHA-256 over names and values of features, labels and weights."""
+    optimum: str | None = None
+    """Observer that no network can beat, where the problem names one."""
     notes: tuple[str, ...] = ()
     """What a person should know and that is not an error."""
 

@@ -40,8 +40,17 @@ def read_events(problem: Problem) -> Events:
     features = take_features(table, _list_features(problem, table), problem.undefined, found)
     check_features(features, found)
     raise_together(found.problems, EventsError, source.describe())
-    digest = compute_digest(features, labels, weights)
-    return Events(features, labels, weights, observers, event_id, source.describe(), digest, tuple(found.notes))
+    return Events(
+        features,
+        labels,
+        weights,
+        observers,
+        event_id,
+        source.describe(),
+        digest=compute_digest(features, labels, weights),
+        optimum=problem.optimum,
+        notes=tuple(found.notes),
+    )
 
 
 def read_features(problem: Problem, path: str | Path, *, features: Sequence[str] | None = None) -> NewEvents:

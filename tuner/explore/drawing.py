@@ -1,0 +1,122 @@
+"""Pictures of the events: each feature, signal over background, and how features go together."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from tuner.explore.exploration import Exploration
+from tuner.explore.feature import FeatureHistogram
+
+SIGNAL, BACKGROUND = "#0072B2", "#C8401E"
+"""Blue and vermilion: told apart with any colour vision (after Okabe and Ito), and by hatching without colours."""
+_INK, _FAINT = "#333333", "#8a8a8a"
+MOST_NUMBERED = 16
+_UNIT = re.compile(
+    r"^(?P<name>.+?)\s*[\[(](?P<unit>[^\])]+)[\])]$|^(?P<stem>.+)_(?P<suffix>[GMkT]eV|ns|mm|cm|deg|rad)$"
+)
+
+
+def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> Figure:
+    """Draw signal and background of each feature, both with area 1, the most telling feature first."""
+    histograms = {histogram.name: histogram for histogram in exploration.histograms}
+    columns = n_columns or min(len(histograms), 4 if len(histograms) > 6 else 3)
+    rows = -(-len(histograms) // columns)
+    figure = Figure(figsize=(3.3 * columns, 2.6 * rows + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axis, (name, measures) in zip(axes, exploration.features.iterrows(), strict=False):
+        _draw_feature(axis, histograms[str(name)])
+        _write_below(axis, histograms[str(name)], measures)
+    for axis in axes[len(histograms) :]:
+        axis.set_visible(False)
+    for axis in axes[: len(histograms) : columns]:
+        axis.set_ylabel("share of events per bin", fontsize=8, color=_INK)
+    handles = [Patch(fc=to_rgba(SIGNAL, 0.3), ec=SIGNAL, lw=1.4), Patch(fc="none", ec=BACKGROUND, hatch="////", lw=1.4)]
+    names = ["signal", "background"]
+    figure.legend(handles, names, loc="outside upper center", ncols=2, frameon=False, fontsize=10)
+    return _settle(figure)
+
+
+def draw_correlations(exploration: Exploration) -> Figure:
+    """Draw the weighted correlation matrices of signal and background; numbers in the cells are per cent, where they fit."""
+    names = [histogram.name for histogram in exploration.histograms]
+    numbered = len(names) <= MOST_NUMBERED
+    side = max(3.4, (0.36 if numbered else 0.24) * len(names) + 1.2)
+    figure = Figure(figsize=(2 * side + 0.9, side + 0.5), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, (kind, matrix) in zip(axes, exploration.correlations.items(), strict=True):
+        image = axis.imshow(matrix.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
+        axis.set_title(kind.capitalize(), fontsize=11, color=SIGNAL if kind == "signal" else BACKGROUND, weight="bold")
+        axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
+        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.tick_params(length=0, colors=_INK)
+        axis.spines[:].set_visible(False)
+        if numbered:
+            _number_cells(axis, matrix.to_numpy())
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
+    bar.set_label("weighted correlation", fontsize=9, color=_INK)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8, colors=_INK)
+    return _settle(figure)
+
+
+def _settle(figure: Figure) -> Figure:
+    """Lay a figure out once and for all: each file that is saved would do it again."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
+    """Draw one feature: signal filled, background hatched."""
+    edges, signal, background = histogram.edges, histogram.signal, histogram.background
+    axis.stairs(signal, edges, fill=True, color=SIGNAL, alpha=0.3, lw=0)
+    axis.stairs(background, edges, fill=True, fc="none", ec=BACKGROUND, hatch="////", lw=0, alpha=0.4)
+    axis.stairs(signal, edges, color=SIGNAL, lw=1.4)
+    axis.stairs(background, edges, color=BACKGROUND, lw=1.4)
+    axis.set_title(split_unit(histogram.name)[0], loc="left", fontsize=10, weight="bold", color=_INK)
+    axis.set_ylim(0, 1.08 * max(signal.max(), background.max()) or 1)
+    axis.set_xlim(edges[0], edges[-1])
+    axis.yaxis.set_major_locator(MaxNLocator(3))
+    if histogram.axis == "logarithmic":
+        axis.set_xscale("log")
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(5, integer=histogram.axis == "whole"))
+    axis.tick_params(labelsize=8, colors=_INK, length=3)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color(_FAINT)
+
+
+def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series) -> None:
+    """Write unit, measures, and what share is undefined below a feature."""
+    unit = split_unit(histogram.name)[1]
+    measured = f"AUC {measures['auc']:.3f}   separation {measures['separation']:.3f}"
+    lines = [f"{unit}   {measured}" if unit else measured]
+    if max(histogram.undefined) > 0:
+        signal, background = histogram.undefined
+        lines.append(f"undefined: {signal:.0%} of signal, {background:.0%} of background")
+    axis.set_xlabel("\n".join(lines), fontsize=8, color=_FAINT)
+
+
+def _number_cells(axis: Axes, matrix: np.ndarray) -> None:
+    """Write correlations in per cent into their cells, but for the diagonal."""
+    for (row, column), value in np.ndenumerate(matrix):
+        if row != column and np.isfinite(value):
+            colour = "white" if abs(value) > 0.6 else _INK
+            axis.text(column, row, str(round(100 * value)), ha="center", va="center", fontsize=7, color=colour)
+
+
+def split_unit(column: str) -> tuple[str, str]:
+    """Return name and unit of a column such as "pt [GeV]", "pt (GeV)" or "pt_GeV"; unit "" where none is said."""
+    match = _UNIT.match(column)
+    if match is None:
+        return column, ""
+    return match["name"] or match["stem"], match["unit"] or match["suffix"]

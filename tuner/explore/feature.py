@@ -1,0 +1,118 @@
+"""One feature by itself: moments of signal and background, separation, AUC, histogram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tuner.metrics.curves import auc
+from tuner.metrics.histograms import separation
+
+AxisKind = Literal["linear", "logarithmic", "whole"]
+
+N_QUANTILE_BINS = 40
+N_DRAWN_BINS = 50
+MOST_WHOLE = 30
+LONG_TAIL = 15.0
+"""A feature is drawn over a logarithmic axis if its 99 % quantile is this many times its median."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureHistogram:
+    """Shares of signal and of background in bins of a feature. Both add up to 1, with what is outside and undefined."""
+
+    name: str
+    """The feature."""
+    edges: np.ndarray
+    """[k + 1], in the feature's unit."""
+    signal: np.ndarray
+    """Share of the signal's weight in each bin, [k]."""
+    background: np.ndarray
+    """Share of the background's weight in each bin, [k]."""
+    undefined: tuple[float, float]
+    """Share of the signal's and of the background's weight for which the feature is undefined."""
+    axis: AxisKind = "linear"
+    """Bins are equally wide, or equally wide in the logarithm, or there is one for each whole number."""
+
+
+def describe_feature(values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> dict[str, float]:
+    """Return measures of one feature [n], not-a-number where undefined, for labels [n] and event weights [n].
+
+    undefined: share of events. mean, sd: weighted, over events for which it is defined. separation:
+    1/2 sum (S - B)^2 / (S + B) over 40 quantile bins and one for undefined. auc: the larger of a and 1 - a.
+    """
+    defined = ~np.isnan(values)
+    measures = {"undefined": 1 - defined.mean()}
+    for name, label in (("signal", 1), ("background", 0)):
+        chosen = labels == label
+        measures[f"undefined_{name}"] = _share(weights[chosen & ~defined].sum(), weights[chosen].sum())
+        measures |= _compute_moments(values[chosen & defined], weights[chosen & defined], name)
+    return measures | {
+        "separation": _separate(values, labels, weights),
+        "auc": compute_auc(values, labels, weights),
+        "minimum": float(values[defined].min()),
+        "maximum": float(values[defined].max()),
+    }
+
+
+def compute_auc(values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
+    """Return max(a, 1 - a) of a feature where it is defined; not-a-number where that leaves one class only."""
+    defined = ~np.isnan(values)
+    sums = [weights[defined & (labels == label)].sum() for label in (0, 1)]
+    if min(sums) <= 0:
+        return np.nan
+    area = auc(labels[defined], values[defined], weights[defined])
+    return max(area, 1 - area)
+
+
+def fill_histogram(name: str, values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> FeatureHistogram:
+    """Return the histogram of one feature [n]; bins end at its 0.2 % and 99.8 % quantiles."""
+    defined = ~np.isnan(values)
+    edges, axis = _choose_edges(values[defined])
+    shares, undefined = [], []
+    for label in (1, 0):
+        chosen = labels == label
+        total = weights[chosen].sum()
+        counts, _ = np.histogram(values[chosen & defined], edges, weights=weights[chosen & defined])
+        shares.append(counts / total)
+        undefined.append(_share(weights[chosen & ~defined].sum(), total))
+    return FeatureHistogram(name, edges, shares[0], shares[1], (undefined[0], undefined[1]), axis)
+
+
+def _compute_moments(values: np.ndarray, weights: np.ndarray, name: str) -> dict[str, float]:
+    """Return weighted mean and standard deviation, not-a-number where there is nothing to average."""
+    total = weights.sum()
+    if total <= 0:
+        return {f"mean_{name}": np.nan, f"sd_{name}": np.nan}
+    mean = float((weights * values).sum() / total)
+    variance = float((weights * (values - mean) ** 2).sum() / total)
+    return {f"mean_{name}": mean, f"sd_{name}": np.sqrt(variance) if variance >= 0 else np.nan}
+
+
+def _separate(values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
+    """Return the separation over quantile bins; undefined events have a bin of their own."""
+    defined = ~np.isnan(values)
+    edges = np.unique(np.quantile(values[defined].astype(np.float64), np.linspace(0, 1, N_QUANTILE_BINS + 1)))
+    below = edges[0] - 1 - abs(edges[0])
+    edges[-1] = np.nextafter(edges[-1], np.inf)
+    filled = np.where(defined, values.astype(np.float64), below)
+    return separation(labels, filled, weights, bins=np.concatenate([[below], edges]))
+
+
+def _choose_edges(values: np.ndarray) -> tuple[np.ndarray, AxisKind]:
+    """Return edges of bins, and of which kind they are; one bin a number where these are whole and few."""
+    lowest, highest = float(values.min()), float(values.max())
+    if highest - lowest < MOST_WHOLE and not (values % 1).any():
+        return np.arange(lowest, highest + 2) - 0.5, "whole"
+    low, median, high = np.quantile(values, (0.002, 0.5, 0.998)).astype(np.float64)
+    if low > 0 and np.quantile(values, 0.99) > LONG_TAIL * median:
+        return np.geomspace(low, high, N_DRAWN_BINS + 1), "logarithmic"
+    if low == high:
+        low, high = lowest, highest
+    return np.linspace(low, high, N_DRAWN_BINS + 1), "linear"
+
+
+def _share(part: float, total: float) -> float:
+    return float(part / total) if total else np.nan
