@@ -48,7 +48,7 @@ format: $(READY) ## Mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(READY) ## Run the benchmarks, side by side with what one would use instead
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.throughput
 
 clean: ## Remove the virtual environment and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
