@@ -19,6 +19,12 @@ def make_environment(**changes: str) -> dict[str, str]:
 
 
 @pytest.fixture
+def environment() -> dict[str, str]:
+    """A user's environment, for processes that are watched while they run."""
+    return make_environment()
+
+
+@pytest.fixture
 def tuner(tmp_path: Path) -> Run:
     """Run `tuner ...` in a real process, in an empty folder of its own."""
 

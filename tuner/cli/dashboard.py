@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tuner.cli.opening import open_study_search
 from tuner.cli.options import RUNS, FolderOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_text
 
@@ -20,14 +21,13 @@ def dashboard(
     port: Annotated[int, typer.Option(help="Port to serve at; 0 for a free one.")] = 8080,
 ) -> None:
     """[dim]6  [/]  Serve Optuna Dashboard on this study, artifacts included, until Ctrl-C. Safe while a sweep runs."""
+    search = open_study_search(study, folder=folder, storage=storage)
     from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
-    from tuner.cli.opening import open_study_search
     from tuner.cli.serving import open_server
     from tuner.tune.storage import open_storage
 
-    search = open_study_search(study, folder=folder, storage=storage)
     search.folder.artifacts.mkdir(parents=True, exist_ok=True)
     application = wsgi(
         open_storage(search.folder.journal, storage), FileSystemArtifactStore(str(search.folder.artifacts))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tuner.cli.opening import open_study
 from tuner.cli.options import (
     RUNS,
     DeviceOption,
@@ -17,6 +18,7 @@ from tuner.cli.options import (
     StudyArgument,
 )
 from tuner.cli.printing import print_json, print_text
+from tuner.run_folder import RunFolder
 
 
 def new(
@@ -61,10 +63,10 @@ def check(
 
     Every problem of the study is told at once. Writes nothing.
     """
-    from tuner.cli.opening import open_study
+    opened = open_study(study, events)
     from tuner.tune.study_file import check_study
 
-    checked = check_study(open_study(study, events), folder=folder, device=device)
+    checked = check_study(opened, folder=folder, device=device)
     if as_json:
         print_json({"study": str(study), "ok": True, "lines": list(checked.lines)})
         return
@@ -79,12 +81,10 @@ def explore(
 
     Draws signal over background for every feature into the run folder's figures/.
     """
-    from tuner.cli.opening import open_study
+    opened = open_study(study, events)
     from tuner.explore.step import explore_events
     from tuner.read.step import read_events
-    from tuner.run_folder import RunFolder
 
-    opened = open_study(study, events)
     exploration = explore_events(read_events(opened.problem))
     place = RunFolder(folder / opened.name).create().figures
     paths = exploration.save(place)

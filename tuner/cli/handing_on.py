@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from tuner.cli.opening import open_study, open_study_search
 from tuner.cli.options import RUNS, DeviceOption, FolderOption, OutputOption, StorageOption, StudyArgument
 from tuner.cli.printing import print_text
+from tuner.run_folder import RunFolder
 
 
 def predict(
@@ -27,10 +29,9 @@ def predict(
     storage: StorageOption = None,
 ) -> None:
     """[dim]8  [/]  Score new events with the winner: one score per event, in the order of the file, as Parquet."""
-    from tuner.cli.opening import open_study_search
+    search = open_study_search(study, folder=folder, storage=storage)
     from tuner.predict.step import predict as predict_scores
 
-    search = open_study_search(study, folder=folder, storage=storage)
     scores = predict_scores(search, events, device=device)
     path = scores.save(output or search.folder.path / "predictions.parquet")
     print_text(f"Wrote {len(scores):,} scores to {path}")
@@ -40,20 +41,17 @@ def export(
     study: StudyArgument, output: OutputOption = None, folder: FolderOption = RUNS, storage: StorageOption = None
 ) -> None:
     """[dim]8  [/]  Write the winner as ONNX, preprocessing inside: features go in as read, scores come out."""
-    from tuner.cli.opening import open_study_search
+    search = open_study_search(study, folder=folder, storage=storage)
     from tuner.predict.export import export as export_network
 
-    search = open_study_search(study, folder=folder, storage=storage)
     path = export_network(search, output or search.folder.path / "network.onnx")
     print_text(f"Wrote {path}")
 
 
 def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
     """[dim]3-6[/]  Send the offline Weights & Biases runs of a study to the server. Log in first: wandb login."""
-    from tuner.cli.opening import open_study
-    from tuner.run_folder import RunFolder
+    place = RunFolder(folder / open_study(study).name)
     from tuner.trackers.weights_and_biases import sync_runs
 
-    place = RunFolder(folder / open_study(study).name)
     number = sync_runs(place.path)
     print_text(f"Sent {number} runs of {place.wandb}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuner.cli.opening import open_study_search
 from tuner.cli.options import (
     RUNS,
     ClosedTestOption,
@@ -30,11 +31,10 @@ def evaluate(
     The test part is opened once for a winner, and every opening is logged in the run folder. Asked again, the same
     figures are shown.
     """
-    from tuner.cli.opening import open_study_search
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate as evaluate_search
 
-    search = open_study_search(study, folder=folder, storage=storage, events=events)
     evaluation = evaluate_search(search, open_test=not closed_test, device=device)
     if as_json:
         print_text(evaluation.to_json().rstrip())
@@ -50,8 +50,7 @@ def report(
 
     Does not open the test part: what `tuner evaluate` measured is shown, and where it did not, the page says so.
     """
-    from tuner.cli.opening import open_study_search
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.report.step import report as write_report
 
-    search = open_study_search(study, folder=folder, storage=storage, events=events)
     print_text(f"Wrote {write_report(search)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuner.cli.opening import open_study, open_study_search
 from tuner.cli.options import (
     RUNS,
     ClosedTestOption,
@@ -66,8 +67,8 @@ def sweep(
     Ctrl-C once: trials are told, the report is written, and the same command goes on where it stopped. Twice: leave at
     once. The same command again never repeats a trial. The test part is opened when the budget of trials is spent.
     """
+    limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
     from tuner.cli.concluding import conclude_sweep
-    from tuner.cli.opening import open_study
     from tuner.cli.tables import print_evaluation
     from tuner.progress import open_display
     from tuner.tune.status import read_status
@@ -76,7 +77,7 @@ def sweep(
     display = open_display()
     options = ["--tracker", tracker.value, *(["--events", events] if events else [])]
     search = run_sweep(
-        limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed),
+        limited,
         folder=folder,
         storage=storage,
         workers=workers,
@@ -111,11 +112,10 @@ def work(
 
     Give it the options of the sweep. It leaves when the budget of trials is spent, or with Ctrl-C.
     """
-    from tuner.cli.opening import open_study
+    limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, seed=seed, name=name)
     from tuner.tune.search import open_search
     from tuner.tune.worker import work as run_worker
 
-    limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, seed=seed, name=name)
     search = open_search(limited, folder, storage)
     used = make_tracker(tracker)
     try:
@@ -131,10 +131,10 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """[dim]6[/]  Trials by state, the best so far, rate, time left, workers without a sign of life."""
-    from tuner.cli.opening import open_study_search
+    search = open_study_search(study, folder=folder, storage=storage)
     from tuner.tune.status import read_status
 
-    current = read_status(open_study_search(study, folder=folder, storage=storage))
+    current = read_status(search)
     if as_json:
         print_json(current.to_json())
         return
