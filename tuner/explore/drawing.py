@@ -46,11 +46,12 @@ def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> 
 
 
 def draw_correlations(exploration: Exploration) -> Figure:
-    """Draw the weighted correlation matrices of signal and background; numbers in the cells are per cent, where they fit."""
+    """Draw the weighted correlations of signal and of background, in per cent where the numbers fit."""
     names = [histogram.name for histogram in exploration.histograms]
     numbered = len(names) <= MOST_NUMBERED
-    side = max(3.4, (0.36 if numbered else 0.24) * len(names) + 1.2)
-    figure = Figure(figsize=(2 * side + 0.9, side + 0.5), layout="constrained")
+    side = max(2.2, (0.36 if numbered else 0.24) * len(names))
+    margin = 0.3 + 0.075 * max(map(len, names))
+    figure = Figure(figsize=(2 * side + margin + 1.3, side + margin + 0.4), layout="compressed")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (kind, matrix) in zip(axes, exploration.correlations.items(), strict=True):
         image = axis.imshow(matrix.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
