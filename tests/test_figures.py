@@ -1,0 +1,256 @@
+"""Figures: their numbers against scikit-learn and numpy, their files, and that drawing leaves no trace."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.image import imread
+from scipy.stats import norm
+from sklearn import metrics as reference
+
+from tuner.figures import (
+    Drawing,
+    draw_importances,
+    draw_learning_curves,
+    draw_optimization_history,
+    draw_parallel_coordinates,
+    draw_roc,
+    draw_scores,
+    tabulate_trials,
+)
+
+
+def draw_events(n: int = 1_500, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = np.repeat([0, 1], n // 2)
+    return labels, norm.cdf(generator.normal(labels * 1.5 - 0.75, 1.0)), generator.exponential(1.0, n)
+
+
+def make_trials() -> pd.DataFrame:
+    """Every state, a choice, a switch, a logarithmic, a constant and a conditional parameter, a hopeless trial."""
+    generator = np.random.default_rng(2)
+    table = pd.DataFrame(
+        {
+            "number": range(12),
+            "state": ["complete"] * 5 + ["pruned"] * 4 + ["failed", "running", "waiting"],
+            "value": [*generator.uniform(0.90, 0.93, 8), 0.4, np.nan, 0.91, np.nan],
+            "mlp.lr": 10 ** generator.uniform(-5, -1, 12),
+            "mlp.n_layers": generator.integers(1, 5, 12),
+            "mlp.activation": generator.choice(["relu", "silu"], 12),
+            "mlp.decay.on": [True, False] * 6,
+            "mlp.decay": [1e-3, np.nan, 1e-4] * 4,
+            "mlp.fixed": 3,
+        }
+    )
+    table.loc[2, "value"] = 0.95
+    return table
+
+
+def make_curves() -> tuple[dict[int, pd.DataFrame], dict[int, str]]:
+    curves = {}
+    for number in range(4):
+        epochs = np.arange(1, 10 if number < 2 else 3)
+        area, loss = 0.9 - 0.3 / epochs + 0.01 * number, 0.4 + 0.3 / epochs
+        columns = {"train_loss": loss - 0.01 * epochs, "validation_loss": loss, "validation_auc": area}
+        curves[number] = pd.DataFrame({"epoch": epochs, **columns})
+    curves[4] = pd.DataFrame(columns=["epoch", "train_loss", "validation_loss", "validation_auc"])
+    return curves, {0: "complete", 1: "complete", 2: "pruned", 3: "failed", 4: "waiting"}
+
+
+DRAWERS: dict[str, Callable[[], Drawing]] = {
+    "roc": lambda: draw_roc(*draw_events(), threshold=0.6, n_replicas=10),
+    "scores": lambda: draw_scores(*draw_events(), train=draw_events(seed=2), threshold=0.6, n_replicas=10),
+    "learning curves": lambda: draw_learning_curves(*make_curves(), best=1),
+    "history": lambda: draw_optimization_history(make_trials()),
+    "importances": lambda: draw_importances({"mlp.lr": 0.7, "mlp.n_layers": 0.3}),
+    "parallel coordinates": lambda: draw_parallel_coordinates(make_trials()),
+}
+NOTHING: dict[str, Callable[[], Drawing]] = {
+    "learning curves": lambda: draw_learning_curves({}, {}),
+    "history": lambda: draw_optimization_history(tabulate_trials([])),
+    "importances": lambda: draw_importances({}),
+    "parallel coordinates": lambda: draw_parallel_coordinates(tabulate_trials([])),
+    "one trial": lambda: draw_optimization_history(make_trials().iloc[:1]),
+    "one setting": lambda: draw_parallel_coordinates(make_trials().iloc[:1]),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWERS.values(), ids=DRAWERS.keys())
+def test_every_figure_is_saved_twice_tells_its_numbers_and_what_it_shows(draw, tmp_path):
+    drawing = draw()
+    png, pdf = drawing.save(tmp_path / "figures", "one")
+    pixels = imread(png)
+    assert min(pixels.shape[:2]) > 300
+    assert pixels.std() > 0.02
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert len(drawing.frame)
+    assert drawing.alt.startswith(drawing.title)
+    assert len(drawing.alt) > len(drawing.title) + 10
+
+
+@pytest.mark.parametrize("draw", NOTHING.values(), ids=NOTHING.keys())
+def test_a_search_that_has_hardly_begun_is_drawn_too(draw):
+    assert imread(io.BytesIO(draw().png_bytes(dpi=40))).size
+
+
+def test_svg_is_well_formed_and_carries_no_fonts():
+    svg = DRAWERS["importances"]().svg()
+    assert ET.fromstring(svg).tag.endswith("svg")
+    assert "<text" not in svg
+
+
+def test_drawing_changes_no_settings_and_works_in_threads():
+    before, found = dict(mpl.rcParams), []
+
+    def draw(name: str) -> None:
+        found.append(DRAWERS[name]().png_bytes(dpi=40))
+
+    threads = [threading.Thread(target=draw, args=(name,)) for name in ("history", "importances", "history")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert dict(mpl.rcParams) == before
+
+
+def test_figures_are_imported_when_drawn_and_never_through_pyplot():
+    code = (
+        "import sys, tuner.figures; a = 'matplotlib' in sys.modules; tuner.figures.draw_importances({'a': 1.0}).svg(); "
+        "print(a, 'matplotlib.pyplot' in sys.modules, 'torch' in sys.modules, 'sklearn' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False False False False"
+
+
+def test_the_curve_that_is_drawn_is_scikit_learns_with_its_band_around_it():
+    labels, scores, weights = draw_events()
+    frame = draw_roc(labels, scores, weights, n_replicas=60).frame
+    eps_b, eps_s, thresholds = reference.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
+    rows = np.searchsorted(-thresholds, -frame["threshold"])
+    np.testing.assert_allclose(frame["eps_s"], eps_s[rows])
+    np.testing.assert_allclose(frame["eps_b"], eps_b[rows])
+    middle = frame[(frame["eps_b"] > 0.05) & (frame["eps_b"] < 0.5)]
+    assert ((middle["eps_s_low"] < middle["eps_s"]) & (middle["eps_s"] < middle["eps_s_high"])).mean() > 0.9
+    assert ((middle["eps_b_low"] < middle["eps_b"]) & (middle["eps_b"] < middle["eps_b_high"])).mean() > 0.9
+    expected = np.sqrt(0.8 * 0.2 / 375)  # binomial, with the effective number of signal events
+    near = middle.iloc[(middle["eps_s"] - 0.8).abs().argmin()]
+    assert (near["eps_s_high"] - near["eps_s_low"]) / 2 == pytest.approx(expected, rel=0.6)
+
+
+def test_the_three_conventions_show_the_same_working_point_with_formulas_on_the_axes():
+    labels, scores, weights = draw_events()
+    drawing = draw_roc(labels, scores, weights, threshold=0.6, n_replicas=5)
+    learning, tmva, tagging = drawing.figure.axes
+    eps_s = reference.recall_score(labels, scores >= 0.6, sample_weight=weights)
+    eps_b = 1 - reference.recall_score(labels, scores >= 0.6, sample_weight=weights, pos_label=0)
+    points = [
+        [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"] for axes in (learning, tmva, tagging)
+    ]
+    np.testing.assert_allclose(np.squeeze(points), [[eps_b, eps_s], [eps_s, 1 - eps_b], [eps_s, 1 / eps_b]])
+    assert r"\epsilon_B" in learning.get_xlabel()
+    assert "weighted events" in learning.get_xlabel()
+    assert r"1-\epsilon_B" in tmva.get_ylabel()
+    assert r"1/\epsilon_B" in tagging.get_ylabel()
+    assert tagging.get_yscale() == "log"
+
+
+def test_candidates_and_the_optimum_are_drawn_beside_the_network():
+    labels, scores, weights = draw_events()
+    worse = scores + np.random.default_rng(3).normal(0, 0.3, len(scores))
+    drawing = draw_roc(labels, scores, weights, others={"trees": worse}, optimum=norm.ppf(scores), n_replicas=5)
+    assert list(drawing.frame["candidate"].unique()) == ["network", "trees", "optimum"]
+    dashed = [line for line in drawing.figure.axes[0].lines if line.get_label().startswith("optimum")]
+    assert dashed[0].get_linestyle() == "--"
+    expected = reference.roc_auc_score(labels, worse, sample_weight=weights)
+    assert f"trees AUC {expected:.3f}"[:-1] in drawing.alt
+
+
+def test_negative_weights_are_drawn():
+    labels, scores, weights = draw_events()
+    weights[::7] *= -0.5
+    drawing = draw_roc(labels, scores, weights, n_replicas=5)
+    assert np.isfinite(drawing.frame["eps_s"]).all()
+    assert draw_scores(labels, scores, weights, n_replicas=5).png_bytes(dpi=40)
+
+
+def test_score_histograms_have_area_one_and_errors_of_the_sum_of_squared_weights():
+    labels, scores, weights = draw_events()
+    frame = draw_scores(labels, scores, weights, train=draw_events(seed=2), n_replicas=5).frame
+    areas = (frame["density"] * (frame["high"] - frame["low"])).groupby([frame["part"], frame["class"]]).sum()
+    np.testing.assert_allclose(areas, 1.0)
+    signal = frame[(frame["part"] == "test") & (frame["class"] == "signal")].iloc[30]
+    inside = weights[(labels == 1) & (scores >= signal["low"]) & (scores < signal["high"])]
+    total = weights[labels == 1].sum() * (signal["high"] - signal["low"])
+    assert signal["error"] == pytest.approx(np.sqrt((inside**2).sum()) / total)
+
+
+def test_overtraining_is_told_as_a_gap_in_auc_with_its_interval():
+    labels, scores, weights = draw_events()
+    better = norm.cdf(norm.ppf(scores) + 0.8 * (labels - 0.5))
+    overtrained = draw_scores(labels, scores, weights, train=(labels, better, weights))
+    train, test = (reference.roc_auc_score(labels, s, sample_weight=weights) for s in (better, scores))
+    assert f"AUC train {train:.4f}, test {test:.4f}, gap {train - test:.3f}"[:-1] in overtrained.alt
+    assert "\u00b1" in overtrained.alt
+
+
+def test_the_best_of_the_history_is_the_best_complete_trial_and_never_falls():
+    trials = make_trials()
+    trials.loc[6, "value"] = 0.99  # pruned: it does not count
+    drawing = draw_optimization_history(trials)
+    best = drawing.frame["best"].to_numpy()
+    assert best[-1] == 0.95
+    assert (np.diff(best) >= 0).all()
+    assert "Best is trial 2" in drawing.alt
+    bottom, _ = drawing.figure.axes[0].get_ylim()
+    assert bottom > 0.5
+
+
+def test_learning_curves_show_the_best_strong_and_count_the_others_by_state():
+    drawing = draw_learning_curves(*make_curves(), best=1)
+    area = drawing.figure.axes[0]
+    widths = {line.get_linewidth() for line in area.lines}
+    assert max(widths) > 2 * min(widths)
+    texts = [text.get_text() for text in area.get_legend().get_texts()]
+    assert texts == ["best: trial 1, 0.8767", "complete (2)", "pruned (1)", "failed (1)"]
+    assert "at epoch 9" in drawing.alt
+    assert set(drawing.frame["trial"]) == {0, 1, 2, 3}
+
+
+def test_importances_are_ranked_and_the_rest_summed_up():
+    drawing = draw_importances({f"p{i}": i / 45 for i in range(10)}, most=3)
+    assert list(drawing.frame["parameter"]) == ["p9", "p8", "p7", "7 others"]
+    assert drawing.frame["importance"].sum() == pytest.approx(1.0)
+
+
+def test_parallel_coordinates_leave_out_constants_and_show_what_is_not_used():
+    drawing = draw_parallel_coordinates(make_trials(), logarithmic={"mlp.lr", "mlp.decay"})
+    axes = drawing.figure.axes[0]
+    texts = [text.get_text() for text in axes.texts]
+    assert "mlp.\nlr" in texts
+    assert "mlp.\nfixed" not in texts
+    assert texts.count("not used") == 1
+    assert {"relu", "silu", "True", "False", "0.001"} <= set(texts)
+    assert "Best is trial 2 (0.9500)" in drawing.alt
+    strongest = max(axes.lines, key=lambda line: line.get_linewidth())
+    column = make_trials()["mlp.lr"][make_trials()["value"].notna()]
+    low, high = np.log10(column.min()), np.log10(column.max())
+    assert strongest.get_ydata()[0] == pytest.approx((np.log10(make_trials()["mlp.lr"][2]) - low) / (high - low))
+
+
+def test_trials_become_a_table():
+    class Trial:
+        number, state, value, params = 3, "running", None, {"mlp.lr": 0.1}
+
+    table = tabulate_trials([Trial()])
+    assert list(table.columns) == ["number", "state", "value", "mlp.lr"]
+    assert np.isnan(table["value"][0])

@@ -1,0 +1,36 @@
+"""Figures a referee may see: arrays and tables in, a `Drawing` out. Weighted, colour-blind safe, drawn headless."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuner.figures.drawing import Drawing as Drawing
+    from tuner.figures.learning_curves import draw_learning_curves as draw_learning_curves
+    from tuner.figures.parallel_coordinates import draw_parallel_coordinates as draw_parallel_coordinates
+    from tuner.figures.roc import draw_roc as draw_roc
+    from tuner.figures.scores import draw_scores as draw_scores
+    from tuner.figures.search import draw_importances as draw_importances
+    from tuner.figures.search import draw_optimization_history as draw_optimization_history
+    from tuner.figures.trials import tabulate_trials as tabulate_trials
+
+_ROOMS = {
+    "Drawing": "drawing",
+    "draw_importances": "search",
+    "draw_learning_curves": "learning_curves",
+    "draw_optimization_history": "search",
+    "draw_parallel_coordinates": "parallel_coordinates",
+    "draw_roc": "roc",
+    "draw_scores": "scores",
+    "tabulate_trials": "trials",
+}
+
+__all__ = [*_ROOMS]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Import a drawer when it is first used: matplotlib takes its time."""
+    if name in _ROOMS:
+        return getattr(import_module(f"tuner.figures.{_ROOMS[name]}"), name)
+    raise AttributeError(f'module "tuner.figures" has no attribute "{name}"')

@@ -1,0 +1,146 @@
+"""Parallel coordinates: each trial a line through its parameters, coloured by what it reached."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+
+from tuner.figures.drawing import GOOD, INK, QUIET, Drawing, headline, start_figure
+
+NOT_USED = -0.12
+"""Height of a parameter that a trial does not have."""
+MOST_TICKS = 7
+COLOURS = LinearSegmentedColormap.from_list("value", ["#DCE3E9", "#8FC1E3", "#0072B2", "#00263D"])
+
+
+def draw_parallel_coordinates(
+    trials: pd.DataFrame,
+    *,
+    parameters: Sequence[str] | None = None,
+    logarithmic: Collection[str] | None = None,
+    figure_name: str = "validation AUC",
+) -> Drawing:
+    """Draw a line per trial that has a value, the best on top.
+
+    trials: number, state, value, then parameters, as `tabulate_trials` returns them. parameters: which, in order;
+    None: all that vary. logarithmic: which have logarithmic axes; None: those above 0 that span two decades. A trial
+    that lacks a parameter passes below its axis.
+    """
+    table = trials[trials["value"].notna()].sort_values("value", ignore_index=True)
+    names = list(parameters or table.columns.drop(["number", "state", "value"]))
+    axes_of = [
+        _Axis.of(str(name), table[name], logarithmic)
+        for name in names
+        if table[name].dropna().astype(str).unique().size > 1
+    ]
+    figure = start_figure(max(7.0, 2.2 + 1.15 * len(axes_of)), 5.0)
+    axes = figure.subplots()
+    title = f"Parameters of {len(table)} trials"
+    headline(figure, title)
+    if not axes_of or table.empty:
+        axes.axis("off")
+        axes.text(0.5, 0.5, "no parameter varied yet", ha="center", color=QUIET, transform=axes.transAxes)
+        return Drawing(figure, table, title, f"{title}: no parameter varied yet.")
+    heights = np.column_stack([axis.heights for axis in axes_of])
+    low = float(table["value"].quantile(0.2))
+    normalise = Normalize(low, max(float(table["value"].iloc[-1]), low + 1e-9), clip=True)
+    _draw_lines(axes, table, heights, normalise)
+    for place, axis in enumerate(axes_of):
+        axis.draw(axes, place)
+    axes.set(xlim=(-0.3, len(axes_of) - 0.45), ylim=(-0.2, 1.06))
+    axes.axis("off")
+    bar = figure.colorbar(ScalarMappable(normalise, COLOURS), ax=axes, pad=0.02, fraction=0.03, extend="min")
+    bar.set_label(f"{figure_name} (weighted events)", fontsize=10, color=INK)
+    bar.ax.tick_params(labelsize=9, labelcolor=INK)
+    bar.outline.set_visible(False)
+    top = table.iloc[-1]
+    told = ", ".join(f"{axis.name} = {_tell(top[axis.name])}" for axis in axes_of if not pd.isna(top[axis.name]))
+    return Drawing(figure, table, title, f"{title}. Best is trial {top['number']} ({top['value']:.4f}): {told}.")
+
+
+@dataclass(frozen=True, eq=False)
+class _Axis:
+    """One parameter: where trials stand between 0 and 1, and its ticks."""
+
+    name: str
+    heights: np.ndarray
+    ticks: tuple[tuple[float, str], ...]
+    partial: bool
+    """Whether some trials lack it."""
+
+    @classmethod
+    def of(cls, name: str, values: pd.Series, logarithmic: Collection[str] | None) -> _Axis:
+        missing = values.isna().to_numpy()
+        is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+        if not is_number:
+            heights, ticks = _place_choices(values)
+        else:
+            numbers = values.to_numpy(dtype=np.float64)
+            low, high = np.nanmin(numbers), np.nanmax(numbers)
+            wide = bool(low > 0 and high / low >= 100)
+            heights, ticks = _place_numbers(
+                numbers, log=low > 0 and (wide if logarithmic is None else name in logarithmic)
+            )
+        return cls(name, np.where(missing, NOT_USED, heights), ticks, bool(missing.any()))
+
+    def draw(self, axes: Axes, place: int) -> None:
+        """Draw the axis with its ticks and its name above."""
+        axes.plot([place, place], [0, 1], color=INK, linewidth=1.0, zorder=4)
+        label: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8, "color": INK, "zorder": 6}
+        halo = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.75, "edgecolor": "none"}
+        for height, text in (*self.ticks, *([(NOT_USED, "not used")] if self.partial else [])):
+            axes.plot([place - 0.03, place], [height, height], color=INK, linewidth=1.0, zorder=4)
+            axes.text(place - 0.05, height, text, bbox=halo, **label)
+        axes.text(place, 1.05, self.name.replace(".", ".\n", 1), ha="center", va="bottom", fontsize=8.5, color=INK)
+
+
+def _draw_lines(axes: Axes, table: pd.DataFrame, heights: np.ndarray, normalise: Normalize) -> None:
+    """Draw trials from the worst to the best, so that the best lie on top."""
+    colours = COLOURS(normalise(table["value"].to_numpy()))
+    places = np.arange(heights.shape[1])
+    jitter = np.random.default_rng(0).uniform(-0.018, 0.018, len(table))
+    for row, (line, colour, state) in enumerate(zip(heights, colours, table["state"], strict=True)):
+        pruned = state == "pruned"
+        axes.plot(
+            places, line + jitter[row], color=colour, linewidth=0.8 if pruned else 1.3, alpha=0.35 if pruned else 0.75
+        )
+    axes.plot(places, heights[-1], color=GOOD, linewidth=2.8, marker="o", markersize=4, zorder=5)
+
+
+def _place_choices(values: pd.Series) -> tuple[np.ndarray, tuple[tuple[float, str], ...]]:
+    """Return heights of named choices, evenly spaced in the order of their names."""
+    names = sorted({str(value) for value in values.dropna()})
+    height = {name: place / max(len(names) - 1, 1) for place, name in enumerate(names)}
+    return values.map(lambda value: height.get(str(value), 0.0)).to_numpy(float), tuple(
+        (h, n) for n, h in height.items()
+    )
+
+
+def _place_numbers(numbers: np.ndarray, *, log: bool) -> tuple[np.ndarray, tuple[tuple[float, str], ...]]:
+    """Return heights of numbers between the smallest and the largest, and ticks at both and in between."""
+    scale = np.log10 if log else np.asarray
+    low, high = float(scale(np.nanmin(numbers))), float(scale(np.nanmax(numbers)))
+    distinct = np.unique(numbers[~np.isnan(numbers)])
+    if len(distinct) <= MOST_TICKS and np.all(distinct == distinct.round()):
+        marks = distinct
+    elif log:
+        decades = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
+        marks = decades if len(decades) > 1 else np.array([10.0**low, 10.0**high])
+    else:
+        marks = np.linspace(low, high, 5)
+    heights = (scale(numbers) - low) / (high - low)
+    return heights, tuple((float((scale(mark) - low) / (high - low)), _tell(mark)) for mark in marks)
+
+
+def _tell(value: object) -> str:
+    """Return a number with three digits, whole ones with all of theirs, and anything else as it is."""
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if abs(value) < 1e6 and value == round(value) else f"{value:.3g}"
