@@ -1,0 +1,57 @@
+"""What tests of several folders share."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tuner.problem import Problem
+
+
+@pytest.fixture
+def data_folder(monkeypatch):
+    """Folder of real events, which the environment variable TUNER_DATA then names; skip where there is none."""
+    folder = Path(os.environ.get("TUNER_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real events: set TUNER_DATA to their folder ({folder} is not there)")
+    monkeypatch.setenv("TUNER_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def make_events():
+    """Make a table of small events: features a, b (undefined as -999 in some), label y, weight w, observer m, id."""
+
+    def make(n=200, seed=0, **columns):
+        rng = np.random.default_rng(seed)
+        y = np.arange(n) % 2
+        b = rng.normal(size=n)
+        b[::5] = -999.0
+        table = {"a": rng.normal(size=n) + y, "b": b, "y": y, "w": rng.uniform(0.5, 2, n), "m": rng.normal(100, 5, n)}
+        return pd.DataFrame(table | {"id": np.arange(n)} | columns)
+
+    return make
+
+
+@pytest.fixture
+def make_problem(tmp_path):
+    """Make a problem of a table (written as Parquet) or of a source; a column's role may be changed."""
+
+    def make(table=None, **changes):
+        frame = {
+            "question": "Is it?",
+            "label": "y",
+            "signal": 1,
+            "weight": "w",
+            "observers": ("m",),
+            "ignored": ("id",),
+        }
+        if table is not None:
+            path = tmp_path / "events.parquet"
+            table.to_parquet(path)
+            frame["events"] = path
+        return Problem(**frame | {"undefined": -999.0} | changes)
+
+    return make
