@@ -1,8 +1,10 @@
-"""Small data and settings that several tests train with."""
+"""Small data, settings and studies that several tests train with."""
 
 import torch
 
+from tuner import Budget, Problem, Study, search_space
 from tuner.models import MLPSettings
+from tuner.read import Resonance
 from tuner.train.data import TrainingData
 from tuner.train.settings import Settings, TrainingSettings
 
@@ -28,3 +30,33 @@ def make_settings(**changes):
     network = {k: changes.pop(k) for k in ("widths", "normalisation", "dropout", "activation") if k in changes}
     network = MLPSettings(**{"widths": (8, 8), **network})
     return Settings(network=network, training=TrainingSettings(**{"batch_size": 32, "lr": 1e-2, **changes}))
+
+
+@search_space(structure=["width"], warm_starts=[{"width": 16, "lr": 0.01}])
+def suggest_small(trial):
+    width = trial.suggest_categorical("width", [8, 16])
+    lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
+    return make_settings(widths=(width,), lr=lr, dropout=trial.suggest_float("dropout", 0.0, 0.3), batch_size=128)
+
+
+def make_study(name="small", trials=4, epochs=3, n_events=1500, **changes):
+    """Return a study of a few simulated events that takes a second."""
+    problem = Problem(
+        question="Is there a particle?",
+        events=Resonance(n_events),
+        label="label",
+        signal="signal",
+        weight="weight",
+        observers=("mass",),
+        optimum="log_likelihood_ratio",
+        undefined=-999.0,
+    )
+    return Study(
+        **{
+            "name": name,
+            "problem": problem,
+            "search_space": suggest_small,
+            "budget": Budget(trials=trials, epochs=epochs),
+            **changes,
+        }
+    )

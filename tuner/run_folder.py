@@ -62,6 +62,11 @@ class RunFolder:
         return self.path / "packs.jsonl"
 
     @property
+    def trials(self) -> Path:
+        """Pictures of complete trials."""
+        return self.path / "trials"
+
+    @property
     def lock(self) -> Path:
         """Held while a worker asks for trials."""
         return self.path / ".lock"

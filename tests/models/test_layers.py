@@ -7,8 +7,9 @@ import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state
 
+from tuner import models
 from tuner.errors import StudyError
-from tuner.models.layers import AlphaDropout, Dropout, exchange_dropout
+from tuner.models.layers import AlphaDropout, Dropout, exchange_dropout, find_decayed, rest_dropout
 
 N = 200_000
 
@@ -116,3 +117,35 @@ def test_an_exchanged_network_trains_in_a_pack():
     assert not torch.equal(first[1], second[1])
     assert buffers["norm.num_batches_tracked"].tolist() == [2, 2]
     assert not torch.equal(buffers["norm.running_mean"][0], buffers["norm.running_mean"][1])
+
+
+def test_dropout_rests_only_where_no_member_drops():
+    network = exchange_dropout(Own(0.0)).train()
+    rates = {name: torch.zeros(2) for name, _ in network.named_buffers() if name.endswith("rate")}
+    x = torch.randn(64, 4)
+    rest_dropout(network, rates)
+    state = torch.get_rng_state()
+    network(x)
+    assert torch.equal(torch.get_rng_state(), state)
+    rest_dropout(network, rates | {"drop.rate": torch.tensor([0.0, 0.1])})
+    assert [network.drop.idle, network.body[2].idle] == [False, True]
+    network(x)
+    assert not torch.equal(torch.get_rng_state(), state)
+
+
+def test_matrices_decay_and_biases_norms_and_embeddings_do_not():
+    assert find_decayed(Own(0.1)) == {"body.0.weight", "head.weight"}
+    assert find_decayed(nn.Linear(3, 2)) == {"weight"}
+    periodic = models.MLPSettings(widths=(4,), embedding=models.PeriodicSettings(), normalisation="layer").build(3)
+    assert find_decayed(periodic) == {"embedding.0.linear.weight", "layers.0.0.weight", "output.weight"}
+    real = models.RealMLPSettings(widths=(4,)).build(3)
+    assert find_decayed(real) == {"embedding.frequency", "embedding.weight", "layers.0.0.weight", "output.weight"}
+
+
+def test_what_the_authors_of_ft_transformer_let_decay_decays():
+    pytest.importorskip("rtdl_revisiting_models")
+    network = models.FTTransformerSettings(n_blocks=2, d_token=8, n_heads=2).build(3).network
+    decayed, _ = network.make_parameter_groups()
+    names = {name for name, p in network.named_parameters() if any(p is q for q in decayed["params"])}
+    norms = {name for name in names if "output.normalization" in name}  # theirs forgets the last norm
+    assert find_decayed(network) == names - norms

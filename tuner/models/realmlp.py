@@ -96,13 +96,13 @@ class PBLD(nn.Module):
         k, d = settings.n_frequencies, settings.d_embedding - 1
         bound = k**-0.5
         self.frequency = nn.Parameter(torch.randn(d_in, k) * settings.scale / EMBEDDING_RATE)
-        self.phase = nn.Parameter(torch.empty(d_in, k).uniform_(-math.pi, math.pi) / EMBEDDING_RATE)
+        self.phase_bias = nn.Parameter(torch.empty(d_in, k).uniform_(-math.pi, math.pi) / EMBEDDING_RATE)
         self.weight = nn.Parameter(torch.empty(d_in, k, d).uniform_(-bound, bound) / EMBEDDING_RATE)
         self.bias = nn.Parameter(torch.empty(d_in, d).uniform_(-bound, bound) / EMBEDDING_RATE)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return embeddings [n, d_in * d_embedding]."""
-        angle = EMBEDDING_RATE * (2 * math.pi * self.frequency * x[..., None] + self.phase)
+        angle = EMBEDDING_RATE * (2 * math.pi * self.frequency * x[..., None] + self.phase_bias)
         waves = torch.einsum("nik,ikd->nid", torch.cos(angle), self.weight)
         return torch.cat([x[..., None], EMBEDDING_RATE * (waves + self.bias)], -1).flatten(-2)
 

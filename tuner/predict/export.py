@@ -30,6 +30,13 @@ class ExportedNetwork(nn.Module):
     Undefined values may come as the problem's own (such as -999) or as not-a-number.
     """
 
+    fill: Tensor
+    starts: Tensor
+    widths: Tensor
+    slopes: Tensor
+    offsets: Tensor
+    indicated: Tensor
+
     def __init__(self, network: nn.Module, preprocessing: Preprocessing, undefined: float | None) -> None:
         super().__init__()
         self.network = network

@@ -22,11 +22,11 @@ def split_rows(
     """
     group = None if event_id is None else _number_groups(event_id)
     if group is None:
-        return _split_units(labels, preparation)
+        return _split_units(labels, preparation, "events")
     kind = np.bincount(group, weights=labels) >= 0.5 * np.bincount(group)
     rng = np.random.default_rng(preparation.seed)
     train, validation, test = (
-        rng.permutation(np.flatnonzero(np.isin(group, units))) for units in _split_units(kind, preparation)
+        rng.permutation(np.flatnonzero(np.isin(group, units))) for units in _split_units(kind, preparation, "ids")
     )
     return train, validation, test
 
@@ -45,7 +45,7 @@ def check_parts(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np
                     f"({len(chosen):,} events)."
                 )
     if problems:
-        problems.append("Use more events, other `fractions`, or another `seed` in Preparation.")
+        problems[-1] += " Use more events, other `fractions`, or another `seed` of Preparation."
     raise_together(problems, SplitsError, "The split")
 
 
@@ -55,7 +55,7 @@ def _number_groups(event_id: np.ndarray) -> np.ndarray | None:
     return None if len(ids) == len(event_id) else group
 
 
-def _split_units(kind: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _split_units(kind: np.ndarray, preparation: Preparation, unit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the numbers of the units (events, or groups of them) in each part; kind: [n_units], split alike."""
     train, validation, test = preparation.fractions
     everything = np.arange(len(kind))
@@ -67,7 +67,7 @@ def _split_units(kind: np.ndarray, preparation: Preparation) -> tuple[np.ndarray
     except ValueError as error:
         n_signal = int(kind.sum())
         raise SplitsError(
-            f"Each class must be in each part, but {n_signal:,} signal and {len(kind) - n_signal:,} background are too "
-            f"few to be split {train:g} : {validation:g} : {test:g}. Use more events, or other `fractions`."
+            f"Each class must be in each part, but {n_signal:,} signal and {len(kind) - n_signal:,} background {unit} "
+            f"are too few to be split {train:g} : {validation:g} : {test:g}. Use more events, or other `fractions`."
         ) from error
     return trained, validated, tested

@@ -72,7 +72,7 @@ def _answer_without_winner(search: Search) -> str:
     if not trials:
         return "No trial has begun."
     failed = sum(trial.state == "failed" for trial in trials)
-    why = " All of them failed: their reasons are below." if failed == len(trials) else " The same command goes on."
+    why = " All of them failed: their reasons are below." if failed == len(trials) else ""
     return f"Of {write_count(len(trials), 'trial')}, none is complete yet, so there is no winner to judge.{why}"
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import optuna
 import torch
@@ -22,9 +20,6 @@ from tuner.tune.samplers import make_default_sampler
 from tuner.tune.study import Study
 from tuner.tune.sweep import choose_workers, find_study_file
 
-T = TypeVar("T")
-
-
 @dataclass(frozen=True)
 class TriedNetwork:
     """One network that was built and trained for one step."""
@@ -33,15 +28,6 @@ class TriedNetwork:
     n_parameters: int
     seconds_per_step: float
     n_steps: int
-
-
-def gather(problems: list[TunerError], attempt: Callable[[], T]) -> T | None:
-    """Return what an attempt gives; where it raises a `TunerError`, add that to the problems."""
-    try:
-        return attempt()
-    except TunerError as error:
-        problems.append(error)
-        return None
 
 
 def describe_run(study: Study, folder: str | Path, device: str | None) -> tuple[str, ...]:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import optuna
+import pandas as pd
 import torch
 from optuna.trial import TrialState
 from torch import Tensor
 
+from tuner.figures import draw_trial
 from tuner.metrics.figures_of_merit import Auc
 from tuner.run_folder import write_atomically
+from tuner.trackers.base import TrialLog
 from tuner.train.pack import Member
 from tuner.tune.search import Search
+
+logger = logging.getLogger("tuner")
+
+DPI = 80
+"""Resolution of a trial's picture."""
 
 MOST_CHECKPOINTS = 20
 """Best complete trials whose parameters are kept on disk."""
@@ -28,6 +41,7 @@ class Keepsakes:
         validation = search.splits.validation
         self.labels = np.asarray(validation.labels)
         self.weights = np.asarray(validation.weights)
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tuner-pictures")
 
     def keep_curve(self, member: Member) -> None:
         """Write a member's epochs as CSV."""
@@ -55,6 +69,42 @@ class Keepsakes:
             self.search.checkpoint_path(number).unlink(missing_ok=True)
         self.search.resume_path(member.name).unlink(missing_ok=True)
 
-    def draw(self, member: Member, scores: np.ndarray) -> dict[str, Path]:
-        """Return pictures of a complete trial."""
-        return {}
+    def finish_log(self, log: TrialLog, member: Member, summary: Mapping[str, Any], scores: np.ndarray) -> None:
+        """Draw a complete trial's pictures, give them to Optuna Dashboard and to its log, and end the log.
+
+        All of it happens on a thread of its own, one trial after the other: training goes on.
+        """
+        curve = pd.DataFrame(member.curve)
+
+        def finish() -> None:
+            pictures: dict[str, Path] = {}
+            try:
+                pictures = self._draw(member.name, curve, scores)
+                self._upload(member.name, pictures)
+            except Exception as error:  # pictures are no reason to lose a sweep
+                logger.warning("The pictures of trial %d could not be made: %s", member.name, error)
+            log.finish("complete", summary=summary, pictures=pictures)
+
+        self._pool.submit(finish)
+
+    def close(self) -> None:
+        """Wait until the last pictures are drawn."""
+        self._pool.shutdown(wait=True)
+
+    def _draw(self, trial: int, curve: pd.DataFrame, scores: np.ndarray) -> dict[str, Path]:
+        """Write a trial's learning curve and its ROC curve on validation as one PNG."""
+        path = self.search.folder.trials / f"trial_{trial:05d}.png"
+        drawing = draw_trial(trial, curve, self.labels, scores, self.weights)
+        write_atomically(path, drawing.png_bytes(dpi=DPI))
+        return {"validation": path}
+
+    def _upload(self, trial: int, pictures: Mapping[str, Path]) -> None:
+        """Hand a trial's pictures to Optuna's artifact store, which Optuna Dashboard shows."""
+        study = self.search.optuna_study
+        self.search.folder.artifacts.mkdir(parents=True, exist_ok=True)
+        store = optuna.artifacts.FileSystemArtifactStore(str(self.search.folder.artifacts))
+        frozen = study.get_trials(deepcopy=False)[trial]
+        for path in pictures.values():
+            optuna.artifacts.upload_artifact(
+                artifact_store=store, file_path=str(path), study_or_trial=frozen, storage=study._storage
+            )

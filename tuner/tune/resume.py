@@ -7,9 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+)
 
-from tuner.errors import SearchError, StudyError, raise_together
+from tuner.errors import SearchError, StudyError, raise_together, suggest_name
 from tuner.tune.study import Study
 
 IDENTITY = "tuner:identity"
@@ -71,22 +77,27 @@ def find_changed_parameters(optuna_study: optuna.Study, study: Study) -> list[st
 def probe_space(study: Study) -> dict[str, BaseDistribution]:
     """Return the distributions that a search space uses, found by drawing settings at random.
 
-    Raise `StudyError` where the space raises, or returns something else than `Settings`.
+    Raise `StudyError` where the space raises for most settings, returns something else than `Settings`, or cannot
+    give what a warm start asks for. A trial for which it raises now and then fails alone.
     """
     from tuner.train.settings import Settings
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     seen: dict[str, BaseDistribution] = {}
+    n_raised = 0
     for _ in range(N_PROBES):
         trial = probe.ask()
         try:
             settings = study.space(trial)
         except Exception as error:
-            raise StudyError(
-                f"The search space must return settings for every trial, but raised {type(error).__name__}: {error} "
-                f"for {trial.params}."
-            ) from error
+            n_raised += 1
+            if n_raised > N_PROBES / 2:
+                raise StudyError(
+                    f"The search space must return settings for a trial, but raised {type(error).__name__}: {error} "
+                    f"for {trial.params}."
+                ) from error
+            continue
         if not isinstance(settings, Settings):
             raise StudyError(
                 "A search space must return `tuner.Settings(network=..., training=...)`, "
@@ -94,4 +105,28 @@ def probe_space(study: Study) -> dict[str, BaseDistribution]:
             )
         seen |= trial.distributions
         probe.tell(trial, state=optuna.trial.TrialState.FAIL)
+    raise_together(_find_wrong_warm_starts(study, seen), StudyError, "The search space")
     return seen
+
+
+def _find_wrong_warm_starts(study: Study, distributions: dict[str, BaseDistribution]) -> list[str]:
+    """Return a sentence for each value of a warm start that the space would not sample."""
+    problems = []
+    for number, params in enumerate(study.space.warm_starts, 1):
+        for name, value in params.items():
+            distribution = distributions.get(name)
+            if distribution is None:
+                near = suggest_name(name, distributions)
+                problems.append(f'Warm start {number} names a parameter "{name}" that the space does not have.{near}')
+            elif not _contains(distribution, value):
+                problems.append(f'Warm start {number} gives "{name}" the value {value!r}, which is not in {distribution}.')
+    return problems
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a distribution can give a value."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    if isinstance(distribution, FloatDistribution | IntDistribution):
+        return isinstance(value, int | float) and distribution.low <= value <= distribution.high
+    return True

@@ -108,7 +108,7 @@ class Search:
         return load_splits(self.folder.splits)
 
     def curve(self, trial: int) -> pd.DataFrame:
-        """Return a trial's epochs: epoch, train_loss, validation_loss, validation_auc, lr; no row where none is kept."""
+        """Return a trial's epochs: epoch, train_loss, validation_loss, validation_auc, lr; no rows if none are kept."""
         import pandas as pd
 
         path = self.curve_path(trial)

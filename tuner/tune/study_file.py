@@ -85,15 +85,15 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
     """
     from tuner.prepare.splits import prepare_splits
     from tuner.read.step import read_events
-    from tuner.tune.dry_run import describe_network, describe_run, gather, try_one_step
+    from tuner.tune.dry_run import describe_network, describe_run, try_one_step
+    from tuner.tune.gathering import gather, raise_gathered
 
     problems: list[TunerError] = []
     space = gather(problems, lambda: describe_run(study, folder, device))
     events = gather(problems, lambda: read_events(study.problem))
     splits = events and gather(problems, lambda: prepare_splits(events, study.problem, study.preparation))
     network = splits and gather(problems, lambda: try_one_step(study, splits, device))
-    if problems:
-        raise _join(study, problems)
+    raise_gathered(study, problems)
     assert space and events and splits and network
     n_signal = int(events.labels.sum())
     return StudyCheck(
@@ -107,11 +107,3 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             describe_network(network),
         )
     )
-
-
-def _join(study: Study, problems: list[TunerError]) -> TunerError:
-    """Return one error for all that were found."""
-    if len(problems) == 1:
-        return problems[0]
-    lines = "\n".join(f"- {problem}" for problem in problems)
-    return StudyError(f'Study "{study.name}" does not hold:\n{lines}')

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from tuner.errors import SearchError
+from tuner.errors import SearchError, TunerError
 from tuner.launchers.local import count_cores, launch, work_command
 from tuner.progress.display import Display, NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
+from tuner.tune.gathering import gather, raise_gathered
 from tuner.tune.preparing import prepare_run
 from tuner.tune.provenance import record_call
-from tuner.tune.resume import IDENTITY, check_resumption, identify
+from tuner.tune.resume import IDENTITY, check_resumption, identify, probe_space
 from tuner.tune.search import WARM_START, Search
 from tuner.tune.status import read_status
 from tuner.tune.storage import open_storage
@@ -61,7 +62,7 @@ def sweep(
     """
     run_folder = RunFolder(Path(folder) / study.name).create()
     display = display or NoDisplay()
-    splits = prepare_run(study.problem, study.preparation, run_folder)
+    splits = _check_and_prepare(study, run_folder, device)
     search = Search(study, run_folder, storage)
     _open_or_create(search, splits)
     study_file = study_file or find_study_file(study)
@@ -77,6 +78,20 @@ def sweep(
                 command = work_command(study_file, *_name_options(search, folder, device, until), *options)
                 _work_in_processes(search, command, n_workers, display, until)
     return search
+
+
+def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> Splits:
+    """Return the prepared parts; raise everything that does not hold of device, search space and events at once."""
+    problems: list[TunerError] = []
+    if device is not None:
+        from tuner.train.device import find_device
+
+        gather(problems, lambda: find_device(device))
+    gather(problems, lambda: probe_space(study))
+    splits = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
+    raise_gathered(study, problems)
+    assert splits is not None
+    return splits
 
 
 def is_spent(search: Search) -> bool:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,7 +68,11 @@ def work(
         asker = Asker(search, sampler, lease.worker)
         search.optuna_study.pruner = (study.pruner or make_default_pruner)(study.budget.epochs)
         worker = Worker(search, asker, data, tracker, interrupt, until, slots)
-        worker.run()
+        with torch.random.fork_rng():
+            try:
+                worker.run()
+            finally:
+                worker.keepsakes.close()
 
 
 def count_trials_per_structure(study: Study) -> int:
@@ -158,6 +161,7 @@ class Worker:
             pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
             for member in started:
                 pack.admit(member)
+            torch.manual_seed(first.seed)  # dropout is drawn once for all members of a pack
             train_members(
                 pack,
                 on_epoch=self._report,
@@ -255,12 +259,11 @@ class Worker:
             REASON: outcome.reason,
         }
         trial = self.running[member.name].asked.trial
-        pictures = {}
+        scores = np.empty(0)
         if outcome.state == "complete":
             scores = pack.best_scores(row)
             attributes[FIGURE] = self.keepsakes.measure(scores, member)
             self.keepsakes.keep_checkpoint(member, pack.best_state(row))
-            pictures = self.keepsakes.draw(member, scores)
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
         if outcome.state == "complete":
@@ -268,7 +271,10 @@ class Worker:
         else:
             self.asker.optuna_study.tell(trial, state=TrialState.PRUNED)
         summary = {k.removeprefix("tuner:"): v for k, v in attributes.items()} | {"validation_auc": member.best}
-        self._close(member.name, outcome.state, outcome.reason, summary, pictures)
+        if outcome.state == "complete":
+            self.keepsakes.finish_log(self.running.pop(member.name).log, member, summary, scores)
+        else:
+            self._close(member.name, outcome.state, outcome.reason, summary)
 
     def _drop(self, name: int, reason: str) -> None:
         """Tell a trial as failed."""
@@ -306,7 +312,6 @@ class Worker:
         state: str,
         reason: str,
         summary: Mapping[str, Any] | None = None,
-        pictures: Mapping[str, Path] | None = None,
     ) -> None:
         """End a trial's log."""
-        self.running.pop(name).log.finish(state, summary=summary or {}, pictures=pictures or {}, reason=reason)
+        self.running.pop(name).log.finish(state, summary=summary or {}, reason=reason)

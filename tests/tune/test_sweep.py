@@ -1,0 +1,278 @@
+"""Whole searches on a few events, in this process: budget, resumption, failures, what is kept."""
+
+import contextlib
+import itertools
+import json
+import math
+import signal
+import threading
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from samples import make_settings, make_study, suggest_small
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+import tuner
+from tuner import Budget
+from tuner.errors import SearchError, StudyError
+from tuner.metrics.figures_of_merit import SignalEfficiency
+from tuner.predict.step import score_part
+from tuner.trackers import Memory, NoTracker
+from tuner.tune.leases import RESUMES
+from tuner.tune.search import WARM_START
+
+
+def sweep(study, folder, **options):
+    return tuner.sweep(study, folder=folder, **{"tracker": NoTracker(), **options})
+
+
+def states(search):
+    return [trial.state for trial in search.trials]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A search that has spent its budget; tests only look at it."""
+    return sweep(make_study(trials=8, epochs=9), tmp_path_factory.mktemp("runs"))
+
+
+def test_the_budget_is_spent_exactly(finished):
+    assert len(finished.trials) == 8
+    assert set(states(finished)) <= {"complete", "pruned"}
+    assert "complete" in states(finished)
+
+
+def test_the_warm_start_comes_first(finished):
+    first = finished.trials[0]
+    assert first.warm_start
+    assert (first.params["width"], first.params["lr"]) == (16, 0.01)
+    assert not any(trial.warm_start for trial in finished.trials[1:])
+
+
+def test_no_setting_comes_twice(finished):
+    assert len({json.dumps(dict(trial.params), sort_keys=True) for trial in finished.trials}) == 8
+
+
+def test_the_winner_is_the_best_and_its_parameters_give_its_value(finished):
+    winner = finished.winner
+    complete = [trial for trial in finished.trials if trial.state == "complete"]
+    assert winner.figure == max(trial.figure for trial in complete)
+    part = finished.splits.validation
+    scores = score_part(finished, "validation")
+    assert roc_auc_score(part.labels, scores, sample_weight=part.weights) == pytest.approx(winner.value, abs=1e-6)
+    curve = finished.curve(winner.number)
+    assert curve["validation_auc"].max() == pytest.approx(winner.value)
+    assert winner.best_epoch == curve["epoch"][curve["validation_auc"].idxmax()]
+
+
+def test_reports_are_the_running_best(finished):
+    for trial in finished.optuna_study.get_trials():
+        values = [trial.intermediate_values[step] for step in sorted(trial.intermediate_values)]
+        assert values == sorted(values)
+        expected = np.maximum.accumulate(finished.curve(trial.number)["validation_auc"])
+        np.testing.assert_allclose(values, expected)
+
+
+def test_every_end_has_its_reason(finished):
+    assert all(trial.reason for trial in finished.trials)
+    assert all(trial.n_parameters > 0 for trial in finished.trials)
+
+
+def test_the_same_call_again_does_nothing_and_a_larger_budget_goes_on(tmp_path):
+    search = sweep(make_study(trials=3), tmp_path)
+    before = search.trials
+    again = sweep(make_study(trials=3), tmp_path)
+    assert again.trials == before
+    more = sweep(make_study(trials=6), tmp_path)
+    assert more.trials[:3] == before
+    assert len(more.trials) == 6
+    assert len({trial.params["lr"] for trial in more.trials}) == 6
+
+
+def test_one_worker_finds_the_same_each_time(tmp_path):
+    one, other = (sweep(make_study(trials=4), tmp_path / name) for name in ("a", "b"))
+    assert [t.params for t in one.trials] == [t.params for t in other.trials]
+    np.testing.assert_allclose([t.value for t in one.trials], [t.value for t in other.trials], atol=1e-6)
+    third = sweep(make_study(trials=4, seed=9), tmp_path / "c")
+    assert [t.params for t in third.trials[1:]] != [t.params for t in one.trials[1:]]
+
+
+def test_a_changed_space_is_refused_and_nothing_is_lost(tmp_path):
+    sweep(make_study(trials=2), tmp_path)
+
+    def suggest(trial):
+        trial.suggest_categorical("width", [8, 16, 32])
+        return make_settings()
+
+    with pytest.raises(SearchError, match='parameter "width" was'):
+        sweep(make_study(trials=4, search_space=suggest), tmp_path)
+    assert len(sweep(make_study(trials=2), tmp_path).trials) == 2
+
+
+class Unlucky(nn.Module):
+    """Fails in the way that its settings say."""
+
+    def __init__(self, d_in, fails):
+        super().__init__()
+        self.layer, self.fails = nn.Linear(d_in, 1), fails
+
+    def forward(self, x):
+        if self.fails == "raise":
+            raise RuntimeError("no luck today")
+        logits = self.layer(x).squeeze(-1)
+        return logits * math.nan if self.fails == "nan" else logits
+
+
+class UnluckySettings:
+    def __init__(self, fails):
+        self.fails = fails
+
+    def build(self, d_in):
+        return Unlucky(d_in, self.fails)
+
+
+def suggest_unlucky(trial):
+    fails = trial.suggest_categorical("fails", ["raise", "nan", "no"])
+    if trial.suggest_float("odd", 0, 1) > 0.9:
+        raise ValueError("an odd one")
+    return tuner.Settings(network=UnluckySettings(fails), training=make_settings().training)
+
+
+def test_trials_fail_with_their_reason_and_the_search_goes_on(tmp_path):
+    study = make_study(trials=12, epochs=1, search_space=suggest_unlucky, sampler=optuna_random)
+    with contextlib.suppress(SearchError):  # as many failures as the budget has trials are borne
+        sweep(study, tmp_path)
+    search = tuner.open_search(study, tmp_path)
+    reasons = {t.params.get("fails"): t.reason for t in search.trials if t.state == "failed" and t.params["odd"] <= 0.9}
+    assert "no luck today" in reasons["raise"]
+    assert "not-a-number" in reasons["nan"]
+    odd = [t for t in search.trials if t.params["odd"] > 0.9]
+    assert odd
+    assert all(t.state == "failed" and "an odd one" in t.reason for t in odd)
+    assert 0 < sum(s == "complete" for s in states(search)) <= 12
+
+
+def optuna_random(seed):
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+def test_a_search_in_which_all_fails_stops_with_the_reason(tmp_path):
+    def suggest(trial):
+        trial.suggest_float("odd", 0, 1)
+        return tuner.Settings(network=UnluckySettings("raise"), training=make_settings().training)
+
+    with pytest.raises(SearchError, match="10 trials failed and 0 did not.*no luck today"):
+        sweep(make_study(trials=40, search_space=suggest), tmp_path)
+
+
+def test_a_space_without_structure_trains_one_by_one(tmp_path):
+    search = sweep(make_study(trials=3, epochs=1, search_space=suggest_small.suggest), tmp_path)
+    assert len(search.trials) == 3
+    packs = [json.loads(line) for line in search.folder.packs.read_text().splitlines()]
+    assert [pack["slots"] for pack in packs] == [1, 1, 1]
+
+
+class InterruptingTracker(Memory):
+    """Presses Ctrl-C after a number of epochs."""
+
+    def __init__(self, epochs):
+        super().__init__()
+        self.left = itertools.count(epochs, -1)
+
+    def start_trial(self, **about):
+        log, press = super().start_trial(**about), self.press
+
+        class Log:
+            def log_epoch(self, epoch, figures):
+                log.log_epoch(epoch, figures)
+                press()
+
+            def finish(self, *args, **kwargs):
+                log.finish(*args, **kwargs)
+
+        return Log()
+
+    def press(self):
+        if next(self.left) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.skipif(threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread")
+def test_an_interrupted_search_goes_on_where_it_stopped(tmp_path):
+    study = make_study(trials=3, epochs=6, pruner=lambda n_epochs: optuna.pruners.NopPruner())
+    search = sweep(study, tmp_path, tracker=InterruptingTracker(4))
+    assert "interrupted" in states(search)
+    assert not {"running"} & set(states(search))
+    stopped = [t for t in search.trials if t.state == "interrupted" and t.epochs]
+    assert stopped[0].epochs == 4
+    search = sweep(study, tmp_path)
+    assert sum(s == "complete" for s in states(search)) == 3
+    resumed = {
+        t.user_attrs[RESUMES]: t.number
+        for t in search.optuna_study.get_trials()
+        if RESUMES in t.user_attrs and t.state == optuna.trial.TrialState.COMPLETE
+    }
+    curve = search.curve(resumed[stopped[0].number])
+    assert curve["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert search.curve(stopped[0].number)["validation_auc"].tolist() == curve["validation_auc"].tolist()[:4]
+    uninterrupted = sweep(study, tmp_path / "other")
+    same = next(t for t in uninterrupted.trials if t.params == stopped[0].params)
+    np.testing.assert_allclose(
+        curve["validation_auc"], uninterrupted.curve(same.number)["validation_auc"], atol=0.02
+    )
+
+
+def test_time_that_is_up_ends_a_search_and_more_time_goes_on(tmp_path):
+    study = make_study(trials=3, epochs=2, budget=Budget(trials=3, epochs=2, minutes=1e-9))
+    assert not any(s in ("complete", "pruned") for s in states(sweep(study, tmp_path)))
+    search = sweep(make_study(trials=3, epochs=2), tmp_path)
+    assert sum(s in ("complete", "pruned") for s in states(search)) == 3
+
+
+def test_the_figure_of_merit_chooses_the_winner(tmp_path):
+    study = make_study(trials=4, epochs=2)
+    problem = tuner.Problem(
+        **{f: getattr(study.problem, f) for f in vars(study.problem)}
+        | {"figure_of_merit": SignalEfficiency(eps_b=0.1)}
+    )
+    search = sweep(make_study(trials=4, epochs=2, problem=problem), tmp_path)
+    part, winner = search.splits.validation, search.winner
+    expected = problem.figure_of_merit(part.labels, score_part(search, "validation"), part.weights)
+    assert winner.figure == pytest.approx(expected, abs=1e-6)
+    assert winner.figure == max(t.figure for t in search.trials if t.state == "complete")
+
+
+def test_the_tracker_sees_every_epoch_and_every_end(tmp_path):
+    tracker = Memory()
+    search = sweep(make_study(trials=4, epochs=9), tmp_path, tracker=tracker)
+    assert {log.number for log in tracker.trials.values()} == {t.number for t in search.trials}
+    for trial in search.trials:
+        log = next(log for log in tracker.trials.values() if log.number == trial.number)
+        assert log.state == trial.state
+        assert len(log.epochs) == trial.epochs
+
+
+def test_workers_need_a_file(tmp_path):
+    with pytest.raises(SearchError, match="needs a file that each worker can read"):
+        sweep(make_study(), tmp_path, workers=2)
+    with pytest.raises(SearchError, match="at least 1, but is 0"):
+        sweep(make_study(), tmp_path, workers=0)
+
+
+def test_a_space_with_the_wrong_return_is_told_before_anything_is_trained(tmp_path):
+    with pytest.raises(StudyError, match="must return"):
+        sweep(make_study(search_space=lambda trial: 3), tmp_path)
+
+
+def test_checkpoints_are_those_of_complete_trials(finished):
+    for trial in finished.trials:
+        assert finished.checkpoint_path(trial.number).exists() == (trial.state == "complete")
+    state = torch.load(finished.checkpoint_path(finished.winner.number), weights_only=True)
+    assert sum(tensor.numel() for tensor in state.values() if tensor.ndim > 0) == finished.winner.n_parameters
+
+
+def test_warm_starts_are_told_apart(finished):
+    assert [WARM_START in t.user_attrs for t in finished.optuna_study.get_trials()].count(True) == 1

@@ -1,0 +1,161 @@
+"""Steps 0 to 3 on the page: the frame, the events, a look at them, their preparation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from tuner.errors import EventsError
+from tuner.explore.drawing import draw_correlations, draw_features
+from tuner.explore.step import explore_events
+from tuner.prepare.splits import Part
+from tuner.problem import Problem
+from tuner.read.step import read_events
+from tuner.report.page import Block, Facts, Notice, Picture, Section, Table, Text
+from tuner.report.pictures import render_png
+from tuner.report.writing import list_settings, write_number, write_share, write_value
+from tuner.tune.search import Search
+
+DRAWN_FEATURES = 24
+"""Features that are drawn, at most."""
+
+
+def write_frame(problem: Problem) -> Section:
+    """Return step 0: what is asked, and what counts as a good answer."""
+    roles = {"weight": problem.weight, "event id": problem.event_id, "never an input": ", ".join(problem.all_observers)}
+    facts = [
+        ("Question", problem.question),
+        ("Signal", f"{problem.label} = {problem.signal!r}"),
+        ("Figure of merit", f"{problem.figure_of_merit.name}, on validation, with event weights"),
+        ("Working point", f"{problem.working_point.name}; chosen on validation, frozen for test"),
+        *((f"Column: {role}", columns) for role, columns in roles.items() if columns),
+    ]
+    if problem.optimum is not None:
+        facts.append(("Optimum", f"{problem.optimum}: no network can do better (Neyman-Pearson)"))
+    blocks: list[Block] = [Facts(facts)]
+    if problem.ballparks:
+        rows = [(b.name, f"{b.auc:.4g}", b.source) for b in problem.ballparks]
+        blocks.append(Table(caption="What others reached", head=("Who", "AUC", "Source"), rows=rows))
+    else:
+        blocks.append(Text("No ballpark is named: add what others reached to the study, to know what to expect."))
+    return Section(number="0", name="Frame", title="What is asked", blocks=blocks)
+
+
+def write_data(search: Search) -> Section:
+    """Return step 1: where the events come from, and how many there are."""
+    splits, problem = search.splits, search.study.problem
+    parts = (splits.train, splits.validation, splits.test)
+    n_events = sum(len(part.labels) for part in parts)
+    source = problem.events if isinstance(problem.events, str) else getattr(problem.events, "describe", str)()
+    rows = [
+        (name, *_count([part.weights[part.labels == label] for part in parts]))
+        for name, label in (("signal", 1), ("background", 0))
+    ]
+    blocks: list[Block] = [
+        Facts([("Source", str(source)), ("Digest", f"sha256 {splits.events_digest}")]),
+        Table(caption="Events by class", head=("Class", "Events", "Sum of weights", "Effective events"), rows=rows),
+        Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
+    ]
+    negative = sum(int((part.weights < 0).sum()) for part in parts)
+    if negative:
+        blocks.append(
+            Text(
+                f"{write_share(negative / n_events)} of the events have negative weights: training will "
+                f"{search.study.preparation.negative_weights} them; validation and test keep them."
+            )
+        )
+    return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
+
+
+def write_exploration(search: Search) -> Section:
+    """Return step 2: each feature as it was read. The events are read again; a notice where that is not possible."""
+    try:
+        exploration = explore_events(read_events(search.study.problem))
+    except EventsError as error:
+        return Section(
+            number="2", name="Visualize", title="The features", blocks=[Notice(f"Not to be read now. {error}")]
+        )
+    exploration.save(search.folder.figures)
+    features = exploration.features
+    shown = replace(
+        exploration,
+        features=features.head(DRAWN_FEATURES),
+        histograms=tuple(h for h in exploration.histograms if h.name in features.index[:DRAWN_FEATURES]),
+    )
+    best = features.index[0]
+    blocks: list[Block] = [
+        Picture(
+            png=render_png(draw_features(shown, n_columns=min(3, len(shown.histograms)))),
+            title="Each feature, signal over background, both of area 1; the most telling first."
+            + (f" The first {DRAWN_FEATURES} of {len(features)}." if len(features) > DRAWN_FEATURES else ""),
+            alt=f"Histograms of {len(shown.histograms)} features. {best} tells most by itself, separation "
+            f"{features['separation'].iloc[0]:.3f}; {features.index[-1]} least, {features['separation'].iloc[-1]:.3f}.",
+        ),
+        _list_features(features),
+        *(Notice(warning) for warning in exploration.warnings),
+    ]
+    if 1 < len(shown.histograms) <= DRAWN_FEATURES:
+        correlated = Picture(
+            png=render_png(draw_correlations(exploration)),
+            title="How features go together: weighted correlations, in per cent.",
+            alt="Matrices of correlations between the features, one for signal and one for background.",
+        )
+        blocks.insert(2, correlated)
+    return Section(number="2", name="Visualize", title=f"{len(features)} features", blocks=blocks)
+
+
+def _list_features(features: pd.DataFrame) -> Table:
+    """Return the table of features, the most telling first."""
+    head = ("Feature", "Separation", "AUC alone", "Undefined", "Mean, signal", "Mean, background", "Lowest", "Highest")
+    rows = [
+        (
+            str(name),
+            f"{row['separation']:.3f}",
+            f"{row['auc']:.3f}",
+            write_share(row["undefined"]) if row["undefined"] else "0",
+            *(write_number(row[c]) for c in ("mean_signal", "mean_background", "minimum", "maximum")),
+        )
+        for name, row in features.iterrows()
+    ]
+    return Table(caption="Each feature by itself, weighted", head=head, rows=rows, folded=len(rows) > DRAWN_FEATURES)
+
+
+def write_preparation(search: Search) -> Section:
+    """Return step 3: how the events became tensors."""
+    splits, preparation = search.splits, search.study.preparation
+    rows = [
+        (name, write_share(fraction, 0), *_count_classes(part))
+        for name, fraction, part in zip(
+            ("train", "validation", "test"),
+            preparation.fractions,
+            (splits.train, splits.validation, splits.test),
+            strict=True,
+        )
+    ]
+    undefined = search.study.problem.undefined
+    facts = [(name, value) for name, value in list_settings(preparation) if name != "fractions"]
+    facts.append(
+        ("undefined values", "not a number" if undefined is None else f"{write_value(undefined)}, not a number")
+    )
+    facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
+    blocks: list[Block] = [
+        Table(caption="Parts", head=("Part", "Share", "Signal", "Background", "Effective"), rows=rows),
+        Facts(facts),
+        Text("Everything is fitted on the training part alone. Undefined values become the feature's training median."),
+    ]
+    return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
+
+
+def _count(weights: list[np.ndarray]) -> tuple[str, str, str]:
+    """Return number, sum of weights and effective number of events, written."""
+    n = sum(map(len, weights))
+    total = float(sum(w.sum(dtype=float) for w in weights))
+    squares = float(sum((w.astype(float) ** 2).sum() for w in weights))
+    return f"{n:,}", write_number(total, 6), f"{total**2 / squares:,.0f}" if squares else "0"
+
+
+def _count_classes(part: Part) -> tuple[str, str, str]:
+    signal = int((part.labels == 1).sum())
+    return f"{signal:,}", f"{len(part.labels) - signal:,}", _count([np.asarray(part.weights)])[2]

@@ -1,0 +1,126 @@
+"""The page's figures: drawn from a search and its evaluation, kept as PNG and PDF, embedded as PNG."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import numpy as np
+import optuna
+import pandas as pd
+
+from tuner.evaluate.evaluation import Evaluation
+from tuner.figures import (
+    Drawing,
+    draw_importances,
+    draw_learning_curves,
+    draw_optimization_history,
+    draw_parallel_coordinates,
+    draw_roc,
+    draw_scores,
+    tabulate_trials,
+)
+from tuner.predict.step import score_part
+from tuner.report.page import Picture
+from tuner.tune.search import Search
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH = 1720
+"""Pixels of a figure, at most: two for each of the page's."""
+LEAST_COMPLETE = 4
+"""Complete trials below which importances would be noise."""
+MOST_PARAMETERS = 8
+"""Axes of the parallel coordinates."""
+MOST_TRAIN_EVENTS = 200_000
+"""Events of the training part whose scores are drawn."""
+
+
+def draw_search_pictures(search: Search) -> list[Picture]:
+    """Return history, learning curves, importances and parallel coordinates of a search; those that can be drawn."""
+    trials = search.trials
+    if not any(trial.value is not None for trial in trials):
+        return []
+    table = tabulate_trials(trials)
+    winner = search.winner
+    curves = {trial.number: search.curve(trial.number) for trial in trials}
+    states = {trial.number: trial.state for trial in trials}
+    drawings = {"optimization_history": draw_optimization_history(table)}
+    if any(len(curve) for curve in curves.values()):
+        drawings["learning_curves"] = draw_learning_curves(curves, states, winner.number if winner else None)
+    importances = measure_importances(search)
+    if importances:
+        drawings["importances"] = draw_importances(importances)
+    names = list(importances) or list(table.columns.drop(["number", "state", "value"]))
+    varying = [name for name in names if len(set(table[name].dropna().astype(str))) > 1]
+    if varying:
+        drawings["parallel_coordinates"] = draw_parallel_coordinates(
+            table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search)
+        )
+    return [_keep(search, drawing, name) for name, drawing in drawings.items()]
+
+
+def draw_evaluation_pictures(search: Search, evaluation: Evaluation) -> list[Picture]:
+    """Return ROC curves and score distributions of the winner: on test where it was opened, else on validation."""
+    name = "test" if evaluation.opening is not None and search.folder.scores.exists() else "validation"
+    part = evaluation.part(name)
+    optimum = None
+    if name == "test":
+        table = pd.read_parquet(search.folder.scores)
+        labels, scores, weights = (table[column].to_numpy() for column in ("label", "score", "weight"))
+        if search.study.problem.optimum in table:
+            optimum = table[search.study.problem.optimum].to_numpy()
+    else:
+        kept = search.splits.validation
+        labels, weights = np.asarray(kept.labels), np.asarray(kept.weights)
+        scores = score_part(search, "validation", trial=evaluation.winner)
+    weighted = search.study.problem.weight is not None
+    threshold = part.threshold if part is not None else None
+    of_part = (labels, scores, weights if weighted else None)
+    drawings = {
+        "roc": draw_roc(*of_part, part=name, optimum=optimum, threshold=threshold),
+        "scores": draw_scores(*of_part, part=name, threshold=threshold, train=_score_train(search, evaluation.winner)),
+    }
+    return [_keep(search, drawing, key) for key, drawing in drawings.items()]
+
+
+def measure_importances(search: Search) -> dict[str, float]:
+    """Return each parameter's share of the variance of the value, largest first; empty where too few are complete."""
+    if sum(trial.state == "complete" for trial in search.trials) < LEAST_COMPLETE:
+        return {}
+    try:
+        found = optuna.importance.get_param_importances(search.optuna_study)
+    except (ValueError, RuntimeError):  # all values are equal, or no parameter is common to the trials
+        return {}
+    return {name: share for name, share in found.items() if np.isfinite(share)}
+
+
+def render_png(figure: Figure) -> bytes:
+    """Return a figure as PNG, sharp on a page: at most `WIDTH` pixels wide and 200 an inch."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=min(200, WIDTH / figure.get_figwidth()), facecolor="white")
+    return buffer.getvalue()
+
+
+def _keep(search: Search, drawing: Drawing, name: str) -> Picture:
+    """Write a drawing into the run folder, and return it for the page."""
+    drawing.save(search.folder.figures, name)
+    return Picture(png=render_png(drawing.figure), title=f"{drawing.title}.", alt=drawing.alt)
+
+
+def _find_logarithmic(search: Search) -> set[str]:
+    return {
+        name
+        for trial in search.trials
+        for name, distribution in trial.distributions.items()
+        if getattr(distribution, "log", False)
+    }
+
+
+def _score_train(search: Search, winner: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return labels, scores and weights of the first events of the training part, which are in random order."""
+    part = search.splits.train
+    few = slice(0, MOST_TRAIN_EVENTS)
+    weights = np.asarray(part.weights[few]) if search.study.problem.weight is not None else None
+    return np.asarray(part.labels[few]), score_part(search, "train", trial=winner)[few], weights

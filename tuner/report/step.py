@@ -1,0 +1,81 @@
+"""Write the report: one self-contained page on what was asked, what was done, and how good the answer is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import tuner
+from tuner.evaluate.evaluation import Evaluation
+from tuner.evaluate.step import read_evaluation
+from tuner.report.answering import answer, highlight
+from tuner.report.framing import write_data, write_exploration, write_frame, write_preparation
+from tuner.report.judging import write_evaluation, write_hand_off, write_reproduction
+from tuner.report.page import Page, Section, render_page
+from tuner.report.pictures import draw_evaluation_pictures, draw_search_pictures
+from tuner.report.searching import write_model, write_search
+from tuner.run_folder import write_atomically
+from tuner.tune.search import Search
+from tuner.tune.status import read_status
+
+
+def report(search: Search, evaluation: Evaluation | None = None) -> Path:
+    """Write `report.html` and the figures (PNG and PDF) into the run folder, and return the page's path.
+
+    evaluation: None for the one in the run folder, where it is the winner's. A search that was interrupted, or
+    has no complete trial, gets a page that says so.
+    """
+    if evaluation is None:
+        evaluation = _find_evaluation(search)
+    write_atomically(search.folder.report, render_page(_make_page(search, evaluation)))
+    return search.folder.report
+
+
+def _find_evaluation(search: Search) -> Evaluation | None:
+    """Return the kept evaluation; None where there is none, or where it is another trial's."""
+    winner, kept = search.winner, read_evaluation(search)
+    return kept if kept is not None and winner is not None and kept.winner == winner.number else None
+
+
+def _make_page(search: Search, evaluation: Evaluation | None) -> Page:
+    winner, seconds = search.winner, read_status(search).elapsed
+    return Page(
+        study=search.study.name,
+        question=search.study.problem.question,
+        answer=answer(search, winner, evaluation),
+        notices=_list_notices(search),
+        highlights=highlight(search, evaluation, seconds),
+        sections=_write_sections(search, evaluation, seconds),
+        made=datetime.now().astimezone(),
+        maker=f"signal-tuner {tuner.__version__}",
+    )
+
+
+def _write_sections(search: Search, evaluation: Evaluation | None, seconds: float | None) -> list[Section]:
+    """Return the steps in order; those that were not taken are left out."""
+    sections = [
+        write_frame(search.study.problem),
+        write_data(search),
+        write_exploration(search),
+        write_preparation(search),
+    ]
+    if (winner := search.winner) is not None:
+        sections += write_model(search, winner)
+    sections.append(write_search(search, draw_search_pictures(search), seconds))
+    if evaluation is not None:
+        pictures = draw_evaluation_pictures(search, evaluation)
+        sections.append(write_evaluation(evaluation, pictures))
+    return [
+        *sections,
+        write_hand_off(search.folder, has_winner=search.winner is not None),
+        write_reproduction(search.folder),
+    ]
+
+
+def _list_notices(search: Search) -> list[str]:
+    """Return what a reader must know first: that the budget is not spent, that nothing is complete."""
+    trials, budget = search.trials, search.study.budget.trials
+    done = sum(trial.state in ("complete", "pruned") for trial in trials)
+    if done < budget:
+        return [f"This search is not over: {done} of {budget} trials are done. The same command goes on."]
+    return [] if search.winner is not None else ["No trial is complete: there is no winner."]
