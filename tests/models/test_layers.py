@@ -139,7 +139,7 @@ def test_matrices_decay_and_biases_norms_and_embeddings_do_not():
     periodic = models.MLPSettings(widths=(4,), embedding=models.PeriodicSettings(), normalisation="layer").build(3)
     assert find_decayed(periodic) == {"embedding.0.linear.weight", "layers.0.0.weight", "output.weight"}
     real = models.RealMLPSettings(widths=(4,)).build(3)
-    assert find_decayed(real) == {"embedding.frequency", "embedding.weight", "layers.0.0.weight", "output.weight"}
+    assert find_decayed(real) == {"layers.0.0.weight", "output.weight"}
 
 
 def test_what_the_authors_of_ft_transformer_let_decay_decays():

@@ -23,8 +23,8 @@ ALPHA = 1.6732632423543772
 SCALE = 1.0507009873554805
 """Constants of SELU (arXiv:1706.02515, equation 14)."""
 
-EMBEDDINGS = ("LinearEmbeddings", "_Periodic")
-"""Modules of the authors' packages whose parameters are one vector for each feature."""
+EMBEDDINGS = ("LinearEmbeddings", "_Periodic", "PBLD")
+"""Modules, ours and of the authors' packages, whose parameters belong to one feature each."""
 
 
 class Dropout(nn.Module):
