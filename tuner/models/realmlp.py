@@ -7,8 +7,8 @@ f where it is used, and starts 1/f times as large: for Adam that is the same.
 
 Different: features come as normal scores, not robustly scaled and clipped; weights and biases start from the unit
 normal, not fitted to a batch of events, and the last layer from zero (both as in the authors' simpler variant, TD-S);
-dropout and weight decay stay constant where theirs follow the schedule, and embeddings do not decay; schedule, label smoothing and beta_2 are the
-training's (theirs: "coslog4", 0.1 and 0.95).
+dropout and weight decay stay constant where theirs follow the schedule, and embeddings do not decay; schedule, label
+smoothing and beta_2 are the training's (theirs: "coslog4", 0.1 and 0.95).
 """
 
 from __future__ import annotations
