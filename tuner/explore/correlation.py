@@ -14,11 +14,12 @@ def correlate(table: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
     Each pair over the events for which both are defined; not-a-number where a column does not vary. Of more than
     200,000 events every k-th is used.
     """
-    step = -(-len(table) // MOST_EVENTS) or 1
+    step = max(1, -(-len(table) // MOST_EVENTS))
     values = table.to_numpy(np.float64)[::step]
     w = weights[::step, None]
     defined = ~np.isnan(values)
-    centred = np.where(defined, values - np.nanmean(values, axis=0) if len(values) else values, 0)
+    mean = np.where(defined, values, 0).sum(0) / np.maximum(defined.sum(0), 1)
+    centred = np.where(defined, values - mean, 0)
     there = defined.astype(np.float64)
     # Sums over the events for which both columns i and j are defined: [i, j] of x_i, and of x_i x_j.
     total = there.T @ (w * there)
@@ -35,7 +36,7 @@ def correlate(table: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
 
 def correlate_ranks(observer: np.ndarray, table: pd.DataFrame, weights: np.ndarray) -> pd.Series:
     """Return the correlation [d] of an observer's ranks with each column's: it sees any monotone relation."""
-    step = -(-len(table) // MOST_EVENTS) or 1
+    step = max(1, -(-len(table) // MOST_EVENTS))
     ranks = table.iloc[::step].rank()
     ranks["\0observer"] = pd.Series(observer[::step], index=ranks.index).rank()
     return correlate(ranks, weights[::step])["\0observer"].drop("\0observer")
