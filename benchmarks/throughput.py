@@ -10,6 +10,7 @@ peer that is not installed is left out and named. The last line is one JSON obje
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -47,7 +48,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the plain DataLoader loop alone, one round")
     parser.add_argument("--device", default=None, help="default: a GPU where there is one")
-    parser.add_argument("--slots", type=int, default=None, help="members of a pack; default: 16 on a CPU, else measured")
+    parser.add_argument(
+        "--slots", type=int, default=None, help="members of a pack; default: 16 on a CPU, else measured"
+    )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -61,7 +64,8 @@ def main() -> None:
     slots = options.slots or (size.slots if device.type == "cuda" else 16)
     peers, absent = find_peers(["dataloader"] if options.quick else list(PEERS))
     rounds = [
-        time_round(task, data, slots, peers, options.epochs, device) for _ in range(1 if options.quick else options.rounds)
+        time_round(task, data, slots, peers, options.epochs, device)
+        for _ in range(1 if options.quick else options.rounds)
     ]
     rates = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
     ratios = {name: statistics.median(r["tuner"] / r[name] for r in rounds) for name in peers}
@@ -109,7 +113,7 @@ def find_peers(names: list[str]) -> tuple[dict[str, Train], list[str]]:
 
 
 def time_round(
-    task: Task, data: TrainingData, slots: int, peers: dict[str, Train], n_epochs: int, device: torch.device
+    task: Task, data: TrainingData, slots: int, *, peers: dict[str, Train], n_epochs: int, device: torch.device
 ) -> dict[str, float]:
     """Return trained epochs per second of ours and of each peer."""
     rates = {"tuner": slots * n_epochs / time_call(lambda: train_pack(data, slots, n_epochs))}
@@ -160,7 +164,7 @@ def measure_gemm_share(data: TrainingData, slots: int, device: torch.device) -> 
     pack.time_step()
     seconds = statistics.median(pack.time_step() for _ in range(20))
     widths = [data.d_in, *[WIDTH] * DEPTH, 1]
-    products = [a * b * (2 if i == 0 else 3) for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))]
+    products = [a * b * (2 if i == 0 else 3) for i, (a, b) in enumerate(itertools.pairwise(widths))]
     operations = 2 * sum(products) * pack.batch_size * slots
     return operations / seconds / measure_gemm(device)
 

@@ -51,7 +51,7 @@ class FolderError(TunerError):
     """A folder that cannot be written."""
 
 
-class MissingPackage(TunerError):
+class MissingPackage(TunerError):  # noqa: N818 - the design's name for it
     """An optional package that is not installed."""
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:

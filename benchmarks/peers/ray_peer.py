@@ -24,10 +24,12 @@ N_TRIALS = 2
 def train(task: Task, n_epochs: int, device: torch.device) -> None:
     """Run `N_TRIALS` trials one after the other; all train to the end."""
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
-    ray.init(num_cpus=1, include_dashboard=False, configure_logging=True, logging_level=logging.ERROR, log_to_driver=False)
+    ray.init(
+        num_cpus=1, include_dashboard=False, configure_logging=True, logging_level=logging.ERROR, log_to_driver=False
+    )
     shared = ray.put(task)
 
-    def run(config: dict[str, float]) -> None:
+    def run(config: dict[str, float]) -> None:  # noqa: ARG001 - Ray hands it over; all peers train the same setting
         torch.set_num_threads(1)
         events: Task = ray.get(shared)
         network = make_network(events.d_in).to(device)

@@ -164,7 +164,7 @@ def test_a_search_in_which_all_fails_stops_with_the_reason(tmp_path):
         trial.suggest_float("odd", 0, 1)
         return tuner.Settings(network=UnluckySettings("raise"), training=make_settings().training)
 
-    with pytest.raises(SearchError, match="10 trials failed and 0 did not.*no luck today"):
+    with pytest.raises(SearchError, match=r"10 trials failed and 0 did not.*no luck today"):
         sweep(make_study(trials=40, search_space=suggest), tmp_path)
 
 
@@ -220,9 +220,7 @@ def test_an_interrupted_search_goes_on_where_it_stopped(tmp_path):
     assert search.curve(stopped[0].number)["validation_auc"].tolist() == curve["validation_auc"].tolist()[:4]
     uninterrupted = sweep(study, tmp_path / "other")
     same = next(t for t in uninterrupted.trials if t.params == stopped[0].params)
-    np.testing.assert_allclose(
-        curve["validation_auc"], uninterrupted.curve(same.number)["validation_auc"], atol=0.02
-    )
+    np.testing.assert_allclose(curve["validation_auc"], uninterrupted.curve(same.number)["validation_auc"], atol=0.02)
 
 
 def test_time_that_is_up_ends_a_search_and_more_time_goes_on(tmp_path):
@@ -235,8 +233,7 @@ def test_time_that_is_up_ends_a_search_and_more_time_goes_on(tmp_path):
 def test_the_figure_of_merit_chooses_the_winner(tmp_path):
     study = make_study(trials=4, epochs=2)
     problem = tuner.Problem(
-        **{f: getattr(study.problem, f) for f in vars(study.problem)}
-        | {"figure_of_merit": SignalEfficiency(eps_b=0.1)}
+        **{f: getattr(study.problem, f) for f in vars(study.problem)} | {"figure_of_merit": SignalEfficiency(eps_b=0.1)}
     )
     search = sweep(make_study(trials=4, epochs=2, problem=problem), tmp_path)
     part, winner = search.splits.validation, search.winner

@@ -20,6 +20,7 @@ from tuner.tune.samplers import make_default_sampler
 from tuner.tune.study import Study
 from tuner.tune.sweep import choose_workers, find_study_file
 
+
 @dataclass(frozen=True)
 class TriedNetwork:
     """One network that was built and trained for one step."""

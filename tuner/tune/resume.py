@@ -119,7 +119,7 @@ def _find_wrong_warm_starts(study: Study, distributions: dict[str, BaseDistribut
                 near = suggest_name(name, distributions)
                 problems.append(f'Warm start {number} names a parameter "{name}" that the space does not have.{near}')
             elif not _contains(distribution, value):
-                problems.append(f'Warm start {number} gives "{name}" the value {value!r}, which is not in {distribution}.')
+                problems.append(f'Warm start {number} gives "{name}" the value {value!r}, not one of {distribution}.')
     return problems
 
 
