@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from tuner.errors import TrainingError
-from tuner.models.layers import exchange_dropout
+from tuner.models.layers import exchange_dropout, find_decayed, rest_dropout
 from tuner.train.data import TrainingData
 from tuner.train.device import mixed_precision
 from tuner.train.optimizers import FlatOptimizer
@@ -53,7 +53,7 @@ class Member:
 class Pack:
     """K rows of one structure on one device; a row holds a member or is vacant.
 
-    All parameters are one tensor [K, P], matrices first; the network sees views of it under `torch.vmap`. Each
+    All parameters are one tensor [K, P], those that decay first; the network sees views of it under `torch.vmap`. Each
     member has its own order of events, seed, age, schedule and knobs: its companions never change what it learns.
     """
 
@@ -67,10 +67,11 @@ class Pack:
         self.n_steps = max(1, round(n_events / settings.training.batch_size))
         self.batch_size = n_events // self.n_steps
         self.network = self._build(settings, seed=0)
-        named = sorted(self.network.named_parameters(), key=lambda item: item[1].ndim < 2)
+        decayed = find_decayed(self.network)
+        named = sorted(self.network.named_parameters(), key=lambda item: item[0] not in decayed)
         self.shapes = {name: parameter.shape for name, parameter in named}
         self.n_parameters = sum(shape.numel() for shape in self.shapes.values())
-        n_decayed = sum(shape.numel() for shape in self.shapes.values() if len(shape) > 1)
+        n_decayed = sum(shape.numel() for name, shape in self.shapes.items() if name in decayed)
         self.flat = torch.zeros(0, self.n_parameters, device=data.device)
         self.best_flat = self.flat.clone()
         self.buffers = {name: b.new_zeros(0, *b.shape) for name, b in self.network.named_buffers()}
@@ -168,6 +169,7 @@ class Pack:
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
         """
         self.network.train()
+        rest_dropout(self.network, self.buffers)
         order, rates = self._draw_order(), self._draw_rates()
         losses = torch.zeros(len(self.members), device=self.flat.device)
         for step in range(self.n_steps):
@@ -179,6 +181,7 @@ class Pack:
     def time_step(self) -> float:
         """Take one step on events drawn at random with a learning rate of zero; return its seconds."""
         self.network.train()
+        rest_dropout(self.network, self.buffers)
         order = torch.randint(len(self.data.x), (len(self.members), self.batch_size), device=self.data.device)
         rate = torch.zeros(len(self.members), 1, device=self.data.device)
         self._wait()
