@@ -15,10 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tuner.explore.exploration import Exploration
 from tuner.explore.feature import FeatureHistogram
+from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL
 
-SIGNAL, BACKGROUND = "#0072B2", "#C8401E"
-"""Blue and vermilion: told apart with any colour vision (after Okabe and Ito), and by hatching without colours."""
-_INK, _FAINT = "#333333", "#8a8a8a"
 MOST_NUMBERED = 16
 _UNIT = re.compile(
     r"^(?P<name>.+?)\s*[\[(](?P<unit>[^\])]+)[\])]$|^(?P<stem>.+)_(?P<suffix>[GMkT]eV|ns|mm|cm|deg|rad)$"
@@ -26,7 +24,7 @@ _UNIT = re.compile(
 
 
 def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> Figure:
-    """Draw signal and background of each feature, both with area 1, the most telling feature first."""
+    """Draw the shares of signal and of background in bins of each feature, the most telling feature first."""
     histograms = {histogram.name: histogram for histogram in exploration.histograms}
     columns = n_columns or min(len(histograms), 4 if len(histograms) > 6 else 3)
     rows = -(-len(histograms) // columns)
@@ -38,7 +36,7 @@ def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> 
     for axis in axes[len(histograms) :]:
         axis.set_visible(False)
     for axis in axes[: len(histograms) : columns]:
-        axis.set_ylabel("share of events per bin", fontsize=8, color=_INK)
+        axis.set_ylabel("share of events per bin", fontsize=8, color=INK)
     handles = [Patch(fc=to_rgba(SIGNAL, 0.3), ec=SIGNAL, lw=1.4), Patch(fc="none", ec=BACKGROUND, hatch="////", lw=1.4)]
     names = ["signal", "background"]
     figure.legend(handles, names, loc="outside upper center", ncols=2, frameon=False, fontsize=10)
@@ -58,14 +56,14 @@ def draw_correlations(exploration: Exploration) -> Figure:
         axis.set_title(kind.capitalize(), fontsize=11, color=SIGNAL if kind == "signal" else BACKGROUND, weight="bold")
         axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
         axis.set_yticks(range(len(names)), names, fontsize=8)
-        axis.tick_params(length=0, colors=_INK)
+        axis.tick_params(length=0, colors=INK)
         axis.spines[:].set_visible(False)
         if numbered:
             _number_cells(axis, matrix.to_numpy())
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
-    bar.set_label("weighted correlation", fontsize=9, color=_INK)
+    bar.set_label("weighted correlation", fontsize=9, color=INK)
     bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8, colors=_INK)
+    bar.ax.tick_params(labelsize=8, colors=INK)
     return _settle(figure)
 
 
@@ -83,7 +81,7 @@ def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
     axis.stairs(background, edges, fill=True, fc="none", ec=BACKGROUND, hatch="////", lw=0, alpha=0.4)
     axis.stairs(signal, edges, color=SIGNAL, lw=1.4)
     axis.stairs(background, edges, color=BACKGROUND, lw=1.4)
-    axis.set_title(split_unit(histogram.name)[0], loc="left", fontsize=10, weight="bold", color=_INK)
+    axis.set_title(split_unit(histogram.name)[0], loc="left", fontsize=10, weight="bold", color=INK)
     axis.set_ylim(0, 1.08 * max(signal.max(), background.max()) or 1)
     axis.set_xlim(edges[0], edges[-1])
     axis.yaxis.set_major_locator(MaxNLocator(3))
@@ -91,9 +89,9 @@ def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
         axis.set_xscale("log")
     else:
         axis.xaxis.set_major_locator(MaxNLocator(5, integer=histogram.axis == "whole"))
-    axis.tick_params(labelsize=8, colors=_INK, length=3)
+    axis.tick_params(labelsize=8, colors=INK, length=3)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.spines[["left", "bottom"]].set_color(_FAINT)
+    axis.spines[["left", "bottom"]].set_color(QUIET)
 
 
 def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series) -> None:
@@ -104,14 +102,14 @@ def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series) -
     if max(histogram.undefined) > 0:
         signal, background = histogram.undefined
         lines.append(f"undefined: {signal:.0%} of signal, {background:.0%} of background")
-    axis.set_xlabel("\n".join(lines), fontsize=8, color=_FAINT)
+    axis.set_xlabel("\n".join(lines), fontsize=8, color=QUIET)
 
 
 def _number_cells(axis: Axes, matrix: np.ndarray) -> None:
     """Write correlations in per cent into their cells, but for the diagonal."""
     for (row, column), value in np.ndenumerate(matrix):
         if row != column and np.isfinite(value):
-            colour = "white" if abs(value) > 0.6 else _INK
+            colour = "white" if abs(value) > 0.6 else INK
             axis.text(column, row, str(round(100 * value)), ha="center", va="center", fontsize=7, color=colour)
 
 
