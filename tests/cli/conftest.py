@@ -3,58 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
+HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "wandb", "scipy", "pyarrow", "optuna"}
 
-
-def make_environment(**changes: str) -> dict[str, str]:
-    """The environment of a user: wide terminal, one thread, nothing sent anywhere."""
-    quiet = {"COLUMNS": "120", "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "NO_COLOR": "1", **changes}
-    return {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")} | quiet
-
-
-@pytest.fixture
-def environment() -> dict[str, str]:
-    """A user's environment, for processes that are watched while they run."""
-    return make_environment()
-
-
-@pytest.fixture
-def tuner(tmp_path: Path) -> Run:
-    """Run `tuner ...` in a real process, in an empty folder of its own."""
-
-    def run(*arguments: str | Path, timeout: float = 240, flags: tuple[str, ...] = (), **environment: str):
-        return subprocess.run(
-            [sys.executable, *flags, "-m", "tuner", *map(str, arguments)],
-            cwd=tmp_path,
-            env=make_environment(**environment),
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    return run
-
-
-@pytest.fixture
-def study_file(tmp_path: Path) -> Path:
-    """A study of 900 events in a CSV file: small enough to sweep in a test."""
-    import numpy as np
-    import pandas as pd
-
-    rng = np.random.default_rng(11)
-    label = rng.integers(0, 2, 900)
-    table = pd.DataFrame(rng.normal(size=(900, 4)) + 0.8 * label[:, None], columns=list("abcd"))
-    table.assign(weight=rng.uniform(0.5, 1.5, 900), label=label).to_csv(tmp_path / "events.csv", index=False)
-    path = tmp_path / "small.py"
-    path.write_text(
-        '''"""A small study."""
+SMALL_STUDY = '''"""A small study."""
 
 from tuner import Budget, Problem, Settings, Study, TrainingSettings, models, search_space
 
@@ -74,5 +31,72 @@ study = Study(
     budget=Budget(trials=6, epochs=3),
 )
 '''
-    )
-    return path
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A folder of its own in which `tuner` runs as a real process, as a user runs it."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """A wide terminal, one thread, nothing sent anywhere."""
+        quiet = {"COLUMNS": "120", "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "NO_COLOR": "1"}
+        return {name: value for name, value in os.environ.items() if name not in ("CI", "FORCE_COLOR")} | quiet
+
+    def tuner(self, *arguments: str | Path, flags: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+        """Run `tuner ...` to its end."""
+        return subprocess.run(
+            [sys.executable, *flags, "-m", "tuner", *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+
+    def find_heavy_imports(self, *arguments: str) -> set[str]:
+        """Run `tuner ...` and return the packages that it imported and that take long to import."""
+        done = self.tuner(*arguments, flags=("-X", "importtime"))
+        assert done.returncode == 0, done.stderr
+        lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+        imported = {line.rsplit("|", 1)[1].strip().split(".")[0] for line in lines}
+        assert "typer" in imported
+        return imported & HEAVY
+
+    def start_tuner(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `tuner ...`, to be watched while it runs."""
+        return subprocess.Popen(
+            [sys.executable, "-u", "-m", "tuner", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def furnish(folder: Path) -> Workplace:
+    """Put `events.csv` with 900 events and a study of them, `small.py`, into a folder."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(11)
+    label = rng.integers(0, 2, 900)
+    table = pd.DataFrame(rng.normal(size=(900, 4)) + 0.8 * label[:, None], columns=list("abcd"))
+    table.assign(weight=rng.uniform(0.5, 1.5, 900), label=label).to_csv(folder / "events.csv", index=False)
+    (folder / "small.py").write_text(SMALL_STUDY)
+    return Workplace(folder)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Workplace:
+    return furnish(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_workplace(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """One for all tests of a module, which run in their order."""
+    return furnish(tmp_path_factory.mktemp("workplace"))

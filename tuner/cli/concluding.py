@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuner.evaluate.evaluation import Evaluation
     from tuner.progress.display import Display
     from tuner.tune.search import Search
 
 
 def conclude_sweep(
-    search: Search, display: Display, *, open_test: bool, device: str | None = None
-) -> Evaluation | None:
-    """Evaluate the winner, write the report, and say what comes next; return the evaluation, None without a winner.
+    search: Search, display: Display, *, open_test: bool, device: str | None, show_figures: bool
+) -> None:
+    """Evaluate the winner, print its figures if wanted, write the report, and say what comes next.
 
     The test part is opened only when the budget of trials is spent, and then for the winner alone: an interrupted
     sweep has no final winner yet.
     """
+    from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate
     from tuner.report.step import report
     from tuner.tune.sweep import is_spent
@@ -27,10 +27,12 @@ def conclude_sweep(
     if search.winner is None:
         display.tell("No trial is complete yet.")
     else:
-        display.tell("Evaluating the winner, and writing the report ...")
+        display.tell("Evaluating the winner ...")
         evaluation = evaluate(search, open_test=open_test and spent, device=device)
+        if show_figures:
+            print_evaluation(evaluation)
+    display.tell("Writing the report ...")
     page = report(search, evaluation)
     if not spent:
         display.tell("The budget is not spent: the same command goes on where this one stopped.")
     display.tell(f"Report: {page}")
-    return evaluation

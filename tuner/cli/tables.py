@@ -29,4 +29,4 @@ def print_evaluation(evaluation: Evaluation) -> None:
 def _say_measurement(measurement: Measurement | None) -> str:
     if measurement is None:
         return "-"
-    return f"{measurement.value:.4g} [{measurement.low:.4g}, {measurement.high:.4g}]"
+    return f"{measurement.value:#.4g} [{measurement.low:#.4g}, {measurement.high:#.4g}]"

@@ -69,12 +69,12 @@ def sweep(
     """
     limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
     from tuner.cli.concluding import conclude_sweep
-    from tuner.cli.tables import print_evaluation
     from tuner.progress import open_display
     from tuner.tune.status import read_status
     from tuner.tune.sweep import sweep as run_sweep
 
     display = open_display()
+    display.tell(f"Reading and preparing the events of {limited.name} ...")
     options = ["--tracker", tracker.value, *(["--events", events] if events else [])]
     search = run_sweep(
         limited,
@@ -87,11 +87,9 @@ def sweep(
         study_file=study,
         options=options,
     )
-    evaluation = conclude_sweep(search, display, open_test=not closed_test, device=device)
+    conclude_sweep(search, display, open_test=not closed_test, device=device, show_figures=not as_json)
     if as_json:
         print_json(read_status(search).to_json())
-    elif evaluation is not None:
-        print_evaluation(evaluation)
 
 
 def work(
