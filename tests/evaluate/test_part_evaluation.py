@@ -14,7 +14,7 @@ from sklearn import metrics as reference
 from tuner.errors import EventsError
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.evaluate.part_evaluation import evaluate_scores
-from tuner.metrics import FigureOfMerit, Measurement, Significance
+from tuner.metrics import FigureOfMerit, Measurement, Significance, asimov_significance
 
 
 def draw_events(n: int, seed: int, *, rare: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -67,6 +67,21 @@ def test_the_declared_figure_is_measured_beside_the_others():
     found = judge(*draw_events(2_000, 2), figure_of_merit=figure, n_bootstrap=20)[figure.name]
     assert found.low <= found.value <= found.high
     assert found.value == figure(*draw_events(2_000, 2))
+
+
+def test_a_frozen_cut_of_a_significance_is_not_looked_for_again():
+    """The best cut of these very events would be higher: on test that would be luck."""
+    figure = Significance(s=100, b=1_000)
+    events = draw_events(2_000, 2)
+    cut = figure.choose(*draw_events(2_000, 9))
+    found = judge(*events, figure_of_merit=figure, figure_cut=cut, n_bootstrap=20)[figure.name]
+    labels, scores, weights = events
+    s, b = (
+        total * weights[(labels == value) & (scores >= cut)].sum() / weights[labels == value].sum()
+        for value, total in ((1, 100), (0, 1_000))
+    )
+    assert found.value == pytest.approx(float(asimov_significance(s, b)))
+    assert found.value < figure.scan(*events).significance.max()
 
 
 def test_the_optimum_reaches_all_of_itself_and_a_smeared_score_less():

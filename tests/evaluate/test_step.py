@@ -14,7 +14,7 @@ from search_spaces import mlp
 from tuner.errors import EventsError, SearchError
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.openings import read_openings
-from tuner.metrics import FixedSignalEfficiency, auc
+from tuner.metrics import FixedSignalEfficiency, Significance, auc
 from tuner.predict.step import score_part
 from tuner.read.resonance import Resonance
 from tuner.trackers.memory import NoTracker
@@ -105,6 +105,18 @@ def test_another_rule_for_the_cut_opens_the_test_part_again_and_says_so(search):
     assert (found.opening, found.openings) == (2, 2)
     assert read_openings(search)[1].reason == "other figure of merit or working point"
     assert found.part("test")["AUC"] == first.part("test")["AUC"]
+
+
+def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(search):
+    figure = Significance(s=300.0, b=3_000.0)
+    problem = dataclasses.replace(search.study.problem, figure_of_merit=figure)
+    found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
+    validation, test = search.splits.validation, search.splits.test
+    scores = score_part(search, "validation")
+    assert found.part("validation")[figure.name].value == figure(validation.labels, scores, validation.weights)
+    cut = figure.choose(validation.labels, scores, validation.weights)
+    expected = figure.at(cut, test.labels, score_part(search, "test"), test.weights)
+    assert found.part("test")[figure.name].value == pytest.approx(expected)
 
 
 def test_lost_results_are_measured_again_and_the_second_opening_is_told(search):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,9 +12,9 @@ from numpy.typing import ArrayLike
 from tuner.evaluate.evaluation import PartEvaluation
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
 from tuner.metrics.at_threshold import Confusion, sum_confusion
-from tuner.metrics.bootstrap import bootstrap_figure, draw_counts
+from tuner.metrics.bootstrap import FigureFunction, bootstrap_figure, draw_counts
 from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank
-from tuner.metrics.figures_of_merit import FigureOfMerit
+from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
 from tuner.metrics.measurement import Measurement, measure
 
 OF_THE_CURVE: Mapping[str, Callable[[RocCurve], float]] = {
@@ -44,6 +45,7 @@ def evaluate_scores(
     threshold_rule: str,
     optimum: ArrayLike | None = None,
     figure_of_merit: FigureOfMerit | None = None,
+    figure_cut: float | None = None,
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> PartEvaluation:
@@ -53,6 +55,7 @@ def evaluate_scores(
     optimum: observer [n] that no network can beat, such as the exact likelihood ratio; any monotone function of it.
         It adds its AUC and the share of it that is reached, (AUC - 0.5) / (AUC of the optimum - 0.5).
     figure_of_merit: the problem's own, where it is not among the others.
+    figure_cut: frozen cut of a significance, so that it is not looked for again here; None: it is.
     n_bootstrap: replicas for the 68 % intervals; both classes are drawn anew, the cut stays.
     Raise `EventsError` as `check_arrays` does, and where a score is no probability.
     """
@@ -65,7 +68,9 @@ def evaluate_scores(
         for name, value in sums.figures(np.ones(len(arrays.weights))).items()
     }
     if figure_of_merit is not None and figure_of_merit.name not in measurements:
-        measurements[figure_of_merit.name] = _measure_declared(figure_of_merit, arrays, n_bootstrap, seed)
+        measurements[figure_of_merit.name] = _measure_declared(
+            _freeze(figure_of_merit, figure_cut), arrays, n_bootstrap, seed
+        )
     signal, selected = arrays.is_signal, arrays.scores >= threshold
     return PartEvaluation(
         candidate=candidate,
@@ -125,7 +130,12 @@ class _Sums:
         return found
 
 
-def _measure_declared(figure: FigureOfMerit, arrays: Arrays, n_bootstrap: int, seed: int) -> Measurement:
+def _freeze(figure: FigureOfMerit, cut: float | None) -> FigureFunction:
+    """Return the figure as a function; that of the frozen cut where it is one of a cut."""
+    return partial(figure.at, cut) if isinstance(figure, CutFigure) and cut is not None else figure
+
+
+def _measure_declared(figure: FigureFunction, arrays: Arrays, n_bootstrap: int, seed: int) -> Measurement:
     labels = arrays.is_signal.astype(np.int8)
     replicas = bootstrap_figure(figure, labels, arrays.scores, arrays.weights, n_replicas=n_bootstrap, seed=seed)
     return measure(figure(labels, arrays.scores, arrays.weights), replicas)

@@ -9,6 +9,7 @@ from tuner.errors import EventsError
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.evaluate.openings import log_opening, read_openings
 from tuner.evaluate.part_evaluation import evaluate_scores
+from tuner.metrics.figures_of_merit import CutFigure
 from tuner.predict.network import choose_trial
 from tuner.predict.step import score_part
 from tuner.prepare.splits import Part
@@ -22,7 +23,8 @@ N_BOOTSTRAP = 200
 def evaluate(search: Search, *, open_test: bool = True, device: str | None = None) -> Evaluation:
     """Return the winner's figures with 68 % intervals on validation and on test; write them to the run folder.
 
-    The cut is chosen on validation by the problem's working point and frozen for test. The test part is opened once
+    The cut is chosen on validation by the problem's working point and frozen for test; so is the best cut of a
+    significance, where that is the figure of merit. The test part is opened once
     for a winner: the opening is logged in the run folder before anything of it is scored, and a later call for the
     same winner, events, figure of merit and working point reads what was found then.
 
@@ -37,18 +39,22 @@ def evaluate(search: Search, *, open_test: bool = True, device: str | None = Non
     observers = _read_observers(search)
     scores = score_part(search, "validation", trial=winner, device=device)
     part = search.splits.validation
-    threshold = search.study.problem.working_point.choose(part.labels, scores, part.weights)
-    parts = [_evaluate_part(search, "validation", scores, threshold, observers)]
+    problem = search.study.problem
+    threshold = problem.working_point.choose(part.labels, scores, part.weights)
+    figure, figure_cut = problem.figure_of_merit, None
+    if isinstance(figure, CutFigure):
+        figure_cut = figure.choose(part.labels, scores, part.weights)
+    parts = [_evaluate_part(search, "validation", scores, observers, threshold=threshold)]
     opening = None
     if open_test:
         opening = log_opening(search, winner, reason=_tell_reason(search, stored, winner)).number
         scores = score_part(search, "test", trial=winner, device=device)
-        parts.append(_evaluate_part(search, "test", scores, threshold, observers))
+        parts.append(_evaluate_part(search, "test", scores, observers, threshold=threshold, figure_cut=figure_cut))
         _write_scores(search, scores, observers)
     evaluation = Evaluation(
         study=search.study.name,
         winner=winner,
-        figure_of_merit=search.study.problem.figure_of_merit.name,
+        figure_of_merit=figure.name,
         opening=opening,
         openings=len(read_openings(search)),
         events_digest=search.splits.events_digest,
@@ -107,7 +113,13 @@ def _read_observers(search: Search) -> pd.DataFrame:
 
 
 def _evaluate_part(
-    search: Search, name: str, scores: np.ndarray, threshold: float, observers: pd.DataFrame
+    search: Search,
+    name: str,
+    scores: np.ndarray,
+    observers: pd.DataFrame,
+    *,
+    threshold: float,
+    figure_cut: float | None = None,
 ) -> PartEvaluation:
     part: Part = getattr(search.splits, name)
     problem = search.study.problem
@@ -121,6 +133,7 @@ def _evaluate_part(
         threshold_rule=_tell_rule(search),
         optimum=None if problem.optimum is None else observers[problem.optimum].to_numpy()[part.rows],
         figure_of_merit=problem.figure_of_merit,
+        figure_cut=figure_cut,
         n_bootstrap=N_BOOTSTRAP,
         seed=search.study.seed,
     )

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tuner.metrics.figures_of_merit import Auc as Auc
     from tuner.metrics.figures_of_merit import BackgroundRejection as BackgroundRejection
     from tuner.metrics.figures_of_merit import Custom as Custom
+    from tuner.metrics.figures_of_merit import CutFigure as CutFigure
     from tuner.metrics.figures_of_merit import FigureOfMerit as FigureOfMerit
     from tuner.metrics.figures_of_merit import LogLoss as LogLoss
     from tuner.metrics.figures_of_merit import PartialAuc as PartialAuc
@@ -55,6 +56,7 @@ _ROOMS = {
     "Auc": "figures_of_merit",
     "BackgroundRejection": "figures_of_merit",
     "Custom": "figures_of_merit",
+    "CutFigure": "figures_of_merit",
     "FigureOfMerit": "figures_of_merit",
     "FixedBackgroundEfficiency": "working_points",
     "FixedPurity": "working_points",

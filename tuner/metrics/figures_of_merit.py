@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -116,23 +117,63 @@ class SignalEfficiency:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Significance:
-    """Asimov significance of the best cut, smoothed over its neighbours (arXiv:1007.1727)."""
+class CutFigure(ABC):
+    """A figure of one cut on the score. The best cut is looked for on validation and frozen for test."""
 
     s: float
     """Signal events that are expected before the cut; the signal's weights are scaled to it."""
     b: float
     """Background events that are expected before the cut; the background's weights are scaled to it."""
+
+    def __post_init__(self) -> None:
+        _check(type(self).__name__, _positive("s", self.s), _positive("b", self.b))
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """Short name for tables and axes."""
+
+    @abstractmethod
+    def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the figure for s signal and b background events above the cut, both [k]."""
+
+    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the figure of the best cut, smoothed; raise `EventsError` for fewer than 25 background events."""
+        scan = self.scan(labels, scores, weights)
+        return float(scan.smoothed[scan.best])
+
+    def scan(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> CutScan:
+        """Return the figure of every cut with at least 25 background events above it."""
+        from tuner.metrics.cut_scan import scan_cuts
+
+        return scan_cuts(labels, scores, weights, s=self.s, b=self.b, significance=self.expect)
+
+    def choose(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the threshold of the best cut, smoothed; raise `EventsError` for fewer than 25 background events."""
+        scan = self.scan(labels, scores, weights)
+        return float(scan.thresholds[scan.best])
+
+    def at(self, threshold: float, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the figure of the cut "score >= threshold", whatever lies above it."""
+        import numpy as np
+
+        from tuner.metrics.at_threshold import count_confusion
+
+        confusion = count_confusion(labels, scores, threshold, weights)
+        s, b = np.array([self.s * confusion.sensitivity]), np.array([self.b * (1 - confusion.specificity)])
+        return float(self.expect(s, b)[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Significance(CutFigure):
+    """Asimov significance of the best cut, smoothed over its neighbours (arXiv:1007.1727)."""
+
     relative_systematic: float = 0.0
     """Uncertainty of the background above the cut, as a share of it."""
 
     def __post_init__(self) -> None:
-        _check(
-            "Significance",
-            *_positive("s", self.s),
-            *_positive("b", self.b),
-            *_positive("relative_systematic", self.relative_systematic, or_zero=True),
-        )
+        systematic = _positive("relative_systematic", self.relative_systematic, or_zero=True)
+        _check("Significance", _positive("s", self.s), _positive("b", self.b), systematic)
 
     @property
     def name(self) -> str:
@@ -140,60 +181,33 @@ class Significance:
         systematic = f", sigma_b/b={self.relative_systematic:g}" if self.relative_systematic else ""
         return f"significance, s={self.s:g}, b={self.b:g}{systematic}"
 
-    def scan(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> CutScan:
-        """Return the significance of every cut with at least 25 background events above it."""
-        from tuner.metrics.cut_scan import scan_cuts
+    def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the Asimov significance of s over b, both [k]."""
         from tuner.metrics.significance import asimov_significance
 
-        def evaluate(s: np.ndarray, b: np.ndarray) -> np.ndarray:
-            return asimov_significance(s, b, self.relative_systematic * b)
-
-        return scan_cuts(labels, scores, weights, s=self.s, b=self.b, significance=evaluate)
-
-    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Return the largest smoothed significance; raise `EventsError` for fewer than 25 background events."""
-        scan = self.scan(labels, scores, weights)
-        return float(scan.smoothed[scan.best])
+        return asimov_significance(s, b, self.relative_systematic * b)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ams:
+class Ams(CutFigure):
     """Approximate median significance of the best cut, smoothed over its neighbours (HiggsML challenge)."""
 
-    s: float
-    """Signal events that are expected before the cut; the signal's weights are scaled to it."""
-    b: float
-    """Background events that are expected before the cut; the background's weights are scaled to it."""
     b_reg: float = 10.0
     """Added to the background, so that hardly any is no advantage."""
 
     def __post_init__(self) -> None:
-        _check(
-            "Ams",
-            *_positive("s", self.s),
-            *_positive("b", self.b),
-            *_positive("b_reg", self.b_reg, or_zero=True),
-        )
+        _check("Ams", _positive("s", self.s), _positive("b", self.b), _positive("b_reg", self.b_reg, or_zero=True))
 
     @property
     def name(self) -> str:
         """Short name for tables and axes."""
         return f"AMS, s={self.s:g}, b={self.b:g}"
 
-    def scan(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> CutScan:
-        """Return the AMS of every cut with at least 25 background events above it."""
-        from tuner.metrics.cut_scan import scan_cuts
+    def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Return the approximate median significance of s over b, both [k]."""
         from tuner.metrics.significance import approximate_median_significance
 
-        def evaluate(s: np.ndarray, b: np.ndarray) -> np.ndarray:
-            return approximate_median_significance(s, b, self.b_reg)
-
-        return scan_cuts(labels, scores, weights, s=self.s, b=self.b, significance=evaluate)
-
-    def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Return the largest smoothed AMS; raise `EventsError` for fewer than 25 background events."""
-        scan = self.scan(labels, scores, weights)
-        return float(scan.smoothed[scan.best])
+        return approximate_median_significance(s, b, self.b_reg)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,7 +236,7 @@ class Custom:
     """Short name for tables and axes."""
 
     def __post_init__(self) -> None:
-        _check("Custom", *([] if callable(self.function) else [f"`function` must be one, but is {self.function!r}."]))
+        _check("Custom", "" if callable(self.function) else f"`function` must be one, but is {self.function!r}.")
 
     def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Return the user's figure."""
@@ -237,6 +251,6 @@ def _share(name: str, value: float) -> str:
     return "" if 0 < value <= 1 else f"`{name}` must be above 0 and at most 1, but is {value!r}."
 
 
-def _positive(name: str, value: float, *, or_zero: bool = False) -> list[str]:
+def _positive(name: str, value: float, *, or_zero: bool = False) -> str:
     holds = 0 <= value < float("inf") if or_zero else 0 < value < float("inf")
-    return [] if holds else [f"`{name}` must be {'at least' if or_zero else 'above'} 0 and finite, but is {value!r}."]
+    return "" if holds else f"`{name}` must be {'at least' if or_zero else 'above'} 0 and finite, but is {value!r}."

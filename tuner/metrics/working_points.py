@@ -145,8 +145,7 @@ class LargestSignificance:
 
     def choose(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Return the threshold; raise `EventsError` for fewer than 25 background events."""
-        scan = self._figure().scan(labels, scores, weights)
-        return float(scan.thresholds[scan.best])
+        return self._figure().choose(labels, scores, weights)
 
     def _figure(self) -> Significance:
         return Significance(s=self.s, b=self.b, relative_systematic=self.relative_systematic)
