@@ -1,6 +1,7 @@
 """Every format gives the same events, reads only what is wanted, and names what is wrong with a file."""
 
 import gzip
+import sys
 
 import h5py
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 import uproot
 
-from tuner.errors import EventsError
+from tuner.errors import EventsError, MissingPackage
 from tuner.problem import Problem
 from tuner.read import File, read_events
 from tuner.read.sources import SelectiveSource
@@ -232,3 +233,11 @@ def test_a_table_may_be_wide(tmp_path, make_problem, make_events):
     wide = pd.DataFrame(rng.normal(size=(50, 300)), columns=[f"x{i}" for i in range(300)])
     table = pd.concat([make_events(50), wide], axis=1)
     assert len(read_events(make_problem(table)).features) == 302
+
+
+@pytest.mark.parametrize(("name", "package", "extra"), [("e.root", "uproot", "root"), ("e.h5", "h5py", "hdf5")])
+def test_a_missing_package_names_its_extra(tmp_path, make_problem, monkeypatch, name, package, extra):
+    (tmp_path / name).touch()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackage, match=rf'pip install "signal-tuner\[{extra}\]"'):
+        read_events(make_problem(events=tmp_path / name))
