@@ -8,6 +8,7 @@ from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.metrics.measurement import Measurement
 from tuner.problem import Ballpark
 from tuner.report.page import Highlight
+from tuner.report.searching import name_network
 from tuner.report.writing import DASH, write_count, write_duration, write_measurement, write_number, write_share
 from tuner.tune.search import Search, TrialRecord
 
@@ -77,12 +78,10 @@ def _answer_without_winner(search: Search) -> str:
 
 
 def _tell_winner(search: Search, winner: TrialRecord, part: PartEvaluation, validation: PartEvaluation | None) -> str:
-    size = f", {write_count(winner.n_parameters, 'parameter')}" if winner.n_parameters else ""
-    who = f"Trial {winner.number} of {len(search.trials)} (a network{size})" if size else f"Trial {winner.number}"
-    told = f"{who} has won"
+    told = f"Trial {winner.number} of {len(search.trials)} has won: {name_network(search, winner)}"
     if AUC in part.measurements:
         value, interval = write_measurement(part.measurements[AUC])
-        told += f" with AUC {value} on {part.part} (68 % interval {interval})"
+        told += f", with AUC {value} on {part.part} (68 % interval {interval})"
     if part.part == "test" and validation is not None and AUC in validation.measurements:
         told += f"; on validation, by which it was chosen, {write_measurement(validation.measurements[AUC])[0]}"
     if SHARE in part.measurements:
@@ -96,7 +95,7 @@ def _compare(auc: Measurement, ballparks: tuple[Ballpark, ...]) -> str:
     for ballpark in sorted(ballparks, key=lambda b: -b.auc):
         place = "above" if auc.low > ballpark.auc else "below" if auc.high < ballpark.auc else "level with"
         groups[place].append(f"{ballpark.name} ({ballpark.auc:.4g})")
-    told = [f"{place} {' and '.join(names[:2])}" for place, names in groups.items() if names]
+    told = [f"{place} {' and '.join(names[:3])}" for place, names in groups.items() if names]
     return f"That is {', and '.join(told)}."
 
 

@@ -13,9 +13,9 @@ from tuner.explore.step import explore_events
 from tuner.prepare.splits import Part
 from tuner.problem import Problem
 from tuner.read.step import read_events
-from tuner.report.page import Block, Facts, Notice, Picture, Section, Table, Text
-from tuner.report.pictures import render_png
-from tuner.report.writing import list_settings, write_number, write_share, write_value
+from tuner.report.page import Block, Facts, Notice, Section, Table, Text
+from tuner.report.pictures import keep_picture
+from tuner.report.writing import list_settings, write_count, write_number, write_share, write_value
 from tuner.tune.search import Search
 
 DRAWN_FEATURES = 24
@@ -77,33 +77,31 @@ def write_exploration(search: Search) -> Section:
         return Section(
             number="2", name="Visualize", title="The features", blocks=[Notice(f"Not to be read now. {error}")]
         )
-    exploration.save(search.folder.figures)
     features = exploration.features
     shown = replace(
         exploration,
         features=features.head(DRAWN_FEATURES),
         histograms=tuple(h for h in exploration.histograms if h.name in features.index[:DRAWN_FEATURES]),
     )
-    best = features.index[0]
+    few = len(features) <= DRAWN_FEATURES
     blocks: list[Block] = [
-        Picture(
-            png=render_png(draw_features(shown, n_columns=min(3, len(shown.histograms)))),
+        keep_picture(
+            search,
+            draw_features(shown, n_columns=min(3, len(shown.histograms))),
+            "features",
             title="Each feature, signal over background, both of area 1; the most telling first."
-            + (f" The first {DRAWN_FEATURES} of {len(features)}." if len(features) > DRAWN_FEATURES else ""),
-            alt=f"Histograms of {len(shown.histograms)} features. {best} tells most by itself, separation "
+            + ("" if few else f" The first {DRAWN_FEATURES} of {len(features)}."),
+            alt=f"Histograms of {len(shown.histograms)} features. {features.index[0]} tells most by itself, separation "
             f"{features['separation'].iloc[0]:.3f}; {features.index[-1]} least, {features['separation'].iloc[-1]:.3f}.",
         ),
         _list_features(features),
         *(Notice(warning) for warning in exploration.warnings),
     ]
-    if 1 < len(shown.histograms) <= DRAWN_FEATURES:
-        correlated = Picture(
-            png=render_png(draw_correlations(exploration)),
-            title="How features go together: weighted correlations, in per cent.",
-            alt="Matrices of correlations between the features, one for signal and one for background.",
-        )
-        blocks.insert(2, correlated)
-    return Section(number="2", name="Visualize", title=f"{len(features)} features", blocks=blocks)
+    if few and len(features) > 1:
+        title = "How features go together: weighted correlations, in per cent."
+        alt = "Matrices of correlations between the features, one for signal and one for background."
+        blocks.append(keep_picture(search, draw_correlations(exploration), "correlations", title=title, alt=alt))
+    return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
 
 
 def _list_features(features: pd.DataFrame) -> Table:

@@ -17,7 +17,7 @@ def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture]) -> Sec
     parts = evaluation.parts
     names = dict.fromkeys(name for part in parts for name in part.measurements)
     head = ["Figure", *(cell for part in parts for cell in (_name_part(part), "68 % interval"))]
-    rows = [(name.replace("_", " "), *(cell for part in parts for cell in _write_cells(part, name))) for name in names]
+    rows = [(name, *(cell for part in parts for cell in _write_cells(part, name))) for name in names]
     events = [
         (
             _name_part(part),

@@ -90,6 +90,7 @@ class Picture:
 
 
 _NUMBER = re.compile("$|[-+±<>]? ?\\d[\\d,.]*([eE][-+]?\\d+)?\\b|[\N{EN DASH}∞]$|-∞$")
+_PER_CENT = re.compile(r"(?<=\d) %")
 
 Block = Text | Notice | Code | Facts | Table | Picture
 
@@ -145,8 +146,14 @@ def render_page(page: Page) -> str:
         loader=PackageLoader("tuner.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_hold_together,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     style = (files("tuner.report") / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.jinja").render(page=page, style=style)
+
+
+def _hold_together(value: object) -> object:
+    """Keep a number and its sign of per cent on one line; what is markup already stays as it is."""
+    return _PER_CENT.sub("\N{NO-BREAK SPACE}%", value) if type(value) is str else value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -22,17 +24,18 @@ from tuner.figures import (
 )
 from tuner.predict.step import score_part
 from tuner.report.page import Picture
+from tuner.run_folder import write_atomically
 from tuner.tune.search import Search
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH = 1720
-"""Pixels of a figure, at most: two for each of the page's."""
+DPI = 160
+"""Pixels to an inch: two for each of the page's."""
 LEAST_COMPLETE = 4
 """Complete trials below which importances would be noise."""
 MOST_PARAMETERS = 8
-"""Axes of the parallel coordinates."""
+"""Parameters that are drawn, the most important first."""
 MOST_TRAIN_EVENTS = 200_000
 """Events of the training part whose scores are drawn."""
 
@@ -51,14 +54,14 @@ def draw_search_pictures(search: Search) -> list[Picture]:
         drawings["learning_curves"] = draw_learning_curves(curves, states, winner.number if winner else None)
     importances = measure_importances(search)
     if importances:
-        drawings["importances"] = draw_importances(importances)
+        drawings["importances"] = draw_importances(importances, most=MOST_PARAMETERS)
     names = list(importances) or list(table.columns.drop(["number", "state", "value"]))
     varying = [name for name in names if len(set(table[name].dropna().astype(str))) > 1]
     if varying:
         drawings["parallel_coordinates"] = draw_parallel_coordinates(
             table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search)
         )
-    return [_keep(search, drawing, name) for name, drawing in drawings.items()]
+    return _keep(search, drawings)
 
 
 def draw_evaluation_pictures(search: Search, evaluation: Evaluation) -> list[Picture]:
@@ -82,31 +85,38 @@ def draw_evaluation_pictures(search: Search, evaluation: Evaluation) -> list[Pic
         "roc": draw_roc(*of_part, part=name, optimum=optimum, threshold=threshold),
         "scores": draw_scores(*of_part, part=name, threshold=threshold, train=_score_train(search, evaluation.winner)),
     }
-    return [_keep(search, drawing, key) for key, drawing in drawings.items()]
+    return _keep(search, drawings)
 
 
 def measure_importances(search: Search) -> dict[str, float]:
     """Return each parameter's share of the variance of the value, largest first; empty where too few are complete."""
     if sum(trial.state == "complete" for trial in search.trials) < LEAST_COMPLETE:
         return {}
-    try:
-        found = optuna.importance.get_param_importances(search.optuna_study)
-    except (ValueError, RuntimeError):  # all values are equal, or no parameter is common to the trials
-        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that parameters of few trials are told less well
+        try:
+            found = optuna.importance.get_param_importances(search.optuna_study)
+        except (ValueError, RuntimeError):  # all values are equal, or no parameter is common to the trials
+            return {}
     return {name: share for name, share in found.items() if np.isfinite(share)}
 
 
-def render_png(figure: Figure) -> bytes:
-    """Return a figure as PNG, sharp on a page: at most `WIDTH` pixels wide and 200 an inch."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=min(200, WIDTH / figure.get_figwidth()), facecolor="white")
-    return buffer.getvalue()
+def keep_picture(search: Search, figure: Figure, name: str, *, title: str, alt: str) -> Picture:
+    """Write a figure into the run folder as PNG and PDF, and return it for the page."""
+    folder, buffer = search.folder.figures, BytesIO()
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+    figure.set_layout_engine("none")  # it has been laid out: not again for the PDF
+    figure.savefig(folder / f"{name}.pdf", metadata={"Title": title, "CreationDate": None})
+    write_atomically(folder / f"{name}.png", buffer.getvalue())
+    return Picture(png=buffer.getvalue(), title=title, alt=alt)
 
 
-def _keep(search: Search, drawing: Drawing, name: str) -> Picture:
-    """Write a drawing into the run folder, and return it for the page."""
-    drawing.save(search.folder.figures, name)
-    return Picture(png=render_png(drawing.figure), title=f"{drawing.title}.", alt=drawing.alt)
+def _keep(search: Search, drawings: Mapping[str, Drawing]) -> list[Picture]:
+    return [
+        keep_picture(search, drawing.figure, name, title=f"{drawing.title}.", alt=drawing.alt)
+        for name, drawing in drawings.items()
+    ]
 
 
 def _find_logarithmic(search: Search) -> set[str]:

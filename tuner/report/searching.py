@@ -19,16 +19,19 @@ NEAR_EDGE = 0.03
 def write_model(search: Search, winner: TrialRecord) -> tuple[Section, Section]:
     """Return steps 4 and 5: the winner's network and the settings it was trained with."""
     settings = rebuild_settings(search, winner)
-    kind = type(settings.network).__name__.removesuffix("Settings")
-    size = write_count(winner.n_parameters, "parameter") if winner.n_parameters else "unknown size"
-    network = Section(
-        number="4", name="Model", title=f"{kind}, {size}", blocks=[Facts(list_settings(settings.network))]
-    )
+    blocks = [Facts(list_settings(settings.network))]
+    network = Section(number="4", name="Model", title=name_network(search, winner), blocks=blocks)
     ended = f"{winner.epochs} epochs, the best was epoch {winner.best_epoch}"
-    blocks: list[Block] = [Facts([("trained for", ended), *list_settings(settings.training)])]
+    trained: list[Block] = [Facts([("trained for", ended), *list_settings(settings.training)])]
     if winner.best_epoch == search.study.budget.epochs:
-        blocks.append(Notice("The best epoch is the last one of the budget: more epochs may make it better."))
-    return network, Section(number="5", name="Train", title="How the winner was trained", blocks=blocks)
+        trained.append(Notice("The best epoch is the last one of the budget: more epochs may make it better."))
+    return network, Section(number="5", name="Train", title="How the winner was trained", blocks=trained)
+
+
+def name_network(search: Search, trial: TrialRecord) -> str:
+    """Return the kind and size of a trial's network: MLP of 54,017 parameters."""
+    kind = type(rebuild_settings(search, trial).network).__name__.removesuffix("Settings")
+    return f"{kind} of {write_count(trial.n_parameters, 'parameter')}" if trial.n_parameters else kind
 
 
 def write_search(search: Search, pictures: Sequence[Picture], seconds: float | None) -> Section:
