@@ -25,24 +25,25 @@ def draw_parallel_coordinates(
     *,
     parameters: Sequence[str] | None = None,
     logarithmic: Collection[str] | None = None,
+    best: int | None = None,
+    most: int = 12,
     figure_name: str = "validation AUC",
 ) -> Drawing:
-    """Draw a line per trial that has a value, the best on top.
+    """Draw a line per trial that has a value, the higher the darker, one highlighted.
 
-    trials: number, state, value, then parameters, as `tabulate_trials` returns them. parameters: which, in order;
-    None: all that vary. logarithmic: which have logarithmic axes; None: those above 0 that span two decades. A trial
-    that lacks a parameter passes below its axis.
+    trials: number, state, value, then parameters, as `tabulate_trials` returns them. parameters: which, the most
+    important first; None: those that most trials have. The first `most` that vary are drawn. logarithmic: which have
+    logarithmic axes; None: those above 0 that span two decades. best: number of the trial to be highlighted; None:
+    the complete one with the largest value. A trial that lacks a parameter passes below its axis.
     """
     table = trials[trials["value"].notna()].sort_values("value", ignore_index=True)
-    names = list(parameters or table.columns.drop(["number", "state", "value"]))
-    axes_of = [
-        _Axis.of(str(name), table[name], logarithmic)
-        for name in names
-        if table[name].dropna().astype(str).unique().size > 1
-    ]
+    varied = [n for n in parameters or _rank_by_use(table) if table[n].dropna().astype(str).unique().size > 1]
+    axes_of = [_Axis.of(str(name), table[name], logarithmic) for name in varied[:most]]
     figure = start_figure(max(7.0, 2.2 + 1.15 * len(axes_of)), 5.0)
     axes = figure.subplots()
     title = f"Parameters of {len(table)} trials"
+    if len(varied) > most:
+        title += f", {most} of {len(varied)} that vary"
     headline(figure, title)
     if not axes_of or table.empty:
         axes.axis("off")
@@ -51,7 +52,8 @@ def draw_parallel_coordinates(
     heights = np.column_stack([axis.heights for axis in axes_of])
     low = float(table["value"].quantile(0.2))
     normalise = Normalize(low, max(float(table["value"].iloc[-1]), low + 1e-9), clip=True)
-    _draw_lines(axes, table, heights, normalise)
+    highlighted = _find_highlighted(table, best)
+    _draw_lines(axes, table, heights, normalise, highlighted)
     for place, axis in enumerate(axes_of):
         axis.draw(axes, place)
     axes.set(xlim=(-0.3, len(axes_of) - 0.45), ylim=(-0.2, 1.06))
@@ -60,9 +62,9 @@ def draw_parallel_coordinates(
     bar.set_label(f"{figure_name} (weighted events)", fontsize=10, color=INK)
     bar.ax.tick_params(labelsize=9, labelcolor=INK)
     bar.outline.set_visible(False)
-    top = table.iloc[-1]
+    top = table.iloc[highlighted]
     told = ", ".join(f"{axis.name} = {_tell(top[axis.name])}" for axis in axes_of if not pd.isna(top[axis.name]))
-    return Drawing(figure, table, title, f"{title}. Best is trial {top['number']} ({top['value']:.4f}): {told}.")
+    return Drawing(figure, table, title, f"{title}. Highlighted is trial {top['number']} ({top['value']:.4f}): {told}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +100,10 @@ class _Axis:
         for height, text in (*self.ticks, *([(NOT_USED, "not used")] if self.partial else [])):
             axes.plot([place - 0.03, place], [height, height], color=INK, linewidth=1.0, zorder=4)
             axes.text(place - 0.05, height, text, bbox=halo, **label)
-        axes.text(place, 1.05, self.name.replace(".", ".\n", 1), ha="center", va="bottom", fontsize=8.5, color=INK)
+        axes.text(place, 1.05, self.name.replace(".", ".\n"), ha="center", va="bottom", fontsize=8.5, color=INK)
 
 
-def _draw_lines(axes: Axes, table: pd.DataFrame, heights: np.ndarray, normalise: Normalize) -> None:
+def _draw_lines(axes: Axes, table: pd.DataFrame, heights: np.ndarray, normalise: Normalize, highlighted: int) -> None:
     """Draw trials from the worst to the best, so that the best lie on top."""
     colours = COLOURS(normalise(table["value"].to_numpy()))
     places = np.arange(heights.shape[1])
@@ -111,7 +113,19 @@ def _draw_lines(axes: Axes, table: pd.DataFrame, heights: np.ndarray, normalise:
         axes.plot(
             places, line + jitter[row], color=colour, linewidth=0.8 if pruned else 1.3, alpha=0.35 if pruned else 0.75
         )
-    axes.plot(places, heights[-1], color=GOOD, linewidth=2.8, marker="o", markersize=4, zorder=5)
+    axes.plot(places, heights[highlighted], color=GOOD, linewidth=2.8, marker="o", markersize=4, zorder=5)
+
+
+def _rank_by_use(table: pd.DataFrame) -> list[str]:
+    """Return the parameters, those first that more trials have; of equals in their order."""
+    parameters = table.drop(columns=["number", "state", "value"])
+    return list(parameters.notna().sum().sort_values(ascending=False, kind="stable").index)
+
+
+def _find_highlighted(table: pd.DataFrame, best: int | None) -> int:
+    """Return the row of the trial `best`, or of the best complete one, or the last of all; values rise."""
+    chosen = table["state"] == "complete" if best is None else table["number"] == best
+    return int(np.flatnonzero(chosen)[-1]) if chosen.any() else len(table) - 1
 
 
 def _place_choices(values: pd.Series) -> tuple[np.ndarray, tuple[tuple[float, str], ...]]:
