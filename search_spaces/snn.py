@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STRUCTURE = ("snn.n_layers", "snn.width", *(f"snn.{name}" for name in optimizer.STRUCTURE))
 
 WARM_STARTS: tuple[dict[str, Any], ...] = (
-    {
+    {  # measured on MAGIC: test AUC .932 in 30 epochs
         "snn.n_layers": 4,
         "snn.width": 256,
         "snn.dropout.on": False,
