@@ -76,9 +76,14 @@ def make_page() -> Page:
 
 
 @pytest.fixture(scope="session")
-def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample_page() -> Page:
+    return make_page()
+
+
+@pytest.fixture(scope="session")
+def hostile_page(sample_page: Page, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_page(make_page()), encoding="utf-8")
+    path.write_text(render_page(sample_page), encoding="utf-8")
     return path
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from tuner.report.page import Picture, Table
+from tuner.report.page import Picture, Table, render_page
 
 
 def test_all_text_is_escaped(hostile_page):
@@ -42,3 +43,16 @@ def test_a_picture_has_two_pixels_for_one():
     Figure(figsize=(3, 2), dpi=100).savefig(buffer, format="png")
     picture = Picture(png=buffer.getvalue(), title="t", alt="a")
     assert (picture.width, picture.height) == (150, 100)
+
+
+def test_backticks_become_code_and_signs_stay_with_their_numbers(sample_page):
+    page = replace(sample_page, notices=["Use `a < b`, 68 % of it"], answer=["0.9 (± 0.1)"], sections=[])
+    html = render_page(page)
+    assert "Use <code>a &lt; b</code>, 68\N{NO-BREAK SPACE}% of it" in html
+    assert "0.9 (±\N{NO-BREAK SPACE}0.1)" in html
+
+
+def test_a_caption_does_not_say_the_title_again():
+    picture = Picture(png=b"", title="ROC curve.", alt="ROC curve. AUC 0.93.")
+    assert picture.caption == "AUC 0.93."
+    assert replace(picture, alt="ROC curve.").caption == "ROC curve."

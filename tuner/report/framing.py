@@ -72,11 +72,11 @@ def write_data(search: Search) -> Section:
 def write_exploration(search: Search) -> Section:
     """Return step 2: each feature as it was read. The events are read again; a notice where that is not possible."""
     try:
-        exploration = explore_events(read_events(search.study.problem))
+        events = read_events(search.study.problem)
     except EventsError as error:
-        return Section(
-            number="2", name="Visualize", title="The features", blocks=[Notice(f"Not to be read now. {error}")]
-        )
+        told = [Notice(f"The events cannot be read now. {error}")]
+        return Section(number="2", name="Visualize", title="The features", blocks=told)
+    exploration = explore_events(events)
     features = exploration.features
     shown = replace(
         exploration,
@@ -97,6 +97,10 @@ def write_exploration(search: Search) -> Section:
         _list_features(features),
         *(Notice(warning) for warning in exploration.warnings),
     ]
+    if events.digest != search.splits.events_digest:
+        blocks.insert(
+            0, Notice("The events have changed since the search: what is shown here is not what it learned from.")
+        )
     if few and len(features) > 1:
         title = "How features go together: weighted correlations, in per cent."
         alt = "Matrices of correlations between the features, one for signal and one for background."

@@ -10,6 +10,8 @@ from datetime import datetime
 from importlib.resources import files
 from typing import ClassVar
 
+from markupsafe import Markup, escape
+
 
 @dataclass(frozen=True)
 class Text:
@@ -71,7 +73,12 @@ class Picture:
     png: bytes
     title: str
     alt: str
-    """What a person sees in it who does not see it."""
+    """What a person who cannot see it should know. May begin with the title."""
+
+    @property
+    def caption(self) -> str:
+        """What the figure tells, without the title where that begins it."""
+        return self.alt.removeprefix(self.title).strip() or self.title
 
     @property
     def source(self) -> str:
@@ -90,7 +97,8 @@ class Picture:
 
 
 _NUMBER = re.compile("$|[-+±<>]? ?\\d[\\d,.]*([eE][-+]?\\d+)?\\b|[\N{EN DASH}∞]$|-∞$")
-_PER_CENT = re.compile(r"(?<=\d) %")
+_SIGN = re.compile(r"(?<=\d) (?=%)|(?<=±) (?=\d)")
+_CODE = re.compile(r"`([^`]+)`")
 
 Block = Text | Notice | Code | Facts | Table | Picture
 
@@ -150,10 +158,16 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["mark_code"] = _mark_code
     style = (files("tuner.report") / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.jinja").render(page=page, style=style)
 
 
 def _hold_together(value: object) -> object:
-    """Keep a number and its sign of per cent on one line; what is markup already stays as it is."""
-    return _PER_CENT.sub("\N{NO-BREAK SPACE}%", value) if type(value) is str else value
+    """Keep a number and its sign on one line; what is markup already stays as it is."""
+    return _SIGN.sub("\N{NO-BREAK SPACE}", value) if type(value) is str else value
+
+
+def _mark_code(text: str) -> Markup:
+    """Escape a text, and set what stands between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(_hold_together(text)))))
