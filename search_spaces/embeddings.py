@@ -28,10 +28,10 @@ def suggest(trial: Trial, prefix: str, *, kinds: Sequence[str] = ("none", "perio
     kind = trial.suggest_categorical(f"{prefix}.embedding", list(kinds))
     if kind == "periodic":
         return models.PeriodicSettings(
-            # 16-96 and 16-32 in arXiv:2410.24210; fewer cost less on a CPU and do as well on MAGIC.
+            # 16-96 and 16-32 in arXiv:2410.24210; fewer cost less on a CPU.
             n_frequencies=trial.suggest_categorical(f"{prefix}.periodic.n_frequencies", [8, 16, 32]),
             d_embedding=trial.suggest_categorical(f"{prefix}.periodic.d_embedding", [8, 16]),
-            # [.01, 10] in arXiv:2410.24210; from .5 up, networks only learn their events by heart on MAGIC.
+            # [.01, 10] in arXiv:2410.24210; on MAGIC .5 is too much already: it learns the events by heart.
             scale=trial.suggest_float(f"{prefix}.periodic.scale", 0.01, 1.0, log=True),
         )
     if kind == "piecewise":

@@ -38,7 +38,7 @@ WARM_STARTS: tuple[dict[str, Any], ...] = (
 
 @search_space(structure=STRUCTURE, warm_starts=WARM_STARTS)
 def suggest(trial: Trial) -> Settings:
-    """Sample an FT-Transformer and how it is trained. Ranges as in arXiv:2106.11959, table 13, but for what is said."""
+    """Sample an FT-Transformer and how it is trained. Ranges as in arXiv:2106.11959, but for what is said."""
     network = models.FTTransformerSettings(
         n_blocks=trial.suggest_int("ft_transformer.n_blocks", 1, 4),
         d_token=trial.suggest_categorical("ft_transformer.d_token", [32, 64, 128, 192, 256]),  # 64-512 there

@@ -37,7 +37,7 @@ WARM_STARTS: tuple[dict[str, Any], ...] = (
 
 @search_space(structure=STRUCTURE, warm_starts=WARM_STARTS)
 def suggest(trial: Trial) -> Settings:
-    """Sample a ResNet and how it is trained. Ranges are those of arXiv:2106.11959, table 15, but for what is said."""
+    """Sample a ResNet and how it is trained. Ranges are those of arXiv:2106.11959, but for what is said."""
     network = models.ResNetSettings(
         n_blocks=trial.suggest_int("resnet.n_blocks", 1, 4),  # 1-8 there
         d_block=trial.suggest_categorical("resnet.d_block", [64, 128, 192, 256]),  # 64-512 there
@@ -45,6 +45,6 @@ def suggest(trial: Trial) -> Settings:
         hidden_dropout=trial.suggest_float("resnet.hidden_dropout", 0.0, 0.5),
         residual_dropout=suggest_or_zero(trial, "resnet.residual_dropout", 0.0, 0.5),
     )
-    # [1e-5, 1e-2] there, without a limit to the epochs; below 1e-4, 30 of them are not enough.
+    # [1e-5, 1e-2] there, without a limit to the epochs.
     training = optimizer.suggest(trial, "resnet", lr=(1e-4, 1e-2), weight_decay=(1e-6, 1e-1))
     return Settings(network=network, training=training)

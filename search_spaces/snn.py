@@ -29,7 +29,7 @@ WARM_STARTS: tuple[dict[str, Any], ...] = (
 
 @search_space(structure=STRUCTURE, warm_starts=WARM_STARTS)
 def suggest(trial: Trial) -> Settings:
-    """Sample an SNN and how it is trained. Ranges as in arXiv:2106.11959, table 17, but for what is said."""
+    """Sample an SNN and how it is trained. Ranges as in arXiv:2106.11959, but for what is said."""
     width = trial.suggest_categorical("snn.width", [64, 128, 256, 512])  # 1-512 there
     network = models.SNNSettings(
         widths=(width,) * trial.suggest_int("snn.n_layers", 2, 8),  # 2-16 there

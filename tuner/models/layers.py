@@ -102,7 +102,7 @@ def rest_dropout(network: nn.Module, buffers: Mapping[str, Tensor]) -> None:
 def find_decayed(network: nn.Module) -> frozenset[str]:
     """Return the names of the parameters that weight decay is for: matrices.
 
-    Biases and norms are not, nor what turns a feature into a vector (arXiv:2106.11959, appendix E.6), though there
+    Biases and norms are not, nor what turns a feature into a vector (as in arXiv:2106.11959), though there
     is one for each feature and they look like matrices.
     """
     return frozenset(
