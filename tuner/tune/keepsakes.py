@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import torch
-from optuna.trial import TrialState
+from optuna.trial import Trial, TrialState
 from torch import Tensor
 
 from tuner.figures import draw_trial
@@ -67,10 +67,24 @@ class Keepsakes:
         figures = {t.number: t.user_attrs.get("tuner:figure", -np.inf) for t in trials}
         for number in sorted(figures, key=lambda n: figures[n], reverse=True)[MOST_CHECKPOINTS:]:
             self.search.checkpoint_path(number).unlink(missing_ok=True)
-        self.search.resume_path(member.name).unlink(missing_ok=True)
 
-    def finish_log(self, log: TrialLog, member: Member, summary: Mapping[str, Any], scores: np.ndarray) -> None:
-        """Draw a complete trial's pictures, give them to Optuna Dashboard and to its log, and end the log.
+    def announce_picture(self, trial: Trial) -> Path:
+        """Give Optuna's artifact store, which Optuna Dashboard shows, the place of a trial's picture; return it.
+
+        Optuna takes artifacts of running trials only, and drawing would hold up the training: an empty file is given
+        now and filled by `finish_log`.
+        """
+        empty = self.search.folder.trials / f"trial_{trial.number:05d}.png"
+        write_atomically(empty, b"")
+        self.search.folder.artifacts.mkdir(parents=True, exist_ok=True)
+        store = optuna.artifacts.FileSystemArtifactStore(str(self.search.folder.artifacts))
+        name = optuna.artifacts.upload_artifact(artifact_store=store, file_path=str(empty), study_or_trial=trial)
+        return self.search.folder.artifacts / name
+
+    def finish_log(
+        self, log: TrialLog, member: Member, summary: Mapping[str, Any], *, scores: np.ndarray, artifact: Path
+    ) -> None:
+        """Draw a complete trial's picture, give it to Optuna Dashboard and to its log, and end the log.
 
         All of it happens on a thread of its own, one trial after the other: training goes on.
         """
@@ -79,10 +93,13 @@ class Keepsakes:
         def finish() -> None:
             pictures: dict[str, Path] = {}
             try:
-                pictures = self._draw(member.name, curve, scores)
-                self._upload(member.name, pictures)
-            except Exception as error:  # pictures are no reason to lose a sweep
-                logger.warning("The pictures of trial %d could not be made: %s", member.name, error)
+                drawing = draw_trial(member.name, curve, self.labels, scores, self.weights)
+                pictures["validation"] = self.search.folder.trials / f"trial_{member.name:05d}.png"
+                image = drawing.png_bytes(dpi=DPI)
+                for path in (artifact, pictures["validation"]):
+                    write_atomically(path, image)
+            except Exception as error:  # a picture is no reason to lose a sweep
+                logger.warning("The picture of trial %d could not be made: %s", member.name, error)
             log.finish("complete", summary=summary, pictures=pictures)
 
         self._pool.submit(finish)
@@ -90,21 +107,3 @@ class Keepsakes:
     def close(self) -> None:
         """Wait until the last pictures are drawn."""
         self._pool.shutdown(wait=True)
-
-    def _draw(self, trial: int, curve: pd.DataFrame, scores: np.ndarray) -> dict[str, Path]:
-        """Write a trial's learning curve and its ROC curve on validation as one PNG."""
-        path = self.search.folder.trials / f"trial_{trial:05d}.png"
-        drawing = draw_trial(trial, curve, self.labels, scores, self.weights)
-        write_atomically(path, drawing.png_bytes(dpi=DPI))
-        return {"validation": path}
-
-    def _upload(self, trial: int, pictures: Mapping[str, Path]) -> None:
-        """Hand a trial's pictures to Optuna's artifact store, which Optuna Dashboard shows."""
-        study = self.search.optuna_study
-        self.search.folder.artifacts.mkdir(parents=True, exist_ok=True)
-        store = optuna.artifacts.FileSystemArtifactStore(str(self.search.folder.artifacts))
-        frozen = study.get_trials(deepcopy=False)[trial]
-        for path in pictures.values():
-            optuna.artifacts.upload_artifact(
-                artifact_store=store, file_path=str(path), study_or_trial=frozen, storage=study._storage
-            )

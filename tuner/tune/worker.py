@@ -247,34 +247,38 @@ class Worker:
         if outcome.state == "interrupted":
             self._give_back(self.running[member.name].asked, outcome.reason, pack.member_state(row))
             self._close(member.name, "interrupted", outcome.reason)
-            return
-        if outcome.state == "failed":
+        elif outcome.state == "failed":
             self._drop(member.name, outcome.reason)
-            return
-        attributes: dict[str, Any] = {
-            BEST_EPOCH: member.best_epoch,
-            EPOCHS: member.age,
-            N_PARAMETERS: pack.n_parameters,
-            PACK: len(pack),
-            REASON: outcome.reason,
-        }
-        trial = self.running[member.name].asked.trial
-        scores = np.empty(0)
-        if outcome.state == "complete":
+        else:
+            attributes = {
+                BEST_EPOCH: member.best_epoch,
+                EPOCHS: member.age,
+                N_PARAMETERS: pack.n_parameters,
+                PACK: len(pack),
+                REASON: outcome.reason,
+            }
+            self._finish(pack, member, row, outcome, attributes)
+
+    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome, attributes: dict[str, Any]) -> None:
+        """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
+        asked = self.running[member.name].asked
+        trial, study = asked.trial, self.asker.optuna_study
+        complete = outcome.state == "complete"
+        if complete:
+            artifact = self.keepsakes.announce_picture(trial)
             scores = pack.best_scores(row)
             attributes[FIGURE] = self.keepsakes.measure(scores, member)
             self.keepsakes.keep_checkpoint(member, pack.best_state(row))
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
-        if outcome.state == "complete":
-            self.asker.optuna_study.tell(trial, member.best)
-        else:
-            self.asker.optuna_study.tell(trial, state=TrialState.PRUNED)
+        study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
+        self.search.resume_path(asked.resumes).unlink(missing_ok=True)
         summary = {k.removeprefix("tuner:"): v for k, v in attributes.items()} | {"validation_auc": member.best}
-        if outcome.state == "complete":
-            self.keepsakes.finish_log(self.running.pop(member.name).log, member, summary, scores)
+        if complete:
+            log = self.running.pop(member.name).log
+            self.keepsakes.finish_log(log, member, summary, scores=scores, artifact=artifact)
         else:
-            self._close(member.name, outcome.state, outcome.reason, summary)
+            self._close(member.name, "pruned", outcome.reason, summary)
 
     def _drop(self, name: int, reason: str) -> None:
         """Tell a trial as failed."""
