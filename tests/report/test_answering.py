@@ -65,10 +65,10 @@ def test_edges_of_ranges_are_told(make_search):
 
 
 def test_the_search_section_tells_states_and_reasons(make_search):
-    section = write_search(make_search(complete=12, pruned=2, failed=1), [], 60.0)
+    section = write_search(make_search(complete=12, pruned=2, failed=1), [], {}, 60.0)
     assert section.title == "15 trials: 12 complete, 2 pruned, 1 failed"
     tables = {block.caption: block for block in section.blocks if block.kind == "table"}
-    best = tables["The 10 best trials, with the parameters in which they differ"]
+    best = tables["The 10 best trials and where they differ most"]
     assert [row[0] for row in best.rows] == [str(n) for n in range(11, 1, -1)]
     assert list(best.head) == ["Trial", "AUC", "Best epoch", "Parameters", "lr"]
     assert tables["Failed trials"].rows == [("14", "the loss is not a number <b>")]
@@ -78,3 +78,12 @@ def test_ranking_prefers_the_earlier_of_equals(make_search):
     trials = make_search(complete=3).trials
     equal = [replace(trial, figure=0.9) for trial in trials]
     assert [trial.number for trial in rank_trials(equal)] == [0, 1, 2]
+
+
+def test_the_best_trials_are_told_apart_by_what_matters_most(make_search):
+    section = write_search(make_search(complete=2), [], {"depth": 0.9, "lr": 0.1}, None)
+    [best] = [block for block in section.blocks if block.kind == "table"]
+    assert list(best.head)[4:] == ["lr"]
+    section = write_search(make_search(complete=1), [], {"lr": 0.9, "depth": 0.1}, None)
+    [best] = [block for block in section.blocks if block.kind == "table"]
+    assert list(best.head)[4:] == ["lr", "depth", "dropout", "width"]

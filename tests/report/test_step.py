@@ -72,6 +72,9 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     assert "tuner predict a.py --folder f new_events.parquet" in page.locator("#predict").inner_text()
     assert "opened once" in page.locator("#evaluate").inner_text()
     assert "not a number <b>" in page.locator("#tune").inner_text()
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 680, "height": 960})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 680
     page.close()
     names = ("roc", "scores", "learning_curves", "optimization_history", "features", "parallel_coordinates")
     assert {f"{name}.{kind}" for name in names for kind in ("png", "pdf")} <= {

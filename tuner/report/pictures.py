@@ -40,7 +40,7 @@ MOST_TRAIN_EVENTS = 200_000
 """Events of the training part whose scores are drawn."""
 
 
-def draw_search_pictures(search: Search) -> list[Picture]:
+def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> list[Picture]:
     """Return history, learning curves, importances and parallel coordinates of a search; those that can be drawn."""
     trials = search.trials
     if not any(trial.value is not None for trial in trials):
@@ -52,7 +52,6 @@ def draw_search_pictures(search: Search) -> list[Picture]:
     drawings = {"optimization_history": draw_optimization_history(table)}
     if any(len(curve) for curve in curves.values()):
         drawings["learning_curves"] = draw_learning_curves(curves, states, winner.number if winner else None)
-    importances = measure_importances(search)
     if importances:
         drawings["importances"] = draw_importances(importances, most=MOST_PARAMETERS)
     names = list(importances) or list(table.columns.drop(["number", "state", "value"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tuner.predict.network import rebuild_settings
 from tuner.report.page import Block, Facts, Notice, Picture, Section, Table
@@ -12,6 +12,7 @@ from tuner.report.writing import DASH, list_settings, write_count, write_duratio
 from tuner.tune.search import Search, TrialRecord
 
 SHOWN_TRIALS = 10
+SHOWN_PARAMETERS = 8
 NEAR_EDGE = 0.03
 """Share of a range that counts as its edge."""
 
@@ -34,10 +35,12 @@ def name_network(search: Search, trial: TrialRecord) -> str:
     return f"{kind} of {write_count(trial.n_parameters, 'parameter')}" if trial.n_parameters else kind
 
 
-def write_search(search: Search, pictures: Sequence[Picture], seconds: float | None) -> Section:
+def write_search(
+    search: Search, pictures: Sequence[Picture], importances: Mapping[str, float], seconds: float | None
+) -> Section:
     """Return step 6: trials by state, the best of them, settings at the edge of their range, failures.
 
-    `seconds`: time in which trials were running.
+    importances: by parameter, the largest first; empty where they are not known. seconds: time in which trials ran.
     """
     trials = search.trials
     states = Counter(trial.state for trial in trials)
@@ -49,7 +52,7 @@ def write_search(search: Search, pictures: Sequence[Picture], seconds: float | N
     ]
     blocks: list[Block] = [Facts(facts), *pictures]
     if best := rank_trials(trials)[:SHOWN_TRIALS]:
-        blocks.append(_list_best(search, best))
+        blocks.append(_list_best(search, best, list(importances)))
     if search.winner is not None:
         blocks += [Notice(text) for text in find_edges(search.winner)]
     if ended := [(str(t.number), t.reason or "no reason was stored") for t in trials if t.state == "failed"]:
@@ -101,10 +104,11 @@ def find_edges(winner: TrialRecord) -> list[str]:
     return told
 
 
-def _list_best(search: Search, best: Sequence[TrialRecord]) -> Table:
-    """Return the best trials, with the parameters in which they differ."""
-    names = dict.fromkeys(name for trial in best for name in trial.params)
+def _list_best(search: Search, best: Sequence[TrialRecord], important: Sequence[str]) -> Table:
+    """Return the best trials, with the parameters in which they differ, the most important first."""
+    names = dict.fromkeys([*important, *(name for trial in best for name in trial.params)])
     differing = [n for n in names if len({repr(trial.params.get(n)) for trial in best}) > 1] or list(names)
+    differing = differing[:SHOWN_PARAMETERS]
     figure = search.study.problem.figure_of_merit.name
     rows = [
         (
@@ -116,5 +120,5 @@ def _list_best(search: Search, best: Sequence[TrialRecord]) -> Table:
         )
         for trial in best
     ]
-    caption = f"The {len(rows)} best trials, with the parameters in which they differ" if len(rows) > 1 else "The trial"
+    caption = f"The {len(rows)} best trials and where they differ most" if len(rows) > 1 else "The only complete trial"
     return Table(caption=caption, head=("Trial", figure, "Best epoch", "Parameters", *differing), rows=rows, marked=0)

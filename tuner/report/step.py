@@ -12,7 +12,7 @@ from tuner.report.answering import answer, highlight
 from tuner.report.framing import write_data, write_exploration, write_frame, write_preparation
 from tuner.report.judging import write_evaluation, write_hand_off, write_reproduction
 from tuner.report.page import Page, Section, render_page
-from tuner.report.pictures import draw_evaluation_pictures, draw_search_pictures
+from tuner.report.pictures import draw_evaluation_pictures, draw_search_pictures, measure_importances
 from tuner.report.searching import write_model, write_search
 from tuner.run_folder import write_atomically
 from tuner.tune.search import Search
@@ -61,7 +61,8 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
     ]
     if (winner := search.winner) is not None:
         sections += write_model(search, winner)
-    sections.append(write_search(search, draw_search_pictures(search), seconds))
+    importances = measure_importances(search)
+    sections.append(write_search(search, draw_search_pictures(search, importances), importances, seconds))
     if evaluation is not None:
         pictures = draw_evaluation_pictures(search, evaluation)
         sections.append(write_evaluation(evaluation, pictures))
