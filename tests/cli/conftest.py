@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,16 +67,21 @@ class Workplace:
         assert "typer" in imported
         return imported & HEAVY
 
-    def start_tuner(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `tuner ...`, to be watched while it runs."""
-        return subprocess.Popen(
+    @contextmanager
+    def start_tuner(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Start `tuner ...`, to be watched while it runs; it does not outlive the context."""
+        with subprocess.Popen(
             [sys.executable, "-u", "-m", "tuner", *arguments],
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
 
 def furnish(folder: Path) -> Workplace:

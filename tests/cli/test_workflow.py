@@ -126,7 +126,7 @@ def test_ctrl_c_once_tells_trials_writes_the_report_and_leaves_the_test_part_clo
     study.write_text(study.read_text().replace("trials=6, epochs=3", "trials=500, epochs=20"))
     with workplace.start_tuner("sweep", "small.py", "--workers", "2", "--tracker", "none") as sweep:
         journal, deadline = workplace.folder / "runs/small/journal.log", time.monotonic() + 120
-        while not journal.exists() or '"state": 1,' not in journal.read_text():  # one is complete
+        while not journal.exists() or '"state":1,' not in journal.read_text():  # one is complete
             assert time.monotonic() < deadline
             assert sweep.poll() is None, sweep.communicate()[1]
             time.sleep(0.2)
