@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuner.evaluate.step import evaluate as evaluate
+    from tuner.models.settings import KNOB as KNOB
     from tuner.predict.export import export as export
     from tuner.predict.step import predict as predict
     from tuner.prepare.preparation import Preparation as Preparation
     from tuner.problem import Ballpark as Ballpark
     from tuner.problem import Problem as Problem
     from tuner.report.step import report as report
-    from tuner.models.settings import KNOB as KNOB
     from tuner.train.settings import Settings as Settings
     from tuner.train.settings import TrainingSettings as TrainingSettings
     from tuner.tune.search import Search as Search

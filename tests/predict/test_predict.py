@@ -77,7 +77,7 @@ def test_the_exported_network_takes_events_as_they_were_read(search, raw, tmp_pa
     assert metadata["trial"] == str(search.winner.number)
     x = raw[features].to_numpy(np.float32)
     assert (x == -999).any()
-    expected = tuner.predict(search, read_events(search.study.problem)).values
+    expected = tuner.predict(search, read_events(search.study.problem)).values  # noqa: PD011 - ours, not pandas
     for n in (1, 7, len(x)):
         (scores,) = session.run(["score"], {"features": x[:n]})
         np.testing.assert_allclose(scores, expected[:n], atol=2e-5)

@@ -92,6 +92,14 @@ def test_the_same_call_again_does_nothing_and_a_larger_budget_goes_on(tmp_path):
     assert len({trial.params["lr"] for trial in more.trials}) == 6
 
 
+def test_an_opened_search_has_the_budget_of_its_last_call(tmp_path):
+    sweep(make_study(trials=2, epochs=2), tmp_path)
+    opened = tuner.open_search(make_study(trials=50, epochs=9), tmp_path)
+    assert (opened.study.budget.trials, opened.study.budget.epochs) == (2, 2)
+    with pytest.raises(SearchError, match=r"must be a search.*tuner sweep"):
+        tuner.open_search(make_study(name="other"), tmp_path)
+
+
 def test_one_worker_finds_the_same_each_time(tmp_path):
     one, other = (sweep(make_study(trials=4), tmp_path / name) for name in ("a", "b"))
     assert [t.params for t in one.trials] == [t.params for t in other.trials]

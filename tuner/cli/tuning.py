@@ -95,12 +95,8 @@ def sweep(
 def work(
     study: StudyArgument,
     *,
-    trials: TrialsOption = None,
-    epochs: EpochsOption = None,
     until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Name, if not the study's.", show_default=False)] = None,
     device: DeviceOption = None,
-    seed: SeedOption = None,
     tracker: TrackerOption = TrackerChoice.WANDB,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
@@ -108,13 +104,12 @@ def work(
 ) -> None:
     """[dim]5-6[/]  One more worker for a running sweep, on any machine that reaches the storage and the folder.
 
-    Give it the options of the sweep. It leaves when the budget of trials is spent, or with Ctrl-C.
+    Budget and seed are those that the sweep was started with. It leaves when the budget is spent, or with Ctrl-C.
     """
-    limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, seed=seed, name=name)
-    from tuner.tune.search import open_search
+    from tuner.cli.opening import open_study_search
     from tuner.tune.worker import work as run_worker
 
-    search = open_search(limited, folder, storage)
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
     used = make_tracker(tracker)
     try:
         run_worker(search, tracker=used, device=device, until=until)
@@ -150,13 +145,11 @@ def limit_study(
     epochs: int | None = None,
     minutes: float | None = None,
     seed: int | None = None,
-    name: str | None = None,
 ) -> Study:
-    """Return the study with what the command line gave in place of its own: how much, from which seed, which name."""
+    """Return the study with what the command line gave in place of its own: how much, and from which seed."""
     budget = study.budget
     return replace(
         study,
-        name=study.name if name is None else name,
         seed=study.seed if seed is None else seed,
         budget=replace(
             budget,

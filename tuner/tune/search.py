@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import SearchError
-from tuner.run_folder import RunFolder
+from tuner.run_folder import RunFolder, read_json
 from tuner.tune.leases import INTERRUPTED, REASON, find_workers
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
@@ -130,8 +130,18 @@ class Search:
 
 
 def open_search(study: Study, folder: str | Path = "runs", storage: str | None = None) -> Search:
-    """Return the search of a study that was started before. Raise `SearchError` where it was not."""
-    search = Search(study, RunFolder(Path(folder) / study.name), storage)
+    """Return the search of a study that was started before. Raise `SearchError` where it was not.
+
+    Its seed and budget are those of the last call of the sweep, which may have been given others than the study
+    file's.
+    """
+    run_folder = RunFolder(Path(folder) / study.name)
+    record = read_json(run_folder.provenance)
+    if record.get("calls"):
+        call = record["calls"][-1]
+        budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
+        study = replace(study, seed=record["seed"], budget=budget)
+    search = Search(study, run_folder, storage)
     _ = search.optuna_study
     return search
 

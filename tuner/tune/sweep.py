@@ -156,10 +156,8 @@ def _open_or_create(search: Search, splits: Splits) -> None:
 
 
 def _name_options(search: Search, folder: str | Path, device: str | None, until: float | None) -> list[str]:
-    """Return the options with which a worker does the same as this call."""
-    budget = search.study.budget
-    options = ["--folder", str(folder), "--trials", str(budget.trials), "--epochs", str(budget.epochs)]
-    options += ["--seed", str(search.study.seed), "--name", search.study.name]
+    """Return the options with which a worker finds this search; its budget and seed it reads in the run folder."""
+    options = ["--folder", str(folder)]
     if search.storage_url is not None:
         options += ["--storage", search.storage_url]
     if device is not None:
