@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     names = dict.fromkeys(name for part in evaluation.parts for name in part.measurements)
     for name in names:
         table.add_row(name, *(_say_measurement(part.measurements.get(name)) for part in evaluation.parts))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     console.print(table)
     console.print("In brackets: 68 % interval.", style="dim")
 
