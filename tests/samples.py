@@ -9,11 +9,12 @@ from tuner.train.data import TrainingData
 from tuner.train.settings import Settings, TrainingSettings
 
 
-def make_data(n=330, d_in=3, seed=0):
+def make_data(n=330, d_in=3, seed=0, dtype=torch.float32):
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(n, d_in, generator=generator)
     labels = (x.sum(1) + torch.randn(n, generator=generator) > 0).float()
     weights = torch.rand(n, generator=generator) + 0.5
+    x, labels, weights = x.to(dtype), labels.to(dtype), weights.to(dtype)
     cut = 2 * n // 3
     return TrainingData(
         x=x[:cut],

@@ -106,10 +106,9 @@ def work(
 
     Budget and seed are those that the sweep was started with. It leaves when the budget is spent, or with Ctrl-C.
     """
-    from tuner.cli.opening import open_study_search
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.tune.worker import work as run_worker
 
-    search = open_study_search(study, folder=folder, storage=storage, events=events)
     used = make_tracker(tracker)
     try:
         run_worker(search, tracker=used, device=device, until=until)

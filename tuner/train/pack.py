@@ -74,6 +74,7 @@ class Pack:
         n_decayed = sum(shape.numel() for name, shape in self.shapes.items() if name in decayed)
         self.flat = torch.zeros(0, self.n_parameters, device=data.device)
         self.best_flat = self.flat.clone()
+        self.smoothing = torch.zeros(0, 1, device=data.device)
         self.buffers = {name: b.new_zeros(0, *b.shape) for name, b in self.network.named_buffers()}
         self.best_buffers = {name: b.clone() for name, b in self.buffers.items()}
         self.optimizer = FlatOptimizer(settings.training.optimizer, self.flat, n_decayed)
@@ -123,6 +124,7 @@ class Pack:
                 self.best_buffers[name][row] = buffer
             self.best_flat[row] = self.flat[row]
         self.optimizer.set_row(row, member.settings.training)
+        self.smoothing[row] = member.settings.training.label_smoothing
         self.members[row] = member
         if member.state is not None:
             self._load_member_state(row, member, member.state)
@@ -155,7 +157,7 @@ class Pack:
         def pick(tensor: Tensor) -> Tensor:
             return torch.cat([tensor, tensor.new_zeros(n_new, *tensor.shape[1:])])[index]
 
-        self.flat, self.best_flat = pick(self.flat), pick(self.best_flat)
+        self.flat, self.best_flat, self.smoothing = pick(self.flat), pick(self.best_flat), pick(self.smoothing)
         self.buffers = {name: pick(buffer) for name, buffer in self.buffers.items()}
         self.best_buffers = {name: pick(buffer) for name, buffer in self.best_buffers.items()}
         self.optimizer.keep(pick)
@@ -219,32 +221,30 @@ class Pack:
         labels, weights = data.labels[rows].view_as(order), data.weights[rows].view_as(order)
         with mixed_precision(data.device):
             logits = self._forward(x, in_dims=0)
-        losses = _weigh_losses(logits, self._smooth(labels), weights).sum(1) / self.batch_size
+        labels = labels * (1 - self.smoothing) + 0.5 * self.smoothing
+        losses = _weigh_losses(logits, labels, weights).sum(1) / self.batch_size
         gradients = torch.autograd.grad(losses.sum(), list(self.views.values()))
         torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=self.gradient)
         self.optimizer.step(self.flat, self.gradient, lr)
         return losses.detach()
-
-    def _smooth(self, labels: Tensor) -> Tensor:
-        """Return labels smoothed by each member's knob."""
-        smoothing = [0.0 if m is None else m.settings.training.label_smoothing for m in self.members]
-        if not any(smoothing):
-            return labels
-        column = labels.new_tensor(smoothing)[:, None]
-        return labels * (1 - column) + 0.5 * column
 
     def _forward(
         self, x: Tensor, in_dims: int | None, parameters: TensorDict | None = None, buffers: TensorDict | None = None
     ) -> Tensor:
         """Return logits [K, n] (or [K, n, k] from an ensemble in training) for x [K, n, d] or, with None, [n, d]."""
 
+        parameters, buffers = parameters or self.views, buffers or self.buffers
+
         def call(parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
             output: Tensor = functional_call(self.network, (parameters, buffers), (x,))
             return output
 
-        packed = torch.vmap(call, in_dims=(0, 0, in_dims), randomness="same")
-        logits: Tensor = packed(parameters or self.views, buffers or self.buffers, x)
-        return logits.float()
+        if len(next(iter(parameters.values()))) == 1:  # alone: any module will do, and vmap's overhead is saved
+            first = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
+            logits = call(*first, x if in_dims is None else x[0])[None]
+        else:
+            logits = torch.vmap(call, in_dims=(0, 0, in_dims), randomness="same")(parameters, buffers, x)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     # Validation.
 

@@ -18,6 +18,10 @@ STEPS = 3
 """Timed steps of each size; the fastest counts."""
 
 
+UNPACKABLE = "the network trains alone but not under torch.vmap"
+"""Begins the reason of a pack size of one that is not chosen for speed."""
+
+
 @dataclass(frozen=True)
 class PackSize:
     """The size chosen for a structure, and the measurement behind it."""
@@ -34,7 +38,8 @@ def choose_pack_size(settings: Settings, data: TrainingData, *, most: int) -> Pa
     """Return the size at which the time per member stops falling by a worthwhile amount.
 
     Sizes 1, 2, 4, ... and `most` members of this structure each take a few steps on events drawn at random.
-    Running out of memory ends the growth, with half of what fitted kept free.
+    Running out of memory ends the growth, with half of what fitted kept free. A network that cannot be packed gets
+    a size of one; one that cannot be trained at all raises what it raises.
     """
     curve: dict[int, float] = {}
     best, reason = 1, f"no more than {most} members are of use"
@@ -48,6 +53,10 @@ def choose_pack_size(settings: Settings, data: TrainingData, *, most: int) -> Pa
             curve[size] = min(pack.time_step() for _ in range(STEPS)) / size
         except torch.OutOfMemoryError:
             return PackSize(max(1, best // 2), curve, f"out of memory with {size} members")
+        except Exception as error:
+            if size == 1:
+                raise
+            return PackSize(1, curve, f"{UNPACKABLE}: {type(error).__name__}: {error}")
         if size > 1 and curve[size] > WORTHWHILE * curve[best]:
             reason = f"{size} members take {curve[size] / curve[best]:.2f} of the time per member of {best}"
             break

@@ -23,7 +23,7 @@ from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device
 from tuner.train.pack import Member, Pack
-from tuner.train.sizing import PackSize, choose_pack_size
+from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
 from tuner.train.train import Answer, Outcome, train_members
 from tuner.tune.asking import Asked, Asker, describe_error
 from tuner.tune.keepsakes import Keepsakes
@@ -128,6 +128,8 @@ class Worker:
     running: dict[int, _Running] = field(default_factory=dict)
     waiting: list[Asked] = field(default_factory=list)
     """Asked for, but of another structure than the pack that is training."""
+    warned: bool = False
+    """Whether it was said that a network cannot be packed."""
 
     def __post_init__(self) -> None:
         self.keepsakes = Keepsakes(self.search)
@@ -182,6 +184,9 @@ class Worker:
             size = choose_pack_size(first.settings, self.data, most=most)
         except Exception:  # the trial itself will fail with this error, and tell it
             return PackSize(1, {}, "could not be measured")
+        if size.reason.startswith(UNPACKABLE) and not self.warned:
+            self.warned = True
+            logger.warning("Trials train one by one, which is slower: %s", size.reason)
         row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
         with self.search.folder.packs.open("a") as file:
             file.write(json.dumps(row) + "\n")

@@ -1,0 +1,136 @@
+"""Every family and every optimizer: a pack's members learn what they would learn alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from samples import make_data, make_settings
+from torch import nn
+
+from tuner import Settings, TrainingSettings, models
+from tuner.train.pack import Member, Pack
+from tuner.train.sizing import choose_pack_size
+
+FAMILIES = {
+    "mlp": lambda rate: models.MLPSettings(widths=(8, 8), dropout=rate, normalisation="layer"),
+    "mlp periodic": lambda rate: models.MLPSettings(
+        widths=(8,), dropout=rate, embedding=models.PeriodicSettings(n_frequencies=3, d_embedding=4)
+    ),
+    "mlp piecewise": lambda rate: models.MLPSettings(
+        widths=(8,), dropout=rate, embedding=models.PiecewiseLinearSettings(n_bins=4, d_embedding=4)
+    ),
+    "resnet": lambda rate: models.ResNetSettings(n_blocks=1, d_block=8, hidden_dropout=rate),
+    "ft_transformer": lambda rate: models.FTTransformerSettings(
+        n_blocks=1, d_token=8, attention_dropout=rate, hidden_dropout=rate, residual_dropout=0.0
+    ),
+    "tabm": lambda rate: models.TabMSettings(n_blocks=1, d_block=8, k=4, dropout=rate),
+    "snn": lambda rate: models.SNNSettings(widths=(8, 8), dropout=rate),
+    "realmlp": lambda rate: models.RealMLPSettings(widths=(8, 8), dropout=rate),
+}
+
+
+def build(family, rate=0.0, **training):
+    if family in ("resnet", "ft_transformer", "tabm"):
+        pytest.importorskip("tabm", reason='needs the extra "networks"')
+    training = {"batch_size": 32, "lr": 2e-3, "schedule": "constant", **training}
+    return Settings(network=FAMILIES[family](rate), training=TrainingSettings(**training))
+
+
+@pytest.fixture
+def double():
+    """Double precision: what Adam makes of rounding, where a gradient is zero, is no matter then."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_packed_equals_one_by_one_after_fifty_steps(family, optimizer, double):
+    data = make_data(dtype=torch.float64)
+    settings = [build(family, optimizer=optimizer, lr=lr) for lr in (2e-3, 5e-4, 1e-3)]
+    pack = Pack(settings[0], data, n_epochs=20)
+    for i, s in enumerate(settings[:2]):
+        pack.admit(Member(i, s, seed=i))
+    pack.train_epoch()
+    latecomer = pack.admit(Member(2, settings[2], seed=2))
+    for _ in range(8):  # of 7 steps
+        pack.train_epoch()
+    alone = Pack(settings[2], data, n_epochs=20)
+    alone.admit(Member(2, settings[2], seed=2))
+    for _ in range(8):
+        alone.train_epoch()
+    x = data.validation_x
+    torch.testing.assert_close(pack.flat[latecomer], alone.flat[0], rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(pack.score(x)[latecomer], alone.score(x)[0], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("family", ["mlp", "snn"])
+def test_dropout_in_a_pack_has_the_same_distribution_of_results(family):
+    data = make_data(n=450)
+    settings = build(family, rate=0.3, lr=1e-2)
+    n_seeds, n_epochs = 24, 6
+    torch.manual_seed(0)
+    pack = Pack(settings, data, n_epochs=n_epochs)
+    alone = []
+    for seed in range(n_seeds):
+        pack.admit(Member(seed, settings, seed=seed))
+        single = Pack(settings, data, n_epochs=n_epochs)
+        single.admit(Member(seed, settings, seed=seed))
+        for _ in range(n_epochs):
+            single.train_epoch()
+        alone.append(single.validate()[0][0])
+    for _ in range(n_epochs):
+        pack.train_epoch()
+    together = pack.validate()[0]
+    error = np.hypot(np.std(alone), np.std(together)) / np.sqrt(n_seeds)
+    assert abs(np.mean(alone) - np.mean(together)) < 4 * error
+    assert 0.3 < np.std(together) / np.std(alone) < 3
+
+
+class Branching(nn.Module):
+    """Depends on the numbers that it sees: no pack can run it."""
+
+    def __init__(self, d_in):
+        super().__init__()
+        self.layer = nn.Linear(d_in, 1)
+
+    def forward(self, x):
+        logits = self.layer(x).squeeze(-1)
+        return logits if logits.mean() > 0 else logits * 2
+
+
+class BranchingSettings:
+    def build(self, d_in):
+        return Branching(d_in)
+
+
+def test_a_network_that_cannot_be_packed_trains_alone():
+    settings = replace(make_settings(lr=0.1), network=BranchingSettings())
+    data = make_data()
+    size = choose_pack_size(settings, data, most=8)
+    assert size.slots == 1
+    assert "not under torch.vmap" in size.reason
+    pack = Pack(settings, data, n_epochs=4)
+    pack.admit(Member(0, settings, seed=0))
+    for _ in range(4):
+        pack.train_epoch()
+    assert pack.validate()[0][0] > 0.8
+
+
+def test_a_network_that_cannot_be_trained_says_why():
+    class Broken(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.layer(x)
+
+    class BrokenSettings:
+        def build(self, d_in):
+            return Broken()
+
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        choose_pack_size(replace(make_settings(), network=BrokenSettings()), make_data(), most=8)
