@@ -232,7 +232,6 @@ class Pack:
         self, x: Tensor, in_dims: int | None, parameters: TensorDict | None = None, buffers: TensorDict | None = None
     ) -> Tensor:
         """Return logits [K, n] (or [K, n, k] from an ensemble in training) for x [K, n, d] or, with None, [n, d]."""
-
         parameters, buffers = parameters or self.views, buffers or self.buffers
 
         def call(parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
