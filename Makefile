@@ -35,7 +35,7 @@ sweep: $(READY) ## Run the main job: sweep the simulated resonance, evaluate the
 	$(BIN)/tuner sweep $(STUDY)
 
 test: $(READY) ## Run the whole test suite
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES)
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: $(READY) ## Lint, format, types, import contracts
 	$(BIN)/ruff check .

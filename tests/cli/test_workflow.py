@@ -13,8 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 QUIET = ("--workers", "1", "--tracker", "none", "--closed-test", "--json")
 
 

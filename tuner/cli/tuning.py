@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from tuner.trackers.base import Tracker
     from tuner.tune.study import Study
 
+_SECONDS_TO_CLOSE = 60.0
+"""What a worker waits at its end, at the longest, until all numbers are with the tracker."""
+
 TrialsOption = Annotated[
     int | None,
     typer.Option("--trials", min=1, help="Trials to finish in all. Default: the study's budget.", show_default=False),
@@ -113,7 +116,7 @@ def work(
     try:
         run_worker(search, tracker=used, device=device, until=until)
     finally:
-        used.close()
+        used.close(_SECONDS_TO_CLOSE)
 
 
 def status(
