@@ -25,6 +25,11 @@ def find_device(name: str | None = None) -> torch.device:
     return device
 
 
+def keep_random_state(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Return a context after which torch's random state, on the CPU and on this device, is as it was before."""
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
 def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Return the context of a forward pass: bfloat16 on a CUDA device that has it, float32 elsewhere."""
     if device.type == "cuda" and torch.cuda.is_bf16_supported():

@@ -16,7 +16,7 @@ from torch.func import functional_call
 from tuner.errors import TrainingError
 from tuner.models.layers import exchange_dropout, find_decayed, rest_dropout
 from tuner.train.data import TrainingData
-from tuner.train.device import mixed_precision
+from tuner.train.device import keep_random_state, mixed_precision
 from tuner.train.optimizers import FlatOptimizer
 from tuner.train.ranking import rank_auc
 from tuner.train.schedules import draw_schedule
@@ -82,7 +82,7 @@ class Pack:
 
     def _build(self, settings: Settings, seed: int) -> nn.Module:
         """Return a member's first network; torch's own random state stays as it was."""
-        with torch.random.fork_rng(devices=[]):
+        with keep_random_state(self.data.device):
             torch.manual_seed(seed)
             return exchange_dropout(settings.network.build(self.data.d_in)).to(self.data.device)
 

@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from tuner.run_folder import write_atomically
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.data import TrainingData, load_training_data
-from tuner.train.device import find_device
+from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
 from tuner.train.train import Answer, Outcome, train_members
@@ -68,7 +68,7 @@ def work(
         asker = Asker(search, sampler, lease.worker)
         search.optuna_study.pruner = (study.pruner or make_default_pruner)(study.budget.epochs)
         worker = Worker(search, asker, data, tracker, interrupt, until, slots)
-        with torch.random.fork_rng():
+        with keep_random_state(place):
             try:
                 worker.run()
             finally:
