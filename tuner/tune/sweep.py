@@ -179,7 +179,7 @@ def _work_here(
         try:
             work(search, tracker=tracker, device=device, until=until)
         finally:
-            tracker.close()
+            tracker.close(timeout=60.0)
 
 
 @contextmanager
