@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tuner.metrics import Significance
+from tuner.metrics.measurement import Measurement
 from tuner.problem import Ballpark
 from tuner.report.answering import answer, highlight
 from tuner.report.searching import find_edges, rank_trials, write_search
@@ -16,20 +18,38 @@ def test_leads_with_the_test_figures(make_search, evaluation):
     assert "Trial 2 of 5" in told[0]
     assert "AUC 0.9338 on test (68 % interval 0.9312 \N{EN DASH} 0.9364)" in told[0]
     assert "on validation, by which it was chosen, 0.9371" in told[0]
-    assert "98.2 % of the optimum" in told[0]
+    assert "0.9364), which is 98.2 % of the optimum in terms of (AUC - 1/2)/(AUC of the optimum - 1/2); on" in told[0]
     assert "keeps 85.1 % (± 0.5) of the signal and 14.3 % (± 0.6) of the background on test" in told[-1]
 
 
 def test_compares_with_the_ballparks(make_search, evaluation):
     search = make_search(complete=1)
     ballparks = (
-        Ballpark(name="forest", auc=0.9, source="s"),
-        Ballpark(name="RealMLP", auc=0.9344, source="s"),
-        Ballpark(name="oracle", auc=0.99, source="s"),
+        Ballpark(name="forest", auc=0.9, source="A"),
+        Ballpark(name="RealMLP", auc=0.9344, source="B"),
+        Ballpark(name="giant", auc=0.95, source="C"),
+        Ballpark(name="likelihood ratio", auc=0.99, source="exact"),
     )
     search = replace(search, study=replace(search.study, problem=replace(search.study.problem, ballparks=ballparks)))
-    told = answer(search, search.winner, evaluation)
-    assert told[1] == "That is below oracle (0.99), and level with RealMLP (0.9344), and above forest (0.9)."
+    expected = "giant 0.95, above the interval (C); RealMLP 0.9344 (B); forest 0.9, below the interval (A)."
+    assert "likelihood ratio 0.99" in answer(search, search.winner, evaluation)[1]
+    test = evaluation.part("test")
+    known = replace(test, measurements={**test.measurements, "optimum AUC": Measurement(0.991, 0.989, 0.993)})
+    told = answer(search, search.winner, replace(evaluation, parts=(known,)))
+    assert told[1] == f"AUC of others, for comparison, not on this split: {expected}"
+
+
+def test_leads_with_the_figure_that_was_declared_and_says_what_auc_was_used_for(make_search, evaluation):
+    search, figure = make_search(complete=3), Significance(s=10.0, b=100.0)
+    search = replace(search, study=replace(search.study, problem=replace(search.study.problem, figure_of_merit=figure)))
+    values = {"validation": Measurement(3.4, 3.2, 3.6), "test": Measurement(3.2, 3.0, 3.4)}
+    parts = [replace(p, measurements={**p.measurements, figure.name: values[p.part]}) for p in evaluation.parts]
+    found = replace(evaluation, figure_of_merit=figure.name, parts=tuple(parts))
+    told = answer(search, search.winner, found)
+    assert f"with {figure.name} 3.20 on test (68 % interval 3.00 \N{EN DASH} 3.40)" in told[0]
+    assert "; on validation, by which it was chosen, 3.40; AUC 0.9338 on test" in told[0]
+    assert told[1].startswith("Sampling, pruning and the best epoch of each trial went by AUC")
+    assert [shown.value for shown in highlight(search, found, None)][:4] == ["3.20", "3.40", "0.9338", "0.9371"]
 
 
 def test_without_evaluation_the_test_part_is_closed(make_search):

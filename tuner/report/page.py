@@ -136,7 +136,7 @@ class Page:
     study: str
     question: str
     answer: Sequence[str]
-    """At most three sentences."""
+    """A few sentences."""
     notices: Sequence[str] = ()
     """What a reader must know before anything else: interrupted, no complete trial."""
     highlights: Sequence[Highlight] = ()
