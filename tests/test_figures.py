@@ -210,9 +210,25 @@ def test_the_best_of_the_history_is_the_best_complete_trial_and_never_falls():
     best = drawing.frame["best"].to_numpy()
     assert best[-1] == 0.95
     assert (np.diff(best) >= 0).all()
-    assert "Best is trial 2" in drawing.alt
+    assert "Starred is trial 2 with" in drawing.alt
     bottom, _ = drawing.figure.axes[0].get_ylim()
     assert bottom > 0.5
+    assert "Arrows at the bottom: 1 below" in drawing.alt
+
+
+def test_the_star_of_the_history_is_the_trial_that_is_named_also_where_another_has_a_larger_value():
+    drawing = draw_optimization_history(make_trials(), best=1, chosen_by="AMS")
+    [star] = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "*"]
+    assert star.get_xydata()[0].tolist() == [1, make_trials()["value"][1]]
+    assert "Starred is trial 1, chosen by AMS, with" in drawing.alt
+
+
+def test_the_winners_training_loss_is_shown_whole():
+    curves, states = make_curves()
+    curves[1]["train_loss"] = np.linspace(3.0, 0.001, len(curves[1]))
+    bottom, top = draw_learning_curves(curves, states, best=1).figure.axes[1].get_ylim()
+    assert bottom < 0.001
+    assert top > 3.0
 
 
 def test_learning_curves_show_the_best_strong_and_count_the_others_by_state():
@@ -240,7 +256,7 @@ def test_parallel_coordinates_leave_out_constants_and_show_what_is_not_used():
     assert "mlp.\nfixed" not in texts
     assert texts.count("not used") == 1
     assert {"relu", "silu", "True", "False", "0.001"} <= set(texts)
-    assert "Highlighted is trial 2 (0.9500)" in drawing.alt
+    assert "Highlighted is trial 2 (validation AUC 0.9500)" in drawing.alt
     strongest = max(axes.lines, key=lambda line: line.get_linewidth())
     column = make_trials()["mlp.lr"][make_trials()["value"].notna()]
     low, high = np.log10(column.min()), np.log10(column.max())

@@ -15,12 +15,18 @@ from tuner.figures.trials import STATES, find_best
 
 
 def draw_learning_curves(
-    curves: Mapping[int, pd.DataFrame], states: Mapping[int, str], best: int | None = None
+    curves: Mapping[int, pd.DataFrame],
+    states: Mapping[int, str],
+    best: int | None = None,
+    *,
+    figure_name: str = "validation AUC",
+    loss_name: str = "loss",
 ) -> Drawing:
     """Draw validation AUC and losses against the epoch.
 
     curves: trial number to a table with epoch, train_loss, validation_loss, validation_auc. states: trial number to
-    state. best: the trial to be highlighted, with its training loss and its best epoch.
+    state. best: the trial to be highlighted, with its training loss and its best epoch. figure_name, loss_name: what
+    the axes say.
     """
     known = {number: curve for number, curve in sorted(curves.items()) if len(curve)}
     figure = start_figure(11.4, 4.6)
@@ -29,8 +35,8 @@ def draw_learning_curves(
         if number != best:
             _draw_faint(area, curve, "validation_auc", states.get(number, "complete"))
             _draw_faint(loss, curve, "validation_loss", states.get(number, "complete"))
-    dress(area, x="epoch", y="validation AUC (weighted events)")
-    dress(loss, x="epoch", y="loss (class-balanced event weights)")
+    dress(area, x="epoch", y=figure_name)
+    dress(loss, x="epoch", y=loss_name)
     _limit(area, [c["validation_auc"] for c in known.values()], low_tail=0.10, high_tail=0.0)
     _limit(loss, [c["validation_loss"] for c in known.values()], low_tail=0.0, high_tail=0.10)
     for axes in (area, loss):
@@ -75,8 +81,9 @@ def _draw_best(area: Axes, loss: Axes, curve: pd.DataFrame) -> None:
         curve["epoch"], curve["train_loss"], color=GOOD, linewidth=1.6, linestyle=":", zorder=4, label="winner, train"
     )
     bottom, ceiling = loss.get_ylim()
-    lowest = float(curve["train_loss"].min()) - 0.04 * (ceiling - bottom)
-    loss.set_ylim(min(bottom, max(lowest, bottom - 0.6 * (ceiling - bottom))), ceiling)
+    lowest, highest = float(curve["train_loss"].min()), float(curve["train_loss"].max())
+    margin = 0.04 * (ceiling - bottom)
+    loss.set_ylim(np.fmin(bottom, lowest - margin), np.fmax(ceiling, highest + margin))
 
 
 def _limit(axes: Axes, columns: list[pd.Series], *, low_tail: float, high_tail: float) -> None:

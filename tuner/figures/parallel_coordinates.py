@@ -27,6 +27,7 @@ def draw_parallel_coordinates(
     logarithmic: Collection[str] | None = None,
     best: int | None = None,
     most: int = 12,
+    chosen_by: str = "",
     figure_name: str = "validation AUC",
 ) -> Drawing:
     """Draw a line per trial that has a value, the higher the darker, one highlighted.
@@ -34,7 +35,8 @@ def draw_parallel_coordinates(
     trials: number, state, value, then parameters, as `tabulate_trials` returns them. parameters: which, the most
     important first; None: those that most trials have. The first `most` that vary are drawn. logarithmic: which have
     logarithmic axes; None: those above 0 that span two decades. best: number of the trial to be highlighted; None:
-    the complete one with the largest value. A trial that lacks a parameter passes below its axis.
+    the complete one with the largest value. chosen_by: name of the figure that chose it, where that is another. A trial
+    that lacks a parameter passes below its axis.
     """
     table = trials[trials["value"].notna()].sort_values("value", ignore_index=True)
     varied = [n for n in parameters or _rank_by_use(table) if table[n].dropna().astype(str).unique().size > 1]
@@ -59,12 +61,14 @@ def draw_parallel_coordinates(
     axes.set(xlim=(-0.3, len(axes_of) - 0.45), ylim=(-0.2, 1.06))
     axes.axis("off")
     bar = figure.colorbar(ScalarMappable(normalise, COLOURS), ax=axes, pad=0.02, fraction=0.03, extend="min")
-    bar.set_label(f"{figure_name} (weighted events)", fontsize=10, color=INK)
+    bar.set_label(figure_name, fontsize=10, color=INK)
     bar.ax.tick_params(labelsize=9, labelcolor=INK)
     bar.outline.set_visible(False)
     top = table.iloc[highlighted]
     told = ", ".join(f"{axis.name} = {_tell(top[axis.name])}" for axis in axes_of if not pd.isna(top[axis.name]))
-    return Drawing(figure, table, title, f"{title}. Highlighted is trial {top['number']} ({top['value']:.4f}): {told}.")
+    how = f", chosen by {chosen_by}" if chosen_by else ""
+    alt = f"{title}. Highlighted is trial {top['number']} ({figure_name} {top['value']:.4f}{how}): {told}."
+    return Drawing(figure, table, title, alt)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,22 +6,40 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
-from tuner.figures.drawing import GOOD, INK, SIGNAL, Drawing, add_legend, dress, frame_values, headline, start_figure
+from tuner.figures.drawing import (
+    GOOD,
+    INK,
+    QUIET,
+    SIGNAL,
+    Drawing,
+    add_legend,
+    dress,
+    frame_values,
+    headline,
+    start_figure,
+)
 from tuner.figures.trials import STATES, find_best
 
 
-def draw_optimization_history(trials: pd.DataFrame, *, figure_name: str = "validation AUC") -> Drawing:
-    """Draw each trial's value by its number, a marker for its state, and the best complete value so far.
+def draw_optimization_history(
+    trials: pd.DataFrame, *, best: int | None = None, chosen_by: str = "", figure_name: str = "validation AUC"
+) -> Drawing:
+    """Draw each trial's value by its number, a marker for its state, the best complete value so far, and a star.
 
-    trials: number, state, value, as `tabulate_trials` returns them. Trials without a value stand at the bottom edge.
+    trials: number, state, value, as `tabulate_trials` returns them. best: number of the trial that gets the star;
+    None: the complete one with the largest value. chosen_by: name of the figure that chose it, where that is another.
+    Trials below the range that is shown, or without a value, stand at the bottom edge; the former with their value
+    beside an arrow.
     """
     figure = start_figure(8.6, 4.4)
     axes = figure.subplots()
     table = trials.sort_values("number", ignore_index=True)
     complete = table["value"].where(table["state"] == "complete")
     table["best"] = complete.cummax().ffill()
-    low, high = _frame_history(table)
+    starred = _find_starred(table, best)
+    low, high = _frame_history(table, starred)
     for state, (colour, marker) in STATES.items():
         own = table[table["state"] == state]
         if len(own) and state != "waiting":
@@ -29,29 +47,32 @@ def draw_optimization_history(trials: pd.DataFrame, *, figure_name: str = "valid
             axes.scatter(
                 own["number"], heights, s=30, color=colour, marker=marker, label=f"{state} ({len(own)})", zorder=3
             )
+    n_below = _mark_below(axes, table, low, high)
     if table["best"].notna().any():
         axes.step(table["number"], table["best"], where="post", color=GOOD, linewidth=2.0, label="best complete so far")
-        top = find_best(table[table["state"] == "complete"], "value")
-        axes.plot(
-            [top["number"]], [top["value"]], marker="*", markersize=15, color=GOOD, markeredgecolor="white", zorder=5
-        )
-    dress(axes, x="trial", y=f"{figure_name} (weighted events)")
+    if starred is not None:
+        style = {"marker": "*", "markersize": 15, "color": GOOD, "markeredgecolor": "white", "zorder": 5}
+        axes.plot([starred["number"]], [starred["value"]], **style)
+    dress(axes, x="trial", y=figure_name)
     margin = 0.06 * (high - low)
-    axes.set_ylim(low - margin, high + margin)
+    axes.set_ylim(low - 2 * margin, high + margin)
     axes.set_xlim(*frame_values([*table["number"], 0, 1], share=0.03))
     if len(table):
         add_legend(axes, "upper center", bbox_to_anchor=(0.5, -0.14), ncols=6, columnspacing=1.2)
     title = f"Optimization history of {len(table)} trials"
     headline(figure, title)
-    return Drawing(
-        figure, table[["number", "state", "value", "best"]], title, _describe_history(title, table, figure_name)
-    )
+    alt = _describe_history(title, starred, figure_name, chosen_by)
+    if n_below:
+        alt += f" Arrows at the bottom: {n_below} below the range that is shown."
+    return Drawing(figure, table[["number", "state", "value", "best"]], title, alt)
 
 
-def draw_importances(importances: Mapping[str, float], *, most: int = 15) -> Drawing:
+def draw_importances(importances: Mapping[str, float], *, most: int = 15, n_complete: int | None = None) -> Drawing:
     """Draw parameter importances, the largest first; further ones than `most` are summed up in one bar.
 
-    importances: parameter name to its share of the variance of the value, as Optuna's fANOVA gives it.
+    importances: parameter name to importance, all of them adding up to 1, as Optuna's PED-ANOVA gives them: how far
+    the distribution of a parameter among the best trials differs from that among all (arXiv:2304.10255).
+    n_complete: number of complete trials that they rest on.
     """
     ranked = sorted(importances.items(), key=lambda item: item[1], reverse=True)
     shown = ranked[:most]
@@ -66,30 +87,47 @@ def draw_importances(importances: Mapping[str, float], *, most: int = 15) -> Dra
         axes.annotate(
             f"{value:.2f}", (value, place), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK
         )
-    dress(axes, x="importance (share of the variance of the value)", y="")
+    dress(axes, x="importance (PED-ANOVA)", y="")
     axes.set_yticks(places, list(frame["parameter"]))
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.set_xlim(0, 1.12 * max([*frame["importance"], 1e-3]))
-    title = "Importance of parameters"
+    title = "Importance of parameters" + ("" if n_complete is None else f", from {n_complete} complete trials")
     headline(figure, title)
     order = ", ".join(f"{name} {value:.2f}" for name, value in shown[:3])
     return Drawing(figure, frame, title, f"{title}: {order}." if shown else f"{title}: not known yet.")
 
 
-def _frame_history(table: pd.DataFrame) -> tuple[float, float]:
-    """Return the range to be shown: hopeless trials must not press the good ones together."""
+def _find_starred(table: pd.DataFrame, best: int | None) -> pd.Series | None:
+    """Return the row of the trial `best`, or of the complete one with the largest value; None where neither is."""
+    complete = table[(table["state"] == "complete") & table["value"].notna()]
+    if best is not None and (complete["number"] == best).any():
+        complete = complete[complete["number"] == best]
+    return None if complete.empty else find_best(complete, "value")
+
+
+def _mark_below(axes: Axes, table: pd.DataFrame, low: float, high: float) -> int:
+    """Draw an arrow down below each trial that lies below the range, and return their number."""
+    below = table[table["value"] < low]
+    place = low - 0.06 * (high - low)
+    axes.scatter(below["number"], [place] * len(below), s=22, color=QUIET, marker=r"$\downarrow$", zorder=3)
+    return len(below)
+
+
+def _frame_history(table: pd.DataFrame, starred: pd.Series | None) -> tuple[float, float]:
+    """Return the range to be shown, the star inside: hopeless trials must not press the good ones together."""
     values = table["value"].dropna()
     if values.empty:
         return 0.0, 1.0
     quarter, high = float(values.quantile(0.25)), float(values.max())
     low = max(float(values.min()), quarter - 1.5 * (high - quarter))
+    if starred is not None:
+        low = min(low, float(starred["value"]))
     return (low, high) if high > low else (low - 0.01, high + 0.01)
 
 
-def _describe_history(title: str, table: pd.DataFrame, figure_name: str) -> str:
-    complete = table[(table["state"] == "complete") & table["value"].notna()]
-    if complete.empty:
+def _describe_history(title: str, starred: pd.Series | None, figure_name: str, chosen_by: str) -> str:
+    if starred is None:
         return f"{title}. No trial is complete yet."
-    top = find_best(complete, "value")
-    return f"{title}. Best is trial {top['number']} with a {figure_name} of {top['value']:.4f}."
+    how = f", chosen by {chosen_by}," if chosen_by else ""
+    return f"{title}. Starred is trial {starred['number']}{how} with a {figure_name} of {starred['value']:.4f}."

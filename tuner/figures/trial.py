@@ -28,7 +28,7 @@ def draw_trial(
     area = auc(*arrays)
     figure = Figure(figsize=(8.0, 3.4))
     left, right = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.16, top=0.88, wspace=0.28)
+    figure.subplots_adjust(left=0.12, right=0.98, bottom=0.16, top=0.88, wspace=0.28)
     best = curve.iloc[int(curve["validation_auc"].argmax())]
     left.plot(curve["epoch"], curve["validation_auc"], color=SIGNAL, linewidth=1.6)
     left.plot(best["epoch"], best["validation_auc"], "o", color=BACKGROUND)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DPI = 160
 """Pixels to an inch: two for each of the page's."""
-LEAST_COMPLETE = 4
+LEAST_COMPLETE = 10
 """Complete trials below which importances would be noise."""
 MOST_PARAMETERS = 8
 """Parameters that are drawn, the most important first."""
@@ -49,16 +49,24 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> li
     winner = search.winner
     curves = {trial.number: search.curve(trial.number) for trial in trials}
     states = {trial.number: trial.state for trial in trials}
-    drawings = {"optimization_history": draw_optimization_history(table)}
+    problem = search.study.problem
+    weighted = " (weighted events)" if problem.weight is not None else ""
+    named = {"figure_name": f"validation AUC{weighted}"}
+    starred: dict[str, Any] = {"best": winner.number if winner else None, **named}
+    starred["chosen_by"] = "" if problem.figure_of_merit.name == "AUC" else problem.figure_of_merit.name
+    drawings = {"optimization_history": draw_optimization_history(table, **starred)}
     if any(len(curve) for curve in curves.values()):
-        drawings["learning_curves"] = draw_learning_curves(curves, states, winner.number if winner else None)
+        drawings["learning_curves"] = draw_learning_curves(
+            curves, states, starred["best"], loss_name=_name_loss(search), **named
+        )
     if importances:
-        drawings["importances"] = draw_importances(importances, most=MOST_PARAMETERS)
+        n_complete = sum(trial.state == "complete" for trial in trials)
+        drawings["importances"] = draw_importances(importances, most=MOST_PARAMETERS, n_complete=n_complete)
     names = list(importances) or list(table.columns.drop(["number", "state", "value"]))
     varying = [name for name in names if len(set(table[name].dropna().astype(str))) > 1]
     if varying:
         drawings["parallel_coordinates"] = draw_parallel_coordinates(
-            table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search)
+            table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search), **starred
         )
     return _keep(search, drawings)
 
@@ -88,7 +96,7 @@ def draw_evaluation_pictures(search: Search, evaluation: Evaluation) -> list[Pic
 
 
 def measure_importances(search: Search) -> dict[str, float]:
-    """Return each parameter's share of the variance of the value, largest first; empty where too few are complete."""
+    """Return each parameter's importance by PED-ANOVA, largest first; empty where fewer than ten are complete."""
     if sum(trial.state == "complete" for trial in search.trials) < LEAST_COMPLETE:
         return {}
     with warnings.catch_warnings():
@@ -116,6 +124,14 @@ def _keep(search: Search, drawings: Mapping[str, Drawing]) -> list[Picture]:
         keep_picture(search, drawing.figure, name, title=f"{drawing.title}.", alt=drawing.alt)
         for name, drawing in drawings.items()
     ]
+
+
+def _name_loss(search: Search) -> str:
+    """Return the loss with what its weights are."""
+    balanced = "classes balanced" if search.study.preparation.balance else ""
+    weighted = "event weights" if search.study.problem.weight is not None else ""
+    told = ", ".join(filter(None, (balanced, weighted)))
+    return f"loss ({told})" if told else "loss"
 
 
 def _find_logarithmic(search: Search) -> set[str]:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tuner.predict.network import rebuild_settings
-from tuner.report.page import Block, Facts, Notice, Picture, Section, Table
+from tuner.report.page import Block, Facts, Notice, Picture, Section, Table, Text
+from tuner.report.pictures import LEAST_COMPLETE
 from tuner.report.writing import DASH, list_settings, write_count, write_duration, write_number, write_value
 from tuner.tune.search import Search, TrialRecord
 
@@ -51,6 +52,8 @@ def write_search(
         ("Chosen by", f"{search.study.problem.figure_of_merit.name} on validation"),
     ]
     blocks: list[Block] = [Facts(facts), *pictures]
+    if trials and not importances:
+        blocks.append(Text(_tell_no_importances(states["complete"])))
     if best := rank_trials(trials)[:SHOWN_TRIALS]:
         blocks.append(_list_best(search, best, list(importances)))
     if search.winner is not None:
@@ -102,6 +105,15 @@ def find_edges(winner: TrialRecord) -> list[str]:
                 f"{write_value(low)} to {write_value(high)}: widen the range."
             )
     return told
+
+
+def _tell_no_importances(n_complete: int) -> str:
+    if n_complete < LEAST_COMPLETE:
+        return (
+            f"The importance of parameters is not shown: it needs at least {LEAST_COMPLETE} complete trials, "
+            f"and there are {n_complete}."
+        )
+    return "The importance of parameters is not shown: all values are equal, or no parameter is common to the trials."
 
 
 def _list_best(search: Search, best: Sequence[TrialRecord], important: Sequence[str]) -> Table:
