@@ -64,7 +64,7 @@ def main() -> None:
     slots = options.slots or (size.slots if device.type == "cuda" else 16)
     peers, absent = find_peers(["dataloader"] if options.quick else list(PEERS))
     rounds = [
-        time_round(task, data, slots, peers, options.epochs, device)
+        time_round(task, data, slots, peers=peers, n_epochs=options.epochs, device=device)
         for _ in range(1 if options.quick else options.rounds)
     ]
     rates = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}

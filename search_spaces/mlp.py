@@ -26,7 +26,7 @@ STRUCTURE = (
 )
 
 WARM_STARTS: tuple[dict[str, Any], ...] = (
-    {  # measured, 30 epochs: validation AUC .930 and .931 on MAGIC (split seed 1, two seeds); see benchmarks/FINDINGS.md
+    {  # measured, 30 epochs: validation AUC .930, .931 on MAGIC (split seed 1, two seeds), see benchmarks/FINDINGS.md
         "mlp.n_layers": 3,
         "mlp.width": 256,
         "mlp.activation": "silu",

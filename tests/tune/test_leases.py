@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tuner.tune.leases import RESUMES, WORKER, Lease, find_workers, reap_trials
+from tuner.tune.leases import RESUMES, WORKER, Lease, find_workers, give_back, name_host, reap_trials
 from tuner.tune.storage import open_storage
 
 CHILD = """
@@ -72,7 +72,32 @@ def test_a_silent_worker_of_another_host_counts_as_dead_after_a_while(study):
 
 
 def test_a_number_given_to_another_process_is_not_the_worker(study):
-    import socket
-
-    lease = {"host": socket.gethostname(), "pid": os.getpid(), "started": "1", "beat": time.time()}
+    lease = {"host": name_host(), "pid": os.getpid(), "started": "1", "beat": time.time()}
     assert find_workers({"tuner:worker:w": lease}) == {"w": False}
+
+
+DEAD = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 0.0}
+
+
+def test_a_setting_of_which_three_workers_died_is_not_tried_again(study):
+    study.set_user_attr("tuner:worker:dead", DEAD)
+    for death in range(3):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.set_user_attr(WORKER, "dead")
+        assert reap_trials(study) == [death]
+    assert all(t.state == TrialState.FAIL for t in study.get_trials())
+    assert study.get_trials()[2].user_attrs["tuner:reason"].startswith("Its worker died, as 2 before it")
+    assert "tuner:interrupted" not in study.get_trials()[2].user_attrs
+
+
+def test_a_setting_is_put_back_once_with_what_it_was(study):
+    study.enqueue_trial({"x": 0.25}, user_attrs={"tuner:warm_start": True})
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    study.enqueue_trial({"x": 0.25}, user_attrs={"tuner:warm_start": True, RESUMES: 0})  # killed after this line
+    give_back(study, trial, "its worker died")
+    waiting = study.get_trials(states=(TrialState.WAITING,))
+    assert len(waiting) == 1
+    assert waiting[0].user_attrs["tuner:warm_start"] is True
+    assert waiting[0].user_attrs[RESUMES] == 0

@@ -1,9 +1,12 @@
 """Resuming with a changed space is told by parameter; ranges of floats may change."""
 
+import subprocess
+import sys
+
 import optuna
 import pytest
 
-from tuner import Budget, Problem, Settings, Study, TrainingSettings
+from tuner import Budget, Problem, Settings, Study, TrainingSettings, search_space
 from tuner.errors import SearchError, StudyError
 from tuner.models import MLPSettings
 from tuner.tune.resume import IDENTITY, check_resumption, identify, probe_space
@@ -29,7 +32,7 @@ def make_study(**changes):
 def begun():
     optuna_study = optuna.create_study(direction="maximize")
     study = make_study()
-    optuna_study.set_user_attr(IDENTITY, identify(study, "abc"))
+    optuna_study.set_user_attr(IDENTITY, identify(study, "abc", probe_space(study)))
     trial = optuna_study.ask()
     study.space(trial)
     optuna_study.tell(trial, 0.5)
@@ -37,7 +40,8 @@ def begun():
 
 
 def check(optuna_study, study, digest="abc"):
-    check_resumption(optuna_study, study, identify(study, digest))
+    probe = probe_space(study)
+    check_resumption(optuna_study, identify(study, digest, probe), probe)
 
 
 def test_the_same_study_goes_on(begun):
@@ -82,3 +86,47 @@ def test_a_space_that_raises_is_told_with_its_parameters():
 def test_a_space_that_returns_something_else_is_told():
     with pytest.raises(StudyError, match=r"must return `tuner\.Settings.*returned dict"):
         probe_space(Study(name="s", problem=PROBLEM, search_space=lambda trial: {}))
+
+
+def test_a_parameter_that_is_new_or_gone_is_named(begun):
+    def suggest(trial):
+        width = trial.suggest_categorical("width", [32, 64])
+        rate = trial.suggest_float("rate", 1e-4, 0.1, log=True)
+        return Settings(network=MLPSettings(widths=(width,)), training=TrainingSettings(lr=rate))
+
+    study = Study(name="s", problem=PROBLEM, search_space=suggest, budget=Budget())
+    with pytest.raises(SearchError, match='"rate" is new') as raised:
+        check(begun, study)
+    assert 'parameter "lr" is gone' in str(raised.value)
+
+
+def test_a_figure_of_merit_is_the_same_in_every_process():
+    command = (
+        "from tuner import Problem, Study; from tuner.metrics.figures_of_merit import Custom; import json;"
+        "from tuner.tune.resume import Probe, identify; from sklearn.metrics import roc_auc_score;"
+        "p = Problem(question='q', events='e', label='y', signal=1,"
+        " figure_of_merit=Custom(function=roc_auc_score, name='mine'));"
+        "print(json.dumps(identify(Study(name='s', problem=p, search_space=lambda t: None), 'abc', Probe({}, 2))))"
+    )
+    one, other = (
+        subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True) for _ in "ab"
+    )
+    assert one.stdout == other.stdout
+    assert "roc_auc_score" in one.stdout
+    assert "0x" not in one.stdout
+
+
+def test_a_warm_start_of_a_rare_branch_is_taken_and_a_wrong_one_is_told():
+    def suggest(trial):
+        kind = trial.suggest_int("kind", 0, 500)
+        lr = trial.suggest_float("rare.lr", 0.1, 1.0) if kind == 77 else 0.01
+        return Settings(network=MLPSettings(widths=(4,)), training=TrainingSettings(lr=lr))
+
+    def make(**params):
+        return Study(name="s", problem=PROBLEM, search_space=search_space(warm_starts=[params])(suggest))
+
+    assert "rare.lr" in probe_space(make(kind=77, **{"rare.lr": 0.5})).distributions
+    with pytest.raises(StudyError, match=r'"rare.lr" the value 5.0, not one of FloatDistribution'):
+        probe_space(make(kind=77, **{"rare.lr": 5.0}))
+    with pytest.raises(StudyError, match=r'"kin" that the space does not sample\. Did you mean "kind"'):
+        probe_space(make(kin=77))

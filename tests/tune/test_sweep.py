@@ -4,8 +4,10 @@ import contextlib
 import itertools
 import json
 import math
+import re
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -16,13 +18,15 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 import tuner
-from tuner import Budget
-from tuner.errors import SearchError, StudyError
-from tuner.metrics.figures_of_merit import SignalEfficiency
+from tuner import Budget, Preparation
+from tuner.errors import SearchError, SplitsError, StudyError
+from tuner.metrics.figures_of_merit import Custom, SignalEfficiency
 from tuner.predict.step import score_part
 from tuner.trackers import Memory, NoTracker
-from tuner.tune.leases import RESUMES
-from tuner.tune.search import WARM_START
+from tuner.train.pack import Pack
+from tuner.train.sizing import PackSize
+from tuner.tune.leases import RESUMES, WARM_START, give_back
+from tuner.tune.storage import open_storage
 
 
 def sweep(study, folder, **options):
@@ -172,7 +176,7 @@ def test_a_search_in_which_all_fails_stops_with_the_reason(tmp_path):
         trial.suggest_float("odd", 0, 1)
         return tuner.Settings(network=UnluckySettings("raise"), training=make_settings().training)
 
-    with pytest.raises(SearchError, match=r"10 trials failed and 0 did not.*no luck today"):
+    with pytest.raises(SearchError, match=r"10 trials failed and 0 did not.*no luck today.*the same command goes on"):
         sweep(make_study(trials=40, search_space=suggest), tmp_path)
 
 
@@ -291,3 +295,118 @@ def test_every_complete_trial_has_a_picture_that_the_dashboard_finds(finished):
             assert artifact.mimetype == "image/png"
             content = (finished.folder.artifacts / artifact.artifact_id).read_bytes()
             assert content.startswith(b"\x89PNG")
+
+
+def test_a_refused_call_leaves_the_prepared_events_as_they_were(tmp_path):
+    search = sweep(make_study(trials=2, epochs=1), tmp_path)
+    rows = np.array(search.splits.test.rows)
+    with pytest.raises(SearchError, match="preparation: was"):
+        sweep(make_study(trials=2, epochs=1, preparation=Preparation(seed=7)), tmp_path)
+    np.testing.assert_array_equal(tuner.open_search(make_study(), tmp_path).splits.test.rows, rows)
+
+
+def test_prepared_events_are_used_again_and_other_groups_are_noticed(tmp_path):
+    study = make_study(trials=1, epochs=1)
+    search = sweep(study, tmp_path)
+    written = (search.folder.splits / "key.json").stat().st_mtime_ns
+    sweep(study, tmp_path)
+    assert (search.folder.splits / "key.json").stat().st_mtime_ns == written
+    grouped = replace(study, problem=replace(study.problem, observers=(), event_id="mass"))
+    with pytest.raises(SearchError, match="event id: was None, is 'mass'"):
+        sweep(grouped, tmp_path)
+
+
+def test_fewer_events_than_a_batch_are_told_before_anything_is_trained(tmp_path):
+    with pytest.raises(SplitsError, match=r"has 60 events where the smallest `batch_size` of the search space is 128"):
+        sweep(make_study(n_events=100), tmp_path)
+
+
+def test_several_problems_are_told_at_once(tmp_path):
+    study = make_study(search_space=lambda trial: 3)
+    study = replace(study, problem=replace(study.problem, label="lable"))
+    with pytest.raises(StudyError, match="must return") as raised:
+        sweep(study, tmp_path, device="cuda:99")
+    assert 'Did you mean "label"' in str(raised.value)
+    assert 'is "cuda:99"' in str(raised.value)
+    with pytest.raises(StudyError, match="must return") as raised:
+        tuner.check_study(study, folder=tmp_path)
+    assert 'Did you mean "label"' in str(raised.value)
+
+
+def make_picky_study(trials, epochs, figure):
+    study = make_study(trials=trials, epochs=epochs, pruner=lambda n_epochs: optuna.pruners.NopPruner())
+    return replace(study, problem=replace(study.problem, figure_of_merit=Custom(function=figure, name="mine")))
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"), [(math.nan, "finite number.*nan"), (ValueError("mine"), "ValueError: mine")]
+)
+def test_a_figure_of_merit_that_fails_costs_its_own_trial_only(tmp_path, bad, reason):
+    calls = itertools.count()
+
+    def figure(labels, scores, weights):
+        if next(calls) != 1:
+            return roc_auc_score(labels, scores, sample_weight=weights)
+        if isinstance(bad, Exception):
+            raise bad
+        return bad
+
+    search = sweep(make_picky_study(16, 2, figure), tmp_path)
+    failed = [t for t in search.trials if t.state == "failed"]
+    assert len(failed) == 1
+    assert re.search(reason, failed[0].reason)
+    assert states(search).count("complete") == 16
+    assert math.isfinite(search.winner.figure)
+
+
+def test_a_trial_that_was_given_to_another_worker_is_let_go(tmp_path):
+    class Rival(Memory):
+        """Tells a trial as dead from outside, as another host may."""
+
+        def start_trial(self, **about):
+            log = super().start_trial(**about)
+            if about["trial"] == 1:
+                other = optuna.load_study(study_name="small", storage=open_storage(tmp_path / "small" / "journal.log"))
+                give_back(other, other.get_trials()[1], "taken for dead")
+            return log
+
+    search = sweep(make_study(trials=3, epochs=2), tmp_path, tracker=Rival())
+    assert search.trials[1].state == "interrupted"
+    assert sum(s in ("complete", "pruned") for s in states(search)) == 3
+    assert "running" not in states(search)
+
+
+def test_a_bug_that_is_mended_does_not_block_the_folder(tmp_path):
+    def suggest(trial):
+        lr = trial.suggest_float("lr", 1e-3, 1e-2)
+        settings = make_settings(lr=lr, widths=(4,), batch_size=128)
+        return replace(settings, network=UnluckySettings("raise" if broken else "no"))
+
+    broken = True
+    study = make_study(trials=12, epochs=1, search_space=suggest)
+    with pytest.raises(SearchError, match="10 trials failed"):
+        sweep(study, tmp_path)
+    assert "running" not in states(tuner.open_search(study, tmp_path))
+    broken = False
+    assert sum(s in ("complete", "pruned") for s in states(sweep(study, tmp_path))) == 12
+
+
+def test_a_pack_that_runs_out_of_memory_goes_on_in_smaller_ones(tmp_path, monkeypatch):
+    sizes = []
+    whole = Pack.train_epoch
+
+    def train_epoch(self):
+        sizes.append(len(self))
+        if len(self) > 2:
+            raise RuntimeError("[enforce fail] not enough memory: you tried to allocate 1 bytes.")
+        return whole(self)
+
+    monkeypatch.setattr(Pack, "train_epoch", train_epoch)
+    monkeypatch.setattr("tuner.tune.worker.choose_pack_size", lambda *_, most: PackSize(min(4, most), {}, "test"))
+    search = sweep(make_study(trials=32, epochs=1), tmp_path)
+    assert max(sizes) == 4
+    assert sum(s in ("complete", "pruned") for s in states(search)) == 32
+    assert "failed" not in states(search)
+    given_back = [t for t in search.trials if t.state == "interrupted"]
+    assert len(given_back) == 4
+    assert all("out of memory" in t.reason for t in given_back)

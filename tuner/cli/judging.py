@@ -34,13 +34,16 @@ def evaluate(
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate as evaluate_search
+    from tuner.evaluate.step import read_evaluation
 
+    stored = read_evaluation(search)
     evaluation = evaluate_search(search, open_test=not closed_test, device=device)
     if as_json:
         print_text(evaluation.to_json().rstrip())
         return
     print_evaluation(evaluation)
-    print_text(f"Wrote {search.folder.evaluation}")
+    is_old = stored is not None and stored.to_json() == evaluation.to_json()
+    print_text(f"{'Already evaluated:' if is_old else 'Wrote'} {search.folder.evaluation}")
 
 
 def report(

@@ -41,7 +41,7 @@ DeviceOption = Annotated[
     typer.Option(
         "--device",
         metavar="DEVICE",
-        help="cpu, cuda, cuda:1, mps ... Default: a GPU where there is one.",
+        help="cpu, cuda, cuda:1 ... Default: a GPU where there is one.",
         show_default=False,
     ),
 ]

@@ -131,4 +131,5 @@ class ParametricActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the activation, of x's shape."""
-        return torch.lerp(x, self.activation(x), ACTIVATION_RATE * self.weight)
+        activated: Tensor = self.activation(x)
+        return x + ACTIVATION_RATE * self.weight * (activated - x)

@@ -9,11 +9,11 @@ from torch import nn
 
 from tuner.errors import SearchError
 from tuner.models.layers import exchange_dropout
-from tuner.train.device import find_device, mixed_precision
+from tuner.train.device import find_device
 from tuner.train.settings import Settings
 from tuner.tune.search import Search, TrialRecord
 
-EVENTS_AT_ONCE = 16_384
+EVENTS_AT_ONCE = 4096
 
 
 def choose_trial(search: Search, number: int | None = None) -> TrialRecord:
@@ -32,7 +32,13 @@ def choose_trial(search: Search, number: int | None = None) -> TrialRecord:
 
 def rebuild_settings(search: Search, trial: TrialRecord) -> Settings:
     """Return a trial's settings, by its parameters through the study's search space."""
-    return search.study.space(optuna.trial.FixedTrial(dict(trial.params)))  # type: ignore[arg-type]
+    try:
+        return search.study.space(optuna.trial.FixedTrial(dict(trial.params)))  # type: ignore[arg-type]
+    except Exception as error:
+        raise SearchError(
+            f"The search space must still give the settings of trial {trial.number}, but raised "
+            f"{type(error).__name__}: {error} Has it changed since?"
+        ) from error
 
 
 def load_network(search: Search, trial: TrialRecord) -> nn.Module:
@@ -56,7 +62,5 @@ def score_events(network: nn.Module, x: np.ndarray, device: str | None = None) -
     chunks = []
     for start in range(0, len(x), EVENTS_AT_ONCE):
         chunk = torch.from_numpy(np.array(x[start : start + EVENTS_AT_ONCE], dtype=np.float32)).to(place)
-        with mixed_precision(place):
-            logits = network(chunk)
-        chunks.append(logits.double().sigmoid().cpu().numpy())
+        chunks.append(network(chunk).double().sigmoid().cpu().numpy())
     return np.concatenate(chunks) if chunks else np.empty(0)

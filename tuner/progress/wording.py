@@ -54,11 +54,6 @@ def say_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def say_params(params: Mapping[str, Any]) -> str:
-    """Return `depth 3, lr 0.0021`."""
-    return ", ".join(f"{name} {say_value(value)}" for name, value in params.items())
-
-
 def say_states(states: Mapping[str, int]) -> str:
     """Return `12 complete, 19 pruned, 4 running`, leaving out states that no trial is in."""
     known = [f"{states[state]} {state}" for state in STATE_STYLES if states.get(state)]

@@ -32,6 +32,6 @@ def keep_random_state(device: torch.device) -> contextlib.AbstractContextManager
 
 def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Return the context of a forward pass: bfloat16 on a CUDA device that has it, float32 elsewhere."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported():
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return contextlib.nullcontext()

@@ -25,8 +25,8 @@ from tuner.train.structure import find_structure
 
 TensorDict = dict[str, Tensor]
 
-VALIDATION_CELLS = 2**22
-"""Largest K x events in one validation chunk: it bounds the memory of activations."""
+VALIDATION_BATCHES = 8
+"""Training batches that one chunk of validation is as large as: without gradients it needs no more memory."""
 
 
 @dataclass
@@ -239,8 +239,8 @@ class Pack:
             return output
 
         if len(next(iter(parameters.values()))) == 1:  # alone: any module will do, and vmap's overhead is saved
-            first = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
-            logits = call(*first, x if in_dims is None else x[0])[None]
+            mine, kept = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
+            logits = call(mine, kept, x if in_dims is None else x[0])[None]
         else:
             logits = torch.vmap(call, in_dims=(0, 0, in_dims), randomness="same")(parameters, buffers, x)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
@@ -279,12 +279,10 @@ class Pack:
 
     @torch.no_grad()
     def _score(self, x: Tensor, parameters: TensorDict, buffers: TensorDict) -> Tensor:
-        """Return logits [K, n], in chunks of events."""
+        """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie."""
         self.network.eval()
-        n_rows = max(1, VALIDATION_CELLS // (128 * max(1, len(self.members))))
-        with mixed_precision(self.data.device):
-            chunks = [self._forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
-        return torch.cat(chunks, dim=1)
+        n_rows = VALIDATION_BATCHES * self.batch_size
+        return torch.cat([self._forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)], dim=1)
 
     # What a member takes along.
 

@@ -43,6 +43,8 @@ class Asker:
         self.worker = worker
         self.optuna_study.sampler = sampler
         self.lock = FileLock(search.folder.lock)
+        self.n_before = len(self.optuna_study.get_trials(deepcopy=False))
+        """Trials that were there when this worker began: their failures are no matter now."""
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
         """Return a trial with the `fixed` parameters, or None where the budget is spent.
@@ -74,9 +76,8 @@ class Asker:
             reap_trials(self.optuna_study)
             trials = self.optuna_study.get_trials(deepcopy=False)
             states = [t.state for t in trials]
-            n_failed = sum(t.state == TrialState.FAIL and not t.user_attrs.get(INTERRUPTED) for t in trials)
             n_good = states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED)
-            self._check_failures(trials, n_failed, n_good)
+            self._check_failures(trials[self.n_before :])
             if n_good + states.count(TrialState.RUNNING) >= self.study.budget.trials:
                 return None
             self.sampler.fixed = fixed
@@ -84,14 +85,14 @@ class Asker:
             trial.set_user_attr(WORKER, self.worker)
             return trial
 
-    def _check_failures(self, trials: list[optuna.trial.FrozenTrial], n_failed: int, n_good: int) -> None:
-        """Raise `SearchError` where trials fail and fail."""
-        most = self.study.budget.trials if n_good else min(10, self.study.budget.trials)
-        if n_failed >= most:
-            reasons = [t.user_attrs[REASON] for t in trials if t.state == TrialState.FAIL and REASON in t.user_attrs]
+    def _check_failures(self, trials: list[optuna.trial.FrozenTrial]) -> None:
+        """Raise `SearchError` where the trials since this worker began fail and fail."""
+        failed = [t for t in trials if t.state == TrialState.FAIL and not t.user_attrs.get(INTERRUPTED)]
+        n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
+        if len(failed) >= (self.study.budget.trials if n_good else min(10, self.study.budget.trials)):
             raise SearchError(
-                f"{n_failed} trials failed and {n_good} did not; the search stops. "
-                f"The last reason: {reasons[-1] if reasons else 'unknown'}"
+                f"{len(failed)} trials failed and {n_good} did not; the search stops. The last reason: "
+                f"{failed[-1].user_attrs.get(REASON, 'unknown')} Mend it, and the same command goes on."
             )
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:

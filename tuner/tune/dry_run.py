@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import torch
 
-from tuner.errors import FolderError, SplitsError, StudyError, TunerError
+from tuner.errors import FolderError, StudyError, TunerError
 from tuner.prepare.splits import Splits
 from tuner.train.data import load_training_data
 from tuner.train.device import find_device
@@ -18,7 +18,7 @@ from tuner.tune.asking import describe_error
 from tuner.tune.resume import probe_space
 from tuner.tune.samplers import make_default_sampler
 from tuner.tune.study import Study
-from tuner.tune.sweep import choose_workers, find_study_file
+from tuner.tune.sweep import check_batches, choose_workers, find_study_file
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TriedNetwork:
 def describe_run(study: Study, folder: str | Path, device: str | None) -> tuple[str, ...]:
     """Return what is searched, where and how much. Raise `TunerError`."""
     _check_folder(Path(folder))
-    parameters = probe_space(study)
+    parameters = probe_space(study).distributions
     workers = choose_workers(study, None, device, find_study_file(study))
     budget, space = study.budget, study.space
     minutes = "" if budget.minutes is None else f", at most {budget.minutes:g} minutes"
@@ -65,12 +65,7 @@ def try_one_step(study: Study, splits: Splits, device: str | None) -> TriedNetwo
         probe.enqueue_trial(dict(study.space.warm_starts[0]))
     trial = probe.ask()
     settings = study.space(trial)
-    batch_size, n_train = settings.training.batch_size, len(splits.train.labels)
-    if n_train < batch_size:
-        raise SplitsError(
-            f"The train part must hold at least one batch, but has {n_train} events where `batch_size` is "
-            f"{batch_size}. Use more events or smaller batches."
-        )
+    check_batches(splits, probe_space(study))
     try:
         pack = Pack(settings, load_training_data(splits, find_device(device)), n_epochs=study.budget.epochs)
         pack.admit(Member(0, settings, study.seed))

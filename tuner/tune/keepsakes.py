@@ -17,6 +17,7 @@ import torch
 from optuna.trial import Trial, TrialState
 from torch import Tensor
 
+from tuner.errors import TrainingError
 from tuner.figures import draw_trial
 from tuner.metrics.figures_of_merit import Auc
 from tuner.run_folder import write_atomically
@@ -52,11 +53,17 @@ class Keepsakes:
         write_atomically(self.search.curve_path(member.name), text.getvalue())
 
     def measure(self, scores: np.ndarray, member: Member) -> float:
-        """Return the problem's figure of merit on validation; the AUC of the training loop where that is it."""
+        """Return the problem's figure of merit on validation; the AUC of the training loop where that is it.
+
+        Raise `TrainingError` where it is not finite.
+        """
         figure_of_merit = self.search.study.problem.figure_of_merit
         if isinstance(figure_of_merit, Auc):
             return member.best
-        return float(figure_of_merit(self.labels, scores, self.weights))
+        figure = float(figure_of_merit(self.labels, scores, self.weights))
+        if not np.isfinite(figure):
+            raise TrainingError(f"The figure of merit must be a finite number on validation, but is {figure}.")
+        return figure
 
     def keep_checkpoint(self, member: Member, state: dict[str, Tensor]) -> None:
         """Write a member's best-epoch parameters; give up those of trials that fell behind."""
@@ -104,6 +111,6 @@ class Keepsakes:
 
         self._pool.submit(finish)
 
-    def close(self) -> None:
-        """Wait until the last pictures are drawn."""
-        self._pool.shutdown(wait=True)
+    def close(self, *, cancel: bool = False) -> None:
+        """Wait until the last pictures are drawn; with `cancel`, those that have not begun never are."""
+        self._pool.shutdown(wait=True, cancel_futures=cancel)

@@ -6,6 +6,7 @@ dead is told as failed and its setting is given to another worker.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -26,6 +27,15 @@ WORKER = "tuner:worker"
 INTERRUPTED = "tuner:interrupted"
 REASON = "tuner:reason"
 RESUMES = "tuner:resumes"
+TRIES = "tuner:tries"
+WARM_START = "tuner:warm_start"
+KEPT = (RESUMES, WARM_START)
+"""Attributes that a setting takes along when it is put back into the queue."""
+
+MOST_TRIES = 3
+"""Workers that may die of one setting."""
+
+logger = logging.getLogger("tuner")
 
 
 class Lease:
@@ -49,12 +59,13 @@ class Lease:
 
     def _beat_until_closed(self) -> None:
         while not self._closed.wait(BEAT_SECONDS):
-            self._beat()
+            try:
+                self._beat()
+            except Exception as error:  # a storage that is away for a moment must not silence this worker for good
+                logger.warning("This worker could not say that it lives: %s", error)
 
     def _beat(self) -> None:
-        self._write(
-            {"host": socket.gethostname(), "pid": os.getpid(), "started": _read_start(os.getpid()), "beat": time.time()}
-        )
+        self._write({"host": name_host(), "pid": os.getpid(), "started": _read_start(os.getpid()), "beat": time.time()})
 
     def _write(self, content: dict[str, Any]) -> None:
         self.study.set_user_attr(WORKER_PREFIX + self.worker, content)
@@ -68,9 +79,44 @@ def find_workers(attributes: dict[str, Any]) -> dict[str, bool]:
 
 def _lives(lease: dict[str, Any]) -> bool:
     """Ask this host's process table for its own workers, the clock for others."""
-    if lease["host"] == socket.gethostname():
+    if lease["host"] == name_host():
         return _read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
     return bool(time.time() - lease["beat"] < STALE_SECONDS)
+
+
+def name_host() -> str:
+    """Return a name within which a process number means one process: host, its boot, its space of numbers."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+        space = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()} {boot} {space}"
+
+
+def give_back(
+    study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str, *, tries: int = 0
+) -> None:
+    """Put a running trial's setting back into the queue, then tell the trial as interrupted.
+
+    In this order: who is killed in between leaves a setting that is there twice, and `reap_trials` sees it.
+    """
+    attributes = {RESUMES: trial.number, **{k: v for k, v in trial.user_attrs.items() if k in KEPT}}
+    if trial.params and not _waits(study, attributes[RESUMES]):
+        study.enqueue_trial(trial.params, user_attrs=attributes | {TRIES: tries})
+    _mark(study, trial, {REASON: reason, INTERRUPTED: True})
+    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def _waits(study: optuna.Study, resumes: int) -> bool:
+    """Whether a setting is in the queue already."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return any(t.user_attrs.get(RESUMES) == resumes for t in waiting)
+
+
+def _mark(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, attributes: dict[str, Any]) -> None:
+    for name, value in attributes.items():
+        study._storage.set_trial_user_attr(trial._trial_id, name, value)
 
 
 def _read_start(pid: int) -> str | None:
@@ -103,12 +149,13 @@ def reap_trials(study: optuna.Study) -> list[int]:
             continue
         if worker is not None and workers.get(worker, False):
             continue
-        study._storage.set_trial_user_attr(trial._trial_id, REASON, "Its worker died.")
-        study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
-        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        resumes = trial.user_attrs.get(RESUMES, trial.number)
-        study.enqueue_trial(trial.params, user_attrs={RESUMES: resumes})
         reaped.append(trial.number)
+        tries = trial.user_attrs.get(TRIES, 0) + 1
+        if tries >= MOST_TRIES:
+            _mark(study, trial, {REASON: f"Its worker died, as {MOST_TRIES - 1} before it did with the same setting."})
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            continue
+        give_back(study, trial, "Its worker died.", tries=tries)
     return reaped
 
 

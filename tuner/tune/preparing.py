@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from tuner.run_folder import RunFolder, read_json, write_json
 
@@ -13,19 +13,41 @@ if TYPE_CHECKING:
     from tuner.problem import Problem
 
 
-def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -> Splits:
-    """Return the prepared parts of a run, memory-mapped from its folder; prepare them where they are not there.
+@dataclass(frozen=True)
+class PreparedRun:
+    """Prepared parts that are in the run folder, or are to be put there."""
 
-    Events are read each time, so that a run never goes on with other events unnoticed. Raise `EventsError`,
-    `SplitsError`.
+    splits: Splits
+    key: dict[str, Any]
+    """What the parts follow from."""
+    is_kept: bool
+
+
+def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -> PreparedRun:
+    """Return the parts of a run: those in its folder where they follow from the same events, else prepared anew.
+
+    Events are read each time, so that a run never goes on with other events unnoticed. Nothing is written. Raise
+    `EventsError`, `SplitsError`.
     """
-    from tuner.prepare.splits import load_splits, prepare_splits, save_splits
+    from tuner.prepare.splits import load_splits, prepare_splits
     from tuner.read.step import read_events
 
     events = read_events(problem)
-    key = {"events": events.digest, "preparation": {**asdict(preparation), "fractions": list(preparation.fractions)}}
-    key_file = folder.splits / "key.json"
-    if read_json(key_file) != key:
-        save_splits(prepare_splits(events, problem, preparation), folder.splits)
-        write_json(key_file, key)
+    key = {
+        "events": events.digest,
+        "event_id": problem.event_id,
+        "preparation": {**asdict(preparation), "fractions": list(preparation.fractions)},
+    }
+    if read_json(folder.splits / "key.json") == key:
+        return PreparedRun(load_splits(folder.splits), key, is_kept=True)
+    return PreparedRun(prepare_splits(events, problem, preparation), key, is_kept=False)
+
+
+def keep_run(prepared: PreparedRun, folder: RunFolder) -> Splits:
+    """Write parts into the run folder where they are not there; return them mapped from it."""
+    from tuner.prepare.splits import load_splits, save_splits
+
+    if not prepared.is_kept:
+        save_splits(prepared.splits, folder.splits)
+        write_json(folder.splits / "key.json", prepared.key)
     return load_splits(folder.splits)

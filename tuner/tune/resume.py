@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
 
 import optuna
@@ -16,6 +18,7 @@ from optuna.distributions import (
 )
 
 from tuner.errors import SearchError, StudyError, raise_together, suggest_name
+from tuner.train.settings import Settings
 from tuner.tune.study import Study
 
 IDENTITY = "tuner:identity"
@@ -24,39 +27,65 @@ N_PROBES = 60
 """Settings that are drawn to see the distributions of a space, its branches included."""
 
 
-def identify(study: Study, events_digest: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Probe:
+    """What drawing settings from a search space shows of it."""
+
+    distributions: dict[str, BaseDistribution]
+    """Distribution of each parameter, by name."""
+    least_batch: int
+    """Smallest batch size that was drawn."""
+
+
+def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
     """Return what all calls of one search must share."""
     problem = study.problem
     identity = {
         "events": events_digest,
         "label": problem.label,
         "signal": str(problem.signal),
-        "figure of merit": repr(problem.figure_of_merit),
+        "event id": problem.event_id,
+        "figure of merit": _describe(problem.figure_of_merit),
         "preparation": asdict(study.preparation),
         "epochs": study.budget.epochs,
         "seed": study.seed,
+        "parameters": sorted(probe.distributions),
     }
     return dict(json.loads(json.dumps(identity)))
 
 
-def check_resumption(optuna_study: optuna.Study, study: Study, identity: dict[str, Any]) -> None:
+def _describe(value: Any) -> str:
+    """Return settings as text that is the same in every process: functions by name."""
+    if is_dataclass(value) and not isinstance(value, type):
+        inner = ", ".join(f"{f.name}={_describe(getattr(value, f.name))}" for f in fields(value))
+        return f"{type(value).__name__}({inner})"
+    if callable(value):
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+    return repr(value)
+
+
+def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe: Probe) -> None:
     """Raise `SearchError` that tells everything in which the study differs from its search so far."""
     before = optuna_study.user_attrs.get(IDENTITY, identity)
-    problems = [
-        f"{name}: was {before.get(name)!r}, is {value!r}."
-        for name, value in identity.items()
-        if before.get(name) != value
-    ]
-    problems += find_changed_parameters(optuna_study, study)
+    problems = []
+    for name, value in identity.items():
+        was = before.get(name)
+        if name == "parameters" and was is not None:
+            problems += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
+            problems += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]
+        elif was != value:
+            problems.append(f"{name}: was {was!r}, is {value!r}.")
+    problems += find_changed_parameters(optuna_study, probe)
     if problems:
-        problems.append(
-            "To go on with the old search, put these back; to start a new one, give the study another `name` "
+        told = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+        raise SearchError(
+            f'Study "{optuna_study.study_name}" must be the one that its trials were made with, but differs:\n{told}\n'
+            "To go on with the old search, put this back; to start a new one, give the study another `name` "
             "or choose another --folder."
         )
-        raise_together(problems, SearchError, f'Study "{study.name}" is not the one that its trials were made with; it')
 
 
-def find_changed_parameters(optuna_study: optuna.Study, study: Study) -> list[str]:
+def find_changed_parameters(optuna_study: optuna.Study, probe: Probe) -> list[str]:
     """Return a sentence for each parameter whose distribution Optuna cannot continue. Ranges of floats may change."""
     old: dict[str, BaseDistribution] = {}
     for trial in optuna_study.get_trials(deepcopy=False):
@@ -64,7 +93,7 @@ def find_changed_parameters(optuna_study: optuna.Study, study: Study) -> list[st
     if not old:
         return []
     problems = []
-    for name, new in sorted(probe_space(study).items()):
+    for name, new in sorted(probe.distributions.items()):
         if name not in old:
             continue
         try:
@@ -74,22 +103,25 @@ def find_changed_parameters(optuna_study: optuna.Study, study: Study) -> list[st
     return problems
 
 
-def probe_space(study: Study) -> dict[str, BaseDistribution]:
-    """Return the distributions that a search space uses, found by drawing settings at random.
+def probe_space(study: Study) -> Probe:
+    """Draw settings at random, and the warm starts, to see what a search space samples.
 
     Raise `StudyError` where the space raises for most settings, returns something else than `Settings`, or cannot
     give what a warm start asks for. A trial for which it raises now and then fails alone.
     """
-    from tuner.train.settings import Settings
-
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    warm_starts = study.space.warm_starts
+    for params in warm_starts:
+        probe.enqueue_trial(dict(params))
     seen: dict[str, BaseDistribution] = {}
-    n_raised = 0
-    for _ in range(N_PROBES):
+    batch_sizes, n_raised, problems = [], 0, []
+    for number in range(len(warm_starts) + N_PROBES):
         trial = probe.ask()
         try:
-            settings = study.space(trial)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a value out of range is told below
+                settings = study.space(trial)
         except Exception as error:
             n_raised += 1
             if n_raised > N_PROBES / 2:
@@ -103,23 +135,26 @@ def probe_space(study: Study) -> dict[str, BaseDistribution]:
                 "A search space must return `tuner.Settings(network=..., training=...)`, "
                 f"but returned {type(settings).__name__}: {settings!r}."
             )
+        batch_sizes.append(settings.training.batch_size)
         seen |= trial.distributions
-        probe.tell(trial, state=optuna.trial.TrialState.FAIL)
-    raise_together(_find_wrong_warm_starts(study, seen), StudyError, "The search space")
-    return seen
+        if number < len(warm_starts):
+            problems += _find_wrong_values(number + 1, warm_starts[number], trial.distributions)
+    raise_together(problems, StudyError, "The search space")
+    return Probe(seen, min(batch_sizes))
 
 
-def _find_wrong_warm_starts(study: Study, distributions: dict[str, BaseDistribution]) -> list[str]:
-    """Return a sentence for each value of a warm start that the space would not sample."""
+def _find_wrong_values(
+    number: int, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> list[str]:
+    """Return a sentence for each value of a warm start that the space does not sample."""
     problems = []
-    for number, params in enumerate(study.space.warm_starts, 1):
-        for name, value in params.items():
-            distribution = distributions.get(name)
-            if distribution is None:
-                near = suggest_name(name, distributions)
-                problems.append(f'Warm start {number} names a parameter "{name}" that the space does not have.{near}')
-            elif not _contains(distribution, value):
-                problems.append(f'Warm start {number} gives "{name}" the value {value!r}, not one of {distribution}.')
+    for name, value in params.items():
+        distribution = distributions.get(name)
+        if distribution is None:
+            near = suggest_name(name, distributions)
+            problems.append(f'Warm start {number} names a parameter "{name}" that the space does not sample.{near}')
+        elif not _contains(distribution, value):
+            problems.append(f'Warm start {number} gives "{name}" the value {value!r}, not one of {distribution}.')
     return problems
 
 

@@ -34,8 +34,8 @@ def make_default_pruner(n_epochs: int) -> BasePruner:
 class SeededSampler(BaseSampler):
     """A sampler made anew for each trial, seeded by study and number.
 
-    Resuming a search never repeats its trials, and a search of one worker is the same each time. `fixed`
-    parameters (a pack's structure) are not sampled.
+    Resuming a search never repeats its trials, and a search of one worker, in packs of the same sizes, is the same
+    each time. `fixed` parameters (a pack's structure) are not sampled.
     """
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.errors import SearchError
 from tuner.run_folder import RunFolder, read_json
-from tuner.tune.leases import INTERRUPTED, REASON, find_workers
+from tuner.tune.leases import INTERRUPTED, REASON, WARM_START, find_workers
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
 
@@ -26,7 +27,6 @@ BEST_EPOCH = "tuner:best_epoch"
 EPOCHS = "tuner:epochs"
 N_PARAMETERS = "tuner:n_parameters"
 PACK = "tuner:pack"
-WARM_START = "tuner:warm_start"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,8 @@ class Search:
         """The Optuna study. Raise `SearchError` where there is none yet."""
         import optuna
 
-        if self.storage_url is None and not self.folder.journal.exists():
+        file = self.storage_url or str(self.folder.journal)
+        if "://" not in file and not Path(file).exists():
             raise SearchError(_tell_missing(self))
         storage = open_storage(self.folder.journal, self.storage_url)
         try:
@@ -92,8 +93,8 @@ class Search:
     @property
     def winner(self) -> TrialRecord | None:
         """The complete trial with the best figure of merit on validation; of equals the first."""
-        complete = [t for t in self.trials if t.state == "complete" and t.figure is not None]
-        return max(complete, key=lambda t: (t.figure, -t.number), default=None)
+        ranked = [(t.figure, -t.number, t) for t in self.trials if t.state == "complete" and t.figure is not None]
+        return max(((f, n, t) for f, n, t in ranked if math.isfinite(f)), default=(0, 0, None))[2]
 
     @property
     def workers(self) -> Mapping[str, bool]:

@@ -15,16 +15,17 @@ from typing import TYPE_CHECKING
 
 import optuna
 
-from tuner.errors import SearchError, TunerError
+from tuner.errors import SearchError, SplitsError, TunerError
 from tuner.launchers.local import count_cores, launch, work_command
 from tuner.progress.display import Display, NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
 from tuner.tune.gathering import gather, raise_gathered
-from tuner.tune.preparing import prepare_run
+from tuner.tune.leases import WARM_START
+from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
 from tuner.tune.provenance import record_call
-from tuner.tune.resume import IDENTITY, check_resumption, identify, probe_space
-from tuner.tune.search import WARM_START, Search
+from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
+from tuner.tune.search import Search
 from tuner.tune.status import read_status
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
@@ -54,18 +55,20 @@ def sweep(
 
     workers: processes that share the study; None for one per core on a CPU, one per GPU. They need the file that
     the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
-    `workers=1`, this process trains. `options` are passed on to `tuner work`. `tracker` is where the numbers of
-    trials go: Weights & Biases where none is given. Ctrl-C once: running trials are told and the search
-    is returned; twice: leave at once.
+    `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
+    go; Weights & Biases where none is given. This process trains where one is given without a `study_file`: other
+    processes cannot share it. Ctrl-C once: running trials are told and the search is returned; twice: leave at once.
 
     Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
     """
     run_folder = RunFolder(Path(folder) / study.name).create()
     display = display or NoDisplay()
-    splits = _check_and_prepare(study, run_folder, device)
+    probe, prepared = _check_and_prepare(study, run_folder, device)
     search = Search(study, run_folder, storage)
-    _open_or_create(search, splits)
-    study_file = study_file or find_study_file(study)
+    _open_or_create(search, probe, prepared.splits.events_digest)
+    splits = keep_run(prepared, run_folder)
+    if study_file is None and (tracker is None or (workers or 1) > 1):
+        study_file = find_study_file(study)
     n_workers = choose_workers(study, workers, device, study_file)
     until = None if study.budget.minutes is None else time.time() + 60 * study.budget.minutes
     record_call(run_folder, study, events_digest=splits.events_digest, device=device or "automatic", workers=n_workers)
@@ -80,18 +83,31 @@ def sweep(
     return search
 
 
-def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> Splits:
-    """Return the prepared parts; raise everything that does not hold of device, search space and events at once."""
+def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> tuple[Probe, PreparedRun]:
+    """Return what the space samples and the prepared parts; raise everything that does not hold at once."""
     problems: list[TunerError] = []
     if device is not None:
         from tuner.train.device import find_device
 
         gather(problems, lambda: find_device(device))
-    gather(problems, lambda: probe_space(study))
-    splits = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
+    probe = gather(problems, lambda: probe_space(study))
+    prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
+    if probe and prepared:
+        gather(problems, lambda: check_batches(prepared.splits, probe))
     raise_gathered(study, problems)
-    assert splits is not None
-    return splits
+    assert probe is not None
+    assert prepared is not None
+    return probe, prepared
+
+
+def check_batches(splits: Splits, probe: Probe) -> None:
+    """Raise `SplitsError` where the train part is smaller than the smallest batch."""
+    n_train = len(splits.train.labels)
+    if n_train < probe.least_batch:
+        raise SplitsError(
+            f"The train part must hold at least one batch, but has {n_train} events where the smallest `batch_size` "
+            f"of the search space is {probe.least_batch}. Use more events or smaller batches."
+        )
 
 
 def is_spent(search: Search) -> bool:
@@ -110,6 +126,8 @@ def choose_workers(study: Study, workers: int | None, device: str | None, study_
                 f"`workers={workers}` needs a file that each worker can read the study from: "
                 "write the study as `study` into a module of its own, or call with `workers=1`."
             )
+        return 1
+    if device is not None and ":" in device:
         return 1
     if workers is None:
         workers = count_gpus() if device is None or device.startswith("cuda") else 0
@@ -136,15 +154,15 @@ def find_study_file(study: Study) -> Path | None:
     return None
 
 
-def _open_or_create(search: Search, splits: Splits) -> None:
+def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
     """Create the Optuna study with its warm starts, or check that this study may go on with it."""
     study = search.study
     storage = open_storage(search.folder.journal, search.storage_url)
-    identity = identify(study, splits.events_digest)
+    identity = identify(study, events_digest, probe)
     optuna_study = optuna.create_study(
         study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
     )
-    check_resumption(optuna_study, study, identity)
+    check_resumption(optuna_study, identity, probe)
     if IDENTITY not in optuna_study.user_attrs:
         for params in study.space.warm_starts:
             optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})

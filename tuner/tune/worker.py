@@ -9,15 +9,17 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import optuna
 import torch
 from optuna.trial import TrialState
 
+from tuner.errors import SearchError
 from tuner.run_folder import write_atomically
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.data import TrainingData, load_training_data
@@ -27,7 +29,7 @@ from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
 from tuner.train.train import Answer, Outcome, train_members
 from tuner.tune.asking import Asked, Asker, describe_error
 from tuner.tune.keepsakes import Keepsakes
-from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, Lease
+from tuner.tune.leases import REASON, Lease, give_back
 from tuner.tune.samplers import SeededSampler, make_default_pruner, make_default_sampler
 from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Search
 from tuner.tune.study import Study
@@ -71,8 +73,10 @@ def work(
         with keep_random_state(place):
             try:
                 worker.run()
-            finally:
-                worker.keepsakes.close()
+            except BaseException:
+                worker.keepsakes.close(cancel=True)
+                raise
+            worker.keepsakes.close()
 
 
 def count_trials_per_structure(study: Study) -> int:
@@ -128,6 +132,12 @@ class Worker:
     running: dict[int, _Running] = field(default_factory=dict)
     waiting: list[Asked] = field(default_factory=list)
     """Asked for, but of another structure than the pack that is training."""
+    asked: dict[int, Asked] = field(default_factory=dict)
+    """All that was asked for and not told yet."""
+    alone: set[Hashable] = field(default_factory=set)
+    """Structures that no pack is to be made of: one failed."""
+    stop: SearchError | None = None
+    """Why the search is to stop, where too many trials fail."""
     warned: bool = False
     """Whether it was said that a network cannot be packed."""
 
@@ -140,14 +150,30 @@ class Worker:
             self.report_epochs = set(range(1, n_epochs + 1))
 
     def run(self) -> None:
-        """Train one pack after the other."""
-        while not self.is_over():
-            first = self.waiting.pop(0) if self.waiting else self.asker.ask()
-            if first is None:
-                return
-            self.train_pack(first)
-        for asked in self.waiting:
-            self._give_back(asked, "Interrupted before it began.")
+        """Train one pack after the other; whatever happens, give back what was asked for and not told."""
+        try:
+            while not self.is_over() and self.stop is None:
+                first = self.waiting.pop(0) if self.waiting else self._ask()
+                if first is None:
+                    break
+                self.train_pack(first)
+        finally:
+            for name, asked in list(self.asked.items()):
+                give_back(self.asker.optuna_study, asked.trial, "Interrupted before it ended.")
+                self._close(name, "interrupted", "Interrupted before it ended.")
+        if self.stop is not None:
+            raise self.stop
+
+    def _ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
+        """Ask for a trial; None where the budget is spent, or where so many fail that the search is to stop."""
+        try:
+            asked = self.asker.ask(fixed)
+        except SearchError as error:
+            self.stop = error
+            return None
+        if asked is not None:
+            self.asked[asked.trial.number] = asked
+        return asked
 
     def is_over(self) -> bool:
         """Whether Ctrl-C or the clock ends this worker."""
@@ -156,9 +182,9 @@ class Worker:
     def train_pack(self, first: Asked) -> None:
         """Train trials of the first one's structure together."""
         size = self._choose_size(first)
-        mates = self._ask_mates(first, size.slots)
+        mates = self._ask_mates(first)
         members = [first, *itertools.islice(mates, size.slots - 1)]
-        started = [self._start(asked) for asked in members]
+        started = [member for asked in members if (member := self._start(asked)) is not None]
         try:
             pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
             for member in started:
@@ -168,17 +194,23 @@ class Worker:
                 pack,
                 on_epoch=self._report,
                 on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
-                refill=lambda: self._start(asked) if (asked := next(mates, None)) else None,
+                refill=lambda: next(filter(None, map(self._start, mates)), None),
             )
-        except torch.OutOfMemoryError as error:
-            self._shrink(error)
-        except Exception as error:  # a trial's own code may raise anything; the sweep goes on
-            logger.warning("A pack of %d failed: %s", len(self.running), error)
-            for name in list(self.running):
-                self._drop(name, describe_error(error))
+        except Exception as error:  # a network's own code may raise anything; the sweep goes on
+            if len(self.running) > 1 and _is_out_of_memory(error):
+                self._shrink()
+            elif len(self.running) > 1:
+                logger.warning("A pack of %d failed; its trials go on one by one: %s", len(self.running), error)
+                self._scatter("Its pack failed; goes on alone.")
+                self.alone.add(first.structure)
+            else:
+                for name in list(self.running):
+                    self._drop(name, describe_error(error))
 
     def _choose_size(self, first: Asked) -> PackSize:
         """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
+        if first.structure in self.alone:
+            return PackSize(1, {}, "a pack of this structure failed")
         most = min(self.most_slots or MOST_SLOTS.get(self.data.device.type, 16), self.per_structure)
         try:
             size = choose_pack_size(first.settings, self.data, most=most)
@@ -192,17 +224,15 @@ class Worker:
             file.write(json.dumps(row) + "\n")
         return size
 
-    def _ask_mates(self, first: Asked, slots: int) -> Iterator[Asked]:
+    def _ask_mates(self, first: Asked) -> Iterator[Asked]:
         """Ask for trials of the first one's structure, until the structure has had its share.
 
         Enqueued settings of another structure come in between: they wait for a pack of their own.
         """
-        if slots == 1:
-            return
         fixed = self.asker.fix_structure(first.trial)
         left = self.per_structure - 1
         while left > 0 and len(self.waiting) < MOST_WAITING and not self.is_over():
-            asked = self.asker.ask(fixed)
+            asked = self._ask(fixed)
             if asked is None:
                 return
             if asked.structure == first.structure:
@@ -211,8 +241,8 @@ class Worker:
             else:
                 self.waiting.append(asked)
 
-    def _start(self, asked: Asked) -> Member:
-        """Return a trial as a member for a pack, and begin its log."""
+    def _start(self, asked: Asked) -> Member | None:
+        """Return a trial as a member for a pack, and begin its log; None where its state cannot be read."""
         trial = asked.trial
         log = self.tracker.start_trial(
             study=self.search.study.name,
@@ -222,13 +252,17 @@ class Worker:
         )
         self.running[trial.number] = _Running(asked, log)
         member = Member(trial.number, asked.settings, asked.seed)
-        path = self.search.resume_path(asked.resumes)
-        if path.exists():
-            member.state = torch.load(path, weights_only=True)
-            for row in member.state["curve"]:
-                self._send_epoch(
-                    member.name, row, max(r["validation_auc"] for r in member.state["curve"][: int(row["epoch"])])
-                )
+        try:
+            path = self.search.resume_path(asked.resumes)
+            if path.exists():
+                member.state = torch.load(path, weights_only=True)
+                best = -np.inf
+                for row in member.state["curve"]:
+                    best = max(best, row["validation_auc"])
+                    self._send_epoch(member.name, row, best)
+        except Exception as error:
+            self._drop(member.name, describe_error(error))
+            return None
         return member
 
     def _send_epoch(self, name: int, row: Mapping[str, float], best: float) -> None:
@@ -240,39 +274,47 @@ class Worker:
 
     def _report(self, member: Member) -> Answer:
         """Report the epoch that a member has just trained; say whether it goes on."""
-        self._send_epoch(member.name, member.curve[-1], member.best)
+        try:
+            self._send_epoch(member.name, member.curve[-1], member.best)
+            prunes = member.age in self.report_epochs and self.running[member.name].asked.trial.should_prune()
+        except optuna.exceptions.UpdateFinishedTrialError:
+            return "prune"  # another worker took this one for dead; `_tell` finds out, too
         if self.is_over():
             return "interrupt"
-        prunes = member.age in self.report_epochs and self.running[member.name].asked.trial.should_prune()
         return "prune" if prunes else "go on"
 
     def _tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Keep what a member leaves behind and tell Optuna how it ended."""
-        self.keepsakes.keep_curve(member)
-        if outcome.state == "interrupted":
-            self._give_back(self.running[member.name].asked, outcome.reason, pack.member_state(row))
-            self._close(member.name, "interrupted", outcome.reason)
-        elif outcome.state == "failed":
-            self._drop(member.name, outcome.reason)
-        else:
-            attributes = {
-                BEST_EPOCH: member.best_epoch,
-                EPOCHS: member.age,
-                N_PARAMETERS: pack.n_parameters,
-                PACK: len(pack),
-                REASON: outcome.reason,
-            }
-            self._finish(pack, member, row, outcome, attributes)
+        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
+        try:
+            self.keepsakes.keep_curve(member)
+            if outcome.state == "interrupted":
+                self._interrupt(pack, member.name, row, outcome.reason)
+            elif outcome.state == "failed":
+                self._drop(member.name, outcome.reason)
+            else:
+                self._finish(pack, member, row, outcome)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            logger.warning("Trial %d was given to another worker, which took this one for dead.", member.name)
+            self._close(member.name, "interrupted", "Given to another worker.")
+        except Exception as error:  # a figure of merit of the user's own may raise anything
+            self._drop(member.name, describe_error(error))
 
-    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome, attributes: dict[str, Any]) -> None:
+    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
         """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
+        attributes: dict[str, Any] = {
+            BEST_EPOCH: member.best_epoch,
+            EPOCHS: member.age,
+            N_PARAMETERS: pack.n_parameters,
+            PACK: len(pack),
+            REASON: outcome.reason,
+        }
         asked = self.running[member.name].asked
         trial, study = asked.trial, self.asker.optuna_study
         complete = outcome.state == "complete"
         if complete:
-            artifact = self.keepsakes.announce_picture(trial)
             scores = pack.best_scores(row)
             attributes[FIGURE] = self.keepsakes.measure(scores, member)
+            artifact = self.keepsakes.announce_picture(trial)
             self.keepsakes.keep_checkpoint(member, pack.best_state(row))
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
@@ -280,40 +322,45 @@ class Worker:
         self.search.resume_path(asked.resumes).unlink(missing_ok=True)
         summary = {k.removeprefix("tuner:"): v for k, v in attributes.items()} | {"validation_auc": member.best}
         if complete:
-            log = self.running.pop(member.name).log
+            log = self.running[member.name].log
+            self._forget(member.name)
             self.keepsakes.finish_log(log, member, summary, scores=scores, artifact=artifact)
         else:
             self._close(member.name, "pruned", outcome.reason, summary)
 
     def _drop(self, name: int, reason: str) -> None:
         """Tell a trial as failed."""
-        trial = self.running[name].asked.trial
-        trial.set_user_attr(REASON, reason)
-        self.asker.optuna_study.tell(trial, state=TrialState.FAIL)
+        if name not in self.asked:
+            logger.warning("After trial %d was told: %s", name, reason)
+            return
+        trial = self.asked[name].trial
+        try:
+            trial.set_user_attr(REASON, reason)
+            self.asker.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            logger.warning("Trial %d was told by another worker already.", name)
         self._close(name, "failed", reason)
 
-    def _give_back(self, asked: Asked, reason: str, state: Mapping[str, Any] | None = None) -> None:
-        """Tell an interrupted trial, and put its setting first in the queue: it goes on where it stopped."""
-        if state is not None:
-            buffer = io.BytesIO()
-            torch.save(dict(state), buffer)
-            write_atomically(self.search.resume_path(asked.resumes), buffer.getvalue())
-        asked.trial.set_user_attr(REASON, reason)
-        asked.trial.set_user_attr(INTERRUPTED, True)
-        self.asker.optuna_study.tell(asked.trial, state=TrialState.FAIL)
-        self.asker.optuna_study.enqueue_trial(asked.trial.params, user_attrs={RESUMES: asked.resumes})
+    def _interrupt(self, pack: Pack, name: int, row: int, reason: str) -> None:
+        """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
+        asked = self.running[name].asked
+        buffer = io.BytesIO()
+        torch.save(pack.member_state(row), buffer)
+        write_atomically(self.search.resume_path(asked.resumes), buffer.getvalue())
+        give_back(self.asker.optuna_study, asked.trial, reason)
+        self._close(name, "interrupted", reason)
 
-    def _shrink(self, error: BaseException) -> None:
+    def _shrink(self) -> None:
         """Give the members of a pack that outgrew the memory back, and make the next packs smaller."""
-        if len(self.running) == 1:
-            for name in list(self.running):
-                self._drop(name, f"Out of memory with this network alone: {error}")
-            return
         self.most_slots = max(1, len(self.running) // 2)
         logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
-        for name, running in list(self.running.items()):
-            self._give_back(running.asked, "The pack was out of memory; goes on in a smaller one.")
-            self._close(name, "interrupted", "out of memory")
+        self._scatter("The pack was out of memory; goes on in a smaller one.")
+
+    def _scatter(self, reason: str) -> None:
+        """Give all members of a pack back, to start anew: what an error left of them is not to be trusted."""
+        for name in list(self.running):
+            give_back(self.asker.optuna_study, self.running[name].asked.trial, reason)
+            self._close(name, "interrupted", reason)
 
     def _close(
         self,
@@ -323,4 +370,17 @@ class Worker:
         summary: Mapping[str, Any] | None = None,
     ) -> None:
         """End a trial's log."""
-        self.running.pop(name).log.finish(state, summary=summary or {}, reason=reason)
+        log = self._forget(name)
+        if log is not None:
+            log.finish(state, summary=summary or {}, reason=reason)
+
+    def _forget(self, name: int) -> TrialLog | None:
+        """Take a trial off the books; return its log, where it had one."""
+        self.asked.pop(name, None)
+        running = self.running.pop(name, None)
+        return running.log if running else None
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out: torch has its own for GPUs and a message for CPUs."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
