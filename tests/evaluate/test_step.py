@@ -115,8 +115,18 @@ def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(searc
     scores = score_part(search, "validation")
     assert found.part("validation")[figure.name].value == figure(validation.labels, scores, validation.weights)
     cut = figure.choose(validation.labels, scores, validation.weights)
-    expected = figure.at(cut, test.labels, score_part(search, "test"), test.weights)
+    test_scores = score_part(search, "test")
+    expected = figure.at(cut, test.labels, test_scores, test.weights)
     assert found.part("test")[figure.name].value == pytest.approx(expected)
+    kept = found.part("test").figure_cut
+    assert kept.threshold == found.part("validation").figure_cut.threshold == cut
+    above = (test_scores >= cut) & (np.asarray(test.labels) == 0)
+    assert kept.n_background == above.sum()
+    of_background = test.weights[above].sum() / test.weights[np.asarray(test.labels) == 0].sum()
+    assert kept.b == pytest.approx(3_000 * of_background)
+    assert figure.expect(np.array([kept.s]), np.array([kept.b]))[0] == pytest.approx(expected)
+    assert kept.estimator == "at the cut that validation chose"
+    assert Evaluation.from_json(found.to_json()) == found
 
 
 def test_lost_results_are_measured_again_and_the_second_opening_is_told(search):
@@ -125,6 +135,15 @@ def test_lost_results_are_measured_again_and_the_second_opening_is_told(search):
     again = tuner.evaluate(search)
     assert again.parts == first.parts
     assert [opening.reason for opening in read_openings(search)][1] == "evaluation.json is not there any more"
+
+
+def test_a_log_of_openings_that_was_lost_does_not_begin_at_one_again(search):
+    tuner.evaluate(search)
+    search.folder.openings.unlink()
+    problem = dataclasses.replace(search.study.problem, working_point=FixedSignalEfficiency(eps_s=0.5))
+    found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
+    assert (found.opening, found.openings) == (2, 2)
+    assert read_openings(search)[0].reason == "other figure of merit or working point"
 
 
 def test_events_that_have_changed_are_not_judged(search):

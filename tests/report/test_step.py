@@ -12,6 +12,8 @@ import pytest
 import torch
 
 import tuner
+from tuner.evaluate.evaluation import FigureCut
+from tuner.evaluate.part_evaluation import FROZEN, SMOOTHED
 from tuner.evaluate.step import evaluate
 from tuner.predict.network import rebuild_settings
 from tuner.prepare.splits import prepare_splits, save_splits
@@ -102,6 +104,17 @@ def test_openings_of_the_test_part_are_counted(evaluation, openings, told):
     assert section.blocks[0].rows[0] == (
         *("AUC", "0.9371", "0.9346 \N{EN DASH} 0.9395", "0.9338", "0.9312 \N{EN DASH} 0.9364"),
     )
+
+
+def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(evaluation):
+    common = {"threshold": 0.9, "n_signal": 80, "n_background": 31, "effective_background": 28.4}
+    parts = [
+        replace(part, figure_cut=FigureCut(s=8.0, b=2.5, estimator=how, **common))
+        for part, how in zip(evaluation.parts, (SMOOTHED, FROZEN), strict=True)
+    ]
+    section = write_evaluation(replace(evaluation, parts=tuple(parts), figure_of_merit="AMS"), [])
+    assert section.blocks[1].rows[1] == ("test", "0.9", "8", "2.5", "80", "31", "28")
+    assert "on test it is the value at the cut that validation chose" in section.blocks[2].text
 
 
 @pytest.mark.parametrize("trials", [{}, {"failed": 2}, {"pruned": 1}])

@@ -12,6 +12,26 @@ from tuner.metrics.measurement import Measurement
 
 
 @dataclass(frozen=True, kw_only=True)
+class FigureCut:
+    """The cut of a figure of merit that is one of a cut, and what lies above it on one part."""
+
+    threshold: float
+    """Events with score >= threshold are selected; chosen on validation, frozen for test."""
+    estimator: str
+    """What the figure's value on this part is."""
+    s: float
+    """Signal above the cut, rescaled to what is expected."""
+    b: float
+    """Background above the cut, rescaled to what is expected."""
+    n_signal: int
+    """Signal events above the cut, counted."""
+    n_background: int
+    """Background events above the cut, counted."""
+    effective_background: float
+    """(sum w)^2 / sum w^2 of the background above the cut."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PartEvaluation:
     """One candidate's figures on one part of the events."""
 
@@ -39,6 +59,8 @@ class PartEvaluation:
     """Background events above the threshold, counted."""
     measurements: Mapping[str, Measurement]
     """Figure by name, each with its 68 % interval: stratified weighted bootstrap over the events of the part."""
+    figure_cut: FigureCut | None = None
+    """The declared figure's own cut; None where it is not one of a cut."""
 
     def __getitem__(self, name: str) -> Measurement:
         """Return a measurement by name."""
@@ -86,6 +108,7 @@ class Evaluation:
                 **part
                 | {"measurements": _read_measurements(part["measurements"])}
                 | {"threshold": inf if part["threshold"] is None else part["threshold"]}
+                | {"figure_cut": FigureCut(**part["figure_cut"]) if part.get("figure_cut") else None}
             )
             for part in content["parts"]
         )

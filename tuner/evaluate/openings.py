@@ -27,10 +27,13 @@ class Opening:
     """Why it was opened, or opened again."""
 
 
-def log_opening(search: Search, trial: int, *, reason: str) -> Opening:
-    """Add an opening of the test part for a trial to the run folder's log, and return it."""
+def log_opening(search: Search, trial: int, *, reason: str, known: int = 0) -> Opening:
+    """Add an opening of the test part for a trial to the run folder's log, and return it.
+
+    known: openings that are known from elsewhere, so that a log that was lost does not begin at 1 again.
+    """
     opening = Opening(
-        number=len(read_openings(search)) + 1,
+        number=count_openings(search, known=known) + 1,
         when=datetime.now().astimezone().isoformat(timespec="seconds"),
         study=search.study.name,
         trial=trial,
@@ -42,6 +45,11 @@ def log_opening(search: Search, trial: int, *, reason: str) -> Opening:
         log.flush()
         os.fsync(log.fileno())
     return opening
+
+
+def count_openings(search: Search, *, known: int = 0) -> int:
+    """Return how often the test part was opened: the largest number in the log, at least `known`."""
+    return max([known, *(opening.number for opening in read_openings(search))])
 
 
 def read_openings(search: Search) -> tuple[Opening, ...]:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tuner.evaluate.evaluation import PartEvaluation
+from tuner.evaluate.evaluation import FigureCut, PartEvaluation
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
 from tuner.metrics.at_threshold import Confusion, sum_confusion
 from tuner.metrics.bootstrap import FigureFunction, bootstrap_figure, draw_counts
@@ -32,6 +32,8 @@ OF_THE_CUT: Mapping[str, Callable[[Confusion], float]] = {
 LOG_LOSS = "log loss (classes balanced)"
 OPTIMUM_AUC = "optimum AUC"
 SHARE_OF_OPTIMUM = "share of the optimum"
+SMOOTHED = "of the best cut, largest after smoothing over neighbouring cuts"
+FROZEN = "at the cut that validation chose"
 
 
 def evaluate_scores(
@@ -71,6 +73,7 @@ def evaluate_scores(
         measurements[figure_of_merit.name] = _measure_declared(
             _freeze(figure_of_merit, figure_cut), arrays, n_bootstrap, seed
         )
+    cut = _describe_cut(figure_of_merit, figure_cut, arrays) if isinstance(figure_of_merit, CutFigure) else None
     signal, selected = arrays.is_signal, arrays.scores >= threshold
     return PartEvaluation(
         candidate=candidate,
@@ -85,6 +88,7 @@ def evaluate_scores(
         selected_signal=int((signal & selected).sum()),
         selected_background=int((~signal & selected).sum()),
         measurements=measurements,
+        figure_cut=cut,
     )
 
 
@@ -133,6 +137,23 @@ class _Sums:
 def _freeze(figure: FigureOfMerit, cut: float | None) -> FigureFunction:
     """Return the figure as a function; that of the frozen cut where it is one of a cut."""
     return partial(figure.at, cut) if isinstance(figure, CutFigure) and cut is not None else figure
+
+
+def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:
+    """Return the figure's cut, the frozen one where there is one, with what lies above it."""
+    signal, scores, weights = arrays
+    threshold = figure.choose(signal, scores, weights) if frozen is None else frozen
+    selected = scores >= threshold
+    confusion = sum_confusion(signal, selected, weights)
+    return FigureCut(
+        threshold=float(threshold),
+        estimator=SMOOTHED if frozen is None else FROZEN,
+        s=float(figure.s * confusion.sensitivity),
+        b=float(figure.b * (1 - confusion.specificity)),
+        n_signal=int((signal & selected).sum()),
+        n_background=int((~signal & selected).sum()),
+        effective_background=effective_number(weights[~signal & selected]),
+    )
 
 
 def _measure_declared(figure: FigureFunction, arrays: Arrays, n_bootstrap: int, seed: int) -> Measurement:

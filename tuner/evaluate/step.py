@@ -7,7 +7,7 @@ import pandas as pd
 
 from tuner.errors import EventsError
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
-from tuner.evaluate.openings import log_opening, read_openings
+from tuner.evaluate.openings import count_openings, log_opening
 from tuner.evaluate.part_evaluation import evaluate_scores
 from tuner.metrics.figures_of_merit import CutFigure
 from tuner.predict.network import choose_trial
@@ -45,9 +45,9 @@ def evaluate(search: Search, *, open_test: bool = True, device: str | None = Non
     if isinstance(figure, CutFigure):
         figure_cut = figure.choose(part.labels, scores, part.weights)
     parts = [_evaluate_part(search, "validation", scores, observers, threshold=threshold)]
-    opening = None
+    opening, known = None, 0 if stored is None else stored.openings
     if open_test:
-        opening = log_opening(search, winner, reason=_tell_reason(search, stored, winner)).number
+        opening = log_opening(search, winner, reason=_tell_reason(search, stored, winner), known=known).number
         scores = score_part(search, "test", trial=winner, device=device)
         parts.append(_evaluate_part(search, "test", scores, observers, threshold=threshold, figure_cut=figure_cut))
         _write_scores(search, scores, observers)
@@ -56,7 +56,7 @@ def evaluate(search: Search, *, open_test: bool = True, device: str | None = Non
         winner=winner,
         figure_of_merit=figure.name,
         opening=opening,
-        openings=len(read_openings(search)),
+        openings=count_openings(search, known=known),
         events_digest=search.splits.events_digest,
         parts=tuple(parts),
     )
@@ -81,7 +81,7 @@ def _still_holds(stored: Evaluation, search: Search, winner: int) -> bool:
 
 def _tell_reason(search: Search, stored: Evaluation | None, winner: int) -> str:
     """Return why the test part is opened now."""
-    if not read_openings(search):
+    if not count_openings(search, known=0 if stored is None else stored.openings):
         return "first evaluation"
     if stored is None:
         return "evaluation.json is not there any more"

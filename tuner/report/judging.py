@@ -7,13 +7,17 @@ from itertools import pairwise
 from typing import Any
 
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.report.answering import SHARE, SHARE_FORMULA
 from tuner.report.page import Block, Code, Facts, Notice, Picture, Section, Table, Text
-from tuner.report.writing import DASH, write_count, write_measurement
+from tuner.report.writing import DASH, write_count, write_measurement, write_number
 from tuner.run_folder import RunFolder, read_json
 
 
-def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture]) -> Section:
-    """Return step 7: every measurement on validation and on test, and how often the test part was opened."""
+def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture], *, weighted: bool = False) -> Section:
+    """Return step 7: every measurement on validation and on test, and how often the test part was opened.
+
+    weighted: whether the problem has event weights.
+    """
     parts = evaluation.parts
     names = dict.fromkeys(name for part in parts for name in part.measurements)
     head = ["Figure", *(cell for part in parts for cell in (_name_part(part), "68 % interval"))]
@@ -31,18 +35,47 @@ def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture]) -> Sec
     cut = [
         ("Cut", f"score ≥ {part.threshold:.4g}: {part.threshold_rule}") for part in parts if part.part == "validation"
     ]
+    if any(SHARE in part.measurements for part in parts):
+        cut.append(("Share of the optimum", SHARE_FORMULA))
     return Section(
         number="7",
         name="Evaluate",
         title="How good the winner is",
         blocks=[
-            Table(caption="Figures of merit, weighted", head=head, rows=rows),
+            Table(caption=f"Figures of merit{', with event weights' if weighted else ''}", head=head, rows=rows),
+            *_write_figure_cut(evaluation),
             Table(caption="Events they rest on, counted", head=events_head, rows=events),
             Facts([*cut, ("Intervals", "68 %, from a weighted bootstrap over the events; not over trainings")]),
             *pictures,
             _tell_openings(evaluation),
         ],
     )
+
+
+def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
+    """Return the cut of the declared figure of merit with what lies above it; nothing where it is not one of a cut."""
+    cuts = [(part, part.figure_cut) for part in evaluation.parts if part.figure_cut is not None]
+    if not cuts:
+        return []
+    head = ("Part", "Cut", "s", "b", "Signal, counted", "Background, counted", "Background, effective")
+    rows = [
+        (
+            _name_part(part),
+            f"{cut.threshold:.4g}",
+            write_number(cut.s),
+            write_number(cut.b),
+            f"{cut.n_signal:,}",
+            f"{cut.n_background:,}",
+            f"{cut.effective_background:,.0f}",
+        )
+        for part, cut in cuts
+    ]
+    name = evaluation.figure_of_merit
+    estimators = ", on ".join(f"{_name_part(part)} it is the value {cut.estimator}" for part, cut in cuts)
+    return [
+        Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
+        Text(f"How {name} is estimated: on {estimators}."),
+    ]
 
 
 def _tell_openings(evaluation: Evaluation) -> Block:

@@ -65,7 +65,7 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
     sections.append(write_search(search, draw_search_pictures(search, importances), importances, seconds))
     if evaluation is not None:
         pictures = draw_evaluation_pictures(search, evaluation)
-        sections.append(write_evaluation(evaluation, pictures))
+        sections.append(write_evaluation(evaluation, pictures, weighted=search.study.problem.weight is not None))
     return [
         *sections,
         write_hand_off(search.folder, has_winner=search.winner is not None),
