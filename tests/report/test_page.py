@@ -52,7 +52,7 @@ def test_backticks_become_code_and_signs_stay_with_their_numbers(sample_page):
     assert "0.9 (±\N{NO-BREAK SPACE}0.1)" in html
 
 
-def test_a_caption_does_not_say_the_title_again():
+def test_a_caption_says_the_title_once():
     picture = Picture(png=b"", title="ROC curve.", alt="ROC curve. AUC 0.93.")
-    assert picture.caption == "AUC 0.93."
-    assert replace(picture, alt="ROC curve.").caption == "ROC curve."
+    assert picture.caption == "ROC curve. AUC 0.93."
+    assert replace(picture, alt="AUC 0.93.").caption == "ROC curve. AUC 0.93."

@@ -44,7 +44,7 @@ def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> 
 
 
 def draw_correlations(exploration: Exploration) -> Figure:
-    """Draw the weighted correlations of signal and of background, in per cent where the numbers fit."""
+    """Draw the correlations of signal and of background, written in per cent where the numbers fit."""
     names = [histogram.name for histogram in exploration.histograms]
     numbered = len(names) <= MOST_NUMBERED
     side = max(2.2, (0.36 if numbered else 0.24) * len(names))
@@ -61,7 +61,7 @@ def draw_correlations(exploration: Exploration) -> Figure:
         if numbered:
             _number_cells(axis, matrix.to_numpy())
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
-    bar.set_label("weighted correlation", fontsize=9, color=INK)
+    bar.set_label("correlation", fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=INK)
     return _settle(figure)

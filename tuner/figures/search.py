@@ -51,8 +51,15 @@ def draw_optimization_history(
     if table["best"].notna().any():
         axes.step(table["number"], table["best"], where="post", color=GOOD, linewidth=2.0, label="best complete so far")
     if starred is not None:
-        style = {"marker": "*", "markersize": 15, "color": GOOD, "markeredgecolor": "white", "zorder": 5}
-        axes.plot([starred["number"]], [starred["value"]], **style)
+        axes.plot(
+            [starred["number"]],
+            [starred["value"]],
+            marker="*",
+            markersize=15,
+            color=GOOD,
+            markeredgecolor="white",
+            zorder=5,
+        )
     dress(axes, x="trial", y=figure_name)
     margin = 0.06 * (high - low)
     axes.set_ylim(low - 2 * margin, high + margin)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError
-from tuner.explore.drawing import draw_correlations, draw_features
+from tuner.explore.drawing import MOST_NUMBERED, draw_correlations, draw_features
 from tuner.explore.step import explore_events
 from tuner.prepare.splits import Part
 from tuner.problem import Problem
@@ -28,7 +28,7 @@ def write_frame(problem: Problem) -> Section:
     facts = [
         ("Question", problem.question),
         ("Signal", f"{problem.label} = {problem.signal!r}"),
-        ("Figure of merit", f"{problem.figure_of_merit.name}, on validation, with event weights"),
+        ("Figure of merit", f"{problem.figure_of_merit.name}, on validation{_tell_weights(problem, ', ')}"),
         ("Working point", f"{problem.working_point.name}; chosen on validation, frozen for test"),
         *((f"Column: {role}", columns) for role, columns in roles.items() if columns),
     ]
@@ -89,12 +89,14 @@ def write_exploration(search: Search) -> Section:
             search,
             draw_features(shown, n_columns=min(3, len(shown.histograms))),
             "features",
-            title="Each feature, signal over background, both of area 1; the most telling first."
+            title="Each feature: the share of signal and of background in each bin, of all events of the class; what "
+            "is undefined or beyond the axis counts, but is not drawn. The most telling first."
             + ("" if few else f" The first {DRAWN_FEATURES} of {len(features)}."),
             alt=f"Histograms of {len(shown.histograms)} features. {features.index[0]} tells most by itself, separation "
             f"{features['separation'].iloc[0]:.3f}; {features.index[-1]} least, {features['separation'].iloc[-1]:.3f}.",
         ),
-        _list_features(features),
+        Text("All events are shown, those of the test part included."),
+        _list_features(features, search.study.problem),
         *(Notice(warning) for warning in exploration.warnings),
     ]
     if events.digest != search.splits.events_digest:
@@ -102,13 +104,14 @@ def write_exploration(search: Search) -> Section:
             0, Notice("The events have changed since the search: what is shown here is not what it learned from.")
         )
     if few and len(features) > 1:
-        title = "How features go together: weighted correlations, in per cent."
+        percent = ", written in per cent" if len(features) <= MOST_NUMBERED else ""
+        title = f"How features go together: correlations{_tell_weights(search.study.problem)}{percent}."
         alt = "Matrices of correlations between the features, one for signal and one for background."
         blocks.append(keep_picture(search, draw_correlations(exploration), "correlations", title=title, alt=alt))
     return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
 
 
-def _list_features(features: pd.DataFrame) -> Table:
+def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
     """Return the table of features, the most telling first."""
     head = ("Feature", "Separation", "AUC alone", "Undefined", "Mean, signal", "Mean, background", "Lowest", "Highest")
     rows = [
@@ -121,7 +124,8 @@ def _list_features(features: pd.DataFrame) -> Table:
         )
         for name, row in features.iterrows()
     ]
-    return Table(caption="Each feature by itself, weighted", head=head, rows=rows, folded=len(rows) > DRAWN_FEATURES)
+    caption = f"Each feature by itself{_tell_weights(problem, ', ')}"
+    return Table(caption=caption, head=head, rows=rows, folded=len(rows) > DRAWN_FEATURES)
 
 
 def write_preparation(search: Search) -> Section:
@@ -136,6 +140,7 @@ def write_preparation(search: Search) -> Section:
             strict=True,
         )
     ]
+    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
     undefined = search.study.problem.undefined
     facts = [(name, value) for name, value in list_settings(preparation) if name != "fractions"]
     facts.append(
@@ -143,7 +148,7 @@ def write_preparation(search: Search) -> Section:
     )
     facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
     blocks: list[Block] = [
-        Table(caption="Parts", head=("Part", "Share", "Signal", "Background", "Effective"), rows=rows),
+        Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
         Text("Everything is fitted on the training part alone. Undefined values become the feature's training median."),
     ]
@@ -158,6 +163,14 @@ def _count(weights: list[np.ndarray]) -> tuple[str, str, str]:
     return f"{n:,}", write_number(total, 6), f"{total**2 / squares:,.0f}" if squares else "0"
 
 
-def _count_classes(part: Part) -> tuple[str, str, str]:
-    signal = int((part.labels == 1).sum())
-    return f"{signal:,}", f"{len(part.labels) - signal:,}", _count([np.asarray(part.weights)])[2]
+def _count_classes(part: Part) -> tuple[str, str, str, str]:
+    """Return number and effective number of signal and of background events, written."""
+    (signal, _, of_signal), (background, _, of_background) = (
+        _count([np.asarray(part.weights)[np.asarray(part.labels) == label]]) for label in (1, 0)
+    )
+    return signal, of_signal, background, of_background
+
+
+def _tell_weights(problem: Problem, before: str = " ") -> str:
+    """Return that event weights count, where the problem has some; else nothing."""
+    return f"{before}with event weights" if problem.weight is not None else ""

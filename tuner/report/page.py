@@ -77,8 +77,8 @@ class Picture:
 
     @property
     def caption(self) -> str:
-        """What the figure tells, without the title where that begins it."""
-        return self.alt.removeprefix(self.title).strip() or self.title
+        """What the figure is and what it tells; the title once."""
+        return self.alt if self.alt.startswith(self.title) else f"{self.title} {self.alt}"
 
     @property
     def source(self) -> str:

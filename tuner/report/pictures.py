@@ -12,6 +12,7 @@ import optuna
 import pandas as pd
 
 from tuner.evaluate.evaluation import Evaluation
+from tuner.evaluate.step import N_BOOTSTRAP
 from tuner.figures import (
     Drawing,
     draw_importances,
@@ -87,10 +88,16 @@ def draw_evaluation_pictures(search: Search, evaluation: Evaluation) -> list[Pic
         scores = score_part(search, "validation", trial=evaluation.winner)
     weighted = search.study.problem.weight is not None
     threshold = part.threshold if part is not None else None
+    replicas: dict[str, Any] = {
+        "n_replicas": N_BOOTSTRAP,
+        "seed": search.study.seed,
+    }  # those of the evaluation: the same errors
     of_part = (labels, scores, weights if weighted else None)
     drawings = {
-        "roc": draw_roc(*of_part, part=name, optimum=optimum, threshold=threshold),
-        "scores": draw_scores(*of_part, part=name, threshold=threshold, train=_score_train(search, evaluation.winner)),
+        "roc": draw_roc(*of_part, part=name, optimum=optimum, threshold=threshold, **replicas),
+        "scores": draw_scores(
+            *of_part, part=name, threshold=threshold, train=_score_train(search, evaluation.winner), **replicas
+        ),
     }
     return _keep(search, drawings)
 

@@ -23,7 +23,7 @@ def write_model(search: Search, winner: TrialRecord) -> tuple[Section, Section]:
     settings = rebuild_settings(search, winner)
     blocks = [Facts(list_settings(settings.network))]
     network = Section(number="4", name="Model", title=name_network(search, winner), blocks=blocks)
-    ended = f"{winner.epochs} epochs, the best was epoch {winner.best_epoch}"
+    ended = f"{write_count(winner.epochs, 'epoch')}, the best was epoch {winner.best_epoch}"
     trained: list[Block] = [Facts([("trained for", ended), *list_settings(settings.training)])]
     if winner.best_epoch == search.study.budget.epochs:
         trained.append(Notice("The best epoch is the last one of the budget: more epochs may make it better."))
@@ -46,7 +46,10 @@ def write_search(
     trials = search.trials
     states = Counter(trial.state for trial in trials)
     facts = [
-        ("Budget", f"{search.study.budget.trials} trials of {search.study.budget.epochs} epochs"),
+        (
+            "Budget",
+            f"{write_count(search.study.budget.trials, 'trial')} of {write_count(search.study.budget.epochs, 'epoch')}",
+        ),
         ("Epochs trained", f"{sum(trial.epochs for trial in trials):,}"),
         ("Time", write_duration(seconds)),
         ("Chosen by", f"{search.study.problem.figure_of_merit.name} on validation"),
@@ -71,7 +74,7 @@ def write_search(
 def write_states(states: Counter[str]) -> str:
     """Return the numbers of trials by state as a line."""
     order = ("complete", "pruned", "failed", "interrupted", "running", "waiting")
-    told = ", ".join(f"{states[state]} {state}" for state in order if states[state])
+    told = ", ".join(f"{states[state]:,} {state}" for state in order if states[state])
     return f"{write_count(states.total(), 'trial')}: {told}" if told else "No trials yet"
 
 
