@@ -49,6 +49,13 @@ def test_what_does_not_hold_is_told(tmp_path, text, message):
         load_study(write(tmp_path / "wrong.py", text))
 
 
+def test_a_file_that_sweeps_when_it_is_read_is_refused(tmp_path):
+    path = write(tmp_path / "bomb.py", GOOD + f"\nimport tuner\ntuner.sweep(study, folder={str(tmp_path)!r})\n")
+    with pytest.raises(StudyError, match=r"only define its study.*if __name__ =="):
+        load_study(path)
+    assert not (tmp_path / "small").exists()
+
+
 def test_a_mended_file_is_read_anew(tmp_path):
     path = write(tmp_path / "mended.py", "study = 3\n")
     with pytest.raises(StudyError):

@@ -15,8 +15,14 @@ from tuner.tune.study import Study
 PACKAGES = ("signal-tuner", "torch", "optuna", "numpy", "pandas", "scikit-learn", "wandb", "matplotlib")
 
 
-def record_call(folder: RunFolder, study: Study, *, events_digest: str, device: str, workers: int) -> None:
-    """Add a call of a sweep to the run folder's `provenance.json`."""
+def record_call(
+    folder: RunFolder, study: Study, *, events_digest: str, device: str, workers: int, study_file: Path | None = None
+) -> None:
+    """Add a call of a sweep to the run folder's `provenance.json`.
+
+    study_file: where the study was read from; the commit is that of its checkout, else the program's, else this
+    folder's.
+    """
     record = read_json(folder.provenance)
     record |= {
         "study": study.name,
@@ -29,7 +35,7 @@ def record_call(folder: RunFolder, study: Study, *, events_digest: str, device: 
     call = {
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "git_commit": find_commit(Path.cwd()),
+        "git_commit": _find_first_commit(study_file),
         "device": device,
         "workers": workers,
         "trials": study.budget.trials,
@@ -37,6 +43,13 @@ def record_call(folder: RunFolder, study: Study, *, events_digest: str, device: 
     }
     record.setdefault("calls", []).append(call)
     write_json(folder.provenance, record)
+
+
+def _find_first_commit(study_file: Path | None) -> str | None:
+    """Return the commit of the study file's checkout, else of the program's, else of the current folder's."""
+    places = [] if study_file is None else [Path(study_file).resolve().parent]
+    places += [Path(__file__).resolve().parent, Path.cwd()]
+    return next(filter(None, map(find_commit, places)), None)
 
 
 def find_commit(folder: Path) -> str | None:

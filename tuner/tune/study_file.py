@@ -13,6 +13,10 @@ from tuner.errors import StudyError, TunerError, name_all, suggest_name
 from tuner.tune.study import Study
 
 
+_being_read: list[Path] = []
+"""Study files whose code is running at this moment."""
+
+
 def load_study(path: str | Path) -> Study:
     """Return the `study` of a study file.
 
@@ -49,6 +53,7 @@ def _run_file(file: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     shadowed = sys.modules.get(name)
     sys.modules[name] = module
+    _being_read.append(file)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -57,7 +62,18 @@ def _run_file(file: Path) -> ModuleType:
         else:
             sys.modules[name] = shadowed
         raise StudyError(_describe_failure(file, resolved, error)) from error
+    finally:
+        _being_read.pop()
     return module
+
+
+def refuse_while_reading() -> None:
+    """Raise `StudyError` where a study file sweeps while it is read: each worker would read it, and sweep, again."""
+    if _being_read:
+        raise StudyError(
+            f'A study file must only define its study, but "{_being_read[-1]}" starts a sweep when it is read. '
+            'Put the call below `if __name__ == "__main__":`, or into another file.'
+        )
 
 
 def _describe_failure(file: Path, resolved: Path, error: Exception) -> str:

@@ -29,6 +29,7 @@ from tuner.tune.search import Search
 from tuner.tune.status import read_status
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
+from tuner.tune.study_file import refuse_while_reading
 
 if TYPE_CHECKING:
     from tuner.prepare.splits import Splits
@@ -61,6 +62,7 @@ def sweep(
 
     Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
     """
+    refuse_while_reading()
     run_folder = RunFolder(Path(folder) / study.name).create()
     display = display or NoDisplay()
     probe, prepared = _check_and_prepare(study, run_folder, device)
