@@ -73,7 +73,14 @@ def sweep(
         study_file = find_study_file(study)
     n_workers = choose_workers(study, workers, device, study_file)
     until = None if study.budget.minutes is None else time.time() + 60 * study.budget.minutes
-    record_call(run_folder, study, events_digest=splits.events_digest, device=device or "automatic", workers=n_workers)
+    record_call(
+        run_folder,
+        study,
+        events_digest=splits.events_digest,
+        device=device or "automatic",
+        workers=n_workers,
+        study_file=study_file or find_study_file(study),
+    )
     if not is_spent(search):
         with display:
             if n_workers == 1:
