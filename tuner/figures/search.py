@@ -30,8 +30,8 @@ def draw_optimization_history(
 
     trials: number, state, value, as `tabulate_trials` returns them. best: number of the trial that gets the star;
     None: the complete one with the largest value. chosen_by: name of the figure that chose it, where that is another.
-    Trials below the range that is shown, or without a value, stand at the bottom edge; the former with their value
-    beside an arrow.
+    Trials below the range that is shown, or without a value, stand at the bottom edge, the former above an
+    arrow.
     """
     figure = start_figure(8.6, 4.4)
     axes = figure.subplots()
@@ -117,7 +117,7 @@ def _mark_below(axes: Axes, table: pd.DataFrame, low: float, high: float) -> int
     """Draw an arrow down below each trial that lies below the range, and return their number."""
     below = table[table["value"] < low]
     place = low - 0.06 * (high - low)
-    axes.scatter(below["number"], [place] * len(below), s=22, color=QUIET, marker=r"$\downarrow$", zorder=3)
+    axes.scatter(below["number"], [place] * len(below), s=70, color=QUIET, marker=r"$\downarrow$", zorder=3)
     return len(below)
 
 
