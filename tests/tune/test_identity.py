@@ -1,0 +1,99 @@
+"""What all calls of one search share: each part of it is noticed and named when it changes."""
+
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from tuner import Budget, Preparation, Problem, Settings, Study, TrainingSettings
+from tuner.errors import SearchError
+from tuner.metrics.figures_of_merit import SignalEfficiency
+from tuner.models import MLPSettings
+from tuner.tune.resume import IDENTITY, check_resumption, identify, probe_space
+
+PROBLEM = Problem(question="Is it?", events="e.csv", label="y", signal=1)
+
+
+def suggest(trial):
+    return Settings(network=MLPSettings(widths=(4,)), training=TrainingSettings(lr=trial.suggest_float("lr", 0.01, 1)))
+
+
+STUDY = Study(name="s", problem=PROBLEM, search_space=suggest)
+
+
+@pytest.fixture(scope="module")
+def begun():
+    optuna_study = optuna.create_study(study_name="s", direction="maximize")
+    optuna_study.set_user_attr(IDENTITY, identify(STUDY, "abc", probe_space(STUDY)))
+    return optuna_study
+
+
+def check(optuna_study, study, digest="abc"):
+    probe = probe_space(study)
+    check_resumption(optuna_study, identify(study, digest, probe), probe)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"problem": replace(PROBLEM, label="z")}, r"1\. label: was 'y', is 'z'\."),
+        ({"problem": replace(PROBLEM, signal=2)}, r"1\. signal: was '1', is '2'\."),
+        ({"problem": replace(PROBLEM, event_id="run")}, r"1\. event id: was None, is 'run'\."),
+        (
+            {"problem": replace(PROBLEM, figure_of_merit=SignalEfficiency(eps_b=0.1))},
+            r"1\. figure of merit: was 'Auc\(.*', is 'SignalEfficiency\(eps_b=0\.1.*'\.",
+        ),
+        ({"preparation": Preparation(seed=3)}, r"1\. preparation: was \{.*'seed': 0.*\}, is \{.*'seed': 3"),
+        ({"preparation": Preparation(scaling="none")}, r"1\. preparation: was \{.*'quantile'.*\}, is \{.*'none'"),
+        ({"preparation": Preparation(balance=False)}, r"1\. preparation: was .*True.*, is .*False"),
+        ({"seed": 1}, r"1\. seed: was 0, is 1\."),
+        ({"budget": Budget(epochs=9)}, r"1\. epochs: was 30, is 9\."),
+    ],
+)
+def test_each_part_is_noticed_alone(begun, changes, message):
+    with pytest.raises(SearchError, match=message) as raised:
+        check(begun, replace(STUDY, **changes))
+    assert "2. " not in str(raised.value)
+
+
+def test_settings_of_the_figure_of_merit_are_part_of_it(begun):
+    one, other = (
+        identify(replace(STUDY, problem=replace(PROBLEM, figure_of_merit=figure)), "abc", probe_space(STUDY))
+        for figure in (SignalEfficiency(eps_b=0.1), SignalEfficiency(eps_b=0.2))
+    )
+    assert [name for name in one if one[name] != other[name]] == ["figure of merit"]
+
+
+def test_several_changes_are_told_together(begun):
+    study = replace(STUDY, seed=1, problem=replace(PROBLEM, label="z"))
+    with pytest.raises(SearchError, match=r"1\. events: (?s:.*)2\. label: (?s:.*)3\. seed: "):
+        check(begun, study, digest="def")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"problem": replace(PROBLEM, question="Is it not?")},
+        {"problem": replace(PROBLEM, events="moved.csv")},
+        {"budget": Budget(trials=7, minutes=1.0)},
+        {"sampler": lambda seed: optuna.samplers.RandomSampler(seed)},
+    ],
+)
+def test_what_may_change_goes_on(begun, changes):
+    check(begun, replace(STUDY, **changes))
+
+
+def test_identity_survives_the_storage(begun):
+    kept = begun.user_attrs[IDENTITY]
+    assert kept == identify(STUDY, "abc", probe_space(STUDY))
+    assert set(kept) == {
+        "events",
+        "label",
+        "signal",
+        "event id",
+        "figure of merit",
+        "preparation",
+        "epochs",
+        "seed",
+        "parameters",
+    }
