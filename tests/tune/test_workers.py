@@ -1,0 +1,103 @@
+"""How many processes train, how they find the search, and what is said where all of them fail."""
+
+import importlib.util
+import sys
+
+import pytest
+from samples import make_study
+
+from tuner.errors import SearchError
+from tuner.progress.display import NoDisplay
+from tuner.run_folder import RunFolder
+from tuner.tune.search import Search
+from tuner.tune.storage import open_storage
+from tuner.tune.sweep import _name_options, _work_in_processes, choose_workers, find_study_file
+
+
+def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
+    search = Search(make_study(), RunFolder(tmp_path))
+    assert _name_options(search, "runs", None, None) == ["--folder", "runs"]
+    search = Search(make_study(), RunFolder(tmp_path), "sqlite:///a.db")
+    assert _name_options(search, tmp_path, "cuda:0", 1234.4) == [
+        *("--folder", str(tmp_path)),
+        *("--storage", "sqlite:///a.db"),
+        *("--device", "cuda:0"),
+        *("--until", "1234"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("workers", "device", "n_gpus", "expected"),
+    [
+        (None, None, 0, 6),
+        (None, "cpu", 2, 6),
+        (None, None, 2, 2),
+        (None, "cuda", 3, 3),
+        (5, None, 2, 5),
+        (5, "cpu", 0, 5),
+        (50, None, 0, 7),
+        (None, "cuda:1", 2, 1),
+        (4, "cuda:1", 2, 1),
+    ],
+)
+def test_one_worker_per_core_or_gpu_and_no_more_than_trials(tmp_path, monkeypatch, workers, device, n_gpus, expected):
+    monkeypatch.setattr("tuner.tune.sweep.count_gpus", lambda: n_gpus)
+    monkeypatch.setattr("tuner.tune.sweep.count_cores", lambda: 6)
+    assert choose_workers(make_study(trials=7), workers, device, tmp_path / "study.py") == expected
+
+
+def test_without_a_file_one_worker_trains():
+    assert choose_workers(make_study(trials=64), None, None, None) == 1
+    assert choose_workers(make_study(trials=64), 1, None, None) == 1
+    with pytest.raises(SearchError, match=r"`workers=2` needs a file"):
+        choose_workers(make_study(), 2, None, None)
+
+
+def test_a_study_is_found_in_its_module_and_not_in_the_main_script(tmp_path, monkeypatch):
+    path = tmp_path / "my_study.py"
+    path.write_text("from samples import make_study\nstudy = make_study()\n")
+    spec = importlib.util.spec_from_file_location("my_study", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert find_study_file(module.study) is None
+    monkeypatch.setitem(sys.modules, "my_study", module)
+    assert find_study_file(module.study) == path
+    assert find_study_file(make_study()) is None  # equal, but not this very one
+    monkeypatch.delitem(sys.modules, "my_study")
+    monkeypatch.setitem(sys.modules, "__main__", module)
+    assert find_study_file(module.study) is None
+
+
+class Told(NoDisplay):
+    def __init__(self):
+        self.told = []
+
+    def tell(self, message):
+        self.told.append(message)
+
+
+@pytest.fixture
+def search(tmp_path, monkeypatch):
+    import optuna
+
+    monkeypatch.setattr("tuner.tune.sweep.STATUS_SECONDS", 0.05)
+    monkeypatch.setattr("tuner.tune.sweep.count_gpus", lambda: 0)
+    folder = RunFolder(tmp_path).create()
+    optuna.create_study(study_name="small", storage=open_storage(folder.journal), direction="maximize")
+    return Search(make_study(), folder)
+
+
+def test_workers_that_all_fail_are_an_error_with_what_the_last_one_said(search):
+    display = Told()
+    command = [sys.executable, "-S", "-c", "raise SystemExit('no such study')"]
+    with pytest.raises(SearchError, match=r"All 2 workers ended with an error\.(?s:.*)exit code 1(?s:.*)no such study"):
+        _work_in_processes(search, command, 2, display, None)
+    assert len(display.told) == 2
+
+
+def test_one_worker_that_fails_is_told_and_the_others_go_on(search, tmp_path):
+    display = Told()
+    first = f"import os; os.open({str(tmp_path / 'first')!r}, os.O_CREAT | os.O_EXCL)"
+    _work_in_processes(search, [sys.executable, "-S", "-c", first], 2, display, None)
+    (told,) = display.told
+    assert "FileExistsError" in told
