@@ -76,7 +76,7 @@ def test_several_changes_are_told_together(begun):
         {"problem": replace(PROBLEM, question="Is it not?")},
         {"problem": replace(PROBLEM, events="moved.csv")},
         {"budget": Budget(trials=7, minutes=1.0)},
-        {"sampler": lambda seed: optuna.samplers.RandomSampler(seed)},
+        {"sampler": optuna.samplers.RandomSampler},
     ],
 )
 def test_what_may_change_goes_on(begun, changes):

@@ -1,0 +1,84 @@
+"""A trial's network from its parameters on disk, and what is said where they do not fit."""
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from samples import make_study
+
+import tuner
+from tuner.errors import SearchError
+from tuner.predict.network import choose_trial, load_network, score_events
+from tuner.predict.step import score_part
+from tuner.trackers import NoTracker
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    study = make_study(trials=2, epochs=1, n_events=800, pruner=lambda n_epochs: optuna.pruners.NopPruner())
+    return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), tracker=NoTracker())
+
+
+def test_chunks_of_events_give_the_scores_of_all_at_once(search, monkeypatch):
+    x = np.asarray(search.splits.test.x)
+    network = load_network(search, search.winner)
+    whole = score_events(network, x)
+    with torch.no_grad():
+        np.testing.assert_allclose(whole, network(torch.from_numpy(x)).double().sigmoid().numpy(), rtol=1e-6)
+    monkeypatch.setattr("tuner.predict.network.EVENTS_AT_ONCE", 7)
+    assert len(x) % 7
+    np.testing.assert_allclose(score_events(network, x), whole, rtol=1e-6)
+    assert score_events(network, x[:0]).shape == (0,)
+
+
+def test_a_named_trial_is_scored_and_not_the_winner(search):
+    other = next(t.number for t in search.trials if t.number != search.winner.number and t.state == "complete")
+    assert not np.allclose(score_part(search, "validation", trial=other), score_part(search, "validation"))
+    assert choose_trial(search, other).number == other
+
+
+@pytest.fixture
+def checkpoint(search):
+    """Where the winner's parameters are; put back after the test."""
+    path = search.checkpoint_path(search.winner.number)
+    content = path.read_bytes()
+    yield path
+    path.write_bytes(content)
+
+
+def test_parameters_that_do_not_fit_are_told(search, checkpoint):
+    state = torch.load(checkpoint, weights_only=True)
+    gone = next(iter(state))
+    torch.save({name: tensor for name, tensor in state.items() if name != gone}, checkpoint)
+    with pytest.raises(SearchError, match=rf"trial {search.winner.number} must fit .*'{gone}'.* are missing"):
+        score_part(search, "validation")
+
+
+def test_a_trial_that_kept_no_parameters_is_told(search, checkpoint):
+    checkpoint.unlink()
+    with pytest.raises(SearchError, match="must have kept its parameters"):
+        choose_trial(search)
+
+
+@pytest.mark.parametrize(("off", "passes"), [(0.01, False), (2e-4, False), (-2e-4, False), (5e-5, True)])
+def test_an_exported_network_that_scores_otherwise_is_told(search, tmp_path, monkeypatch, off, passes):
+    """Ours is compared with what the file gives: here, our own scores and a little more."""
+    expected = []
+
+    def keep(*args):
+        expected.append(score_events(*args))
+        return expected[-1]
+
+    def differ(*_):
+        return expected[-1] + off * (np.arange(len(expected[-1])) == 3)  # one event of many is enough
+
+    for name in ("_write", "_add_metadata", "_require_packages"):
+        monkeypatch.setattr(f"tuner.predict.export.{name}", lambda *_: None)
+    monkeypatch.setattr("tuner.predict.export.score_events", keep)
+    monkeypatch.setattr("tuner.predict.export._score_by_onnxruntime", differ)
+    path = tmp_path / "network.onnx"
+    if passes:
+        assert tuner.export(search, path) == path
+    else:
+        with pytest.raises(SearchError, match=f"must give the same scores.*differs by up to {abs(off):.1e}"):
+            tuner.export(search, path)
