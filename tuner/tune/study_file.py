@@ -12,7 +12,6 @@ from types import ModuleType
 from tuner.errors import StudyError, TunerError, name_all, suggest_name
 from tuner.tune.study import Study
 
-
 _being_read: list[Path] = []
 """Study files whose code is running at this moment."""
 
