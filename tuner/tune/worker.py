@@ -305,7 +305,7 @@ class Worker:
             BEST_EPOCH: member.best_epoch,
             EPOCHS: member.age,
             N_PARAMETERS: pack.n_parameters,
-            PACK: len(pack),
+            PACK: len(pack.members),
             REASON: outcome.reason,
         }
         asked = self.running[member.name].asked
