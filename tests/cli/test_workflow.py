@@ -90,7 +90,7 @@ def test_dashboard_serves_the_study(swept) -> None:
             assert names == ["small"]
         finally:
             served.send_signal(signal.SIGINT)
-        out, err = served.communicate(timeout=30)
+        out, err = served.communicate(timeout=120)
     assert served.returncode == 130
     assert "Traceback" not in out + err
 
