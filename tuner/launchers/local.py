@@ -161,8 +161,11 @@ def count_cores() -> int:
 
 
 def work_command(study: Path, *options: str) -> list[str]:
-    """Return the command line of one worker: `python -m tuner work STUDY ...`."""
-    return [sys.executable, "-m", "tuner", "work", str(study), *options]
+    """Return the command line of one worker: `python -m tuner work STUDY ...`.
+
+    `-P` keeps the current folder out of the way: a `signal.py` there must not stand for Python's own.
+    """
+    return [sys.executable, "-P", "-m", "tuner", "work", str(study), *options]
 
 
 def read_tail(log: Path, n_bytes: int = _TAIL_BYTES) -> str:

@@ -119,7 +119,7 @@ def _compare(part: PartEvaluation, ballparks: tuple[Ballpark, ...]) -> str:
     least = inf if optimum is None else optimum.value - 3 * optimum.error
     others = sorted((b for b in ballparks if b.auc < least), key=lambda b: -b.auc)
     told = [f"{b.name} {b.auc:.4g}{_place(auc, b.auc)} ({b.source})" for b in others[:SHOWN_BALLPARKS]]
-    return f"AUC of others, for comparison, not on this split: {'; '.join(told)}." if told else ""
+    return f"AUC of others, for comparison: {'; '.join(told)}." if told else ""
 
 
 def _place(measured: Measurement, other: float) -> str:

@@ -154,12 +154,14 @@ def count_gpus() -> int:
 def find_study_file(study: Study) -> Path | None:
     """Return the file of the imported module that holds this very study as `study`; None where there is none.
 
-    The main script does not count: a worker that read it would start a sweep itself.
+    The main script does not count, under whatever name it is known (`__mp_main__` too): a worker that read it would
+    start a sweep itself.
     """
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
     for name, module in list(sys.modules.items()):
-        if name != "__main__" and getattr(module, "study", None) is study:
-            path = getattr(module, "__file__", None)
-            return Path(path) if path else None
+        path = getattr(module, "__file__", None)
+        if name != "__main__" and path and path != script and getattr(module, "study", None) is study:
+            return Path(path)
     return None
 
 
