@@ -48,7 +48,7 @@ _ROOMS = {
     "search_space": "tuner.tune.study",
     "sweep": "tuner.tune.sweep",
 }
-_STEPS = ("evaluate", "metrics", "models", "predict", "report")
+_STEPS = ("evaluate", "metrics", "models", "predict", "progress", "report")
 
 __all__ = [*_ROOMS, *_STEPS]  # noqa: PLE0604
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,15 @@ class RunFolder:
 
     path: Path
 
+    def check(self) -> None:
+        """Raise `FolderError` where the folder could not be made or written; leave nothing behind."""
+        nearest = next(p for p in (self.path.absolute(), *self.path.absolute().parents) if p.exists())
+        try:
+            with tempfile.TemporaryFile(dir=nearest):
+                pass
+        except OSError as error:
+            raise self._refuse(error) from error
+
     def create(self) -> RunFolder:
         """Make the folder. Raise `FolderError` where it cannot be written."""
         try:
@@ -25,11 +35,14 @@ class RunFolder:
             probe.write_text("")
             probe.unlink()
         except OSError as error:
-            raise FolderError(
-                f'The run folder must be writable, but "{self.path}" is not ({error.strerror}). '
-                "Choose another place with --folder."
-            ) from error
+            raise self._refuse(error) from error
         return self
+
+    def _refuse(self, error: OSError) -> FolderError:
+        return FolderError(
+            f'The run folder must be writable, but "{self.path}" is not ({error.strerror}). '
+            "Choose another place with --folder."
+        )
 
     @property
     def journal(self) -> Path:
@@ -110,6 +123,25 @@ class RunFolder:
     def logs(self) -> Path:
         """What the workers printed."""
         return self.path / "logs"
+
+
+def find_name_problem(name: str) -> str | None:
+    """Return why a study cannot have a name, which is that of its run folder; None where it can."""
+    if not name or name.startswith(".") or any(c in name for c in '/\\:*?"<>|'):
+        return f"`name` must be usable as the name of a folder, but is {name!r}."
+    return None
+
+
+def make_parent(path: Path) -> Path:
+    """Make the folder that a file is to lie in; return the file's path. Raise `FolderError` where that cannot be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FolderError(
+            f'The folder of "{path}" must be one that can be made, but is not ({error.strerror}). '
+            "Choose another place with --output."
+        ) from error
+    return path
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

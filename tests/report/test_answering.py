@@ -15,7 +15,7 @@ def test_leads_with_the_test_figures(make_search, evaluation):
     search = make_search(complete=3, pruned=2)
     told = answer(search, search.winner, evaluation)
     assert len(told) <= 3
-    assert "Trial 2 of 5" in told[0]
+    assert told[0].startswith("Trial 2 has won among 5: ")
     assert "AUC 0.9338 on test (68 % interval 0.9312 \N{EN DASH} 0.9364)" in told[0]
     assert "on validation, by which it was chosen, 0.9371" in told[0]
     assert "0.9364), which is 98.2 % of the optimum in terms of (AUC - 1/2)/(AUC of the optimum - 1/2); on" in told[0]
@@ -36,7 +36,7 @@ def test_compares_with_the_ballparks(make_search, evaluation):
     test = evaluation.part("test")
     known = replace(test, measurements={**test.measurements, "optimum AUC": Measurement(0.991, 0.989, 0.993)})
     told = answer(search, search.winner, replace(evaluation, parts=(known,)))
-    assert told[1] == f"AUC of others, for comparison, not on this split: {expected}"
+    assert told[1] == f"AUC of others, for comparison: {expected}"
 
 
 def test_leads_with_the_figure_that_was_declared_and_says_what_auc_was_used_for(make_search, evaluation):

@@ -60,7 +60,12 @@ def test_a_mended_file_is_read_anew(tmp_path):
     path = write(tmp_path / "mended.py", "study = 3\n")
     with pytest.raises(StudyError):
         load_study(path)
+    assert load_study(write(path, GOOD)).name == "small"
+
+
+def test_a_file_named_like_a_library_does_not_stand_for_it(tmp_path):
     import sys
 
-    sys.modules.pop("mended", None)
-    assert load_study(write(path, GOOD)).name == "small"
+    before = sys.modules["signal"]
+    assert load_study(write(tmp_path / "signal.py", GOOD)).name == "small"
+    assert sys.modules["signal"] is before

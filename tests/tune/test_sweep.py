@@ -19,7 +19,7 @@ from torch import nn
 
 import tuner
 from tuner import Budget, Preparation
-from tuner.errors import SearchError, SplitsError, StudyError
+from tuner.errors import SearchError, SplitsError, StudyError, TunerError
 from tuner.metrics.figures_of_merit import Custom, SignalEfficiency
 from tuner.predict.step import score_part
 from tuner.trackers import Memory, NoTracker
@@ -30,7 +30,7 @@ from tuner.tune.storage import open_storage
 
 
 def sweep(study, folder, **options):
-    return tuner.sweep(study, folder=folder, **{"tracker": NoTracker(), **options})
+    return tuner.sweep(study, folder=folder, **{"tracker": NoTracker(), "raise_interrupt": False, **options})
 
 
 def states(search):
@@ -410,3 +410,69 @@ def test_a_pack_that_runs_out_of_memory_goes_on_in_smaller_ones(tmp_path, monkey
     given_back = [t for t in search.trials if t.state == "interrupted"]
     assert len(given_back) == 4
     assert all("out of memory" in t.reason for t in given_back)
+
+
+def test_ctrl_c_stops_a_program_before_it_opens_the_test_part(tmp_path):
+    with pytest.raises(KeyboardInterrupt, match="small was interrupted; the same call goes on"):
+        sweep(make_study(trials=3, epochs=6), tmp_path, tracker=InterruptingTracker(4), raise_interrupt=True)
+    search = tuner.open_search(make_study(trials=3, epochs=6), tmp_path)
+    assert "running" not in states(search)
+    assert not search.folder.openings.exists()
+
+
+def test_a_refused_sweep_leaves_nothing_behind(tmp_path):
+    with pytest.raises(SplitsError):
+        sweep(make_study(n_events=100), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_storage_that_is_no_address_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        SearchError, match=r'database URL such as .*or a journal file that ends in "\.log", but is "foo"'
+    ):
+        sweep(make_study(), tmp_path, storage="foo")
+    assert not (tmp_path / "foo").exists()
+
+
+class Wrong(nn.Module):
+    """Gives what no sweep can use."""
+
+    def __init__(self, d_in, kind):
+        super().__init__()
+        self.layer, self.kind = nn.Linear(d_in, 2 if kind == "two" else 1), kind
+
+    def forward(self, x):
+        logits = self.layer(x)
+        return logits.squeeze(-1) / 0 * 0 if self.kind == "nan" else logits
+
+
+class WrongSettings:
+    def __init__(self, kind):
+        self.kind = kind
+
+    def build(self, d_in):
+        return Wrong(d_in, self.kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("one", r"one logit each, \[n\], but gave \[64, 1\].*Flatten\(0\)"),
+        ("two", r"one logit each, \[n\], but gave \[64, 2\]"),
+        ("nan", r"must give finite logits"),
+    ],
+)
+def test_a_check_finds_networks_that_cannot_work(tmp_path, kind, message):
+    study = make_study(search_space=lambda trial: replace(make_settings(), network=WrongSettings(kind)))
+    with pytest.raises(TunerError, match=message):
+        tuner.check_study(study, folder=tmp_path)
+
+
+def test_a_space_that_raises_is_told_once_by_a_check(tmp_path):
+    def suggest(trial):
+        raise ValueError("no such thing")
+
+    with pytest.raises(StudyError, match="ValueError: no such thing") as raised:
+        tuner.check_study(make_study(search_space=suggest), folder=tmp_path)
+    assert str(raised.value).count("no such thing") == 1

@@ -89,6 +89,7 @@ def sweep(
         display=display,
         study_file=study,
         options=options,
+        raise_interrupt=False,
     )
     conclude_sweep(search, display, open_test=not closed_test, device=device, show_figures=not as_json)
     if as_json:

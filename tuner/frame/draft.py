@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import FolderError, StudyError
+from tuner.run_folder import find_name_problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +61,8 @@ def draft_study(
 
 def write_draft(draft: StudyDraft, path: Path) -> Path:
     """Write a draft and return its path. Raise `StudyError` where the file exists, `FolderError` where none can be."""
+    if problem := find_name_problem(draft.name):
+        raise StudyError(problem)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
@@ -92,7 +96,7 @@ def _count_unnamed_columns(events: str) -> int:
         return 0
     try:
         first = pd.read_csv(find_files(events)[0], sep=None, engine="python", header=None, nrows=1)
-    except (ValueError, OSError, EOFError):
+    except (ValueError, OSError, EOFError, csv.Error):
         return 0  # the reader will say what is wrong with it
     return len(first.columns) if any(pd.api.types.is_numeric_dtype(kind) for kind in first.dtypes) else 0
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from tuner.errors import MissingPackage, SearchError
 from tuner.predict.network import choose_trial, load_network, score_events
 from tuner.prepare.preprocessing import Preprocessing
+from tuner.run_folder import make_parent
 from tuner.tune.search import Search
 
 TOLERANCE = 1e-4
@@ -83,8 +84,7 @@ def export(search: Search, path: str | Path, *, trial: int | None = None) -> Pat
     preprocessing = search.splits.preprocessing
     plain = load_network(search, chosen)
     network = ExportedNetwork(plain, preprocessing, search.study.problem.undefined).eval()
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = make_parent(Path(path))
     example = draw_examples(preprocessing)
     _write(network, example[:2], path)
     metadata = {

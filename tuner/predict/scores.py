@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tuner.run_folder import make_parent
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -33,8 +35,7 @@ class Scores:
 
     def save(self, path: str | Path) -> Path:
         """Write the table as CSV or Parquet, by the path's ending; return the path."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path = make_parent(Path(path))
         if path.suffix == ".parquet":
             self.frame().to_parquet(path, index=False)
         else:

@@ -22,7 +22,9 @@ def find_files(path: str | Path) -> list[Path]:
     for place in _list_places(path):
         if found := _match(place):
             return found
-    raise EventsError(f"{describe_missing(path)} Check the path, or say where the file is with --events.")
+    raise EventsError(
+        f"{describe_missing(path)} Check the path; a study's events may be read from elsewhere with --events."
+    )
 
 
 def find_in_data_folder(file: str) -> Path | None:

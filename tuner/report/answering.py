@@ -66,7 +66,7 @@ def highlight(search: Search, evaluation: Evaluation | None, seconds: float | No
         shown.append(
             Highlight(write_share(eps_s), f"signal kept, {part.part}", f"with {write_share(eps_b)} background")
         )
-    states = Counter(trial.state for trial in search.trials)
+    states = Counter(trial.state for trial in search.trials if trial.state != "interrupted")
     counted = ", ".join(f"{states[s]:,} {s}" for s in ("complete", "pruned", "failed") if states[s])
     shown.append(Highlight(f"{states.total():,}", "trial" if states.total() == 1 else "trials", counted))
     if seconds is not None:
@@ -104,7 +104,8 @@ def _tell_winner(search: Search, winner: TrialRecord, part: PartEvaluation, vali
         if part.part == "test" and validation is not None and figure in validation.measurements:
             how = ", by which it was chosen," if figure == declared else ""
             told.append(f"on validation{how} {write_measurement(validation.measurements[figure])[0]}")
-    network = f"Trial {winner.number} of {len(search.trials):,} has won: {name_network(search, winner)}"
+    n_finished = sum(trial.state in ("complete", "pruned") for trial in search.trials)
+    network = f"Trial {winner.number} has won among {n_finished:,}: {name_network(search, winner)}"
     return f"{network}, with {'; '.join(told)}." if told else f"{network}."
 
 

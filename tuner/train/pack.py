@@ -282,7 +282,14 @@ class Pack:
         """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie."""
         self.network.eval()
         n_rows = VALIDATION_BATCHES * self.batch_size
-        return torch.cat([self._forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)], dim=1)
+        logits = [self._forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
+        shape = tuple(logits[0].shape[1:])
+        if len(shape) != 1:
+            raise TrainingError(
+                f"A network must map features [n, d_in] to one logit each, [n], but gave {list(shape)} for "
+                f"{min(n_rows, len(x))} events. For [n, 1] end it with `nn.Flatten(0)` or `.squeeze(-1)`."
+            )
+        return torch.cat(logits, dim=1)
 
     # What a member takes along.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from tuner.errors import StudyError, TunerError
+from tuner.errors import StudyError, TunerError, raise_together
 from tuner.tune.study import Study
 
 T = TypeVar("T")
@@ -21,9 +21,8 @@ def gather(problems: list[TunerError], attempt: Callable[[], T]) -> T | None:
 
 
 def raise_gathered(study: Study, problems: list[TunerError]) -> None:
-    """Raise the one problem as it is, or several as one `StudyError`; nothing where there are none."""
-    if len(problems) == 1:
+    """Raise the one problem as it is, or several, each once, as one `StudyError`; nothing where there are none."""
+    told = {str(problem): problem for problem in problems}
+    if len(told) == 1:
         raise problems[0]
-    if problems:
-        lines = "\n".join(f"- {problem}" for problem in problems)
-        raise StudyError(f'Study "{study.name}" does not hold:\n{lines}')
+    raise_together(list(told), StudyError, f'Study "{study.name}"')

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
     """Return Optuna's storage: the journal file, or the database that `url` names.
 
-    A `url` without `://` is the path of another journal file. Raise `SearchError` where it cannot be opened.
+    A `url` without `://` is the path of another journal file, which ends in ".log". Raise `SearchError` where it
+    cannot be opened.
     """
     import optuna
     from optuna.storages.journal import JournalFileBackend, JournalStorage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is not None and "://" not in url and Path(url).suffix != ".log":
+        raise SearchError(
+            f'`storage` must be a database URL such as "postgresql://user@host/name", or a journal file that ends in '
+            f'".log", but is "{url}".'
+        )
     try:
         if url is None or "://" not in url:
             path = journal if url is None else Path(url)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.errors import StudyError, raise_together
 from tuner.prepare.preparation import Preparation
 from tuner.problem import Problem
+from tuner.run_folder import find_name_problem
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -94,8 +95,8 @@ class Study:
 
     def __post_init__(self) -> None:
         problems = []
-        if not self.name or any(c in self.name for c in '/\\:*?"<>|') or self.name.startswith("."):
-            problems.append(f"`name` must be usable as the name of a folder, but is {self.name!r}.")
+        if problem := find_name_problem(self.name):
+            problems.append(problem)
         if not callable(self.search_space):
             problems.append(f"`search_space` must be a function of a trial, but is {self.search_space!r}.")
         raise_together(problems, StudyError, "This study")

@@ -37,14 +37,20 @@ def load_study(path: str | Path) -> Study:
 
 
 def _run_file(file: Path) -> ModuleType:
-    """Run a study file as the module it is: of its package where it lies in one that can be imported."""
+    """Run a study file: as the module it is where it lies in a package, else under a name that is no other module's."""
     resolved = file.resolve()
     for folder in (resolved.parent, resolved.parent.parent):
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-    name = f"{resolved.parent.name}.{resolved.stem}" if (resolved.parent / "__init__.py").exists() else resolved.stem
+    in_package = (resolved.parent / "__init__.py").exists()
+    name = f"{resolved.parent.name}.{resolved.stem}" if in_package else f"tuner_study_{resolved.stem}"
     known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) and Path(str(known.__file__)).resolve() == resolved:
+    if (
+        in_package
+        and known is not None
+        and getattr(known, "__file__", None)
+        and Path(str(known.__file__)).resolve() == resolved
+    ):
         return known
     spec = importlib.util.spec_from_file_location(name, resolved)
     if spec is None or spec.loader is None:

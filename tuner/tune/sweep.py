@@ -51,6 +51,7 @@ def sweep(
     display: Display | None = None,
     study_file: Path | None = None,
     options: Sequence[str] = (),
+    raise_interrupt: bool = True,
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
@@ -58,14 +59,17 @@ def sweep(
     the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
     `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
     go; Weights & Biases where none is given. This process trains where one is given without a `study_file`: other
-    processes cannot share it. Ctrl-C once: running trials are told and the search is returned; twice: leave at once.
+    processes cannot share it. Ctrl-C once: running trials are told, then `KeyboardInterrupt`
+    is raised, so that a program does not go on to open the test part (with `raise_interrupt=False` the search is
+    returned); twice: leave at once.
 
     Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
     """
     refuse_while_reading()
-    run_folder = RunFolder(Path(folder) / study.name).create()
+    run_folder = RunFolder(Path(folder) / study.name)
     display = display or NoDisplay()
     probe, prepared = _check_and_prepare(study, run_folder, device)
+    run_folder.create()
     search = Search(study, run_folder, storage)
     _open_or_create(search, probe, prepared.splits.events_digest)
     splits = keep_run(prepared, run_folder)
@@ -84,11 +88,13 @@ def sweep(
     if not is_spent(search):
         with display:
             if n_workers == 1:
-                _work_here(search, tracker, device, until, display)
+                interrupted = _work_here(search, tracker, device, until, display)
             else:
                 assert study_file is not None
                 command = work_command(study_file, *_name_options(search, folder, device, until), *options)
-                _work_in_processes(search, command, n_workers, display, until)
+                interrupted = _work_in_processes(search, command, n_workers, display, until)
+        if interrupted and raise_interrupt:
+            raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
     return search
 
 
@@ -99,6 +105,7 @@ def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> t
         from tuner.train.device import find_device
 
         gather(problems, lambda: find_device(device))
+    gather(problems, folder.check)
     probe = gather(problems, lambda: probe_space(study))
     prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
     if probe and prepared:
@@ -198,15 +205,15 @@ def _name_options(search: Search, folder: str | Path, device: str | None, until:
 
 def _work_here(
     search: Search, tracker: Tracker | None, device: str | None, until: float | None, display: Display
-) -> None:
-    """Train in this process; a thread looks at the storage for the display."""
+) -> bool:
+    """Train in this process; a thread looks at the storage for the display. Return whether Ctrl-C ended it."""
     from tuner.trackers import WeightsAndBiases
     from tuner.tune.worker import work
 
     tracker = tracker or WeightsAndBiases()
     with _show(search, display, until):
         try:
-            work(search, tracker=tracker, device=device, until=until)
+            return work(search, tracker=tracker, device=device, until=until)
         finally:
             tracker.close(timeout=60.0)
 
@@ -241,8 +248,11 @@ def _update(search: Search, display: Display, until: float | None) -> None:
 
 def _work_in_processes(
     search: Search, command: Sequence[str], n_workers: int, display: Display, until: float | None
-) -> None:
-    """Start workers, show how they get on, pass Ctrl-C on to them once; the second kills them."""
+) -> bool:
+    """Start workers, show how they get on, pass Ctrl-C on to them once; the second kills them.
+
+    Return whether Ctrl-C ended them.
+    """
     interrupts = 0
 
     def handle(*_: object) -> None:
@@ -268,6 +278,7 @@ def _work_in_processes(
         _update(search, display, until)
     if len(failed) == n_workers and not interrupts:
         raise SearchError(f"All {n_workers} workers ended with an error. {failed[-1].describe()}")
+    return interrupts > 0
 
 
 @contextmanager

@@ -56,8 +56,10 @@ def work(
     device: str | None = None,
     slots: int | None = None,
     until: float | None = None,
-) -> None:
+) -> bool:
     """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or Ctrl-C.
+
+    Return whether Ctrl-C ended it.
 
     slots: members of a pack at the most. Raise `SearchError`, `DeviceError`.
     """
@@ -77,6 +79,7 @@ def work(
                 worker.keepsakes.close(cancel=True)
                 raise
             worker.keepsakes.close()
+        return interrupt.is_set()
 
 
 def count_trials_per_structure(study: Study) -> int:
