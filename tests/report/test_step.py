@@ -69,7 +69,7 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0 && i.alt.length > 20)")
     assert page.locator("h1").inner_text() == "Which are <b>showers</b>?"
     answer = page.locator(".answer").inner_text()
-    assert "Trial 4 of 7 has won: MLP of 54,017 parameters" in answer
+    assert "Trial 4 has won among 6: MLP of 54,017 parameters" in answer
     assert "on test" in answer
     assert "tuner predict a.py --folder f new_events.parquet" in page.locator("#predict").inner_text()
     assert "opened once" in page.locator("#evaluate").inner_text()
