@@ -33,11 +33,15 @@ class Drawing:
     """A figure, the numbers in it, and what it shows in words."""
 
     figure: Figure
-    frame: pd.DataFrame
+    table: pd.DataFrame
     """The numbers that are drawn."""
     title: str
     alt: str
     """What a reader who cannot see the figure should know."""
+
+    def frame(self) -> pd.DataFrame:
+        """Return the numbers that are drawn."""
+        return self.table
 
     def save(self, folder: str | Path, name: str) -> tuple[Path, Path]:
         """Write `name`.png and `name`.pdf to a folder, which is made; return both paths."""

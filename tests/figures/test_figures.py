@@ -92,7 +92,7 @@ def test_every_figure_is_saved_twice_tells_its_numbers_and_what_it_shows(draw, t
     assert min(pixels.shape[:2]) > 300
     assert pixels.std() > 0.02
     assert pdf.read_bytes().startswith(b"%PDF")
-    assert len(drawing.frame)
+    assert len(drawing.frame())
     assert drawing.alt.startswith(drawing.title)
     assert len(drawing.alt) > len(drawing.title) + 10
 
@@ -134,7 +134,7 @@ def test_figures_are_imported_when_drawn_and_never_through_pyplot():
 
 def test_the_curve_that_is_drawn_is_scikit_learns_with_its_band_around_it():
     labels, scores, weights = draw_events()
-    frame = draw_roc(labels, scores, weights, n_replicas=60).frame
+    frame = draw_roc(labels, scores, weights, n_replicas=60).frame()
     eps_b, eps_s, thresholds = reference.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
     rows = np.searchsorted(-thresholds, -frame["threshold"])
     np.testing.assert_allclose(frame["eps_s"], eps_s[rows])
@@ -168,7 +168,7 @@ def test_candidates_and_the_optimum_are_drawn_beside_the_network():
     labels, scores, weights = draw_events()
     worse = scores + np.random.default_rng(3).normal(0, 0.3, len(scores))
     drawing = draw_roc(labels, scores, weights, others={"trees": worse}, optimum=norm.ppf(scores), n_replicas=5)
-    assert list(drawing.frame["candidate"].unique()) == ["network", "trees", "optimum"]
+    assert list(drawing.frame()["candidate"].unique()) == ["network", "trees", "optimum"]
     dashed = [line for line in drawing.figure.axes[0].lines if line.get_label().startswith("optimum")]
     assert dashed[0].get_linestyle() == "--"
     expected = reference.roc_auc_score(labels, worse, sample_weight=weights)
@@ -179,13 +179,13 @@ def test_negative_weights_are_drawn():
     labels, scores, weights = draw_events()
     weights[::7] *= -0.5
     drawing = draw_roc(labels, scores, weights, n_replicas=5)
-    assert np.isfinite(drawing.frame["eps_s"]).all()
+    assert np.isfinite(drawing.frame()["eps_s"]).all()
     assert draw_scores(labels, scores, weights, n_replicas=5).png_bytes(dpi=40)
 
 
 def test_score_histograms_have_area_one_and_errors_of_the_sum_of_squared_weights():
     labels, scores, weights = draw_events()
-    frame = draw_scores(labels, scores, weights, train=draw_events(seed=2), n_replicas=5).frame
+    frame = draw_scores(labels, scores, weights, train=draw_events(seed=2), n_replicas=5).frame()
     areas = (frame["density"] * (frame["high"] - frame["low"])).groupby([frame["part"], frame["class"]]).sum()
     np.testing.assert_allclose(areas, 1.0)
     signal = frame[(frame["part"] == "test") & (frame["class"] == "signal")].iloc[30]
@@ -207,7 +207,7 @@ def test_the_best_of_the_history_is_the_best_complete_trial_and_never_falls():
     trials = make_trials()
     trials.loc[6, "value"] = 0.99  # pruned: it does not count
     drawing = draw_optimization_history(trials)
-    best = drawing.frame["best"].to_numpy()
+    best = drawing.frame()["best"].to_numpy()
     assert best[-1] == 0.95
     assert (np.diff(best) >= 0).all()
     assert "Starred is trial 2 with" in drawing.alt
@@ -239,13 +239,13 @@ def test_learning_curves_show_the_best_strong_and_count_the_others_by_state():
     texts = [text.get_text() for text in area.get_legend().get_texts()]
     assert texts == ["winner: trial 1, 0.8767", "complete (2)", "pruned (1)", "failed (1)"]
     assert "at epoch 9" in drawing.alt
-    assert set(drawing.frame["trial"]) == {0, 1, 2, 3}
+    assert set(drawing.frame()["trial"]) == {0, 1, 2, 3}
 
 
 def test_importances_are_ranked_and_the_rest_summed_up():
     drawing = draw_importances({f"p{i}": i / 45 for i in range(10)}, most=3)
-    assert list(drawing.frame["parameter"]) == ["p9", "p8", "p7", "7 others"]
-    assert drawing.frame["importance"].sum() == pytest.approx(1.0)
+    assert list(drawing.frame()["parameter"]) == ["p9", "p8", "p7", "7 others"]
+    assert drawing.frame()["importance"].sum() == pytest.approx(1.0)
 
 
 def test_parallel_coordinates_leave_out_constants_and_show_what_is_not_used():

@@ -17,4 +17,4 @@ def test_the_picture_tells_the_weighted_auc_and_the_best_epoch():
     texts = [axes.get_title(loc="left") for axes in drawing.figure.axes]
     assert texts[0] == "trial 7, best epoch 2"
     assert drawing.png_bytes(80).startswith(b"\x89PNG")
-    assert (np.diff(drawing.frame["eps_s"]) >= 0).all()
+    assert (np.diff(drawing.frame()["eps_s"]) >= 0).all()
