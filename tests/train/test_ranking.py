@@ -38,3 +38,22 @@ def test_a_row_with_nan_is_nan_and_the_others_are_not():
     came = rank_auc(scores, labels, torch.ones(4))
     assert came[0].isnan()
     assert came[1] == 1
+
+
+def test_each_row_may_have_its_own_weights_and_zero_is_not_there():
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 400)
+    scores = (rng.normal(size=(4, 400)) + labels).round(1)
+    weights = rng.exponential(size=(4, 400)) * (rng.random((4, 400)) < 0.4)
+    scores[1][weights[1] == 0] = np.nan
+    came = rank_auc(torch.from_numpy(scores), torch.from_numpy(labels), torch.from_numpy(weights))
+    for row in range(4):
+        there = weights[row] != 0
+        expected = roc_auc_score(labels[there], scores[row][there], sample_weight=weights[row][there])
+        assert came[row].item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_without_signal_or_background_there_is_no_figure():
+    scores, labels = torch.rand(2, 6), torch.tensor([0, 0, 0, 1, 1, 1])
+    weights = torch.tensor([[1.0, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]])
+    assert rank_auc(scores, labels, weights).isnan().all()

@@ -48,6 +48,10 @@ class Member:
     """A row an epoch: epoch, train_loss, validation_loss, validation_auc, lr."""
     state: dict[str, Any] | None = None
     """What `Pack.member_state` gave when it was interrupted; it goes on from there."""
+    train_rows: np.ndarray | None = None
+    """Events that it trains on: places in the train part, int64 (a fold's, say). None: all."""
+    validation_rows: np.ndarray | None = None
+    """Events that its validation figures are taken on: places in the validation part, int64. None: all."""
 
 
 class Pack:
@@ -57,15 +61,19 @@ class Pack:
     member has its own order of events, seed, age, schedule and knobs: its companions never change what it learns.
     """
 
-    def __init__(self, settings: Settings, data: TrainingData, *, n_epochs: int) -> None:
-        """Make an empty pack for the structure of `settings`; n_epochs is the whole budget of a member."""
+    def __init__(self, settings: Settings, data: TrainingData, *, n_epochs: int, n_events: int | None = None) -> None:
+        """Make an empty pack for the structure of `settings`; n_epochs is the whole budget of a member.
+
+        n_events: how many events a member trains on in an epoch, all of the train part where None. Members with
+        `train_rows` must have that many at least.
+        """
         self.structure = find_structure(settings)
         self.data = data
         self.n_epochs = n_epochs
         self.members: list[Member | None] = []
-        n_events = len(data.x)
-        self.n_steps = max(1, round(n_events / settings.training.batch_size))
-        self.batch_size = n_events // self.n_steps
+        self.n_events = len(data.x) if n_events is None else n_events
+        self.n_steps = max(1, round(self.n_events / settings.training.batch_size))
+        self.batch_size = self.n_events // self.n_steps
         self.network = self._build(settings, seed=0)
         decayed = find_decayed(self.network)
         named = sorted(self.network.named_parameters(), key=lambda item: item[0] not in decayed)
@@ -114,6 +122,7 @@ class Pack:
         """Put a member into a vacant row, or into a new one; return the row."""
         if find_structure(member.settings) != self.structure:
             raise TrainingError(f"Members of a pack must share its structure, but trial {member.name} has another.")
+        self._check_rows(member)
         network = self._build(member.settings, member.seed)
         row = self._find_vacant_row()
         parameters = dict(network.named_parameters())
@@ -130,6 +139,25 @@ class Pack:
             self._load_member_state(row, member, member.state)
             member.state = None
         return row
+
+    def _check_rows(self, member: Member) -> None:
+        """Raise `TrainingError` where a member's own events are too few or not there."""
+        n_train, n_validation = len(self.data.x), len(self.data.validation_x)
+        for what, rows, least, n in (
+            ("train_rows", member.train_rows, self.n_events, n_train),
+            ("validation_rows", member.validation_rows, 1, n_validation),
+        ):
+            n_rows = n if rows is None else len(rows)
+            if n_rows < max(1, least):
+                raise TrainingError(
+                    f"`{what}` of a member must name at least {max(1, least):,} events, but trial {member.name} has "
+                    f"{n_rows:,}. Make the pack with `n_events` of the smallest member."
+                )
+            if rows is not None and not (rows.min() >= 0 and rows.max() < n):
+                raise TrainingError(
+                    f"`{what}` must be places among {n:,} events, 0 to {n - 1:,}, but those of trial {member.name} "
+                    f"go from {rows.min():,} to {rows.max():,}."
+                )
 
     def _find_vacant_row(self) -> int:
         if None not in self.members:
@@ -199,12 +227,15 @@ class Pack:
 
     def _draw_order(self) -> Tensor:
         """Return row numbers of events, [steps, K, batch]: each member's order follows from its seed and age."""
-        device, n_events = self.data.device, len(self.data.x)
+        device = self.data.device
         n_used = self.n_steps * self.batch_size
         order = torch.zeros(len(self.members), n_used, dtype=torch.long, device=device)
         for row, member in self.rows:
             generator = torch.Generator(device).manual_seed(_mix_seeds(member.seed, member.age))
-            order[row] = torch.randperm(n_events, generator=generator, device=device)[:n_used]
+            mine = member.train_rows
+            n_mine = len(self.data.x) if mine is None else len(mine)
+            shuffled = torch.randperm(n_mine, generator=generator, device=device)[:n_used]
+            order[row] = shuffled if mine is None else torch.as_tensor(mine, device=device)[shuffled]
         return order.view(-1, self.n_steps, self.batch_size).transpose(0, 1).contiguous()
 
     def _draw_rates(self) -> Tensor:
@@ -249,32 +280,50 @@ class Pack:
 
     @torch.no_grad()
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return each row's weighted AUC [K] and weighted loss [K] on the validation part.
+        """Return each row's weighted AUC [K] and weighted loss [K] on the validation part, or its own part of it.
 
         A member that is better than before keeps a copy of its parameters.
         """
         data = self.data
         logits = self.score(data.validation_x)
-        aucs = rank_auc(logits, data.validation_labels, data.validation_weights).cpu().numpy()
-        weights = data.validation_training_weights.expand_as(logits)
+        present = self._find_present()
+        event_weights = data.validation_weights.expand_as(logits) * present
+        weights = data.validation_training_weights.expand_as(logits) * present
+        aucs = rank_auc(logits, data.validation_labels, event_weights)
         losses = _weigh_losses(logits, data.validation_labels.expand_as(logits), weights).sum(1) / weights.sum(1)
+        figures = torch.stack([aucs, losses.double()]).cpu().numpy()
         for row, member in self.rows:
-            if aucs[row] > member.best:
-                member.best, member.best_epoch = float(aucs[row]), member.age
+            if figures[0, row] > member.best:
+                member.best, member.best_epoch = float(figures[0, row]), member.age
                 self.best_flat[row] = self.flat[row]
                 for name, buffer in self.buffers.items():
                     self.best_buffers[name][row] = buffer[row]
-        return aucs, losses.cpu().numpy()
+        return figures[0], figures[1]
+
+    def _find_present(self) -> Tensor:
+        """Return which validation events count for which row, bool [K, m]; [1, 1] where all count for all."""
+        if all(member.validation_rows is None for _, member in self.rows):
+            return torch.ones(1, 1, dtype=torch.bool, device=self.data.device)
+        present = np.ones((len(self.members), len(self.data.validation_x)), dtype=bool)
+        for row, member in self.rows:
+            if member.validation_rows is not None:
+                present[row] = False
+                present[row, member.validation_rows] = True
+        return torch.from_numpy(present).to(self.data.device)
 
     def score(self, x: Tensor) -> Tensor:
         """Return logits [K, n] of the present parameters for prepared features [n, d_in]."""
         return self._score(x, self.views, self.buffers)
 
-    def best_scores(self, row: int) -> np.ndarray:
-        """Return a member's probabilities for the validation part, float64 [n], by its best-epoch parameters."""
+    def best_scores(self, row: int, x: Tensor | None = None) -> np.ndarray:
+        """Return a member's probabilities, float64 [n], by its best-epoch parameters.
+
+        x: prepared features [n, d_in]; the whole validation part where None.
+        """
+        x = self.data.validation_x if x is None else x.to(self.data.device)
         parameters = {name: tensor[None] for name, tensor in self._split(self.best_flat[row]).items()}
         buffers = {name: buffer[row][None] for name, buffer in self.best_buffers.items()}
-        logits = self._score(self.data.validation_x, parameters, buffers)[0]
+        logits = self._score(x, parameters, buffers)[0]
         return logits.double().sigmoid().cpu().numpy()
 
     @torch.no_grad()

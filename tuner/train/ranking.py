@@ -12,15 +12,17 @@ def rank_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     The weighted Mann-Whitney statistic: signal weight times background weight below plus half of that tied,
     over the product of the sums. Exact with ties and with negative weights (signed, as `tuner.metrics.auc`).
 
-    scores: [K, n]; labels: [n] in {0, 1}; weights: [n]. A row with a not-a-number score gives not-a-number.
+    scores: [K, n]; labels: [n] in {0, 1}; weights: [n], or [K, n] where each row has its own. An event of weight
+    zero is not there. A row with a not-a-number score gives not-a-number, as one does without signal or background.
     """
-    is_signal = labels > 0.5
-    signal_weights, background_weights = weights[is_signal].double(), weights[~is_signal].double()
-    background, order = scores[:, ~is_signal].sort(dim=1)
-    below = background_weights[order].cumsum(dim=1)
-    below = torch.cat([torch.zeros_like(below[:, :1]), below], dim=1)
-    signal = scores[:, is_signal].contiguous()
-    lower = below.gather(1, torch.searchsorted(background, signal, side="left"))
-    upper = below.gather(1, torch.searchsorted(background, signal, side="right"))
-    area = ((lower + upper) * 0.5) @ signal_weights / (signal_weights.sum() * background_weights.sum())
+    weights = weights.double().expand(scores.shape)
+    scores = scores.masked_fill(weights == 0, 0)
+    ranked, order = scores.sort(dim=1)
+    is_signal = (labels > 0.5).expand(scores.shape).gather(1, order)
+    ordered = weights.gather(1, order)
+    signal, background = ordered * is_signal, ordered * ~is_signal
+    below = torch.nn.functional.pad(background.cumsum(dim=1), (1, 0))
+    lower = below.gather(1, torch.searchsorted(ranked, ranked, side="left"))
+    upper = below.gather(1, torch.searchsorted(ranked, ranked, side="right"))
+    area = (0.5 * (lower + upper) * signal).sum(1) / (signal.sum(1) * background.sum(1))
     return torch.where(scores.isfinite().all(dim=1), area, torch.nan)
