@@ -1,4 +1,5 @@
 """The same training in the manner that each peer documents: MLP 3 x 128, dropout .1, AdamW, batch 256, AUC each epoch.
 
-A peer is a function `train(task, n_epochs) -> None`; a sweep of it is what `throughput.py` times.
+A peer (`*_peer.py`, `plain.py`) is a function `train(task, n_epochs, device)`, which `throughput.py` times. A contestant
+(`*_contestant.py`) is a function `compete(contest)`: a whole search, whose best AUC `time_to_quality.py` follows.
 """
