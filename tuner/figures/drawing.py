@@ -1,22 +1,35 @@
 """The product of every drawer, and the look that all figures share.
 
-`matplotlib.figure.Figure` only, no pyplot and no change of global settings: figures may be drawn in any thread.
+`matplotlib.figure.Figure` only, no pyplot and no change of global settings: figures may be drawn in any thread. Only
+an experiment's style (`use_style`) changes them, while it is in use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from shutil import which
+from textwrap import fill
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tuner.errors import MissingPackage, StudyError, name_all, suggest_name
 from tuner.metrics.measurement import Measurement
+
+HOUSE = "house"
+LETTERS_PER_INCH = 8.8
+"""Of a headline, on average."""
+GREEK = {"eps": "epsilon", "sigma": "sigma"}
 
 SIGNAL = "#0072B2"
 BACKGROUND = "#D55E00"
@@ -26,6 +39,23 @@ INK = "#22262B"
 QUIET = "#5E6873"
 OTHERS = ("#CC79A7", "#009E73", "#E69F00", "#56B4E9", "#8C6D31")
 """Further candidates; with signal and background Okabe and Ito's palette, safe for colour-blind readers."""
+
+LABEL_SIZE = 11
+"""Points, of the axes' labels, in every style: an experiment's own sizes are for figures of one panel, 10 inches wide.
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Style:
+    """The look in use."""
+
+    name: str
+    outside: Mapping[str, Any] = field(default_factory=dict)
+    """matplotlib's settings before an experiment's style came into use; empty for the house's."""
+
+
+_HOUSE_STYLE = _Style(HOUSE)
+_STYLE: ContextVar[_Style] = ContextVar("style", default=_HOUSE_STYLE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +68,8 @@ class Drawing:
     title: str
     alt: str
     """What a reader who cannot see the figure should know."""
+    style: str = field(default_factory=lambda: _STYLE.get().name)
+    """In which it was drawn; fonts are looked up when it is written, so it is written in that style too."""
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers that are drawn."""
@@ -49,20 +81,77 @@ class Drawing:
         folder.mkdir(parents=True, exist_ok=True)
         png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
         png.write_bytes(self.png_bytes())
-        self.figure.savefig(pdf, format="pdf", metadata={"Title": self.title, "CreationDate": None})
+        with use_style(self.style):
+            self.figure.savefig(pdf, format="pdf", metadata={"Title": self.title, "CreationDate": None})
         return png, pdf
 
     def png_bytes(self, dpi: int = 160) -> bytes:
         """Return the figure as PNG."""
         buffer = BytesIO()
-        self.figure.savefig(buffer, format="png", dpi=dpi)
+        with use_style(self.style):
+            self.figure.savefig(buffer, format="png", dpi=dpi)
         return buffer.getvalue()
 
     def svg(self) -> str:
         """Return the figure as SVG, letters as paths: it needs no fonts."""
         buffer = BytesIO()
-        self.figure.savefig(buffer, format="svg", metadata={"Date": None})
+        with use_style(self.style):
+            self.figure.savefig(buffer, format="svg", metadata={"Date": None})
         return buffer.getvalue().decode()
+
+
+@contextmanager
+def use_style(name: str) -> Iterator[None]:
+    """Draw in the house's style ("house") or in an experiment's, one of mplhep's ("ATLAS", "CMS", "LHCb2", ...).
+
+    Fonts, ticks, frame and where labels stand are then the experiment's; sizes stay the house's. An experiment's style
+    changes matplotlib's global settings until the context ends: draw in one thread at a time. Raise `MissingPackage`
+    where mplhep is not installed, and `StudyError` for an unknown style or one that needs LaTeX where there is none.
+    """
+    current = _STYLE.get()
+    if name == current.name:
+        yield
+        return
+    settings = {} if name == HOUSE else _load_style(name)
+    outside = current.outside or {key: value for key, value in mpl.rcParams.copy().items() if key != "backend"}
+    token = _STYLE.set(_HOUSE_STYLE if name == HOUSE else _Style(name, outside))
+    try:
+        together: dict[Any, Any] = {**outside, **settings}
+        with mpl.rc_context(together):
+            yield
+    finally:
+        _STYLE.reset(token)
+
+
+def _load_style(name: str) -> dict[str, Any]:
+    """Return mplhep's settings of a style, its lengths scaled as its letters are scaled to the house's size."""
+    try:
+        import mplhep
+    except ImportError as error:
+        raise MissingPackage("mplhep", "mplhep", f'The style "{name}"') from error
+    known = {
+        key: value for key, value in vars(mplhep.style).items() if isinstance(value, dict) and "font.size" in value
+    }
+    if name not in known:
+        raise StudyError(
+            f'A style must be "{HOUSE}" or one of mplhep\'s ({name_all(sorted(known), most=30)}), but is "{name}".'
+            + suggest_name(name, [HOUSE, *known])
+        )
+    settings: dict[str, Any] = known[name]
+    if settings.get("text.usetex") and which("latex") is None:
+        raise StudyError(
+            f'The style "{name}" sets its text with LaTeX, but there is no command "latex". '
+            f'Install LaTeX, or take "{name.replace("Tex", "")}".'
+        )
+    scale = LABEL_SIZE / settings["font.size"]
+    lengths = re.compile(r"tick\.(major|minor)\.(size|width|pad)$|^axes\.(linewidth|labelpad)$|^lines\.")
+    scaled = {k: v * scale for k, v in settings.items() if lengths.search(k) and isinstance(v, int | float)}
+    ours = {"font.size": LABEL_SIZE, "axes.autolimit_mode": "data", "axes.axisbelow": True, "savefig.bbox": None}
+    return {**settings, **scaled, **ours}
+
+
+def _is_house() -> bool:
+    return _STYLE.get().name == HOUSE
 
 
 def start_figure(width: float, height: float) -> Figure:
@@ -72,37 +161,64 @@ def start_figure(width: float, height: float) -> Figure:
 
 def dress(axes: Axes, *, x: str, y: str, title: str = "") -> None:
     """Give axes their labels and the look of all others."""
-    axes.set_xlabel(x, fontsize=11, color=INK)
-    axes.set_ylabel(y, fontsize=11, color=INK)
+    house = _is_house()
+    text: dict[str, Any] = {"fontsize": LABEL_SIZE, **({"color": INK} if house else {})}
+    axes.set_xlabel(x, **text)
+    axes.set_ylabel(y, **text)
     if title:
-        axes.set_title(title, fontsize=11, color=INK, loc="left", pad=8)
-    axes.grid(visible=True, color="#E6E9EC", linewidth=0.7)
-    axes.set_axisbelow(True)
-    for name, spine in axes.spines.items():
-        spine.set_visible(name in ("left", "bottom"))
-        spine.set_color(QUIET)
-    axes.tick_params(which="both", labelsize=9.5, color=QUIET, labelcolor=INK)
+        axes.set_title(title, loc="left", pad=8, **text)
+    axes.tick_params(which="both", labelsize=9.5)
+    if house:
+        axes.grid(visible=True, color="#E6E9EC", linewidth=0.7)
+        axes.set_axisbelow(True)
+        for name, spine in axes.spines.items():
+            spine.set_visible(name in ("left", "bottom"))
+            spine.set_color(QUIET)
+        axes.tick_params(which="both", color=QUIET, labelcolor=INK)
+
+
+def name_rows(axes: Axes, names: Sequence[object], *, most: int = 38) -> None:
+    """Name rows 0, 1, ... along the y axis, the first on top; longer names than `most` letters are cut in the middle.
+
+    Nothing is drawn between the rows: no grid, no small ticks.
+    """
+    axes.set_yticks(np.arange(len(names)), [shorten(str(name), most) for name in names])
+    axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", which="both", length=0)
+
+
+def shorten(text: str, most: int = 38) -> str:
+    """Return a text with its middle left out where it is longer than `most` letters."""
+    if len(text) <= most:
+        return text
+    kept = most - 1
+    return f"{text[: kept - kept // 2]}\u2026{text[len(text) - kept // 2 :]}"
+
+
+def wrap_text(text: str, width: int) -> str:
+    """Return a text broken into lines of at most `width` letters; longer words stay whole."""
+    return fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def write_formulas(name: str) -> str:
+    """Return the name of a figure of merit with its Greek letters, as matplotlib's mathematics."""
+    return re.sub(r"\b(eps|sigma)_([A-Za-z])\b", lambda m: rf"$\{GREEK[m[1]]}_{m[2]}$", name)
 
 
 def add_legend(axes: Axes, place: str = "best", **more: Any) -> None:
     """Add a legend in the look of all others."""
-    axes.legend(
-        **{
-            "loc": place,
-            "fontsize": 9.5,
-            "labelcolor": INK,
-            "frameon": True,
-            "framealpha": 0.9,
-            "edgecolor": "none",
-            "handlelength": 1.8,
-            **more,
-        }
-    )
+    look: dict[str, Any] = {"loc": place, "fontsize": 9.5, "handlelength": 1.8}
+    if _is_house():
+        look |= {"labelcolor": INK, "frameon": True, "framealpha": 0.9, "edgecolor": "none"}
+    axes.legend(**{**look, **more})
 
 
 def headline(figure: Figure, title: str) -> None:
-    """Write the title of the whole figure."""
-    figure.suptitle(title, fontsize=13, color=INK, x=0.01, ha="left", fontweight="bold")
+    """Write the title of the whole figure, on as many lines as it takes."""
+    look: dict[str, Any] = {"color": INK, "fontweight": "bold"} if _is_house() else {}
+    lines = wrap_text(title, int(LETTERS_PER_INCH * figure.get_figwidth()))
+    figure.suptitle(lines, fontsize=13, x=0.01, ha="left", **look)
 
 
 def tell(measurement: Measurement) -> str:

@@ -18,6 +18,7 @@ from tuner.figures.drawing import (
     dress,
     frame_values,
     headline,
+    name_rows,
     start_figure,
 )
 from tuner.figures.trials import STATES, find_best
@@ -95,9 +96,7 @@ def draw_importances(importances: Mapping[str, float], *, most: int = 15, n_comp
             f"{value:.2f}", (value, place), (5, 0), textcoords="offset points", va="center", fontsize=9, color=INK
         )
     dress(axes, x="importance (PED-ANOVA)", y="")
-    axes.set_yticks(places, list(frame["parameter"]))
-    axes.invert_yaxis()
-    axes.grid(visible=False, axis="y")
+    name_rows(axes, list(frame["parameter"]))
     axes.set_xlim(0, 1.12 * max([*frame["importance"], 1e-3]))
     title = "Importance of parameters" + ("" if n_complete is None else f", from {n_complete} complete trials")
     headline(figure, title)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from tuner.metrics.probabilities import expected_calibration_error as expected_calibration_error
     from tuner.metrics.probabilities import log_loss as log_loss
     from tuner.metrics.probabilities import log_loss_classes_balanced as log_loss_classes_balanced
+    from tuner.metrics.sculpting import Sculpting as Sculpting
+    from tuner.metrics.sculpting import measure_sculpting as measure_sculpting
     from tuner.metrics.significance import approximate_median_significance as approximate_median_significance
     from tuner.metrics.significance import asimov_significance as asimov_significance
     from tuner.metrics.significance import binned_significance as binned_significance
@@ -65,6 +67,7 @@ _ROOMS = {
     "LogLoss": "figures_of_merit",
     "Measurement": "measurement",
     "PartialAuc": "figures_of_merit",
+    "Sculpting": "sculpting",
     "SignalEfficiency": "figures_of_merit",
     "Significance": "figures_of_merit",
     "WorkingPoint": "working_points",
@@ -89,6 +92,7 @@ _ROOMS = {
     "log_loss": "probabilities",
     "log_loss_classes_balanced": "probabilities",
     "measure_difference": "bootstrap",
+    "measure_sculpting": "sculpting",
     "negative_fraction": "arrays",
     "partial_auc": "curves",
     "roc": "curves",

@@ -1,0 +1,146 @@
+"""Whether a score of 0.8 means a signal in eight of ten: the reliability diagram, with its error."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from tuner.figures.drawing import BACKGROUND, QUIET, SIGNAL, Drawing, add_legend, dress, headline, start_figure, tell
+from tuner.metrics.arrays import balance_classes, check_arrays
+from tuner.metrics.bootstrap import draw_counts
+from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.probabilities import calibrate
+
+N_SCORE_BINS = 40
+
+
+def draw_calibration(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    part: str,
+    n_bins: int = 10,
+    n_replicas: int = 200,
+    seed: int = 0,
+    name: str = "network",
+) -> Drawing:
+    """Draw the share of signal against the mean score in quantile bins, and the scores below.
+
+    labels [n] in {0, 1}, scores [n] in [0, 1], event weights [n] (None: ones). Networks are trained on weights that
+    give both classes the same total, so their scores are probabilities with respect to these: the weights are scaled
+    so here. Error bars are a bootstrap at fixed bins. The expected calibration error (ECE) cannot be negative: what
+    a perfectly calibrated network would have by chance is told beside it. Raise `EventsError` as `calibrate` does.
+    """
+    is_signal, score, weight = check_arrays(labels, scores, weights)
+    balanced = balance_classes(is_signal, weight)
+    central = calibrate(is_signal, score, balanced, n_bins=n_bins)
+    frame, error, chance = _tabulate(is_signal, score, balanced, n_bins=n_bins, n_replicas=n_replicas, seed=seed)
+    figure = start_figure(6.4, 6.8)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, 1.0))
+    _draw_reliability(upper, frame)
+    _draw_score_shares(lower, is_signal, score, balanced)
+    told = f"ECE {tell(Measurement(central.expected_error, error.low, error.high))}, by chance alone {chance:.2g}"
+    counted = "classes balanced" + (", weighted events" if weights is not None else "")
+    dress(upper, x="", y=f"share of signal ({counted})", title=f"{told}; {len(frame)} bins of equal weight")
+    dress(lower, x=f"score ({counted})", y="share of class")
+    upper.set(xlim=(0, 1), ylim=_limit(frame))
+    add_legend(upper, "best")
+    add_legend(lower, "upper center", ncols=2)
+    title = f"Calibration of {name}, {part} part"
+    headline(figure, title)
+    worst = frame.iloc[int((frame["signal_fraction"] - frame["mean_score"]).abs().to_numpy().argmax())]
+    alt = (
+        f"{title}, {counted}: {told}. Farthest from the diagonal is a mean score of {worst['mean_score']:.3f} "
+        f"with a share of signal of {worst['signal_fraction']:.3f}."
+    )
+    return Drawing(figure, frame, title, alt)
+
+
+def _tabulate(
+    is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray, *, n_bins: int, n_replicas: int, seed: int
+) -> tuple[pd.DataFrame, Measurement, float]:
+    """Return the bins with the interval of each signal fraction, the ECE's, and the median ECE by chance alone.
+
+    Chance alone: how far a replica's bins move away from where they are.
+    """
+    bins = _assign_bins(scores, weights, n_bins)
+    share, mean, fraction = _sum_bins(bins, is_signal, scores, weights)
+    kept = share > 0
+    fractions, errors, chances = [], [], []
+    for counts in draw_counts(is_signal, n_replicas, seed):
+        again = _sum_bins(bins, is_signal, scores, balance_classes(is_signal, weights * counts))
+        fractions.append(again[2])
+        errors.append(np.nansum(again[0] * np.abs(again[2] - again[1])))
+        chances.append(np.nansum((share * np.abs(again[2] - again[1] - (fraction - mean)))[kept]))
+    bands = [measure(value, column) for value, column in zip(fraction, np.transpose(fractions), strict=True)]
+    table = pd.DataFrame(
+        {
+            "mean_score": mean,
+            "signal_fraction": fraction,
+            "low": [band.low for band in bands],
+            "high": [band.high for band in bands],
+            "share": share / share[kept].sum(),
+            "events": np.bincount(bins),
+        }
+    )
+    error = float(np.nansum((share * np.abs(fraction - mean))[kept]) / share[kept].sum())
+    return table[kept].reset_index(drop=True), measure(error, np.array(errors)), float(np.median(chances))
+
+
+def _assign_bins(scores: np.ndarray, weights: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return each event's bin, as `calibrate` makes them: about the same absolute weight, equal scores together."""
+    order = np.argsort(scores, kind="stable")
+    below = np.cumsum(np.abs(weights[order]))
+    edges = np.unique(scores[order][np.searchsorted(below, below[-1] * np.arange(1, n_bins) / n_bins)])
+    _, bins = np.unique(np.searchsorted(edges, scores, side="right"), return_inverse=True)
+    return bins
+
+
+def _sum_bins(
+    bins: np.ndarray, is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return share of the weight, mean score and signal fraction by bin; not-a-number where there is no weight."""
+    sums, score_sums, signal_sums = (np.bincount(bins, weights * factor) for factor in (1.0, scores, is_signal))
+    positive = np.where(sums > 0, sums, np.nan)
+    return sums / weights.sum(), score_sums / positive, signal_sums / positive
+
+
+def _draw_reliability(axes: Axes, frame: pd.DataFrame) -> None:
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1.0, linestyle=":", label="perfect calibration")
+    below, above = frame["signal_fraction"] - frame["low"], frame["high"] - frame["signal_fraction"]
+    axes.errorbar(
+        frame["mean_score"],
+        frame["signal_fraction"],
+        yerr=np.nan_to_num(np.maximum([below, above], 0)),
+        fmt="o-",
+        markersize=5.5,
+        color=SIGNAL,
+        linewidth=1.2,
+        elinewidth=1.4,
+        capsize=2.5,
+        label="quantile bins, 68 % intervals",
+    )
+
+
+def _draw_score_shares(axes: Axes, is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> None:
+    """Draw where the scores lie: each class has a sum of 1."""
+    edges = np.linspace(0, 1, N_SCORE_BINS + 1)
+    top = 0.0
+    for name, chosen, colour, style in (
+        ("background", ~is_signal, BACKGROUND, "--"),
+        ("signal", is_signal, SIGNAL, "-"),
+    ):
+        heights = np.histogram(scores[chosen], edges, weights=weights[chosen])[0] / weights[chosen].sum()
+        axes.stairs(heights, edges, color=colour, linewidth=1.5, linestyle=style, label=name)
+        top = max(top, float(heights.max()))
+    axes.set_ylim(0, 1.35 * top)
+
+
+def _limit(frame: pd.DataFrame) -> tuple[float, float]:
+    """Return 0 to 1, and more where negative weights carry a fraction or its interval beyond."""
+    values = frame[["signal_fraction", "low", "high"]].to_numpy()
+    values = values[np.isfinite(values)]
+    return min(0.0, float(values.min())) - 0.03, max(1.0, float(values.max())) + 0.03

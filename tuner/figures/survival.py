@@ -1,0 +1,89 @@
+"""Whether a gain survives the systematic uncertainty of the background."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from tuner.figures.drawing import BACKGROUND, GOOD, QUIET, Drawing, dress, headline, shorten, start_figure, tell
+from tuner.metrics.measurement import Measurement
+
+LEAST_SPACING = 0.05
+"""Share of the axis between neighbouring points below which ticks at the points would touch each other."""
+
+
+def draw_survival(
+    table: pd.DataFrame,
+    *,
+    names: tuple[str, str] = ("winner", "boosted trees"),
+    d_auc: Measurement | None = None,
+) -> Drawing:
+    """Draw the difference of two candidates' significance against the relative systematic of the background.
+
+    table: relative_systematic, value, low, high: significance Z of the first minus that of the second and its 68 %
+    interval. names: of the two. d_auc: difference of their AUC, told in the title.
+    """
+    frame = table.sort_values("relative_systematic", ignore_index=True)
+    first, second = names
+    figure = start_figure(7.6, 4.4)
+    axes = figure.subplots()
+    percent = 100 * frame["relative_systematic"].to_numpy(dtype=np.float64)
+    above, below = frame["low"].to_numpy() > 0, frame["high"].to_numpy() < 0
+    axes.axhline(0, color=QUIET, linewidth=1.2, linestyle="--")
+    for chosen, colour, marker in ((above, GOOD, "o"), (below, BACKGROUND, "v"), (~(above | below), QUIET, "s")):
+        own = frame[chosen]
+        errors = np.nan_to_num(np.maximum([own["value"] - own["low"], own["high"] - own["value"]], 0))
+        axes.errorbar(
+            percent[chosen],
+            own["value"],
+            yerr=errors,
+            fmt=marker,
+            color=colour,
+            markersize=6.5,
+            capsize=4,
+            elinewidth=1.8,
+        )
+    gain = "" if d_auc is None else rf"$\Delta$AUC = {_sign(d_auc)}; "
+    dress(
+        axes,
+        x="relative systematic uncertainty of the background (%)",
+        y=r"difference of significance $\Delta Z$",
+        title=f"{gain}{shorten(first, 30)} minus {shorten(second, 30)}, 68 % intervals",
+    )
+    _label_sides(axes, first, second)
+    if len(percent) > 1 and np.diff(percent).min() >= LEAST_SPACING * np.ptp(percent):
+        axes.set_xticks(percent, [f"{value:g}" for value in percent])
+        axes.tick_params(axis="x", which="minor", length=0)
+    title = f"Does the gain of {first} over {second} survive?"
+    headline(figure, title)
+    return Drawing(figure, frame, title, f"{title} {_describe(frame, percent, first, second, d_auc)}")
+
+
+def _label_sides(axes: Axes, first: str, second: str) -> None:
+    """Write on either side of zero who is better there; zero is always shown."""
+    low, high = axes.get_ylim()
+    reach = max(abs(low), abs(high))
+    low, high = min(low, -0.25 * reach), max(high, 0.25 * reach)
+    axes.set_ylim(low - 0.12 * (high - low), high + 0.12 * (high - low))
+    style: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9.5, "color": QUIET, "ha": "right"}
+    axes.text(0.985, 0.975, f"{shorten(first)} better", va="top", **style)
+    axes.text(0.985, 0.025, f"{shorten(second)} better", va="bottom", **style)
+
+
+def _sign(measurement: Measurement) -> str:
+    """Return a difference with its sign."""
+    return f"+{tell(measurement)}" if measurement.value > 0 else tell(measurement)
+
+
+def _describe(frame: pd.DataFrame, percent: np.ndarray, first: str, second: str, d_auc: Measurement | None) -> str:
+    rows = zip(percent, frame["value"], frame["low"], frame["high"], strict=True)
+    told = "; ".join(f"{p:g} %: {value:+.2f} [{low:+.2f}, {high:+.2f}]" for p, value, low, high in rows)
+    gain = "" if d_auc is None else f" The difference in AUC is {_sign(d_auc)}."
+    clear = int((frame["low"] > 0).sum())
+    return (
+        f"Significance of {first} minus that of {second} by relative background systematic: {told}. "
+        f"The interval lies above 0 for {clear} of {len(frame)}.{gain}"
+    )
