@@ -1,10 +1,13 @@
-"""All benchmarks, one after the other: `python -m benchmarks`."""
+"""All benchmarks of minutes, one after the other: `python -m benchmarks`.
+
+`time_to_quality` and `structures` take hours and are run by themselves.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
-for name in ("startup", "throughput", "overhead", "memory"):
+for name in ("startup", "throughput", "overhead", "scaling"):
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
