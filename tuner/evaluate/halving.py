@@ -1,0 +1,163 @@
+"""Significance at a cut that was chosen on one half of the events and is tested on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.errors import EventsError
+from tuner.metrics.curves import rank
+from tuner.metrics.cut_scan import LEAST_BACKGROUND, NEIGHBOURHOOD
+from tuner.metrics.significance import asimov_significance
+
+STEP = 0.01
+"""Each cut selects at least this share more events than the one before: finer ones are neighbours all the same."""
+
+
+def cross_halves(
+    is_signal: np.ndarray,
+    candidates: Sequence[np.ndarray],
+    weights: np.ndarray,
+    *,
+    s: float,
+    b: float,
+    systematics: np.ndarray,
+    n_replicas: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Asimov significances [c, k] of c candidates at k relative systematics, and replicas of them [r, c, k].
+
+    is_signal: bool [n]; candidates: scores [n] of each; weights: [n], rescaled per class to the totals `s` and `b`
+    that are expected before the cut, in each half. Events are split at random into halves, each class alike, once for
+    each replica; the values are means over these splits, with each event once. For the replica the events of each
+    half are drawn anew from that half, so no event comes into both. A half in which the negative weights of a class
+    prevail gives not-a-number, and counts for nothing.
+
+    The half that is tested may show hardly any background above the cut, or none: then its background is taken as that
+    of one event, b / (effective number of background events), so that no significance is infinite.
+    Raise `EventsError` for fewer than 50 background or 2 signal events.
+    """
+    if (n_background := int((~is_signal).sum())) < 2 * LEAST_BACKGROUND or is_signal.sum() < 2:
+        raise EventsError(
+            f"To choose a cut on one half and test it on the other takes at least {2 * LEAST_BACKGROUND} background "
+            f"and 2 signal events, but there are {n_background} and {is_signal.sum()}. Use more events."
+        )
+    generator = np.random.default_rng(seed)
+    cuts = [_Cuts.of(is_signal, scores, weights, (s, b), systematics) for scores in candidates]
+    values, replicas = np.empty((2, n_replicas, len(cuts), len(systematics)))
+    for number in range(n_replicas):
+        halves = _split(is_signal, generator)
+        drawn = [_draw(is_signal, half, generator) for half in halves]
+        for place, each in enumerate(cuts):
+            values[number, place] = each.cross(halves[0].astype(np.float64), halves[1].astype(np.float64))
+            replicas[number, place] = each.cross(drawn[0], drawn[1])
+    with np.errstate(invalid="ignore"):
+        means = np.nansum(values, axis=0) / np.sum(~np.isnan(values), axis=0)
+    return means, replicas
+
+
+@dataclass(frozen=True)
+class _Cuts:
+    """Cuts on one candidate's score, and which of them select an event: ranked once, summed for every half."""
+
+    is_signal: np.ndarray
+    weights: np.ndarray
+    place: np.ndarray
+    """[n], number of the tightest cut that selects the event."""
+    expected: tuple[float, float]
+    """Signal and background before the cut."""
+    systematics: np.ndarray
+    """[k, 1]."""
+
+    @classmethod
+    def of(
+        cls,
+        is_signal: np.ndarray,
+        scores: np.ndarray,
+        weights: np.ndarray,
+        expected: tuple[float, float],
+        systematics: np.ndarray,
+    ) -> _Cuts:
+        ranking = rank(is_signal, scores)
+        n_selected, n = ranking.ends + 1, len(scores)
+        steps = np.geomspace(1, n, 2 + int(np.log(n) / np.log1p(STEP)))
+        chosen = np.unique(np.searchsorted(n_selected, np.floor(steps)))
+        place = np.empty(n, np.int64)
+        place[ranking.order] = np.searchsorted(n_selected[chosen], np.arange(n), side="right")
+        return cls(is_signal, weights, place, expected, systematics[:, None])
+
+    def cross(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return the mean significance [k] of two halves (how often each event comes, [n]), each at the other's cut."""
+        sums = _Sums.of(self, first), _Sums.of(self, second)
+        mean: np.ndarray = (sums[1].test(sums[0].choose()) + sums[0].test(sums[1].choose())) / 2
+        return mean
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What one half expects above each cut, all [m]."""
+
+    s: np.ndarray
+    b: np.ndarray
+    raw_background: np.ndarray
+    n_selected: np.ndarray
+    least_b: float
+    """Background of one event."""
+    systematics: np.ndarray
+
+    @classmethod
+    def of(cls, cuts: _Cuts, counts: np.ndarray) -> _Sums:
+        """Sum the events, each as often as it comes, [n]; not-a-numbers for a class without positive total weight."""
+        key, length = 2 * cuts.place + cuts.is_signal, 2 * (int(cuts.place.max()) + 1)
+        weights = cuts.weights * counts
+        b, s = np.bincount(key, weights, length).reshape(-1, 2).cumsum(axis=0).T
+        raw = np.bincount(key, counts, length).reshape(-1, 2).cumsum(axis=0)
+        total_s, total_b = (total if total > 0 else np.nan for total in (s[-1], b[-1]))
+        squares = float((weights * cuts.weights)[~cuts.is_signal].sum())
+        expected_s, expected_b = cuts.expected
+        return cls(
+            expected_s * s / total_s,
+            expected_b * b / total_b,
+            raw[:, 0],
+            raw.sum(axis=1),
+            expected_b * squares / total_b**2,
+            cuts.systematics,
+        )
+
+    def choose(self) -> np.ndarray:
+        """Return the number of the best cut for each systematic, [k]: the largest significance after smoothing."""
+        allowed = np.flatnonzero((self.raw_background >= LEAST_BACKGROUND) & (self.b > 0))
+        if not len(allowed):
+            return np.zeros(len(self.systematics), np.int64)
+        b, n_selected = self.b[allowed], self.n_selected[allowed]
+        values = asimov_significance(self.s[allowed], b, self.systematics * b)
+        sums = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
+        first = np.searchsorted(n_selected, (1 - NEIGHBOURHOOD) * n_selected, side="left")
+        last = np.searchsorted(n_selected, (1 + NEIGHBOURHOOD) * n_selected, side="right")
+        best: np.ndarray = allowed[((sums[:, last] - sums[:, first]) / (last - first)).argmax(axis=1)]
+        return best
+
+    def test(self, cut: np.ndarray) -> np.ndarray:
+        """Return the significance [k] at the cut of each systematic."""
+        b = np.maximum(self.b[cut], self.least_b)
+        significance: np.ndarray = asimov_significance(self.s[cut], b, self.systematics[:, 0] * b)
+        return significance
+
+
+def _split(is_signal: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return which events are in either half, bool [n]."""
+    first = np.zeros(len(is_signal), bool)
+    for rows in (np.flatnonzero(is_signal), np.flatnonzero(~is_signal)):
+        first[generator.permutation(rows)[: len(rows) // 2]] = True
+    return first, ~first
+
+
+def _draw(is_signal: np.ndarray, half: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return how often each event comes, float64 [n], if those of a half are drawn anew, each class as many."""
+    counts = np.zeros(len(half))
+    for kind in (is_signal, ~is_signal):
+        rows = np.flatnonzero(half & kind)
+        counts[rows] = np.bincount(generator.integers(0, len(rows), len(rows)), minlength=len(rows))
+    return counts
