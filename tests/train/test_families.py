@@ -9,7 +9,8 @@ from samples import make_data, make_settings
 from torch import nn
 
 from tuner import Settings, TrainingSettings, models
-from tuner.train.pack import Member, Pack
+from tuner.train.member import Member
+from tuner.train.pack import Pack
 from tuner.train.sizing import choose_pack_size
 
 FAMILIES = {
@@ -62,7 +63,7 @@ def test_packed_equals_one_by_one_after_fifty_steps(family, optimizer, double):
     for _ in range(8):
         alone.train_epoch()
     x = data.validation_x
-    torch.testing.assert_close(pack.flat[latecomer], alone.flat[0], rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(pack.stack.flat[latecomer], alone.stack.flat[0], rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(pack.score(x)[latecomer], alone.score(x)[0], rtol=1e-6, atol=1e-8)
 
 

@@ -9,7 +9,8 @@ from samples import make_data, make_settings
 from sklearn.metrics import log_loss, roc_auc_score
 
 from tuner.errors import TrainingError
-from tuner.train.pack import Member, Pack
+from tuner.train.member import Member
+from tuner.train.pack import Pack
 
 N_EVENTS = 140
 
@@ -45,7 +46,7 @@ def test_members_with_other_events_learn_what_they_would_alone(data):
     together, (aucs, losses) = train(data, [make_member(number, settings) for number in range(3)])
     for number in range(3):
         alone, (auc, loss) = train(data, [make_member(number, settings)])
-        torch.testing.assert_close(together.flat[number], alone.flat[0], rtol=1e-3, atol=2e-5)
+        torch.testing.assert_close(together.stack.flat[number], alone.stack.flat[0], rtol=1e-3, atol=2e-5)
         assert aucs[number] == pytest.approx(auc[0], abs=1e-3)
         assert losses[number] == pytest.approx(loss[0], rel=1e-3)
 
@@ -58,13 +59,13 @@ def test_an_epoch_uses_a_members_own_events_each_at_most_once(data):
     pack.admit(make_member(0, settings))
     pack.admit(make_member(1, settings, train_rows=larger))
     pack.admit(make_member(2, settings, train_rows=None))
-    order = pack._draw_order()
+    order = pack._draw_orders()
     for row, mine in enumerate((draw_rows(0)[0], larger, np.arange(220))):
         drawn = order[:, row].flatten()
         assert len(drawn.unique()) == N_EVENTS
         assert set(drawn.tolist()) <= set(mine.tolist())
     pack.members[1].age = 1
-    assert not torch.equal(order[:, 1], pack._draw_order()[:, 1])
+    assert not torch.equal(order[:, 1], pack._draw_orders()[:, 1])
 
 
 def test_other_events_never_matter(data):
@@ -80,10 +81,10 @@ def test_other_events_never_matter(data):
     changed["validation_labels"][unseen] = 1 - changed["validation_labels"][unseen]
     one, (auc, loss) = train(data, [make_member(0, settings)])
     other, (auc_again, loss_again) = train(replace(data, **changed), [make_member(0, settings)])
-    assert torch.equal(one.flat, other.flat)
+    assert torch.equal(one.stack.flat, other.stack.flat)
     assert (auc[0], loss[0]) == (auc_again[0], loss_again[0])
     changed["labels"][rows[0]] = 1 - changed["labels"][rows[0]]
-    assert not torch.equal(one.flat, train(replace(data, **changed), [make_member(0, settings)])[0].flat)
+    assert not torch.equal(one.stack.flat, train(replace(data, **changed), [make_member(0, settings)])[0].stack.flat)
 
 
 def test_validation_figures_are_those_of_a_members_own_events(data):

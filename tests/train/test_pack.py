@@ -10,7 +10,8 @@ from sklearn.metrics import log_loss, roc_auc_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from tuner.errors import TrainingError
-from tuner.train.pack import Member, Pack
+from tuner.train.member import Member
+from tuner.train.pack import Pack
 from tuner.train.schedules import draw_schedule
 from tuner.train.train import train_members
 
@@ -19,7 +20,7 @@ def train(pack, members, n_epochs):
     rows = [pack.admit(member) for member in members]
     for _ in range(n_epochs):
         pack.train_epoch()
-    return [pack.flat[row].clone() for row in rows]
+    return [pack.stack.flat[row].clone() for row in rows]
 
 
 VARIANTS = [
@@ -54,7 +55,7 @@ def test_a_latecomer_learns_the_same():
     assert row == 1
     for _ in range(4):
         pack.train_epoch()
-    torch.testing.assert_close(pack.flat[1], alone, rtol=1e-3, atol=2e-5)
+    torch.testing.assert_close(pack.stack.flat[1], alone, rtol=1e-3, atol=2e-5)
 
 
 def test_a_pack_of_one_equals_a_plain_torch_loop():
@@ -72,7 +73,7 @@ def test_a_pack_of_one_equals_a_plain_torch_loop():
     fresh.admit(member)
     for epoch in range(3):
         member.age = epoch
-        order = fresh._draw_order()[:, 0]
+        order = fresh._draw_orders()[:, 0]
         assert len(order.flatten().unique()) == fresh.n_steps * fresh.batch_size
         for lr, batch in zip(draw_schedule(settings.training, epoch, fresh.n_steps, 5), order, strict=True):
             loss = binary_cross_entropy_with_logits(
@@ -92,11 +93,11 @@ def test_an_epoch_uses_each_event_at_most_once_and_nearly_all():
     pack = Pack(settings, make_data(), n_epochs=3)
     pack.admit(Member(0, settings, seed=0))
     assert (pack.n_steps, pack.batch_size) == (4, 55)
-    first, again = pack._draw_order(), pack._draw_order()
+    first, again = pack._draw_orders(), pack._draw_orders()
     assert torch.equal(first, again)
     assert len(first.unique()) == 220
     pack.members[0].age = 1
-    assert not torch.equal(first, pack._draw_order())
+    assert not torch.equal(first, pack._draw_orders())
 
 
 def test_fewer_events_than_a_batch_make_one_batch():
@@ -166,7 +167,7 @@ def test_an_interrupted_member_goes_on_as_if_it_had_not_stopped():
     assert second.members[row].age == 2
     for _ in range(4):
         second.train_epoch()
-    torch.testing.assert_close(second.flat[row], expected, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(second.stack.flat[row], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_dropout_rates_are_each_members_own():

@@ -15,7 +15,9 @@ from tuner.errors import TrainingError
 from tuner.prepare.splits import prepare_splits
 from tuner.read.step import read_events
 from tuner.train.data import load_training_data
-from tuner.train.pack import Member, Pack, _weigh_losses
+from tuner.train.losses import weigh_losses
+from tuner.train.member import Member
+from tuner.train.pack import Pack
 from tuner.train.schedules import draw_schedule
 
 SMOOTHING = 0.2
@@ -47,7 +49,7 @@ def test_losses_and_parameters_equal_a_plain_loop(data, smoothing):
     for epoch in range(2):
         losses = []
         rates = draw_schedule(settings.training, epoch, pack.n_steps, 4)
-        for lr, rows in zip(rates, pack._draw_order()[:, 0], strict=True):
+        for lr, rows in zip(rates, pack._draw_orders()[:, 0], strict=True):
             target = torch.where(data.labels[rows] == 1, 1 - smoothing / 2, smoothing / 2)
             each = binary_cross_entropy_with_logits(network(data.x[rows]), target, reduction="none")
             loss = (each * data.weights[rows]).mean()
@@ -60,7 +62,7 @@ def test_losses_and_parameters_equal_a_plain_loop(data, smoothing):
         assert pack.train_epoch()[0] == pytest.approx(np.mean(losses), rel=1e-4)
         assert member.age == epoch + 1
     expected = dict(network.named_parameters())
-    for name, view in pack.views.items():
+    for name, view in pack.stack.views.items():
         torch.testing.assert_close(view[0].detach(), expected[name].detach(), rtol=1e-3, atol=1e-5)
 
 
@@ -79,7 +81,7 @@ def test_losses_of_an_ensemble_are_means_of_its_parts():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(2, 5, 3, generator=generator)
     labels, weights = (torch.rand(2, 5, generator=generator) for _ in range(2))
-    losses = _weigh_losses(logits, labels, weights)
+    losses = weigh_losses(logits, labels, weights)
     assert losses.shape == (2, 5)
     for k in range(2):
         for n in range(5):
@@ -87,21 +89,21 @@ def test_losses_of_an_ensemble_are_means_of_its_parts():
             mean = np.mean([-(y * math.log(p) + (1 - y) * math.log(1 - p)) for p in parts])
             assert losses[k, n].item() == pytest.approx(weights[k, n].item() * mean, rel=1e-5)
     torch.testing.assert_close(
-        _weigh_losses(logits[..., :1], labels, weights), _weigh_losses(logits[..., 0], labels, weights)
+        weigh_losses(logits[..., :1], labels, weights), weigh_losses(logits[..., 0], labels, weights)
     )
 
 
 def test_members_of_other_seeds_begin_and_go_through_the_events_differently(data):
     pack = make_pack(data, n_members=2)
-    order = pack._draw_order()
+    order = pack._draw_orders()
     assert not torch.equal(order[:, 0], order[:, 1])
-    assert not torch.allclose(pack.flat[0], pack.flat[1])
+    assert not torch.allclose(pack.stack.flat[0], pack.stack.flat[1])
     twins = Pack(make_settings(), data, n_epochs=4)
     for number in range(2):
         twins.admit(Member(number, make_settings(), seed=5))
-    order = twins._draw_order()
+    order = twins._draw_orders()
     assert torch.equal(order[:, 0], order[:, 1])
-    assert torch.equal(twins.flat[0], twins.flat[1])
+    assert torch.equal(twins.stack.flat[0], twins.stack.flat[1])
 
 
 def test_validation_losses_take_training_weights_and_aucs_take_event_weights(data):
@@ -169,15 +171,17 @@ def test_a_resumed_member_has_its_best_epoch_and_buffers_again(data):
     assert (resumed.age, resumed.best, resumed.best_epoch, resumed.curve) == (3, 2.0, 1, [{"epoch": 3.0}])
     assert resumed.curve is not member.curve
     assert resumed.state is None
-    assert len(pack.buffers) > 0
-    for name in pack.buffers:
-        torch.testing.assert_close(other.buffers[name][1], pack.buffers[name][1])
-        torch.testing.assert_close(other.best_buffers[name][1], pack.best_buffers[name][1])
-    assert any(not torch.equal(pack.buffers[name][1], pack.best_buffers[name][1]) for name in pack.buffers)
+    assert len(pack.stack.buffers) > 0
+    for name in pack.stack.buffers:
+        torch.testing.assert_close(other.stack.buffers[name][1], pack.stack.buffers[name][1])
+        torch.testing.assert_close(other.stack.best_buffers[name][1], pack.stack.best_buffers[name][1])
+    assert any(
+        not torch.equal(pack.stack.buffers[name][1], pack.stack.best_buffers[name][1]) for name in pack.stack.buffers
+    )
     for name, tensor in other.best_state(1).items():
         torch.testing.assert_close(tensor, best[name])
     np.testing.assert_allclose(other.best_scores(1), pack.best_scores(1), rtol=1e-6)
     torch.testing.assert_close(other.score(data.validation_x)[1], pack.score(data.validation_x)[1])
     pack.train_epoch()
     other.train_epoch()
-    torch.testing.assert_close(other.flat[1], pack.flat[1], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(other.stack.flat[1], pack.stack.flat[1], rtol=1e-4, atol=1e-6)

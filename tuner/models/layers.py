@@ -88,15 +88,20 @@ def exchange_dropout(module: nn.Module) -> nn.Module:
     return module
 
 
-def rest_dropout(network: nn.Module, buffers: Mapping[str, Tensor]) -> None:
+def rest_dropout(network: nn.Module, buffers: Mapping[str, Tensor]) -> bool:
     """Let dropout draw nothing where the rates of all members are zero, and draw again where one is not.
 
-    buffers: those of a pack by name, stacked [K, ...]. Without its draws a step of three layers of 128 units takes a
-    quarter less.
+    Return whether that changes anything. buffers: those of a pack by name, stacked [K, ...]. Without its draws a
+    step of three layers of 128 units takes a quarter less.
     """
-    for name, module in network.named_modules():
-        if isinstance(module, Dropout):
-            module.idle = not bool(buffers[f"{name}.rate" if name else "rate"].any())
+    modules = {name: module for name, module in network.named_modules() if isinstance(module, Dropout)}
+    if not modules:
+        return False
+    before = [module.idle for module in modules.values()]
+    draws = torch.stack([buffers[f"{name}.rate" if name else "rate"].any() for name in modules]).tolist()
+    for module, drawn in zip(modules.values(), draws, strict=True):
+        module.idle = not drawn
+    return before != [module.idle for module in modules.values()]
 
 
 def find_decayed(network: nn.Module) -> frozenset[str]:

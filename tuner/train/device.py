@@ -31,7 +31,10 @@ def keep_random_state(device: torch.device) -> contextlib.AbstractContextManager
 
 
 def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Return the context of a forward pass: bfloat16 on a CUDA device that has it, float32 elsewhere."""
+    """Return the context of a forward pass: bfloat16 on a CUDA device that has it, float32 elsewhere.
+
+    Casts are not cached: in a CUDA graph they must not be, and a pass uses a parameter once.
+    """
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", dtype=torch.bfloat16)
+        return torch.autocast("cuda", dtype=torch.bfloat16, cache_enabled=False)
     return contextlib.nullcontext()

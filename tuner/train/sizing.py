@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 
 from tuner.train.data import TrainingData
-from tuner.train.pack import Member, Pack
+from tuner.train.member import Member
+from tuner.train.pack import Pack
 from tuner.train.settings import Settings
 
 WORTHWHILE = 0.92

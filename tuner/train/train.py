@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from tuner.train.pack import Member, Pack
+from tuner.train.member import Member
+from tuner.train.pack import Pack
 
 Answer = Literal["go on", "prune", "interrupt"]
 """What a caller may say after an epoch of a member."""

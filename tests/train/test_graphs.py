@@ -1,0 +1,285 @@
+"""A captured step repeats what the step computes. A tape of tensor operations stands for the CUDA graph.
+
+Like a graph, the tape repeats operations on the tensors of the capture and runs no Python, so that what a step
+would take from the host is found out here.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from samples import make_data, make_settings
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from tuner import models
+from tuner.train.graphs import WARM_UP_STEPS, StepGraph
+from tuner.train.member import Member
+from tuner.train.pack import Pack
+from tuner.train.settings import Settings, TrainingSettings
+from tuner.train.sizing import choose_pack_size
+
+
+class Tape(TorchDispatchMode):
+    """Records operations with their tensors; raises where the host would wait for the device."""
+
+    def __init__(self):
+        super().__init__()
+        self.operations = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            raise RuntimeError("operation not permitted when stream is capturing")
+        came = func(*args, **(kwargs or {}))
+        self.operations.append((func, args, kwargs or {}, came))
+        return came
+
+    def replay(self):
+        for func, args, kwargs, came in self.operations:
+            again = func(*args, **kwargs)
+            for old, new in zip(tree_leaves(came), tree_leaves(again), strict=True):
+                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
+                    old.detach().copy_(new)
+
+
+class TapeRecorder:
+    """Captures on a tape. A capture runs nothing: what it wrote is put back."""
+
+    def __init__(self, pack):
+        self.pack = pack
+        self.n_captures = self.n_steps = 0
+
+    def run(self, step):
+        self.n_steps += 1
+        step()
+
+    check = run
+
+    def capture(self, step):
+        self.n_captures += 1
+        stack = self.pack.stack
+        written = [stack.flat, self.pack.losses, stack.optimizer.steps, *stack.optimizer.moments]
+        written += list(stack.buffers.values())
+        before, state = [tensor.clone() for tensor in written], torch.get_rng_state()
+        with torch.no_grad(), Tape() as tape, torch.enable_grad():
+            step()
+        with torch.no_grad():
+            for tensor, old in zip(written, before, strict=True):
+                tensor.copy_(old)
+        torch.set_rng_state(state)
+
+        def replay():
+            self.n_steps += 1
+            with torch.no_grad():
+                tape.replay()
+
+        return replay
+
+
+@pytest.fixture(autouse=True)
+def forget_refusals(monkeypatch):
+    monkeypatch.setattr(StepGraph, "refused", set())
+
+
+def make_pack(settings, taped, data=None, **changes):
+    pack = Pack(settings, data or make_data(), n_epochs=30, **changes)
+    if taped:
+        pack.graph.recorder = TapeRecorder(pack)
+    return pack
+
+
+def live(pack, settings, wilder):
+    """Let members come, go and be exchanged over 63 steps; return everything that the pack has learned."""
+    torch.manual_seed(4)
+    losses = []
+    pack.admit(Member(0, settings, seed=0))
+    pack.admit(Member(1, settings, seed=1))
+    losses += [pack.train_epoch(), pack.train_epoch()]
+    pack.validate()
+    pack.admit(Member(2, wilder, seed=2))  # a new row
+    losses += [pack.train_epoch(), pack.train_epoch()]
+    pack.vacate(0)
+    pack.admit(Member(3, wilder, seed=3))  # in place
+    losses += [pack.train_epoch()]
+    state = pack.member_state(0)
+    pack.vacate(0)
+    losses += [pack.train_epoch()]
+    pack.compact()
+    pack.validate()
+    losses += [pack.train_epoch()]
+    pack.vacate(0)
+    pack.compact()  # alone, without vmap
+    losses += [pack.train_epoch()]
+    pack.admit(Member(3, wilder, seed=3, state=state))
+    losses += [pack.train_epoch()]
+    stack = pack.stack
+    return [stack.flat, stack.optimizer.steps, *stack.optimizer.moments, *stack.buffers.values()], losses
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "normalisation", "rates"),
+    [
+        ("adamw", "none", (0.0, 0.0)),
+        ("adamw", "batch", (0.0, 0.3)),
+        ("adamw", "layer", (0.2, 0.3)),
+        ("adam", "none", (0.0, 0.3)),
+        ("sgd", "batch", (0.2, 0.3)),
+    ],
+)
+def test_replayed_steps_equal_steps_to_the_bit(optimizer, normalisation, rates):
+    common = {"optimizer": optimizer, "normalisation": normalisation, "warmup": 0.1}
+    settings = make_settings(dropout=rates[0], **common)
+    wilder = make_settings(dropout=rates[1], lr=0.03, weight_decay=0.1, label_smoothing=0.1, clip_norm=0.2, **common)
+    expected, losses = live(make_pack(settings, taped=False), settings, wilder)
+    pack = make_pack(settings, taped=True)
+    came, again = live(pack, settings, wilder)
+    for tensor, other in zip(came, expected, strict=True):
+        assert torch.equal(tensor, other)
+    for row, other in zip(again, losses, strict=True):
+        np.testing.assert_array_equal(row, other)
+    assert pack.graph.recorder.n_steps == 9 * 7
+    assert pack.graph.recorder.n_captures == 5  # for 2 rows, 3, 2, 1, and 2 again; not for a member in place
+
+
+def test_dropout_that_begins_in_a_row_is_captured():
+    settings, wilder = make_settings(dropout=0.0), make_settings(dropout=0.5)
+    packs = [make_pack(settings, taped) for taped in (False, True)]
+    for pack in packs:
+        torch.manual_seed(0)
+        for member in (Member(0, settings, seed=0), Member(1, settings, seed=1)):
+            pack.admit(member)
+        pack.train_epoch()
+        for member in (Member(2, wilder, seed=2), Member(3, settings, seed=3)):
+            pack.vacate(1)
+            pack.admit(member)
+            pack.train_epoch()
+    assert packs[1].graph.recorder.n_captures == 3
+    assert torch.equal(packs[0].stack.flat, packs[1].stack.flat)
+
+
+FAMILIES = {
+    "periodic": models.MLPSettings(
+        widths=(8,), embedding=models.PeriodicSettings(n_frequencies=3, d_embedding=4), dropout=0.1
+    ),
+    "piecewise": models.MLPSettings(widths=(8,), embedding=models.PiecewiseLinearSettings(n_bins=4, d_embedding=4)),
+    "resnet": models.ResNetSettings(n_blocks=1, d_block=8, hidden_dropout=0.1),
+    "ft_transformer": models.FTTransformerSettings(n_blocks=1, d_token=8, attention_dropout=0.1),
+    "tabm": models.TabMSettings(n_blocks=1, d_block=8, k=4, dropout=0.1),
+    "snn": models.SNNSettings(widths=(8, 8), dropout=0.1),
+    "realmlp": models.RealMLPSettings(widths=(8, 8), dropout=0.1),
+}
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_can_be_captured(family, n_members):
+    if family in ("resnet", "ft_transformer", "tabm"):
+        pytest.importorskip("tabm", reason='needs the extra "networks"')
+    settings = Settings(network=FAMILIES[family], training=TrainingSettings(batch_size=32, lr=2e-3))
+    packs = [make_pack(settings, taped) for taped in (False, True)]
+    for pack in packs:
+        for number in range(n_members):
+            pack.admit(Member(number, settings, seed=number))
+        torch.manual_seed(0)
+        pack.train_epoch()
+    assert packs[1].graph.recorder.n_captures == 1
+    assert torch.equal(packs[0].stack.flat, packs[1].stack.flat)
+
+
+def test_members_with_other_events_use_one_graph():
+    settings = make_settings()
+    packs = [make_pack(settings, taped, n_events=100) for taped in (False, True)]
+    for pack in packs:
+        for number in range(2):
+            pack.admit(Member(number, settings, seed=number, train_rows=np.arange(100) + 100 * number))
+        pack.train_epoch()
+        pack.vacate(1)
+        pack.admit(Member(2, settings, seed=2, train_rows=np.arange(120)))
+        for _ in range(2):
+            pack.train_epoch()
+    assert packs[1].graph.recorder.n_captures == 1
+    assert torch.equal(packs[0].stack.flat, packs[1].stack.flat)
+
+
+class Halting(nn.Module):
+    """Reads a number: no graph can hold it."""
+
+    def __init__(self, d_in):
+        super().__init__()
+        self.layer = nn.Linear(d_in, 1)
+
+    def forward(self, x):
+        logits = self.layer(x).squeeze(-1)
+        return logits * (2.0 if logits.detach().sum().item() > 1e9 else 1.0)
+
+
+@dataclass(frozen=True)
+class HaltingSettings:
+    def build(self, d_in):
+        return Halting(d_in)
+
+
+def test_a_step_that_cannot_be_captured_goes_on_and_says_so_once(caplog):
+    settings = Settings(network=HaltingSettings(), training=TrainingSettings(batch_size=32, lr=1e-2))
+    flats = []
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        for taped in (False, True, True):
+            pack = make_pack(settings, taped)
+            pack.admit(Member(0, settings, seed=0))
+            losses = [pack.train_epoch(), pack.train_epoch()]
+            assert np.isfinite(losses).all()
+            assert pack.graph.recorder is None
+            flats.append(pack.stack.flat)
+    assert torch.equal(flats[0], flats[1])
+    assert torch.equal(flats[0], flats[2])
+    (record,) = caplog.records
+    assert "HaltingSettings run without a CUDA graph" in record.message
+    assert "not permitted when stream is capturing" in record.message
+    assert StepGraph("HaltingSettings", TapeRecorder(pack)).recorder is None
+    assert StepGraph("MLPSettings", TapeRecorder(pack)).recorder is not None
+
+
+def test_a_check_that_fails_leaves_the_step_as_it_is(caplog):
+    class Picky(TapeRecorder):
+        def check(self, step):
+            raise RuntimeError("called a synchronizing CUDA operation")
+
+    settings = make_settings()
+    pack, other = (make_pack(settings, taped) for taped in (True, False))
+    pack.graph.recorder = recorder = Picky(pack)
+    for p in (pack, other):
+        p.admit(Member(0, settings, seed=0))
+        p.train_epoch()
+    assert torch.equal(pack.stack.flat, other.stack.flat)
+    assert (recorder.n_steps, recorder.n_captures) == (WARM_UP_STEPS - 1, 0)
+    assert "synchronizing" in caplog.text
+
+
+def test_running_out_of_memory_is_told_and_not_taken_for_a_failed_capture(caplog):
+    class Full(TapeRecorder):
+        def capture(self, step):
+            raise torch.OutOfMemoryError("full")
+
+    settings = make_settings()
+    pack = make_pack(settings, taped=True)
+    pack.graph.recorder = Full(pack)
+    pack.admit(Member(0, settings, seed=0))
+    with pytest.raises(torch.OutOfMemoryError):
+        pack.train_epoch()
+    assert not caplog.records
+    assert not StepGraph.refused
+
+
+def test_a_pack_is_timed_when_it_is_captured(monkeypatch):
+    pack = make_pack(make_settings(), taped=True)
+    pack.admit(Member(0, make_settings(), seed=0))
+    before = pack.stack.flat.clone()
+    assert pack.time_step() > 0
+    assert pack.graph.replay is not None
+    assert pack.graph.recorder.n_steps == WARM_UP_STEPS + 2
+    assert torch.equal(pack.stack.flat, before)
+    monkeypatch.setattr("tuner.train.pack.make_recorder", lambda device: None)
+    assert choose_pack_size(make_settings(), make_data(), most=2).slots in (1, 2)

@@ -1,0 +1,145 @@
+"""CUDA graphs: a training step is captured once and replayed, which spares the launching of its many kernels.
+
+What a graph asks of a step: it reads and writes the same tensors each time, never waits for the device, and takes
+no way in Python that depends on what happened before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import ClassVar, Protocol
+
+import torch
+
+logger = logging.getLogger("tuner")
+
+Step = Callable[[], None]
+
+WARM_UP_STEPS = 3
+"""Steps before a capture, as in `torch.cuda.make_graphed_callables`. They train like any other."""
+
+
+class Recorder(Protocol):
+    """Runs steps, and captures one."""
+
+    def run(self, step: Step) -> None:
+        """Run a step as it must run before a capture."""
+        ...
+
+    def check(self, step: Step) -> None:
+        """Run a step; raise where it cannot be captured."""
+        ...
+
+    def capture(self, step: Step) -> Step:
+        """Return what repeats a step, without running it now."""
+        ...
+
+
+class CudaRecorder:
+    """Captures on a CUDA device, on a stream of its own, on which the steps before the capture run, too."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def run(self, step: Step) -> None:
+        """Run a step on the side stream; the present stream waits for it."""
+        present = torch.cuda.current_stream(self.stream.device)
+        self.stream.wait_stream(present)
+        try:
+            with torch.cuda.stream(self.stream):
+                step()
+        finally:
+            present.wait_stream(self.stream)
+
+    def check(self, step: Step) -> None:
+        """Run a step; raise where the host waits for the device: a failed capture is worse to clean up after."""
+        before = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            self.run(step)
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+
+    def capture(self, step: Step) -> Step:
+        """Return the replay of a graph. Random numbers are drawn anew at each, from the default generator.
+
+        A capture that fails leaves the generator in it and the side stream current, so both are put back.
+        Other threads may use CUDA meanwhile ("thread_local").
+        """
+        graph = torch.cuda.CUDAGraph()
+        generator = torch.cuda.default_generators[self.stream.device_index]
+        spare = generator.clone_state()
+        try:
+            with (
+                torch.cuda.stream(self.stream),
+                torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"),
+            ):
+                step()
+        except Exception:
+            generator.graphsafe_set_state(spare)
+            raise
+        replay: Step = graph.replay
+        return replay
+
+
+class StepGraph:
+    """Repeats a step: a few times as it is, then as a captured graph. Where that fails, as it is."""
+
+    refused: ClassVar[set[str]] = set()
+    """Networks whose steps could not be captured: that is said once, and not tried again."""
+
+    def __init__(self, name: str, recorder: Recorder | None) -> None:
+        """name: the network's, for the warning; recorder: None where there are no graphs."""
+        self.name = name
+        self.recorder = None if name in self.refused else recorder
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop the graph: tensors were exchanged, or the step takes another way."""
+        self.replay: Step | None = None
+        self.n_warm = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the next run is like all later ones."""
+        return self.recorder is None or self.replay is not None
+
+    def run(self, step: Step) -> None:
+        """Take a step: the same function each time, until `forget`."""
+        if self.replay is not None:
+            self.replay()
+        elif self.recorder is None:
+            step()
+        elif self.n_warm < WARM_UP_STEPS - 1:
+            self.recorder.run(step)
+        else:
+            self._approach(step, self.recorder)
+        self.n_warm += 1
+
+    def _approach(self, step: Step, recorder: Recorder) -> None:
+        """Take the step that is checked before the capture; or capture, and take the first step after it."""
+        try:
+            if self.n_warm < WARM_UP_STEPS:
+                recorder.check(step)
+            else:
+                self.replay = recorder.capture(step)
+                self.replay()
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as error:
+            self._give_up(error)
+            step()
+
+    def _give_up(self, error: Exception) -> None:
+        """Go on without graphs, and say so the first time."""
+        self.forget()
+        self.recorder = None
+        if self.name not in self.refused:
+            self.refused.add(self.name)
+            logger.warning("Steps of %s run without a CUDA graph, which is slower: %s", self.name, error)
+
+
+def make_recorder(device: torch.device) -> Recorder | None:
+    """Return a recorder for a CUDA device, None for others."""
+    return CudaRecorder(device) if device.type == "cuda" else None

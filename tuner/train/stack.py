@@ -1,0 +1,154 @@
+"""Stacks: the parameters, buffers and optimizer state of K networks of one structure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from tuner.models.layers import find_decayed
+from tuner.train.optimizers import FlatOptimizer
+from tuner.train.settings import OptimizerKind, TrainingSettings
+
+TensorDict = dict[str, Tensor]
+
+
+class Stack:
+    """K rows, each one network's numbers: the present ones and those of its best epoch.
+
+    All parameters are one tensor [K, P], those that decay first; the network sees views of it under `torch.vmap`.
+    A row is written in place. `keep` makes new tensors: whoever holds on to the old ones must ask again.
+    """
+
+    def __init__(self, network: nn.Module, optimizer: OptimizerKind, device: torch.device) -> None:
+        """Make a stack of no rows of a network that is on the device."""
+        self.network = network
+        decayed = find_decayed(network)
+        named = sorted(network.named_parameters(), key=lambda item: item[0] not in decayed)
+        self.shapes = {name: parameter.shape for name, parameter in named}
+        self.n_parameters = sum(shape.numel() for shape in self.shapes.values())
+        n_decayed = sum(shape.numel() for name, shape in self.shapes.items() if name in decayed)
+        self.flat = torch.zeros(0, self.n_parameters, device=device)
+        self.best_flat = self.flat.clone()
+        self.smoothing = torch.zeros(0, 1, device=device)
+        self.buffers = {name: b.new_zeros(0, *b.shape) for name, b in network.named_buffers()}
+        self.best_buffers = {name: b.clone() for name, b in self.buffers.items()}
+        self.optimizer = FlatOptimizer(optimizer, self.flat, n_decayed)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Make the views of the flat parameters that the network computes with."""
+        self.views = {name: view.detach().requires_grad_() for name, view in self._split(self.flat).items()}
+        self.gradient = torch.empty_like(self.flat)
+
+    def _split(self, flat: Tensor) -> TensorDict:
+        """Return views of flat parameters [..., P] by name, [..., *shape]."""
+        views, start = {}, 0
+        for name, shape in self.shapes.items():
+            views[name] = flat[..., start : start + shape.numel()].view(*flat.shape[:-1], *shape)
+            start += shape.numel()
+        return views
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.flat)
+
+    # Rows come and go.
+
+    @torch.no_grad()
+    def set_row(self, row: int, network: nn.Module, settings: TrainingSettings) -> None:
+        """Start a row anew with a network's first numbers and a member's knobs."""
+        parameters = dict(network.named_parameters())
+        self.flat[row] = torch.cat([parameters[name].detach().flatten() for name in self.shapes])
+        for name, buffer in network.named_buffers():
+            self.buffers[name][row] = buffer
+        self.optimizer.set_row(row, settings)
+        self.smoothing[row] = settings.label_smoothing
+        self.keep_best([row])
+
+    def clear_row(self, row: int) -> None:
+        """Take a network out of its row: nothing in it, infinite or not, is met again."""
+        self.flat[row] = 0
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Keep these rows of every tensor, in this order; row -1 is a new one, of zeros."""
+        n_new = sum(row < 0 for row in rows)
+        index = torch.as_tensor(rows, dtype=torch.long, device=self.flat.device)
+
+        def pick(tensor: Tensor) -> Tensor:
+            return torch.cat([tensor, tensor.new_zeros(n_new, *tensor.shape[1:])])[index]
+
+        self.flat, self.best_flat, self.smoothing = pick(self.flat), pick(self.best_flat), pick(self.smoothing)
+        self.buffers = {name: pick(buffer) for name, buffer in self.buffers.items()}
+        self.best_buffers = {name: pick(buffer) for name, buffer in self.best_buffers.items()}
+        self.optimizer.keep(pick)
+        self._bind()
+
+    # What the network computes, and how it learns.
+
+    def forward(
+        self, x: Tensor, in_dims: int | None, parameters: TensorDict | None = None, buffers: TensorDict | None = None
+    ) -> Tensor:
+        """Return logits [K, n] (or [K, n, k] from an ensemble in training) for x [K, n, d] or, with None, [n, d].
+
+        parameters, buffers: stacked, by name; the present ones where None.
+        """
+        parameters, buffers = parameters or self.views, buffers or self.buffers
+
+        def call(parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
+            output: Tensor = functional_call(self.network, (parameters, buffers), (x,))
+            return output
+
+        if len(next(iter(parameters.values()))) == 1:  # alone: any module will do, and vmap's overhead is saved
+            mine, kept = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
+            logits = call(mine, kept, x if in_dims is None else x[0])[None]
+        else:
+            logits = torch.vmap(call, in_dims=(0, 0, in_dims), randomness="same")(parameters, buffers, x)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def update(self, losses: Tensor, lr: Tensor) -> None:
+        """Take an optimizer's step against losses [K]; lr is [K, 1]."""
+        gradients = torch.autograd.grad(losses.sum(), list(self.views.values()))
+        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=self.gradient)
+        self.optimizer.step(self.flat, self.gradient, lr)
+
+    # The best epoch, and what a member takes along.
+
+    def keep_best(self, rows: Sequence[int]) -> None:
+        """Take the present numbers of these rows as those of their best epoch."""
+        for row in rows:
+            self.best_flat[row] = self.flat[row]
+            for name, buffer in self.buffers.items():
+                self.best_buffers[name][row] = buffer[row]
+
+    def best(self, row: int) -> tuple[TensorDict, TensorDict]:
+        """Return parameters and buffers of a row's best epoch, [1, *shape] each."""
+        parameters = {name: tensor[None] for name, tensor in self._split(self.best_flat[row]).items()}
+        return parameters, {name: buffer[row][None] for name, buffer in self.best_buffers.items()}
+
+    def best_state(self, row: int) -> TensorDict:
+        """Return the state dict of a row's network at its best epoch, on the CPU."""
+        parameters, buffers = self.best(row)
+        return {name: tensor[0].detach().cpu().clone() for name, tensor in (parameters | buffers).items()}
+
+    def row_state(self, row: int) -> dict[str, Any]:
+        """Return a copy of all that is in a row, on the CPU."""
+        return {
+            "flat": self.flat[row].cpu().clone(),
+            "best_flat": self.best_flat[row].cpu().clone(),
+            "buffers": {name: buffer[row].cpu().clone() for name, buffer in self.buffers.items()},
+            "best_buffers": {name: buffer[row].cpu().clone() for name, buffer in self.best_buffers.items()},
+            "optimizer": {name: tensor.cpu() for name, tensor in self.optimizer.row_state(row).items()},
+        }
+
+    def load_row_state(self, row: int, state: dict[str, Any]) -> None:
+        """Put back what `row_state` gave."""
+        self.flat[row] = state["flat"].to(self.flat.device)
+        self.best_flat[row] = state["best_flat"].to(self.flat.device)
+        for name in self.buffers:
+            self.buffers[name][row] = state["buffers"][name].to(self.flat.device)
+            self.best_buffers[name][row] = state["best_buffers"][name].to(self.flat.device)
+        self.optimizer.load_row_state(row, state["optimizer"])
