@@ -3,7 +3,7 @@
     python -m benchmarks.time_to_quality [--minutes 20] [--studies magic resonance] [--cores 2] [--seed 0]
         [--contestants tuner optuna optuna_slices ray] [--epochs 30] [--trials 256] [--folder runs/time_to_quality]
 
-Ours, as `tuner sweep` comes, against plain Optuna (one process per core on a shared journal; TPE, Hyperband, a
+Ours, `tuner.sweep` as it comes, against plain Optuna (one process per core on a shared journal; TPE, Hyperband, a
 `DataLoader`), the same with batches sliced from tensors (`optuna_slices`), and Ray Tune (OptunaSearch, ASHA, one
 trial per core). All get the same cores, prepared events, training weights, weighted validation AUC, search space with
 its warm starts, sampler, epochs of a trial at the most, early stopping and time, one after the other. The clock of

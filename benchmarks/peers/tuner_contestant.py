@@ -1,10 +1,17 @@
-"""Ours: `tuner sweep` with its worker processes, sampler, pruner and packs as they come; no tracker, as the peers."""
+"""Ours: `tuner.sweep` with its worker processes, sampler, pruner and packs as they come; no tracker, as the peers.
+
+`python -m benchmarks.peers.tuner_contestant CONTEST` is the process that sweeps.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,23 +21,20 @@ from optuna.trial import FixedTrial
 
 from benchmarks.peers.contest import Contest
 from tuner.errors import SearchError
+from tuner.trackers import NoTracker
 from tuner.train.pack import Member, Pack
 from tuner.tune.search import Search, open_search
+from tuner.tune.study import Budget
+from tuner.tune.sweep import sweep as run_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def compete(contest: Contest) -> None:
-    """Run the command; meanwhile read the journal once a second and write down the epochs that are new."""
-    command = [
-        *(sys.executable, "-m", "tuner", "sweep", f"studies/{contest.study}.py", "--closed-test", "--tracker", "none"),
-        *("--minutes", f"{(contest.until - time.time()) / 60:.3f}", "--trials", str(contest.trials)),
-        *("--epochs", str(contest.epochs), "--workers", str(contest.cores), "--seed", str(contest.seed)),
-        *("--device", "cpu", "--folder", contest.folder),
-    ]
-    log = Path(contest.folder) / "sweep.log"
+    """Start the sweep; meanwhile read its journal once a second and write down the epochs that are new."""
+    command = [sys.executable, "-m", "benchmarks.peers.tuner_contestant", contest.to_json()]
     seen: set[tuple[int, int]] = set()
-    with log.open("wb") as output, subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output) as process:
+    with subprocess.Popen(command, cwd=ROOT) as process:
         search: Search | None = None
         while process.poll() is None:
             time.sleep(1.0)
@@ -38,9 +42,27 @@ def compete(contest: Contest) -> None:
                 search = search or open_search(contest.load_study(), contest.folder)
             if search is not None:
                 write_new_epochs(contest, search, seen)
-    if process.returncode:
-        raise RuntimeError(f"`tuner sweep` ended with exit code {process.returncode}; see {log}.")
     keep_best_network(contest)
+    if process.returncode:
+        raise RuntimeError(f"The sweep ended with exit code {process.returncode}.")
+
+
+def sweep(contest: Contest) -> None:
+    """Sweep until Ctrl-C, which comes when the time is up: the sweep's own clock begins after the preparation."""
+    alarm = threading.Timer(contest.until - time.time(), os.kill, (os.getpid(), signal.SIGINT))
+    alarm.daemon = True
+    alarm.start()
+    budget = Budget(trials=contest.trials, epochs=contest.epochs)
+    run_sweep(
+        dataclasses.replace(contest.load_study(), seed=contest.seed, budget=budget),
+        folder=contest.folder,
+        workers=contest.cores,
+        device="cpu",
+        tracker=NoTracker(),
+        study_file=ROOT / "studies" / f"{contest.study}.py",
+        options=["--tracker", "none"],
+        raise_interrupt=False,
+    )
 
 
 def write_new_epochs(contest: Contest, search: Search, seen: set[tuple[int, int]]) -> None:
@@ -55,7 +77,7 @@ def write_new_epochs(contest: Contest, search: Search, seen: set[tuple[int, int]
 def keep_best_network(contest: Contest) -> None:
     """Keep the best network that the run folder holds: of a complete trial, or of one that the clock interrupted.
 
-    The sweep's own clock begins after the events are prepared; what is better than all that was seen in time, is not
+    Trials end with the epoch in which the time was up; a network that is better than all that was seen in time is not
     kept.
     """
     search, data = open_search(contest.load_study(), contest.folder), contest.load_data()
@@ -76,3 +98,7 @@ def keep_best_network(contest: Contest) -> None:
         network.load_state_dict(state, strict=False)
         if best <= best_in_time:
             contest.keep_network(best, trial.params, network)
+
+
+if __name__ == "__main__":
+    sweep(Contest.from_json(sys.argv[1]))
