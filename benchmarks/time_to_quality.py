@@ -91,7 +91,9 @@ def main() -> None:
     """Let all compete on each study; print the tables and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=20.0, help="of each contestant")
-    parser.add_argument("--studies", nargs="+", default=["magic", "resonance"], help="modules of studies/")
+    parser.add_argument(
+        "--studies", nargs="+", choices=("magic", "resonance", "higgsml"), default=["magic", "resonance"]
+    )
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=["tuner", "optuna", "ray"])
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=30, help="of a trial at the most")
