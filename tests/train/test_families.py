@@ -15,6 +15,7 @@ from tuner.train.sizing import choose_pack_size
 
 FAMILIES = {
     "mlp": lambda rate: models.MLPSettings(widths=(8, 8), dropout=rate, normalisation="layer"),
+    "mlp batch": lambda rate: models.MLPSettings(widths=(8, 8), dropout=rate, normalisation="batch"),
     "mlp periodic": lambda rate: models.MLPSettings(
         widths=(8,), dropout=rate, embedding=models.PeriodicSettings(n_frequencies=3, d_embedding=4)
     ),
@@ -65,6 +66,28 @@ def test_packed_equals_one_by_one_after_fifty_steps(family, optimizer, double):
     x = data.validation_x
     torch.testing.assert_close(pack.stack.flat[latecomer], alone.stack.flat[0], rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(pack.score(x)[latecomer], alone.score(x)[0], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_trains_in_mixed_precision(family, n_members, monkeypatch):
+    monkeypatch.setattr(
+        "tuner.train.pack.mixed_precision", lambda device: torch.autocast("cpu", torch.bfloat16, cache_enabled=False)
+    )
+    settings, data = build(family, rate=0.1), make_data(n=150)
+    wide, narrow = (Pack(settings, data, n_epochs=2) for _ in range(2))
+    losses = []
+    for pack in (narrow, wide):
+        for number in range(n_members):
+            pack.admit(Member(number, settings, seed=number))
+        torch.manual_seed(0)
+        losses.append(pack.train_epoch())
+        assert pack.stack.flat.isfinite().all()
+        assert all(tensor.dtype == torch.float32 for tensor in pack.stack.views.values())
+        assert np.isfinite(pack.validate()).all()
+        monkeypatch.undo()
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.03)
+    assert not np.array_equal(losses[0], losses[1])
 
 
 @pytest.mark.parametrize("family", ["mlp", "snn"])

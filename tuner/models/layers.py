@@ -88,6 +88,23 @@ def exchange_dropout(module: nn.Module) -> nn.Module:
     return module
 
 
+def widen_batch_norms(module: nn.Module) -> nn.Module:
+    """Let the batch norms of a network take float32 where autocast gives them bfloat16, in place; return it.
+
+    Under `torch.vmap` their statistics in float32 and an input in bfloat16 do not go together, and means and
+    variances of rounded numbers would be rounded themselves.
+    """
+    for child in module.modules():
+        if isinstance(child, nn.modules.batchnorm._BatchNorm):
+            child.register_forward_pre_hook(_widen)
+    return module
+
+
+def _widen(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return inputs in float32 at least."""
+    return tuple(x.to(torch.promote_types(x.dtype, torch.float32)) for x in inputs)
+
+
 def rest_dropout(network: nn.Module, buffers: Mapping[str, Tensor]) -> bool:
     """Let dropout draw nothing where the rates of all members are zero, and draw again where one is not.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from tuner.errors import TrainingError
-from tuner.models.layers import exchange_dropout, rest_dropout
+from tuner.models.layers import exchange_dropout, rest_dropout, widen_batch_norms
 from tuner.train.data import TrainingData
 from tuner.train.device import keep_random_state, mixed_precision
 from tuner.train.graphs import StepGraph, make_recorder
@@ -57,7 +57,8 @@ class Pack:
         """Return a member's first network; torch's own random state stays as it was."""
         with keep_random_state(self.data.device):
             torch.manual_seed(seed)
-            return exchange_dropout(settings.network.build(self.data.d_in)).to(self.data.device)
+            network = exchange_dropout(settings.network.build(self.data.d_in))
+            return widen_batch_norms(network).to(self.data.device)
 
     def _bind(self) -> None:
         """Make the tensors that a step reads its batches from and adds its losses to."""
