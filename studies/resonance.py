@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search_spaces import mlp
-from tuner.problem import Ballpark, Problem
+from tuner.problem import Ballpark, Nuisance, Problem
 from tuner.read import Resonance
 from tuner.tune.study import Budget, Study
 
@@ -18,6 +18,13 @@ study = Study(
         observers=("mass",),
         optimum="log_likelihood_ratio",
         undefined=-999.0,
+        nuisances=(
+            Nuisance(
+                name="momentum scale, 1 %",
+                up=Resonance(40_000, variant="scale_up"),
+                down=Resonance(40_000, variant="scale_down"),
+            ),
+        ),
         ballparks=(
             Ballpark(name="boosted trees, defaults", auc=0.880, source="scikit-learn's HistGradientBoosting, measured"),
             Ballpark(name="MLP 3x128, 20 epochs", auc=0.933, source="measured"),

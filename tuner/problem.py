@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -44,6 +45,46 @@ class Ballpark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Nuisance:
+    """Something that is known only so well, such as a momentum scale: the same events, measured otherwise.
+
+    A variant is where the same events are in the same order with the quantity moved by one standard deviation, or
+    which columns of the events' own place hold the shifted values of which features.
+    """
+
+    name: str
+    """What is uncertain, in a few words."""
+    up: EventSource | str | Path | Mapping[str, str]
+    """Moved up: a source or a path, or feature to column: `{"jet_pt": "jet_pt_up"}`."""
+    down: EventSource | str | Path | Mapping[str, str] | None = None
+    """Moved down. None: taken as the opposite of `up`."""
+
+    def __post_init__(self) -> None:
+        problems = [] if self.name.strip() else ["`name` is empty. Say in a few words what is uncertain."]
+        for direction in ("up", "down"):
+            variant = getattr(self, direction)
+            if isinstance(variant, Mapping) and len(set(variant.values())) < len(variant):
+                problems.append(f"`{direction}` gives two features the same column: {dict(variant)}.")
+            if isinstance(variant, Mapping) and not variant:
+                problems.append(
+                    f'`{direction}` names no column. Write {{"feature": "column with its shifted values"}}.'
+                )
+        raise_together(problems, StudyError, "This nuisance")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that hold shifted values: never inputs themselves."""
+        variants = (variant for variant in (self.up, self.down) if isinstance(variant, Mapping))
+        return tuple(dict.fromkeys(column for variant in variants for column in variant.values()))
+
+    @property
+    def shifted(self) -> tuple[str, ...]:
+        """Features that `columns` hold the shifted values of."""
+        variants = (variant for variant in (self.up, self.down) if isinstance(variant, Mapping))
+        return tuple(dict.fromkeys(feature for variant in variants for feature in variant))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """The framed question. Each column of the events has one role; columns without one are features."""
 
@@ -75,13 +116,15 @@ class Problem:
     """Rule for the cut on the score; chosen on validation, frozen for test."""
     ballparks: tuple[Ballpark, ...] = ()
     """What others reached."""
+    nuisances: tuple[Nuisance, ...] = ()
+    """What is known only so well, and what that costs the frozen network at its frozen cut."""
 
     def __post_init__(self) -> None:
-        for name in ("observers", "ignored", "ballparks", "features"):
+        for name in ("observers", "ignored", "ballparks", "features", "nuisances"):
             value = getattr(self, name)
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
-        problems = list(_find_role_problems(self))
+        problems = _find_role_problems(self) + _find_nuisance_problems(self)
         if not self.question.strip():
             problems.append("`question` is empty. Say in a sentence what the events are to tell.")
         raise_together(problems, StudyError, "This problem")
@@ -96,6 +139,8 @@ class Problem:
         named |= dict.fromkeys(self.ignored, "ignored") | dict.fromkeys(self.observers, "observer")
         if self.optimum is not None:
             named[self.optimum] = "observer"
+        for nuisance in self.nuisances:
+            named |= dict.fromkeys(nuisance.columns, "nuisance variant")
         return named | dict.fromkeys(self.features or (), "feature")
 
     @property
@@ -119,8 +164,24 @@ def _find_role_problems(problem: Problem) -> list[str]:
             given.setdefault(column, []).append(role)
     if problem.optimum is not None and "observers" not in given.get(problem.optimum, []):
         given.setdefault(problem.optimum, []).append("optimum")
+    for column in {column: None for nuisance in problem.nuisances for column in nuisance.columns}:
+        given.setdefault(column, []).append("nuisance variant")
     return [
         f'Column "{column}" has more than one role: {", ".join(roles)}. Leave one.'
         for column, roles in given.items()
         if len(roles) > 1
     ]
+
+
+def _find_nuisance_problems(problem: Problem) -> list[str]:
+    """Return a sentence for each nuisance that comes twice or shifts what is no feature."""
+    names = [nuisance.name for nuisance in problem.nuisances]
+    problems = [f'There is more than one nuisance "{name}". Give each a name of its own.'
+                for name in dict.fromkeys(names) if names.count(name) > 1]  # fmt: skip
+    others = {column: role for column, role in problem.roles.items() if role != "feature"}
+    for nuisance in problem.nuisances:
+        for name in nuisance.shifted:
+            if name in others or (problem.features is not None and name not in problem.features):
+                role = others.get(name, "not among `features`")
+                problems.append(f'Nuisance "{nuisance.name}" must shift features, but "{name}" is {role}.')
+    return problems

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tuner.read.sources import OpenML as OpenML
     from tuner.read.step import read_events as read_events
     from tuner.read.step import read_features as read_features
+    from tuner.read.variants import read_variant as read_variant
 
 _ROOMS = {
     "Events": "events",
@@ -20,6 +21,7 @@ _ROOMS = {
     "Resonance": "resonance",
     "read_events": "step",
     "read_features": "step",
+    "read_variant": "variants",
 }
 
 __all__ = [*_ROOMS]  # noqa: PLE0604

@@ -1,0 +1,67 @@
+"""Which columns of a source a problem needs, and which of them are not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from tuner.errors import EventsError, name_all, suggest_name
+from tuner.problem import EventSource, Problem
+from tuner.read.sources import SelectiveSource
+
+
+def read_needed(source: EventSource, problem: Problem) -> tuple[pd.DataFrame, list[str]]:
+    """Return the columns that a problem needs, and the names of all that there are."""
+    choice = _Choice(problem)
+    if isinstance(source, SelectiveSource):
+        table = source.read_columns(choice)
+    else:
+        table = source.read()
+        table = table[[name for name in table.columns if choice(name)]]
+    if not table.columns.is_unique:
+        twice = table.columns[table.columns.duplicated()].unique()
+        raise EventsError(f"{source.describe()} must name each column once, but has twice: {name_all(twice)}.")
+    if len(table) == 0:
+        raise EventsError(f"{source.describe()} must hold events, but has none.")
+    return table.reset_index(drop=True), list(choice.names)
+
+
+def find_missing(problem: Problem, names: list[str], *, only_features: bool = False) -> list[str]:
+    """Return a sentence for each column that the problem names and that is not there."""
+    problems = []
+    for column, role in problem.roles.items():
+        if column in names or role == "ignored" or (only_features and role != "feature"):
+            continue
+        near = suggest_name(column, names) or f" There are {name_all(names)}."
+        problems.append(f'Column "{column}" ({role}) is not there.{near}')
+    known = list_features(problem, names)
+    for nuisance in () if only_features else problem.nuisances:
+        problems += [
+            f'Nuisance "{nuisance.name}" must shift features, but "{name}" is none.{suggest_name(name, known)}'
+            for name in nuisance.shifted
+            if name not in known
+        ]
+    if not known:
+        problems.append("There must be a feature, but each column has another role.")
+    return problems
+
+
+def list_features(problem: Problem, columns: pd.DataFrame | list[str]) -> list[str]:
+    """Return the names of the features that are there: those the problem names, or all columns without a role."""
+    if problem.features is not None:
+        return [name for name in problem.features if name in columns]
+    return [str(name) for name in columns if name not in problem.roles]
+
+
+@dataclass
+class _Choice:
+    """Which columns a problem needs; remembers the names of all that there are."""
+
+    problem: Problem
+    names: dict[str, None] = field(default_factory=dict)
+
+    def __call__(self, name: str) -> bool:
+        self.names[name] = None
+        role = self.problem.roles.get(name)
+        return role not in ("ignored", "nuisance variant") and (role is not None or self.problem.features is None)
