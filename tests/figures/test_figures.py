@@ -126,10 +126,10 @@ def test_drawing_changes_no_settings_and_works_in_threads():
 def test_figures_are_imported_when_drawn_and_never_through_pyplot():
     code = (
         "import sys, tuner.figures; a = 'matplotlib' in sys.modules; tuner.figures.draw_importances({'a': 1.0}).svg(); "
-        "print(a, 'matplotlib.pyplot' in sys.modules, 'torch' in sys.modules, 'sklearn' in sys.modules)"
+        "print(a, *(name in sys.modules for name in ('matplotlib.pyplot', 'torch', 'sklearn', 'mplhep')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False False False False"
+    assert done.stdout.strip() == "False False False False False"
 
 
 def test_the_curve_that_is_drawn_is_scikit_learns_with_its_band_around_it():

@@ -81,6 +81,7 @@ class Drawing:
         folder.mkdir(parents=True, exist_ok=True)
         png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
         png.write_bytes(self.png_bytes())
+        self.figure.set_layout_engine("none")  # it has been laid out: not again for the PDF
         with use_style(self.style):
             self.figure.savefig(pdf, format="pdf", metadata={"Title": self.title, "CreationDate": None})
         return png, pdf
@@ -133,9 +134,10 @@ def _load_style(name: str) -> dict[str, Any]:
         key: value for key, value in vars(mplhep.style).items() if isinstance(value, dict) and "font.size" in value
     }
     if name not in known:
+        near = next((k for k in known if k.lower() == name.lower()), name)
         raise StudyError(
             f'A style must be "{HOUSE}" or one of mplhep\'s ({name_all(sorted(known), most=30)}), but is "{name}".'
-            + suggest_name(name, [HOUSE, *known])
+            + suggest_name(near, [HOUSE, *known])
         )
     settings: dict[str, Any] = known[name]
     if settings.get("text.usetex") and which("latex") is None:
