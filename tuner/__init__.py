@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tuner.report.step import report as report
     from tuner.train.settings import Settings as Settings
     from tuner.train.settings import TrainingSettings as TrainingSettings
+    from tuner.tune.judgement import Judgement as Judgement
     from tuner.tune.search import Search as Search
     from tuner.tune.search import open_search as open_search
     from tuner.tune.study import Budget as Budget
@@ -34,6 +35,7 @@ except PackageNotFoundError:
 _ROOMS = {
     "Ballpark": "tuner.problem",
     "Budget": "tuner.tune.study",
+    "Judgement": "tuner.tune.judgement",
     "KNOB": "tuner.models.settings",
     "Preparation": "tuner.prepare.preparation",
     "Problem": "tuner.problem",

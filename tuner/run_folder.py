@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def finalists(self) -> Path:
+        """Best-epoch parameters of finalists, trained anew with several seeds; which of them are handed on."""
+        return self.path / "finalists"
+
+    @property
     def curves(self) -> Path:
         """Epochs of each trial, as CSV."""
         return self.path / "curves"

@@ -105,3 +105,4 @@ for panel, commands in (
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)
+app.command(hidden=True)(tuning.retrain)

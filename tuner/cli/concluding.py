@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 def conclude_sweep(
     search: Search, display: Display, *, open_test: bool, device: str | None, show_figures: bool
 ) -> None:
-    """Evaluate the winner, print its figures if wanted, write the report, and say what comes next.
+    """Judge the finalists, print how they stand if wanted, write the report, and say what comes next.
 
-    The test part is opened only when the budget of trials is spent, and then for the winner alone: an interrupted
-    sweep has no final winner yet.
+    Where the budget of trials is not spent nothing is judged and the test part stays closed: an interrupted sweep has
+    no finalists yet.
     """
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate
@@ -26,13 +26,15 @@ def conclude_sweep(
     evaluation = None
     if search.winner is None:
         display.tell("No trial is complete yet.")
-    else:
-        display.tell("Evaluating the winner ...")
-        evaluation = evaluate(search, open_test=open_test and spent, device=device)
+    elif spent:
+        evaluation = evaluate(search, open_test=open_test, device=device, tell=display.tell)
         if show_figures:
             print_evaluation(evaluation)
-    display.tell("Writing the report ...")
+    display.tell("Writing the report")
     page = report(search, evaluation)
     if not spent:
-        display.tell("The budget is not spent: the same command goes on where this one stopped.")
+        display.tell(
+            "The budget is not spent: the same command goes on where this one stopped; `tuner evaluate` judges what "
+            "there is."
+        )
     display.tell(f"Report: {page}")

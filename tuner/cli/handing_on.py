@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from tuner.cli.opening import open_study, open_study_search
-from tuner.cli.options import RUNS, DeviceOption, FolderOption, OutputOption, StorageOption, StudyArgument
+from tuner.cli.options import (
+    RUNS,
+    DeviceOption,
+    EnsembleOption,
+    FolderOption,
+    OutputOption,
+    StorageOption,
+    StudyArgument,
+)
 from tuner.cli.printing import print_text
 from tuner.run_folder import RunFolder
 
@@ -23,6 +31,7 @@ def predict(
         ),
     ],
     *,
+    ensemble: EnsembleOption = False,
     output: OutputOption = None,
     device: DeviceOption = None,
     folder: FolderOption = RUNS,
@@ -32,19 +41,24 @@ def predict(
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.predict.step import predict as predict_scores
 
-    scores = predict_scores(search, events, device=device)
+    scores = predict_scores(search, events, ensemble=ensemble, device=device)
     path = scores.save(output or search.folder.path / "predictions.parquet")
     print_text(f"Wrote {len(scores):,} scores to {path}")
 
 
 def export(
-    study: StudyArgument, output: OutputOption = None, folder: FolderOption = RUNS, storage: StorageOption = None
+    study: StudyArgument,
+    *,
+    ensemble: EnsembleOption = False,
+    output: OutputOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
 ) -> None:
     """[dim]8  [/]  Write the winner as ONNX, preprocessing inside: features go in as read, scores come out."""
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.predict.export import export as export_network
 
-    path = export_network(search, output or search.folder.path / "network.onnx")
+    path = export_network(search, output or search.folder.path / "network.onnx", ensemble=ensemble)
     print_text(f"Wrote {path}")
 
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuner.cli.opening import open_study_search
 from tuner.cli.options import (
     RUNS,
     ClosedTestOption,
     DeviceOption,
     EventsOption,
+    FinalistsOption,
     FolderOption,
+    FoldsOption,
     JsonOption,
+    SeedsOption,
     StorageOption,
     StudyArgument,
 )
-from tuner.cli.printing import print_text
+from tuner.cli.printing import print_progress, print_text
 
 
 def evaluate(
     study: StudyArgument,
     *,
+    finalists: FinalistsOption = None,
+    seeds: SeedsOption = None,
+    folds: FoldsOption = None,
     closed_test: ClosedTestOption = False,
     device: DeviceOption = None,
     folder: FolderOption = RUNS,
@@ -26,18 +34,21 @@ def evaluate(
     events: EventsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """[dim]7  [/]  Measure the winner on validation and test, with uncertainties.
+    """[dim]7  [/]  Train the best settings anew, judge them beside boosted trees, on validation and test.
 
-    The test part is opened once for a winner, and every opening is logged in the run folder. Asked again, the same
-    figures are shown.
+    The test part is opened once for a judgement, and every opening is logged in the run folder. Asked again, the same
+    figures are shown. Without options the study's own judgement counts.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate as evaluate_search
     from tuner.evaluate.step import read_evaluation
 
+    given = {name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value}
+    judgement = replace(search.study.judgement, **given)
     stored = read_evaluation(search)
-    evaluation = evaluate_search(search, open_test=not closed_test, device=device)
+    tell = None if as_json else print_progress
+    evaluation = evaluate_search(search, judgement=judgement, open_test=not closed_test, device=device, tell=tell)
     if as_json:
         print_text(evaluation.to_json().rstrip())
         return

@@ -29,4 +29,4 @@ def open_study_search(path: Path, *, folder: Path, storage: str | None, events: 
     """Return the search that was started of a study file. Raise `SearchError` where it was not."""
     from tuner.tune.search import open_search
 
-    return open_search(open_study(path, events), folder, storage)
+    return open_search(open_study(path, events), folder, storage, study_file=path)

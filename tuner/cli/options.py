@@ -45,7 +45,26 @@ DeviceOption = Annotated[
         show_default=False,
     ),
 ]
+FinalistsOption = Annotated[
+    int | None,
+    typer.Option("--finalists", metavar="N", min=1, help="Settings that are trained anew.", show_default="the study's"),
+]
+SeedsOption = Annotated[
+    int | None,
+    typer.Option("--seeds", metavar="N", min=1, help="Trainings of each finalist.", show_default="the study's"),
+]
+FoldsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--folds",
+        metavar="K",
+        min=3,
+        help="Score every event out of fold, with the winner's setting.",
+        show_default="the study's",
+    ),
+]
 ClosedTestOption = Annotated[bool, typer.Option("--closed-test", help="Leave the test part closed.")]
+EnsembleOption = Annotated[bool, typer.Option("--ensemble", help="The ensemble of finalists, not the winner alone.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,11 @@ from typing import Any
 def print_text(text: str) -> None:
     """Write a line as it is: no wrapping, so that paths can be copied and lines searched."""
     print(text)
+
+
+def print_progress(text: str) -> None:
+    """Write a line on how far it has come to standard error: standard output is for results."""
+    print(text, file=sys.stderr)
 
 
 def print_json(content: Mapping[str, Any]) -> None:

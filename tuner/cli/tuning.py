@@ -19,7 +19,7 @@ from tuner.cli.options import (
     StudyArgument,
     TrackerChoice,
 )
-from tuner.cli.printing import print_json
+from tuner.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
     from tuner.trackers.base import Tracker
@@ -118,6 +118,24 @@ def work(
         run_worker(search, tracker=used, device=device, until=until)
     finally:
         used.close(_SECONDS_TO_CLOSE)
+
+
+def retrain(
+    study: StudyArgument,
+    *,
+    trials: Annotated[str, typer.Option("--trials", help="Numbers of trials, joined by commas.")],
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each.")],
+    device: DeviceOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+) -> None:
+    """Train settings of trials anew, one of several processes that share this; `tuner evaluate` starts them."""
+    search = open_study_search(study, folder=folder, storage=storage)
+    from tuner.tune.retraining import retrain as retrain_trials
+
+    numbers = {int(number) for number in trials.split(",")}
+    chosen = [trial for trial in search.trials if trial.number in numbers]
+    retrain_trials(search, chosen, seeds=seeds, device=device, tell=print_text)
 
 
 def status(

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import inf, isfinite, nan
-from typing import Any
 
+from tuner.evaluate.comparing import Standing
+from tuner.evaluate.json_form import build, tell
+from tuner.evaluate.selection import SelectionBias
 from tuner.metrics.measurement import Measurement
+from tuner.predict.candidates import TrainedNetwork
+from tuner.tune.judgement import Judgement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +71,23 @@ class PartEvaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Importance:
+    """What a feature is worth to the winner's network: what the declared figure loses where its values are shuffled."""
+
+    feature: str
+    part: str
+    drop: Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """The judgement of a search."""
 
     study: str
     winner: int
-    """Number of the winning trial."""
+    """Number of the winning trial: its setting has the best mean over trainings, on validation."""
+    seed: int
+    """Number of the seed of the network that is handed on: the winner's best on validation."""
     figure_of_merit: str
     """Name of the figure that chose the winner, on validation."""
     opening: int | None
@@ -82,52 +96,41 @@ class Evaluation:
     """How often the test part was opened until then."""
     events_digest: str
     """Hash of the events that were judged."""
+    judgement: Judgement
+    """How many finalists, seeds, baselines."""
+    rests_on: str
+    """Hash of the judgement's settings, of the search's complete trials, of the events and of the problem's rules."""
     parts: tuple[PartEvaluation, ...]
+    """The network that is handed on ("winner"), the ensemble and the baselines, each on validation and on test."""
+    standings: tuple[Standing, ...] = ()
+    """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
+    cheapest: str = ""
+    """The finalist with the fewest parameters among those that cannot be told from the winner."""
+    ensemble: tuple[TrainedNetwork, ...] = ()
+    """Networks of the ensemble and their shares."""
+    selection: SelectionBias | None = None
+    """How much of the best validation figure is luck."""
+    importances: tuple[Importance, ...] = ()
+    """Permutation importance of each feature, on the last part that is open."""
 
     def part(self, name: str, candidate: str = "winner") -> PartEvaluation | None:
         """Return a candidate's figures on a part; None where there are none."""
         return next((p for p in self.parts if p.part == name and p.candidate == candidate), None)
 
+    @property
+    def last_part(self) -> str:
+        """The part that the judgement is read from: "test" where it was opened, else "validation"."""
+        return "validation" if self.opening is None else "test"
+
+    def standings_on(self, part: str) -> tuple[Standing, ...]:
+        """Return the standings on a part, best first."""
+        return tuple(standing for standing in self.standings if standing.part == part)
+
     def to_json(self) -> str:
         """Return all figures as JSON. A figure that is infinite or not a number is null: JSON knows neither."""
-        content = asdict(self)
-        for part in content["parts"]:
-            part["threshold"] = _tell_finite(part["threshold"])
-            part["measurements"] = {
-                name: {field: _tell_finite(number) for field, number in measurement.items()}
-                for name, measurement in part["measurements"].items()
-            }
-        return json.dumps(content, indent=2, allow_nan=False) + "\n"
+        return json.dumps(tell(asdict(self)), indent=2, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Evaluation:
         """Return the evaluation that `to_json` told."""
-        content = json.loads(text)
-        parts = tuple(
-            PartEvaluation(
-                **part
-                | {"measurements": _read_measurements(part["measurements"])}
-                | {"threshold": inf if part["threshold"] is None else part["threshold"]}
-                | {"figure_cut": FigureCut(**part["figure_cut"]) if part.get("figure_cut") else None}
-            )
-            for part in content["parts"]
-        )
-        return cls(**content | {"parts": parts})
-
-
-def _tell_finite(number: float) -> float | None:
-    return number if isfinite(number) else None
-
-
-def _read_measurements(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Measurement]:
-    """Return measurements; a null above a finite lower bound was infinite, any other null not a number."""
-
-    def read(record: Mapping[str, Any], field: str) -> float:
-        number = record[field]
-        unbounded = inf if field != "low" and record["low"] is not None else nan
-        return unbounded if number is None else float(number)
-
-    return {
-        name: Measurement(read(record, "value"), read(record, "low"), read(record, "high"))
-        for name, record in content.items()
-    }
+        return build(cls, json.loads(text))

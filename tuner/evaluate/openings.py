@@ -7,6 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from tuner.evaluate.evaluation import Evaluation
+from tuner.tune.judgement import Judgement
 from tuner.tune.search import Search
 
 
@@ -59,3 +61,17 @@ def read_openings(search: Search) -> tuple[Opening, ...]:
         return ()
     lines = path.read_text(encoding="utf-8").splitlines()
     return tuple(Opening(**json.loads(line)) for line in lines if line.strip())
+
+
+def explain_opening(search: Search, judgement: Judgement, stored: Evaluation | None, winner: int) -> str:
+    """Return why the test part is opened now. stored: what was found the last time; winner: number of the trial."""
+    if stored is None:
+        return "evaluation.json is not there any more" if read_openings(search) else "first evaluation"
+    reasons = {
+        "the last evaluation had left the test part closed": stored.opening is None,
+        "other events": stored.events_digest != search.splits.events_digest,
+        f"trial {winner} took the place of trial {stored.winner} as winner": stored.winner != winner,
+        "other finalists, seeds or baselines": stored.judgement != judgement,
+        "other figure of merit": stored.figure_of_merit != search.study.problem.figure_of_merit.name,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "more trials, or another working point")

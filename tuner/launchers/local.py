@@ -120,9 +120,10 @@ def launch(
     workers: int,
     folder: RunFolder,
     n_gpus: int = 0,
+    name: str = "worker",
     environment: Mapping[str, str] | None = None,
 ) -> LocalWorkers:
-    """Start `workers` processes of one command; each writes what it prints to `<run folder>/logs/worker-<n>.log`.
+    """Start `workers` processes of one command; each writes what it prints to `<run folder>/logs/<name>-<n>.log`.
 
     The cores are shared out evenly through the usual environment variables. With several GPUs worker n sees only GPU
     n modulo `n_gpus`; `CUDA_VISIBLE_DEVICES`, where it is set, says which those are. On Linux the workers die with
@@ -130,7 +131,7 @@ def launch(
     """
     folder.logs.mkdir(parents=True, exist_ok=True)
     shared = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
-    logs = [folder.logs / f"worker-{number}.log" for number in range(workers)]
+    logs = [folder.logs / f"{name}-{number}.log" for number in range(workers)]
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for number, log in enumerate(logs):
@@ -160,12 +161,12 @@ def count_cores() -> int:
     return os.cpu_count() or 1
 
 
-def work_command(study: Path, *options: str) -> list[str]:
+def tuner_command(verb: str, study: Path, *options: str) -> list[str]:
     """Return the command line of one worker: `python -m tuner work STUDY ...`.
 
     `-P` keeps the current folder out of the way: a `signal.py` there must not stand for Python's own.
     """
-    return [sys.executable, "-P", "-m", "tuner", "work", str(study), *options]
+    return [sys.executable, "-P", "-m", "tuner", verb, str(study), *options]
 
 
 def read_tail(log: Path, n_bytes: int = _TAIL_BYTES) -> str:

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from tuner.errors import MissingPackage, SearchError
-from tuner.predict.network import choose_trial, load_network, score_events
+from tuner.predict.candidates import TrainedNetwork, choose_candidate
+from tuner.predict.network import load_network, score_events
 from tuner.prepare.preprocessing import Preprocessing
 from tuner.run_folder import make_parent
 from tuner.tune.search import Search
@@ -72,24 +73,25 @@ class ExportedNetwork(nn.Module):
         return scores
 
 
-def export(search: Search, path: str | Path, *, trial: int | None = None) -> Path:
-    """Write the winner's network (or that of the trial of that number) as ONNX, preprocessing inside; return the path.
+def export(search: Search, path: str | Path, *, trial: int | None = None, ensemble: bool = False) -> Path:
+    """Write the winner's network (or that trial's, or the ensemble) as ONNX, preprocessing inside; return the path.
 
     Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
     "score": float32 [n]. The file is read back by onnxruntime and compared with our own scores on validation
     events. Raise `MissingPackage` without the extra "onnx", `SearchError` where the scores differ.
     """
     _require_packages()
-    chosen = choose_trial(search, trial)
+    candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
     preprocessing = search.splits.preprocessing
-    plain = load_network(search, chosen)
+    plain = load_network(search, candidate)
     network = ExportedNetwork(plain, preprocessing, search.study.problem.undefined).eval()
     path = make_parent(Path(path))
     example = draw_examples(preprocessing)
     _write(network, example[:2], path)
     metadata = {
         "study": search.study.name,
-        "trial": str(chosen.number),
+        "trial": "" if candidate.trial is None else str(candidate.trial),
+        "networks": " ".join(_name(network) for network in candidate.networks),
         "features": ",".join(preprocessing.features),
         "undefined": "" if network.undefined is None else str(network.undefined),
         "events_digest": search.splits.events_digest,
@@ -103,6 +105,12 @@ def export(search: Search, path: str | Path, *, trial: int | None = None) -> Pat
             "Please report this with the search space."
         )
     return path
+
+
+def _name(network: TrainedNetwork) -> str:
+    """Return a network's trial, the seed it was trained anew with, and its share in an ensemble."""
+    seed = "" if network.seed is None else f":seed{network.seed}"
+    return f"trial{network.trial}{seed}" + ("" if network.weight == 1 else f"*{network.weight:.6g}")
 
 
 def draw_examples(preprocessing: Preprocessing) -> Tensor:

@@ -1,51 +1,51 @@
-"""The network of a trial, with its best-epoch parameters, as a plain module."""
+"""The networks of a candidate, with their best-epoch parameters, as one plain module."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-import optuna
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tuner.errors import SearchError
 from tuner.models.layers import exchange_dropout
+from tuner.predict.candidates import Candidate, TrainedNetwork
 from tuner.train.device import find_device
-from tuner.train.settings import Settings
-from tuner.tune.search import Search, TrialRecord
+from tuner.tune.search import Search
 
 EVENTS_AT_ONCE = 4096
 
 
-def choose_trial(search: Search, number: int | None = None) -> TrialRecord:
-    """Return the trial of that number, or the winner. Raise `SearchError` where there is none, or no parameters."""
-    trial = search.winner if number is None else next((t for t in search.trials if t.number == number), None)
-    if trial is None:
-        wanted = "a complete trial" if number is None else f"a trial {number}"
-        raise SearchError(f'The search of study "{search.study.name}" must hold {wanted}, but holds none yet.')
-    if not search.checkpoint_path(trial.number).exists():
-        raise SearchError(
-            f"Trial {trial.number} ({trial.state}) must have kept its parameters, but has not: only the best complete "
-            f'trials do. "{search.checkpoint_path(trial.number)}" is not there.'
-        )
-    return trial
+class Ensemble(nn.Module):
+    """Networks whose scores are averaged: the logit [n] of the weighted mean of their scores."""
+
+    weights: Tensor
+
+    def __init__(self, networks: Sequence[nn.Module], weights: Sequence[float]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits [n] of features [n, d_in]."""
+        scores = torch.stack([network(x).sigmoid() for network in self.networks], dim=-1)
+        return (scores * self.weights).sum(-1).logit(eps=1e-7)
 
 
-def rebuild_settings(search: Search, trial: TrialRecord) -> Settings:
-    """Return a trial's settings, by its parameters through the study's search space."""
-    try:
-        return search.study.space(optuna.trial.FixedTrial(dict(trial.params)))  # type: ignore[arg-type]
-    except Exception as error:
-        raise SearchError(
-            f"The search space must still give the settings of trial {trial.number}, but raised "
-            f"{type(error).__name__}: {error} Has it changed since?"
-        ) from error
+def load_network(search: Search, candidate: Candidate) -> nn.Module:
+    """Return a candidate's network on the CPU, ready to score prepared features [n, d_in] as logits [n]."""
+    networks = [_load(search, network) for network in candidate.networks]
+    if len(networks) == 1:
+        return networks[0]
+    return Ensemble(networks, [network.weight for network in candidate.networks]).eval()
 
 
-def load_network(search: Search, trial: TrialRecord) -> nn.Module:
-    """Return a trial's network on the CPU, ready to score prepared features [n, d_in] as logits [n]."""
-    network = exchange_dropout(rebuild_settings(search, trial).network.build(search.splits.d_in))
-    state = torch.load(search.checkpoint_path(trial.number), weights_only=True, map_location="cpu")
-    missing, _ = network.load_state_dict(state, strict=False)
+def _load(search: Search, trained: TrainedNetwork) -> nn.Module:
+    trial = next(trial for trial in search.trials if trial.number == trained.trial)
+    network = exchange_dropout(search.settings(trial).network.build(search.splits.d_in))
+    path = search.checkpoint_path(trained.trial, trained.seed)
+    missing, _ = network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), strict=False)
     if missing:
         raise SearchError(
             f"The parameters of trial {trial.number} must fit the network that the study builds now, but "

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tuner.predict.network import choose_trial, load_network, score_events
+from tuner.predict.candidates import Candidate, choose_candidate
+from tuner.predict.network import load_network, score_events
 from tuner.predict.scores import Scores
 from tuner.prepare.splits import Part
 from tuner.read.events import NewEvents
@@ -15,30 +16,37 @@ from tuner.tune.search import Search
 
 
 def predict(
-    search: Search, events: str | Path | NewEvents, *, trial: int | None = None, device: str | None = None
+    search: Search,
+    events: str | Path | NewEvents,
+    *,
+    trial: int | None = None,
+    ensemble: bool = False,
+    device: str | None = None,
 ) -> Scores:
-    """Return the winner's scores (or those of the trial of that number) for events, in their order.
+    """Return the winner's scores (or those of the trial of that number, or the ensemble's) for events, in their order.
 
     events: a path that the study's reader understands, or events that were read. Labels and weights come along
     where the file has their columns. Raise `EventsError` where a feature is missing, `SearchError` where no trial
     is complete.
     """
-    chosen = choose_trial(search, trial)
-    network = load_network(search, chosen)
+    candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
+    network = load_network(search, candidate)
     preprocessing = search.splits.preprocessing
     if isinstance(events, NewEvents):
         new = events
     else:
         new = read_features(search.study.problem, events, features=preprocessing.features)
     scores = score_events(network, preprocessing.transform(new.table), device)
-    return Scores(scores, new.labels, new.weights, chosen.number)
+    return Scores(scores, new.labels, new.weights, candidate.trial)
 
 
-def score_part(search: Search, part: str, *, trial: int | None = None, device: str | None = None) -> np.ndarray:
-    """Return the scores of the "train", "validation" or "test" part of the study's events, float64 [n].
+def score_part(
+    search: Search, part: str, *, candidate: Candidate | None = None, device: str | None = None
+) -> np.ndarray:
+    """Return a candidate's scores (None: the winner's) of the "train", "validation" or "test" part, float64 [n].
 
     Whoever scores the test part has opened it: `tuner.evaluate` does, and logs it.
     """
-    chosen = choose_trial(search, trial)
+    candidate = candidate or choose_candidate(search)
     prepared: Part = getattr(search.splits, part)
-    return score_events(load_network(search, chosen), prepared.x, device)
+    return score_events(load_network(search, candidate), prepared.x, device)

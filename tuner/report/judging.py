@@ -1,28 +1,96 @@
-"""Steps 7 and 8 on the page: how good the winner is, how to do it again, what is handed on."""
+"""Step 7 on the page: who won, by how much, and how far to trust it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any
+from collections.abc import Sequence
 
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.report.answering import SHARE, SHARE_FORMULA
-from tuner.report.page import Block, Code, Facts, Notice, Picture, Section, Table, Text
-from tuner.report.writing import DASH, write_count, write_measurement, write_number
-from tuner.run_folder import RunFolder, read_json
+from tuner.report.page import Block, Facts, Notice, Picture, Section, Table, Text
+from tuner.report.writing import DASH, write_measurement, write_number
 
 
 def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture], *, weighted: bool = False) -> Section:
-    """Return step 7: every measurement on validation and on test, and how often the test part was opened.
+    """Return step 7: who won against whom, every figure on validation and on test, what is luck, the openings.
 
     weighted: whether the problem has event weights.
     """
-    parts = evaluation.parts
+    counted = ", with event weights" if weighted else ""
+    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    others = [part for part in evaluation.parts if part.candidate != "winner" and part.part == evaluation.last_part]
+    rules = [f"score ≥ {p.threshold:.4g}: {p.threshold_rule}" for p in own[:1]]
+    facts = [("Cut", rules[0])] if rules else []
+    if any(SHARE in part.measurements for part in own):
+        facts.append(("Share of the optimum", SHARE_FORMULA))
+    return Section(
+        number="7",
+        name="Evaluate",
+        title="Who won, by how much, and how far to trust it",
+        blocks=[
+            _write_standings(evaluation),
+            Text(VERDICTS),
+            *_write_selection(evaluation),
+            _write_figures(f"The network that is handed on{counted}", own),
+            *([_write_figures(f"The others{counted}", others)] if others else []),
+            *_write_figure_cut(evaluation),
+            _write_counts(own),
+            Facts([*facts, ("Intervals", "68 %, from a weighted bootstrap over the events; not over trainings")]),
+            *pictures,
+            _tell_openings(evaluation),
+        ],
+    )
+
+
+VERDICTS = (
+    "Means are over the trainings of a setting, each with another seed. Differences are paired: the same events, drawn "
+    "anew, for both; their intervals hold the events and the seeds. A verdict is better or worse where p, after Holm's "
+    "correction for all rivals together, is below 0.05."
+)
+
+
+def _write_standings(evaluation: Evaluation) -> Table:
+    """Return every candidate's mean on validation and on test, its difference from the winner, the verdict."""
+    last = evaluation.last_part
+    standings = evaluation.standings_on(last)
+    on_validation = {s.candidate: s for s in evaluation.standings_on("validation")}
+    head = ["Candidate", "Trainings"]
+    head += ["Validation"] if last == "test" else []
+    head += [
+        last.capitalize(),
+        "68 % interval",
+        "Minus winner",
+        "68 % interval",
+        "p, corrected",
+        "Verdict",
+        "Parameters",
+    ]
+    rows = []
+    for standing in standings:
+        value, interval = write_measurement(standing.figure)
+        first = [write_measurement(on_validation[standing.candidate].figure)[0]] if last == "test" else []
+        against = (
+            (DASH, DASH, DASH)
+            if standing.verdict == "winner"
+            else (*write_measurement(standing.difference), f"{standing.p_holm:.2g}")
+        )
+        size = write_number(standing.n_parameters) if standing.n_parameters else DASH
+        name = f"{standing.candidate}{', the cheapest' if standing.candidate == evaluation.cheapest else ''}"
+        rows.append((name, str(len(standing.singles)), *first, value, interval, *against, standing.verdict, size))
+    marked = next(place for place, standing in enumerate(standings) if standing.verdict == "winner")
+    return Table(caption=f"{evaluation.figure_of_merit} of all candidates", head=head, rows=rows, marked=marked)
+
+
+def _write_figures(caption: str, parts: Sequence[PartEvaluation]) -> Table:
+    """Return every figure of some candidates, each with its interval."""
     names = dict.fromkeys(name for part in parts for name in part.measurements)
     head = ["Figure", *(cell for part in parts for cell in (_name_part(part), "68 % interval"))]
     rows = [(name, *(cell for part in parts for cell in _write_cells(part, name))) for name in names]
-    events = [
+    return Table(caption=caption, head=head, rows=rows)
+
+
+def _write_counts(parts: Sequence[PartEvaluation]) -> Table:
+    """Return the events that the figures rest on."""
+    rows = [
         (
             _name_part(part),
             *(f"{n:,}" for n in (part.n_signal, part.selected_signal, part.n_background, part.selected_background)),
@@ -31,30 +99,33 @@ def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture], *, wei
         )
         for part in parts
     ]
-    events_head = ("Part", "Signal", "above cut", "Background", "above cut", "Effective signal", "Effective background")
-    cut = [
-        ("Cut", f"score ≥ {part.threshold:.4g}: {part.threshold_rule}") for part in parts if part.part == "validation"
+    head = ("Part", "Signal", "above cut", "Background", "above cut", "Effective signal", "Effective background")
+    return Table(caption="Events they rest on, counted", head=head, rows=rows)
+
+
+def _write_selection(evaluation: Evaluation) -> list[Block]:
+    """Return the selection-bias meter."""
+    selection = evaluation.selection
+    if selection is None:
+        return []
+    facts = [
+        ("Best on validation", f"{write_number(selection.best)}, the best of {selection.n_trials:,} complete trials"),
+        (
+            "Expected luck",
+            f"at most about {write_number(selection.expected_excess, 2)}: {write_number(selection.noise, 2)} from "
+            f"training to training, times √(2 ln {selection.n_trials:,})",
+        ),
     ]
-    if any(SHARE in part.measurements for part in parts):
-        cut.append(("Share of the optimum", SHARE_FORMULA))
-    return Section(
-        number="7",
-        name="Evaluate",
-        title="How good the winner is",
-        blocks=[
-            Table(caption=f"Figures of merit{', with event weights' if weighted else ''}", head=head, rows=rows),
-            *_write_figure_cut(evaluation),
-            Table(caption="Events they rest on, counted", head=events_head, rows=events),
-            Facts([*cut, ("Intervals", "68 %, from a weighted bootstrap over the events; not over trainings")]),
-            *pictures,
-            _tell_openings(evaluation),
-        ],
-    )
+    for name, measured in (("validation", selection.retrained), ("test", selection.test)):
+        if measured is not None:
+            facts.append((f"Trained anew, {name}", " (68 %: ".join(write_measurement(measured)) + ")"))
+    return [Facts(facts)]
 
 
 def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     """Return the cut of the declared figure of merit with what lies above it; nothing where it is not one of a cut."""
-    cuts = [(part, part.figure_cut) for part in evaluation.parts if part.figure_cut is not None]
+    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    cuts = [(part, part.figure_cut) for part in own if part.figure_cut is not None]
     if not cuts:
         return []
     head = ("Part", "Cut", "s", "b", "Signal, counted", "Background, counted", "Background, effective")
@@ -88,59 +159,6 @@ def _tell_openings(evaluation: Evaluation) -> Block:
         f"These figures are from opening {evaluation.opening} of the test part, which has been opened "
         f"{evaluation.openings} times: the more often one looks, the less they are those of unseen events."
     )
-
-
-def write_reproduction(folder: RunFolder) -> Section:
-    """Return what one needs to do it again, from `provenance.json`."""
-    record: dict[str, Any] = read_json(folder.provenance)
-    if not record:
-        missing = Notice("There is no provenance.json in the run folder: this search cannot be traced.")
-        return Section(number="", name="Reproduce", title="How to do it again", blocks=[missing])
-    calls: Sequence[Mapping[str, Any]] = record.get("calls", [])
-    last = calls[-1] if calls else {}
-    facts = [
-        ("Commit", str(last.get("git_commit") or "not in a git checkout")),
-        ("Seed", f"{record.get('seed')} (search), {record.get('split_seed')} (split)"),
-        ("Events", f"sha256 {record.get('events_digest')}"),
-        ("Device", f"{last.get('device')}, {write_count(int(last.get('workers', 1)), 'worker')}"),
-        ("Platform", str(record.get("platform"))),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items())),
-    ]
-    blocks: list[Block] = [Code("\n".join(dict.fromkeys(str(call.get("command")) for call in calls))), Facts(facts)]
-    if str(last.get("git_commit")).endswith("+changes"):
-        blocks.append(
-            Notice("The checkout had changes that were not committed: the commit alone does not bring it back.")
-        )
-    return Section(number="", name="Reproduce", title="How to do it again", blocks=blocks)
-
-
-def write_hand_off(folder: RunFolder, *, has_winner: bool) -> Section:
-    """Return step 8: what lies in the run folder for others to use, and how to use it."""
-    kept = {
-        "evaluation.json": (folder.evaluation, "every figure of merit, with intervals"),
-        "scores.parquet": (folder.scores, "scores of the test part"),
-        "network.onnx": (folder.path / "network.onnx", "the winner with its preparation inside"),
-        "figures/": (folder.figures, "every figure as PNG and PDF"),
-        "checkpoints/": (folder.checkpoints, "best-epoch parameters of the best trials"),
-        "curves/": (folder.curves, "epochs of each trial, as CSV"),
-        "wandb/": (folder.wandb, "a W&B run per trial; `tuner sync` sends offline ones"),
-        "journal.log": (folder.journal, "every trial, for Optuna and Optuna Dashboard"),
-    }
-    facts = [(name, what) for name, (path, what) in kept.items() if path.exists()]
-    blocks: list[Block] = [Text(f"All of it lies in {folder.path}, and nothing elsewhere."), Facts(facts)]
-    if has_winner:
-        study = _find_study_file(folder)
-        blocks.append(Code(f"tuner predict {study} new_events.parquet\ntuner export {study}\ntuner dashboard {study}"))
-    return Section(number="8", name="Predict", title="What is handed on", blocks=blocks)
-
-
-def _find_study_file(folder: RunFolder) -> str:
-    """Return the study file and the run folder's option as the last call named them; STUDY where none did."""
-    calls = read_json(folder.provenance).get("calls", [])
-    words = str(calls[-1].get("command")).split() if calls else []
-    study = next((word for word in words if word.endswith(".py")), "STUDY")
-    place = next((f" {a} {b}" for a, b in pairwise(words) if a == "--folder"), "")
-    return study + place
 
 
 def _name_part(part: PartEvaluation) -> str:

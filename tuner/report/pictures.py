@@ -1,4 +1,4 @@
-"""The page's figures: drawn from a search and its evaluation, kept as PNG and PDF, embedded as PNG."""
+"""The page's figures of the search: kept as PNG and PDF, embedded as PNG."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
-import pandas as pd
 
-from tuner.evaluate.evaluation import Evaluation
-from tuner.evaluate.step import N_BOOTSTRAP
 from tuner.figures import (
     Drawing,
     draw_importances,
     draw_learning_curves,
     draw_optimization_history,
     draw_parallel_coordinates,
-    draw_roc,
-    draw_scores,
     tabulate_trials,
 )
-from tuner.predict.step import score_part
 from tuner.report.page import Picture
 from tuner.run_folder import write_atomically
 from tuner.tune.search import Search
@@ -37,8 +31,6 @@ LEAST_COMPLETE = 10
 """Complete trials below which importances would be noise."""
 MOST_PARAMETERS = 8
 """Parameters that are drawn, the most important first."""
-MOST_TRAIN_EVENTS = 200_000
-"""Events of the training part whose scores are drawn."""
 
 
 def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> list[Picture]:
@@ -69,37 +61,7 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> li
         drawings["parallel_coordinates"] = draw_parallel_coordinates(
             table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search), **starred
         )
-    return _keep(search, drawings)
-
-
-def draw_evaluation_pictures(search: Search, evaluation: Evaluation) -> list[Picture]:
-    """Return ROC curves and score distributions of the winner: on test where it was opened, else on validation."""
-    name = "test" if evaluation.opening is not None and search.folder.scores.exists() else "validation"
-    part = evaluation.part(name)
-    optimum = None
-    if name == "test":
-        table = pd.read_parquet(search.folder.scores)
-        labels, scores, weights = (table[column].to_numpy() for column in ("label", "score", "weight"))
-        if search.study.problem.optimum in table:
-            optimum = table[search.study.problem.optimum].to_numpy()
-    else:
-        kept = search.splits.validation
-        labels, weights = np.asarray(kept.labels), np.asarray(kept.weights)
-        scores = score_part(search, "validation", trial=evaluation.winner)
-    weighted = search.study.problem.weight is not None
-    threshold = part.threshold if part is not None else None
-    replicas: dict[str, Any] = {
-        "n_replicas": N_BOOTSTRAP,
-        "seed": search.study.seed,
-    }  # those of the evaluation: the same errors
-    of_part = (labels, scores, weights if weighted else None)
-    drawings = {
-        "roc": draw_roc(*of_part, part=name, optimum=optimum, threshold=threshold, **replicas),
-        "scores": draw_scores(
-            *of_part, part=name, threshold=threshold, train=_score_train(search, evaluation.winner), **replicas
-        ),
-    }
-    return _keep(search, drawings)
+    return keep_drawings(search, drawings)
 
 
 def measure_importances(search: Search) -> dict[str, float]:
@@ -126,7 +88,8 @@ def keep_picture(search: Search, figure: Figure, name: str, *, title: str, alt: 
     return Picture(png=buffer.getvalue(), title=title, alt=alt)
 
 
-def _keep(search: Search, drawings: Mapping[str, Drawing]) -> list[Picture]:
+def keep_drawings(search: Search, drawings: Mapping[str, Drawing]) -> list[Picture]:
+    """Write drawings into the run folder as PNG and PDF by their names, and return them for the page."""
     return [
         keep_picture(search, drawing.figure, name, title=f"{drawing.title}.", alt=drawing.alt)
         for name, drawing in drawings.items()
@@ -148,11 +111,3 @@ def _find_logarithmic(search: Search) -> set[str]:
         for name, distribution in trial.distributions.items()
         if getattr(distribution, "log", False)
     }
-
-
-def _score_train(search: Search, winner: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return labels, scores and weights of the first events of the training part, which are in random order."""
-    part = search.splits.train
-    few = slice(0, MOST_TRAIN_EVENTS)
-    weights = np.asarray(part.weights[few]) if search.study.problem.weight is not None else None
-    return np.asarray(part.labels[few]), score_part(search, "train", trial=winner)[few], weights

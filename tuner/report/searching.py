@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuner.predict.network import rebuild_settings
 from tuner.report.page import Block, Facts, Notice, Picture, Section, Table, Text
 from tuner.report.pictures import LEAST_COMPLETE
 from tuner.report.writing import DASH, list_settings, write_count, write_duration, write_number, write_value
@@ -20,7 +19,7 @@ NEAR_EDGE = 0.03
 
 def write_model(search: Search, winner: TrialRecord) -> tuple[Section, Section]:
     """Return steps 4 and 5: the winner's network and the settings it was trained with."""
-    settings = rebuild_settings(search, winner)
+    settings = search.settings(winner)
     blocks = [Facts(list_settings(settings.network))]
     network = Section(number="4", name="Model", title=name_network(search, winner), blocks=blocks)
     ended = f"{write_count(winner.epochs, 'epoch')}, the best was epoch {winner.best_epoch}"
@@ -32,7 +31,7 @@ def write_model(search: Search, winner: TrialRecord) -> tuple[Section, Section]:
 
 def name_network(search: Search, trial: TrialRecord) -> str:
     """Return the kind and size of a trial's network: MLP of 54,017 parameters."""
-    kind = type(rebuild_settings(search, trial).network).__name__.removesuffix("Settings")
+    kind = type(search.settings(trial).network).__name__.removesuffix("Settings")
     return f"{kind} of {write_count(trial.n_parameters, 'parameter')}" if trial.n_parameters else kind
 
 

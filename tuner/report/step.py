@@ -7,22 +7,24 @@ from pathlib import Path
 
 import tuner
 from tuner.evaluate.evaluation import Evaluation
-from tuner.evaluate.step import read_evaluation
+from tuner.evaluate.step import read_evaluation, still_holds
 from tuner.report.answering import answer, highlight
 from tuner.report.framing import write_data, write_exploration, write_frame, write_preparation
-from tuner.report.judging import write_evaluation, write_hand_off, write_reproduction
+from tuner.report.handing_on import write_hand_off, write_reproduction
+from tuner.report.judgement_pictures import draw_judgement_pictures
+from tuner.report.judging import write_evaluation
 from tuner.report.page import Page, Section, render_page
-from tuner.report.pictures import draw_evaluation_pictures, draw_search_pictures, measure_importances
+from tuner.report.pictures import draw_search_pictures, measure_importances
 from tuner.report.searching import write_model, write_search
 from tuner.run_folder import write_atomically
-from tuner.tune.search import Search
+from tuner.tune.search import Search, TrialRecord
 from tuner.tune.status import read_status
 
 
 def report(search: Search, evaluation: Evaluation | None = None) -> Path:
     """Write `report.html` and the figures (PNG and PDF) into the run folder, and return the page's path.
 
-    evaluation: None for the one in the run folder, where it is the winner's. A search that was interrupted, or
+    evaluation: None for the one in the run folder, where it still holds. A search that was interrupted, or
     has no complete trial, gets a page that says so.
     """
     if evaluation is None:
@@ -32,13 +34,13 @@ def report(search: Search, evaluation: Evaluation | None = None) -> Path:
 
 
 def _find_evaluation(search: Search) -> Evaluation | None:
-    """Return the kept evaluation; None where there is none, or where it is another trial's."""
-    winner, kept = search.winner, read_evaluation(search)
-    return kept if kept is not None and winner is not None and kept.winner == winner.number else None
+    """Return the kept evaluation; None where there is none, or where it is of other trials, events or rules."""
+    kept = read_evaluation(search)
+    return kept if kept is not None and still_holds(kept, search) else None
 
 
 def _make_page(search: Search, evaluation: Evaluation | None) -> Page:
-    winner, seconds = search.winner, read_status(search).elapsed
+    winner, seconds = _find_winner(search, evaluation), read_status(search).elapsed
     return Page(
         study=search.study.name,
         question=search.study.problem.question,
@@ -59,18 +61,25 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
         write_exploration(search),
         write_preparation(search),
     ]
-    if (winner := search.winner) is not None:
+    if (winner := _find_winner(search, evaluation)) is not None:
         sections += write_model(search, winner)
     importances = measure_importances(search)
     sections.append(write_search(search, draw_search_pictures(search, importances), importances, seconds))
     if evaluation is not None:
-        pictures = draw_evaluation_pictures(search, evaluation)
+        pictures = draw_judgement_pictures(search, evaluation)
         sections.append(write_evaluation(evaluation, pictures, weighted=search.study.problem.weight is not None))
     return [
         *sections,
         write_hand_off(search.folder, has_winner=search.winner is not None),
         write_reproduction(search.folder),
     ]
+
+
+def _find_winner(search: Search, evaluation: Evaluation | None) -> TrialRecord | None:
+    """Return the trial whose setting won the judgement; before that the best complete one."""
+    if evaluation is None:
+        return search.winner
+    return next(trial for trial in search.trials if trial.number == evaluation.winner)
 
 
 def _list_notices(search: Search) -> list[str]:

@@ -72,3 +72,8 @@ def write_value(value: Any) -> str:
 def list_settings(settings: Any) -> list[tuple[str, str]]:
     """Return the fields of a settings dataclass as names and values."""
     return [(f.name.replace("_", " "), write_value(getattr(settings, f.name))) for f in fields(settings)]
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: a, b and c."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

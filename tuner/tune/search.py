@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.prepare.splits import Splits
+    from tuner.train.settings import Settings
 
 FIGURE = "tuner:figure"
 BEST_EPOCH = "tuner:best_epoch"
@@ -70,6 +73,8 @@ class Search:
     study: Study
     folder: RunFolder
     storage_url: str | None = None
+    study_file: Path | None = None
+    """File that other processes can read the study from; None where there is none."""
 
     @cached_property
     def optuna_study(self) -> optuna.Study:
@@ -97,6 +102,12 @@ class Search:
         return max(((f, n, t) for f, n, t in ranked if math.isfinite(f)), default=(0, 0, None))[2]
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the complete trials and their figures: what a judgement rests on."""
+        complete = [(t.number, t.figure) for t in self.trials if t.state == "complete"]
+        return hashlib.sha256(json.dumps(complete).encode()).hexdigest()
+
+    @property
     def workers(self) -> Mapping[str, bool]:
         """Workers that have not left, and whether each lives."""
         return find_workers(self.optuna_study.user_attrs)
@@ -107,6 +118,18 @@ class Search:
         from tuner.prepare.splits import load_splits
 
         return load_splits(self.folder.splits)
+
+    def settings(self, trial: TrialRecord) -> Settings:
+        """Return a trial's settings, by its parameters through the study's search space. Raise `SearchError`."""
+        from optuna.trial import FixedTrial
+
+        try:
+            return self.study.space(FixedTrial(dict(trial.params)))  # type: ignore[arg-type]
+        except Exception as error:
+            raise SearchError(
+                f"The search space must still give the settings of trial {trial.number}, but raised "
+                f"{type(error).__name__}: {error} Has it changed since?"
+            ) from error
 
     def curve(self, trial: int) -> pd.DataFrame:
         """Return a trial's epochs: epoch, train_loss, validation_loss, validation_auc, lr; no rows if none are kept."""
@@ -125,12 +148,16 @@ class Search:
         """Return where an interrupted trial's state is kept."""
         return self.folder.checkpoints / f"trial_{trial:05d}.resume.pt"
 
-    def checkpoint_path(self, trial: int) -> Path:
-        """Return where a trial's best-epoch parameters are kept."""
-        return self.folder.checkpoints / f"trial_{trial:05d}.pt"
+    def checkpoint_path(self, trial: int, seed: int | None = None) -> Path:
+        """Return where best-epoch parameters are kept: a trial's own, or those of its setting trained anew."""
+        if seed is None:
+            return self.folder.checkpoints / f"trial_{trial:05d}.pt"
+        return self.folder.finalists / f"trial_{trial:05d}-seed_{seed}.pt"
 
 
-def open_search(study: Study, folder: str | Path = "runs", storage: str | None = None) -> Search:
+def open_search(
+    study: Study, folder: str | Path = "runs", storage: str | None = None, *, study_file: Path | None = None
+) -> Search:
     """Return the search of a study that was started before. Raise `SearchError` where it was not.
 
     Its seed and budget are those of the last call of the sweep, which may have been given others than the study
@@ -142,7 +169,7 @@ def open_search(study: Study, folder: str | Path = "runs", storage: str | None =
         call = record["calls"][-1]
         budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
         study = replace(study, seed=record["seed"], budget=budget)
-    search = Search(study, run_folder, storage)
+    search = Search(study, run_folder, storage, study_file)
     _ = search.optuna_study
     return search
 

@@ -10,6 +10,7 @@ from tuner.errors import StudyError, raise_together
 from tuner.prepare.preparation import Preparation
 from tuner.problem import Problem
 from tuner.run_folder import find_name_problem
+from tuner.tune.judgement import Judgement
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -86,6 +87,8 @@ class Study:
     """Trials, epochs, minutes."""
     preparation: Preparation = field(default_factory=Preparation)
     """How events are split, scaled and weighted for training."""
+    judgement: Judgement = field(default_factory=Judgement)
+    """How the search is judged at its end: finalists, seeds, baselines."""
     seed: int = 0
     """Each trial's seed follows from this and its number."""
     sampler: Callable[[int], BaseSampler] | None = None

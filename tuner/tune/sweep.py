@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 from tuner.errors import SearchError, SplitsError, TunerError
-from tuner.launchers.local import count_cores, launch, work_command
+from tuner.launchers.local import count_cores, launch, tuner_command
 from tuner.progress.display import Display, NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
@@ -70,7 +70,7 @@ def sweep(
     display = display or NoDisplay()
     probe, prepared = _check_and_prepare(study, run_folder, device)
     run_folder.create()
-    search = Search(study, run_folder, storage)
+    search = Search(study, run_folder, storage, study_file or find_study_file(study))
     _open_or_create(search, probe, prepared.splits.events_digest)
     splits = keep_run(prepared, run_folder)
     if study_file is None and (tracker is None or (workers or 1) > 1):
@@ -83,7 +83,7 @@ def sweep(
         events_digest=splits.events_digest,
         device=device or "automatic",
         workers=n_workers,
-        study_file=study_file or find_study_file(study),
+        study_file=search.study_file,
     )
     if not is_spent(search):
         with display:
@@ -91,7 +91,7 @@ def sweep(
                 interrupted = _work_here(search, tracker, device, until, display)
             else:
                 assert study_file is not None
-                command = work_command(study_file, *_name_options(search, folder, device, until), *options)
+                command = tuner_command("work", study_file, *_name_options(search, folder, device, until), *options)
                 interrupted = _work_in_processes(search, command, n_workers, display, until)
         if interrupted and raise_interrupt:
             raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")

@@ -1,0 +1,185 @@
+"""Candidates side by side: means over trainings, paired differences, and a verdict that allows for how many there are.
+
+Each replica of the bootstrap draws the same events for all candidates, so what they share cancels in a difference. To
+that the trainings are drawn anew for each candidate: an interval holds the events and the seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.bootstrap import draw_counts
+from tuner.metrics.curves import rank
+from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
+from tuner.metrics.measurement import Measurement, measure
+
+Verdict = Literal["winner", "better", "not distinguishable", "worse"]
+
+SIGNIFICANT = 0.05
+"""Chance, over all comparisons together, to call any two distinguishable that are not."""
+
+
+@dataclass(frozen=True, eq=False)
+class Replicas:
+    """A figure of one candidate: of each of its trainings, and of each training in each replica."""
+
+    values: np.ndarray
+    """[s], one for each training."""
+    replicas: np.ndarray
+    """[s, r]."""
+
+    @property
+    def mean(self) -> float:
+        """Mean over the trainings."""
+        return float(self.values.mean())
+
+    def draw_means(self, generator: np.random.Generator) -> np.ndarray:
+        """Return the mean of each replica [r], trainings drawn anew.
+
+        s trainings drawn from s have (s - 1)/s of their variance; deviations are stretched to make up for it.
+        """
+        n_seeds, n_replicas = self.replicas.shape
+        means: np.ndarray = self.replicas.mean(axis=0)
+        if n_seeds > 1:
+            drawn = self.values[generator.integers(0, n_seeds, (n_replicas, n_seeds))].mean(axis=1)
+            means = means + (drawn - self.mean) * np.sqrt(n_seeds / (n_seeds - 1))
+        return means
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How a candidate stands by the declared figure of merit on one part, and against the winner."""
+
+    candidate: str
+    kind: Literal["finalist", "ensemble", "baseline"]
+    part: str
+    figure: Measurement
+    """Mean over the candidate's trainings; the 68 % interval holds the events and the seeds."""
+    singles: tuple[float, ...]
+    """Figure of each training."""
+    difference: Measurement
+    """Candidate minus winner, paired; zero for the winner itself."""
+    p_value: float
+    """Of no difference: two-sided, normal, with the bootstrap's standard deviation."""
+    p_holm: float
+    """The same after Holm's correction for all rivals together (Holm 1979, Scand. J. Statist. 6, 65)."""
+    verdict: Verdict
+    """"better" and "worse" where p_holm is below 0.05."""
+    n_parameters: int | None = None
+    """Parameters of a network; None for what is none."""
+
+
+def replicate(
+    figure: FigureOfMerit,
+    labels: ArrayLike,
+    scores: Sequence[ArrayLike],
+    weights: ArrayLike | None = None,
+    *,
+    cuts: Sequence[float] | None = None,
+    n_replicas: int = 200,
+    seed: int = 0,
+) -> Replicas:
+    """Return a figure of each training's scores [n], for the events and for each replica of them.
+
+    labels [n] in {0, 1}, event weights [n] (None: ones). cuts: frozen cut of each training for a figure that is one of
+    a cut; None: the best cut is looked for in each replica. The same seed draws the same events for any candidate.
+    """
+    trainings = [check_arrays(labels, one, weights) for one in scores]
+    of_counts = [_freeze(figure, arrays, None if cuts is None else cuts[i]) for i, arrays in enumerate(trainings)]
+    is_signal = trainings[0].is_signal
+    replicas = [[f(counts) for f in of_counts] for counts in draw_counts(is_signal, n_replicas, seed)]
+    once = np.ones(len(is_signal), dtype=np.int64)
+    return Replicas(np.array([f(once) for f in of_counts]), np.array(replicas).T)
+
+
+def _freeze(figure: FigureOfMerit, arrays: Arrays, cut: float | None) -> Callable[[np.ndarray], float]:
+    """Return the figure as a function of how often each event is drawn; ranked once where that will do."""
+    is_signal, scores, weights = arrays
+    if isinstance(figure, Auc):
+        ranking = rank(is_signal, scores)
+        return lambda counts: ranking.curve(weights * counts).area
+    function = partial(figure.at, cut) if isinstance(figure, CutFigure) and cut is not None else figure
+    labels = is_signal.astype(np.int8)
+
+    def of_rows(counts: np.ndarray) -> float:
+        rows = np.repeat(np.arange(len(counts)), counts)
+        return float(function(labels[rows], scores[rows], weights[rows]))
+
+    return of_rows
+
+
+def measure_mean(replicas: Replicas, seed: int = 0) -> Measurement:
+    """Return the mean over the trainings with its 68 % interval, over events and trainings."""
+    return measure(replicas.mean, replicas.draw_means(np.random.default_rng(seed)))
+
+
+def compare(
+    candidates: Mapping[str, Replicas],
+    winner: str,
+    *,
+    kinds: Mapping[str, Literal["finalist", "ensemble", "baseline"]],
+    part: str,
+    n_parameters: Mapping[str, int] | None = None,
+    seed: int = 0,
+) -> tuple[Standing, ...]:
+    """Return each candidate's standing, best mean first; all replicas must be of the same events and seed."""
+    generator = np.random.default_rng(seed)
+    means = {name: replicas.draw_means(generator) for name, replicas in candidates.items()}
+    rivals = [name for name in candidates if name != winner]
+    differences = {name: candidates[name].mean - candidates[winner].mean for name in candidates}
+    p_values = {name: _find_p_value(differences[name], means[name] - means[winner]) for name in rivals}
+    corrected = dict(zip(rivals, correct_by_holm([p_values[name] for name in rivals]), strict=True))
+    standings = [
+        Standing(
+            candidate=name,
+            kind=kinds[name],
+            part=part,
+            figure=measure(replicas.mean, means[name]),
+            singles=tuple(map(float, replicas.values)),
+            difference=measure(differences[name], means[name] - means[winner]),
+            p_value=p_values.get(name, 1.0),
+            p_holm=corrected.get(name, 1.0),
+            verdict="winner" if name == winner else _judge(differences[name], corrected[name]),
+            n_parameters=(n_parameters or {}).get(name),
+        )
+        for name, replicas in candidates.items()
+    ]
+    return tuple(sorted(standings, key=lambda standing: -standing.figure.value))
+
+
+def correct_by_holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values corrected for their number by Holm's step-down method, in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    factors = np.arange(len(p_values), 0, -1)
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(np.asarray(p_values)[order] * factors))
+    return [float(p) for p in corrected]
+
+
+def find_cheapest(standings: Sequence[Standing]) -> str:
+    """Return the finalist with the fewest parameters among the winner and those that it cannot be told from."""
+    equals = [s for s in standings if s.kind == "finalist" and s.verdict != "worse"]
+    return min(equals, key=lambda s: (s.n_parameters or 0, -s.figure.value)).candidate
+
+
+def _find_p_value(difference: float, replicas: np.ndarray) -> float:
+    """Return the two-sided normal p value of a difference, with the standard deviation of its replicas."""
+    from scipy.stats import norm
+
+    spread = float(np.std(replicas, ddof=1))
+    if not np.isfinite(spread) or spread == 0:
+        return 1.0 if difference == 0 or not np.isfinite(spread) else 0.0
+    return float(2 * norm.sf(abs(difference) / spread))
+
+
+def _judge(difference: float, p_holm: float) -> Verdict:
+    if p_holm >= SIGNIFICANT:
+        return "not distinguishable"
+    return "better" if difference > 0 else "worse"

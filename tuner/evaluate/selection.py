@@ -1,0 +1,51 @@
+"""The selection-bias meter: how much of the best validation figure is the luck of being the best of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import log, sqrt
+
+import numpy as np
+
+from tuner.evaluate.comparing import Replicas
+from tuner.metrics.measurement import Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionBias:
+    """What validation promised, what luck explains of it, what fresh trainings and fresh events say."""
+
+    n_trials: int
+    """Complete trials that the best was picked from."""
+    best: float
+    """The best trial's figure of merit on validation, as the search saw it."""
+    noise: float
+    """Standard deviation of a trial's figure that is not its setting's: seeds, and events that networks differ on."""
+    expected_excess: float
+    """noise * sqrt(2 ln n_trials): what the best of so many equal settings would exceed their mean by."""
+    retrained: Measurement | None
+    """The same setting's mean over new trainings, on validation; None where it is no finalist."""
+    test: Measurement | None
+    """The same mean on test; None while that is closed."""
+
+
+def estimate_noise(finalists: Sequence[Replicas]) -> float:
+    """Return the standard deviation of one training's figure on validation around what its setting is worth.
+
+    Two sources, added in quadrature: the spread over seeds, pooled over the finalists; and the sampling of the
+    validation events as far as two networks do not share it, half the variance of their paired difference. Zero where
+    there is one finalist of one training.
+    """
+    of_seeds = [np.var(f.values, ddof=1) for f in finalists if len(f.values) > 1]
+    of_events = [np.var(a.replicas[0] - b.replicas[0], ddof=1) / 2 for a, b in combinations(finalists, 2)]
+    return sqrt(sum(float(np.mean(variances)) for variances in (of_seeds, of_events) if variances))
+
+
+def expect_excess(noise: float, n_trials: int) -> float:
+    """Return the leading term of the expected maximum of n normal deviates, noise * sqrt(2 ln n); 0 for one.
+
+    An upper estimate for small n: the exact expectation for 10 is 1.54, the formula gives 2.15.
+    """
+    return noise * sqrt(2 * log(n_trials)) if n_trials > 1 else 0.0

@@ -1,0 +1,64 @@
+"""Finalists trained anew by as many processes as a sweep has workers: one per core, or one per GPU."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from tuner.launchers.local import launch, tuner_command
+from tuner.tune.retraining import Retraining, Tell, find_retrainings, free_claims, retrain
+from tuner.tune.search import Search, TrialRecord
+from tuner.tune.sweep import choose_workers, count_gpus
+
+logger = logging.getLogger("tuner")
+
+POLL_SECONDS = 0.5
+
+
+def retrain_finalists(
+    search: Search, trials: Sequence[TrialRecord], *, seeds: int, device: str | None = None, tell: Tell | None = None
+) -> tuple[Retraining, ...]:
+    """Train each trial's setting anew with `seeds` seeds; return the trainings, those of earlier calls among them.
+
+    Processes share the work where the search knows its study's file, else this process does it all. What a process
+    that died has left undone, this one does. Trainings that fail are left out with a warning.
+    """
+    tell = tell or (lambda _: None)
+    n_wanted = len(trials) * seeds
+    n_missing = n_wanted - len(find_retrainings(search, trials, seeds))
+    if n_missing:
+        free_claims(search)
+        tell(f"Training {len(trials)} finalists anew, {seeds} seeds each")
+        n_workers = min(choose_workers(search.study, None, device, search.study_file), n_missing)
+        try:
+            if n_workers > 1:
+                _retrain_in_processes(search, trials, seeds, device, n_workers, tell)
+                free_claims(search)
+            retrain(search, trials, seeds=seeds, device=device, tell=tell)
+        finally:
+            free_claims(search)
+    return find_retrainings(search, trials, seeds)
+
+
+def _retrain_in_processes(
+    search: Search, trials: Sequence[TrialRecord], seeds: int, device: str | None, n_workers: int, tell: Tell
+) -> None:
+    """Start processes, tell how many trainings are done, wait for the end of all."""
+    assert search.study_file is not None
+    options = ["--folder", str(search.folder.path.parent), "--seeds", str(seeds)]
+    options += ["--trials", ",".join(str(trial.number) for trial in trials)]
+    options += ["--storage", search.storage_url] if search.storage_url is not None else []
+    options += ["--device", device] if device is not None else []
+    command = tuner_command("retrain", search.study_file, *options)
+    told = 0
+    with launch(command, workers=n_workers, folder=search.folder, n_gpus=count_gpus(), name="finalists") as processes:
+        while processes.n_running:
+            time.sleep(POLL_SECONDS)
+            done = len(find_retrainings(search, trials, seeds))
+            if done > told:
+                told = done
+                tell(f"Trained anew: {done} of {len(trials) * seeds}")
+        for worker in processes.poll():
+            if worker.failed:
+                logger.warning("%s", worker.describe())
