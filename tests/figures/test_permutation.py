@@ -12,7 +12,7 @@ from tuner.figures import draw_permutation_importance
 def make_importances(n):
     value = np.linspace(-0.001, 0.03, n)
     name = [f"feature_{i}_of_the_leading_jet_after_all_corrections" for i in range(n)]
-    return pd.DataFrame({"feature": name, "value": value, "low": value - 0.002, "high": value + 0.003})
+    return pd.DataFrame({"feature": name, "value": value, "low": value - 0.004, "high": value + 0.003})
 
 
 def test_bars_are_ranked_have_their_intervals_and_those_that_hold_zero_are_grey():
@@ -22,13 +22,13 @@ def test_bars_are_ranked_have_their_intervals_and_those_that_hold_zero_are_grey(
     axes = drawing.figure.axes[0]
     colours = [bar.get_facecolor() for bar in axes.patches]
     holds_zero = (drawing.frame()["low"] <= 0).to_numpy()
-    assert holds_zero.sum() == 1
+    assert holds_zero.sum() == 2
     assert {c for c, zero in zip(colours, holds_zero, strict=True) if zero}.isdisjoint(
         c for c, zero in zip(colours, holds_zero, strict=True) if not zero
     )
     [segments] = [c.get_segments() for c in axes.collections]
     np.testing.assert_allclose([s[:, 0] for s in segments], drawing.frame()[["low", "high"]])
-    assert "For 1 of the 8 drawn the interval holds 0." in drawing.alt
+    assert "For 2 of the 8 drawn the interval holds 0." in drawing.alt
     assert r"$\epsilon_S$ at $\epsilon_B$=0.01" in axes.get_xlabel().replace("\n", " ")
     assert next(tick.get_text() for tick in axes.get_yticklabels()).startswith("feature_7")
     assert axes.get_ylim()[0] > axes.get_ylim()[1]

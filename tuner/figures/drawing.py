@@ -148,8 +148,10 @@ def _load_style(name: str) -> dict[str, Any]:
     scale = LABEL_SIZE / settings["font.size"]
     lengths = re.compile(r"tick\.(major|minor)\.(size|width|pad)$|^axes\.(linewidth|labelpad)$|^lines\.")
     scaled = {k: v * scale for k, v in settings.items() if lengths.search(k) and isinstance(v, int | float)}
-    ours = {"font.size": LABEL_SIZE, "axes.autolimit_mode": "data", "axes.axisbelow": True, "savefig.bbox": None}
-    return {**settings, **scaled, **ours}
+    defaults: Mapping[Any, Any] = mpl.rcParamsDefault
+    kept = ("axes.autolimit_mode", "axes.axisbelow", "axes.formatter.limits", "axes.xmargin", "savefig.bbox")
+    ours = {key: defaults[key] for key in kept}
+    return {**settings, **scaled, **ours, "font.size": LABEL_SIZE}
 
 
 def _is_house() -> bool:
