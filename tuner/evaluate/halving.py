@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.errors import EventsError
+from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import rank
 from tuner.metrics.cut_scan import LEAST_BACKGROUND, NEIGHBOURHOOD
 from tuner.metrics.significance import asimov_significance
 
-STEP = 0.01
+STEP = 0.02
 """Each cut selects at least this share more events than the one before: finer ones are neighbours all the same."""
+N_SPLITS = 4
+"""Splits of each replica: from how they differ one sees what is owed to the split."""
+LEAST_SHARE = 0.1
+"""Least share of the replicas' variance that is not put down to the split."""
 
 
 def cross_halves(
@@ -27,16 +32,16 @@ def cross_halves(
     n_replicas: int,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return Asimov significances [c, k] of c candidates at k relative systematics, and replicas of them [r, c, k].
+    """Return Asimov significances [c, k] of c candidates at k relative systematics, and replicas [r, m, c, k] of them.
 
     is_signal: bool [n]; candidates: scores [n] of each; weights: [n], rescaled per class to the totals `s` and `b`
-    that are expected before the cut, in each half. Events are split at random into halves, each class alike, once for
-    each replica; the values are means over these splits, with each event once. For the replica the events of each
-    half are drawn anew from that half, so no event comes into both. A half in which the negative weights of a class
-    prevail gives not-a-number, and counts for nothing.
+    that are expected before the cut, in each half. Events are split at random into halves, each class alike: the
+    values are means over `n_replicas` splits. For a replica the events of each class are drawn anew, and split m times;
+    however often an event is drawn, it comes into one half only. All candidates see the same events and halves.
 
     The half that is tested may show hardly any background above the cut, or none: then its background is taken as that
-    of one event, b / (effective number of background events), so that no significance is infinite.
+    of one event, b / (effective number of background events), so that no significance is infinite. A half in which the
+    negative weights of a class prevail gives not-a-number, and counts for nothing.
     Raise `EventsError` for fewer than 50 background or 2 signal events.
     """
     if (n_background := int((~is_signal).sum())) < 2 * LEAST_BACKGROUND or is_signal.sum() < 2:
@@ -46,16 +51,36 @@ def cross_halves(
         )
     generator = np.random.default_rng(seed)
     cuts = [_Cuts.of(is_signal, scores, weights, (s, b), systematics) for scores in candidates]
-    values, replicas = np.empty((2, n_replicas, len(cuts), len(systematics)))
-    for number in range(n_replicas):
-        halves = _split(is_signal, generator)
-        drawn = [_draw(is_signal, half, generator) for half in halves]
-        for place, each in enumerate(cuts):
-            values[number, place] = each.cross(halves[0].astype(np.float64), halves[1].astype(np.float64))
-            replicas[number, place] = each.cross(drawn[0], drawn[1])
+
+    def cross(counts: np.ndarray) -> list[np.ndarray]:
+        first = _split(is_signal, generator)
+        return [each.cross(np.where(first, counts, 0), np.where(first, 0, counts)) for each in cuts]
+
+    once = np.ones(len(weights), np.int64)
+    values = np.array([cross(once) for _ in range(n_replicas)])
+    drawn = draw_counts(is_signal, n_replicas, seed)
+    replicas = np.array([[cross(counts) for _ in range(N_SPLITS)] for counts in drawn])
     with np.errstate(invalid="ignore"):
         means = np.nansum(values, axis=0) / np.sum(~np.isnan(values), axis=0)
     return means, replicas
+
+
+def take_out_splits(value: float, replicas: np.ndarray) -> np.ndarray:
+    """Return replicas [r] of a mean over all splits, around its value, from those of m splits each, [r, m].
+
+    The variance of the means of m splits is that of the events, plus that of a split over m. The latter is known from
+    the spread within a replica, and taken out by scaling: else the intervals would be twice too wide.
+    """
+    known = ~np.isnan(replicas).any(axis=1)
+    if known.sum() < 2:
+        return np.full(len(replicas), np.nan)
+    means = replicas[known].mean(axis=1)
+    total = means.var(ddof=1)
+    if total == 0:
+        return np.full(len(means), value)
+    of_splits = replicas[known].var(axis=1, ddof=1).mean() / replicas.shape[1]
+    scaled: np.ndarray = value + (means - means.mean()) * np.sqrt(max(1 - of_splits / total, LEAST_SHARE))
+    return scaled
 
 
 @dataclass(frozen=True)
@@ -127,10 +152,13 @@ class _Sums:
         )
 
     def choose(self) -> np.ndarray:
-        """Return the number of the best cut for each systematic, [k]: the largest significance after smoothing."""
+        """Return the number of the best cut for each systematic, [k]: the largest significance after smoothing.
+
+        The loosest, where no cut leaves enough background.
+        """
         allowed = np.flatnonzero((self.raw_background >= LEAST_BACKGROUND) & (self.b > 0))
         if not len(allowed):
-            return np.zeros(len(self.systematics), np.int64)
+            return np.full(len(self.systematics), len(self.b) - 1)
         b, n_selected = self.b[allowed], self.n_selected[allowed]
         values = asimov_significance(self.s[allowed], b, self.systematics * b)
         sums = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
@@ -146,18 +174,9 @@ class _Sums:
         return significance
 
 
-def _split(is_signal: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return which events are in either half, bool [n]."""
+def _split(is_signal: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return which events are in the first half, bool [n]: half of either class."""
     first = np.zeros(len(is_signal), bool)
     for rows in (np.flatnonzero(is_signal), np.flatnonzero(~is_signal)):
         first[generator.permutation(rows)[: len(rows) // 2]] = True
-    return first, ~first
-
-
-def _draw(is_signal: np.ndarray, half: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Return how often each event comes, float64 [n], if those of a half are drawn anew, each class as many."""
-    counts = np.zeros(len(half))
-    for kind in (is_signal, ~is_signal):
-        rows = np.flatnonzero(half & kind)
-        counts[rows] = np.bincount(generator.integers(0, len(rows), len(rows)), minlength=len(rows))
-    return counts
+    return first

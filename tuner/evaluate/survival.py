@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tuner.evaluate.halving import cross_halves
+from tuner.evaluate.halving import cross_halves, take_out_splits
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.bootstrap import bootstrap_auc
 from tuner.metrics.curves import auc
@@ -47,9 +47,9 @@ def measure_survival(
     smoothing, with at least 25 background events above it; the significance is that of the other half, and the other
     way round, averaged. Both candidates see the same halves.
 
-    Values are means over `n_replicas` splits. Intervals come from drawing the events of each half anew, so they hold
-    the chance of the split, too; those of d_auc are a paired bootstrap. declared: the problem's own systematic; a row
-    is added for it, and the verdict looks there. Raise `EventsError` as `check_arrays` does, and for fewer than 50
+    Values are means over `n_replicas` splits. Intervals are a paired bootstrap: signal and background are drawn anew,
+    and what differs from split to split is taken out of their spread. declared: the problem's own systematic; a row is
+    added for it, and the verdict looks there. Raise `EventsError` as `check_arrays` does, and for fewer than 50
     background events.
     """
     is_signal, first, weight = check_arrays(labels, winner_scores, weights)
@@ -58,7 +58,7 @@ def measure_survival(
     values, replicas = cross_halves(
         is_signal, (first, second), weight, s=s, b=b, systematics=shares, n_replicas=n_replicas, seed=seed
     )
-    rows = (_measure_row(float(share), values[:, place], replicas[:, :, place]) for place, share in enumerate(shares))
+    rows = (_measure_row(float(share), values[:, place], replicas[..., place]) for place, share in enumerate(shares))
     bootstrap = [bootstrap_auc(is_signal, each, weight, n_replicas=n_replicas, seed=seed) for each in (first, second)]
     d_auc, d_replicas = auc(is_signal, first, weight) - auc(is_signal, second, weight), bootstrap[0] - bootstrap[1]
     return Survival(
@@ -197,15 +197,13 @@ class Survival:
 
 
 def _measure_row(share: float, values: np.ndarray, replicas: np.ndarray) -> SurvivalRow:
-    """Return a row from significances [2] and their replicas [r, 2]: the winner's, the baseline's."""
-    d_z, d_replicas = float(values[0] - values[1]), replicas[:, 0] - replicas[:, 1]
-    return SurvivalRow(
-        share,
-        measure(float(values[0]), replicas[:, 0]),
-        measure(float(values[1]), replicas[:, 1]),
-        measure(d_z, d_replicas),
-        measure(d_z, d_replicas, coverage=SURE),
+    """Return a row from significances [2] and their replicas [r, m, 2] in m splits: the winner's, the baseline's."""
+    d_z = float(values[0] - values[1])
+    d_replicas = take_out_splits(d_z, replicas[..., 0] - replicas[..., 1])
+    winner, baseline = (
+        measure(float(value), take_out_splits(value, replicas[..., place])) for place, value in enumerate(values)
     )
+    return SurvivalRow(share, winner, baseline, measure(d_z, d_replicas), measure(d_z, d_replicas, coverage=SURE))
 
 
 def _find_sign(difference: Measurement) -> int:
