@@ -17,6 +17,7 @@ from tuner.cli.options import (
     SeedsOption,
     StorageOption,
     StudyArgument,
+    StyleOption,
 )
 from tuner.cli.printing import print_progress, print_text
 
@@ -58,7 +59,12 @@ def evaluate(
 
 
 def report(
-    study: StudyArgument, folder: FolderOption = RUNS, storage: StorageOption = None, events: EventsOption = None
+    study: StudyArgument,
+    *,
+    style: StyleOption = "house",
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
 ) -> None:
     """[dim]7  [/]  Write report.html: the frame, the data, the search, the winner, its figures, how to reproduce it.
 
@@ -67,4 +73,4 @@ def report(
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.report.step import report as write_report
 
-    print_text(f"Wrote {write_report(search)}")
+    print_text(f"Wrote {write_report(search, style=style)}")

@@ -69,5 +69,9 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]
 
+StyleOption = Annotated[
+    str, typer.Option("--style", metavar="STYLE", help="Look of the figures: house, or mplhep's ATLAS, CMS, LHCb2 ...")
+]
+
 RUNS = Path("runs")
 """Where run folders live, unless --folder says otherwise."""

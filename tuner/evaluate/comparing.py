@@ -169,6 +169,11 @@ def find_cheapest(standings: Sequence[Standing]) -> str:
     return min(equals, key=lambda s: (s.n_parameters or 0, -s.figure.value)).candidate
 
 
+def find_baseline(standings: Sequence[Standing]) -> Standing | None:
+    """Return the best baseline of standings that are in order; None where there is none."""
+    return next((standing for standing in standings if standing.kind == "baseline"), None)
+
+
 def _find_p_value(difference: float, replicas: np.ndarray) -> float:
     """Return the two-sided normal p value of a difference, with the standard deviation of its replicas."""
     from scipy.stats import norm

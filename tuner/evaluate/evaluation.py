@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 
 from tuner.evaluate.comparing import Standing
 from tuner.evaluate.json_form import build, tell
+from tuner.evaluate.nuisances import NuisanceEffects
 from tuner.evaluate.selection import SelectionBias
+from tuner.evaluate.survival import Survival
 from tuner.metrics.measurement import Measurement
 from tuner.predict.candidates import TrainedNetwork
 from tuner.tune.judgement import Judgement
@@ -112,6 +114,11 @@ class Evaluation:
     """How much of the best validation figure is luck."""
     importances: tuple[Importance, ...] = ()
     """Permutation importance of each feature, on the last part that is open."""
+
+    survival: Survival | None = None
+    """Whether the gain on the best baseline survives a cut and the background's uncertainty; None without baselines."""
+    nuisances: NuisanceEffects | None = None
+    """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
 
     def part(self, name: str, candidate: str = "winner") -> PartEvaluation | None:
         """Return a candidate's figures on a part; None where there are none."""

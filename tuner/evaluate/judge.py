@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, SearchError
-from tuner.evaluate.comparing import Replicas, Standing, compare, find_cheapest, measure_mean
+from tuner.evaluate.comparing import Replicas, Standing, compare, find_baseline, find_cheapest, measure_mean
 from tuner.evaluate.contenders import (
     Contender,
     Field,
@@ -21,18 +22,27 @@ from tuner.evaluate.contenders import (
 from tuner.evaluate.evaluation import Evaluation, Importance, PartEvaluation
 from tuner.evaluate.finalists import choose_finalists
 from tuner.evaluate.importance import measure_importances
+from tuner.evaluate.nuisances import NuisanceEffects, measure_nuisances
 from tuner.evaluate.openings import count_openings, explain_opening, log_opening
 from tuner.evaluate.part_evaluation import evaluate_scores
 from tuner.evaluate.score_table import add_observers, tabulate_scores
 from tuner.evaluate.selection import SelectionBias, estimate_noise, expect_excess
+from tuner.evaluate.survival import Survival, measure_survival
+from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.predict.candidates import Candidate, hand_on
 from tuner.prepare.splits import Part
+from tuner.problem import Nuisance
+from tuner.read.events import Events
 from tuner.read.step import read_events
+from tuner.read.variants import Direction, read_variant
 from tuner.run_folder import write_atomically
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
 from tuner.tune.retraining_processes import retrain_finalists
 from tuner.tune.search import Search
+
+LEAST_BACKGROUND = 50
+"""Background events without which no cut is tested: 25 in each half."""
 
 PartReplicas = dict[str, dict[str, Replicas]]
 """Replicas by part, then by candidate."""
@@ -51,7 +61,8 @@ class Judge:
 
     def judge(self, *, open_test: bool) -> Evaluation:
         """Return the judgement, and write it."""
-        _ = self.observers  # the events may have changed: found out before anything is trained
+        if self.events is not None:
+            self._check_events(self.events)  # before anything is trained
         field = self._enter()
         replicas: PartReplicas = {"validation": field.replicate_all("validation", self.search.splits.validation)}
         finalists = [contender for contender in field.contenders if contender.kind == "finalist"]
@@ -88,6 +99,8 @@ class Judge:
             ensemble=field["ensemble"].networks,
             selection=self._measure_selection(replicas, finalists),
             importances=self._measure_importances(field, winner, place, list(replicas)[-1]),
+            survival=self._measure_survival(field, standings, winner, place, list(replicas)[-1]),
+            nuisances=self._measure_nuisances(field, winner, place, list(replicas)[-1]),
         )
         if open_test:
             table = tabulate_scores(
@@ -99,14 +112,18 @@ class Judge:
         return evaluation
 
     @cached_property
-    def observers(self) -> pd.DataFrame:
-        """Observers of all events, in the order of the events as read; no columns where the problem has none.
+    def events(self) -> Events | None:
+        """The events as read, where observers or nuisances are needed of them; None where neither is."""
+        problem = self.search.study.problem
+        return read_events(problem) if problem.all_observers or problem.nuisances else None
 
-        Raise `EventsError` where the events are others than those that were split.
-        """
-        if not self.search.study.problem.all_observers:
-            return pd.DataFrame()
-        events = read_events(self.search.study.problem)
+    @property
+    def observers(self) -> pd.DataFrame:
+        """Observers of all events, in the order of the events as read; no columns where the problem has none."""
+        return pd.DataFrame() if self.events is None else self.events.observers
+
+    def _check_events(self, events: Events) -> None:
+        """Raise `EventsError` where the events are others than those that were split."""
         digest = self.search.splits.events_digest
         if events.digest != digest:
             raise EventsError(
@@ -114,7 +131,6 @@ class Judge:
                 f"its hash is {events.digest[:12]}, not {digest[:12]}. "
                 "Bring the old events back, or start a study of another name."
             )
-        return events.observers
 
     def _enter(self) -> Field:
         """Train the finalists anew, pick the ensemble, fit the baselines."""
@@ -207,6 +223,66 @@ class Judge:
             winner.scorers[place],
             cut=None if cuts is None else cuts[place],
             seed=self.search.study.seed,
+        )
+
+    def _measure_survival(
+        self, field: Field, standings: tuple[Standing, ...], winner: Contender, place: int, part: str
+    ) -> Survival | None:
+        """Return what is left of the network's gain on the best baseline in significance; None without baselines.
+
+        Expected are the problem's s and b where its figure declares them, else the event weights of the part.
+        """
+        baseline = find_baseline([standing for standing in standings if standing.part == part])
+        events, figure = self._part(part), field.figure
+        if baseline is None or (events.labels == 0).sum() < LEAST_BACKGROUND:
+            return None
+        self.tell("Looking whether the gain survives a cut")
+        s, b = (float(events.weights[events.labels == label].sum()) for label in (1, 0))
+        declared = None
+        if isinstance(figure, CutFigure):
+            s, b = figure.s, figure.b
+            declared = figure.relative_systematic if isinstance(figure, Significance) else None
+        return measure_survival(
+            events.labels,
+            winner.scores(part, events)[place],
+            field[baseline.candidate].scores(part, events)[0],
+            events.weights,
+            s=s,
+            b=b,
+            declared=declared,
+            n_replicas=self.judgement.replicas,
+            seed=field.seed,
+        )
+
+    def _measure_nuisances(self, field: Field, winner: Contender, place: int, part: str) -> NuisanceEffects | None:
+        """Return what the problem's nuisances do to the network at its frozen cut; None where it names none."""
+        problem, rows, nominal = self.search.study.problem, self._part(part), self.events
+        if nominal is None or not problem.nuisances:
+            return None
+        self.tell("Scoring nuisance variants")
+        score, transform = winner.scorers[place], self.search.splits.preprocessing.transform
+
+        def score_variant(nuisance: Nuisance, direction: Direction) -> np.ndarray:
+            table = read_variant(problem, nuisance, direction, nominal)
+            return score(transform(table.iloc[rows.rows]))
+
+        variants = {
+            nuisance.name: (
+                score_variant(nuisance, "up"),
+                None if nuisance.down is None else score_variant(nuisance, "down"),
+            )
+            for nuisance in problem.nuisances
+        }
+        validation, cuts = self.search.splits.validation, field.cuts(winner)
+        on_validation = winner.scores("validation", validation)[place]
+        return measure_nuisances(
+            rows.labels,
+            winner.scores(part, rows)[place],
+            rows.weights,
+            variants=variants,
+            threshold=problem.working_point.choose(validation.labels, on_validation, validation.weights),
+            figure=field.figure,
+            figure_cut=None if cuts is None else cuts[place],
         )
 
     def _part(self, name: str) -> Part:

@@ -47,8 +47,10 @@ class Dropout(nn.Module):
         """Return x, in training with elements dropped; any shape."""
         if self.idle or not self.training:
             return x
-        kept = torch.rand(x.shape, device=x.device) >= self.rate
-        return x * (kept / (1 - self.rate)).to(x.dtype)
+        drawn = 1 - torch.rand(x.shape, device=x.device)  # in (0, 1]: at a rate of zero all are kept
+        if x.device.type == "cpu":  # truth values, times numbers, take a CPU thrice the time of numbers
+            return x * (drawn - self.rate).ceil_().div_(1 - self.rate).to(x.dtype)
+        return x * ((drawn > self.rate) / (1 - self.rate)).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Return the rate that it was made with."""

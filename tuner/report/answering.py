@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from tuner.evaluate.comparing import Standing
+from tuner.evaluate.comparing import Standing, find_baseline
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.metrics.measurement import Measurement
 from tuner.report.page import Highlight
@@ -42,11 +42,6 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         _tell_rivals(evaluation, standings),
         _tell_trust(evaluation),
     ]
-
-
-def find_baseline(standings: Sequence[Standing]) -> Standing | None:
-    """Return the best baseline; None where there is none."""
-    return next((standing for standing in standings if standing.kind == "baseline"), None)
 
 
 def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -94,7 +89,17 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
         cheapest = next(standing for standing in standings if standing.candidate == evaluation.cheapest)
         size = write_count(cheapest.n_parameters, "parameter") if cheapest.n_parameters else "unknown size"
         sentence += f", of which {cheapest.candidate} is the cheapest ({size})"
-    return f"{sentence}."
+    if evaluation.survival is None:
+        return f"{sentence}."
+    return f"{sentence}. {name_survival(evaluation)}"
+
+
+def name_survival(evaluation: Evaluation) -> str:
+    """Return in a sentence whether the winner's gain on the best baseline survives the next stage."""
+    baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
+    assert evaluation.survival is not None
+    assert baseline is not None
+    return evaluation.survival.sentence(("the winner", baseline.candidate))
 
 
 def _name_difference(rival: Standing) -> str:

@@ -10,11 +10,12 @@ import pandas as pd
 from tuner.errors import EventsError
 from tuner.explore.drawing import MOST_NUMBERED, draw_correlations, draw_features
 from tuner.explore.step import explore_events
+from tuner.figures import Drawing
 from tuner.prepare.splits import Part
 from tuner.problem import Problem
 from tuner.read.step import read_events
 from tuner.report.page import Block, Facts, Notice, Section, Table, Text
-from tuner.report.pictures import keep_picture
+from tuner.report.pictures import keep_drawing
 from tuner.report.writing import list_settings, write_count, write_number, write_share, write_value
 from tuner.tune.search import Search
 
@@ -85,15 +86,19 @@ def write_exploration(search: Search) -> Section:
     )
     few = len(features) <= DRAWN_FEATURES
     blocks: list[Block] = [
-        keep_picture(
+        keep_drawing(
             search,
-            draw_features(shown, n_columns=min(3, len(shown.histograms))),
+            Drawing(
+                draw_features(shown, n_columns=min(3, len(shown.histograms))),
+                features,
+                title="Each feature: the share of signal and of background in each bin, of all events of the class; "
+                "what is undefined or beyond the axis counts, but is not drawn. The most telling first"
+                + ("" if few else f". The first {DRAWN_FEATURES} of {len(features)}"),
+                alt=f"Histograms of {len(shown.histograms)} features. {features.index[0]} tells most by itself, "
+                f"separation {features['separation'].iloc[0]:.3f}; {features.index[-1]} least, "
+                f"{features['separation'].iloc[-1]:.3f}.",
+            ),
             "features",
-            title="Each feature: the share of signal and of background in each bin, of all events of the class; what "
-            "is undefined or beyond the axis counts, but is not drawn. The most telling first."
-            + ("" if few else f" The first {DRAWN_FEATURES} of {len(features)}."),
-            alt=f"Histograms of {len(shown.histograms)} features. {features.index[0]} tells most by itself, separation "
-            f"{features['separation'].iloc[0]:.3f}; {features.index[-1]} least, {features['separation'].iloc[-1]:.3f}.",
         ),
         Text("All events are shown, those of the test part included."),
         _list_features(features, search.study.problem),
@@ -105,9 +110,11 @@ def write_exploration(search: Search) -> Section:
         )
     if few and len(features) > 1:
         percent = ", written in per cent" if len(features) <= MOST_NUMBERED else ""
-        title = f"How features go together: correlations{_tell_weights(search.study.problem)}{percent}."
+        title = f"How features go together: correlations{_tell_weights(search.study.problem)}{percent}"
         alt = "Matrices of correlations between the features, one for signal and one for background."
-        blocks.append(keep_picture(search, draw_correlations(exploration), "correlations", title=title, alt=alt))
+        table = pd.concat(exploration.correlations)
+        drawing = Drawing(draw_correlations(exploration), table, title=title, alt=alt)
+        blocks.append(keep_drawing(search, drawing, "correlations"))
     return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.evaluate.comparing import find_baseline
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.evaluate.survival import Survival
 from tuner.figures import (
     Drawing,
     draw_calibration,
@@ -20,6 +22,7 @@ from tuner.figures import (
     draw_scores,
     draw_sculpting,
     draw_significance,
+    draw_survival,
 )
 from tuner.metrics.figures_of_merit import CutFigure
 from tuner.predict.step import score_part
@@ -77,6 +80,8 @@ class _Pictures:
             drawings["permutation_importance"] = draw_permutation_importance(
                 pd.DataFrame(rows), part=part, figure_name=self.evaluation.figure_of_merit
             )
+        if self.evaluation.survival is not None:
+            drawings["survival"] = self._draw_survival(self.evaluation.survival)
         return drawings | self._draw_sculpting()
 
     @property
@@ -155,6 +160,11 @@ class _Pictures:
             part=self.evaluation.last_part,
             best=f"trial {self.evaluation.winner}",
         )
+
+    def _draw_survival(self, survival: Survival) -> Drawing:
+        baseline = find_baseline(self.evaluation.standings_on(self.evaluation.last_part))
+        name = baseline.candidate if baseline is not None else "baseline"
+        return draw_survival(survival.frame(), names=("winner", name), d_auc=survival.d_auc)
 
     def _draw_significance(self, figure: CutFigure) -> Drawing:
         """Return the scan of cuts on validation, where the cut was chosen."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
-from tuner.report.answering import SHARE, SHARE_FORMULA
+from tuner.report.answering import SHARE, SHARE_FORMULA, name_survival
 from tuner.report.page import Block, Facts, Notice, Picture, Section, Table, Text
-from tuner.report.writing import DASH, write_measurement, write_number
+from tuner.report.writing import DASH, write_measurement, write_number, write_share
 
 
 def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture], *, weighted: bool = False) -> Section:
@@ -36,6 +36,8 @@ def write_evaluation(evaluation: Evaluation, pictures: Sequence[Picture], *, wei
             _write_counts(own),
             Facts([*facts, ("Intervals", "68 %, from a weighted bootstrap over the events; not over trainings")]),
             *pictures,
+            *_write_survival(evaluation),
+            *_write_nuisances(evaluation),
             _tell_openings(evaluation),
         ],
     )
@@ -146,6 +148,63 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     return [
         Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
         Text(f"How {name} is estimated: on {estimators}."),
+    ]
+
+
+def _write_survival(evaluation: Evaluation) -> list[Block]:
+    """Return the difference in significance from the best baseline, by the background's uncertainty."""
+    survival = evaluation.survival
+    if survival is None:
+        return []
+    rows = [
+        (
+            write_share(row.relative_systematic, 0),
+            *write_measurement(row.z_winner),
+            *write_measurement(row.z_baseline),
+            *write_measurement(row.d_z),
+        )
+        for row in survival.rows
+    ]
+    head = (
+        "Systematic",
+        "Z of the winner",
+        "68 % interval",
+        "Z of the baseline",
+        "68 % interval",
+        "Difference",
+        "68 % interval",
+    )
+    expected = f"s = {write_number(survival.s)}, b = {write_number(survival.b)} before the cut"
+    return [
+        Table(caption=f"Does the gain survive? Asimov significance, {expected}", head=head, rows=rows),
+        Text(
+            f"{name_survival(evaluation)} The cut is chosen on one half of the part and tested on the other; "
+            "the systematic is the relative uncertainty of the background above the cut."
+        ),
+    ]
+
+
+def _write_nuisances(evaluation: Evaluation) -> list[Block]:
+    """Return what each nuisance does to the declared figure and to the efficiencies at the frozen cut."""
+    effects = evaluation.nuisances
+    if effects is None:
+        return []
+    rows = [
+        (
+            f"{effect.name}, {direction}{', the opposite of up' if effect.symmetrised and direction == 'down' else ''}",
+            write_number(shift.figure),
+            f"{shift.d_figure:+.2g}",
+            f"{100 * shift.signal:+.2f} %",
+            f"{100 * shift.background:+.2f} %",
+        )
+        for effect in effects.effects
+        for direction, shift in (("up", effect.up), ("down", effect.down))
+    ]
+    head = ("Nuisance", effects.figure_of_merit, "Change", "Signal above cut", "Background above cut")
+    total = f"+{effects.total_up:.2g} \N{MINUS SIGN}{effects.total_down:.2g}"
+    return [
+        Table(caption="Nuisance variants: network and cut stay as they are", head=head, rows=rows),
+        Text(f"Systematic uncertainty of {effects.figure_of_merit} in all, added in quadrature: {total}."),
     ]
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import optuna
@@ -19,14 +18,8 @@ from tuner.figures import (
     tabulate_trials,
 )
 from tuner.report.page import Picture
-from tuner.run_folder import write_atomically
 from tuner.tune.search import Search
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-DPI = 160
-"""Pixels to an inch: two for each of the page's."""
 LEAST_COMPLETE = 10
 """Complete trials below which importances would be noise."""
 MOST_PARAMETERS = 8
@@ -77,23 +70,15 @@ def measure_importances(search: Search) -> dict[str, float]:
     return {name: share for name, share in found.items() if np.isfinite(share)}
 
 
-def keep_picture(search: Search, figure: Figure, name: str, *, title: str, alt: str) -> Picture:
-    """Write a figure into the run folder as PNG and PDF, and return it for the page."""
-    folder, buffer = search.folder.figures, BytesIO()
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
-    figure.set_layout_engine("none")  # it has been laid out: not again for the PDF
-    figure.savefig(folder / f"{name}.pdf", metadata={"Title": title, "CreationDate": None})
-    write_atomically(folder / f"{name}.png", buffer.getvalue())
-    return Picture(png=buffer.getvalue(), title=title, alt=alt)
-
-
 def keep_drawings(search: Search, drawings: Mapping[str, Drawing]) -> list[Picture]:
     """Write drawings into the run folder as PNG and PDF by their names, and return them for the page."""
-    return [
-        keep_picture(search, drawing.figure, name, title=f"{drawing.title}.", alt=drawing.alt)
-        for name, drawing in drawings.items()
-    ]
+    return [keep_drawing(search, drawing, name) for name, drawing in drawings.items()]
+
+
+def keep_drawing(search: Search, drawing: Drawing, name: str) -> Picture:
+    """Write a drawing into the run folder as PNG and PDF, and return it for the page."""
+    png, _ = drawing.save(search.folder.figures, name)
+    return Picture(png=png.read_bytes(), title=f"{drawing.title}.", alt=drawing.alt)
 
 
 def _name_loss(search: Search) -> str:

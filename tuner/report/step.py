@@ -8,6 +8,7 @@ from pathlib import Path
 import tuner
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.step import read_evaluation, still_holds
+from tuner.figures import use_style
 from tuner.report.answering import answer, highlight
 from tuner.report.framing import write_data, write_exploration, write_frame, write_preparation
 from tuner.report.handing_on import write_hand_off, write_reproduction
@@ -21,15 +22,18 @@ from tuner.tune.search import Search, TrialRecord
 from tuner.tune.status import read_status
 
 
-def report(search: Search, evaluation: Evaluation | None = None) -> Path:
+def report(search: Search, evaluation: Evaluation | None = None, *, style: str = "house") -> Path:
     """Write `report.html` and the figures (PNG and PDF) into the run folder, and return the page's path.
 
     evaluation: None for the one in the run folder, where it still holds. A search that was interrupted, or
-    has no complete trial, gets a page that says so.
+    has no complete trial, gets a page that says so. style: look of the figures, "house" or one of mplhep's ("ATLAS",
+    "CMS", ...), which needs the extra "mplhep". Raise `MissingPackage`, `StudyError` for an unknown style.
     """
     if evaluation is None:
         evaluation = _find_evaluation(search)
-    write_atomically(search.folder.report, render_page(_make_page(search, evaluation)))
+    with use_style(style):
+        page = _make_page(search, evaluation)
+    write_atomically(search.folder.report, render_page(page))
     return search.folder.report
 
 

@@ -19,7 +19,7 @@ from tuner.train.losses import weigh_losses
 from tuner.train.member import Member
 from tuner.train.orders import draw_orders, draw_rates
 from tuner.train.settings import Settings
-from tuner.train.stack import Stack, TensorDict
+from tuner.train.stack import Randomness, Stack, TensorDict
 from tuner.train.structure import find_structure
 from tuner.train.validation import measure_rows
 
@@ -36,11 +36,20 @@ class Pack:
     learns. On CUDA a step is a graph, captured anew when the rows become more or fewer.
     """
 
-    def __init__(self, settings: Settings, data: TrainingData, *, n_epochs: int, n_events: int | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        data: TrainingData,
+        *,
+        n_epochs: int,
+        n_events: int | None = None,
+        randomness: Randomness = "same",
+    ) -> None:
         """Make an empty pack for the structure of `settings`; n_epochs is the whole budget of a member.
 
         n_events: how many events a member trains on in an epoch, all of the train part where None. Members with
-        `train_rows` must have that many at least.
+        `train_rows` must have that many at least. randomness: "same" draws dropout once for all members, which is
+        quick, but makes their results alike; "different" draws for each, so that members are independent trainings.
         """
         self.structure = find_structure(settings)
         self.data = data
@@ -49,7 +58,9 @@ class Pack:
         self.n_events = len(data.x) if n_events is None else n_events
         self.n_steps = max(1, round(self.n_events / settings.training.batch_size))
         self.batch_size = self.n_events // self.n_steps
-        self.stack = Stack(self._build(settings, seed=0), settings.training.optimizer, data.device)
+        self.stack = Stack(
+            self._build(settings, seed=0), settings.training.optimizer, data.device, randomness=randomness
+        )
         self.graph = StepGraph(type(settings.network).__qualname__, make_recorder(data.device))
         self._bind()
 

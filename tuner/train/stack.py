@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,9 @@ from tuner.train.settings import OptimizerKind, TrainingSettings
 
 TensorDict = dict[str, Tensor]
 
+Randomness = Literal["same", "different"]
+"""Whether members share the random numbers of dropout."""
+
 
 class Stack:
     """K rows, each one network's numbers: the present ones and those of its best epoch.
@@ -23,9 +26,12 @@ class Stack:
     A row is written in place. `keep` makes new tensors: whoever holds on to the old ones must ask again.
     """
 
-    def __init__(self, network: nn.Module, optimizer: OptimizerKind, device: torch.device) -> None:
+    def __init__(
+        self, network: nn.Module, optimizer: OptimizerKind, device: torch.device, *, randomness: Randomness = "same"
+    ) -> None:
         """Make a stack of no rows of a network that is on the device."""
         self.network = network
+        self.randomness = randomness
         decayed = find_decayed(network)
         named = sorted(network.named_parameters(), key=lambda item: item[0] not in decayed)
         self.shapes = {name: parameter.shape for name, parameter in named}
@@ -106,7 +112,7 @@ class Stack:
             mine, kept = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
             logits = call(mine, kept, x if in_dims is None else x[0])[None]
         else:
-            logits = torch.vmap(call, in_dims=(0, 0, in_dims), randomness="same")(parameters, buffers, x)
+            logits = torch.vmap(call, in_dims=(0, 0, in_dims), randomness=self.randomness)(parameters, buffers, x)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def update(self, losses: Tensor, lr: Tensor) -> None:

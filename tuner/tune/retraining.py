@@ -114,9 +114,7 @@ class _Trainer:
         except Exception:  # the training itself fails with this error, and tells it
             slots = 1
         left = dict([first])
-        while left or (more := next(claimed, None)) is not None:
-            if not left:
-                left = dict([more])
+        while left:
             try:
                 self._train(left, claimed, slots)
             except Exception as error:  # a network's own code may raise anything
@@ -124,11 +122,15 @@ class _Trainer:
                     name = next(iter(left))
                     self._leave_out(left.pop(name), describe_error(error))
                 slots = max(1, slots // 2)
+                if not left and (more := next(claimed, None)) is not None:
+                    left = dict([more])
 
     def _train(self, left: dict[int, _Job], claimed: Iterator[tuple[int, _Job]], slots: int) -> None:
         """Train what is left and what more is claimed, in a pack of so many slots; take out of `left` what is done."""
         first = next(iter(left.values()))
-        pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
+        # Members are to be independent trainings: with the same dropout their spread would be far too small.
+        n_epochs = self.search.study.budget.epochs
+        pack = Pack(first.settings, self.data, n_epochs=n_epochs, randomness="different")
         waiting = list(left.items())
 
         def draw() -> Member | None:
@@ -147,7 +149,7 @@ class _Trainer:
 
         while len(pack) < slots and (member := draw()) is not None:
             pack.admit(member)
-        torch.manual_seed(self._derive(first))  # dropout is drawn once for all members of a pack
+        torch.manual_seed(self._derive(first))
         train_members(pack, on_epoch=lambda _: "go on", on_end=end, refill=draw)
 
     def _derive(self, job: _Job) -> int:

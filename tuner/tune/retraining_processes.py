@@ -33,7 +33,7 @@ def retrain_finalists(
         n_workers = min(choose_workers(search.study, None, device, search.study_file), n_missing)
         try:
             if n_workers > 1:
-                _retrain_in_processes(search, trials, seeds, device, n_workers, tell)
+                _retrain_in_processes(search, trials, seeds=seeds, device=device, n_workers=n_workers, tell=tell)
                 free_claims(search)
             retrain(search, trials, seeds=seeds, device=device, tell=tell)
         finally:
@@ -42,7 +42,7 @@ def retrain_finalists(
 
 
 def _retrain_in_processes(
-    search: Search, trials: Sequence[TrialRecord], seeds: int, device: str | None, n_workers: int, tell: Tell
+    search: Search, trials: Sequence[TrialRecord], *, seeds: int, device: str | None, n_workers: int, tell: Tell
 ) -> None:
     """Start processes, tell how many trainings are done, wait for the end of all."""
     assert search.study_file is not None
