@@ -115,6 +115,11 @@ class RunFolder:
         return self.path / "scores.parquet"
 
     @property
+    def out_of_fold(self) -> Path:
+        """Scores of all events, each by a network that never saw it, as Parquet; where folds were asked for."""
+        return self.path / "out_of_fold.parquet"
+
+    @property
     def openings(self) -> Path:
         """One line for each time that the test part was opened."""
         return self.path / "test_openings.jsonl"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, SearchError
@@ -19,30 +18,21 @@ from tuner.evaluate.contenders import (
     enter_ensemble,
     enter_finalists,
 )
-from tuner.evaluate.evaluation import Evaluation, Importance, PartEvaluation
+from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.evaluate.examination import Examination
 from tuner.evaluate.finalists import choose_finalists
-from tuner.evaluate.importance import measure_importances
-from tuner.evaluate.nuisances import NuisanceEffects, measure_nuisances
 from tuner.evaluate.openings import count_openings, explain_opening, log_opening
-from tuner.evaluate.part_evaluation import evaluate_scores
 from tuner.evaluate.score_table import add_observers, tabulate_scores
 from tuner.evaluate.selection import SelectionBias, estimate_noise, expect_excess
-from tuner.evaluate.survival import Survival, measure_survival
-from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.predict.candidates import Candidate, hand_on
-from tuner.prepare.splits import Part
-from tuner.problem import Nuisance
 from tuner.read.events import Events
 from tuner.read.step import read_events
-from tuner.read.variants import Direction, read_variant
 from tuner.run_folder import write_atomically
+from tuner.tune.folding import train_folds
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
 from tuner.tune.retraining_processes import retrain_finalists
 from tuner.tune.search import Search
-
-LEAST_BACKGROUND = 50
-"""Background events without which no cut is tested: 25 in each half."""
 
 PartReplicas = dict[str, dict[str, Replicas]]
 """Replicas by part, then by candidate."""
@@ -75,10 +65,11 @@ class Judge:
             reason = explain_opening(self.search, self.judgement, self.stored, network.trial)
             opening = log_opening(self.search, network.trial, reason=reason, known=known).number
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
-        candidates = {"winner": (winner, place)} | {
-            contender.name: (contender, 0) for contender in field.contenders if contender.kind != "finalist"
-        }
+        part = list(replicas)[-1]
         standings = self._compare(field, replicas, winner)
+        examination = Examination(self.search, field, winner, place, self.events)
+        baseline = find_baseline([standing for standing in standings if standing.part == part])
+        others = [contender for contender in field.contenders if contender.kind != "finalist"]
         evaluation = Evaluation(
             study=self.search.study.name,
             winner=network.trial,
@@ -89,23 +80,20 @@ class Judge:
             events_digest=self.search.splits.events_digest,
             judgement=self.judgement,
             rests_on=self.rests_on,
-            parts=tuple(
-                self._evaluate_part(field, name, part, contender, place)
-                for part in replicas
-                for name, (contender, place) in candidates.items()
+            parts=(
+                *self._evaluate_parts(examination, others, list(replicas)),
+                *(self._evaluate_folds(examination, network.trial) if open_test else ()),
             ),
             standings=standings,
-            cheapest=find_cheapest([standing for standing in standings if standing.part == list(replicas)[-1]]),
+            cheapest=find_cheapest([standing for standing in standings if standing.part == part]),
             ensemble=field["ensemble"].networks,
             selection=self._measure_selection(replicas, finalists),
-            importances=self._measure_importances(field, winner, place, list(replicas)[-1]),
-            survival=self._measure_survival(field, standings, winner, place, list(replicas)[-1]),
-            nuisances=self._measure_nuisances(field, winner, place, list(replicas)[-1]),
+            importances=examination.measure_importances(part),
+            survival=examination.measure_survival(field[baseline.candidate] if baseline else None, part),
+            nuisances=examination.measure_nuisances(part),
         )
         if open_test:
-            table = tabulate_scores(
-                field.contenders, winner.scores("test", self._part("test"))[place], self._part("test")
-            )
+            table = tabulate_scores(field.contenders, examination.scores("test"), self.search.splits.test)
             write_atomically(self.search.folder.scores, add_observers(table, self.observers).to_parquet(index=False))
         hand_on(self.search, Candidate("winner", (network,)), Candidate("ensemble", field["ensemble"].networks))
         write_atomically(self.search.folder.evaluation, evaluation.to_json())
@@ -113,9 +101,10 @@ class Judge:
 
     @cached_property
     def events(self) -> Events | None:
-        """The events as read, where observers or nuisances are needed of them; None where neither is."""
+        """The events as read, where observers, nuisances or ids are needed of them; None where none is."""
         problem = self.search.study.problem
-        return read_events(problem) if problem.all_observers or problem.nuisances else None
+        by_id = self.judgement.folds is not None and problem.event_id is not None
+        return read_events(problem) if problem.all_observers or problem.nuisances or by_id else None
 
     @property
     def observers(self) -> pd.DataFrame:
@@ -172,26 +161,26 @@ class Judge:
             )
         )
 
-    def _evaluate_part(self, field: Field, name: str, part: str, contender: Contender, place: int) -> PartEvaluation:
-        """Return all figures of one training of a contender on a part."""
-        problem, events = self.search.study.problem, self._part(part)
-        validation = self.search.splits.validation
-        on_validation = contender.scores("validation", validation)[place]
-        cuts = field.cuts(contender)
-        return evaluate_scores(
-            events.labels,
-            contender.scores(part, events)[place],
-            events.weights,
-            candidate=name,
-            part=part,
-            threshold=problem.working_point.choose(validation.labels, on_validation, validation.weights),
-            threshold_rule=f"{problem.working_point.name}, chosen on validation",
-            optimum=None if problem.optimum is None else self.observers[problem.optimum].to_numpy()[events.rows],
-            figure_of_merit=problem.figure_of_merit,
-            figure_cut=None if cuts is None or part == "validation" else cuts[place],
-            n_bootstrap=self.judgement.replicas,
-            seed=self.search.study.seed,
-        )
+    def _evaluate_parts(
+        self, examination: Examination, others: list[Contender], parts: list[str]
+    ) -> Iterator[PartEvaluation]:
+        """Yield all figures of the network that is handed on, then of the others, part by part."""
+        self.tell("Measuring all figures, importances, what the gain is worth")
+        for part in parts:
+            yield examination.evaluate("winner", part)
+            for other in others:
+                yield replace(examination, contender=other, place=0).evaluate(other.name, part)
+
+    def _evaluate_folds(self, examination: Examination, number: int) -> Iterator[PartEvaluation]:
+        """Yield the figures of the winner's setting on all events, each scored out of fold; none unless asked for."""
+        folds = self.judgement.folds
+        if folds is None:
+            return
+        self.tell(f"Training the winner's setting on {folds} folds")
+        trial = next(trial for trial in self.search.trials if trial.number == number)
+        event_id = None if self.events is None else self.events.event_id
+        found = train_folds(self.search, trial, folds=folds, event_id=event_id, device=self.device, tell=self.tell)
+        yield examination.evaluate_folds(found, folds=folds)
 
     def _measure_selection(self, replicas: PartReplicas, finalists: list[Contender]) -> SelectionBias:
         """Return the selection-bias meter of the search's best trial."""
@@ -211,80 +200,3 @@ class Judge:
             retrained=None if retrained is None else measure_mean(retrained, seed),
             test=None if test is None else measure_mean(test, seed),
         )
-
-    def _measure_importances(self, field: Field, winner: Contender, place: int, part: str) -> tuple[Importance, ...]:
-        cuts = field.cuts(winner)
-        self.tell("Measuring what each feature is worth")
-        return measure_importances(
-            field.figure,
-            self._part(part),
-            part,
-            self.search.splits.preprocessing,
-            winner.scorers[place],
-            cut=None if cuts is None else cuts[place],
-            seed=self.search.study.seed,
-        )
-
-    def _measure_survival(
-        self, field: Field, standings: tuple[Standing, ...], winner: Contender, place: int, part: str
-    ) -> Survival | None:
-        """Return what is left of the network's gain on the best baseline in significance; None without baselines.
-
-        Expected are the problem's s and b where its figure declares them, else the event weights of the part.
-        """
-        baseline = find_baseline([standing for standing in standings if standing.part == part])
-        events, figure = self._part(part), field.figure
-        if baseline is None or (events.labels == 0).sum() < LEAST_BACKGROUND:
-            return None
-        self.tell("Looking whether the gain survives a cut")
-        s, b = (float(events.weights[events.labels == label].sum()) for label in (1, 0))
-        declared = None
-        if isinstance(figure, CutFigure):
-            s, b = figure.s, figure.b
-            declared = figure.relative_systematic if isinstance(figure, Significance) else None
-        return measure_survival(
-            events.labels,
-            winner.scores(part, events)[place],
-            field[baseline.candidate].scores(part, events)[0],
-            events.weights,
-            s=s,
-            b=b,
-            declared=declared,
-            n_replicas=self.judgement.replicas,
-            seed=field.seed,
-        )
-
-    def _measure_nuisances(self, field: Field, winner: Contender, place: int, part: str) -> NuisanceEffects | None:
-        """Return what the problem's nuisances do to the network at its frozen cut; None where it names none."""
-        problem, rows, nominal = self.search.study.problem, self._part(part), self.events
-        if nominal is None or not problem.nuisances:
-            return None
-        self.tell("Scoring nuisance variants")
-        score, transform = winner.scorers[place], self.search.splits.preprocessing.transform
-
-        def score_variant(nuisance: Nuisance, direction: Direction) -> np.ndarray:
-            table = read_variant(problem, nuisance, direction, nominal)
-            return score(transform(table.iloc[rows.rows]))
-
-        variants = {
-            nuisance.name: (
-                score_variant(nuisance, "up"),
-                None if nuisance.down is None else score_variant(nuisance, "down"),
-            )
-            for nuisance in problem.nuisances
-        }
-        validation, cuts = self.search.splits.validation, field.cuts(winner)
-        on_validation = winner.scores("validation", validation)[place]
-        return measure_nuisances(
-            rows.labels,
-            winner.scores(part, rows)[place],
-            rows.weights,
-            variants=variants,
-            threshold=problem.working_point.choose(validation.labels, on_validation, validation.weights),
-            figure=field.figure,
-            figure_cut=None if cuts is None else cuts[place],
-        )
-
-    def _part(self, name: str) -> Part:
-        part: Part = getattr(self.search.splits, name)
-        return part

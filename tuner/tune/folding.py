@@ -1,0 +1,114 @@
+"""A setting trained once for each fold, the folds as members of one pack: every event is scored by a stranger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tuner.prepare.folds import assign_folds
+from tuner.prepare.splits import PARTS, Part
+from tuner.prepare.training_weights import make_training_weights
+from tuner.train.data import TrainingData
+from tuner.train.device import find_device, keep_random_state
+from tuner.train.pack import Member, Pack
+from tuner.train.sizing import choose_pack_size
+from tuner.train.train import Outcome, train_members
+from tuner.tune.retraining import Tell
+from tuner.tune.samplers import derive_seed
+from tuner.tune.search import Search, TrialRecord
+
+PURPOSE = 99
+"""Purpose of the first fold's seed, in `derive_seed`; the others count down."""
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """All events of a study, each with the score of a network that never saw it; all [n]."""
+
+    rows: np.ndarray
+    """Places in the events as read, int64."""
+    labels: np.ndarray
+    """In {0, 1}."""
+    weights: np.ndarray
+    """Event weights as they were read, float64."""
+    folds: np.ndarray
+    """Fold that the event belongs to, int64."""
+    scores: np.ndarray
+    """Float64 in (0, 1); not-a-number where the fold's training failed."""
+
+
+def train_folds(
+    search: Search,
+    trial: TrialRecord,
+    *,
+    folds: int,
+    event_id: np.ndarray | None = None,
+    device: str | None = None,
+    tell: Tell | None = None,
+) -> OutOfFold:
+    """Train a trial's setting once for each fold of all events, those of the test part among them.
+
+    Fold k is scored by a network that was stopped early on fold k + 1 and trained on all others. event_id: of all
+    events as read, [n]; rows that share an id come into one fold. The preprocessing stays the search's, fitted on its
+    train part: it knows no labels. Raise `SplitsError` where a fold would lack a class.
+    """
+    part = _join_parts(search)
+    ids = None if event_id is None else np.asarray(event_id)[part.rows]
+    assigned = assign_folds(part.labels, ids, folds=folds, seed=search.study.preparation.seed)
+    data = _load(search, part, find_device(device))
+    used = data.weights.cpu().numpy() != 0
+    settings = search.settings(trial)
+    members = []
+    for fold in range(folds):
+        stopped_on = (fold + 1) % folds
+        train_rows = np.flatnonzero(used & (assigned != fold) & (assigned != stopped_on))
+        seed = derive_seed(search.study.seed, trial.number, purpose=PURPOSE - fold)
+        validation_rows = np.flatnonzero(assigned == stopped_on)
+        members.append(Member(fold, settings, seed, train_rows=train_rows, validation_rows=validation_rows))
+    n_events = min(len(member.train_rows) for member in members if member.train_rows is not None)
+    scores = np.full(len(part.labels), np.nan)
+
+    def end(member: Member, row: int, outcome: Outcome) -> None:
+        if outcome.state != "failed":
+            chosen = np.flatnonzero(assigned == member.name)
+            scores[chosen] = pack.best_scores(row, data.x[torch.from_numpy(chosen).to(data.device)])
+        if tell is not None:
+            tell(f"Fold {member.name + 1} of {folds}: {outcome.reason}")
+
+    with keep_random_state(data.device):
+        slots = choose_pack_size(settings, data, most=folds).slots
+        pack = Pack(settings, data, n_epochs=search.study.budget.epochs, n_events=n_events, randomness="different")
+        queue = iter(members)
+        while len(pack) < slots and (member := next(queue, None)) is not None:
+            pack.admit(member)
+        torch.manual_seed(members[0].seed)
+        train_members(pack, on_epoch=lambda _: "go on", on_end=end, refill=lambda: next(queue, None))
+    return OutOfFold(np.asarray(part.rows), np.asarray(part.labels), np.asarray(part.weights), assigned, scores)
+
+
+def _join_parts(search: Search) -> Part:
+    """Return all events as one part, training weights made for all of them together."""
+    parts = [getattr(search.splits, name) for name in PARTS]
+    x, labels, weights, rows = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "labels", "weights", "rows")
+    )
+    preparation = search.study.preparation
+    used = make_training_weights(labels, weights, balance=preparation.balance, negative=preparation.negative_weights)
+    return Part(x, labels, weights, used, rows)
+
+
+def _load(search: Search, part: Part, device: torch.device) -> TrainingData:
+    """Return the same events as train and as validation part on a device; members choose theirs."""
+    x, labels = (torch.from_numpy(array).to(device) for array in (part.x, part.labels))
+    kept = make_training_weights(part.labels, part.weights, balance=search.study.preparation.balance, negative="keep")
+    return TrainingData(
+        x=x,
+        labels=labels,
+        weights=torch.from_numpy(part.training_weights).to(device),
+        validation_x=x,
+        validation_labels=labels,
+        validation_weights=torch.from_numpy(part.weights).to(device),
+        validation_training_weights=torch.from_numpy(kept).to(device),
+    )
