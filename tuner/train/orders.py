@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 
 from tuner.train.member import Member
-from tuner.train.schedules import draw_schedule
+from tuner.train.schedules import draw_schedules
+
+WEYL, FIRST, SECOND = -0x61C8864680B583EB, -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15
+"""Constants of SplitMix64 (doi:10.1145/2660193.2660195) as signed numbers."""
+
+KEYS_AT_ONCE = 2**22
+"""Events that are shuffled together at the most, to bound the memory that sorting takes."""
 
 
 def draw_orders(
@@ -17,30 +23,64 @@ def draw_orders(
 ) -> Tensor:
     """Return places of events in the train part, int64 [steps, K, batch]; zeros for vacant rows.
 
-    Each member's order is a shuffle of its own events (of n_all where it has all), cut after n_steps batches; it
-    follows from its seed and age.
+    Each member's order is a shuffle of its own events (of n_all where it has all), cut after n_steps batches. It
+    follows from its seed and age alone, on every device.
     """
     n_used = n_steps * batch_size
     orders = torch.zeros(len(members), n_used, dtype=torch.long, device=device)
-    for row, member in enumerate(members):
-        if member is None:
-            continue
-        generator = torch.Generator(device).manual_seed(_mix_seeds(member.seed, member.age))
-        mine = member.train_rows
-        shuffled = torch.randperm(n_all if mine is None else len(mine), generator=generator, device=device)[:n_used]
-        orders[row] = shuffled if mine is None else torch.as_tensor(mine, device=device)[shuffled]
+    occupied = [(row, member) for row, member in enumerate(members) if member is not None]
+    most = max((_count_events(member, n_all) for _, member in occupied), default=1)
+    n_rows = max(1, KEYS_AT_ONCE // most)
+    for start in range(0, len(occupied), n_rows):
+        rows, some = zip(*occupied[start : start + n_rows], strict=True)
+        orders[list(rows)] = _shuffle(some, n_all, device)[:, :n_used]
     return orders.view(-1, n_steps, batch_size).transpose(0, 1).contiguous()
 
 
 def draw_rates(members: Sequence[Member | None], *, n_steps: int, n_epochs: int, device: torch.device) -> Tensor:
     """Return the learning rates of the epoch that comes, float32 [steps, K, 1]; zeros for vacant rows."""
     rates = np.zeros((n_steps, len(members), 1), dtype=np.float32)
-    for row, member in enumerate(members):
-        if member is not None:
-            rates[:, row, 0] = draw_schedule(member.settings.training, member.age, n_steps, n_epochs)
+    occupied = [row for row, member in enumerate(members) if member is not None]
+    there = [member for member in members if member is not None]
+    rates[:, occupied, 0] = draw_schedules(
+        [member.settings.training for member in there], [member.age for member in there], n_steps, n_epochs
+    )
     return torch.from_numpy(rates).to(device)
 
 
-def _mix_seeds(*seeds: int) -> int:
-    """Return one 63-bit seed that follows from several."""
-    return int(np.random.SeedSequence(seeds).generate_state(1, np.uint64)[0] >> 1)
+def _count_events(member: Member, n_all: int) -> int:
+    """Return how many events a member trains on."""
+    return n_all if member.train_rows is None else len(member.train_rows)
+
+
+def _shuffle(members: Sequence[Member], n_all: int, device: torch.device) -> Tensor:
+    """Return each member's events shuffled, places [K, n] of the longest; in the others what ends a row is no event.
+
+    Events are sorted by numbers that are drawn for them: one sort for all, where a permutation each would keep a
+    GPU waiting for the host.
+    """
+    lengths = np.array([_count_events(member, n_all) for member in members])
+    n = int(lengths.max())
+    seeds, ages = (
+        torch.from_numpy(np.array(values, dtype=np.uint64).astype(np.int64))
+        for values in ([member.seed for member in members], [member.age for member in members])
+    )
+    streams = _mix(_mix(seeds) + ages * WEYL).to(device)
+    keys = _mix(streams[:, None] + torch.arange(n, device=device) * WEYL)
+    if lengths.min() < n:
+        absent = torch.arange(n, device=device) >= torch.from_numpy(lengths).to(device)[:, None]
+        keys.masked_fill_(absent, torch.iinfo(torch.long).max)
+    places = keys.argsort(dim=1)
+    if all(member.train_rows is None for member in members):
+        return places
+    own = np.zeros((len(members), n), dtype=np.int64)
+    for row, member in enumerate(members):
+        own[row, : lengths[row]] = np.arange(n_all) if member.train_rows is None else member.train_rows
+    return torch.from_numpy(own).to(device).gather(1, places)
+
+
+def _mix(x: Tensor) -> Tensor:
+    """Return the output function of SplitMix64 of each int64: all bits depend on all bits."""
+    x = (x ^ (x >> 30 & (1 << 34) - 1)) * FIRST
+    x = (x ^ (x >> 27 & (1 << 37) - 1)) * SECOND
+    return x ^ (x >> 31 & (1 << 33) - 1)

@@ -205,11 +205,10 @@ class Pack:
         A member that is better than before keeps a copy of its parameters.
         """
         aucs, losses = measure_rows(self.score(self.data.validation_x), self.data, self.members)
-        better = [row for row, member in self.rows if aucs[row] > member.best]
-        for row, member in self.rows:
-            if row in better:
-                member.best, member.best_epoch = float(aucs[row]), member.age
-        self.stack.keep_best(better)
+        better = [(row, member) for row, member in self.rows if aucs[row] > member.best]
+        for row, member in better:
+            member.best, member.best_epoch = float(aucs[row]), member.age
+        self.stack.keep_best([row for row, _ in better])
         return aucs, losses
 
     def score(self, x: Tensor) -> Tensor:

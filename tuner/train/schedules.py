@@ -1,6 +1,8 @@
-"""Learning-rate schedules: the factor of a member's rate at each of its steps."""
+"""Learning-rate schedules: the rate of each member at each of its steps."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,22 +10,25 @@ from tuner.train.settings import TrainingSettings
 
 
 def draw_schedule(settings: TrainingSettings, epoch: int, n_steps: int, n_epochs: int) -> np.ndarray:
-    """Return the learning rate at each step of an epoch, float64 [n_steps].
+    """Return the learning rate at each step of an epoch of one member, float64 [n_steps]; see `draw_schedules`."""
+    return draw_schedules([settings], [epoch], n_steps, n_epochs)[:, 0]
 
-    epoch: counted from 0; n_epochs: the whole budget. The warm-up is linear from zero over the first
-    `warmup` of all steps; "cosine" falls to zero over all steps (arXiv:1608.03983 without restarts),
+
+def draw_schedules(
+    settings: Sequence[TrainingSettings], epochs: Sequence[int], n_steps: int, n_epochs: int
+) -> np.ndarray:
+    """Return the learning rate of each of K members at each step of an epoch, float64 [n_steps, K].
+
+    epochs: of each member, counted from 0; n_epochs: the whole budget. The warm-up is linear from zero over the
+    first `warmup` of all steps; "cosine" falls to zero over all steps (arXiv:1608.03983 without restarts),
     "flat-cosine" stays for the first half, then falls.
     """
-    step = epoch * n_steps + np.arange(n_steps)
+    step = np.array(epochs, dtype=np.int64) * n_steps + np.arange(n_steps)[:, None]
     total = n_steps * n_epochs
     progress = step / total
-    if settings.schedule == "cosine":
-        factor = 0.5 * (1 + np.cos(np.pi * progress))
-    elif settings.schedule == "flat-cosine":
-        factor = 0.5 * (1 + np.cos(np.pi * np.clip(2 * progress - 1, 0, None)))
-    else:
-        factor = np.ones(n_steps)
-    n_warmup = settings.warmup * total
-    if n_warmup >= 1:
-        factor = factor * np.minimum(1.0, (step + 1) / n_warmup)
-    return settings.lr * factor
+    kinds = np.array([s.schedule for s in settings], dtype=object)
+    turn = np.where(kinds == "cosine", progress, np.where(kinds == "flat-cosine", np.maximum(2 * progress - 1, 0), 0))
+    n_warmup = np.array([s.warmup for s in settings]) * total
+    rise = np.where(n_warmup >= 1, np.minimum(1.0, (step + 1) / np.maximum(n_warmup, 1)), 1.0)
+    rates: np.ndarray = np.array([s.lr for s in settings]) * rise * 0.5 * (1 + np.cos(np.pi * turn))
+    return rates

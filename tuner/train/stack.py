@@ -125,10 +125,10 @@ class Stack:
 
     def keep_best(self, rows: Sequence[int]) -> None:
         """Take the present numbers of these rows as those of their best epoch."""
-        for row in rows:
-            self.best_flat[row] = self.flat[row]
-            for name, buffer in self.buffers.items():
-                self.best_buffers[name][row] = buffer[row]
+        index = torch.as_tensor(rows, dtype=torch.long, device=self.flat.device)
+        self.best_flat[index] = self.flat[index]
+        for name, buffer in self.buffers.items():
+            self.best_buffers[name][index] = buffer[index]
 
     def best(self, row: int) -> tuple[TensorDict, TensorDict]:
         """Return parameters and buffers of a row's best epoch, [1, *shape] each."""
