@@ -5,6 +5,7 @@ from __future__ import annotations
 from search_spaces import mlp
 from tuner.problem import Ballpark, Problem
 from tuner.read import OpenML
+from tuner.tune.judgement import Judgement
 from tuner.tune.study import Budget, Study
 
 COLUMNS = ("fLength", "fWidth", "fSize", "fConc", "fConc1", "fAsym", "fM3Long", "fM3Trans", "fAlpha", "fDist", "class")
@@ -25,4 +26,5 @@ study = Study(
     ),
     search_space=mlp.suggest,
     budget=Budget(trials=64, epochs=30),
+    judgement=Judgement(finalists=3),  # 15 trainings: with the search some ten minutes on two cores
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from search_spaces import mlp
 from tuner.problem import Ballpark, Nuisance, Problem
 from tuner.read import Resonance
+from tuner.tune.judgement import Judgement
 from tuner.tune.study import Budget, Study
 
 study = Study(
@@ -33,4 +34,5 @@ study = Study(
     ),
     search_space=mlp.suggest,
     budget=Budget(trials=30, epochs=30),
+    judgement=Judgement(finalists=3),  # 15 trainings: with the search some ten minutes on two cores
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tuner.predict.step import predict as predict
     from tuner.prepare.preparation import Preparation as Preparation
     from tuner.problem import Ballpark as Ballpark
+    from tuner.problem import Nuisance as Nuisance
     from tuner.problem import Problem as Problem
     from tuner.report.step import report as report
     from tuner.train.settings import Settings as Settings
@@ -37,6 +38,7 @@ _ROOMS = {
     "Budget": "tuner.tune.study",
     "Judgement": "tuner.tune.judgement",
     "KNOB": "tuner.models.settings",
+    "Nuisance": "tuner.problem",
     "Preparation": "tuner.prepare.preparation",
     "Problem": "tuner.problem",
     "Search": "tuner.tune.search",

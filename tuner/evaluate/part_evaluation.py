@@ -58,7 +58,8 @@ def evaluate_scores(
         It adds its AUC and the share of it that is reached, (AUC - 0.5) / (AUC of the optimum - 0.5).
     figure_of_merit: the problem's own, where it is not among the others.
     figure_cut: frozen cut of a significance, so that it is not looked for again here; None: it is.
-    n_bootstrap: replicas for the 68 % intervals; both classes are drawn anew, the cut stays.
+    n_bootstrap: replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of the AUC of
+        events of equal weight is DeLong's.
     Raise `EventsError` as `check_arrays` does, and where a score is no probability.
     """
     arrays = check_arrays(labels, scores, weights)
@@ -69,6 +70,8 @@ def evaluate_scores(
         name: measure(value, np.array([replica[name] for replica in replicas]))
         for name, value in sums.figures(np.ones(len(arrays.weights))).items()
     }
+    if np.ptp(arrays.weights) == 0:
+        measurements["AUC"] = _measure_by_delong(arrays, measurements["AUC"].value)
     if figure_of_merit is not None and figure_of_merit.name not in measurements:
         measurements[figure_of_merit.name] = _measure_declared(
             _freeze(figure_of_merit, figure_cut), arrays, n_bootstrap, seed
@@ -132,6 +135,16 @@ class _Sums:
             found[OPTIMUM_AUC] = self.best.curve(weights).area
             found[SHARE_OF_OPTIMUM] = (found["AUC"] - 0.5) / (found[OPTIMUM_AUC] - 0.5)
         return found
+
+
+def _measure_by_delong(arrays: Arrays, area: float) -> Measurement:
+    """Return the AUC of events of equal weight with its standard deviation on either side, at most up to 1."""
+    from tuner.metrics.delong import delong_variance
+
+    if min(arrays.is_signal.sum(), (~arrays.is_signal).sum()) < 2:
+        return Measurement(area, float("nan"), float("nan"))
+    error = float(np.sqrt(delong_variance(*arrays)))
+    return Measurement(area, max(0.0, area - error), min(1.0, area + error))
 
 
 def _freeze(figure: FigureOfMerit, cut: float | None) -> FigureFunction:
