@@ -171,3 +171,29 @@ def test_dropout_does_not_depend_on_the_random_state_of_the_caller(tmp_path):
         study = make_study(trials=16, epochs=2, n_events=800, search_space=suggest, pruner=never_prune)
         values.append([t.value for t in sweep(study, tmp_path / str(seed)).trials])
     assert values[0] == values[1]
+
+
+def test_asking_ahead_spends_the_same_budget_and_leaves_nothing_running(tmp_path, monkeypatch):
+    monkeypatch.setattr("tuner.tune.worker.asks_ahead", lambda _: True)
+    space = search_space(structure=["width"], warm_starts=WARM)(suggest_small.suggest)
+    search = sweep(make_study(trials=16, epochs=1, n_events=800, search_space=space, pruner=never_prune), tmp_path)
+    assert [trial.state for trial in search.trials] == ["complete"] * 16
+
+
+def test_what_was_asked_ahead_of_a_pack_that_fails_is_trained_later(tmp_path, monkeypatch):
+    monkeypatch.setattr("tuner.tune.worker.asks_ahead", lambda _: True)
+    whole, failures = Pack.train_epoch, []
+
+    def fail_once(self):
+        if len(self) > 1 and not failures:
+            failures.append(len(self))
+            raise RuntimeError("no reason")
+        return whole(self)
+
+    monkeypatch.setattr(Pack, "train_epoch", fail_once)
+    study = make_study(trials=32, epochs=1, n_events=800, search_space=suggest_small, pruner=never_prune)
+    search = sweep(study, tmp_path)
+    assert failures
+    states = [trial.state for trial in search.trials]
+    assert states.count("complete") == 32
+    assert "running" not in states

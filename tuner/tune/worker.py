@@ -27,6 +27,7 @@ from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
 from tuner.train.train import Answer, Outcome, train_members
+from tuner.tune.ahead import Ahead
 from tuner.tune.asking import Asked, Asker, describe_error
 from tuner.tune.keepsakes import Keepsakes
 from tuner.tune.leases import REASON, Lease, give_back
@@ -80,6 +81,11 @@ def work(
                 raise
             worker.keepsakes.close()
         return interrupt.is_set()
+
+
+def asks_ahead(device: torch.device) -> bool:
+    """Return whether the sampler works beside the training: where a GPU does it, whose time is not the sampler's."""
+    return device.type != "cpu"
 
 
 def count_trials_per_structure(study: Study) -> int:
@@ -185,7 +191,11 @@ class Worker:
     def train_pack(self, first: Asked) -> None:
         """Train trials of the first one's structure together."""
         size = self._choose_size(first)
-        mates = self._ask_mates(first)
+        with self._ask_ahead(self._ask_mates(first)) as mates:
+            self._train_pack(first, size, mates)
+
+    def _train_pack(self, first: Asked, size: PackSize, mates: Iterator[Asked]) -> None:
+        """Train the first trial and its mates in a pack of this size."""
         members = [first, *itertools.islice(mates, size.slots - 1)]
         started = [member for asked in members if (member := self._start(asked)) is not None]
         try:
@@ -197,7 +207,7 @@ class Worker:
                 pack,
                 on_epoch=self._report,
                 on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
-                refill=lambda: next(filter(None, map(self._start, mates)), None),
+                refill=lambda: None if self.is_over() else next(filter(None, map(self._start, mates)), None),
             )
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
             if len(self.running) > 1 and _is_out_of_memory(error):
@@ -209,6 +219,19 @@ class Worker:
             else:
                 for name in list(self.running):
                     self._drop(name, describe_error(error))
+
+    @contextmanager
+    def _ask_ahead(self, mates: Iterator[Asked]) -> Iterator[Iterator[Asked]]:
+        """Let mates be asked for one ahead where that pays, else when they are wanted.
+
+        One that was asked for and not started waits for a pack of its own.
+        """
+        if not asks_ahead(self.data.device):
+            yield mates
+            return
+        with Ahead(mates) as ahead:
+            yield ahead
+        self.waiting += ahead.left
 
     def _choose_size(self, first: Asked) -> PackSize:
         """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""

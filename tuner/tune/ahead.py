@@ -1,0 +1,55 @@
+"""Asking ahead: the sampler thinks about the next trial while the device trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Ahead(Generic[T]):
+    """An iterator of which the next item is made on a thread of its own, one ahead of whoever takes them.
+
+    Items come in order, each once; an error comes where its item would have. Use it in a `with` block: at its end the
+    item that is being made is waited for, and `left` holds it, as nobody took it. Not for several takers at once.
+    """
+
+    def __init__(self, items: Iterator[T]) -> None:
+        self.left: tuple[T, ...] = ()
+        self._items = items
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tuner-ahead")
+        self._next: Future[tuple[T, ...]] | None = self._begin()
+
+    def _begin(self) -> Future[tuple[T, ...]]:
+        return self._pool.submit(lambda: tuple(islice(self._items, 1)))
+
+    def __iter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __next__(self) -> T:
+        """Return the item that was made, and let the next one be made."""
+        if self._next is None:
+            raise StopIteration
+        made, self._next = self._next, None
+        items = made.result()
+        if not items:
+            raise StopIteration
+        self._next = self._begin()
+        return items[0]
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for what is being made; an error in it is lost with it."""
+        self._pool.shutdown(wait=True)
+        if self._next is not None and self._next.exception() is None:
+            self.left = self._next.result()
