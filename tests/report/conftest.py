@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -14,13 +15,16 @@ from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from tuner.evaluate.comparing import Standing
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.evaluate.selection import SelectionBias
 from tuner.metrics.measurement import Measurement
 from tuner.models import MLPSettings
 from tuner.problem import Problem
 from tuner.report.page import Code, Facts, Highlight, Notice, Page, Picture, Section, Table, Text, render_page
 from tuner.run_folder import RunFolder
 from tuner.train.settings import Settings, TrainingSettings
+from tuner.tune.judgement import Judgement
 from tuner.tune.leases import REASON
 from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, Search
 from tuner.tune.storage import open_storage
@@ -108,7 +112,9 @@ def make_search(tmp_path: Path) -> Callable[..., Search]:
 
     def make(*, complete: int = 0, pruned: int = 0, failed: int = 0, params: dict[str, Any] | None = None) -> Search:
         problem = Problem(question="Which are showers?", events="events.csv", label="class", signal="g")
-        study = Study(name="s", problem=problem, search_space=suggest, budget=Budget(trials=5, epochs=4))
+        judgement = Judgement(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+        budget = Budget(trials=5, epochs=4)
+        study = Study(name="s", problem=problem, search_space=suggest, budget=budget, judgement=judgement)
         search = Search(study, RunFolder(tmp_path / f"{next(made)}").create())
         trials = optuna.create_study(study_name="s", direction="maximize", storage=open_storage(search.folder.journal))
         states = [TrialState.COMPLETE] * complete + [TrialState.PRUNED] * pruned + [TrialState.FAIL] * failed
@@ -158,9 +164,47 @@ def suggest(trial: optuna.Trial) -> Settings:
     return Settings(network=network, training=TrainingSettings(lr=lr))
 
 
+def make_standing(candidate: str, verdict: Any, difference: Measurement, *, part: str = "test") -> Standing:
+    """How a candidate stands: trials are trained twice, all others once."""
+    kind: Any = "finalist" if candidate.startswith("trial") else "ensemble" if candidate == "ensemble" else "baseline"
+    value = 0.93384 + difference.value
+    return Standing(
+        candidate=candidate,
+        kind=kind,
+        part=part,
+        figure=Measurement(value, value - 0.0026, value + 0.0026),
+        singles=(value - 0.001, value + 0.001) if kind == "finalist" else (value,),
+        difference=difference,
+        p_value=0.004 if verdict in ("better", "worse") else 0.4,
+        p_holm=0.012 if verdict in ("better", "worse") else 0.8,
+        verdict=verdict,
+        n_parameters={"trial 2": 54017, "trial 0": 12001}.get(candidate),
+    )
+
+
+def make_standings(**verdicts: str) -> tuple[Standing, ...]:
+    """Standings on validation and on test: trial 2 won, the ensemble, trial 0 and the trees are as `verdicts` says.
+
+    trees, trial, ensemble: "better", "worse" or "not distinguishable".
+    """
+    sizes = {"better": 0.0041, "not distinguishable": -0.0012, "worse": -0.0143}
+    rivals = [
+        ("boosted trees", verdicts.get("trees", "worse")),
+        ("trial 0", verdicts.get("trial", "not distinguishable")),
+        ("ensemble", verdicts.get("ensemble", "not distinguishable")),
+    ]
+    made = [
+        make_standing(name, verdict, Measurement(size := sizes[verdict], size - 0.0011, size + 0.0011), part=part)
+        for part in ("validation", "test")
+        for name, verdict in rivals
+    ]
+    won = [make_standing("trial 2", "winner", Measurement(0.0, 0.0, 0.0), part=part) for part in ("validation", "test")]
+    return tuple(sorted([*won, *made], key=lambda standing: -standing.figure.value))
+
+
 @pytest.fixture
 def evaluation() -> Evaluation:
-    """The winner's figures on validation and test."""
+    """Trial 2 has won against boosted trees; the network's figures on validation and test."""
     common: dict[str, Any] = {
         "candidate": "winner",
         "n_signal": 2466,
@@ -180,6 +224,19 @@ def evaluation() -> Evaluation:
     return Evaluation(
         study="s",
         winner=2,
+        seed=1,
+        judgement=Judgement(finalists=2, seeds=2, replicas=20),
+        rests_on="cd" * 32,
+        standings=make_standings(),
+        cheapest="trial 0",
+        selection=SelectionBias(
+            n_trials=3,
+            best=0.9401,
+            noise=0.0012,
+            expected_excess=0.0018,
+            retrained=Measurement(0.9371, 0.9345, 0.9396),
+            test=Measurement(0.93384, 0.93121, 0.93643),
+        ),
         figure_of_merit="AUC",
         opening=1,
         openings=1,
@@ -189,3 +246,9 @@ def evaluation() -> Evaluation:
             PartEvaluation(part="test", measurements=test, **common),
         ),
     )
+
+
+@pytest.fixture
+def judge(evaluation: Evaluation) -> Callable[..., Evaluation]:
+    """A function that returns the evaluation with other verdicts, as `make_standings` takes them."""
+    return lambda **verdicts: replace(evaluation, standings=make_standings(**verdicts))

@@ -1,62 +1,126 @@
-"""What the page leads with, for real Optuna studies of every kind of end."""
+"""What the page leads with: who won, against whom, and whether it can be trusted."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tuner.metrics import Significance
+import pytest
+
+from tuner.evaluate.nuisances import NuisanceEffect, NuisanceEffects, Shift
+from tuner.evaluate.survival import Survival, SurvivalRow
 from tuner.metrics.measurement import Measurement
-from tuner.problem import Ballpark
-from tuner.report.answering import answer, highlight
-from tuner.report.searching import find_edges, rank_trials, write_search
+from tuner.report.answering import answer
 
 
-def test_leads_with_the_test_figures(make_search, evaluation):
+def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     search = make_search(complete=3, pruned=2)
-    told = answer(search, search.winner, evaluation)
-    assert len(told) <= 3
-    assert told[0].startswith("Trial 2 has won among 5: ")
-    assert "AUC 0.9338 on test (68 % interval 0.9312 \N{EN DASH} 0.9364)" in told[0]
-    assert "on validation, by which it was chosen, 0.9371" in told[0]
-    assert "0.9364), which is 98.2 % of the optimum in terms of (AUC - 1/2)/(AUC of the optimum - 1/2); on" in told[0]
-    assert "keeps 85.1 % (± 0.5) of the signal and 14.3 % (± 0.6) of the background on test" in told[-1]
-
-
-def test_compares_with_the_ballparks(make_search, evaluation):
-    search = make_search(complete=1)
-    ballparks = (
-        Ballpark(name="forest", auc=0.9, source="A"),
-        Ballpark(name="RealMLP", auc=0.9344, source="B"),
-        Ballpark(name="giant", auc=0.95, source="C"),
-        Ballpark(name="likelihood ratio", auc=0.99, source="exact"),
+    winner, rivals, trust = answer(search, search.winner, evaluation)
+    assert winner == (
+        "Trial 2 (MLP of 54,017 parameters) has won, with AUC 0.9338 ± 0.0026 on test, the mean of 2 trainings; the "
+        "network handed on reaches 98.2 % of the optimum, (AUC - 1/2)/(AUC of the optimum - 1/2)."
     )
-    search = replace(search, study=replace(search.study, problem=replace(search.study.problem, ballparks=ballparks)))
-    expected = "giant 0.95, above the interval (C); RealMLP 0.9344 (B); forest 0.9, below the interval (A)."
-    assert "likelihood ratio 0.99" in answer(search, search.winner, evaluation)[1]
-    test = evaluation.part("test")
-    known = replace(test, measurements={**test.measurements, "optimum AUC": Measurement(0.991, 0.989, 0.993)})
-    told = answer(search, search.winner, replace(evaluation, parts=(known,)))
-    assert told[1] == f"AUC of others, for comparison: {expected}"
+    assert rivals == (
+        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (0.0012 ± 0.0011 behind), and the "
+        "ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
+    )
+    assert trust == (
+        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which up to 0.0018 may be "
+        "luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been opened "
+        "once."
+    )
 
 
-def test_leads_with_the_figure_that_was_declared_and_says_what_auc_was_used_for(make_search, evaluation):
-    search, figure = make_search(complete=3), Significance(s=10.0, b=100.0)
-    search = replace(search, study=replace(search.study, problem=replace(search.study.problem, figure_of_merit=figure)))
-    values = {"validation": Measurement(3.4, 3.2, 3.6), "test": Measurement(3.2, 3.0, 3.4)}
-    parts = [replace(p, measurements={**p.measurements, figure.name: values[p.part]}) for p in evaluation.parts]
-    found = replace(evaluation, figure_of_merit=figure.name, parts=tuple(parts))
-    told = answer(search, search.winner, found)
-    assert f"with {figure.name} 3.20 on test (68 % interval 3.00 \N{EN DASH} 3.40)" in told[0]
-    assert "; on validation, by which it was chosen, 3.40; AUC 0.9338 on test" in told[0]
-    assert told[1].startswith("Sampling, pruning and the best epoch of each trial went by AUC")
-    assert [shown.value for shown in highlight(search, found, None)][:4] == ["3.20", "3.40", "0.9338", "0.9371"]
+def test_that_the_trees_won_comes_first(make_search, judge):
+    search = make_search(complete=3)
+    found = judge(trees="better")
+    winner, rivals, _ = answer(search, search.winner, found)
+    assert winner.startswith(
+        "Boosted trees have won: AUC 0.9379 ± 0.0026 on test, 0.0041 ± 0.0011 more than the best network, trial 2 (MLP"
+    )
+    assert rivals.startswith("It is behind boosted trees by 0.0041 ± 0.0011; it cannot be told from trial 0 ")
+
+
+def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
+    search = make_search(complete=3)
+    found = replace(judge(trees="not distinguishable"), cheapest="trial 2")
+    winner, rivals, _ = answer(search, search.winner, found)
+    assert winner.startswith("Trial 2 (MLP of 54,017 parameters) is the best network, with AUC 0.9338 ± 0.0026 on test")
+    assert "but it cannot be told from boosted trees" in winner
+    assert "won" not in winner
+    assert rivals == "It cannot be told from boosted trees (0.0012 ± 0.0011 behind), and the ensemble and trial 0."
+
+
+def test_a_better_ensemble_is_named(make_search, judge):
+    search = make_search(complete=3)
+    found = judge(ensemble="better")
+    assert "it is behind the ensemble by 0.0041 ± 0.0011" in answer(search, search.winner, found)[1]
+
+
+def test_the_winner_alone_has_no_rival(make_search, evaluation):
+    search = make_search(complete=3)
+    alone = tuple(standing for standing in evaluation.standings if standing.verdict == "winner")
+    assert answer(search, search.winner, replace(evaluation, standings=alone))[1] == "It had no rival."
+
+
+def test_a_closed_test_part_is_told_and_validation_leads(make_search, evaluation):
+    search = make_search(complete=3)
+    closed = replace(evaluation, opening=None, openings=0, selection=replace(evaluation.selection, test=None))
+    winner, _, trust = answer(search, search.winner, closed)
+    assert "on validation, the mean of 2 trainings" in winner
+    assert "on test" not in winner
+    assert trust.endswith("trained anew it has 0.9371 ± 0.0025 there; the test part is still closed.")
+
+
+def test_luck_that_was_not_measured_is_not_told(make_search, evaluation):
+    search = make_search(complete=3)
+    bare = replace(evaluation.selection, n_trials=1, noise=0.0, expected_excess=0.0, retrained=None, test=None)
+    trust = answer(search, search.winner, replace(evaluation, selection=bare, openings=3))[2]
+    assert trust.startswith("Trial 2 promised AUC 0.9401 on validation; it was not trained anew; the test part has ")
+    assert "opened 3 times, so it is not quite unseen any more." in trust
+
+
+def make_survival(d_auc: float, *d_z: float) -> Survival:
+    """A difference in AUC and in significance, each known to 0.5 of itself at 0.001 and 0.1."""
+
+    def known(value: float, error: float) -> Measurement:
+        return Measurement(value, value - error, value + error)
+
+    rows = [
+        SurvivalRow(0.1 * place, known(30.0, 1.0), known(30.0 - z, 1.0), known(z, 0.05), known(z, 0.1))
+        for place, z in enumerate(d_z)
+    ]
+    return Survival(known(d_auc, 5e-4), known(d_auc, 1e-3), tuple(rows), s=100.0, b=1000.0, n_replicas=20)
+
+
+@pytest.mark.parametrize(
+    ("survival", "told"),
+    [
+        (make_survival(0.01, 1.0, 1.0), "the lead of the network over boosted trees survives a cut and the background"),
+        (make_survival(0.01, 1.0, 0.0), "survives a cut at some of the background's uncertainties only"),
+        (make_survival(0.01, 0.0, 0.0), "is absorbed at the next stage"),
+        (make_survival(0.01, -1.0, -1.0), "the lead of the network over boosted trees turns into a loss at a cut"),
+        (make_survival(-0.01, -1.0, -1.0), "the lead of boosted trees over the network survives a cut"),
+        (make_survival(0.0, 0.0, 0.0), "at a cut there is no gain to speak of over boosted trees"),
+    ],
+)
+def test_what_a_cut_leaves_of_the_lead(make_search, evaluation, survival, told):
+    search = make_search(complete=3)
+    assert told in answer(search, search.winner, replace(evaluation, survival=survival))[1]
+
+
+def test_nuisances_count_for_trust(make_search, evaluation):
+    search = make_search(complete=3)
+    effect = NuisanceEffect("scale", Shift(0.93, -0.004, 0.01, 0.02), Shift(0.936, 0.002, 0.0, 0.0), symmetrised=False)
+    effects = NuisanceEffects("AUC", 0.934, 0.61, (effect,))
+    trust = answer(search, search.winner, replace(evaluation, nuisances=effects))[2]
+    assert "; nuisances move the AUC by +0.002 -0.004; the test part" in trust
 
 
 def test_without_evaluation_the_test_part_is_closed(make_search):
     search = make_search(complete=2)
     told = answer(search, search.winner, None)
     assert "number 1 is the best so far: AUC 0.915 on validation" in told[0]
-    assert told[1] == "The test part is still closed."
+    assert told[1].endswith("the test part is still closed: `tuner evaluate` does both.")
 
 
 def test_without_a_complete_trial_says_so(make_search):
@@ -65,45 +129,3 @@ def test_without_a_complete_trial_says_so(make_search):
     assert "Of 2 trials, none is complete yet" in told
     [told] = answer(make_search(failed=2), None, None)
     assert "All of them failed" in told
-
-
-def test_highlights(make_search, evaluation):
-    shown = highlight(make_search(complete=2, failed=1), evaluation, 372.0)
-    assert [h.value for h in shown] == ["0.9338", "0.9371", "98.2 %", "85.1 %", "3", "6 min 12 s"]
-    assert shown[4].note == "2 complete, 1 failed"
-    assert [h.value for h in highlight(make_search(complete=1), None, None)] == ["1"]
-
-
-def test_edges_of_ranges_are_told(make_search):
-    winner = make_search(complete=1, params={"lr": 9.9e-3, "depth": 4, "dropout": 0.0, "width": 64}).winner
-    assert find_edges(winner) == [
-        "The best lr = 0.0099 lies at the upper edge of its range, 1e-05 to 0.01: widen the range.",
-        "The best depth = 4 lies at the upper edge of its range, 1 to 4: widen the range.",
-    ]
-    winner = make_search(complete=1, params={"lr": 1.1e-5, "depth": 1, "dropout": 0.3, "width": 64}).winner
-    assert [text.split(" lies at the lower")[0] for text in find_edges(winner)] == ["The best lr = 1.1e-05"]
-
-
-def test_the_search_section_tells_states_and_reasons(make_search):
-    section = write_search(make_search(complete=12, pruned=2, failed=1), [], {}, 60.0)
-    assert section.title == "15 trials: 12 complete, 2 pruned, 1 failed"
-    tables = {block.caption: block for block in section.blocks if block.kind == "table"}
-    best = tables["The 10 best trials and where they differ most"]
-    assert [row[0] for row in best.rows] == [str(n) for n in range(11, 1, -1)]
-    assert list(best.head) == ["Trial", "AUC", "Best epoch", "Parameters", "lr"]
-    assert tables["Failed trials"].rows == [("14", "the loss is not a number <b>")]
-
-
-def test_ranking_prefers_the_earlier_of_equals(make_search):
-    trials = make_search(complete=3).trials
-    equal = [replace(trial, figure=0.9) for trial in trials]
-    assert [trial.number for trial in rank_trials(equal)] == [0, 1, 2]
-
-
-def test_the_best_trials_are_told_apart_by_what_matters_most(make_search):
-    section = write_search(make_search(complete=2), [], {"depth": 0.9, "lr": 0.1}, None)
-    [best] = [block for block in section.blocks if block.kind == "table"]
-    assert list(best.head)[4:] == ["lr"]
-    section = write_search(make_search(complete=1), [], {"lr": 0.9, "depth": 0.1}, None)
-    [best] = [block for block in section.blocks if block.kind == "table"]
-    assert list(best.head)[4:] == ["lr", "depth", "dropout", "width"]

@@ -8,11 +8,13 @@ from tuner.metrics.measurement import Measurement
 from tuner.models import MLPSettings
 from tuner.report.writing import (
     list_settings,
+    write_change,
     write_count,
     write_duration,
     write_measurement,
     write_number,
     write_value,
+    write_with_error,
 )
 
 
@@ -24,10 +26,31 @@ from tuner.report.writing import (
         (Measurement(1615.0, 1522.0, 1708.0), "1,615", "1,522 \N{EN DASH} 1,708"),
         (Measurement(0.5, math.nan, math.nan), "0.5", "\N{EN DASH}"),
         (Measurement(math.inf, 3.0, math.inf), "∞", "\N{EN DASH}"),
+        (Measurement(-0.0034, -0.0054, -0.0016), "-0.0034", "-0.0054 to -0.0016"),
+        (Measurement(-0.0013, -0.0026, -0.00001), "-0.0013", "-0.0026 to 0.0000"),
     ],
 )
 def test_a_measurement_has_the_digits_of_its_interval(measured, value, interval):
     assert write_measurement(measured) == (value, interval)
+
+
+@pytest.mark.parametrize(
+    ("measured", "text"),
+    [
+        (Measurement(0.93384, 0.93121, 0.93643), "0.9338 ± 0.0026"),
+        (Measurement(112.0, 84.0, 190.0), "112 +78 -28"),
+        (Measurement(0.5, 0.45, 0.5), "0.500 +0.000 -0.050"),
+        (Measurement(0.5, math.nan, math.nan), "0.5"),
+        (Measurement(math.inf, 3.0, math.inf), "∞"),
+    ],
+)
+def test_an_error_is_symmetric_where_its_sides_hardly_differ(measured, text):
+    assert write_with_error(measured) == text
+
+
+def test_a_change_has_its_sign():
+    changes = [Measurement(value, value - 0.1, value + 0.1) for value in (0.34, -0.34, 0.0)]
+    assert [write_change(change) for change in changes] == ["+0.34", "-0.34", "0.00"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,7 @@ def draw_candidates(table: pd.DataFrame, *, figure_name: str, part: str, best: s
     dress(axes, x=write_formulas(wrap_text(f"{figure_name}, {part} part (68 % intervals)", 64)), y="")
     name_rows(axes, list(frame["candidate"]))
     seeds = [value for row in frame.get("seeds", []) for value in _list_seeds(row)]
-    axes.set_xlim(*_limit(frame, seeds))
+    axes.set_xlim(*_limit(frame))
     _mark_below(axes, frame)
     _write_values(axes, frame, best)
     title = f"{len(frame)} candidate{'' if len(frame) == 1 else 's'}, {part} part"
@@ -73,11 +73,12 @@ def _draw_row(axes: Axes, place: int, row: Mapping[Any, Any], *, highlighted: bo
     )
 
 
-def _limit(frame: pd.DataFrame, seeds: Sequence[float]) -> tuple[float, float]:
+def _limit(frame: pd.DataFrame) -> tuple[float, float]:
     """Return limits around the candidates that compete; one that is far worse must not press them together."""
     top = float(frame["value"].max())
     distance = max(CLOSE * float((top - frame["value"]).median()), 2 * float((frame["high"] - frame["low"]).max()))
     shown = frame[frame["value"] >= top - distance]
+    seeds = [value for row in shown.get("seeds", []) for value in _list_seeds(row)]
     values = np.array([*shown["value"], *shown["low"], *shown["high"], *seeds], dtype=np.float64)
     return frame_values(values[values >= top - 2 * distance])
 

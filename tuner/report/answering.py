@@ -1,32 +1,29 @@
-"""What the page leads with: the answer in three sentences, and the figures read from across the room."""
+"""What the page leads with: the answer in three sentences."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from tuner.evaluate.comparing import Standing, find_baseline
-from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.evaluate.evaluation import Evaluation
+from tuner.evaluate.survival import Survival
 from tuner.metrics.measurement import Measurement
-from tuner.report.page import Highlight
 from tuner.report.searching import name_network
 from tuner.report.writing import (
-    DASH,
     join_words,
     write_count,
-    write_duration,
-    write_measurement,
     write_number,
     write_share,
+    write_with_error,
 )
 from tuner.tune.search import Search, TrialRecord
 
-AUC, SHARE, EPS_S, SPECIFICITY = "AUC", "share of the optimum", "sensitivity", "specificity"
+SHARE = "share of the optimum"
 SHARE_FORMULA = "(AUC - 1/2)/(AUC of the optimum - 1/2)"
 
 
 def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | None) -> list[str]:
-    """Return what won, against what, and whether it can be trusted."""
+    """Return who won by how much, against whom, and whether it can be trusted: a sentence each."""
     if winner is None:
         return [_answer_without_winner(search)]
     if evaluation is None:
@@ -40,26 +37,43 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
     return [
         _tell_winner(search, evaluation, standings),
         _tell_rivals(evaluation, standings),
-        _tell_trust(evaluation),
+        _tell_trust(search, evaluation),
     ]
 
 
 def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
-    """Return who won and how well; that the trees won, where they did, comes first."""
+    """Return who won and how well. That a baseline won comes first; one that is as good is named, too."""
     mine = next(standing for standing in standings if standing.verdict == "winner")
-    part, figure = evaluation.last_part, evaluation.figure_of_merit
     trial = next(trial for trial in search.trials if trial.number == evaluation.winner)
-    n_finalists = sum(standing.kind == "finalist" for standing in standings)
-    among = f"of {write_count(n_finalists, 'finalist')}, each trained {write_count(len(mine.singles), 'time')}"
-    who = f"Trial {evaluation.winner} ({name_network(search, trial)})"
-    value, interval = write_measurement(mine.figure)
-    how = f"{figure} {value} on {part} (68 % interval {interval}, over events and seeds)"
-    baseline = find_baseline(standings)
-    if baseline is not None and baseline.verdict == "better":
-        theirs, own = write_measurement(baseline.figure)
-        first = f"The {baseline.candidate} have won: {figure} {theirs} on {part} (68 % interval {own})."
-        return f"{first} The best network, {who[0].lower()}{who[1:]}, {among}, has {how}{_tell_share(evaluation)}."
-    return f"{who} has won, the best mean {among}: {how}{_tell_share(evaluation)}."
+    network = f"trial {evaluation.winner} ({name_network(search, trial)})"
+    trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
+    part, share = evaluation.last_part, _tell_share(evaluation)
+    value = f"{evaluation.figure_of_merit} {write_with_error(mine.figure)} on {part}{trainings}"
+    if (better := _find_baseline(standings, "better")) is not None:
+        return (
+            f"{_capitalize(better.candidate)} {_conjugate(better)} won: {evaluation.figure_of_merit} "
+            f"{write_with_error(better.figure)} on {part}, {write_with_error(better.difference)} more than the best "
+            f"network, {network}{trainings}{share}."
+        )
+    if (equal := _find_baseline(standings, "not distinguishable")) is not None:
+        return (
+            f"{_capitalize(network)} is the best network, with {value}, but it cannot be told from "
+            f"{equal.candidate}{share}."
+        )
+    return f"{_capitalize(network)} has won, with {value}{share}."
+
+
+def _find_baseline(standings: Sequence[Standing], verdict: str) -> Standing | None:
+    """Return the best baseline of a verdict."""
+    return find_baseline([standing for standing in standings if standing.verdict == verdict])
+
+
+def _capitalize(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _conjugate(standing: Standing) -> str:
+    return "have" if standing.candidate.endswith("s") else "has"
 
 
 def _tell_share(evaluation: Evaluation) -> str:
@@ -70,121 +84,106 @@ def _tell_share(evaluation: Evaluation) -> str:
 
 
 def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
-    """Return whom the winner beats, whom it cannot be told from, who beats it, and who of its equals is cheapest."""
-    rivals = {
-        verdict: [standing for standing in standings if standing.verdict == verdict]
-        for verdict in ("worse", "better", "not distinguishable")
-    }
+    """Return whom the winner beats, who beats it, whom it cannot be told from, what a cut leaves of it."""
     told = []
-    if rivals["worse"]:
-        told.append(f"is better than {join_words([_name_difference(rival) for rival in rivals['worse']])}")
-    if rivals["better"]:
-        told.append(f"is worse than {join_words([_name_difference(rival) for rival in rivals['better']])}")
-    if rivals["not distinguishable"]:
-        told.append(f"cannot be told from {join_words([rival.candidate for rival in rivals['not distinguishable']])}")
+    for verdict, begin in (("worse", "it beats "), ("better", "it is behind "), ("not distinguishable", EQUAL)):
+        rivals = [standing for standing in standings if standing.verdict == verdict]
+        if rivals:
+            told.append(f"{begin}{_list_rivals(rivals)}")
     if not told:
         return "It had no rival."
-    sentence = f"It {'; it '.join(told)}"
     if evaluation.cheapest and evaluation.cheapest != f"trial {evaluation.winner}":
         cheapest = next(standing for standing in standings if standing.candidate == evaluation.cheapest)
-        size = write_count(cheapest.n_parameters, "parameter") if cheapest.n_parameters else "unknown size"
-        sentence += f", of which {cheapest.candidate} is the cheapest ({size})"
-    if evaluation.survival is None:
-        return f"{sentence}."
-    return f"{sentence}. {name_survival(evaluation)}"
+        size = f" ({write_count(cheapest.n_parameters, 'parameter')})" if cheapest.n_parameters else ""
+        told.append(f"of the networks that are as good, {cheapest.candidate} is the cheapest{size}")
+    if evaluation.survival is not None:
+        told.append(_tell_survival(evaluation, evaluation.survival))
+    return _capitalize("; ".join(told)) + "."
 
 
-def name_survival(evaluation: Evaluation) -> str:
-    """Return in a sentence whether the winner's gain on the best baseline survives the next stage."""
+EQUAL = "it cannot be told from "
+
+
+def _list_rivals(rivals: Sequence[Standing]) -> str:
+    """Return rivals in words, first the best baseline among them, with how far the winner is from it."""
+    first = find_baseline(rivals) or rivals[0]
+    difference = Measurement(abs(first.difference.value), *_turn_ends(first.difference))
+    by = f" ({write_with_error(difference)} {'behind' if first.difference.value < 0 else 'ahead'})"
+    if first.verdict != "not distinguishable":
+        by = f" by {write_with_error(difference)}"
+    named = f"{_name_rival(first)}{by if difference.error > 0 else ''}"
+    others = [rival for rival in rivals if rival is not first]
+    trials = [other.candidate.removeprefix("trial ") for other in others if other.kind == "finalist"]
+    names = [_name_rival(other) for other in others if other.kind != "finalist"]
+    if trials:
+        names.append(f"trial{'s' if len(trials) > 1 else ''} {join_words(trials)}")
+    return f"{named}, and {join_words(names)}" if names else named
+
+
+def _name_rival(rival: Standing) -> str:
+    return f"the {rival.candidate}" if rival.kind == "ensemble" else rival.candidate
+
+
+def _turn_ends(difference: Measurement) -> tuple[float, float]:
+    """Return the ends of the interval of a difference's size."""
+    if difference.value < 0:
+        return -difference.high, -difference.low
+    return difference.low, difference.high
+
+
+def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
+    """Return in a few words what a cut, and a background that is not known exactly, leave of the lead in AUC."""
+    baseline = name_baseline(evaluation)
+    leader, other = (baseline, "the network") if survival.leader < 0 else ("the network", baseline)
+    lead = f"the lead of {leader} over {other}"
+    match survival.verdict:
+        case "survives":
+            return f"{lead} survives a cut and the background's uncertainty"
+        case "survives in part":
+            return f"{lead} survives a cut at some of the background's uncertainties only"
+        case "reversed":
+            return f"{lead} turns into a loss at a cut"
+        case "absorbed":
+            return f"{lead} is absorbed at the next stage: no difference is left in significance at a cut"
+    return f"at a cut there is no gain to speak of over {baseline}"
+
+
+def name_baseline(evaluation: Evaluation) -> str:
+    """Return the name of the best baseline on the last part that is open."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
-    assert evaluation.survival is not None
-    assert baseline is not None
-    return evaluation.survival.sentence(("the winner", baseline.candidate))
+    return "the baseline" if baseline is None else baseline.candidate
 
 
-def _name_difference(rival: Standing) -> str:
-    value, interval = write_measurement(rival.difference)
-    value, interval = (text.replace("-", "\N{MINUS SIGN}") for text in (value, interval))
-    return f"{rival.candidate} ({value}, {interval})"
-
-
-def _tell_trust(evaluation: Evaluation) -> str:
-    """Return what validation promised, how much of it may be luck, what test said, and how often it was opened."""
-    told, selection = [], evaluation.selection
-    if selection is not None:
-        luck = f"up to {write_number(selection.expected_excess, 2)} of it may be the luck of the best of"
-        told.append(
-            f"The search's best {evaluation.figure_of_merit} on validation was {write_number(selection.best)}; "
-            f"{luck} {selection.n_trials:,}"
-        )
-        for part, measured in (("validation", selection.retrained), ("test", selection.test)):
-            if measured is not None:
-                told.append(f"trained anew it has {write_measurement(measured)[0]} on {part}")
+def _tell_trust(search: Search, evaluation: Evaluation) -> str:
+    """Return what the search promised, how much of it may be luck, what test said, how often that was opened."""
+    told = []
+    if evaluation.selection is not None:
+        told.append(tell_selection(search, evaluation))
+    if evaluation.nuisances is not None:
+        up, down = evaluation.nuisances.total_up, evaluation.nuisances.total_down
+        told.append(f"nuisances move the {evaluation.figure_of_merit} by +{up:.2g} -{down:.2g}")
     if evaluation.opening is None:
         told.append("the test part is still closed")
+    elif evaluation.openings == 1:
+        told.append("the test part has been opened once")
     else:
-        times = "once" if evaluation.openings == 1 else f"{evaluation.openings} times"
-        told.append(f"the test part has been opened {times}")
-    sentence = "; ".join(told)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+        told.append(f"the test part has been opened {evaluation.openings} times, so it is not quite unseen any more")
+    return _capitalize("; ".join(told)) + "."
 
 
-def highlight(search: Search, evaluation: Evaluation | None, seconds: float | None) -> list[Highlight]:
-    """Return the declared figure and AUC on test and validation, the share of the optimum, the cut, trials and time."""
-    shown = []
-    if evaluation is not None:
-        shown += _highlight_winner(evaluation)
-    part = None if evaluation is None else evaluation.part(evaluation.last_part)
-    if part is not None:
-        shown += _highlight_network(part, evaluation.figure_of_merit if evaluation else AUC)
-    states = Counter(trial.state for trial in search.trials if trial.state != "interrupted")
-    counted = ", ".join(f"{states[s]:,} {s}" for s in ("complete", "pruned", "failed") if states[s])
-    shown.append(Highlight(f"{states.total():,}", "trial" if states.total() == 1 else "trials", counted))
-    if seconds is not None:
-        epochs = sum(trial.epochs for trial in search.trials)
-        shown.append(Highlight(write_duration(seconds), "of searching", write_count(epochs, "epoch")))
-    return shown
-
-
-def _highlight_winner(evaluation: Evaluation) -> list[Highlight]:
-    """Return the winner's mean over trainings, and what it gains on the best baseline."""
-    shown, figure = [], evaluation.figure_of_merit
-    for part in dict.fromkeys((evaluation.last_part, "validation")):
-        standing = next(s for s in evaluation.standings_on(part) if s.verdict == "winner")
-        value, interval = write_measurement(standing.figure)
-        shown.append(Highlight(value, f"{figure} on {part}, mean of {len(standing.singles)}", f"68 %: {interval}"))
-    baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
-    if baseline is not None:
-        value, interval = write_measurement(_turn(baseline))
-        signed = value if value.startswith("-") else f"+{value}"
-        shown.append(Highlight(signed, f"{figure} over {baseline.candidate}", f"68 %: {interval}"))
-    return shown
-
-
-def _turn(standing: Standing) -> Measurement:
-    """Return the winner minus a rival."""
-    difference = standing.difference
-    return Measurement(-difference.value, -difference.high, -difference.low)
-
-
-def _highlight_network(part: PartEvaluation, figure: str) -> list[Highlight]:
-    """Return what the network that is handed on reaches."""
-    shown = []
-    if figure != AUC and AUC in part.measurements:
-        value, interval = write_measurement(part[AUC])
-        shown.append(Highlight(value, f"AUC on {part.part}, network handed on", f"68 %: {interval}"))
-    if SHARE in part.measurements:
-        share = part[SHARE]
-        interval = f"68 %: {100 * share.low:.1f} {DASH} {100 * share.high:.1f} %"
-        shown.append(
-            Highlight(write_share(share.value), f"of the optimum, {part.part}", f"{SHARE_FORMULA}; {interval}")
-        )
-    if {EPS_S, SPECIFICITY} <= part.measurements.keys():
-        eps_s, eps_b = part[EPS_S].value, 1 - part[SPECIFICITY].value
-        shown.append(
-            Highlight(write_share(eps_s), f"signal kept, {part.part}", f"with {write_share(eps_b)} background")
-        )
-    return shown
+def tell_selection(search: Search, evaluation: Evaluation) -> str:
+    """Return the selection-bias meter in a sentence without its full stop."""
+    selection, best = evaluation.selection, search.winner
+    assert selection is not None
+    who = f"trial {best.number}" if best is not None else "the best trial"
+    among = f", as the best of {selection.n_trials:,} complete trials," if selection.n_trials > 1 else ""
+    promised = f"{who}{among} promised {evaluation.figure_of_merit} {write_number(selection.best)} on validation"
+    if selection.expected_excess > 0:
+        promised += f", of which up to {write_number(selection.expected_excess, 2)} may be luck"
+    if selection.retrained is None:
+        return f"{promised}; it was not trained anew"
+    anew = f"{promised}; trained anew it has {write_with_error(selection.retrained)} there"
+    return anew if selection.test is None else f"{anew} and {write_with_error(selection.test)} on test"
 
 
 def _answer_without_winner(search: Search) -> str:

@@ -27,7 +27,7 @@ from tuner.figures import (
 from tuner.metrics.figures_of_merit import CutFigure
 from tuner.predict.step import score_part
 from tuner.report.page import Picture
-from tuner.report.pictures import keep_drawings
+from tuner.report.pictures import keep_drawing
 from tuner.tune.search import Search
 
 MOST_TRAIN_EVENTS = 200_000
@@ -36,9 +36,27 @@ MOST_OBSERVERS = 6
 """Observers whose sculpting is drawn."""
 
 
-def draw_judgement_pictures(search: Search, evaluation: Evaluation) -> list[Picture]:
-    """Return all figures of step 7, on test where it was opened, else on validation."""
-    return keep_drawings(search, _Pictures(search, evaluation).draw())
+NOTES = {
+    "candidates": "Means over trainings with 68 % intervals over events and trainings; grey dots are single trainings, "
+    "the dashed line is the winner.",
+    "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
+    "scores": "Filled is this part, points are the training part. Where they differ, the network knows its training "
+    "events by heart: the gap in AUC says how much that is worth.",
+    "confusion": "Shares of each class at the cut.",
+    "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
+    "expected calibration error (ECE) is the mean distance from it.",
+    "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
+    "together stand in for one another.",
+    "survival": "Above the line the network is ahead. The cut is chosen on one half of the events and tested on the "
+    "other.",
+}
+"""How to read a figure, by its name; the others say it themselves."""
+
+
+def draw_judgement_pictures(search: Search, evaluation: Evaluation) -> dict[str, Picture]:
+    """Return all figures of step 7 by name, on test where it was opened, else on validation."""
+    drawings = _Pictures(search, evaluation).draw()
+    return {name: keep_drawing(search, drawing, name, NOTES.get(name, "")) for name, drawing in drawings.items()}
 
 
 @dataclass

@@ -47,7 +47,7 @@ class Facts:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows of text; columns of numbers stand to the right."""
+    """Rows of text; columns of numbers stand to the right. What follows a line break in a cell is small, below it."""
 
     kind: ClassVar[str] = "table"
     caption: str
@@ -64,6 +64,11 @@ class Table:
         columns = enumerate(zip(*self.rows, strict=True)) if self.rows else ()
         return frozenset(column for column, cells in columns if any(cells) and all(map(_NUMBER.match, cells)))
 
+    @property
+    def lines(self) -> list[list[tuple[str, str]]]:
+        """Rows of cells, each its first line and the rest."""
+        return [[cell.partition("\n")[::2] for cell in row] for row in self.rows]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
@@ -74,11 +79,15 @@ class Picture:
     title: str
     alt: str
     """What a person who cannot see it should know. May begin with the title."""
+    note: str = ""
+    """How to read it, where that is not what `alt` says."""
 
     @property
     def caption(self) -> str:
-        """What the figure is and what it tells; the title once."""
-        return self.alt if self.alt.startswith(self.title) else f"{self.title} {self.alt}"
+        """What the figure is, and how to read it or what it tells; the title once."""
+        if self.note:
+            return f"{self.title} {self.note}"
+        return self.alt if self.alt.startswith(self.title.rstrip(".")) else f"{self.title} {self.alt}"
 
     @property
     def source(self) -> str:
@@ -97,8 +106,10 @@ class Picture:
 
 
 _NUMBER = re.compile("$|[-+±<>]? ?\\d[\\d,.]*([eE][-+]?\\d+)?\\b|[\N{EN DASH}∞]$|-∞$")
-_SIGN = re.compile(r"(?<=\d) (?=%)|(?<=±) (?=\d)")
+_SIGN = re.compile(r"(?<=\d) (?=[%±])|(?<=±) (?=\d)|(?<=\d) (?=[-+]\d)")
 _CODE = re.compile(r"`([^`]+)`")
+_MINUS = re.compile(r"(?<![\w.\N{EN DASH}-])-(?=[\d∞])|(?<=eps_S )-(?= eps_B)|(?<=AUC )-(?= 1/2)|(?<=optimum )-(?= 1/2)")
+_EFFICIENCY = re.compile(r"\beps_([SB])\b")
 
 Block = Text | Notice | Code | Facts | Table | Picture
 
@@ -158,7 +169,7 @@ def render_page(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["mark_code"] = _mark_code
+    environment.filters["mark_up"] = _mark_up
     style = (files("tuner.report") / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.jinja").render(page=page, style=style)
 
@@ -168,6 +179,12 @@ def _hold_together(value: object) -> object:
     return _SIGN.sub("\N{NO-BREAK SPACE}", value) if type(value) is str else value
 
 
-def _mark_code(text: str) -> Markup:
-    """Escape a text, and set what stands between backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(_hold_together(text)))))
+def _mark_up(text: str) -> Markup:
+    """Escape a text; set what stands between backticks as code, minus signs and efficiencies as formulas."""
+    pieces = _CODE.split(str(escape(_hold_together(text))))
+    for place, piece in enumerate(pieces):
+        if place % 2:
+            pieces[place] = f"<code>{piece}</code>"
+        else:
+            pieces[place] = _EFFICIENCY.sub(r"ε<sub>\1</sub>", _MINUS.sub("\N{MINUS SIGN}", piece))
+    return Markup("".join(pieces))

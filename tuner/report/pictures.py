@@ -54,7 +54,7 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> li
         drawings["parallel_coordinates"] = draw_parallel_coordinates(
             table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search), **starred
         )
-    return keep_drawings(search, drawings)
+    return [keep_drawing(search, drawing, name) for name, drawing in drawings.items()]
 
 
 def measure_importances(search: Search) -> dict[str, float]:
@@ -70,15 +70,11 @@ def measure_importances(search: Search) -> dict[str, float]:
     return {name: share for name, share in found.items() if np.isfinite(share)}
 
 
-def keep_drawings(search: Search, drawings: Mapping[str, Drawing]) -> list[Picture]:
-    """Write drawings into the run folder as PNG and PDF by their names, and return them for the page."""
-    return [keep_drawing(search, drawing, name) for name, drawing in drawings.items()]
-
-
-def keep_drawing(search: Search, drawing: Drawing, name: str) -> Picture:
-    """Write a drawing into the run folder as PNG and PDF, and return it for the page."""
+def keep_drawing(search: Search, drawing: Drawing, name: str, note: str = "") -> Picture:
+    """Write a drawing into the run folder as PNG and PDF, and return it for the page. note: how to read it."""
     png, _ = drawing.save(search.folder.figures, name)
-    return Picture(png=png.read_bytes(), title=f"{drawing.title}.", alt=drawing.alt)
+    title = drawing.title if drawing.title.endswith((".", "?", "!")) else f"{drawing.title}."
+    return Picture(png=png.read_bytes(), title=title, alt=drawing.alt, note=note)
 
 
 def _name_loss(search: Search) -> str:

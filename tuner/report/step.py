@@ -9,9 +9,10 @@ import tuner
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.step import read_evaluation, still_holds
 from tuner.figures import use_style
-from tuner.report.answering import answer, highlight
+from tuner.report.answering import answer
 from tuner.report.framing import write_data, write_exploration, write_frame, write_preparation
 from tuner.report.handing_on import write_hand_off, write_reproduction
+from tuner.report.highlighting import highlight
 from tuner.report.judgement_pictures import draw_judgement_pictures
 from tuner.report.judging import write_evaluation
 from tuner.report.page import Page, Section, render_page
@@ -71,7 +72,7 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
     sections.append(write_search(search, draw_search_pictures(search, importances), importances, seconds))
     if evaluation is not None:
         pictures = draw_judgement_pictures(search, evaluation)
-        sections.append(write_evaluation(evaluation, pictures, weighted=search.study.problem.weight is not None))
+        sections.append(write_evaluation(search, evaluation, pictures))
     return [
         *sections,
         write_hand_off(search.folder, has_winner=search.winner is not None),

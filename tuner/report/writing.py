@@ -11,15 +11,69 @@ from tuner.metrics.measurement import Measurement
 
 DASH = "\N{EN DASH}"
 """Stands where there is nothing, and between two ends."""
+LOPSIDED = 1.5
+"""An interval whose longer side is more than so many times the shorter one is written with both."""
 
 
 def write_measurement(measured: Measurement) -> tuple[str, str]:
     """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364."""
-    if not (math.isfinite(measured.error) and measured.error > 0):
+    digits = _count_digits(measured)
+    if digits is None:
         return write_number(measured.value), DASH
-    digits = max(0, min(8, 1 - math.floor(math.log10(measured.error))))
-    value, low, high = (f"{x:,.{digits}f}" for x in (measured.value, measured.low, measured.high))
-    return value, f"{low} {DASH} {high}"
+    value, low, high = (_write_fixed(x, digits) for x in (measured.value, measured.low, measured.high))
+    return value, f"{low} {'to' if measured.low < 0 else DASH} {high}"
+
+
+def write_error(measured: Measurement) -> str:
+    """Return how far the interval's ends are from the value: ± 0.0026, or +45 -15 where the sides differ much."""
+    digits = _count_digits(measured)
+    if digits is None:
+        return ""
+    above, below = measured.high - measured.value, measured.value - measured.low
+    if min(above, below) > 0 and max(above, below) / min(above, below) <= LOPSIDED:
+        return f"± {_write_fixed(measured.error, digits)}"
+    return f"{above:+,.{digits}f} {-below:+,.{digits}f}"
+
+
+def write_with_error(measured: Measurement) -> str:
+    """Return a value with its error: 0.9338 ± 0.0026."""
+    return f"{write_measurement(measured)[0]} {write_error(measured)}".rstrip()
+
+
+def write_change(measured: Measurement) -> str:
+    """Return a difference with its sign: +0.0034."""
+    value = write_measurement(measured)[0]
+    return f"+{value}" if measured.value > 0 else value
+
+
+def stack(first: str, rest: str) -> str:
+    """Return a cell of two lines; of one where there is no second."""
+    return f"{first}\n{rest}" if rest else first
+
+
+def stack_error(measured: Measurement) -> str:
+    """Return a cell with a value and, below it, its error."""
+    return stack(write_measurement(measured)[0], write_error(measured))
+
+
+def stack_interval(measured: Measurement | None) -> str:
+    """Return a cell with a value and, below it, its interval; a dash for none."""
+    if measured is None:
+        return DASH
+    value, interval = write_measurement(measured)
+    return stack(value, interval if interval != DASH else "")
+
+
+def _count_digits(measured: Measurement) -> int | None:
+    """Return the decimals that show two digits of the interval's half width; None where it has none."""
+    if not (math.isfinite(measured.error) and measured.error > 0):
+        return None
+    return max(0, min(8, 1 - math.floor(math.log10(measured.error))))
+
+
+def _write_fixed(value: float, digits: int) -> str:
+    """Return a number with so many decimals; never -0.00."""
+    return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def write_number(value: float | None, digits: int = 4) -> str:

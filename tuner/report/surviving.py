@@ -1,0 +1,58 @@
+"""What step 7 says of the next stage: whether the gain survives a cut, and what nuisances do to it."""
+
+from __future__ import annotations
+
+from tuner.evaluate.evaluation import Evaluation
+from tuner.evaluate.nuisances import Shift
+from tuner.report.answering import name_baseline
+from tuner.report.page import Block, Picture, Table, Text
+from tuner.report.writing import stack, stack_interval, write_number, write_share
+
+
+def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Block]:
+    """Return the difference in significance from the best baseline, by the background's uncertainty."""
+    survival = evaluation.survival
+    if survival is None:
+        return []
+    baseline = name_baseline(evaluation)
+    rows = [
+        (
+            write_share(row.relative_systematic, 0),
+            *(stack_interval(measured) for measured in (row.z_winner, row.z_baseline, row.d_z)),
+        )
+        for row in survival.rows
+    ]
+    head = ("Background known to", "Z, network", f"Z, {baseline}", "Difference")
+    expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
+    return [
+        Text(f"Does the gain survive? {survival.sentence(('the network', baseline))}"),
+        *([] if picture is None else [picture]),
+        Table(caption=f"Asimov significance Z for {expected}", head=head, rows=rows),
+    ]
+
+
+def write_nuisances(evaluation: Evaluation) -> list[Block]:
+    """Return what each nuisance does to the declared figure and to the efficiencies at the frozen cut."""
+    effects = evaluation.nuisances
+    if effects is None:
+        return []
+    rows = [
+        (
+            stack(f"{effect.name}, {direction}", "the opposite of up" if opposite else ""),
+            stack(write_number(shift.figure), f"{shift.d_figure:+.2g}"),
+            *_write_efficiencies(shift),
+        )
+        for effect in effects.effects
+        for direction, shift, opposite in (("up", effect.up, False), ("down", effect.down, effect.symmetrised))
+    ]
+    head = ("Nuisance", effects.figure_of_merit, "Signal above cut", "Background above cut")
+    total = f"+{effects.total_up:.2g} -{effects.total_down:.2g}"
+    return [
+        Table(caption="Nuisance variants: the network and its cut stay as they are", head=head, rows=rows),
+        Text(f"Systematic uncertainty of the {effects.figure_of_merit}, all nuisances added in quadrature: {total}."),
+    ]
+
+
+def _write_efficiencies(shift: Shift) -> tuple[str, str]:
+    """Return the relative changes of signal and background above the cut."""
+    return f"{100 * shift.signal:+.2f} %", f"{100 * shift.background:+.2f} %"
