@@ -1,25 +1,30 @@
-"""An evaluation on disk is taken only where it still is of this search: each part of it, altered, opens test again."""
+"""An evaluation on disk is taken only where it rests on what the search is now; else test is opened again, and why."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from samples import make_study
 
 import tuner
 from tuner.evaluate.openings import read_openings
+from tuner.evaluate.step import read_evaluation, still_holds
+from tuner.metrics import FixedSignalEfficiency, SignalEfficiency
 from tuner.trackers import NoTracker
+from tuner.tune.judgement import Judgement
+
+QUICK = Judgement(finalists=1, seeds=1, baseline_trials=0, replicas=20)
 
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory):
-    study = make_study(trials=1, epochs=1, n_events=800)
+    study = make_study(trials=1, epochs=1, n_events=800, judgement=QUICK)
     return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), tracker=NoTracker())
 
 
 @pytest.fixture
-def search(swept, monkeypatch):
+def search(swept):
     """The search, evaluated once."""
-    monkeypatch.setattr("tuner.evaluate.step.N_BOOTSTRAP", 5)
     swept.folder.evaluation.unlink(missing_ok=True)
     swept.folder.openings.unlink(missing_ok=True)
     tuner.evaluate(swept)
@@ -31,12 +36,19 @@ def alter(search, **changes):
     search.folder.evaluation.write_text(json.dumps(content | changes))
 
 
+def change_problem(search, **changes):
+    """Return the search with another problem in its study."""
+    problem = replace(search.study.problem, **changes)
+    return tuner.Search(replace(search.study, problem=problem), search.folder)
+
+
 def test_an_evaluation_that_still_holds_is_read(search):
     content = json.loads(search.folder.evaluation.read_text())
-    content["parts"][1]["measurements"]["AUC"]["value"] = 0.125
+    content["parts"][0]["measurements"]["AUC"]["value"] = 0.125
     alter(search, parts=content["parts"])
-    assert tuner.evaluate(search).part("test")["AUC"].value == 0.125
+    assert tuner.evaluate(search).part("validation")["AUC"].value == 0.125
     assert len(read_openings(search)) == 1
+    assert still_holds(read_evaluation(search), search)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +56,14 @@ def test_an_evaluation_that_still_holds_is_read(search):
     [
         ({"winner": 7}, "trial 0 took the place of trial 7 as winner"),
         ({"events_digest": "0" * 64}, "other events"),
-        ({"figure_of_merit": "significance"}, "other figure of merit or working point"),
+        ({"figure_of_merit": "significance"}, "other figure of merit"),
+        ({}, "more trials, or another working point"),
         ({"opening": None}, "the last evaluation had left the test part closed"),
     ],
 )
 def test_what_does_not_hold_any_more_opens_test_again_with_its_reason(search, changes, reason):
-    alter(search, **changes)
+    alter(search, **{"rests_on": "0" * 64, **changes})
+    assert not still_holds(read_evaluation(search), search)
     found = tuner.evaluate(search)
     assert (found.opening, found.openings) == (2, 2)
     assert [opening.reason for opening in read_openings(search)] == ["first evaluation", reason]
@@ -57,19 +71,35 @@ def test_what_does_not_hold_any_more_opens_test_again_with_its_reason(search, ch
     assert found.figure_of_merit == search.study.problem.figure_of_merit.name
 
 
-@pytest.mark.parametrize("place", [0, 1])
-def test_the_rule_of_each_part_must_be_the_studys(search, place):
-    parts = json.loads(search.folder.evaluation.read_text())["parts"]
-    parts[place]["threshold_rule"] = "by eye"
-    alter(search, parts=parts)
-    assert tuner.evaluate(search).opening == 2
-    assert read_openings(search)[1].reason == "other figure of merit or working point"
+def test_other_seeds_are_another_judgement(search):
+    assert tuner.evaluate(search, judgement=QUICK).opening == 1
+    found = tuner.evaluate(search, judgement=replace(QUICK, seeds=2))
+    assert (found.opening, found.judgement.seeds) == (2, 2)
+    assert read_openings(search)[1].reason == "other finalists, seeds or baselines"
+    (finalist,) = [standing for standing in found.standings_on("test") if standing.kind == "finalist"]
+    assert len(finalist.singles) == 2
 
 
-@pytest.mark.parametrize("changes", [{"winner": 7}, {"events_digest": "0" * 64}, {"figure_of_merit": "other"}])
-def test_with_test_closed_it_is_measured_anew_on_validation_only(search, changes):
-    alter(search, **changes)
+@pytest.mark.parametrize(
+    "changes", [{"working_point": FixedSignalEfficiency(eps_s=0.5)}, {"figure_of_merit": SignalEfficiency(eps_b=0.1)}]
+)
+def test_the_rules_must_be_the_studys(search, changes):
+    changed = change_problem(search, **changes)
+    assert not still_holds(read_evaluation(search), changed)
+    assert tuner.evaluate(changed).opening == 2
+
+
+def test_with_test_closed_it_is_measured_anew_on_validation_only(search):
+    alter(search, rests_on="0" * 64, winner=7)
     found = tuner.evaluate(search, open_test=False)
-    assert (found.opening, found.openings, len(found.parts)) == (None, 1, 1)
+    assert (found.opening, found.openings) == (None, 1)
+    assert {part.part for part in found.parts} == {standing.part for standing in found.standings} == {"validation"}
     assert found.winner == 0
     assert len(read_openings(search)) == 1
+
+
+def test_an_evaluation_of_an_older_form_is_not_read(search):
+    content = json.loads(search.folder.evaluation.read_text())
+    search.folder.evaluation.write_text(json.dumps({"study": content["study"], "winner": 0, "parts": []}))
+    assert read_evaluation(search) is None
+    assert tuner.evaluate(search).opening == 2

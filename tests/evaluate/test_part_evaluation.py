@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ from scipy.stats import norm
 from sklearn import metrics as reference
 
 from tuner.errors import EventsError
-from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.evaluate.evaluation import PartEvaluation
 from tuner.evaluate.part_evaluation import evaluate_scores
 from tuner.metrics import FigureOfMerit, Measurement, Significance, asimov_significance
 
@@ -119,44 +118,6 @@ def test_negative_weights_are_kept_and_told():
     eps_b, eps_s, _ = reference.roc_curve(labels, scores, sample_weight=weights, drop_intermediate=False)
     assert found["AUC"].value == pytest.approx(np.trapezoid(eps_s, eps_b))
     assert found.negative_fraction == pytest.approx(0.1, abs=0.02)
-
-
-def test_json_brings_everything_back_and_knows_no_infinity():
-    labels, scores = np.array([0] * 40 + [1] * 40), np.concatenate([np.linspace(0, 0.6, 40), np.linspace(0.4, 1, 40)])
-    part = judge(labels, scores, None)
-    assert part["1/eps_B at eps_S=0.3"] == Measurement(np.inf, np.inf, np.inf)
-    evaluation = Evaluation(
-        study="s", winner=3, figure_of_merit="AUC", opening=1, openings=2, events_digest="abc", parts=(part,)
-    )
-    strict = json.loads(evaluation.to_json(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert strict["parts"][0]["measurements"]["AUC"]["low"] == part["AUC"].low
-    back = Evaluation.from_json(evaluation.to_json())
-    assert back.part("test") is not None
-    assert back.part("validation") is None
-    for name, measurement in part.measurements.items():
-        if np.isfinite(measurement.high):
-            assert back.part("test")[name] == measurement
-
-
-def test_an_unbounded_rejection_stays_unbounded_through_json():
-    part = PartEvaluation(
-        candidate="winner",
-        part="test",
-        n_signal=1,
-        n_background=1,
-        effective_signal=1.0,
-        effective_background=1.0,
-        negative_fraction=0.0,
-        threshold=np.inf,
-        threshold_rule="",
-        selected_signal=0,
-        selected_background=0,
-        measurements={"1/eps_B": Measurement(np.inf, 50.0, np.inf), "precision": Measurement(0.5, 0.4, 0.6)},
-    )
-    evaluation = Evaluation(
-        study="s", winner=3, figure_of_merit="AUC", opening=None, openings=0, events_digest="abc", parts=(part,)
-    )
-    assert Evaluation.from_json(evaluation.to_json()) == evaluation
 
 
 def test_scores_that_are_no_probabilities_are_refused():

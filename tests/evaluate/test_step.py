@@ -15,9 +15,12 @@ from tuner.errors import EventsError, SearchError
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.openings import read_openings
 from tuner.metrics import FixedSignalEfficiency, Significance, auc
+from tuner.predict.network import score_events
 from tuner.predict.step import score_part
+from tuner.problem import Nuisance
 from tuner.read.resonance import Resonance
 from tuner.trackers.memory import NoTracker
+from tuner.tune.judgement import Judgement
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +29,10 @@ def swept(tmp_path_factory) -> tuner.Search:
 
     small = dataclasses.replace(
         study,
-        problem=dataclasses.replace(study.problem, events=Resonance(3_000, seed=1)),
+        problem=dataclasses.replace(study.problem, events=Resonance(3_000, seed=1), nuisances=()),
         search_space=mlp.suggest,
         budget=tuner.Budget(trials=2, epochs=2),
+        judgement=Judgement(finalists=1, seeds=1, baseline_trials=0, replicas=20),
     )
     return tuner.sweep(small, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
 
@@ -47,7 +51,8 @@ def test_the_cut_is_chosen_on_validation_and_frozen_for_test(search):
     scores = score_part(search, "validation")
     rule = search.study.problem.working_point
     threshold = rule.choose(validation.labels, scores, validation.weights)
-    assert {part.part: part.threshold for part in found.parts} == {"validation": threshold, "test": threshold}
+    own = {part.part: part.threshold for part in found.parts if part.candidate == "winner"}
+    assert own == {"validation": threshold, "test": threshold}
     assert found.part("test").threshold_rule == f"{rule.name}, chosen on validation"
     assert found.winner == search.winner.number
 
@@ -75,21 +80,28 @@ def test_the_test_part_is_opened_once_for_a_winner(search):
 
 
 def test_the_opening_is_logged_before_anything_of_the_test_part_is_scored(search, monkeypatch):
-    def fail(search, part, **more):
-        if part == "test":
-            raise RuntimeError(f"{len(read_openings(search))} opening logged")
-        return score_part(search, part, **more)
+    """All scores of the judgement come through here; the events tell which part they are of."""
+    test, scored = search.splits.test.x, []
 
-    monkeypatch.setattr("tuner.evaluate.step.score_part", fail)
+    def fail(network, x, *more):
+        scored.append(len(x))
+        if len(x) == len(test) and np.array_equal(x, test):
+            raise RuntimeError(f"{len(read_openings(search))} opening logged")
+        return score_events(network, x, *more)
+
+    monkeypatch.setattr("tuner.evaluate.contenders.score_events", fail)
     with pytest.raises(RuntimeError, match="1 opening logged"):
         tuner.evaluate(search)
+    assert len(search.splits.validation.x) in scored
     assert not search.folder.evaluation.exists()
 
 
 def test_a_closed_test_part_stays_closed_and_is_not_mistaken_for_an_opened_one(search):
     closed = tuner.evaluate(search, open_test=False)
     assert closed.opening is None
-    assert [part.part for part in closed.parts] == ["validation"]
+    assert {part.part for part in closed.parts} == {standing.part for standing in closed.standings} == {"validation"}
+    assert {importance.part for importance in closed.importances} == {"validation"}
+    assert closed.selection.test is None
     assert read_openings(search) == ()
     assert not search.folder.scores.exists()
     assert tuner.evaluate(search).opening == 1
@@ -103,7 +115,7 @@ def test_another_rule_for_the_cut_opens_the_test_part_again_and_says_so(search):
     found = tuner.evaluate(other)
     assert found.part("validation")["sensitivity"].value == pytest.approx(0.5, abs=0.01)
     assert (found.opening, found.openings) == (2, 2)
-    assert read_openings(search)[1].reason == "other figure of merit or working point"
+    assert read_openings(search)[1].reason == "more trials, or another working point"
     assert found.part("test")["AUC"] == first.part("test")["AUC"]
 
 
@@ -143,7 +155,7 @@ def test_a_log_of_openings_that_was_lost_does_not_begin_at_one_again(search):
     problem = dataclasses.replace(search.study.problem, working_point=FixedSignalEfficiency(eps_s=0.5))
     found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
     assert (found.opening, found.openings) == (2, 2)
-    assert read_openings(search)[0].reason == "other figure of merit or working point"
+    assert read_openings(search)[0].reason == "more trials, or another working point"
 
 
 def test_events_that_have_changed_are_not_judged(search):
@@ -151,6 +163,14 @@ def test_events_that_have_changed_are_not_judged(search):
     other = tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder)
     with pytest.raises(EventsError, match="has changed since"):
         tuner.evaluate(other)
+    assert read_openings(search) == ()
+
+
+def test_a_variant_that_does_not_fit_is_told_before_the_test_part_is_opened(search):
+    nuisance = Nuisance("momentum scale", up=Resonance(2_000, seed=1, variant="scale_up"))
+    problem = dataclasses.replace(search.study.problem, nuisances=(nuisance,))
+    with pytest.raises(EventsError, match="2,000 events instead of 3,000"):
+        tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
     assert read_openings(search) == ()
 
 

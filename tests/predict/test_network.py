@@ -8,7 +8,8 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
-from tuner.predict.network import choose_trial, load_network, score_events
+from tuner.predict.candidates import choose_candidate
+from tuner.predict.network import load_network, score_events
 from tuner.predict.step import score_part
 from tuner.trackers import NoTracker
 
@@ -21,7 +22,7 @@ def search(tmp_path_factory):
 
 def test_chunks_of_events_give_the_scores_of_all_at_once(search, monkeypatch):
     x = np.asarray(search.splits.test.x)
-    network = load_network(search, search.winner)
+    network = load_network(search, choose_candidate(search))
     whole = score_events(network, x)
     with torch.no_grad():
         np.testing.assert_allclose(whole, network(torch.from_numpy(x)).double().sigmoid().numpy(), rtol=1e-6)
@@ -33,8 +34,9 @@ def test_chunks_of_events_give_the_scores_of_all_at_once(search, monkeypatch):
 
 def test_a_named_trial_is_scored_and_not_the_winner(search):
     other = next(t.number for t in search.trials if t.number != search.winner.number and t.state == "complete")
-    assert not np.allclose(score_part(search, "validation", trial=other), score_part(search, "validation"))
-    assert choose_trial(search, other).number == other
+    chosen = choose_candidate(search, trial=other)
+    assert (chosen.name, chosen.trial) == (f"trial {other}", other)
+    assert not np.allclose(score_part(search, "validation", candidate=chosen), score_part(search, "validation"))
 
 
 @pytest.fixture
@@ -57,7 +59,7 @@ def test_parameters_that_do_not_fit_are_told(search, checkpoint):
 def test_a_trial_that_kept_no_parameters_is_told(search, checkpoint):
     checkpoint.unlink()
     with pytest.raises(SearchError, match="must have kept its parameters"):
-        choose_trial(search)
+        choose_candidate(search)
 
 
 @pytest.mark.parametrize(("off", "passes"), [(0.01, False), (2e-4, False), (-2e-4, False), (5e-5, True)])

@@ -27,6 +27,7 @@ from tuner.evaluate.selection import SelectionBias, estimate_noise, expect_exces
 from tuner.predict.candidates import Candidate, hand_on
 from tuner.read.events import Events
 from tuner.read.step import read_events
+from tuner.read.variants import read_variant
 from tuner.run_folder import write_atomically
 from tuner.tune.folding import train_folds
 from tuner.tune.judgement import Judgement
@@ -112,7 +113,10 @@ class Judge:
         return pd.DataFrame() if self.events is None else self.events.observers
 
     def _check_events(self, events: Events) -> None:
-        """Raise `EventsError` where the events are others than those that were split."""
+        """Raise `EventsError` where the events are others than those that were split, or a variant does not fit them.
+
+        A variant that were found missing after the test part is opened would have it opened in vain.
+        """
         digest = self.search.splits.events_digest
         if events.digest != digest:
             raise EventsError(
@@ -120,6 +124,11 @@ class Judge:
                 f"its hash is {events.digest[:12]}, not {digest[:12]}. "
                 "Bring the old events back, or start a study of another name."
             )
+        problem = self.search.study.problem
+        for nuisance in problem.nuisances:
+            read_variant(problem, nuisance, "up", events)
+            if nuisance.down is not None:
+                read_variant(problem, nuisance, "down", events)
 
     def _enter(self) -> Field:
         """Train the finalists anew, pick the ensemble, fit the baselines."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.errors import SearchError
 from tuner.run_folder import read_json, write_json
-from tuner.tune.search import Search, TrialRecord
+
+if TYPE_CHECKING:
+    from tuner.tune.search import Search, TrialRecord
 
 
 @dataclass(frozen=True)
