@@ -25,7 +25,7 @@ from tuner.train.validation import measure_rows
 
 __all__ = ["Member", "Pack"]
 
-VALIDATION_BATCHES = 8
+VALIDATION_BATCHES = 4
 """Training batches that one chunk of validation is as large as: without gradients it needs no more memory."""
 
 
