@@ -94,7 +94,7 @@ def test_every_family_trains_in_mixed_precision(family, n_members, monkeypatch):
 def test_dropout_in_a_pack_has_the_same_distribution_of_results(family):
     data = make_data(n=450)
     settings = build(family, rate=0.3, lr=1e-2)
-    n_seeds, n_epochs = 24, 6
+    n_seeds, n_epochs = 16, 5
     torch.manual_seed(0)
     pack = Pack(settings, data, n_epochs=n_epochs)
     alone = []
