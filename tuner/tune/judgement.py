@@ -17,6 +17,8 @@ class Judgement:
     """Trainings of each finalist, with other first parameters, order of events and dropout."""
     baseline_trials: int = 12
     """Settings of boosted trees that are tried, of each kind that is installed; 0 for no baselines."""
+    baseline_minutes: float = 1.0
+    """Wall time after which no further setting of a kind begins."""
     folds: int | None = None
     """Folds of a cross-validation with the winner's setting, in which every event is scored; None for none."""
     replicas: int = 200
@@ -30,4 +32,6 @@ class Judgement:
             if not (name == "folds" and self.folds is None)
             and (not isinstance(value := getattr(self, name), int) or value < number)
         ]
+        if not self.baseline_minutes > 0:
+            problems.append(f"`baseline_minutes` must be above 0, but is {self.baseline_minutes!r}.")
         raise_together(problems, StudyError, "Judgement")
