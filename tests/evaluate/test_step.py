@@ -167,7 +167,7 @@ def test_events_that_have_changed_are_not_judged(search):
 
 
 def test_a_variant_that_does_not_fit_is_told_before_the_test_part_is_opened(search):
-    nuisance = Nuisance("momentum scale", up=Resonance(2_000, seed=1, variant="scale_up"))
+    nuisance = Nuisance(name="momentum scale", up=Resonance(2_000, seed=1, variant="scale_up"))
     problem = dataclasses.replace(search.study.problem, nuisances=(nuisance,))
     with pytest.raises(EventsError, match="2,000 events instead of 3,000"):
         tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
