@@ -17,7 +17,7 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     winner, rivals, trust = answer(search, search.winner, evaluation)
     assert winner == (
         "Trial 2 (MLP of 54,017 parameters) has won, with AUC 0.9338 ± 0.0026 on test, the mean of 2 trainings; the "
-        "network handed on reaches 98.2 % of the optimum, (AUC - 1/2)/(AUC of the optimum - 1/2)."
+        "network handed on reaches 98.2 % of the optimum."
     )
     assert rivals == (
         "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (0.0012 ± 0.0011 behind), and the "
@@ -113,7 +113,7 @@ def test_nuisances_count_for_trust(make_search, evaluation):
     effect = NuisanceEffect("scale", Shift(0.93, -0.004, 0.01, 0.02), Shift(0.936, 0.002, 0.0, 0.0), symmetrised=False)
     effects = NuisanceEffects("AUC", 0.934, 0.61, (effect,))
     trust = answer(search, search.winner, replace(evaluation, nuisances=effects))[2]
-    assert "; nuisances move the AUC by +0.002 -0.004; the test part" in trust
+    assert "; nuisances move the AUC by +0.0020 -0.0040; the test part" in trust
 
 
 def test_without_evaluation_the_test_part_is_closed(make_search):

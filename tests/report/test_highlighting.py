@@ -10,9 +10,10 @@ from tuner.report.highlighting import highlight
 
 def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
     shown = highlight(make_search(complete=2, failed=1), evaluation, 372.0)
-    assert [h.value for h in shown] == ["0.9338", "+0.0143", "98.2 %", "85.1 %", "3", "6 min 12 s"]
+    assert [h.value for h in shown] == ["0.9338", "+0.0143", "98.2 %", "85.1 %", "3"]
     assert [h.note for h in shown[:4]] == ["± 0.0026", "± 0.0011, better", "± 0.40 %", "with 14.3 % background"]
     assert shown[1].name == "AUC over boosted trees"
+    assert shown[4].name == "trials, 9 epochs in 6 min 12 s"
     assert shown[4].note == "2 complete, 1 failed"
 
 

@@ -90,6 +90,12 @@ def test_the_others_are_folded_and_of_the_last_part_only(write, evaluation):
     assert table.head == ["Figure", "boosted trees"]
 
 
+def test_figures_out_of_fold_are_shown_as_such(write, evaluation):
+    folds = replace(evaluation.parts[0], candidate="trial 2, 3 folds", part="all events")
+    section = write(replace(evaluation, parts=(*evaluation.parts, folds)))
+    assert find_table(section, "Out of fold").head == ["Figure", "trial 2, 3 folds"]
+
+
 def test_a_closed_test_part_leaves_no_trace_of_test(write, evaluation):
     closed = replace(
         evaluation,
@@ -135,8 +141,8 @@ def test_nuisances_are_told_by_direction_and_in_total(write, evaluation):
     section = write(replace(evaluation, nuisances=effects))
     table = find_table(section, "Nuisance variants")
     assert table.rows == [
-        ("scale, up", "0.9298\n-0.004", "+1.20 %", "-3.00 %"),
-        ("scale, down\nthe opposite of up", "0.9378\n+0.004", "-1.20 %", "+3.00 %"),
+        ("scale, up", "0.9298\n-0.0040", "+1.20 %", "-3.00 %"),
+        ("scale, down\nthe opposite of up", "0.9378\n+0.0040", "-1.20 %", "+3.00 %"),
     ]
     told = section.blocks[section.blocks.index(table) + 1].text
-    assert told == "Systematic uncertainty of the AUC, all nuisances added in quadrature: +0.004 -0.004."
+    assert told == "Systematic uncertainty of the AUC, all nuisances added in quadrature: +0.0040 -0.0040."

@@ -75,10 +75,9 @@ def _draw_cell(axes: Axes, place: int, row: Mapping[Any, Any], *, weighted: bool
     colour = SIGNAL if down == right else BACKGROUND
     strength = float(np.clip(row["share"], 0, 1)) * 0.8 + 0.06
     axes.add_patch(Rectangle((right - 0.48, down - 0.48), 0.96, 0.96, facecolor=to_rgba(colour, strength), linewidth=0))
-    ink = "white" if colour == SIGNAL and strength > 0.75 else INK
     events = f"{row['events']} event{'s' if row['events'] != 1 else ''}"
     small = (
         f"{row['weight']:{'.0f' if abs(row['weight']) >= 1000 else '.4g'}} by weight\n{events}" if weighted else events
     )
-    axes.text(right, down - 0.08, f"{row['share']:.1%}", ha="center", va="center", fontsize=20, color=ink)
-    axes.text(right, down + 0.2, small, ha="center", va="center", fontsize=10, color=ink)
+    axes.text(right, down - 0.08, f"{row['share']:.1%}", ha="center", va="center", fontsize=20, color=INK)
+    axes.text(right, down + 0.2, small, ha="center", va="center", fontsize=10, color=INK)

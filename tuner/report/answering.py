@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from tuner.evaluate.comparing import Standing, find_baseline
 from tuner.evaluate.evaluation import Evaluation
+from tuner.evaluate.nuisances import NuisanceEffects
 from tuner.evaluate.survival import Survival
 from tuner.metrics.measurement import Measurement
 from tuner.report.searching import name_network
 from tuner.report.writing import (
+    count_digits,
     join_words,
     write_count,
     write_number,
@@ -19,7 +21,6 @@ from tuner.report.writing import (
 from tuner.tune.search import Search, TrialRecord
 
 SHARE = "share of the optimum"
-SHARE_FORMULA = "(AUC - 1/2)/(AUC of the optimum - 1/2)"
 
 
 def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | None) -> list[str]:
@@ -80,7 +81,7 @@ def _tell_share(evaluation: Evaluation) -> str:
     part = evaluation.part(evaluation.last_part)
     if part is None or SHARE not in part.measurements:
         return ""
-    return f"; the network handed on reaches {write_share(part[SHARE].value)} of the optimum, {SHARE_FORMULA}"
+    return f"; the network handed on reaches {write_share(part[SHARE].value)} of the optimum"
 
 
 def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -160,8 +161,7 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     if evaluation.selection is not None:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
-        up, down = evaluation.nuisances.total_up, evaluation.nuisances.total_down
-        told.append(f"nuisances move the {evaluation.figure_of_merit} by +{up:.2g} -{down:.2g}")
+        told.append(f"nuisances move the {evaluation.figure_of_merit} by {write_total(evaluation.nuisances)}")
     if evaluation.opening is None:
         told.append("the test part is still closed")
     elif evaluation.openings == 1:
@@ -169,6 +169,12 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     else:
         told.append(f"the test part has been opened {evaluation.openings} times, so it is not quite unseen any more")
     return _capitalize("; ".join(told)) + "."
+
+
+def write_total(effects: NuisanceEffects) -> str:
+    """Return the total of all nuisances either way: +0.0021 -0.0034."""
+    digits = count_digits(max(effects.total_up, effects.total_down)) or 0
+    return f"{effects.total_up:+.{digits}f} -{effects.total_down:.{digits}f}"
 
 
 def tell_selection(search: Search, evaluation: Evaluation) -> str:

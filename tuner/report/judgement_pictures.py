@@ -168,7 +168,7 @@ class _Pictures:
                 "value": s.figure.value,
                 "low": s.figure.low,
                 "high": s.figure.high,
-                "seeds": list(s.singles),
+                "seeds": list(s.singles) if len(s.singles) > 1 else [],
             }
             for s in standings
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
-from tuner.report.answering import SHARE, SHARE_FORMULA, tell_selection
+from tuner.report.answering import SHARE, tell_selection
 from tuner.report.page import Block, Notice, Picture, Section, Table, Text
 from tuner.report.surviving import write_nuisances, write_survival
 from tuner.report.writing import (
@@ -21,6 +21,7 @@ from tuner.report.writing import (
 from tuner.tune.search import Search
 
 FIRST, OF_SURVIVAL = "candidates", "survival"
+SHARE_FORMULA = "(AUC - 1/2)/(AUC of the optimum - 1/2)"
 
 
 def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[str, Picture]) -> Section:
@@ -32,6 +33,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
     own = [part for part in evaluation.parts if part.candidate == "winner"]
     others = [part for part in evaluation.parts if part.candidate != "winner" and part.part == evaluation.last_part]
     caption = f"The others on {evaluation.last_part}{weighted}"
+    out_of_fold = [part for part in evaluation.parts if part.part not in ("validation", "test")]
     in_depth = [picture for name, picture in pictures.items() if name not in (FIRST, OF_SURVIVAL)]
     return Section(
         number="7",
@@ -47,6 +49,10 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             _write_counts(own),
             *_write_figure_cut(evaluation),
             *([_write_figures(caption, others, folded=True)] if others else []),
+            *(
+                _write_figures(f"Out of fold{weighted}: every event is new to its network", [part])
+                for part in out_of_fold
+            ),
             *write_survival(evaluation, pictures.get(OF_SURVIVAL)),
             *write_nuisances(evaluation),
             *in_depth,

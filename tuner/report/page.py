@@ -108,7 +108,9 @@ class Picture:
 _NUMBER = re.compile("$|[-+±<>]? ?\\d[\\d,.]*([eE][-+]?\\d+)?\\b|[\N{EN DASH}∞]$|-∞$")
 _SIGN = re.compile(r"(?<=\d) (?=[%±])|(?<=±) (?=\d)|(?<=\d) (?=[-+]\d)")
 _CODE = re.compile(r"`([^`]+)`")
-_MINUS = re.compile(r"(?<![\w.\N{EN DASH}-])-(?=[\d∞])|(?<=eps_S )-(?= eps_B)|(?<=AUC )-(?= 1/2)|(?<=optimum )-(?= 1/2)")
+_MINUS = re.compile(
+    r"(?<![\w.\N{EN DASH}-])-(?=[\d∞])|(?<=eps_S )-(?= eps_B)|(?<=AUC )-(?= 1/2)|(?<=optimum )-(?= 1/2)"
+)
 _EFFICIENCY = re.compile(r"\beps_([SB])\b")
 
 Block = Text | Notice | Code | Facts | Table | Picture

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.nuisances import Shift
-from tuner.report.answering import name_baseline
+from tuner.report.answering import name_baseline, write_total
 from tuner.report.page import Block, Picture, Table, Text
-from tuner.report.writing import stack, stack_interval, write_number, write_share
+from tuner.report.writing import count_digits, stack, stack_interval, write_number, write_share
 
 
 def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Block]:
@@ -36,17 +36,19 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
     effects = evaluation.nuisances
     if effects is None:
         return []
+    largest = max(abs(shift.d_figure) for effect in effects.effects for shift in (effect.up, effect.down))
+    digits = count_digits(largest) or 4
     rows = [
         (
             stack(f"{effect.name}, {direction}", "the opposite of up" if opposite else ""),
-            stack(write_number(shift.figure), f"{shift.d_figure:+.2g}"),
+            stack(f"{shift.figure:,.{digits}f}", f"{shift.d_figure:+.{digits}f}"),
             *_write_efficiencies(shift),
         )
         for effect in effects.effects
         for direction, shift, opposite in (("up", effect.up, False), ("down", effect.down, effect.symmetrised))
     ]
     head = ("Nuisance", effects.figure_of_merit, "Signal above cut", "Background above cut")
-    total = f"+{effects.total_up:.2g} -{effects.total_down:.2g}"
+    total = write_total(effects)
     return [
         Table(caption="Nuisance variants: the network and its cut stay as they are", head=head, rows=rows),
         Text(f"Systematic uncertainty of the {effects.figure_of_merit}, all nuisances added in quadrature: {total}."),

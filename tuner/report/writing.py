@@ -17,7 +17,7 @@ LOPSIDED = 1.5
 
 def write_measurement(measured: Measurement) -> tuple[str, str]:
     """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364."""
-    digits = _count_digits(measured)
+    digits = count_digits(measured.error)
     if digits is None:
         return write_number(measured.value), DASH
     value, low, high = (_write_fixed(x, digits) for x in (measured.value, measured.low, measured.high))
@@ -26,7 +26,7 @@ def write_measurement(measured: Measurement) -> tuple[str, str]:
 
 def write_error(measured: Measurement) -> str:
     """Return how far the interval's ends are from the value: ± 0.0026, or +45 -15 where the sides differ much."""
-    digits = _count_digits(measured)
+    digits = count_digits(measured.error)
     if digits is None:
         return ""
     above, below = measured.high - measured.value, measured.value - measured.low
@@ -64,11 +64,11 @@ def stack_interval(measured: Measurement | None) -> str:
     return stack(value, interval if interval != DASH else "")
 
 
-def _count_digits(measured: Measurement) -> int | None:
-    """Return the decimals that show two digits of the interval's half width; None where it has none."""
-    if not (math.isfinite(measured.error) and measured.error > 0):
+def count_digits(error: float) -> int | None:
+    """Return the decimals that show two digits of an error; None where it is zero or not finite."""
+    if not (math.isfinite(error) and error > 0):
         return None
-    return max(0, min(8, 1 - math.floor(math.log10(measured.error))))
+    return max(0, min(8, 1 - math.floor(math.log10(error))))
 
 
 def _write_fixed(value: float, digits: int) -> str:
