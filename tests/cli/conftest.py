@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "wandb", "scipy", "pyarrow"
 
 SMALL_STUDY = '''"""A small study."""
 
-from tuner import Budget, Problem, Settings, Study, TrainingSettings, models, search_space
+from tuner import Budget, Judgement, Problem, Settings, Study, TrainingSettings, models, search_space
 
 
 @search_space(structure=("width",), warm_starts=({"width": 8, "lr": 0.01},))
@@ -30,6 +32,7 @@ study = Study(
     problem=Problem(question="Is it?", events="events.csv", label="label", signal=1, weight="weight"),
     search_space=suggest,
     budget=Budget(trials=6, epochs=3),
+    judgement=Judgement(finalists=1, seeds=1, baseline_trials=0, replicas=20),
 )
 '''
 
@@ -57,6 +60,26 @@ class Workplace:
             timeout=280,
             check=False,
         )
+
+    def show_terminal(self, *arguments: str, columns: int) -> str:
+        """Run `tuner ...` in a terminal so many columns wide and return what it shows, colours left out."""
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuner", *arguments],
+            cwd=self.folder,
+            env={**self.environment, "COLUMNS": str(columns), "TERM": "xterm"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs)
+        shown = bytearray()
+        with suppress(OSError):  # Linux ends a terminal without a writer so
+            while piece := os.read(ours, 4096):
+                shown += piece
+        os.close(ours)
+        assert process.wait(timeout=60) == 0
+        return re.sub(r"\x1b\[[\d;]*m", "", shown.decode()).replace("\r\n", "\n")
 
     def find_heavy_imports(self, *arguments: str) -> set[str]:
         """Run `tuner ...` and return the packages that it imported and that take long to import."""

@@ -34,7 +34,9 @@ def test_sweep_ends_with_an_evaluated_winner_and_a_report(swept) -> None:
     said = (swept.folder / "said.txt").read_text()
     assert "6/6 trials" in said
     assert "Report: runs/small/report.html" in said
-    assert re.search(r"AUC .*\d\.\d+ \[\d\.\d+, \d\.\d+\]", said)
+    assert re.search(r"^AUC +0\.\d+ ± 0\.\d+ +0\.\d+ ± 0\.\d+$", said, re.M)
+    assert re.search(r"^Trial \d \(MLP of \d+ parameters\) has won, with AUC 0\.\d+ ± 0\.\d+ on test", said, re.M)
+    assert "the test part has been opened once." in said
     assert "Is it?" in (swept.folder / "runs/small/report.html").read_text()
     assert (swept.folder / "runs/small/logs/worker-1.log").exists()
     assert len(list((swept.folder / "runs/small/wandb").rglob("run-*.wandb"))) >= 6
@@ -53,6 +55,31 @@ def test_evaluation_opens_the_test_part_once(swept) -> None:
     evaluation = read_json(swept.tuner("evaluate", "small.py", "--json"))
     assert evaluation["opening"] == evaluation["openings"] == 1
     assert len((swept.folder / "runs/small/test_openings.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_judgement_fits_a_narrow_terminal(swept) -> None:
+    shown = swept.show_terminal("evaluate", "small.py", columns=80)
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("trial ") and line.endswith("winner") for line in map(str.strip, lines))
+    assert "Network handed on: trial" in shown
+    assert lines[-1] == "Already evaluated: runs/small/evaluation.json"
+
+
+def test_another_judgement_opens_the_test_part_again_and_says_so(swept) -> None:
+    judged = swept.tuner("evaluate", "small.py", "--finalists", "2", "--seeds", "2")
+    assert judged.returncode == 0, judged.stderr
+    assert re.search(r"^trial \d \(x2\) ", judged.stdout, re.M)
+    assert "the test part has been opened 2 times" in " ".join(judged.stdout.split())
+    assert judged.stdout.splitlines()[-1] == "Wrote runs/small/evaluation.json"
+    assert "Opening the test part" in judged.stderr
+
+
+def test_the_report_may_have_an_experiments_style_or_says_which_there_are(swept) -> None:
+    refused = swept.tuner("report", "small.py", "--style", "ATLASS")
+    assert refused.returncode == 2
+    assert "ATLAS" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 def test_predictions_and_exported_network_agree(swept) -> None:
@@ -109,7 +136,7 @@ def test_the_same_command_goes_on_and_repeats_nothing(swept) -> None:
     more = read_json(swept.tuner("sweep", "small.py", "--trials", "8", *QUIET))
     assert more["finished"] == 8
     assert more["history"][:6] == before["history"]
-    assert len((swept.folder / "runs/small/test_openings.jsonl").read_text().splitlines()) == 1
+    assert len((swept.folder / "runs/small/test_openings.jsonl").read_text().splitlines()) == 2
 
 
 def test_another_seed_or_fewer_epochs_in_the_same_folder_are_refused(swept) -> None:

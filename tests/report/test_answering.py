@@ -20,7 +20,7 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
         "network handed on reaches 98.2 % of the optimum."
     )
     assert rivals == (
-        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (0.0012 ± 0.0011 behind), and the "
+        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (0.0012 ± 0.0011 behind) and the "
         "ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
     )
     assert trust == (
@@ -47,7 +47,7 @@ def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
     assert winner.startswith("Trial 2 (MLP of 54,017 parameters) is the best network, with AUC 0.9338 ± 0.0026 on test")
     assert "but it cannot be told from boosted trees" in winner
     assert "won" not in winner
-    assert rivals == "It cannot be told from boosted trees (0.0012 ± 0.0011 behind), and the ensemble and trial 0."
+    assert rivals == "It cannot be told from boosted trees (0.0012 ± 0.0011 behind), the ensemble and trial 0."
 
 
 def test_a_better_ensemble_is_named(make_search, judge):

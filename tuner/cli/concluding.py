@@ -29,7 +29,7 @@ def conclude_sweep(
     elif spent:
         evaluation = evaluate(search, open_test=open_test, device=device, tell=display.tell)
         if show_figures:
-            print_evaluation(evaluation)
+            print_evaluation(search, evaluation)
     display.tell("Writing the report")
     page = report(search, evaluation)
     if not spent:

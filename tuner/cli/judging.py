@@ -53,7 +53,7 @@ def evaluate(
     if as_json:
         print_text(evaluation.to_json().rstrip())
         return
-    print_evaluation(evaluation)
+    print_evaluation(search, evaluation)
     is_old = stored is not None and stored.to_json() == evaluation.to_json()
     print_text(f"{'Already evaluated:' if is_old else 'Wrote'} {search.folder.evaluation}")
 

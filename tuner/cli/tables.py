@@ -1,4 +1,4 @@
-"""Tables for a terminal."""
+"""What the judgement found, for a terminal: the candidates, the network's figures, the answer in three sentences."""
 
 from __future__ import annotations
 
@@ -7,55 +7,79 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from tuner.evaluate.evaluation import Evaluation, PartEvaluation
-    from tuner.metrics.measurement import Measurement
+    from tuner.tune.search import Search
 
 STYLES = {"winner": "bold", "better": "green", "worse": "dim", "not distinguishable": ""}
+PLAIN_WIDTH = 120
+"""Columns where the output is no terminal."""
 
 
-def print_evaluation(evaluation: Evaluation) -> None:
-    """Print how all candidates stand, then every figure of the network that is handed on."""
-    from rich.console import Console
+def print_evaluation(search: Search, evaluation: Evaluation) -> None:
+    """Print how all candidates stand, every figure of the network that is handed on, and the answer."""
+    from tuner.report.answering import answer
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(_tabulate_standings(evaluation))
+    console = _open_console()
+    console.print("", _tabulate_standings(evaluation), "", sep="\n")
     own = [part for part in evaluation.parts if part.candidate == "winner"]
     console.print(_tabulate_figures(f"Network handed on: trial {evaluation.winner}, seed {evaluation.seed}", own))
-    console.print("In brackets: 68 % interval. Minus winner: paired, over events and seeds.", style="dim")
+    console.print("Errors: 68 %. Minus winner: paired, over events and trainings.\n", style="dim")
+    winner = next(trial for trial in search.trials if trial.number == evaluation.winner)
+    for sentence in answer(search, winner, evaluation):
+        console.print(sentence)
+
+
+def _open_console() -> Console:
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def _tabulate_standings(evaluation: Evaluation) -> Table:
-    from rich.table import Table
+    from tuner.report.writing import write_change, write_error, write_with_error
 
     part = evaluation.last_part
     title = f"{evaluation.study}: {evaluation.figure_of_merit} on {part}, mean over trainings"
-    table = Table(title=title, title_justify="left")
-    table.add_column("candidate")
-    table.add_column("trainings", justify="right")
-    for name in (part, "minus winner", "verdict"):
-        table.add_column(name, justify="left" if name == "verdict" else "right", no_wrap=True)
+    table = _start_table(title, "candidate")
+    for name in (part, "minus winner"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
     for s in evaluation.standings_on(part):
-        difference = "" if s.verdict == "winner" else _say_measurement(s.difference)
-        cells = (s.candidate, str(len(s.singles)), _say_measurement(s.figure), difference, s.verdict)
-        table.add_row(*cells, style=STYLES[s.verdict])
+        won = s.verdict == "winner"
+        difference = "" if won else f"{write_change(s.difference)} {write_error(s.difference)}".rstrip()
+        name = f"{s.candidate} (x{len(s.singles)})" if len(s.singles) > 1 else s.candidate
+        table.add_row(name, write_with_error(s.figure), difference, s.verdict, style=STYLES[s.verdict])
     return table
 
 
 def _tabulate_figures(title: str, parts: Sequence[PartEvaluation]) -> Table:
-    from rich.table import Table
+    from tuner.report.writing import DASH, write_with_error
 
-    table = Table(title=title, title_justify="left")
-    table.add_column("figure")
+    table = _start_table(title, "figure")
     for part in parts:
         table.add_column(part.part, justify="right", no_wrap=True)
     for name in dict.fromkeys(name for part in parts for name in part.measurements):
-        table.add_row(name, *(_say_measurement(part.measurements.get(name)) for part in parts))
+        found = [part.measurements.get(name) for part in parts]
+        table.add_row(name, *(DASH if one is None else write_with_error(one) for one in found))
     return table
 
 
-def _say_measurement(measurement: Measurement | None) -> str:
-    if measurement is None:
-        return "-"
-    return f"{measurement.value:#.4g} [{measurement.low:#.4g}, {measurement.high:#.4g}]"
+def _start_table(title: str, first: str) -> Table:
+    """Return a table with a rule below its head and a column of names."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+    )
+    table.add_column(first, min_width=len("logistic regression"))
+    return table

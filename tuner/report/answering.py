@@ -118,6 +118,8 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
     names = [_name_rival(other) for other in others if other.kind != "finalist"]
     if trials:
         names.append(f"trial{'s' if len(trials) > 1 else ''} {join_words(trials)}")
+    if first.verdict == "not distinguishable":
+        return join_words([named, *names])
     return f"{named}, and {join_words(names)}" if names else named
 
 
