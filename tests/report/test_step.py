@@ -14,8 +14,13 @@ import torch
 import tuner
 from tuner.evaluate.step import evaluate
 from tuner.prepare.splits import prepare_splits, save_splits
-from tuner.problem import Problem
+from tuner.problem import Nuisance, Problem
 from tuner.read.step import read_events
+
+BEYOND = """[...document.querySelectorAll('body *')]
+  .filter(e => !e.closest('.scroll, .hidden') && e.getBoundingClientRect().right > innerWidth + 0.5)
+  .map(e => e.outerHTML.slice(0, 80))"""
+"""What sticks out to the right, but for what scrolls in its own frame."""
 
 
 @pytest.fixture
@@ -24,10 +29,11 @@ def make_prepared(make_search, tmp_path):
 
     def make(**trials):
         rng = np.random.default_rng(0)
-        labels = rng.random(400) < 0.5
-        table = pd.DataFrame(rng.normal(labels[:, None], size=(400, 3)), columns=["x<b>", "y", "z"])
+        labels = rng.random(600) < 0.5
+        table = pd.DataFrame(rng.normal(labels[:, None], size=(600, 3)), columns=["x<b>", "y", "z"])
+        table = table.assign(mass=table["y"] + rng.normal(size=600), y_up=table["y"] + 0.2)
         table.loc[:40, "z"] = -999.0
-        table.assign(kind=np.where(labels, "g", "h"), w=rng.random(400)).to_csv(tmp_path / "events.csv", index=False)
+        table.assign(kind=np.where(labels, "g", "h"), w=rng.random(600)).to_csv(tmp_path / "events.csv", index=False)
         search = make_search(**trials)
         problem = Problem(
             question="Which are <b>showers</b>?",
@@ -35,7 +41,9 @@ def make_prepared(make_search, tmp_path):
             label="kind",
             signal="g",
             weight="w",
+            observers=("mass",),
             undefined=-999.0,
+            nuisances=(Nuisance(name="scale", up={"y": "y_up"}),),
         )
         search = replace(search, study=replace(search.study, problem=problem))
         splits = prepare_splits(read_events(problem), problem, search.study.preparation)
@@ -54,28 +62,46 @@ def make_prepared(make_search, tmp_path):
 @pytest.mark.browser
 def test_a_searched_study_becomes_a_page(make_prepared, browser):
     search = make_prepared(complete=5, pruned=1, failed=1)
-    evaluate(search)
+    evaluate(search, judgement=replace(search.study.judgement, seeds=2, baseline_trials=1))
     path = tuner.report(search)
     assert path == search.folder.report
     assert path.stat().st_size < 4e6
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.goto(path.as_uri())
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(BEYOND) == []
     assert page.locator("section").count() == 10
     assert page.evaluate("[...document.images].every(i => i.complete && i.naturalWidth > 0 && i.alt.length > 20)")
     assert page.locator("h1").inner_text() == "Which are <b>showers</b>?"
     answer = page.locator(".answer").inner_text()
-    assert answer.startswith("Trial 4 (MLP of 54,017 parameters) has won, with AUC 0.")
+    assert "rial 4 (MLP of 54,017 parameters)" in answer.splitlines()[0]
+    assert "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0." in answer.splitlines()[0]
     assert " on test" in answer
     assert page.locator(".answer p").count() == 3
     assert "tuner predict a.py --folder f new_events.parquet" in page.locator("#predict").inner_text()
-    assert "opened once" in page.locator("#evaluate").inner_text()
+    judged = page.locator("#evaluate").inner_text()
+    for words in ("opened once", "Selection bias", "Does the gain survive?", "scale, up", "the opposite of up"):
+        assert words in judged
+    captions = " ".join(page.locator("#evaluate figcaption").all_inner_texts())
+    assert "mass in background, before and after the cut" in captions
+    assert "candidates, test part" in captions.partition("ROC")[0]
     assert "not a number <b>" in page.locator("#tune").inner_text()
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 680, "height": 960})
     assert page.evaluate("document.documentElement.scrollWidth") <= 680
     page.close()
-    names = ("roc", "scores", "learning_curves", "optimization_history", "features", "parallel_coordinates")
+    names = (
+        "candidates",
+        "survival",
+        "sculpting_mass",
+        "roc",
+        "scores",
+        "learning_curves",
+        "optimization_history",
+        "features",
+        "parallel_coordinates",
+    )
     assert {f"{name}.{kind}" for name in names for kind in ("png", "pdf")} <= {
         kept.name for kept in search.folder.figures.iterdir()
     }

@@ -106,7 +106,7 @@ class Picture:
 
 
 _NUMBER = re.compile("$|[-+±<>]? ?\\d[\\d,.]*([eE][-+]?\\d+)?\\b|[\N{EN DASH}∞]$|-∞$")
-_SIGN = re.compile(r"(?<=\d) (?=[%±])|(?<=±) (?=\d)|(?<=\d) (?=[-+]\d)")
+_SIGN = re.compile(r"(?<=\d) (?=[%±])|(?<=±) (?=\d)")
 _CODE = re.compile(r"`([^`]+)`")
 _MINUS = re.compile(
     r"(?<![\w.\N{EN DASH}-])-(?=[\d∞])|(?<=eps_S )-(?= eps_B)|(?<=AUC )-(?= 1/2)|(?<=optimum )-(?= 1/2)"
