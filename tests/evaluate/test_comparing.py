@@ -166,6 +166,23 @@ def test_few_verdicts_are_false_where_nobody_is_better(of_seeds, of_events):
     assert n_false <= 0.07 * n_times
 
 
+def test_a_figure_without_bound_tells_nobody_apart():
+    """A rejection is infinite where no background is left above the cut, in the events or in some replicas."""
+    rng = np.random.default_rng(6)
+    finite, mixed = 10 + rng.normal(size=(2, 50)), np.full((2, 50), np.inf)
+    mixed[:, ::2] = 20.0
+    candidates = {
+        "a": Replicas(np.array([10.0, 11.0]), finite),
+        "b": Replicas(np.array([np.inf, 20.0]), mixed),
+        "c": Replicas(np.array([20.0, 20.0]), mixed),
+        "d": Replicas(np.array([np.nan]), finite[:1]),
+    }
+    for winner in "ab":
+        found = compare(candidates, winner, kinds=dict.fromkeys(candidates, "finalist"), part="test")
+        assert {standing.verdict for standing in found} == {"winner", "not distinguishable"}
+    assert measure_mean(candidates["b"]).value == np.inf
+
+
 def standing(candidate, value, verdict, n_parameters, kind="finalist"):
     measured = Measurement(value, value, value)
     return Standing(

@@ -19,6 +19,8 @@ from tuner.predict.candidates import Candidate, TrainedNetwork
 from tuner.predict.step import score_part
 from tuner.trackers import NoTracker
 from tuner.train.settings import Settings
+from tuner.train.sizing import PackSize
+from tuner.train.train import train_members
 from tuner.tune.retraining import find_retrainings, free_claims, retrain
 from tuner.tune.retraining_processes import retrain_finalists
 from tuner.tune.study_file import load_study
@@ -251,6 +253,28 @@ def test_one_that_diverges_does_no_harm_to_the_others_of_its_pack(moody, caplog)
     assert [each.value for each in beside] == pytest.approx([each.value for each in alone])
     for seed in (0, 1):
         np.testing.assert_allclose(scores(moody, tame.number, seed), kept[seed], atol=1e-5)
+
+
+def test_a_pack_that_does_not_fit_is_trained_in_smaller_ones(search, caplog, monkeypatch):
+    first = retrain_finalists(search, search.trials[:1], seeds=4)
+    for path in search.folder.finalists.glob("trial_*"):
+        path.unlink()
+    tried = []
+
+    def train_few(pack, **more):
+        tried.append(len(pack))
+        if len(pack) > 1:
+            raise RuntimeError("out of memory")
+        return train_members(pack, **more)
+
+    monkeypatch.setattr("tuner.tune.retraining.choose_pack_size", lambda *_, **__: PackSize(4, {}, "test"))
+    monkeypatch.setattr("tuner.tune.retraining.train_members", train_few)
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        found = retrain_finalists(search, search.trials[:1], seeds=4)
+    assert tried == [4, 2, 1]
+    assert [each.seed for each in found] == [0, 1, 2, 3]
+    assert [each.value for each in found] == pytest.approx([each.value for each in first])
+    assert not caplog.records
 
 
 def test_the_random_state_of_the_program_is_left_as_it_is(search):

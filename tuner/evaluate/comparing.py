@@ -115,11 +115,13 @@ def _freeze(figure: FigureOfMerit, arrays: Arrays, cut: float | None) -> Callabl
     return of_rows
 
 
+@np.errstate(invalid="ignore")
 def measure_mean(replicas: Replicas, seed: int = 0) -> Measurement:
     """Return the mean over the trainings with its 68 % interval, over events and trainings."""
     return measure(replicas.mean, replicas.draw_means(np.random.default_rng(seed)))
 
 
+@np.errstate(invalid="ignore")
 def compare(
     candidates: Mapping[str, Replicas],
     winner: str,
@@ -185,8 +187,10 @@ def _find_p_value(difference: float, replicas: np.ndarray, pair: tuple[Replicas,
     from scipy.stats import t
 
     spread = float(np.std(replicas, ddof=1))
-    if not np.isfinite(spread) or spread == 0:
-        return 1.0 if difference == 0 or not np.isfinite(spread) else 0.0
+    if not np.isfinite([spread, difference]).all():
+        return 1.0
+    if spread == 0:
+        return 1.0 if difference == 0 else 0.0
     several = [each.values for each in pair if len(each.values) > 1]
     uncertain = sum((np.var(values, ddof=1) / len(values)) ** 2 / (len(values) - 1) for values in several)
     freedom = spread**4 / uncertain if uncertain > 0 else np.inf
