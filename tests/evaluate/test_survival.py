@@ -171,7 +171,7 @@ def test_a_declared_systematic_gets_a_row_and_is_told():
     labels, winner, baseline, _ = draw_events(400)
     found = measure_survival(labels, winner, baseline, **TOTALS, systematics=(0.1, 0), declared=0.07, n_replicas=5)
     assert [row.relative_systematic for row in found.rows] == [0, 0.07, 0.1]
-    assert "at 7 % (95 %" in found.sentence()
+    assert "at 7 % of background uncertainty (95 %" in found.sentence()
 
 
 def test_numbers_come_back_from_json_and_are_given_as_a_table():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from math import log, sqrt
+from math import log, nan, sqrt
 
 import numpy as np
 
@@ -35,12 +35,13 @@ def estimate_noise(finalists: Sequence[Replicas]) -> float:
     """Return the standard deviation of one training's figure on validation around what its setting is worth.
 
     Two sources, added in quadrature: the spread over seeds, pooled over the finalists; and the sampling of the
-    validation events as far as two networks do not share it, half the variance of their paired difference. Zero where
-    there is one finalist of one training.
+    validation events as far as two networks do not share it, half the variance of their paired difference.
+    Not-a-number where there is one finalist of one training: nothing is known then.
     """
     of_seeds = [np.var(f.values, ddof=1) for f in finalists if len(f.values) > 1]
     of_events = [np.var(a.replicas[0] - b.replicas[0], ddof=1) / 2 for a, b in combinations(finalists, 2)]
-    return sqrt(sum(float(np.mean(variances)) for variances in (of_seeds, of_events) if variances))
+    known = [float(np.mean(variances)) for variances in (of_seeds, of_events) if variances]
+    return sqrt(sum(known)) if known else nan
 
 
 def expect_excess(noise: float, n_trials: int) -> float:

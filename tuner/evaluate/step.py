@@ -61,13 +61,13 @@ def still_holds(evaluation: Evaluation, search: Search) -> bool:
 
 
 def _hash_grounds(search: Search, judgement: Judgement) -> str:
-    """Return the SHA-256 of all that a judgement rests on."""
-    problem = search.study.problem
+    """Return the SHA-256 of all that a judgement rests on; a setting that has its default is as good as not there."""
+    problem, usual = search.study.problem, asdict(Judgement())
     grounds = {
         "trials": search.fingerprint,
         "events": search.splits.events_digest,
         "figure": problem.figure_of_merit.name,
         "rule": problem.working_point.name,
-        "judgement": asdict(judgement),
+        "judgement": {name: value for name, value in asdict(judgement).items() if value != usual[name]},
     }
     return hashlib.sha256(json.dumps(grounds, sort_keys=True).encode()).hexdigest()

@@ -144,7 +144,7 @@ class Survival:
         sign = self.leader or 1
         numbers = (
             f"dAUC = {_write(self.d_auc_95, sign, 4)}, dZ = {_write(row.d_z_95, sign, 2)} "
-            f"at {100 * row.relative_systematic:g} % (95 % intervals)."
+            f"at {100 * row.relative_systematic:g} % of background uncertainty (95 % intervals)."
         )
         match self.verdict:
             case "survives":
