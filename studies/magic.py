@@ -26,5 +26,5 @@ study = Study(
     ),
     search_space=mlp.suggest,
     budget=Budget(trials=64, epochs=30),
-    judgement=Judgement(finalists=3),  # 15 trainings: with the search some ten minutes on two cores
+    judgement=Judgement(finalists=2),  # 10 trainings: some three minutes on two cores
 )

@@ -33,6 +33,7 @@ study = Study(
         ),
     ),
     search_space=mlp.suggest,
-    budget=Budget(trials=30, epochs=30),
-    judgement=Judgement(finalists=3),  # 15 trainings: with the search some ten minutes on two cores
+    # Enough to see what there is to see, and small enough for ten minutes on two cores.
+    budget=Budget(trials=24, epochs=20),
+    judgement=Judgement(finalists=2),
 )
