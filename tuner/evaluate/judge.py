@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, SearchError
@@ -29,11 +31,13 @@ from tuner.read.events import Events
 from tuner.read.step import read_events
 from tuner.read.variants import read_variant
 from tuner.run_folder import write_atomically
-from tuner.tune.folding import train_folds
+from tuner.tune.folding import assign_search_folds, train_folds
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
 from tuner.tune.retraining_processes import retrain_finalists
 from tuner.tune.search import Search
+
+logger = logging.getLogger("tuner")
 
 PartReplicas = dict[str, dict[str, Replicas]]
 """Replicas by part, then by candidate."""
@@ -54,6 +58,8 @@ class Judge:
         """Return the judgement, and write it."""
         if self.events is not None:
             self._check_events(self.events)  # before anything is trained
+        if open_test and self.judgement.folds is not None:
+            assign_search_folds(self.search, folds=self.judgement.folds, event_id=self._event_id)
         field = self._enter()
         replicas: PartReplicas = {"validation": field.replicate_all("validation", self.search.splits.validation)}
         finalists = [contender for contender in field.contenders if contender.kind == "finalist"]
@@ -96,6 +102,8 @@ class Judge:
         if open_test:
             table = tabulate_scores(field.contenders, examination.scores("test"), self.search.splits.test)
             write_atomically(self.search.folder.scores, add_observers(table, self.observers).to_parquet(index=False))
+        else:
+            self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
         hand_on(self.search, Candidate("winner", (network,)), Candidate("ensemble", field["ensemble"].networks))
         write_atomically(self.search.folder.evaluation, evaluation.to_json())
         return evaluation
@@ -111,6 +119,11 @@ class Judge:
     def observers(self) -> pd.DataFrame:
         """Observers of all events, in the order of the events as read; no columns where the problem has none."""
         return pd.DataFrame() if self.events is None else self.events.observers
+
+    @property
+    def _event_id(self) -> np.ndarray | None:
+        """Ids of all events as read; None where the problem names none."""
+        return None if self.events is None else self.events.event_id
 
     def _check_events(self, events: Events) -> None:
         """Raise `EventsError` where the events are others than those that were split, or a variant does not fit them.
@@ -191,8 +204,12 @@ class Judge:
             return
         self.tell(f"Training the winner's setting on {folds} folds")
         trial = next(trial for trial in self.search.trials if trial.number == number)
-        event_id = None if self.events is None else self.events.event_id
-        found = train_folds(self.search, trial, folds=folds, event_id=event_id, device=self.device, tell=self.tell)
+        found = train_folds(
+            self.search, trial, folds=folds, event_id=self._event_id, device=self.device, tell=self.tell
+        )
+        if np.isnan(found.scores).all():
+            logger.warning("The training of each of %d folds failed: no event is scored out of fold.", folds)
+            return
         yield examination.evaluate_folds(found, folds=folds)
 
     def _measure_selection(self, replicas: PartReplicas, finalists: list[Contender]) -> SelectionBias:

@@ -74,4 +74,6 @@ def explain_opening(search: Search, judgement: Judgement, stored: Evaluation | N
         "other finalists, seeds or baselines": stored.judgement != judgement,
         "other figure of merit": stored.figure_of_merit != search.study.problem.figure_of_merit.name,
     }
+    if not search.checkpoint_path(stored.winner, stored.seed).exists():
+        return "the parameters of the network that was handed on are not there any more"
     return next((reason for reason, holds in reasons.items() if holds), "more trials, or another working point")

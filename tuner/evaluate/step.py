@@ -43,7 +43,12 @@ def evaluate(
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
     stored = read_evaluation(search)
     rests_on = _hash_grounds(search, judgement)
-    if stored is not None and stored.rests_on == rests_on and (stored.opening is not None or not open_test):
+    if (
+        stored is not None
+        and stored.rests_on == rests_on
+        and (stored.opening is not None or not open_test)
+        and search.checkpoint_path(stored.winner, stored.seed).exists()
+    ):
         return stored
     judge = Judge(search, judgement, rests_on=rests_on, stored=stored, device=device, tell=tell or (lambda _: None))
     return judge.judge(open_test=open_test)
@@ -68,6 +73,8 @@ def _hash_grounds(search: Search, judgement: Judgement) -> str:
         "events": search.splits.events_digest,
         "figure": problem.figure_of_merit.name,
         "rule": problem.working_point.name,
+        "columns": [*problem.all_observers, problem.optimum, *(nuisance.name for nuisance in problem.nuisances)],
+        "seed": search.study.seed,
         "judgement": {name: value for name, value in asdict(judgement).items() if value != usual[name]},
     }
     return hashlib.sha256(json.dumps(grounds, sort_keys=True).encode()).hexdigest()

@@ -93,7 +93,7 @@ def _write_standings(evaluation: Evaluation) -> Table:
 
 
 LEAST_P = 0.001
-"""Below this a p value is not told: normal tails say little there."""
+"""Below this a p value is not told: tails say little there."""
 
 
 def _write_selection(search: Search, evaluation: Evaluation) -> list[Block]:

@@ -55,8 +55,7 @@ def train_folds(
     train part: it knows no labels. Raise `SplitsError` where a fold would lack a class.
     """
     part = _join_parts(search)
-    ids = None if event_id is None else np.asarray(event_id)[part.rows]
-    assigned = assign_folds(part.labels, ids, folds=folds, seed=search.study.preparation.seed)
+    assigned = assign_search_folds(search, folds=folds, event_id=event_id)
     data = _load(search, part, find_device(device))
     used = data.weights.cpu().numpy() != 0
     settings = search.settings(trial)
@@ -86,6 +85,17 @@ def train_folds(
         torch.manual_seed(members[0].seed)
         train_members(pack, on_epoch=lambda _: "go on", on_end=end, refill=lambda: next(queue, None))
     return OutOfFold(np.asarray(part.rows), np.asarray(part.labels), np.asarray(part.weights), assigned, scores)
+
+
+def assign_search_folds(search: Search, *, folds: int, event_id: np.ndarray | None = None) -> np.ndarray:
+    """Return the fold of each event of a search, int64 [n], those of train first, then validation, then test.
+
+    event_id: of all events as read. Raise `SplitsError` where a fold would lack a class.
+    """
+    parts = [getattr(search.splits, name) for name in PARTS]
+    labels, rows = (np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "rows"))
+    ids = None if event_id is None else np.asarray(event_id)[rows]
+    return assign_folds(labels, ids, folds=folds, seed=search.study.preparation.seed)
 
 
 def _join_parts(search: Search) -> Part:

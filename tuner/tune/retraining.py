@@ -201,7 +201,7 @@ def _key(search: Search, trial: TrialRecord) -> dict[str, Any]:
         "events": search.splits.events_digest,
         "epochs": search.study.budget.epochs,
         "study_seed": search.study.seed,
-        "params": dict(trial.params),
+        "settings": repr(search.settings(trial)),
     }
 
 
