@@ -103,3 +103,12 @@ def test_an_evaluation_of_an_older_form_is_not_read(search):
     search.folder.evaluation.write_text(json.dumps({"study": content["study"], "winner": 0, "parts": []}))
     assert read_evaluation(search) is None
     assert tuner.evaluate(search).opening == 2
+
+
+def test_a_network_whose_parameters_were_deleted_is_judged_anew(search):
+    found = tuner.evaluate(search)
+    search.checkpoint_path(found.winner, found.seed).unlink()
+    again = tuner.evaluate(search)
+    assert again.openings == 2
+    assert read_openings(search)[-1].reason == "the handed-on network's parameters are not there any more"
+    assert search.checkpoint_path(again.winner, again.seed).exists()

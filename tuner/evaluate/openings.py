@@ -67,13 +67,13 @@ def explain_opening(search: Search, judgement: Judgement, stored: Evaluation | N
     """Return why the test part is opened now. stored: what was found the last time; winner: number of the trial."""
     if stored is None:
         return "evaluation.json is not there any more" if read_openings(search) else "first evaluation"
+    is_kept = search.checkpoint_path(stored.winner, stored.seed).exists()
     reasons = {
         "the last evaluation had left the test part closed": stored.opening is None,
         "other events": stored.events_digest != search.splits.events_digest,
         f"trial {winner} took the place of trial {stored.winner} as winner": stored.winner != winner,
         "other finalists, seeds or baselines": stored.judgement != judgement,
         "other figure of merit": stored.figure_of_merit != search.study.problem.figure_of_merit.name,
+        "the handed-on network's parameters are not there any more": not is_kept,
     }
-    if not search.checkpoint_path(stored.winner, stored.seed).exists():
-        return "the parameters of the network that was handed on are not there any more"
     return next((reason for reason, holds in reasons.items() if holds), "more trials, or another working point")
