@@ -60,6 +60,7 @@ class Judge:
             self._check_events(self.events)  # before anything is trained
         if open_test and self.judgement.folds is not None:
             assign_search_folds(self.search, folds=self.judgement.folds, event_id=self._event_id)
+        is_kept = self.stored is None or self.search.checkpoint_path(self.stored.winner, self.stored.seed).exists()
         field = self._enter()
         replicas: PartReplicas = {"validation": field.replicate_all("validation", self.search.splits.validation)}
         finalists = [contender for contender in field.contenders if contender.kind == "finalist"]
@@ -69,7 +70,7 @@ class Judge:
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             self.tell("Opening the test part")
-            reason = explain_opening(self.search, self.judgement, self.stored, network.trial)
+            reason = explain_opening(self.search, self.judgement, self.stored, network.trial, is_kept=is_kept)
             opening = log_opening(self.search, network.trial, reason=reason, known=known).number
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
         part = list(replicas)[-1]

@@ -63,11 +63,15 @@ def read_openings(search: Search) -> tuple[Opening, ...]:
     return tuple(Opening(**json.loads(line)) for line in lines if line.strip())
 
 
-def explain_opening(search: Search, judgement: Judgement, stored: Evaluation | None, winner: int) -> str:
-    """Return why the test part is opened now. stored: what was found the last time; winner: number of the trial."""
+def explain_opening(
+    search: Search, judgement: Judgement, stored: Evaluation | None, winner: int, *, is_kept: bool = True
+) -> str:
+    """Return why the test part is opened now. stored: what was found the last time; winner: number of the trial.
+
+    is_kept: whether the parameters of the network that was handed on then were there before this judgement began.
+    """
     if stored is None:
         return "evaluation.json is not there any more" if read_openings(search) else "first evaluation"
-    is_kept = search.checkpoint_path(stored.winner, stored.seed).exists()
     reasons = {
         "the last evaluation had left the test part closed": stored.opening is None,
         "other events": stored.events_digest != search.splits.events_digest,
