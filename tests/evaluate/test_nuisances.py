@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from studies.resonance import study
 from tuner.errors import EventsError
+from tuner.evaluate.json_form import build, tell
 from tuner.evaluate.nuisances import NuisanceEffects, measure_nuisances
 from tuner.metrics.figures_of_merit import Auc, Significance
 from tuner.metrics.significance import asimov_significance
@@ -110,7 +111,7 @@ def test_numbers_come_back_from_json_and_are_given_as_a_table(events):
     labels, scores, weights = events
     variants = {"a": (scores + 0.1, scores), "b": (scores * 1.01, None)}
     found = measure_nuisances(labels, scores, weights, variants=variants, threshold=CUT, figure=Auc())
-    assert NuisanceEffects.from_dict(json.loads(json.dumps(asdict(found)))) == found
+    assert build(NuisanceEffects, json.loads(json.dumps(tell(asdict(found)), allow_nan=False))) == found
     table = found.frame()
     assert table["nuisance"].tolist() == ["a", "a", "b", "b"]
     assert table["direction"].tolist() == ["up", "down"] * 2

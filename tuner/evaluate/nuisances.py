@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -115,15 +115,6 @@ class NuisanceEffects:
             for direction, shift in (("up", effect.up), ("down", effect.down))
         ]
         return pd.DataFrame(rows, columns=list(names))
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> NuisanceEffects:
-        """Return what `dataclasses.asdict` took apart."""
-        effects = tuple(
-            NuisanceEffect(**{**effect, "up": Shift(**effect["up"]), "down": Shift(**effect["down"])})
-            for effect in content["effects"]
-        )
-        return cls(**{**content, "effects": effects})
 
 
 class _State(NamedTuple):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -174,19 +174,6 @@ class Survival:
                 for row in self.rows
             ]
         )
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Survival:
-        """Return what `dataclasses.asdict` took apart."""
-        rows = tuple(
-            SurvivalRow(
-                row["relative_systematic"],
-                *(Measurement(**row[name]) for name in ("z_winner", "z_baseline", "d_z", "d_z_95")),
-            )
-            for row in content["rows"]
-        )
-        differences = {name: Measurement(**content[name]) for name in ("d_auc", "d_auc_95")}
-        return cls(**{**content, **differences, "rows": rows})
 
     def _name_rows(self, signs: Iterable[int]) -> str:
         """Return in words at which systematics the rows have one of these signs."""
