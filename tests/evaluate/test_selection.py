@@ -28,10 +28,12 @@ def test_noise_is_that_of_seeds_and_of_events_that_networks_do_not_share(of_seed
     assert np.sqrt(np.mean(found)) == pytest.approx(np.hypot(of_seeds, own), rel=0.05)
 
 
-def test_one_training_tells_of_no_noise():
+def test_one_training_leaves_the_noise_unknown():
     (alone,) = draw_finalists(np.random.default_rng(1), of_seeds=1, shared=1, own=1, n_finalists=1, n_seeds=1)
-    assert estimate_noise([alone]) == 0.0
+    assert estimate_noise([alone]) is None
+    assert expect_excess(None, 100) is None
     assert expect_excess(0.0, 100) == 0.0
+    assert expect_excess(None, 1) == 0.0
 
 
 def expect_maximum(n):

@@ -133,6 +133,6 @@ def test_without_a_complete_trial_says_so(make_search):
 
 def test_luck_that_could_not_be_measured_is_told_as_not_known(make_search, evaluation):
     search = make_search(complete=3)
-    unknown = replace(evaluation.selection, noise=float("nan"), expected_excess=float("nan"))
+    unknown = replace(evaluation.selection, noise=None, expected_excess=None)
     trust = answer(search, search.winner, replace(evaluation, selection=unknown))[2]
     assert "it is not known how much is luck" in trust

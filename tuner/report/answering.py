@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import isnan
 
 from tuner.evaluate.comparing import Standing, find_baseline
 from tuner.evaluate.evaluation import Evaluation
@@ -187,7 +186,7 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     who = f"trial {best.number}" if best is not None else "the best trial"
     among = f", as the best of {selection.n_trials:,} complete trials," if selection.n_trials > 1 else ""
     promised = f"{who}{among} promised {evaluation.figure_of_merit} {write_number(selection.best)} on validation"
-    if selection.n_trials > 1 and isnan(selection.expected_excess):
+    if selection.expected_excess is None:
         promised += ", of which it is not known how much is luck: there was one training"
     elif selection.expected_excess > 0:
         promised += f", of which up to {write_number(selection.expected_excess, 2)} may be luck"

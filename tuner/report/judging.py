@@ -106,7 +106,7 @@ def _write_selection(search: Search, evaluation: Evaluation) -> list[Block]:
         f"√(2 ln {selection.n_trials:,}), what the best of so many exceeds their mean by."
     )
     sentence = f"Selection bias: {tell_selection(search, evaluation)}."
-    return [Text(f"{sentence}{noise if selection.expected_excess > 0 else ''}")]
+    return [Text(f"{sentence}{noise if selection.expected_excess else ''}")]
 
 
 def _write_figures(caption: str, parts: Sequence[PartEvaluation], *, folded: bool = False) -> Table:
