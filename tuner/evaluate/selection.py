@@ -47,7 +47,8 @@ def estimate_noise(finalists: Sequence[Replicas]) -> float | None:
 def expect_excess(noise: float | None, n_trials: int) -> float | None:
     """Return the leading term of the expected maximum of n normal deviates, noise * sqrt(2 ln n).
 
-    0 for one trial, None for an unknown noise. An upper estimate for small n: the exact expectation for 10 is 1.54, the formula gives 2.15.
+    0 for one trial, None for an unknown noise. An upper estimate for small n: the exact expectation for 10 is 1.54,
+    the formula gives 2.15.
     """
     if n_trials == 1:
         return 0.0
