@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tuner.trackers.base import NO_PICTURES
+from tuner.trackers.memory import NoTracker
 from tuner.tune import worker
 from tuner.tune.study import Budget, Study
 from tuner.tune.sweep import sweep
@@ -41,7 +41,7 @@ ENDLESS = 100_000
 
 
 @dataclass
-class Clock:
+class Clock(NoTracker):
     """A tracker that notes when which validation AUC was reached; it is its own log of each trial."""
 
     start: float = field(default_factory=time.perf_counter)
@@ -65,19 +65,6 @@ class Clock:
         auc = figures["validation_auc"]
         if not self.best or auc > self.best[-1][1]:
             self.best.append((time.perf_counter() - self.start, auc))
-
-    def finish(
-        self,
-        state: str,
-        *,
-        summary: Mapping[str, Any],
-        pictures: Mapping[str, Path] = NO_PICTURES,
-        reason: str | None = None,
-    ) -> None:
-        """Do nothing."""
-
-    def close(self, timeout: float = 10.0) -> None:
-        """Do nothing."""
 
     def auc_at(self, seconds: float) -> float:
         """Return the best validation AUC at a time; not-a-number where there was none yet."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+from samples import make_study
 
 import tuner
-from search_spaces import mlp
 from tuner.errors import SplitsError
 from tuner.metrics import auc
-from tuner.read.resonance import Resonance
 from tuner.trackers.memory import NoTracker
 from tuner.train.pack import Pack
 from tuner.tune.folding import train_folds
@@ -23,15 +21,8 @@ FOLDS = 3
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory) -> tuner.Search:
-    from studies.resonance import study
-
-    small = dataclasses.replace(
-        study,
-        problem=dataclasses.replace(study.problem, events=Resonance(1_500, seed=1), nuisances=()),
-        search_space=mlp.suggest,
-        budget=tuner.Budget(trials=1, epochs=2),
-        judgement=tuner.Judgement(finalists=1, seeds=1, baseline_trials=0, folds=FOLDS, replicas=20),
-    )
+    judgement = tuner.Judgement(finalists=1, seeds=1, baseline_trials=0, folds=FOLDS, replicas=20)
+    small = make_study(trials=1, epochs=2, judgement=judgement)
     return tuner.sweep(small, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
 
 

@@ -23,9 +23,12 @@ def test_a_study_file_is_light_and_is_named_like_its_file(name):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-@pytest.mark.parametrize("name", ["magic", "higgsml"])
-def test_a_study_of_real_events_can_be_prepared(name, data_folder):
-    prepare(name)
+@pytest.mark.parametrize(("name", "n_events"), [("magic", 19_020), ("higgsml", 22_800)])
+def test_a_study_of_real_events_can_be_prepared(name, n_events, data_folder):
+    splits, _ = prepare(name)
+    parts = (splits.train, splits.validation, splits.test)
+    assert sum(len(part.labels) for part in parts) == n_events
+    assert all(set(part.labels) == {0, 1} for part in parts)
 
 
 def test_the_default_study_needs_no_file(monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -19,6 +19,8 @@ from tuner.tune.retraining import Retraining
 from tuner.tune.search import Search
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from tuner.evaluate.baselines import Baseline
 
 Score = Callable[[np.ndarray], np.ndarray]
@@ -94,7 +96,7 @@ def enter_finalists(
     contenders = []
     for trial, trainings in by_trial.items():
         networks = tuple(TrainedNetwork(trial, training.seed) for training in trainings)
-        scorers = tuple(partial(_score, search, network, device) for network in networks)
+        scorers = tuple(_NetworkScore(search, network, device) for network in networks)
         contenders.append(
             Contender(f"trial {trial}", "finalist", scorers, networks, n_parameters=trainings[0].n_parameters)
         )
@@ -110,22 +112,25 @@ def enter_ensemble(finalists: Sequence[Contender], figure: FigureOfMerit, valida
     shares = pick_ensemble(figure, validation.labels, scores, validation.weights)
     picked = [place for place, share in enumerate(shares) if share > 0]
 
-    def score(x: np.ndarray) -> np.ndarray:
-        total: np.ndarray = sum(shares[place] * scorers[place](x) for place in picked)
+    def mix(of_members: Mapping[int, np.ndarray] | Sequence[np.ndarray]) -> np.ndarray:
+        total: np.ndarray = sum(shares[place] * of_members[place] for place in picked)
         return total
 
     return Contender(
         "ensemble",
         "ensemble",
-        (score,),
+        (lambda x: mix({place: scorers[place](x) for place in picked}),),
         tuple(TrainedNetwork(networks[p].trial, networks[p].seed, float(shares[p])) for p in picked),
         n_parameters=sum(sizes[place] for place in picked),
+        known={"validation": (mix(scores),)},
     )
 
 
 def enter_baselines(baselines: Sequence[Baseline]) -> tuple[Contender, ...]:
     """Return a contender for each baseline."""
-    return tuple(Contender(baseline.name, "baseline", (baseline.score,)) for baseline in baselines)
+    return tuple(
+        Contender(b.name, "baseline", (b.score,), known={"validation": (b.validation_scores,)}) for b in baselines
+    )
 
 
 def choose_winner(finalists: Sequence[Contender], replicas: Mapping[str, Replicas]) -> Contender:
@@ -133,5 +138,18 @@ def choose_winner(finalists: Sequence[Contender], replicas: Mapping[str, Replica
     return max(finalists, key=lambda finalist: (replicas[finalist.name].mean, -(finalist.n_parameters or 0)))
 
 
-def _score(search: Search, network: TrainedNetwork, device: str | None, x: np.ndarray) -> np.ndarray:
-    return score_events(load_network(search, Candidate("", (network,))), x, device)
+@dataclass(frozen=True, eq=False)
+class _NetworkScore:
+    """Scores by one network, which is loaded once: importances and variants ask for many."""
+
+    search: Search
+    trained: TrainedNetwork
+    device: str | None
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return scores [n] of prepared inputs [n, d_in]."""
+        return score_events(self._network, x, self.device)
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        return load_network(self.search, Candidate(f"trial {self.trained.trial}", (self.trained,)))

@@ -10,7 +10,7 @@ import numpy as np
 from tuner.errors import EventsError
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import rank
-from tuner.metrics.cut_scan import LEAST_BACKGROUND, NEIGHBOURHOOD
+from tuner.metrics.cut_scan import LEAST_BACKGROUND, smooth_cuts
 from tuner.metrics.significance import asimov_significance
 
 STEP = 0.02
@@ -161,10 +161,7 @@ class _Sums:
             return np.full(len(self.systematics), len(self.b) - 1)
         b, n_selected = self.b[allowed], self.n_selected[allowed]
         values = asimov_significance(self.s[allowed], b, self.systematics * b)
-        sums = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
-        first = np.searchsorted(n_selected, (1 - NEIGHBOURHOOD) * n_selected, side="left")
-        last = np.searchsorted(n_selected, (1 + NEIGHBOURHOOD) * n_selected, side="right")
-        best: np.ndarray = allowed[((sums[:, last] - sums[:, first]) / (last - first)).argmax(axis=1)]
+        best: np.ndarray = allowed[smooth_cuts(values, n_selected).argmax(axis=1)]
         return best
 
     def test(self, cut: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from tuner.figures.drawing import BACKGROUND, QUIET, SIGNAL, Drawing, add_legend
 from tuner.metrics.arrays import balance_classes, check_arrays
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.measurement import Measurement, measure
-from tuner.metrics.probabilities import calibrate
+from tuner.metrics.probabilities import assign_bins, calibrate
 
 N_SCORE_BINS = 40
 
@@ -66,7 +66,7 @@ def _tabulate(
 
     Chance alone: how far a replica's bins move away from where they are.
     """
-    bins = _assign_bins(scores, weights, n_bins)
+    bins = assign_bins(scores, weights, n_bins)
     share, mean, fraction = _sum_bins(bins, is_signal, scores, weights)
     kept = share > 0
     fractions, errors, chances = [], [], []
@@ -88,15 +88,6 @@ def _tabulate(
     )
     error = float(np.nansum((share * np.abs(fraction - mean))[kept]) / share[kept].sum())
     return table[kept].reset_index(drop=True), measure(error, np.array(errors)), float(np.median(chances))
-
-
-def _assign_bins(scores: np.ndarray, weights: np.ndarray, n_bins: int) -> np.ndarray:
-    """Return each event's bin, as `calibrate` makes them: about the same absolute weight, equal scores together."""
-    order = np.argsort(scores, kind="stable")
-    below = np.cumsum(np.abs(weights[order]))
-    edges = np.unique(scores[order][np.searchsorted(below, below[-1] * np.arange(1, n_bins) / n_bins)])
-    _, bins = np.unique(np.searchsorted(edges, scores, side="right"), return_inverse=True)
-    return bins
 
 
 def _sum_bins(

@@ -74,14 +74,14 @@ def scan_cuts(
         expected_b,
         raw_background[allowed],
         values,
-        _smooth(values, ranking.ends[allowed] + 1),
+        smooth_cuts(values, ranking.ends[allowed] + 1),
     )
 
 
-def _smooth(values: np.ndarray, n_selected: np.ndarray) -> np.ndarray:
-    """Return the mean of each cut's neighbourhood; both [k], `n_selected` rising."""
+def smooth_cuts(values: np.ndarray, n_selected: np.ndarray) -> np.ndarray:
+    """Return the mean over each cut's neighbourhood, [..., k] like the values; n_selected [k] rises."""
     first = np.searchsorted(n_selected, (1 - NEIGHBOURHOOD) * n_selected, side="left")
     last = np.searchsorted(n_selected, (1 + NEIGHBOURHOOD) * n_selected, side="right")
-    sums = np.append(0.0, np.cumsum(values))
-    smoothed: np.ndarray = (sums[last] - sums[first]) / (last - first)
+    sums = np.insert(np.cumsum(values, axis=-1), 0, 0.0, axis=-1)
+    smoothed: np.ndarray = (sums[..., last] - sums[..., first]) / (last - first)
     return smoothed

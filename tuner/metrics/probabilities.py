@@ -75,14 +75,22 @@ def calibrate(
     A bin boundary never separates events of the same score. Bins without positive total weight are left out.
     """
     is_signal, score, weight = _check_probabilities(labels, scores, weights)
-    order = np.argsort(score, kind="stable")
-    below = np.cumsum(np.abs(weight[order]))
-    edges = np.unique(score[order][np.searchsorted(below, below[-1] * np.arange(1, n_bins) / n_bins)])
-    bins = np.searchsorted(edges, score, side="right")
-    sums = np.bincount(bins, weight, minlength=len(edges) + 1)
+    bins = assign_bins(score, weight, n_bins)
+    sums = np.bincount(bins, weight)
     kept = sums > 0
     score_sums, signal_sums = np.bincount(bins, weight * score), np.bincount(bins, weight * is_signal)
     return Calibration(score_sums[kept] / sums[kept], signal_sums[kept] / sums[kept], sums[kept] / sums[kept].sum())
+
+
+def assign_bins(scores: np.ndarray, weights: np.ndarray, n_bins: int) -> np.ndarray:
+    """Return the quantile bin of each event, int64 [n], of scores [n] by the absolute event weights [n].
+
+    At most `n_bins`, numbered from 0 without gaps; equal scores are in one.
+    """
+    order = np.argsort(scores, kind="stable")
+    below = np.cumsum(np.abs(weights[order]))
+    edges = np.unique(scores[order][np.searchsorted(below, below[-1] * np.arange(1, n_bins) / n_bins)])
+    return np.unique(np.searchsorted(edges, scores, side="right"), return_inverse=True)[1]
 
 
 def expected_calibration_error(
