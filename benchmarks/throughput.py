@@ -63,6 +63,7 @@ def main() -> None:
     size = choose_pack_size(settings, data, most=1024 if device.type == "cuda" else 16)
     slots = options.slots or (size.slots if device.type == "cuda" else 16)
     peers, absent = find_peers(["dataloader"] if options.quick else list(PEERS))
+    time_round(task, data, slots, peers=peers, n_epochs=1, device=device)  # imports and the like come once
     rounds = [
         time_round(task, data, slots, peers=peers, n_epochs=options.epochs, device=device)
         for _ in range(1 if options.quick else options.rounds)
