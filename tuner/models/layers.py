@@ -98,11 +98,11 @@ def widen_batch_norms(module: nn.Module) -> nn.Module:
     """
     for child in module.modules():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
-            child.register_forward_pre_hook(_widen)
+            child.register_forward_pre_hook(widen)
     return module
 
 
-def _widen(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def widen(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Return inputs in float32 at least."""
     return tuple(x.to(torch.promote_types(x.dtype, torch.float32)) for x in inputs)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import nn
 
 from tuner.models.embeddings import EmbeddingSettings, build_embedding
 from tuner.models.layers import Dropout
@@ -58,20 +59,19 @@ class MLPSettings:
         return MLP(self, d_in)
 
 
-class MLP(nn.Module):
-    """Linear, normalisation, activation, dropout, again and again; a linear layer to one logit."""
+class MLP(nn.Sequential):
+    """Linear, normalisation, activation, dropout, again and again; a linear layer to one logit.
+
+    Gives logits [n] of prepared features [n, d_in].
+    """
 
     def __init__(self, settings: MLPSettings, d_in: int) -> None:
-        super().__init__()
-        self.embedding, d_first = build_embedding(settings.embedding, d_in)
+        embedding, d_first = build_embedding(settings.embedding, d_in)
         widths = (d_first, *settings.widths)
-        self.layers = nn.Sequential(*(make_layer(settings, a, b) for a, b in pairwise(widths)))
-        self.output = nn.Linear(widths[-1], 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits [n] of prepared features [n, d_in]."""
-        logits: Tensor = self.output(self.layers(self.embedding(x)))
-        return logits.squeeze(-1)
+        layers = nn.Sequential(*(make_layer(settings, a, b) for a, b in pairwise(widths)))
+        output = nn.Linear(widths[-1], 1)
+        parts = {"embedding": embedding, "layers": layers, "output": output, "flatten": nn.Flatten(0)}
+        super().__init__(OrderedDict(parts))
 
 
 def make_layer(settings: MLPSettings, d_in: int, d_out: int) -> nn.Module:

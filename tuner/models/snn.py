@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
 from tuner.models.layers import AlphaDropout
 from tuner.models.settings import KNOB, check_settings, is_count
@@ -32,22 +33,19 @@ class SNNSettings:
         return SNN(self, d_in)
 
 
-class SNN(nn.Module):
-    """Linear, SELU, alpha dropout, again and again; a linear layer to one logit."""
+class SNN(nn.Sequential):
+    """Linear, SELU, alpha dropout, again and again; a linear layer to one logit.
+
+    Gives logits [n] of prepared features [n, d_in].
+    """
 
     def __init__(self, settings: SNNSettings, d_in: int) -> None:
-        super().__init__()
         widths = (d_in, *settings.widths)
         layers = [
             nn.Sequential(make_linear(a, b), nn.SELU(), AlphaDropout(settings.dropout)) for a, b in pairwise(widths)
         ]
-        self.layers = nn.Sequential(*layers)
-        self.output = make_linear(widths[-1], 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits [n] of prepared features [n, d_in]."""
-        logits: Tensor = self.output(self.layers(x))
-        return logits.squeeze(-1)
+        parts = {"layers": nn.Sequential(*layers), "output": make_linear(widths[-1], 1), "flatten": nn.Flatten(0)}
+        super().__init__(OrderedDict(parts))
 
 
 def make_linear(d_in: int, d_out: int) -> nn.Linear:

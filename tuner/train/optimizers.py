@@ -81,6 +81,6 @@ class FlatOptimizer:
         beta1, beta2, (mean, square) = self.knobs["momentum"], self.knobs["beta2"], self.moments
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient.mul_(gradient), 1 - beta2)
-        scale = torch.sqrt(square, out=gradient)
-        scale.div_((1 - beta2**self.steps).sqrt_()).add_(1e-8)
-        flat.addcdiv_(mean * (-lr / (1 - beta1**self.steps)), scale)
+        root = (1 - beta2**self.steps).sqrt_()  # of the correction of `square`, taken out of the sum with epsilon
+        scale = torch.sqrt(square, out=gradient).add_(1e-8 * root)
+        flat.addcdiv_(mean, scale.mul_((beta1**self.steps - 1) / (lr * root)))  # a rate of zero: an infinite scale

@@ -12,20 +12,21 @@ from torch import Tensor, nn
 
 from tuner.errors import TrainingError
 from tuner.models.layers import exchange_dropout, rest_dropout, widen_batch_norms
+from tuner.train.chain import Randomness
 from tuner.train.data import TrainingData
-from tuner.train.device import keep_random_state, mixed_precision
+from tuner.train.device import fast_products, keep_freed_memory, keep_random_state, mixed_precision
 from tuner.train.graphs import StepGraph, make_recorder
 from tuner.train.losses import weigh_losses
 from tuner.train.member import Member
 from tuner.train.orders import draw_orders, draw_rates
 from tuner.train.settings import Settings
-from tuner.train.stack import Randomness, Stack, TensorDict
+from tuner.train.stack import Stack, TensorDict
 from tuner.train.structure import find_structure
 from tuner.train.validation import measure_rows
 
 __all__ = ["Member", "Pack"]
 
-VALIDATION_BATCHES = 4
+VALIDATION_BATCHES = 2
 """Training batches that one chunk of validation is as large as: without gradients it needs no more memory."""
 
 
@@ -51,6 +52,7 @@ class Pack:
         `train_rows` must have that many at least. randomness: "same" draws dropout once for all members, which is
         quick, but makes their results alike; "different" draws for each, so that members are independent trainings.
         """
+        keep_freed_memory()
         self.structure = find_structure(settings)
         self.data = data
         self.n_epochs = n_epochs
@@ -182,7 +184,8 @@ class Pack:
         """Take one step of every row: order [K, batch], lr [K, 1]."""
         self.order.copy_(order)
         self.lr.copy_(lr)
-        self.graph.run(self._take_step)
+        with fast_products(self.data.device):
+            self.graph.run(self._take_step)
 
     def _take_step(self) -> None:
         """Take the step that `order` and `lr` say; add to `losses`. This is what a graph repeats."""
@@ -228,7 +231,8 @@ class Pack:
         """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie."""
         self.stack.network.eval()
         n_rows = VALIDATION_BATCHES * self.batch_size
-        logits = [self.stack.forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
+        with fast_products(self.data.device):
+            logits = [self.stack.forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
         shape = tuple(logits[0].shape[1:])
         if len(shape) != 1:
             raise TrainingError(

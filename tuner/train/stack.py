@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from tuner.models.layers import find_decayed
+from tuner.train.chain import Randomness, find_chain
 from tuner.train.optimizers import FlatOptimizer
 from tuner.train.settings import OptimizerKind, TrainingSettings
 
 TensorDict = dict[str, Tensor]
-
-Randomness = Literal["same", "different"]
-"""Whether members share the random numbers of dropout."""
 
 
 class Stack:
@@ -31,7 +29,8 @@ class Stack:
     ) -> None:
         """Make a stack of no rows of a network that is on the device."""
         self.network = network
-        self.randomness = randomness
+        self.randomness: Randomness = randomness
+        self.chain = find_chain(network, randomness)
         decayed = find_decayed(network)
         named = sorted(network.named_parameters(), key=lambda item: item[0] not in decayed)
         self.shapes = {name: parameter.shape for name, parameter in named}
@@ -108,7 +107,10 @@ class Stack:
             output: Tensor = functional_call(self.network, (parameters, buffers), (x,))
             return output
 
-        if len(next(iter(parameters.values()))) == 1:  # alone: any module will do, and vmap's overhead is saved
+        if self.chain is not None:
+            stacked = x if in_dims is not None else x.expand(len(next(iter(parameters.values()))), *x.shape)
+            logits = self.chain(parameters, buffers, stacked)
+        elif len(next(iter(parameters.values()))) == 1:  # alone: any module will do, and vmap's overhead is saved
             mine, kept = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
             logits = call(mine, kept, x if in_dims is None else x[0])[None]
         else:

@@ -1,0 +1,71 @@
+"""A CPU's matrix products and memory."""
+
+import ctypes
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tuner.train import device
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Let `prefers_onednn` find these errors and seconds: torch's own choice first, then oneDNN's."""
+
+    def put(own, onednn):
+        results = iter([own, onednn])
+        monkeypatch.setattr(device, "_judge_products", lambda *_: next(results))
+        device.prefers_onednn.cache_clear()
+
+    yield put
+    device.prefers_onednn.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("own", "onednn", "preferred"),
+    [
+        ((1e-5, 1.0), (1e-5, 0.5), True),
+        ((1e-5, 1.0), (1e-5, 0.95), False),  # hardly faster
+        ((1e-5, 1.0), (1e-2, 0.1), False),  # rounded to bfloat16
+    ],
+)
+def test_onednn_multiplies_where_it_is_faster_and_as_exact(own, onednn, preferred, measured):
+    measured(own, onednn)
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    with device.fast_products(CPU):
+        assert (matmul.fp32_precision != before) == preferred
+    assert matmul.fp32_precision == before
+
+
+def test_products_as_preferred_here_are_exact():
+    a, b = (torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(i)) for i in range(2))
+    with device.fast_products(CPU):
+        product = torch.bmm(a, b)
+    torch.testing.assert_close(product, (a.double() @ b.double()).float(), rtol=1e-5, atol=1e-4)
+
+
+STEPS = """
+import resource
+import torch
+from tuner.train.device import keep_freed_memory
+
+assert keep_freed_memory()
+tensors = []
+for _ in range(10):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    tensors = [torch.ones(2**20) for _ in range(8)]  # of 4 MB
+    tensors = []
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+print(after - before)
+"""
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has no mallopt")
+def test_freed_memory_is_kept():
+    faults = subprocess.run([sys.executable, "-c", STEPS], check=True, capture_output=True, text=True).stdout
+    assert int(faults) < 100  # 8,000 where it is given back
