@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tuner.models import MLPSettings
     from tuner.models.mlp import ActivationKind, NormalisationKind
+    from tuner.train.settings import OptimizerKind
 
 STRUCTURE = (
     "mlp.n_layers",
@@ -24,6 +25,8 @@ STRUCTURE = (
     *(f"mlp.{name}" for name in embeddings.STRUCTURE),
     *(f"mlp.{name}" for name in optimizer.STRUCTURE),
 )
+
+OPTIMIZERS: tuple[OptimizerKind, ...] = ("adamw", "schedule_free", "sgd")
 
 WARM_STARTS: tuple[dict[str, Any], ...] = (
     {  # measured, 30 epochs: validation AUC .930, .931 on MAGIC (split seed 1, two seeds), see benchmarks/FINDINGS.md
@@ -84,7 +87,7 @@ def suggest(trial: Trial) -> Settings:
     # lr: [1e-5, 1e-2] in arXiv:2106.11959, without a limit to the epochs; in 30 of them, 3e-3 to 1e-2 do best without
     # normalisation and 1e-3 with it. Decay: [1e-6, 1e-3] there, [1e-4, 1e-1] in arXiv:2410.24210.
     lr, weight_decay = (1e-4, 2e-2), (1e-6, 1e-1)
-    training = optimizer.suggest(trial, "mlp", lr=lr, weight_decay=weight_decay, optimizers=("adamw", "sgd"))
+    training = optimizer.suggest(trial, "mlp", lr=lr, weight_decay=weight_decay, optimizers=OPTIMIZERS)
     return Settings(network=network, training=training)
 
 

@@ -27,14 +27,16 @@ def suggest(
     """Sample how a network is trained; `lr` and `weight_decay` are the ranges of AdamW.
 
     A learning rate means another thing in another network: names begin with the network's prefix. What only SGD
-    has, or means otherwise, carries its name too: `mlp.sgd.lr`.
+    or schedule-free AdamW has, or means otherwise, carries its name too: `mlp.sgd.lr`.
     """
     kind = optimizers[0]
     if len(optimizers) > 1:
         kind = cast("OptimizerKind", trial.suggest_categorical(f"{prefix}.optimizer", list(optimizers)))
     batch_size = trial.suggest_categorical(f"{prefix}.batch_size", list(batch_sizes))
-    # "flat-cosine" has the shape of RealMLP's schedules for dropout and decay (arXiv:2407.04491).
-    schedule = cast("ScheduleKind", trial.suggest_categorical(f"{prefix}.schedule", ["cosine", "flat-cosine"]))
+    schedule: ScheduleKind = "constant"
+    if kind != "schedule_free":
+        # "flat-cosine" has the shape of RealMLP's schedules for dropout and decay (arXiv:2407.04491).
+        schedule = cast("ScheduleKind", trial.suggest_categorical(f"{prefix}.schedule", ["cosine", "flat-cosine"]))
     # Goyal et al. (arXiv:1706.02677) warm up in 5 of 90 epochs.
     warmup = trial.suggest_float(f"{prefix}.warmup", 0.0, 0.2)
     if kind == "sgd":
@@ -43,6 +45,11 @@ def suggest(
         momentum = trial.suggest_float(f"{prefix}.sgd.momentum", 0.8, 0.98)
         # Added to the gradient, so that 1e-4 is much: it is the customary value (arXiv:1512.03385).
         decay = suggest_or_zero(trial, f"{prefix}.sgd.weight_decay", 1e-6, 1e-3, log=True)
+    elif kind == "schedule_free":
+        # Three to ten times AdamW's, here (benchmarks/FINDINGS.md) as in arXiv:2405.15682.
+        rate = trial.suggest_float(f"{prefix}.schedule_free.lr", 10 * lr[0], 5 * lr[1], log=True)
+        momentum = TrainingSettings.momentum
+        decay = suggest_or_zero(trial, f"{prefix}.weight_decay", *weight_decay, log=True)
     else:
         rate, momentum = trial.suggest_float(f"{prefix}.lr", *lr, log=True), TrainingSettings.momentum
         decay = suggest_or_zero(trial, f"{prefix}.weight_decay", *weight_decay, log=True)

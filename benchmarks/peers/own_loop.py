@@ -75,6 +75,7 @@ def train_setting(
     best, best_epoch = math.nan, 0
     for age in range(n_epochs):
         network.train()
+        switch(optimizer, "train")
         rates = draw_schedule(training, age, len(batches), n_epochs)
         for rate, (x, labels, weights) in zip(rates, batches, strict=True):
             for group in optimizer.param_groups:
@@ -83,6 +84,7 @@ def train_setting(
             binary_cross_entropy_with_logits(network(x), labels, weight=weights).backward()
             nn.utils.clip_grad_norm_(network.parameters(), training.clip_norm)
             optimizer.step()
+        switch(optimizer, "eval")
         auc = validate(network, data)
         if not math.isfinite(auc):
             break
@@ -104,7 +106,7 @@ def build_network(settings: NetworkSettings, d_in: int) -> nn.Module:
 
 
 def make_optimizer(network: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
-    """Return PyTorch's optimizer; matrices decay, biases and norms do not."""
+    """Return PyTorch's optimizer, or its authors' schedule-free one; matrices decay, biases and norms do not."""
     decayed = find_decayed(network)
     named = list(network.named_parameters())
     groups = [
@@ -113,8 +115,19 @@ def make_optimizer(network: nn.Module, training: TrainingSettings) -> torch.opti
     ]
     if training.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=training.lr, momentum=training.momentum, nesterov=True)
+    if training.optimizer == "schedule_free":
+        import schedulefree
+
+        # The warm-up comes with the rates, as the rest of a schedule does.
+        return schedulefree.AdamWScheduleFree(groups, lr=training.lr, betas=(training.momentum, training.beta2))
     kind = torch.optim.AdamW if training.optimizer == "adamw" else torch.optim.Adam
     return kind(groups, lr=training.lr, betas=(training.momentum, training.beta2))
+
+
+def switch(optimizer: torch.optim.Optimizer, mode: str) -> None:
+    """Tell an optimizer that knows the difference that training or evaluation comes next."""
+    if hasattr(optimizer, mode):
+        getattr(optimizer, mode)()
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Every family and every optimizer: a pack's members learn what they would learn alone."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 from tuner import Settings, TrainingSettings, models
 from tuner.train.member import Member
 from tuner.train.pack import Pack
+from tuner.train.settings import OptimizerKind
 from tuner.train.sizing import choose_pack_size
 
 FAMILIES = {
@@ -47,7 +49,7 @@ def double():
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", get_args(OptimizerKind))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_equals_one_by_one_after_fifty_steps(family, optimizer, double):
     data = make_data(dtype=torch.float64)

@@ -61,7 +61,8 @@ class TapeRecorder:
     def capture(self, step):
         self.n_captures += 1
         stack = self.pack.stack
-        written = [stack.flat, self.pack.losses, stack.optimizer.steps, *stack.optimizer.moments]
+        optimizer = stack.optimizer
+        written = [stack.flat, self.pack.losses, optimizer.steps, optimizer.weight_sum, *optimizer.moments]
         written += list(stack.buffers.values())
         before, state = [tensor.clone() for tensor in written], torch.get_rng_state()
         with torch.no_grad(), Tape() as tape, torch.enable_grad():
@@ -116,7 +117,13 @@ def live(pack, settings, wilder):
     pack.admit(Member(3, wilder, seed=3, state=state))
     losses += [pack.train_epoch()]
     stack = pack.stack
-    return [stack.flat, stack.optimizer.steps, *stack.optimizer.moments, *stack.buffers.values()], losses
+    return [
+        stack.flat,
+        stack.optimizer.steps,
+        stack.optimizer.weight_sum,
+        *stack.optimizer.moments,
+        *stack.buffers.values(),
+    ], losses
 
 
 @pytest.mark.parametrize(
@@ -127,10 +134,12 @@ def live(pack, settings, wilder):
         ("adamw", "layer", (0.2, 0.3)),
         ("adam", "none", (0.0, 0.3)),
         ("sgd", "batch", (0.2, 0.3)),
+        ("schedule_free", "none", (0.0, 0.3)),
     ],
 )
 def test_replayed_steps_equal_steps_to_the_bit(optimizer, normalisation, rates):
-    common = {"optimizer": optimizer, "normalisation": normalisation, "warmup": 0.1}
+    schedule = "constant" if optimizer == "schedule_free" else "cosine"
+    common = {"optimizer": optimizer, "schedule": schedule, "normalisation": normalisation, "warmup": 0.1}
     settings = make_settings(dropout=rates[0], **common)
     wilder = make_settings(dropout=rates[1], lr=0.03, weight_decay=0.1, label_smoothing=0.1, clip_norm=0.2, **common)
     expected, losses = live(make_pack(settings, taped=False), settings, wilder)

@@ -1,12 +1,14 @@
 """Flat optimizers against torch.optim on the same gradients."""
 
 import itertools
+from typing import get_args
 
 import pytest
+import schedulefree
 import torch
 
 from tuner.train.optimizers import FlatOptimizer
-from tuner.train.settings import TrainingSettings
+from tuner.train.settings import OptimizerKind, TrainingSettings
 
 N_MATRIX, N_VECTOR = 12, 4
 
@@ -15,6 +17,7 @@ KNOBS = [
     {"lr": 3e-3, "weight_decay": 0.0, "momentum": 0.5, "beta2": 0.999},
     {"lr": 1e-1, "weight_decay": 0.01, "momentum": 0.0, "beta2": 0.9},
 ]
+"""A momentum of zero is none of schedule-free AdamW, which divides by it."""
 
 
 def make_reference(kind: str, matrix: torch.Tensor, vector: torch.Tensor, s: TrainingSettings) -> torch.optim.Optimizer:
@@ -24,16 +27,23 @@ def make_reference(kind: str, matrix: torch.Tensor, vector: torch.Tensor, s: Tra
     ]
     if kind == "sgd":
         return torch.optim.SGD(groups, lr=s.lr, momentum=s.momentum, nesterov=s.momentum > 0)
+    if kind == "schedule_free":
+        optimizer = schedulefree.AdamWScheduleFree(groups, lr=s.lr, betas=(s.momentum, s.beta2))
+        optimizer.train()
+        return optimizer
     maker = torch.optim.AdamW if kind == "adamw" else torch.optim.Adam
     return maker(groups, lr=s.lr, betas=(s.momentum, s.beta2))
 
 
-@pytest.mark.parametrize("kind", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("kind", get_args(OptimizerKind))
 @pytest.mark.parametrize("clip_norm", [float("inf"), 0.7])
 def test_rows_equal_torch_optim(kind, clip_norm):
     generator = torch.Generator().manual_seed(0)
-    start = torch.randn(len(KNOBS), N_MATRIX + N_VECTOR, generator=generator)
-    settings = [TrainingSettings(optimizer=kind, clip_norm=clip_norm, **knobs) for knobs in KNOBS]
+    all_knobs = KNOBS[:2] if kind == "schedule_free" else KNOBS
+    start = torch.randn(len(all_knobs), N_MATRIX + N_VECTOR, generator=generator)
+    settings = [
+        TrainingSettings(optimizer=kind, schedule="constant", clip_norm=clip_norm, **knobs) for knobs in all_knobs
+    ]
     flat = start.clone()
     optimizer = FlatOptimizer(kind, flat, N_MATRIX)
     for row, s in enumerate(settings):
@@ -51,9 +61,40 @@ def test_rows_equal_torch_optim(kind, clip_norm):
             torch.nn.utils.clip_grad_norm_([matrix, vector], clip_norm if clip_norm < 1e9 else 1e9)
             reference.step()
         optimizer.step(flat, gradient.clone(), lr)
-    for row, (matrix, vector, _) in enumerate(references):
-        expected = torch.cat([matrix, vector]).detach()
-        torch.testing.assert_close(flat[row], expected, rtol=1e-5, atol=1e-6)
+    judged = optimizer.average(flat)
+    assert torch.equal(judged, flat) == (kind != "schedule_free")
+    for row, (matrix, vector, reference) in enumerate(references):
+        torch.testing.assert_close(flat[row], torch.cat([matrix, vector]).detach(), rtol=1e-5, atol=1e-6)
+        if kind == "schedule_free":
+            reference.eval()
+        torch.testing.assert_close(judged[row], torch.cat([matrix, vector]).detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_the_schedule_free_average_gives_a_warm_up_little_weight():
+    flat = torch.randn(1, N_MATRIX)
+    matrix = flat[0].clone().requires_grad_()
+    settings = TrainingSettings(optimizer="schedule_free", schedule="constant", clip_norm=float("inf"))
+    optimizer = FlatOptimizer("schedule_free", flat, N_MATRIX)
+    optimizer.set_row(0, settings)
+    reference = schedulefree.AdamWScheduleFree([matrix], lr=0.1, warmup_steps=5)
+    reference.train()
+    for step in range(20):
+        matrix.grad = torch.randn(N_MATRIX)
+        gradient = matrix.grad[None].clone()
+        reference.step()
+        optimizer.step(flat, gradient, torch.full((1, 1), 0.1 * min(1, (step + 1) / 5)))
+    reference.eval()
+    torch.testing.assert_close(optimizer.average(flat)[0], matrix.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_step_at_a_rate_of_zero_changes_nothing():
+    for kind in get_args(OptimizerKind):
+        flat = torch.randn(1, N_MATRIX)
+        before = flat.clone()
+        optimizer = FlatOptimizer(kind, flat, N_MATRIX)
+        optimizer.set_row(0, TrainingSettings(optimizer=kind, schedule="constant"))
+        optimizer.step(flat, torch.randn(1, N_MATRIX), torch.zeros(1, 1))
+        torch.testing.assert_close(optimizer.average(flat), before, rtol=0, atol=0)
 
 
 def test_a_new_row_starts_anew_and_others_go_on():

@@ -1,9 +1,11 @@
 """Packs: members learn the same whatever their companions, and leave without a trace."""
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
+import schedulefree
 import torch
 from samples import make_data, make_settings
 from sklearn.metrics import log_loss, roc_auc_score
@@ -13,6 +15,7 @@ from tuner.errors import TrainingError
 from tuner.train.member import Member
 from tuner.train.pack import Pack
 from tuner.train.schedules import draw_schedule
+from tuner.train.settings import OptimizerKind
 from tuner.train.train import train_members
 
 
@@ -31,11 +34,12 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("optimizer", get_args(OptimizerKind))
 @pytest.mark.parametrize("normalisation", ["none", "batch", "layer"])
 def test_packed_equals_one_by_one(optimizer, normalisation):
     data = make_data()
-    settings = [make_settings(optimizer=optimizer, normalisation=normalisation, **v) for v in VARIANTS]
+    same = {"schedule": "constant"} if optimizer == "schedule_free" else {}
+    settings = [make_settings(optimizer=optimizer, normalisation=normalisation, **v | same) for v in VARIANTS]
     n_epochs = 8  # of 7 steps
     together = train(
         Pack(settings[0], data, n_epochs=10), [Member(i, s, seed=i) for i, s in enumerate(settings)], n_epochs
@@ -43,6 +47,33 @@ def test_packed_equals_one_by_one(optimizer, normalisation):
     for i, s in enumerate(settings):
         (alone,) = train(Pack(s, data, n_epochs=10), [Member(i, s, seed=i)], n_epochs)
         torch.testing.assert_close(together[i], alone, rtol=1e-3, atol=2e-5)
+
+
+def test_a_schedule_free_member_is_judged_and_kept_by_its_average():
+    data = make_data()
+    settings = make_settings(optimizer="schedule_free", schedule="constant", clip_norm=float("inf"), warmup=0.0)
+    pack = Pack(settings, data, n_epochs=5)
+    pack.admit(Member(0, settings, seed=3))
+    torch.manual_seed(3)
+    network = settings.network.build(3)
+    optimizer = schedulefree.AdamWScheduleFree(network.parameters(), lr=settings.training.lr)
+    optimizer.train()
+    for rows in pack._draw_orders()[:, 0]:
+        optimizer.zero_grad()
+        losses = binary_cross_entropy_with_logits(network(data.x[rows]), data.labels[rows], reduction="none")
+        (losses * data.weights[rows]).mean().backward()
+        optimizer.step()
+    pack.train_epoch()
+    training = network(data.validation_x)
+    optimizer.eval()
+    expected = network(data.validation_x)
+    pack.validate()
+    torch.testing.assert_close(pack.score(data.validation_x)[0], expected, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(training, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(pack.best_scores(0), expected.detach().sigmoid().double(), rtol=1e-3)
+    for name, tensor in pack.best_state(0).items():
+        if name in dict(network.named_parameters()):
+            torch.testing.assert_close(tensor, network.state_dict()[name], rtol=1e-3, atol=1e-4)
 
 
 def test_a_latecomer_learns_the_same():

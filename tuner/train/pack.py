@@ -215,8 +215,8 @@ class Pack:
         return aucs, losses
 
     def score(self, x: Tensor) -> Tensor:
-        """Return logits [K, n] of the present parameters for prepared features [n, d_in]."""
-        return self._score(x, self.stack.views, self.stack.buffers)
+        """Return logits [K, n] of the present networks for prepared features [n, d_in]."""
+        return self._score(x, self.stack.judged(), self.stack.buffers)
 
     def best_scores(self, row: int, x: Tensor | None = None) -> np.ndarray:
         """Return a member's probabilities, float64 [n], by its best-epoch parameters.

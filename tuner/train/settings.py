@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from tuner.models.settings import check_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
-OptimizerKind = Literal["adamw", "adam", "sgd"]
+OptimizerKind = Literal["adamw", "adam", "sgd", "schedule_free"]
 ScheduleKind = Literal["constant", "cosine", "flat-cosine"]
 
 
@@ -31,17 +31,22 @@ class TrainingSettings:
     """How a network is trained. Optimizer kind and batch size are structure, all others are knobs."""
 
     optimizer: OptimizerKind = "adamw"
-    """AdamW (arXiv:1711.05101), Adam (arXiv:1412.6980), or SGD with Nesterov momentum."""
+    """AdamW (arXiv:1711.05101), Adam (arXiv:1412.6980), SGD with Nesterov momentum, or schedule-free AdamW.
+
+    The last (arXiv:2405.15682) averages its parameters instead of letting the learning rate fall: they are as good at
+    any epoch as those at the end of a schedule, which is what pruning asks for. It wants three to ten times the
+    learning rate of AdamW.
+    """
     batch_size: int = 256
     """Events in a step. An epoch is cut into equal batches of the size nearest to this."""
     lr: float = 1e-3
     """Learning rate at its highest."""
     weight_decay: float = 0.0
-    """Decoupled for AdamW, added to the gradient for Adam and SGD. Matrices only, never biases and norms."""
+    """Decoupled for the kinds of AdamW, added to the gradient for Adam and SGD. Matrices only, not biases and norms."""
     momentum: float = 0.9
-    """Momentum of SGD; beta_1 of Adam and AdamW."""
+    """Momentum of SGD; beta_1 of the others."""
     beta2: float = 0.999
-    """beta_2 of Adam and AdamW."""
+    """beta_2 of all but SGD."""
     schedule: ScheduleKind = "cosine"
     """Constant; a cosine down to zero over the budget's epochs; constant for half of them, then the cosine."""
     warmup: float = 0.05
@@ -64,9 +69,13 @@ class TrainingSettings:
             "`label_smoothing` must be in [0, 1)": 0 <= self.label_smoothing < 1,
             "`clip_norm` must be above 0": self.clip_norm > 0,
             "`patience` must be at least 1": self.patience >= 1,
-            '`optimizer` must be "adamw", "adam" or "sgd"': self.optimizer in ("adamw", "adam", "sgd"),
-            '`schedule` must be "constant", "cosine" or "flat-cosine"': self.schedule
-            in ("constant", "cosine", "flat-cosine"),
+            f"`optimizer` must be one of {', '.join(get_args(OptimizerKind))}": self.optimizer
+            in get_args(OptimizerKind),
+            f"`schedule` must be one of {', '.join(get_args(ScheduleKind))}": self.schedule in get_args(ScheduleKind),
+            '`schedule` must be "constant" where `optimizer` is "schedule_free"': self.optimizer != "schedule_free"
+            or self.schedule == "constant",
+            '`momentum` must be above 0 where `optimizer` is "schedule_free"': self.optimizer != "schedule_free"
+            or self.momentum > 0,
         }
         check_settings(self, checks)
 

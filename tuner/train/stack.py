@@ -125,10 +125,15 @@ class Stack:
 
     # The best epoch, and what a member takes along.
 
+    def judged(self) -> TensorDict:
+        """Return the parameters to judge the present networks by, stacked, by name."""
+        return self._split(self.optimizer.average(self.flat))
+
+    @torch.no_grad()
     def keep_best(self, rows: Sequence[int]) -> None:
         """Take the present numbers of these rows as those of their best epoch."""
         index = torch.as_tensor(rows, dtype=torch.long, device=self.flat.device)
-        self.best_flat[index] = self.flat[index]
+        self.best_flat[index] = self.optimizer.average(self.flat)[index]
         for name, buffer in self.buffers.items():
             self.best_buffers[name][index] = buffer[index]
 
