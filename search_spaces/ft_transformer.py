@@ -28,6 +28,7 @@ WARM_STARTS: tuple[dict[str, Any], ...] = (
         "ft_transformer.attention_dropout": 0.2,
         "ft_transformer.hidden_dropout": 0.1,
         "ft_transformer.residual_dropout.on": False,
+        "ft_transformer.optimizer": "adamw",
         "ft_transformer.batch_size": 256,
         "ft_transformer.lr": 1e-4,
         "ft_transformer.weight_decay.on": True,

@@ -21,7 +21,7 @@ def suggest(
     *,
     lr: tuple[float, float],
     weight_decay: tuple[float, float] = (1e-4, 1e-1),
-    optimizers: Sequence[OptimizerKind] = ("adamw",),
+    optimizers: Sequence[OptimizerKind] = ("adamw", "schedule_free"),
     batch_sizes: Sequence[int] = (128, 256, 512),
 ) -> TrainingSettings:
     """Sample how a network is trained; `lr` and `weight_decay` are the ranges of AdamW.
@@ -47,7 +47,7 @@ def suggest(
         decay = suggest_or_zero(trial, f"{prefix}.sgd.weight_decay", 1e-6, 1e-3, log=True)
     elif kind == "schedule_free":
         # Three to ten times AdamW's, here (benchmarks/FINDINGS.md) as in arXiv:2405.15682.
-        rate = trial.suggest_float(f"{prefix}.schedule_free.lr", 10 * lr[0], 5 * lr[1], log=True)
+        rate = trial.suggest_float(f"{prefix}.schedule_free.lr", 5 * lr[0], 5 * lr[1], log=True)
         momentum = TrainingSettings.momentum
         decay = suggest_or_zero(trial, f"{prefix}.weight_decay", *weight_decay, log=True)
     else:

@@ -31,6 +31,7 @@ WARM_STARTS: tuple[dict[str, Any], ...] = (
         "realmlp.dropout": 0.15,
         "realmlp.embedding": "pbld",
         "realmlp.scale": 0.1,
+        "realmlp.optimizer": "adamw",
         "realmlp.batch_size": 256,
         "realmlp.schedule": "flat-cosine",
         "realmlp.warmup": 0.05,

@@ -27,6 +27,7 @@ WARM_STARTS: tuple[dict[str, Any], ...] = (
         "resnet.hidden_factor": 2.0,
         "resnet.hidden_dropout": 0.3,
         "resnet.residual_dropout.on": False,
+        "resnet.optimizer": "adamw",
         "resnet.batch_size": 256,
         "resnet.lr": 2e-3,
         "resnet.weight_decay.on": True,

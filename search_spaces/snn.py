@@ -16,10 +16,23 @@ if TYPE_CHECKING:
 STRUCTURE = ("snn.n_layers", "snn.width", *(f"snn.{name}" for name in optimizer.STRUCTURE))
 
 WARM_STARTS: tuple[dict[str, Any], ...] = (
+    {  # measured, validation AUC on MAGIC (split seed 1, two seeds) after 10 and 30 epochs: .933 .933, .935 .933
+        "snn.n_layers": 4,
+        "snn.width": 128,
+        "snn.dropout.on": True,
+        "snn.dropout": 0.02,
+        "snn.optimizer": "schedule_free",
+        "snn.batch_size": 256,
+        "snn.warmup": 0.05,
+        "snn.schedule_free.lr": 3e-2,
+        "snn.weight_decay.on": True,
+        "snn.weight_decay": 1e-2,
+    },
     {  # measured on MAGIC: test AUC .932 in 30 epochs
         "snn.n_layers": 4,
         "snn.width": 256,
         "snn.dropout.on": False,
+        "snn.optimizer": "adamw",
         "snn.batch_size": 256,
         "snn.lr": 1e-3,
         "snn.weight_decay.on": False,

@@ -29,6 +29,7 @@ WARM_STARTS: tuple[dict[str, Any], ...] = (
         "tabm.dropout.on": True,
         "tabm.dropout": 0.1,
         "tabm.embedding": "none",
+        "tabm.optimizer": "adamw",
         "tabm.batch_size": 256,
         "tabm.lr": 2e-3,
         "tabm.weight_decay.on": True,
