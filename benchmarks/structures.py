@@ -85,7 +85,7 @@ def main() -> None:
     study: Study = import_module(f"studies.{options.study}").study
     values = set(options.values)
     if options.rule:
-        values.add(worker.count_trials_per_structure(study))
+        values.add(worker.count_trials_per_structure(study, torch.device("cpu")))
     runs: dict[int, list[Clock]] = {value: [] for value in sorted(values)}
     for seed in options.seeds:
         for value, clocks in runs.items():
@@ -100,7 +100,7 @@ def run(study: Study, per_structure: int, seed: int, *, minutes: float, n_epochs
     """Sweep for some minutes with a number of trials per structure, and return the clock."""
     budget = Budget(trials=ENDLESS, epochs=n_epochs, minutes=minutes)
     given = worker.count_trials_per_structure
-    worker.count_trials_per_structure = lambda _: per_structure
+    worker.count_trials_per_structure = lambda *_: per_structure
     try:
         with tempfile.TemporaryDirectory() as folder:
             clock = Clock()

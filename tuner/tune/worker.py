@@ -37,8 +37,11 @@ from tuner.tune.study import Study
 
 logger = logging.getLogger("tuner")
 
-STRUCTURES = 8
+STRUCTURES = 16
 """Structures that a budget of trials is spent on at the least."""
+
+MOST_PER_STRUCTURE = {"cpu": 4}
+"""Trials of a structure at the most, where larger packs gain little. Measured: benchmarks/FINDINGS.md, 2026-11-26."""
 
 MOST_SLOTS = {"cuda": 256, "cpu": 16}
 """Largest pack that is tried, by kind of device."""
@@ -88,13 +91,15 @@ def asks_ahead(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def count_trials_per_structure(study: Study) -> int:
-    """Return how many trials a structure gets before the next structure is drawn: an eighth of the budget.
+def count_trials_per_structure(study: Study, device: torch.device) -> int:
+    """Return how many trials a structure gets before the next is drawn: a sixteenth of the budget, on a CPU at most 4.
 
-    One where the space names no structure. Eight structures or more are tried, whatever the budget; more trials
-    deepen each.
+    One where the space names no structure. On a CPU a pack of 4 has most of what packs gain, and another structure is
+    worth more than a fifth trial of the same; a GPU gains from packs of any size.
     """
-    return max(1, study.budget.trials // STRUCTURES) if study.space.structure else 1
+    if not study.space.structure:
+        return 1
+    return max(1, min(study.budget.trials // STRUCTURES, MOST_PER_STRUCTURE.get(device.type, study.budget.trials)))
 
 
 @contextmanager
@@ -152,7 +157,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         self.keepsakes = Keepsakes(self.search)
-        self.per_structure = count_trials_per_structure(self.search.study)
+        self.per_structure = count_trials_per_structure(self.search.study, self.data.device)
         n_epochs = self.search.study.budget.epochs
         self.report_epochs = set(np.unique(np.geomspace(1, n_epochs, MOST_REPORTS).round().astype(int)).tolist())
         if n_epochs <= MOST_REPORTS:
