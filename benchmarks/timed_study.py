@@ -20,6 +20,7 @@ from tuner.errors import EventsError
 from tuner.train.pack import Pack
 from tuner.tune.asking import Asker
 from tuner.tune.study import Budget, Study
+from tuner.tune.telling import Teller
 from tuner.tune.worker import Worker
 
 SECONDS = "seconds-{}.json"
@@ -62,7 +63,7 @@ def write_seconds(run: Callable[[Worker], None]) -> Callable[[Worker], None]:
         start, start_cpu = time.perf_counter(), time.process_time()
         try:
             run(worker)
-            worker.keepsakes.close()  # the last pictures; closing again does nothing
+            worker.teller.keepsakes.close()  # the last pictures; closing again does nothing
         finally:
             _spent[ALL] += time.perf_counter() - start  # type: ignore[assignment]
             _spent[ALL_CPU] += time.process_time() - start_cpu  # type: ignore[assignment]
@@ -75,8 +76,8 @@ def write_seconds(run: Callable[[Worker], None]) -> Callable[[Worker], None]:
 for _owner, _name, _what in (
     (Worker, "_choose_size", "pack sizes"),
     (Asker, "ask", "sampling"),
-    (Worker, "_report", "reports"),
-    (Worker, "_tell", "ends of trials"),
+    (Teller, "report", "reports"),
+    (Teller, "tell", "ends of trials"),
 ):
     setattr(_owner, _name, count_seconds(getattr(_owner, _name), _what))
 for _name in ("train_epoch", "validate"):

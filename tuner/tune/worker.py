@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import json
 import logging
@@ -14,26 +13,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import optuna
 import torch
-from optuna.trial import TrialState
+from optuna.exceptions import UpdateFinishedTrialError
 
 from tuner.errors import SearchError
-from tuner.run_folder import write_atomically
-from tuner.trackers.base import Tracker, TrialLog
+from tuner.trackers.base import Tracker
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
-from tuner.train.train import Answer, Outcome, train_members
+from tuner.train.train import Answer, train_members
 from tuner.tune.ahead import Ahead
 from tuner.tune.asking import Asked, Asker, describe_error
-from tuner.tune.keepsakes import Keepsakes
-from tuner.tune.leases import REASON, Lease, give_back
+from tuner.tune.leases import Lease
 from tuner.tune.samplers import SeededSampler, make_default_pruner, make_default_sampler
-from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Search
+from tuner.tune.search import Search
 from tuner.tune.study import Study
+from tuner.tune.telling import Teller
 
 logger = logging.getLogger("tuner")
 
@@ -48,9 +44,6 @@ MOST_SLOTS = {"cuda": 256, "cpu": 16}
 
 MOST_WAITING = 8
 """Trials of other structures that may wait for a pack of their own."""
-
-MOST_REPORTS = 30
-"""Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
 
 
 def work(
@@ -75,14 +68,15 @@ def work(
     with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
         asker = Asker(search, sampler, lease.worker)
         search.optuna_study.pruner = (study.pruner or make_default_pruner)(study.budget.epochs)
-        worker = Worker(search, asker, data, tracker, interrupt, until, slots)
+        teller = Teller(search, search.optuna_study, tracker)
+        worker = Worker(search, asker, data, teller, interrupt, until, slots)
         with keep_random_state(place):
             try:
                 worker.run()
             except BaseException:
-                worker.keepsakes.close(cancel=True)
+                teller.keepsakes.close(cancel=True)
                 raise
-            worker.keepsakes.close()
+            teller.keepsakes.close()
         return interrupt.is_set()
 
 
@@ -125,29 +119,18 @@ def _watch_interrupt() -> Iterator[threading.Event]:
 
 
 @dataclass
-class _Running:
-    """A trial in training, and its log."""
-
-    asked: Asked
-    log: TrialLog
-
-
-@dataclass
 class Worker:
     """The state of one worker."""
 
     search: Search
     asker: Asker
     data: TrainingData
-    tracker: Tracker
+    teller: Teller
     interrupt: threading.Event
     until: float | None
     most_slots: int | None
-    running: dict[int, _Running] = field(default_factory=dict)
     waiting: list[Asked] = field(default_factory=list)
     """Asked for, but of another structure than the pack that is training."""
-    asked: dict[int, Asked] = field(default_factory=dict)
-    """All that was asked for and not told yet."""
     alone: set[Hashable] = field(default_factory=set)
     """Structures that no pack is to be made of: one failed."""
     stop: SearchError | None = None
@@ -156,12 +139,7 @@ class Worker:
     """Whether it was said that a network cannot be packed."""
 
     def __post_init__(self) -> None:
-        self.keepsakes = Keepsakes(self.search)
         self.per_structure = count_trials_per_structure(self.search.study, self.data.device)
-        n_epochs = self.search.study.budget.epochs
-        self.report_epochs = set(np.unique(np.geomspace(1, n_epochs, MOST_REPORTS).round().astype(int)).tolist())
-        if n_epochs <= MOST_REPORTS:
-            self.report_epochs = set(range(1, n_epochs + 1))
 
     def run(self) -> None:
         """Train one pack after the other; whatever happens, give back what was asked for and not told."""
@@ -172,9 +150,8 @@ class Worker:
                     break
                 self.train_pack(first)
         finally:
-            for name, asked in list(self.asked.items()):
-                give_back(self.asker.optuna_study, asked.trial, "Interrupted before it ended.")
-                self._close(name, "interrupted", "Interrupted before it ended.")
+            for name in list(self.teller.asked):
+                self.teller.give_back(name, "Interrupted before it ended.")
         if self.stop is not None:
             raise self.stop
 
@@ -186,7 +163,7 @@ class Worker:
             self.stop = error
             return None
         if asked is not None:
-            self.asked[asked.trial.number] = asked
+            self.teller.asked[asked.trial.number] = asked
         return asked
 
     def is_over(self) -> bool:
@@ -202,7 +179,7 @@ class Worker:
     def _train_pack(self, first: Asked, size: PackSize, mates: Iterator[Asked]) -> None:
         """Train the first trial and its mates in a pack of this size."""
         members = [first, *itertools.islice(mates, size.slots - 1)]
-        started = [member for asked in members if (member := self._start(asked)) is not None]
+        started = [member for asked in members if (member := self.teller.begin(asked)) is not None]
         try:
             pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
             for member in started:
@@ -211,19 +188,19 @@ class Worker:
             train_members(
                 pack,
                 on_epoch=self._report,
-                on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
-                refill=lambda: None if self.is_over() else next(filter(None, map(self._start, mates)), None),
+                on_end=lambda member, row, outcome: self.teller.tell(pack, member, row, outcome),
+                refill=lambda: None if self.is_over() else next(filter(None, map(self.teller.begin, mates)), None),
             )
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
-            if len(self.running) > 1 and _is_out_of_memory(error):
+            if len(self.teller.running) > 1 and _is_out_of_memory(error):
                 self._shrink()
-            elif len(self.running) > 1:
-                logger.warning("A pack of %d failed; its trials go on one by one: %s", len(self.running), error)
-                self._scatter("Its pack failed; goes on alone.")
+            elif len(self.teller.running) > 1:
+                logger.warning("A pack of %d failed; its trials go on one by one: %s", len(self.teller.running), error)
+                self.teller.give_back_running("Its pack failed; goes on alone.")
                 self.alone.add(first.structure)
             else:
-                for name in list(self.running):
-                    self._drop(name, describe_error(error))
+                for name in list(self.teller.running):
+                    self.teller.fail(name, describe_error(error))
 
     @contextmanager
     def _ask_ahead(self, mates: Iterator[Asked]) -> Iterator[Iterator[Asked]]:
@@ -272,144 +249,21 @@ class Worker:
             else:
                 self.waiting.append(asked)
 
-    def _start(self, asked: Asked) -> Member | None:
-        """Return a trial as a member for a pack, and begin its log; None where its state cannot be read."""
-        trial = asked.trial
-        log = self.tracker.start_trial(
-            study=self.search.study.name,
-            trial=trial.number,
-            config={**trial.params, "seed": asked.seed, "resumes": asked.resumes},
-            folder=self.search.folder.path,
-        )
-        self.running[trial.number] = _Running(asked, log)
-        member = Member(trial.number, asked.settings, asked.seed)
-        try:
-            path = self.search.resume_path(asked.resumes)
-            if path.exists():
-                member.state = torch.load(path, weights_only=True)
-                best = -np.inf
-                for row in member.state["curve"]:
-                    best = max(best, row["validation_auc"])
-                    self._send_epoch(member.name, row, best)
-        except Exception as error:
-            self._drop(member.name, describe_error(error))
-            return None
-        return member
-
-    def _send_epoch(self, name: int, row: Mapping[str, float], best: float) -> None:
-        """Report a member's epoch to Optuna and to its log."""
-        running, epoch = self.running[name], int(row["epoch"])
-        if epoch in self.report_epochs:
-            running.asked.trial.report(best, epoch)
-        running.log.log_epoch(epoch, {k: v for k, v in row.items() if k != "epoch"} | {"best_validation_auc": best})
-
     def _report(self, member: Member) -> Answer:
         """Report the epoch that a member has just trained; say whether it goes on."""
         try:
-            self._send_epoch(member.name, member.curve[-1], member.best)
-            prunes = member.age in self.report_epochs and self.running[member.name].asked.trial.should_prune()
-        except optuna.exceptions.UpdateFinishedTrialError:
-            return "prune"  # another worker took this one for dead; `_tell` finds out, too
+            prunes = self.teller.report(member)
+        except UpdateFinishedTrialError:
+            return "prune"  # another worker took this one for dead; the teller finds out, too
         if self.is_over():
             return "interrupt"
         return "prune" if prunes else "go on"
 
-    def _tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
-        try:
-            self.keepsakes.keep_curve(member)
-            if outcome.state == "interrupted":
-                self._interrupt(pack, member.name, row, outcome.reason)
-            elif outcome.state == "failed":
-                self._drop(member.name, outcome.reason)
-            else:
-                self._finish(pack, member, row, outcome)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            logger.warning("Trial %d was given to another worker, which took this one for dead.", member.name)
-            self._close(member.name, "interrupted", "Given to another worker.")
-        except Exception as error:  # a figure of merit of the user's own may raise anything
-            self._drop(member.name, describe_error(error))
-
-    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
-        attributes: dict[str, Any] = {
-            BEST_EPOCH: member.best_epoch,
-            EPOCHS: member.age,
-            N_PARAMETERS: pack.n_parameters,
-            PACK: len(pack.members),
-            REASON: outcome.reason,
-        }
-        asked = self.running[member.name].asked
-        trial, study = asked.trial, self.asker.optuna_study
-        complete = outcome.state == "complete"
-        if complete:
-            scores = pack.best_scores(row)
-            attributes[FIGURE] = self.keepsakes.measure(scores, member)
-            artifact = self.keepsakes.announce_picture(trial)
-            self.keepsakes.keep_checkpoint(member, pack.best_state(row))
-        for name, value in attributes.items():
-            trial.set_user_attr(name, value)
-        study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
-        self.search.resume_path(asked.resumes).unlink(missing_ok=True)
-        summary = {k.removeprefix("tuner:"): v for k, v in attributes.items()} | {"validation_auc": member.best}
-        if complete:
-            log = self.running[member.name].log
-            self._forget(member.name)
-            self.keepsakes.finish_log(log, member, summary, scores=scores, artifact=artifact)
-        else:
-            self._close(member.name, "pruned", outcome.reason, summary)
-
-    def _drop(self, name: int, reason: str) -> None:
-        """Tell a trial as failed."""
-        if name not in self.asked:
-            logger.warning("After trial %d was told: %s", name, reason)
-            return
-        trial = self.asked[name].trial
-        try:
-            trial.set_user_attr(REASON, reason)
-            self.asker.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            logger.warning("Trial %d was told by another worker already.", name)
-        self._close(name, "failed", reason)
-
-    def _interrupt(self, pack: Pack, name: int, row: int, reason: str) -> None:
-        """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
-        asked = self.running[name].asked
-        buffer = io.BytesIO()
-        torch.save(pack.member_state(row), buffer)
-        write_atomically(self.search.resume_path(asked.resumes), buffer.getvalue())
-        give_back(self.asker.optuna_study, asked.trial, reason)
-        self._close(name, "interrupted", reason)
-
     def _shrink(self) -> None:
         """Give the members of a pack that outgrew the memory back, and make the next packs smaller."""
-        self.most_slots = max(1, len(self.running) // 2)
+        self.most_slots = max(1, len(self.teller.running) // 2)
         logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
-        self._scatter("The pack was out of memory; goes on in a smaller one.")
-
-    def _scatter(self, reason: str) -> None:
-        """Give all members of a pack back, to start anew: what an error left of them is not to be trusted."""
-        for name in list(self.running):
-            give_back(self.asker.optuna_study, self.running[name].asked.trial, reason)
-            self._close(name, "interrupted", reason)
-
-    def _close(
-        self,
-        name: int,
-        state: str,
-        reason: str,
-        summary: Mapping[str, Any] | None = None,
-    ) -> None:
-        """End a trial's log."""
-        log = self._forget(name)
-        if log is not None:
-            log.finish(state, summary=summary or {}, reason=reason)
-
-    def _forget(self, name: int) -> TrialLog | None:
-        """Take a trial off the books; return its log, where it had one."""
-        self.asked.pop(name, None)
-        running = self.running.pop(name, None)
-        return running.log if running else None
+        self.teller.give_back_running("The pack was out of memory; goes on in a smaller one.")
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,0 +1,191 @@
+"""What is told of the trials of one worker: to Optuna, to their logs, and to the run folder."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+import torch
+from optuna.trial import TrialState
+
+from tuner.run_folder import write_atomically
+from tuner.trackers.base import Tracker, TrialLog
+from tuner.train.pack import Member, Pack
+from tuner.train.train import Outcome
+from tuner.tune.asking import Asked, describe_error
+from tuner.tune.keepsakes import Keepsakes
+from tuner.tune.leases import REASON, give_back
+from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Search
+
+logger = logging.getLogger("tuner")
+
+MOST_REPORTS = 30
+"""Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
+
+
+@dataclass
+class _Running:
+    """A trial in training, and its log."""
+
+    asked: Asked
+    log: TrialLog
+
+
+class Teller:
+    """Keeps the books of one worker: every trial that was asked for is told how it ended, once."""
+
+    def __init__(self, search: Search, optuna_study: optuna.Study, tracker: Tracker) -> None:
+        self.search = search
+        self.optuna_study = optuna_study
+        self.tracker = tracker
+        self.keepsakes = Keepsakes(search)
+        self.asked: dict[int, Asked] = {}
+        """All that was asked for and not told yet."""
+        self.running: dict[int, _Running] = {}
+        self.report_epochs = space_reports(search.study.budget.epochs)
+
+    def begin(self, asked: Asked) -> Member | None:
+        """Begin a trial's log and return it as a member for a pack; None, and told, where its state cannot be read."""
+        trial = asked.trial
+        log = self.tracker.start_trial(
+            study=self.search.study.name,
+            trial=trial.number,
+            config={**trial.params, "seed": asked.seed, "resumes": asked.resumes},
+            folder=self.search.folder.path,
+        )
+        self.running[trial.number] = _Running(asked, log)
+        member = Member(trial.number, asked.settings, asked.seed)
+        try:
+            path = self.search.resume_path(asked.resumes)
+            if path.exists():
+                member.state = torch.load(path, weights_only=True)
+                best = -np.inf
+                for row in member.state["curve"]:
+                    best = max(best, row["validation_auc"])
+                    self._send_epoch(member.name, row, best)
+        except Exception as error:
+            self.fail(member.name, describe_error(error))
+            return None
+        return member
+
+    def report(self, member: Member) -> bool:
+        """Report the epoch that a member has just trained; return whether it is to be pruned.
+
+        Raise Optuna's `UpdateFinishedTrialError` where another worker has told the trial.
+        """
+        self._send_epoch(member.name, member.curve[-1], member.best)
+        return member.age in self.report_epochs and self.running[member.name].asked.trial.should_prune()
+
+    def _send_epoch(self, name: int, row: Mapping[str, float], best: float) -> None:
+        """Report a member's epoch to Optuna and to its log."""
+        running, epoch = self.running[name], int(row["epoch"])
+        if epoch in self.report_epochs:
+            running.asked.trial.report(best, epoch)
+        running.log.log_epoch(epoch, {k: v for k, v in row.items() if k != "epoch"} | {"best_validation_auc": best})
+
+    def tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
+        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
+        try:
+            self.keepsakes.keep_curve(member)
+            if outcome.state == "interrupted":
+                self._interrupt(pack, member.name, row, outcome.reason)
+            elif outcome.state == "failed":
+                self.fail(member.name, outcome.reason)
+            else:
+                self._finish(pack, member, row, outcome)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            logger.warning("Trial %d was given to another worker, which took this one for dead.", member.name)
+            self._close(member.name, "interrupted", "Given to another worker.")
+        except Exception as error:  # a figure of merit of the user's own may raise anything
+            self.fail(member.name, describe_error(error))
+
+    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
+        """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
+        attributes: dict[str, Any] = {
+            BEST_EPOCH: member.best_epoch,
+            EPOCHS: member.age,
+            N_PARAMETERS: pack.n_parameters,
+            PACK: len(pack.members),
+            REASON: outcome.reason,
+        }
+        asked = self.running[member.name].asked
+        trial, study = asked.trial, self.optuna_study
+        complete = outcome.state == "complete"
+        if complete:
+            scores = pack.best_scores(row)
+            attributes[FIGURE] = self.keepsakes.measure(scores, member)
+            artifact = self.keepsakes.announce_picture(trial)
+            self.keepsakes.keep_checkpoint(member, pack.best_state(row))
+        for name, value in attributes.items():
+            trial.set_user_attr(name, value)
+        study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
+        self.search.resume_path(asked.resumes).unlink(missing_ok=True)
+        summary = {k.removeprefix("tuner:"): v for k, v in attributes.items()} | {"validation_auc": member.best}
+        if complete:
+            log = self.running[member.name].log
+            self._forget(member.name)
+            self.keepsakes.finish_log(log, member, summary, scores=scores, artifact=artifact)
+        else:
+            self._close(member.name, "pruned", outcome.reason, summary)
+
+    def fail(self, name: int, reason: str) -> None:
+        """Tell a trial as failed."""
+        if name not in self.asked:
+            logger.warning("After trial %d was told: %s", name, reason)
+            return
+        trial = self.asked[name].trial
+        try:
+            trial.set_user_attr(REASON, reason)
+            self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        except optuna.exceptions.UpdateFinishedTrialError:
+            logger.warning("Trial %d was told by another worker already.", name)
+        self._close(name, "failed", reason)
+
+    def _interrupt(self, pack: Pack, name: int, row: int, reason: str) -> None:
+        """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
+        asked = self.running[name].asked
+        buffer = io.BytesIO()
+        torch.save(pack.member_state(row), buffer)
+        write_atomically(self.search.resume_path(asked.resumes), buffer.getvalue())
+        give_back(self.optuna_study, asked.trial, reason)
+        self._close(name, "interrupted", reason)
+
+    def give_back(self, name: int, reason: str) -> None:
+        """Put a trial back into the queue, to start anew, and tell it as interrupted."""
+        give_back(self.optuna_study, self.asked[name].trial, reason)
+        self._close(name, "interrupted", reason)
+
+    def give_back_running(self, reason: str) -> None:
+        """Give all that are in training back: what an error left of them is not to be trusted."""
+        for name in list(self.running):
+            self.give_back(name, reason)
+
+    def _close(
+        self,
+        name: int,
+        state: str,
+        reason: str,
+        summary: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End a trial's log."""
+        log = self._forget(name)
+        if log is not None:
+            log.finish(state, summary=summary or {}, reason=reason)
+
+    def _forget(self, name: int) -> TrialLog | None:
+        """Take a trial off the books; return its log, where it had one."""
+        self.asked.pop(name, None)
+        running = self.running.pop(name, None)
+        return running.log if running else None
+
+
+def space_reports(n_epochs: int) -> set[int]:
+    """Return the epochs that are reported to Optuna: all of them, or about `MOST_REPORTS` with growing distances."""
+    if n_epochs <= MOST_REPORTS:
+        return set(range(1, n_epochs + 1))
+    return set(np.unique(np.geomspace(1, n_epochs, MOST_REPORTS).round().astype(int)).tolist())
