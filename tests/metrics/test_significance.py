@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, poisson
 
-from tuner.metrics import approximate_median_significance, asimov_significance, binned_significance
+from tuner.metrics import (
+    approximate_median_significance,
+    asimov_significance,
+    binned_significance,
+    signal_over_root_background,
+    signal_over_root_total,
+)
 
 
 @pytest.mark.parametrize(
@@ -33,6 +39,21 @@ def test_significance_with_background_uncertainty_equals_pyhf(s, b, sigma_b):
     asimov = [s + b, *model.config.auxdata]
     p_value = float(pyhf.infer.hypotest(0.0, asimov, model, test_stat="q0"))
     assert asimov_significance(s, b, sigma_b) == pytest.approx(norm.isf(p_value), abs=2e-3)
+
+
+def test_simple_significances_are_limits_and_ratios_of_counts():
+    assert signal_over_root_background([1.0, 25.0], [1e6, 25.0]) == pytest.approx([1e-3, 5.0])
+    assert signal_over_root_background(1.0, 1e6) == pytest.approx(asimov_significance(1.0, 1e6), rel=1e-5)
+    counts = poisson.rvs(300.0 + 600.0, size=20_000, random_state=2)
+    assert signal_over_root_total(300.0, 600.0) == pytest.approx(300 / counts.std(), rel=0.03)
+    assert signal_over_root_total(9.0, 0.0) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("figure", [signal_over_root_background, signal_over_root_total])
+def test_simple_significances_at_their_limits(figure):
+    assert figure([0.0, -3.0, 0.0], [10.0, 10.0, 0.0]).tolist() == [0.0, 0.0, 0.0]
+    assert np.isnan(figure([1.0, np.nan, 1.0], [-1.0, 10.0, np.nan])).all()
+    assert signal_over_root_background(1.0, 0.0) == np.inf
 
 
 def test_significance_is_the_median_of_toy_experiments():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +43,10 @@ def test_takes_odd_values(tracker, tmp_path, warned):
 
 
 def test_takes_numbers_after_close(tracker, tmp_path):
+    n_threads = threading.active_count()
     log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
     tracker.close(60)
     log.log_epoch(1, {"a": 1.0})
     log.finish("complete", summary={})
     tracker.close()
+    assert threading.active_count() == n_threads

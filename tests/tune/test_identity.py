@@ -80,7 +80,9 @@ def test_several_changes_are_told_together(begun):
     ],
 )
 def test_what_may_change_goes_on(begun, changes):
+    before = dict(begun.user_attrs[IDENTITY])
     check(begun, replace(STUDY, **changes))
+    assert begun.user_attrs[IDENTITY] == before
 
 
 def test_identity_survives_the_storage(begun):

@@ -44,16 +44,14 @@ def check(optuna_study, study, digest="abc"):
     check_resumption(optuna_study, identify(study, digest, probe), probe)
 
 
-def test_the_same_study_goes_on(begun):
-    check(begun, make_study())
-
-
-def test_another_range_goes_on(begun):
-    check(begun, make_study(high=0.5))
-
-
-def test_more_trials_go_on(begun):
-    check(begun, make_study(budget=Budget(trials=500)))
+@pytest.mark.parametrize("changes", [{}, {"high": 0.5}, {"budget": Budget(trials=500)}])
+def test_the_same_study_another_range_or_more_trials_go_on(begun, changes):
+    study = make_study(**changes)
+    check(begun, study)
+    trial = begun.ask()
+    study.space(trial)
+    assert trial.distributions["lr"].high == changes.get("high", 0.1)
+    assert trial.distributions["width"].choices == (32, 64)
 
 
 @pytest.mark.parametrize(

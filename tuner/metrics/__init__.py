@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from tuner.metrics.significance import approximate_median_significance as approximate_median_significance
     from tuner.metrics.significance import asimov_significance as asimov_significance
     from tuner.metrics.significance import binned_significance as binned_significance
+    from tuner.metrics.significance import signal_over_root_background as signal_over_root_background
+    from tuner.metrics.significance import signal_over_root_total as signal_over_root_total
     from tuner.metrics.working_points import FixedBackgroundEfficiency as FixedBackgroundEfficiency
     from tuner.metrics.working_points import FixedPurity as FixedPurity
     from tuner.metrics.working_points import FixedSignalEfficiency as FixedSignalEfficiency
@@ -99,6 +101,8 @@ _ROOMS = {
     "scan_cuts": "cut_scan",
     "separation": "histograms",
     "signal_efficiency": "curves",
+    "signal_over_root_background": "significance",
+    "signal_over_root_total": "significance",
     "tabulate_gamma_telescope": "gamma_telescopes",
 }
 

@@ -38,6 +38,34 @@ def approximate_median_significance(s: ArrayLike, b: ArrayLike, b_reg: float = 1
     return asimov_significance(s, np.asarray(b, dtype=np.float64) + b_reg)
 
 
+def signal_over_root_background(s: ArrayLike, b: ArrayLike) -> np.ndarray:
+    """Return s/sqrt(b), what the Asimov significance tends to for s far below b and a known background.
+
+    s, b: expected event weights, any shapes that broadcast. Too large where s is not small: s = b = 25 gives 5 for
+    4.4. 0 for s <= 0, infinite for b = 0, not-a-number for negative b.
+    """
+    return _divide_by_root(s, b)
+
+
+def signal_over_root_total(s: ArrayLike, b: ArrayLike) -> np.ndarray:
+    """Return s/sqrt(s+b): signal over the error of the selected events, the relative precision of a rate.
+
+    s, b: expected event weights, any shapes that broadcast. No discovery significance: that takes the error without a
+    signal. 0 for s <= 0, not-a-number for negative b.
+    """
+    return _divide_by_root(s, np.where(np.asarray(b) < 0, np.nan, np.maximum(s, 0) + np.asarray(b, dtype=np.float64)))
+
+
+def _divide_by_root(s: ArrayLike, square: ArrayLike) -> np.ndarray:
+    """Return s over the root of a variance."""
+    s, square = np.broadcast_arrays(
+        np.maximum(np.asarray(s, dtype=np.float64), 0), np.asarray(square, dtype=np.float64)
+    )
+    result = np.where(np.isnan(s + square) | (square < 0), np.nan, np.where(s > 0, np.inf, 0.0))
+    np.divide(s, np.sqrt(square, where=square > 0, out=np.ones_like(square)), out=result, where=square > 0)
+    return result[()]
+
+
 def binned_significance(s: ArrayLike, b: ArrayLike, sigma_b: ArrayLike = 0.0) -> float:
     """Return sqrt(sum of Z^2) over bins [k] of the score; each bin's background uncertainty is its own, uncorrelated.
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, StudyError, raise_together
@@ -43,15 +42,6 @@ def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, eve
         features = take_features(table, names, problem.undefined, found)
     raise_together(found.problems, EventsError, f'Nuisance "{nuisance.name}", {direction}: {source.describe()}')
     return features.set_axis(list(events.features), axis="columns")
-
-
-def list_changed(nominal: pd.DataFrame, shifted: pd.DataFrame) -> tuple[str, ...]:
-    """Return the features [n, d] that a variant changes in any event; undefined equals undefined."""
-    return tuple(
-        str(name)
-        for name in nominal.columns
-        if not np.array_equal(nominal[name].to_numpy(), shifted[name].to_numpy(), equal_nan=True)
-    )
 
 
 def _find_differences(problem: Problem, table: pd.DataFrame, events: Events, found: Findings) -> list[str]:
