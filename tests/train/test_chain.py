@@ -52,6 +52,11 @@ NETWORKS = {
     "nested": lambda: nn.Sequential(nn.Sequential(nn.Linear(D_IN, 4), nn.Identity()), nn.Sequential(nn.ReLU())),
     "residual inside": lambda: nn.Sequential(nn.Linear(D_IN, 4), Residual(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 1)),
     "a layer twice": shared_layer,
+    "values of more dimensions": lambda: nn.Sequential(
+        *(nn.Unflatten(1, (D_IN, 1)), nn.Linear(1, 4), nn.ReLU(), Dropout(0.0), nn.LayerNorm(4), nn.Linear(4, 2)),
+        *(nn.BatchNorm1d(D_IN), nn.Flatten(), Dropout(0.0), nn.Linear(2 * D_IN, 1)),
+    ),
+    "values of fewer dimensions": lambda: nn.Sequential(nn.Linear(D_IN, 1), nn.Flatten(0), nn.Tanh()),
     "mlp": lambda: models.MLPSettings(widths=(4, 8), embedding=models.PeriodicSettings(d_embedding=3)).build(D_IN),
     "snn": lambda: models.SNNSettings(widths=(4, 8)).build(D_IN),
 }
@@ -126,7 +131,7 @@ def test_a_layer_with_a_hook_is_called():
 def test_our_layers_are_not_mapped():
     settings = models.MLPSettings(widths=(4, 8), dropout=0.1, normalisation="batch", activation="gelu")
     chain = find_chain(widen_batch_norms(settings.build(D_IN)), "same")
-    assert [link.layer.__class__ for link in chain.links if isinstance(link, Mapped)] == [nn.Flatten]
+    assert [link.layer.__class__ for link, _ in chain.links if isinstance(link, Mapped)] == [nn.Flatten]
 
 
 RATES = (0.0, 0.2, 0.5)

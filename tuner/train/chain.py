@@ -35,16 +35,18 @@ class Link(Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class Chain:
     """The layers of a network in their order."""
 
-    def __init__(self, links: Sequence[Link]) -> None:
-        self.links = links
+    links: Sequence[tuple[Link, Sequence[Link]]]
+    """Each link for values [K, n, d], and its layers one by one for values of other dimensions."""
 
     def __call__(self, parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
         """Return what the network gives, stacked: for x [K, n, d] its outputs [K, n, ...]."""
-        for link in self.links:
-            x = link(parameters, buffers, x)
+        for link, layers in self.links:
+            for one in (link,) if x.ndim == 3 else layers:
+                x = one(parameters, buffers, x)
         return x
 
 
@@ -57,10 +59,10 @@ def find_chain(network: nn.Module, randomness: Randomness) -> Chain | None:
         return None
     names = {id(module): name for name, module in network.named_modules()}
     layers = [layer for layer in _walk(network) if type(layer) is not nn.Identity]
-    links: list[Link] = []
+    links: list[tuple[Link, list[Link]]] = []
     while layers:
         link, n_taken = _make_link(layers, names, randomness)
-        links.append(link)
+        links.append((link, [Mapped(layer, names[id(layer)], randomness) for layer in layers[:n_taken]]))
         del layers[:n_taken]
     return Chain(links)
 
