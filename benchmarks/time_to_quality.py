@@ -1,11 +1,12 @@
 """Best validation AUC, and the test AUC of that network, against wall time on equal cores.
 
     python -m benchmarks.time_to_quality [--minutes 20] [--studies magic resonance] [--cores 2] [--seed 0]
-        [--contestants tuner optuna optuna_slices ray] [--epochs 30] [--trials 256] [--folder runs/time_to_quality]
+        [--contestants tuner optuna optuna_slices optuna_usual ray] [--epochs 30] [--trials 2000] [--folder runs/time_to_quality]
 
 Ours, `tuner.sweep` as it comes, against plain Optuna (one process per core on a shared journal; TPE, Hyperband, a
-`DataLoader`), the same with batches sliced from tensors (`optuna_slices`), and Ray Tune (OptunaSearch, ASHA, one
-trial per core). All get the same cores, prepared events, training weights, weighted validation AUC, search space with
+`DataLoader`), the same with batches sliced from tensors (`optuna_slices`), the same without the space's schedule-free
+AdamW (`optuna_usual`: what a script with PyTorch's optimizers searches), and Ray Tune (OptunaSearch, ASHA, one trial
+per core). All get the same cores, prepared events, training weights, weighted validation AUC, search space with
 its warm starts, sampler, epochs of a trial at the most, early stopping and time, one after the other. The clock of
 each begins before its first process and covers imports; ours alone also reads and prepares its events within its
 time, and is read from its journal once a second, so that its times are up to a second late. The test part is opened
@@ -57,6 +58,7 @@ CONTESTANTS = {
     "tuner": Contestant("tuner", "benchmarks.peers.tuner_contestant"),
     "optuna": Contestant("optuna", "benchmarks.peers.optuna_contestant"),
     "optuna_slices": Contestant("optuna", "benchmarks.peers.optuna_contestant", "compete_in_slices"),
+    "optuna_usual": Contestant("optuna", "benchmarks.peers.optuna_contestant", "compete_as_usual"),
     "ray": Contestant("ray", "benchmarks.peers.ray_contestant"),
 }
 
@@ -94,10 +96,12 @@ def main() -> None:
     parser.add_argument(
         "--studies", nargs="+", choices=("magic", "resonance", "higgsml"), default=["magic", "resonance"]
     )
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=["tuner", "optuna", "ray"])
+    parser.add_argument(
+        "--contestants", nargs="+", choices=CONTESTANTS, default=["tuner", "optuna", "optuna_usual", "ray"]
+    )
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=30, help="of a trial at the most")
-    parser.add_argument("--trials", type=int, default=256, help="of each contestant at the most")
+    parser.add_argument("--trials", type=int, default=2000, help="of each contestant at the most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("runs/time_to_quality"))
     options = parser.parse_args()

@@ -15,6 +15,10 @@ STRUCTURE = ("optimizer", "batch_size")
 """Names, after the prefix, of the parameters that a pack's members share."""
 
 
+PATIENCE = 8
+"""Of a schedule-free training: without a falling rate nothing is to be waited for. Longer gained nothing, 256 times."""
+
+
 def suggest(
     trial: Trial,
     prefix: str,
@@ -61,6 +65,7 @@ def suggest(
         momentum=momentum,
         schedule=schedule,
         warmup=warmup,
+        patience=PATIENCE if kind == "schedule_free" else TrainingSettings.patience,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from search_spaces import mlp
 from tuner.prepare.splits import load_splits
 from tuner.train.data import TrainingData, load_training_data
 from tuner.tune.study import Study
@@ -38,6 +39,8 @@ class Contest:
     epochs: int
     cores: int
     seed: int
+    usual: bool = False
+    """Whether the space of MLPs has the optimizers of PyTorch only, as a script of one's own would."""
 
     def to_json(self) -> str:
         """Return the contest for a command line."""
@@ -51,7 +54,11 @@ class Contest:
     def load_study(self) -> Study:
         """Return the study."""
         study: Study = import_module(f"studies.{self.study}").study
-        return study
+        if not self.usual:
+            return study
+        mlp.OPTIMIZERS = ("adamw", "sgd")
+        starts = tuple(start for start in study.space.warm_starts if start["mlp.optimizer"] in mlp.OPTIMIZERS)
+        return dataclasses.replace(study, search_space=dataclasses.replace(study.space, warm_starts=starts))
 
     def load_data(self) -> TrainingData:
         """Return the prepared train and validation parts, mapped from the files."""

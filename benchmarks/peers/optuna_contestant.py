@@ -54,6 +54,11 @@ def compete_in_slices(contest: Contest) -> None:
     compete(contest, in_slices=True)
 
 
+def compete_as_usual(contest: Contest) -> None:
+    """Compete with the optimizers that PyTorch has: the space without schedule-free AdamW."""
+    compete(dataclasses.replace(contest, usual=True))
+
+
 def open_study(contest: Contest) -> optuna.Study:
     """Return the Optuna study that all processes share."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)

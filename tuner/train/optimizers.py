@@ -106,7 +106,7 @@ class FlatOptimizer:
         weight = lr.square()
         self.weight_sum += weight
         share = weight / self.weight_sum.clamp(min=torch.finfo(lr.dtype).tiny)  # of this step in the average
-        scale = gradient.square()
+        scale = gradient * gradient
         square.mul_(beta2).addcmul_(scale, 1 - beta2)
         torch.sqrt(square, out=scale).div_((1 - beta2**self.steps).sqrt_()).add_(1e-8)
         gradient.div_(scale)

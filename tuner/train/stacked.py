@@ -139,7 +139,7 @@ class _Normalise(torch.autograd.Function):
         n = x.shape[1]
         mean = x.mean(1, keepdim=True)
         normal = x - mean
-        variance = torch.linalg.vector_norm(normal, dim=1, keepdim=True).square_().div_(n)
+        variance = (normal * normal).sum(1, keepdim=True).div_(n)
         inverse = (variance + eps).rsqrt_()
         normal.mul_(inverse)
         ctx.save_for_backward(normal, weight, inverse)
