@@ -1,7 +1,8 @@
 """Best validation AUC, and the test AUC of that network, against wall time on equal cores.
 
     python -m benchmarks.time_to_quality [--minutes 20] [--studies magic resonance] [--cores 2] [--seed 0]
-        [--contestants tuner optuna optuna_slices optuna_usual ray] [--epochs 30] [--trials 2000] [--folder runs/time_to_quality]
+        [--contestants tuner optuna optuna_slices optuna_usual ray] [--epochs 30] [--trials 2000]
+        [--folder runs/time_to_quality]
 
 Ours, `tuner.sweep` as it comes, against plain Optuna (one process per core on a shared journal; TPE, Hyperband, a
 `DataLoader`), the same with batches sliced from tensors (`optuna_slices`), the same without the space's schedule-free
