@@ -120,6 +120,13 @@ def test_only_sequences_are_chains():
     assert find_chain(hooked, "same") is None
 
 
+def test_layers_that_share_a_parameter_are_no_chain():
+    network = nn.Sequential(nn.Linear(D_IN, D_IN), nn.ReLU(), nn.Linear(D_IN, D_IN, bias=False))
+    assert find_chain(network, "same") is not None
+    network[2].weight = network[0].weight
+    assert find_chain(network, "same") is None
+
+
 def test_a_layer_with_a_hook_is_called():
     network = nn.Sequential(nn.Linear(D_IN, 4), nn.ReLU())
     network[1].register_forward_hook(lambda module, inputs, output: output + 1)

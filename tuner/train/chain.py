@@ -55,7 +55,7 @@ def find_chain(network: nn.Module, randomness: Randomness) -> Chain | None:
 
     randomness: whether members share the random numbers of dropout ("same") or not ("different").
     """
-    if not _is_sequence(network):
+    if not _is_sequence(network) or _shares_parameters(network):
         return None
     names = {id(module): name for name, module in network.named_modules()}
     layers = [layer for layer in _walk(network) if type(layer) is not nn.Identity]
@@ -65,6 +65,18 @@ def find_chain(network: nn.Module, randomness: Randomness) -> Chain | None:
         links.append((link, [Mapped(layer, names[id(layer)], randomness) for layer in layers[:n_taken]]))
         del layers[:n_taken]
     return Chain(links)
+
+
+def _shares_parameters(network: nn.Module) -> bool:
+    """Return whether two different layers have a parameter or buffer in common: it has one name only, in one of them."""
+    known = {name for named in (network.named_parameters(), network.named_buffers()) for name, _ in named}
+    own = {
+        f"{prefix}.{name}" if prefix else name
+        for prefix, module in network.named_modules()
+        for name in (*module._parameters, *module._buffers)
+        if getattr(module, name) is not None
+    }
+    return not own <= known
 
 
 def _is_sequence(module: nn.Module) -> bool:
