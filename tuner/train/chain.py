@@ -68,7 +68,7 @@ def find_chain(network: nn.Module, randomness: Randomness) -> Chain | None:
 
 
 def _shares_parameters(network: nn.Module) -> bool:
-    """Return whether two different layers have a parameter or buffer in common: it has one name only, in one of them."""
+    """Return whether two layers have a parameter or buffer in common: it has one name only, in one of them."""
     known = {name for named in (network.named_parameters(), network.named_buffers()) for name, _ in named}
     own = {
         f"{prefix}.{name}" if prefix else name
