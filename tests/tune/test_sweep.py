@@ -403,9 +403,9 @@ def test_a_pack_that_runs_out_of_memory_goes_on_in_smaller_ones(tmp_path, monkey
 
     monkeypatch.setattr(Pack, "train_epoch", train_epoch)
     monkeypatch.setattr("tuner.tune.worker.choose_pack_size", lambda *_, most: PackSize(min(4, most), {}, "test"))
-    search = sweep(make_study(trials=64, epochs=1), tmp_path)
+    search = sweep(make_study(trials=32, epochs=1), tmp_path)
     assert max(sizes) == 4
-    assert sum(s in ("complete", "pruned") for s in states(search)) == 64
+    assert sum(s in ("complete", "pruned") for s in states(search)) == 32
     assert "failed" not in states(search)
     given_back = [t for t in search.trials if t.state == "interrupted"]
     assert len(given_back) == 4

@@ -33,7 +33,7 @@ from tuner.tune.telling import Teller
 
 logger = logging.getLogger("tuner")
 
-STRUCTURES = 16
+STRUCTURES = 8
 """Structures that a budget of trials is spent on at the least."""
 
 MOST_PER_STRUCTURE = {"cpu": 4}
@@ -86,7 +86,7 @@ def asks_ahead(device: torch.device) -> bool:
 
 
 def count_trials_per_structure(study: Study, device: torch.device) -> int:
-    """Return how many trials a structure gets before the next is drawn: a sixteenth of the budget, on a CPU at most 4.
+    """Return how many trials a structure gets before the next is drawn: an eighth of the budget, on a CPU at most 4.
 
     One where the space names no structure. On a CPU a pack of 4 has most of what packs gain, and another structure is
     worth more than a fifth trial of the same; a GPU gains from packs of any size.
