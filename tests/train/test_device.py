@@ -67,5 +67,7 @@ print(after - before)
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="this C library has no mallopt")
 def test_freed_memory_is_kept():
-    faults = subprocess.run([sys.executable, "-c", STEPS], check=True, capture_output=True, text=True).stdout
-    assert int(faults) < 100  # 8,000 where it is given back
+    """Given back, it costs 8,000 page faults in two of three processes, by what else lies in the heap."""
+    for _ in range(4):
+        faults = subprocess.run([sys.executable, "-c", STEPS], check=True, capture_output=True, text=True).stdout
+        assert int(faults) < 100
