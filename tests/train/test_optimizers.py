@@ -111,6 +111,19 @@ def test_a_new_row_starts_anew_and_others_go_on():
     assert all(moment[0].abs().sum() > 0 for moment in optimizer.moments)
 
 
+def test_a_new_schedule_free_row_forgets_its_average():
+    flat = torch.zeros(2, 3)
+    optimizer = FlatOptimizer("schedule_free", flat, 3)
+    settings = TrainingSettings(optimizer="schedule_free", schedule="constant", lr=0.1)
+    for row in range(2):
+        optimizer.set_row(row, settings)
+    optimizer.step(flat, torch.ones(2, 3), torch.full((2, 1), 0.1))
+    optimizer.set_row(1, settings)
+    assert optimizer.weight_sum[0] > 0
+    assert optimizer.weight_sum[1] == 0
+    torch.testing.assert_close(optimizer.average(flat)[1], flat[1])
+
+
 def test_a_row_of_nan_does_not_leak():
     flat = torch.ones(2, 3)
     optimizer = FlatOptimizer("adamw", flat, 3)
