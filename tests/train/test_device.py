@@ -1,13 +1,17 @@
 """A CPU's matrix products and memory."""
 
+import contextlib
 import ctypes
 import subprocess
 import sys
 
 import pytest
 import torch
+from samples import make_data, make_settings
 
+import tuner.train.pack as pack_module
 from tuner.train import device
+from tuner.train.pack import Member, Pack
 
 CPU = torch.device("cpu")
 
@@ -47,6 +51,26 @@ def test_products_as_preferred_here_are_exact():
     with device.fast_products(CPU):
         product = torch.bmm(a, b)
     torch.testing.assert_close(product, (a.double() @ b.double()).float(), rtol=1e-5, atol=1e-4)
+
+
+def test_a_pack_trains_and_scores_with_fast_products_and_keeps_memory(monkeypatch):
+    called = []
+    monkeypatch.setattr(pack_module, "keep_freed_memory", lambda: called.append("memory"))
+
+    @contextlib.contextmanager
+    def note(_device):
+        called.append("products")
+        yield
+
+    monkeypatch.setattr(pack_module, "fast_products", note)
+    settings, data = make_settings(), make_data()
+    pack = Pack(settings, data, n_epochs=2)
+    assert called == ["memory"]
+    pack.admit(Member(0, settings, seed=0))
+    pack.train_epoch()
+    assert called[1:] == ["products"] * pack.n_steps
+    pack.score(data.validation_x)
+    assert called[1:] == ["products"] * (pack.n_steps + 1)
 
 
 STEPS = """

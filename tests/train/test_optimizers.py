@@ -7,6 +7,7 @@ import pytest
 import schedulefree
 import torch
 
+from tuner.errors import StudyError
 from tuner.train.optimizers import FlatOptimizer
 from tuner.train.settings import OptimizerKind, TrainingSettings
 
@@ -136,11 +137,21 @@ def test_a_row_of_nan_does_not_leak():
     assert (flat[1] < 1).all()
 
 
-def test_state_of_a_row_travels():
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"schedule": "cosine"}, '`schedule` must be "constant"'), ({"momentum": 0.0}, "`momentum` must be above 0")],
+)
+def test_what_schedule_free_training_cannot_have_is_refused(changes, message):
+    with pytest.raises(StudyError, match=message):
+        TrainingSettings(**{"optimizer": "schedule_free", "schedule": "constant", **changes})
+
+
+@pytest.mark.parametrize("kind", ["adam", "schedule_free"])
+def test_state_of_a_row_travels(kind):
     one, other = torch.zeros(1, 3), torch.zeros(1, 3)
-    optimizers = [FlatOptimizer("adam", flat, 3) for flat in (one, other)]
+    optimizers = [FlatOptimizer(kind, flat, 3) for flat in (one, other)]
     for optimizer, flat in zip(optimizers, (one, other), strict=True):
-        optimizer.set_row(0, TrainingSettings(optimizer="adam", lr=0.1))
+        optimizer.set_row(0, TrainingSettings(optimizer=kind, schedule="constant", lr=0.1))
         if flat is one:
             for _ in itertools.repeat(None, 5):
                 optimizer.step(flat, torch.tensor([[1.0, -2.0, 0.5]]), torch.full((1, 1), 0.1))
