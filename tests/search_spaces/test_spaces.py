@@ -67,6 +67,19 @@ def test_warm_starts_are_taken_as_they_are(space: SearchSpace):
         assert {name: trial.params.get(name) for name in start} == dict(start)
 
 
+def test_schedule_free_training_has_no_schedule_and_waits_less(space: SearchSpace):
+    """A falling rate makes late epochs better: only without one is a short patience right."""
+    seen = set()
+    for seed in range(40):
+        settings, _ = ask(space, seed)
+        training = settings.training
+        seen.add(training.optimizer)
+        free = training.optimizer == "schedule_free"
+        assert (training.schedule == "constant") == free
+        assert training.patience == (8 if free else 16)
+    assert {"adamw", "schedule_free"} <= seen
+
+
 def test_networks_of_a_space_are_built(space: SearchSpace):
     for start in space.warm_starts:
         trial = optuna.trial.FixedTrial(dict(start) | fill(space, start))
