@@ -33,7 +33,6 @@ CUT = 1.0
 EPS_S, EPS_B = 0.5, float(norm.sf(CUT))
 FIGURE = Significance(s=50, b=500, relative_systematic=0.1)
 TRUTHS: Mapping[str, float] = {
-    "AUC": TRUTH,
     "sensitivity": EPS_S,
     "specificity": 1 - EPS_B,
     "1/eps_B at eps_S=0.5": 1 / EPS_B,

@@ -29,7 +29,7 @@ class Stack:
     ) -> None:
         """Make a stack of no rows of a network that is on the device."""
         self.network = network
-        self.randomness: Randomness = randomness
+        self.randomness = randomness
         self.chain = find_chain(network, randomness)
         decayed = find_decayed(network)
         named = sorted(network.named_parameters(), key=lambda item: item[0] not in decayed)
