@@ -122,8 +122,7 @@ def train(folder: str, slots: int) -> Trained:
     data = load_training_data(load_splits(Path(folder) / "splits"), torch.device("cpu"))
     settings = Settings(network=MLPSettings(widths=(64, 64)), training=TrainingSettings(batch_size=1024))
     pack = Pack(settings, data, n_epochs=1)
-    for number in range(slots):
-        pack.admit(Member(number, settings, seed=number))
+    pack.admit(*[Member(number, settings, seed=number) for number in range(slots)])
     pack.time_step()
     start = time.perf_counter()
     pack.train_epoch()

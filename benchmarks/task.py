@@ -60,3 +60,8 @@ def make_network(d_in: int, dropout: float = DROPOUT) -> nn.Sequential:
 def make_optimizer(network: nn.Module) -> torch.optim.Optimizer:
     """Return the optimizer that every peer uses."""
     return torch.optim.AdamW(network.parameters(), lr=LR, weight_decay=WEIGHT_DECAY)
+
+
+def describe_device(device: torch.device) -> str:
+    """Return a device in words."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"

@@ -21,10 +21,10 @@ from importlib.util import find_spec
 import optuna
 import torch
 
-from benchmarks.task import BATCH_SIZE, DEPTH, DROPOUT, LR, WEIGHT_DECAY, WIDTH, Task, load_task
+from benchmarks.task import BATCH_SIZE, DEPTH, DROPOUT, LR, WEIGHT_DECAY, WIDTH, Task, describe_device, load_task
 from tuner.models import MLPSettings
 from tuner.train.data import TrainingData
-from tuner.train.device import fast_products, find_device
+from tuner.train.device import fast_products, find_device, mixed_precision
 from tuner.train.pack import Member, Pack
 from tuner.train.settings import Settings, TrainingSettings
 from tuner.train.sizing import choose_pack_size
@@ -71,7 +71,7 @@ def main() -> None:
     rates = {name: statistics.median(r[name] for r in rounds) for name in rounds[0]}
     ratios = {name: statistics.median(r["tuner"] / r[name] for r in rounds) for name in peers}
     share = measure_gemm_share(data, slots, device)
-    print(f"{task.name}, {len(task.x):,} train events, {describe(device)}, one thread; pack of {slots}")
+    print(f"{task.name}, {len(task.x):,} train events, {describe_device(device)}, one thread; pack of {slots}")
     print("seconds per step and member by size of pack: " + ", ".join(f"{k}: {v:.2e}" for k, v in size.curve.items()))
     for name, rate in rates.items():
         ratio = f"{ratios[name]:6.1f} x" if name in ratios else ""
@@ -80,7 +80,7 @@ def main() -> None:
         print(f"{name:<12} is not installed")
     print(f"share of the GEMM peak, without dropout: {share:.0%}")
     result = {name: round(ratio, 2) for name, ratio in ratios.items()}
-    print(json.dumps(result | {"gemm_share": round(share, 3), "slots": slots, "device": describe(device)}))
+    print(json.dumps(result | {"gemm_share": round(share, 3), "slots": slots, "device": describe_device(device)}))
 
 
 def put_task(task: Task, device: torch.device) -> TrainingData:
@@ -137,8 +137,7 @@ def train_pack(data: TrainingData, slots: int, n_epochs: int) -> None:
     trials = [study.ask() for _ in range(slots)]
     settings = make_settings(DROPOUT)
     pack = Pack(settings, data, n_epochs=n_epochs)
-    for trial in trials:
-        pack.admit(Member(trial.number, settings, seed=trial.number))
+    pack.admit(*[Member(trial.number, settings, seed=trial.number) for trial in trials])
 
     def report(member: Member) -> Answer:
         trials[member.name].report(member.best, member.age)
@@ -160,8 +159,7 @@ def measure_gemm_share(data: TrainingData, slots: int, device: torch.device) -> 
     """
     settings = make_settings(0.0)
     pack = Pack(settings, data, n_epochs=2)
-    for number in range(slots):
-        pack.admit(Member(number, settings, seed=number))
+    pack.admit(*[Member(number, settings, seed=number) for number in range(slots)])
     pack.time_step()
     seconds = statistics.median(pack.time_step() for _ in range(20))
     widths = [data.d_in, *[WIDTH] * DEPTH, 1]
@@ -171,9 +169,12 @@ def measure_gemm_share(data: TrainingData, slots: int, device: torch.device) -> 
 
 
 def measure_gemm(device: torch.device) -> float:
-    """Return operations per second of a large float32 matrix product."""
+    """Return operations per second of a large matrix product, in the precision of training: bfloat16 on a GPU."""
     n = 8192 if device.type == "cuda" else 1024
     a, b = torch.randn(n, n, device=device), torch.randn(n, n, device=device)
+    with mixed_precision(device):
+        dtype = (a @ b).dtype
+    a, b = a.to(dtype), b.to(dtype)
     seconds = []
     for _ in range(12):
         start = time.perf_counter()
@@ -183,11 +184,6 @@ def measure_gemm(device: torch.device) -> float:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return 2 * n**3 / statistics.median(seconds)
-
-
-def describe(device: torch.device) -> str:
-    """Return the device in words."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Small data, settings and studies that several tests train with."""
 
+import pytest
 import torch
 
-from tuner import Budget, Problem, Study, search_space
-from tuner.models import MLPSettings
+from tuner import Budget, Problem, Study, models, search_space
 from tuner.read import Resonance
 from tuner.train.data import TrainingData
 from tuner.train.settings import Settings, TrainingSettings
@@ -29,8 +29,35 @@ def make_data(n=330, d_in=3, seed=0, dtype=torch.float32):
 
 def make_settings(**changes):
     network = {k: changes.pop(k) for k in ("widths", "normalisation", "dropout", "activation") if k in changes}
-    network = MLPSettings(**{"widths": (8, 8), **network})
+    network = models.MLPSettings(**{"widths": (8, 8), **network})
     return Settings(network=network, training=TrainingSettings(**{"batch_size": 32, "lr": 1e-2, **changes}))
+
+
+FAMILIES = {
+    "mlp": lambda rate: models.MLPSettings(widths=(8, 8), dropout=rate, normalisation="layer"),
+    "mlp batch": lambda rate: models.MLPSettings(widths=(8, 8), dropout=rate, normalisation="batch"),
+    "mlp periodic": lambda rate: models.MLPSettings(
+        widths=(8,), dropout=rate, embedding=models.PeriodicSettings(n_frequencies=3, d_embedding=4)
+    ),
+    "mlp piecewise": lambda rate: models.MLPSettings(
+        widths=(8,), dropout=rate, embedding=models.PiecewiseLinearSettings(n_bins=4, d_embedding=4)
+    ),
+    "resnet": lambda rate: models.ResNetSettings(n_blocks=1, d_block=8, hidden_dropout=rate),
+    "ft_transformer": lambda rate: models.FTTransformerSettings(
+        n_blocks=1, d_token=8, attention_dropout=rate, hidden_dropout=rate, residual_dropout=0.0
+    ),
+    "tabm": lambda rate: models.TabMSettings(n_blocks=1, d_block=8, k=4, dropout=rate),
+    "snn": lambda rate: models.SNNSettings(widths=(8, 8), dropout=rate),
+    "realmlp": lambda rate: models.RealMLPSettings(widths=(8, 8), dropout=rate),
+}
+
+
+def build_family(family, rate=0.0, **training):
+    """Return a small network of a family with this rate of dropout, and its training."""
+    if family in ("resnet", "ft_transformer", "tabm"):
+        pytest.importorskip("tabm", reason='needs the extra "networks"')
+    training = {"batch_size": 32, "lr": 2e-3, "schedule": "constant", **training}
+    return Settings(network=FAMILIES[family](rate), training=TrainingSettings(**training))
 
 
 @search_space(structure=["width"], warm_starts=[{"width": 16, "lr": 0.01}])

@@ -93,7 +93,7 @@ def keep_best_network(contest: Contest) -> None:
         else:
             pack = Pack(settings, data, n_epochs=contest.epochs)
             member = Member(trial.number, settings, seed=0, state=torch.load(interrupted, weights_only=True))
-            state = pack.best_state(pack.admit(member))
+            state = pack.best_state(*pack.admit(member))
             best = member.best
         network.load_state_dict(state, strict=False)
         if best <= best_in_time:

@@ -6,39 +6,13 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from samples import make_data, make_settings
+from samples import FAMILIES, build_family, make_data, make_settings
 from torch import nn
 
-from tuner import Settings, TrainingSettings, models
 from tuner.train.member import Member
 from tuner.train.pack import Pack
 from tuner.train.settings import OptimizerKind
 from tuner.train.sizing import choose_pack_size
-
-FAMILIES = {
-    "mlp": lambda rate: models.MLPSettings(widths=(8, 8), dropout=rate, normalisation="layer"),
-    "mlp batch": lambda rate: models.MLPSettings(widths=(8, 8), dropout=rate, normalisation="batch"),
-    "mlp periodic": lambda rate: models.MLPSettings(
-        widths=(8,), dropout=rate, embedding=models.PeriodicSettings(n_frequencies=3, d_embedding=4)
-    ),
-    "mlp piecewise": lambda rate: models.MLPSettings(
-        widths=(8,), dropout=rate, embedding=models.PiecewiseLinearSettings(n_bins=4, d_embedding=4)
-    ),
-    "resnet": lambda rate: models.ResNetSettings(n_blocks=1, d_block=8, hidden_dropout=rate),
-    "ft_transformer": lambda rate: models.FTTransformerSettings(
-        n_blocks=1, d_token=8, attention_dropout=rate, hidden_dropout=rate, residual_dropout=0.0
-    ),
-    "tabm": lambda rate: models.TabMSettings(n_blocks=1, d_block=8, k=4, dropout=rate),
-    "snn": lambda rate: models.SNNSettings(widths=(8, 8), dropout=rate),
-    "realmlp": lambda rate: models.RealMLPSettings(widths=(8, 8), dropout=rate),
-}
-
-
-def build(family, rate=0.0, **training):
-    if family in ("resnet", "ft_transformer", "tabm"):
-        pytest.importorskip("tabm", reason='needs the extra "networks"')
-    training = {"batch_size": 32, "lr": 2e-3, "schedule": "constant", **training}
-    return Settings(network=FAMILIES[family](rate), training=TrainingSettings(**training))
 
 
 @pytest.fixture
@@ -53,12 +27,12 @@ def double():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_equals_one_by_one_after_fifty_steps(family, optimizer, double):
     data = make_data(dtype=torch.float64)
-    settings = [build(family, optimizer=optimizer, lr=lr) for lr in (2e-3, 5e-4, 1e-3)]
+    settings = [build_family(family, optimizer=optimizer, lr=lr) for lr in (2e-3, 5e-4, 1e-3)]
     pack = Pack(settings[0], data, n_epochs=20)
     for i, s in enumerate(settings[:2]):
         pack.admit(Member(i, s, seed=i))
     pack.train_epoch()
-    latecomer = pack.admit(Member(2, settings[2], seed=2))
+    (latecomer,) = pack.admit(Member(2, settings[2], seed=2))
     for _ in range(8):  # of 7 steps
         pack.train_epoch()
     alone = Pack(settings[2], data, n_epochs=20)
@@ -76,7 +50,7 @@ def test_every_family_trains_in_mixed_precision(family, n_members, monkeypatch):
     monkeypatch.setattr(
         "tuner.train.pack.mixed_precision", lambda device: torch.autocast("cpu", torch.bfloat16, cache_enabled=False)
     )
-    settings, data = build(family, rate=0.1), make_data(n=150)
+    settings, data = build_family(family, rate=0.1), make_data(n=150)
     wide, narrow = (Pack(settings, data, n_epochs=2) for _ in range(2))
     losses = []
     for pack in (narrow, wide):
@@ -95,7 +69,7 @@ def test_every_family_trains_in_mixed_precision(family, n_members, monkeypatch):
 @pytest.mark.parametrize("family", ["mlp", "snn"])
 def test_dropout_in_a_pack_has_the_same_distribution_of_results(family):
     data = make_data(n=450)
-    settings = build(family, rate=0.3, lr=1e-2)
+    settings = build_family(family, rate=0.3, lr=1e-2)
     n_seeds, n_epochs = 16, 5
     torch.manual_seed(0)
     pack = Pack(settings, data, n_epochs=n_epochs)

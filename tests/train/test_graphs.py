@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from samples import make_data, make_settings
+from samples import FAMILIES, build_family, make_data, make_settings
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from tuner import models
 from tuner.train.graphs import WARM_UP_STEPS, StepGraph
 from tuner.train.member import Member
 from tuner.train.pack import Pack
@@ -169,25 +168,10 @@ def test_dropout_that_begins_in_a_row_is_captured():
     assert torch.equal(packs[0].stack.flat, packs[1].stack.flat)
 
 
-FAMILIES = {
-    "periodic": models.MLPSettings(
-        widths=(8,), embedding=models.PeriodicSettings(n_frequencies=3, d_embedding=4), dropout=0.1
-    ),
-    "piecewise": models.MLPSettings(widths=(8,), embedding=models.PiecewiseLinearSettings(n_bins=4, d_embedding=4)),
-    "resnet": models.ResNetSettings(n_blocks=1, d_block=8, hidden_dropout=0.1),
-    "ft_transformer": models.FTTransformerSettings(n_blocks=1, d_token=8, attention_dropout=0.1),
-    "tabm": models.TabMSettings(n_blocks=1, d_block=8, k=4, dropout=0.1),
-    "snn": models.SNNSettings(widths=(8, 8), dropout=0.1),
-    "realmlp": models.RealMLPSettings(widths=(8, 8), dropout=0.1),
-}
-
-
 @pytest.mark.parametrize("n_members", [1, 3])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_can_be_captured(family, n_members):
-    if family in ("resnet", "ft_transformer", "tabm"):
-        pytest.importorskip("tabm", reason='needs the extra "networks"')
-    settings = Settings(network=FAMILIES[family], training=TrainingSettings(batch_size=32, lr=2e-3))
+    settings = build_family(family, rate=0.1)
     packs = [make_pack(settings, taped) for taped in (False, True)]
     for pack in packs:
         for number in range(n_members):

@@ -48,7 +48,7 @@ def test_rows_equal_torch_optim(kind, clip_norm):
     flat = start.clone()
     optimizer = FlatOptimizer(kind, flat, N_MATRIX)
     for row, s in enumerate(settings):
-        optimizer.set_row(row, s)
+        optimizer.set_rows(torch.tensor([row]), [s])
     lr = torch.tensor([[s.lr] for s in settings])
     references = []
     for row, s in enumerate(settings):
@@ -76,7 +76,7 @@ def test_the_schedule_free_average_gives_a_warm_up_little_weight():
     matrix = flat[0].clone().requires_grad_()
     settings = TrainingSettings(optimizer="schedule_free", schedule="constant", clip_norm=float("inf"))
     optimizer = FlatOptimizer("schedule_free", flat, N_MATRIX)
-    optimizer.set_row(0, settings)
+    optimizer.set_rows(torch.tensor([0]), [settings])
     reference = schedulefree.AdamWScheduleFree([matrix], lr=0.1, warmup_steps=5)
     reference.train()
     for step in range(20):
@@ -93,7 +93,7 @@ def test_a_step_at_a_rate_of_zero_changes_nothing():
         flat = torch.randn(1, N_MATRIX)
         before = flat.clone()
         optimizer = FlatOptimizer(kind, flat, N_MATRIX)
-        optimizer.set_row(0, TrainingSettings(optimizer=kind, schedule="constant"))
+        optimizer.set_rows(torch.tensor([0]), [TrainingSettings(optimizer=kind, schedule="constant")])
         optimizer.step(flat, torch.randn(1, N_MATRIX), torch.zeros(1, 1))
         torch.testing.assert_close(optimizer.average(flat), before, rtol=0, atol=0)
 
@@ -103,10 +103,10 @@ def test_a_new_row_starts_anew_and_others_go_on():
     optimizer = FlatOptimizer("adamw", flat, 3)
     settings = TrainingSettings(lr=0.1, clip_norm=float("inf"))
     for row in range(2):
-        optimizer.set_row(row, settings)
+        optimizer.set_rows(torch.tensor([row]), [settings])
     for _ in range(3):
         optimizer.step(flat, torch.ones(2, 3), torch.full((2, 1), 0.1))
-    optimizer.set_row(1, settings)
+    optimizer.set_rows(torch.tensor([1]), [settings])
     assert [moment[1].abs().sum().item() for moment in optimizer.moments] == [0, 0]
     assert optimizer.steps.flatten().tolist() == [3, 0]
     assert all(moment[0].abs().sum() > 0 for moment in optimizer.moments)
@@ -117,9 +117,9 @@ def test_a_new_schedule_free_row_forgets_its_average():
     optimizer = FlatOptimizer("schedule_free", flat, 3)
     settings = TrainingSettings(optimizer="schedule_free", schedule="constant", lr=0.1)
     for row in range(2):
-        optimizer.set_row(row, settings)
+        optimizer.set_rows(torch.tensor([row]), [settings])
     optimizer.step(flat, torch.ones(2, 3), torch.full((2, 1), 0.1))
-    optimizer.set_row(1, settings)
+    optimizer.set_rows(torch.tensor([1]), [settings])
     assert optimizer.weight_sum[0] > 0
     assert optimizer.weight_sum[1] == 0
     torch.testing.assert_close(optimizer.average(flat)[1], flat[1])
@@ -129,7 +129,7 @@ def test_a_row_of_nan_does_not_leak():
     flat = torch.ones(2, 3)
     optimizer = FlatOptimizer("adamw", flat, 3)
     for row in range(2):
-        optimizer.set_row(row, TrainingSettings(lr=0.1))
+        optimizer.set_rows(torch.tensor([row]), [TrainingSettings(lr=0.1)])
     gradient = torch.tensor([[float("nan")] * 3, [1.0] * 3])
     optimizer.step(flat, gradient, torch.full((2, 1), 0.1))
     assert flat[0].isnan().all()
@@ -151,7 +151,7 @@ def test_state_of_a_row_travels(kind):
     one, other = torch.zeros(1, 3), torch.zeros(1, 3)
     optimizers = [FlatOptimizer(kind, flat, 3) for flat in (one, other)]
     for optimizer, flat in zip(optimizers, (one, other), strict=True):
-        optimizer.set_row(0, TrainingSettings(optimizer=kind, schedule="constant", lr=0.1))
+        optimizer.set_rows(torch.tensor([0]), [TrainingSettings(optimizer=kind, schedule="constant", lr=0.1)])
         if flat is one:
             for _ in itertools.repeat(None, 5):
                 optimizer.step(flat, torch.tensor([[1.0, -2.0, 0.5]]), torch.full((1, 1), 0.1))

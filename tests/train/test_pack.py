@@ -20,7 +20,7 @@ from tuner.train.train import train_members
 
 
 def train(pack, members, n_epochs):
-    rows = [pack.admit(member) for member in members]
+    rows = pack.admit(*members)
     for _ in range(n_epochs):
         pack.train_epoch()
     return [pack.stack.flat[row].clone() for row in rows]
@@ -82,7 +82,7 @@ def test_a_latecomer_learns_the_same():
     pack = Pack(settings, data, n_epochs=10)
     train(pack, [Member(i, settings, seed=i) for i in range(3)], 2)
     pack.vacate(1)
-    row = pack.admit(Member(5, settings, seed=5))
+    (row,) = pack.admit(Member(5, settings, seed=5))
     assert row == 1
     for _ in range(4):
         pack.train_epoch()
@@ -194,7 +194,7 @@ def test_an_interrupted_member_goes_on_as_if_it_had_not_stopped():
     state = first.member_state(0)
     second = Pack(settings, data, n_epochs=6)
     second.admit(Member(9, settings, seed=1))
-    row = second.admit(Member(3, settings, seed=7, state=state))
+    (row,) = second.admit(Member(3, settings, seed=7, state=state))
     assert second.members[row].age == 2
     for _ in range(4):
         second.train_epoch()

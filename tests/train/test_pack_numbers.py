@@ -166,7 +166,7 @@ def test_a_resumed_member_has_its_best_epoch_and_buffers_again(data):
     state = pack.member_state(1)
     other = make_pack(data, n_epochs=9, normalisation="batch")
     resumed = Member(8, member.settings, seed=1, state=state)
-    row = other.admit(resumed)
+    (row,) = other.admit(resumed)
     assert row == 1
     assert (resumed.age, resumed.best, resumed.best_epoch, resumed.curve) == (3, 2.0, 1, [{"epoch": 3.0}])
     assert resumed.curve is not member.curve

@@ -5,7 +5,7 @@ The updates equal `torch.optim`'s (tested), each row for itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -32,13 +32,12 @@ class FlatOptimizer:
         self.weight_sum = flat.new_zeros(len(flat), 1)
         self.knobs = {name: flat.new_zeros(len(flat), 1) for name in self.KNOBS}
 
-    def set_row(self, row: int, settings: TrainingSettings) -> None:
-        """Start a row anew with a member's knobs."""
-        for moment in self.moments:
-            moment[row] = 0
-        self.steps[row] = self.weight_sum[row] = 0
-        for name in self.KNOBS:
-            self.knobs[name][row] = getattr(settings, name)
+    def set_rows(self, index: Tensor, settings: Sequence[TrainingSettings]) -> None:
+        """Start the rows of an index [n] anew, each with its member's knobs."""
+        for tensor in (*self.moments, self.steps, self.weight_sum):
+            tensor[index] = 0
+        for name, column in self.knobs.items():
+            column[index] = column.new_tensor([[getattr(s, name)] for s in settings])
 
     def keep(self, pick: Callable[[Tensor], Tensor]) -> None:
         """Replace every tensor by the rows that `pick` takes of it."""

@@ -60,18 +60,16 @@ class Pack:
         self.n_events = len(data.x) if n_events is None else n_events
         self.n_steps = max(1, round(self.n_events / settings.training.batch_size))
         self.batch_size = self.n_events // self.n_steps
-        self.stack = Stack(
-            self._build(settings, seed=0), settings.training.optimizer, data.device, randomness=randomness
-        )
+        network = self._build(settings, seed=0).to(data.device)
+        self.stack = Stack(network, settings.training.optimizer, data.device, randomness=randomness)
         self.graph = StepGraph(type(settings.network).__qualname__, make_recorder(data.device))
         self._bind()
 
     def _build(self, settings: Settings, seed: int) -> nn.Module:
-        """Return a member's first network; torch's own random state stays as it was."""
-        with keep_random_state(self.data.device):
-            torch.manual_seed(seed)
-            network = exchange_dropout(settings.network.build(self.data.d_in))
-            return widen_batch_norms(network).to(self.data.device)
+        """Return a member's first network, on the CPU, whose random state stays as it was."""
+        with keep_random_state(torch.device("cpu")):
+            torch.default_generator.manual_seed(seed)
+            return widen_batch_norms(exchange_dropout(settings.network.build(self.data.d_in)))
 
     def _bind(self) -> None:
         """Make the tensors that a step reads its batches from and adds its losses to."""
@@ -97,26 +95,32 @@ class Pack:
         """Return the number of members."""
         return sum(member is not None for member in self.members)
 
-    def admit(self, member: Member) -> int:
-        """Put a member into a vacant row, or into a new one; return the row."""
-        if find_structure(member.settings) != self.structure:
-            raise TrainingError(f"Members of a pack must share its structure, but trial {member.name} has another.")
-        member.check_rows(len(self.data.x), len(self.data.validation_x), n_events=self.n_events)
-        network = self._build(member.settings, member.seed)
-        row = self._find_vacant_row()
-        self.stack.set_row(row, network, member.settings.training)
-        self.members[row] = member
-        if member.state is not None:
-            self._load_member_state(row, member, member.state)
-            member.state = None
-        return row
+    def admit(self, *members: Member) -> list[int]:
+        """Put members into vacant rows, or into new ones; return their rows. Several at once are quicker."""
+        for member in members:
+            if find_structure(member.settings) != self.structure:
+                raise TrainingError(f"Members of a pack must share its structure, but trial {member.name} has another.")
+            member.check_rows(len(self.data.x), len(self.data.validation_x), n_events=self.n_events)
+        if not members:
+            return []
+        networks = [self._build(member.settings, member.seed) for member in members]
+        rows = self._find_vacant_rows(len(members))
+        self.stack.set_rows(rows, networks, [member.settings.training for member in members])
+        for row, member in zip(rows, members, strict=True):
+            self.members[row] = member
+            if member.state is not None:
+                self._load_member_state(row, member, member.state)
+                member.state = None
+        return rows
 
-    def _find_vacant_row(self) -> int:
-        if None not in self.members:
-            self.members.append(None)
-            self.stack.keep([*range(len(self.stack)), -1])
+    def _find_vacant_rows(self, n: int) -> list[int]:
+        """Return n rows without a member; new ones where there are not so many."""
+        n_new = n - self.members.count(None)
+        if n_new > 0:
+            self.stack.keep([*range(len(self.members)), *[-1] * n_new])
+            self.members += [None] * n_new
             self._bind()
-        return self.members.index(None)
+        return [row for row, member in enumerate(self.members) if member is None][:n]
 
     def vacate(self, row: int) -> None:
         """Take the member out of a row; the others do not notice."""

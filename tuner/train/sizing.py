@@ -48,8 +48,7 @@ def choose_pack_size(settings: Settings, data: TrainingData, *, most: int) -> Pa
     size = 1
     while size <= most:
         try:
-            while len(pack) < size:
-                pack.admit(Member(len(pack), settings, seed=len(pack)))
+            pack.admit(*[Member(number, settings, seed=number) for number in range(len(pack), size)])
             pack.time_step()
             curve[size] = min(pack.time_step() for _ in range(STEPS)) / size
         except torch.OutOfMemoryError:

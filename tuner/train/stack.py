@@ -64,15 +64,24 @@ class Stack:
     # Rows come and go.
 
     @torch.no_grad()
-    def set_row(self, row: int, network: nn.Module, settings: TrainingSettings) -> None:
-        """Start a row anew with a network's first numbers and a member's knobs."""
-        parameters = dict(network.named_parameters())
-        self.flat[row] = torch.cat([parameters[name].detach().flatten() for name in self.shapes])
-        for name, buffer in network.named_buffers():
-            self.buffers[name][row] = buffer
-        self.optimizer.set_row(row, settings)
-        self.smoothing[row] = settings.label_smoothing
-        self.keep_best([row])
+    def set_rows(
+        self, rows: Sequence[int], networks: Sequence[nn.Module], settings: Sequence[TrainingSettings]
+    ) -> None:
+        """Start rows anew, each with its network's first numbers and its knobs."""
+        index = self._index(rows)
+        named = [dict(network.named_parameters()) for network in networks]
+        flats = [torch.cat([parameters[name].detach().flatten() for name in self.shapes]) for parameters in named]
+        self.flat[index] = torch.stack(flats).to(self.flat.device)
+        kept = [dict(network.named_buffers()) for network in networks]
+        for name, buffer in self.buffers.items():
+            buffer[index] = torch.stack([buffers[name] for buffers in kept]).to(buffer.device)
+        self.optimizer.set_rows(index, settings)
+        self.smoothing[index] = self.smoothing.new_tensor([[s.label_smoothing] for s in settings])
+        self.keep_best(rows)
+
+    def _index(self, rows: Sequence[int]) -> Tensor:
+        """Return rows as an index on the device."""
+        return torch.as_tensor(rows, dtype=torch.long, device=self.flat.device)
 
     def clear_row(self, row: int) -> None:
         """Take a network out of its row: nothing in it, infinite or not, is met again."""
@@ -81,7 +90,7 @@ class Stack:
     def keep(self, rows: Sequence[int]) -> None:
         """Keep these rows of every tensor, in this order; row -1 is a new one, of zeros."""
         n_new = sum(row < 0 for row in rows)
-        index = torch.as_tensor(rows, dtype=torch.long, device=self.flat.device)
+        index = self._index(rows)
 
         def pick(tensor: Tensor) -> Tensor:
             return torch.cat([tensor, tensor.new_zeros(n_new, *tensor.shape[1:])])[index]
@@ -132,7 +141,7 @@ class Stack:
     @torch.no_grad()
     def keep_best(self, rows: Sequence[int]) -> None:
         """Take the present numbers of these rows as those of their best epoch."""
-        index = torch.as_tensor(rows, dtype=torch.long, device=self.flat.device)
+        index = self._index(rows)
         self.best_flat[index] = self.optimizer.average(self.flat)[index]
         for name, buffer in self.buffers.items():
             self.best_buffers[name][index] = buffer[index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,12 +49,9 @@ def train_members(
             if outcome is not None:
                 on_end(member, row, outcome)
                 pack.vacate(row)
-        while len(pack) < len(pack.members):
-            newcomer = refill()
-            if newcomer is None:
-                pack.compact()
-            else:
-                pack.admit(newcomer)
+        n_vacant = len(pack.members) - len(pack)
+        pack.admit(*itertools.islice(iter(refill, None), n_vacant))
+        pack.compact()
 
 
 def _judge(

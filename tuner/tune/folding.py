@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,8 +81,7 @@ def train_folds(
         slots = choose_pack_size(settings, data, most=folds).slots
         pack = Pack(settings, data, n_epochs=search.study.budget.epochs, n_events=n_events, randomness="different")
         queue = iter(members)
-        while len(pack) < slots and (member := next(queue, None)) is not None:
-            pack.admit(member)
+        pack.admit(*itertools.islice(queue, slots))
         torch.manual_seed(members[0].seed)
         train_members(pack, on_epoch=lambda _: "go on", on_end=end, refill=lambda: next(queue, None))
     return OutOfFold(np.asarray(part.rows), np.asarray(part.labels), np.asarray(part.weights), assigned, scores)

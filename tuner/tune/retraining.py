@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -147,8 +148,7 @@ class _Trainer:
                 self._keep(pack, member, row, left[member.name])
             del left[member.name]
 
-        while len(pack) < slots and (member := draw()) is not None:
-            pack.admit(member)
+        pack.admit(*itertools.islice(iter(draw, None), slots))
         torch.manual_seed(self._derive(first))
         train_members(pack, on_epoch=lambda _: "go on", on_end=end, refill=draw)
 

@@ -182,8 +182,7 @@ class Worker:
         started = [member for asked in members if (member := self.teller.begin(asked)) is not None]
         try:
             pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
-            for member in started:
-                pack.admit(member)
+            pack.admit(*started)
             torch.manual_seed(first.seed)  # dropout is drawn once for all members of a pack
             train_members(
                 pack,

@@ -1,0 +1,165 @@
+"""On a CUDA device: packs learn there what they learn on a CPU, from captured graphs. Skipped where there is none."""
+
+import logging
+from contextlib import nullcontext
+from dataclasses import dataclass, fields, replace
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from samples import FAMILIES, build_family, make_data, make_settings
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from tuner import Settings, TrainingSettings
+from tuner.train.graphs import StepGraph
+from tuner.train.member import Member
+from tuner.train.orders import draw_orders
+from tuner.train.pack import Pack
+from tuner.train.ranking import rank_auc
+from tuner.train.settings import OptimizerKind
+from tuner.train.sizing import choose_pack_size
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def forget_refusals(monkeypatch):
+    monkeypatch.setattr(StepGraph, "refused", set())
+
+
+@pytest.fixture
+def double(monkeypatch):
+    """Double precision everywhere: two devices round alike, as far as a test of a few epochs can see."""
+    monkeypatch.setattr("tuner.train.pack.mixed_precision", lambda _: nullcontext())
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def put(data, device):
+    return replace(data, **{f.name: getattr(data, f.name).to(device) for f in fields(data)})
+
+
+def live(pack, settings):
+    """Let members come and go over some seventy steps; return what the pack has learned."""
+    pack.admit(Member(0, settings[0], seed=0), Member(1, settings[1], seed=1))
+    losses = [pack.train_epoch(), pack.train_epoch()]
+    figures = [pack.validate()]
+    pack.admit(Member(2, settings[2], seed=2))  # a new row
+    losses += [pack.train_epoch(), pack.train_epoch()]
+    state = pack.member_state(0)
+    pack.vacate(0)
+    losses += [pack.train_epoch()]
+    pack.admit(Member(3, settings[1], seed=3))  # in place
+    losses += [pack.train_epoch(), pack.train_epoch()]
+    pack.vacate(1)
+    pack.compact()
+    losses += [pack.train_epoch()]
+    pack.admit(Member(0, settings[0], seed=0, state=state))
+    losses += [pack.train_epoch()]
+    figures += [pack.validate()]
+    return pack.stack.flat.cpu(), losses, figures, pack.best_scores(0)
+
+
+@pytest.mark.parametrize("optimizer", get_args(OptimizerKind))
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_gpu_learns_what_a_cpu_learns(family, optimizer, double):
+    data = make_data(dtype=torch.float64)
+    settings = [build_family(family, optimizer=optimizer, lr=lr) for lr in (2e-3, 5e-4, 1e-3)]
+    packs = [Pack(settings[0], put(data, device), n_epochs=20) for device in (CPU, GPU)]
+    on_cpu, on_gpu = (live(pack, settings) for pack in packs)
+    torch.testing.assert_close(on_gpu, on_cpu, rtol=1e-5, atol=1e-7)
+    assert packs[1].graph.replay is not None
+    assert not StepGraph.refused
+
+
+@pytest.mark.parametrize("n_members", [1, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_learns_from_captured_steps_in_mixed_precision_with_dropout(family, n_members):
+    settings = build_family(family, rate=0.2, lr=1e-2)
+    pack = Pack(settings, put(make_data(1500), GPU), n_epochs=30)
+    pack.admit(*[Member(number, settings, seed=number) for number in range(n_members)])
+    first = pack.train_epoch()
+    for _ in range(14):
+        last = pack.train_epoch()
+    aucs, _ = pack.validate()
+    assert (last < first).all()
+    assert (aucs > 0.8).all()
+    assert pack.graph.replay is not None
+    assert not StepGraph.refused
+
+
+def test_each_replay_drops_other_units():
+    settings = make_settings(dropout=0.5, lr=1e-12, batch_size=64)
+    pack = Pack(settings, put(make_data(96), GPU), n_epochs=30)  # one step an epoch, all events
+    pack.admit(Member(0, settings, seed=0))
+    losses = [float(pack.train_epoch()[0]) for _ in range(12)]
+    assert pack.graph.replay is not None
+    assert np.diff(sorted(losses)).min() > 1e-6  # more than another order of the same events makes
+
+
+def test_orders_are_the_same_on_both_devices():
+    members = [Member(number, make_settings(), seed=7 * number, age=number) for number in range(3)]
+    orders = [draw_orders(members, 999, n_steps=9, batch_size=111, device=device).cpu() for device in (CPU, GPU)]
+    assert torch.equal(*orders)
+    assert len(set(orders[0][:, 0].flatten().tolist())) == 999
+
+
+def test_device_auc_equals_scikit_learn_with_weights_and_ties():
+    generator = torch.Generator().manual_seed(0)
+    labels = (torch.rand(2000, generator=generator) < 0.3).float()
+    scores = (torch.randn(4, 2000, generator=generator) + labels).round(decimals=1)
+    weights = torch.rand(2000, generator=generator, dtype=torch.float64)
+    came = rank_auc(scores.to(GPU), labels.to(GPU), weights.to(GPU)).cpu()
+    expected = [roc_auc_score(labels, row, sample_weight=weights) for row in scores]
+    torch.testing.assert_close(came, torch.tensor(expected, dtype=torch.float64), rtol=1e-9, atol=0)
+
+
+class Waits(nn.Module):
+    """A network whose step makes the host wait for the device: no graph can be made of it."""
+
+    def __init__(self, d_in):
+        super().__init__()
+        self.layer = nn.Linear(d_in, 1)
+
+    def forward(self, x):
+        y = self.layer(x).squeeze(-1)
+        return y + float(y.detach().mean()) * 0
+
+
+@dataclass(frozen=True)
+class WaitsSettings:
+    def build(self, d_in):
+        return Waits(d_in)
+
+
+def test_a_step_that_cannot_be_captured_trains_as_it_is_and_says_so_once(caplog):
+    settings = Settings(network=WaitsSettings(), training=TrainingSettings(batch_size=32, lr=0.05))
+    for _ in range(2):
+        pack = Pack(settings, put(make_data(), GPU), n_epochs=30)
+        pack.admit(Member(0, settings, seed=0))
+        with caplog.at_level(logging.WARNING, logger="tuner"):
+            losses = [float(pack.train_epoch()[0]) for _ in range(8)]
+        assert losses[-1] < losses[0]
+    assert sum("without a CUDA graph" in message for message in caplog.messages) == 1
+
+
+def test_a_pack_that_outgrows_the_memory_is_made_smaller_and_training_goes_on():
+    settings = make_settings(widths=(1024, 1024), batch_size=1024)
+    data = put(make_data(3000), GPU)
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(GPU).total_memory
+    torch.cuda.set_per_process_memory_fraction(2**30 / total)
+    try:
+        size = choose_pack_size(settings, data, most=256)
+        assert "out of memory" in size.reason
+        assert 1 <= size.slots < 256
+        pack = Pack(settings, data, n_epochs=3)
+        pack.admit(*[Member(number, settings, seed=number) for number in range(size.slots)])
+        assert pack.train_epoch().shape == (size.slots,)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
