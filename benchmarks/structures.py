@@ -1,7 +1,7 @@
 """How many trials a structure gets before the next is drawn: best validation AUC against wall time for several numbers.
 
     python -m benchmarks.structures [--minutes 6] [--values 1 2 4 8 16] [--seeds 0 1 2] [--study magic]
-        [--epochs 30] [--rule]
+        [--epochs 30] [--device cpu] [--rule]
 
 Sweeps a study with one worker in this process, once for each number and seed, each for the same wall time and with
 more trials in its budget than it can train. A small number tries more structures, in small packs (no pack has more
@@ -28,7 +28,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.task import describe_device
 from tuner.trackers.memory import NoTracker
+from tuner.train.device import find_device
 from tuner.tune import worker
 from tuner.tune.study import Budget, Study
 from tuner.tune.sweep import sweep
@@ -79,24 +81,27 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--study", default="magic", help="a module of studies/")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--device", default=None, help="default: a GPU where there is one")
     parser.add_argument("--rule", action="store_true", help="the package's rule for the study's own budget, too")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    device = find_device(options.device)
+    if device.type == "cpu":
+        torch.set_num_threads(1)
     study: Study = import_module(f"studies.{options.study}").study
     values = set(options.values)
     if options.rule:
-        values.add(worker.count_trials_per_structure(study, torch.device("cpu")))
+        values.add(worker.count_trials_per_structure(study, device))
     runs: dict[int, list[Clock]] = {value: [] for value in sorted(values)}
     for seed in options.seeds:
         for value, clocks in runs.items():
-            clock = run(study, value, seed, minutes=options.minutes, n_epochs=options.epochs)
+            clock = run(study, value, seed, minutes=options.minutes, n_epochs=options.epochs, device=device)
             clocks.append(clock)
             print(f"seed {seed}, {value} per structure: {clock.n_trials} trials, {clock.n_epochs} epochs, "
                   f"best validation AUC {clock.auc_at(math.inf):.5f}", flush=True)  # fmt: skip
-    print(json.dumps(tabulate(runs, options.minutes) | {"study": options.study, "seeds": options.seeds}))
+    print(json.dumps(tabulate(runs, options.minutes) | vars(options) | {"device": describe_device(device)}))
 
 
-def run(study: Study, per_structure: int, seed: int, *, minutes: float, n_epochs: int) -> Clock:
+def run(study: Study, per_structure: int, seed: int, *, minutes: float, n_epochs: int, device: torch.device) -> Clock:
     """Sweep for some minutes with a number of trials per structure, and return the clock."""
     budget = Budget(trials=ENDLESS, epochs=n_epochs, minutes=minutes)
     given = worker.count_trials_per_structure
@@ -105,7 +110,7 @@ def run(study: Study, per_structure: int, seed: int, *, minutes: float, n_epochs
         with tempfile.TemporaryDirectory() as folder:
             clock = Clock()
             changed = dataclasses.replace(study, seed=seed, budget=budget)
-            sweep(changed, folder=folder, workers=1, device="cpu", tracker=clock)
+            sweep(changed, folder=folder, workers=1, device=str(device), tracker=clock)
             return clock
     finally:
         worker.count_trials_per_structure = given

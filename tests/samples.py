@@ -6,6 +6,7 @@ import torch
 from tuner import Budget, Problem, Study, models, search_space
 from tuner.read import Resonance
 from tuner.train.data import TrainingData
+from tuner.train.member import Member
 from tuner.train.settings import Settings, TrainingSettings
 
 
@@ -58,6 +59,43 @@ def build_family(family, rate=0.0, **training):
         pytest.importorskip("tabm", reason='needs the extra "networks"')
     training = {"batch_size": 32, "lr": 2e-3, "schedule": "constant", **training}
     return Settings(network=FAMILIES[family](rate), training=TrainingSettings(**training))
+
+
+def live(pack, settings, wilder):
+    """Let members come, go and be exchanged over nine epochs; return their last states, and all losses."""
+    torch.manual_seed(4)
+    losses = []
+
+    def train(n_epochs=1):
+        for _ in range(n_epochs):
+            came = pack.train_epoch()
+            losses.append({member.name: float(came[row]) for row, member in pack.rows})
+
+    def find(name):
+        return next(row for row, member in pack.rows if member.name == name)
+
+    pack.admit(Member(0, settings, seed=0))
+    pack.admit(Member(1, settings, seed=1))
+    train(2)
+    pack.validate()
+    pack.admit(Member(2, wilder, seed=2))  # a new row
+    train(2)
+    pack.vacate(find(0))
+    pack.admit(Member(3, wilder, seed=3))  # in place
+    train()
+    state = pack.member_state(find(3))
+    pack.vacate(find(3))
+    train()
+    pack.compact()
+    pack.validate()
+    train()
+    pack.vacate(find(1))
+    pack.compact()  # alone
+    train()
+    pack.admit(Member(3, wilder, seed=3, state=state))
+    train()
+    pack.validate()
+    return {member.name: pack.member_state(row) for row, member in pack.rows}, losses
 
 
 @search_space(structure=["width"], warm_starts=[{"width": 16, "lr": 0.01}])

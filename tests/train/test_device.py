@@ -68,9 +68,11 @@ def test_a_pack_trains_and_scores_with_fast_products_and_keeps_memory(monkeypatc
     assert called == ["memory"]
     pack.admit(Member(0, settings, seed=0))
     pack.train_epoch()
-    assert called[1:] == ["products"] * pack.n_steps
+    assert called[1:] == ["products"]
     pack.score(data.validation_x)
-    assert called[1:] == ["products"] * (pack.n_steps + 1)
+    assert called[1:] == ["products"] * 2
+    pack.time_step()
+    assert called[1:] == ["products"] * 3
 
 
 STEPS = """

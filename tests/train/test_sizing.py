@@ -4,6 +4,7 @@ import pytest
 import torch
 from samples import make_data, make_settings
 
+from tuner.train import sizing
 from tuner.train.pack import Pack
 from tuner.train.sizing import choose_pack_size
 
@@ -23,6 +24,14 @@ def test_a_pack_grows_while_the_time_per_member_falls(monkeypatch):
     assert size.slots == 4
     assert max(size.curve) == 8
     assert "8 members take 1.00" in size.reason
+
+
+def test_a_gpu_is_given_several_members_after_one(monkeypatch):
+    monkeypatch.setitem(sizing.SECOND, "cpu", 8)
+    give_times(monkeypatch, lambda k: 1.0)
+    assert list(choose_pack_size(make_settings(), make_data(), most=20).curve) == [1, 8, 16, 20]
+    assert list(choose_pack_size(make_settings(), make_data(), most=5).curve) == [1, 5]
+    assert sizing.SECOND["cuda"] == 8
 
 
 def test_out_of_memory_ends_the_growth_with_room_to_spare(monkeypatch):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 
 import pytest
 
-from tuner.tune.ahead import Ahead
+from tuner.tune.ahead import TURN_SECONDS, Ahead, take_short_turns
 
 
 def test_items_come_in_order_each_once():
@@ -64,3 +65,11 @@ def test_an_error_comes_where_its_item_would_have():
         with pytest.raises(ValueError, match="no more"):
             next(ahead)
         assert next(ahead, None) is None
+
+
+def test_threads_take_short_turns_for_a_while():
+    before = sys.getswitchinterval()
+    with pytest.raises(KeyError), take_short_turns():
+        assert sys.getswitchinterval() == pytest.approx(TURN_SECONDS)
+        raise KeyError
+    assert sys.getswitchinterval() == before

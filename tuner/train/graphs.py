@@ -7,6 +7,7 @@ no way in Python that depends on what happened before.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable
 from typing import ClassVar, Protocol
 
@@ -55,7 +56,9 @@ class CudaRecorder:
     def check(self, step: Step) -> None:
         """Run a step; raise where the host waits for the device: a failed capture is worse to clean up after."""
         before = torch.cuda.get_sync_debug_mode()
-        torch.cuda.set_sync_debug_mode("error")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype", UserWarning)
+            torch.cuda.set_sync_debug_mode("error")
         try:
             self.run(step)
         finally:
@@ -101,6 +104,11 @@ class StepGraph:
         self.n_warm = 0
 
     @property
+    def captures(self) -> bool:
+        """Whether steps are captured."""
+        return self.recorder is not None
+
+    @property
     def is_settled(self) -> bool:
         """Whether the next run is like all later ones."""
         return self.recorder is None or self.replay is not None
@@ -129,7 +137,9 @@ class StepGraph:
             raise
         except Exception as error:
             self._give_up(error)
-            step()
+        else:
+            return
+        step()  # when nothing of the failed one is left: its gradients are bound to the stream that it ran on
 
     def _give_up(self, error: Exception) -> None:
         """Go on without graphs, and say so the first time."""

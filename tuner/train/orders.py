@@ -18,34 +18,32 @@ KEYS_AT_ONCE = 2**22
 """Events that are shuffled together at the most, to bound the memory that sorting takes."""
 
 
-def draw_orders(
-    members: Sequence[Member | None], n_all: int, *, n_steps: int, batch_size: int, device: torch.device
-) -> Tensor:
-    """Return places of events in the train part, int64 [steps, K, batch]; zeros for vacant rows.
+def draw_orders(members: Sequence[Member | None], n_all: int, *, out: Tensor) -> None:
+    """Write places of events in the train part, int64 [steps, K, batch]; the rows of vacant places stay as they are.
 
-    Each member's order is a shuffle of its own events (of n_all where it has all), cut after n_steps batches. It
+    Each member's order is a shuffle of its own events (of n_all where it has all), cut after the last whole batch. It
     follows from its seed and age alone, on every device.
     """
-    n_used = n_steps * batch_size
-    orders = torch.zeros(len(members), n_used, dtype=torch.long, device=device)
+    n_steps, _, batch_size = out.shape
     occupied = [(row, member) for row, member in enumerate(members) if member is not None]
     most = max((_count_events(member, n_all) for _, member in occupied), default=1)
     n_rows = max(1, KEYS_AT_ONCE // most)
     for start in range(0, len(occupied), n_rows):
         rows, some = zip(*occupied[start : start + n_rows], strict=True)
-        orders[list(rows)] = _shuffle(some, n_all, device)[:, :n_used]
-    return orders.view(-1, n_steps, batch_size).transpose(0, 1).contiguous()
+        places = _shuffle(some, n_all, out.device)[:, : n_steps * batch_size]
+        out[:, list(rows)] = places.view(-1, n_steps, batch_size).transpose(0, 1)
 
 
-def draw_rates(members: Sequence[Member | None], *, n_steps: int, n_epochs: int, device: torch.device) -> Tensor:
-    """Return the learning rates of the epoch that comes, float32 [steps, K, 1]; zeros for vacant rows."""
+def draw_rates(members: Sequence[Member | None], *, n_epochs: int, out: Tensor) -> None:
+    """Write the learning rates of the epoch that comes, float32 [steps, K, 1]; zeros for vacant rows."""
+    n_steps = len(out)
     rates = np.zeros((n_steps, len(members), 1), dtype=np.float32)
     occupied = [row for row, member in enumerate(members) if member is not None]
     there = [member for member in members if member is not None]
     rates[:, occupied, 0] = draw_schedules(
         [member.settings.training for member in there], [member.age for member in there], n_steps, n_epochs
     )
-    return torch.from_numpy(rates).to(device)
+    out.copy_(torch.from_numpy(rates))
 
 
 def _count_events(member: Member, n_all: int) -> int:

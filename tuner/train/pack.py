@@ -29,6 +29,9 @@ __all__ = ["Member", "Pack"]
 VALIDATION_BATCHES = 2
 """Training batches that one chunk of validation is as large as: without gradients it needs no more memory."""
 
+VALIDATION_EVENTS = {"cuda": 2**16}
+"""Events, times members, that a chunk has at the least: small chunks keep a GPU waiting for the host."""
+
 
 class Pack:
     """K rows of one structure on one device; a row holds a member or is vacant.
@@ -72,10 +75,14 @@ class Pack:
             return widen_batch_norms(exchange_dropout(settings.network.build(self.data.d_in)))
 
     def _bind(self) -> None:
-        """Make the tensors that a step reads its batches from and adds its losses to."""
+        """Make the tensors of an epoch: batches, learning rates, at which step it is, and sums of losses.
+
+        A step takes all it needs from the device, so that the host has one call to make for it.
+        """
         n, device = len(self.stack), self.data.device
-        self.order = torch.zeros(n, self.batch_size, dtype=torch.long, device=device)
-        self.lr = torch.zeros(n, 1, device=device)
+        self.orders = torch.zeros(self.n_steps, n, self.batch_size, dtype=torch.long, device=device)
+        self.rates = torch.zeros(self.n_steps, n, 1, device=device)
+        self.at = torch.zeros(1, dtype=torch.long, device=device)
         self.losses = torch.zeros(n, device=device)
         self.graph.forget()
 
@@ -128,9 +135,9 @@ class Pack:
         self.stack.clear_row(row)
 
     def compact(self) -> None:
-        """Give up vacant rows."""
+        """Give up vacant rows; where steps are graphs, once half of the rows are: fewer rows need another capture."""
         rows = [row for row, _ in self.rows]
-        if len(rows) < len(self.members):
+        if len(rows) < len(self.members) and (not self.graph.captures or 2 * len(rows) <= len(self.members)):
             self.members = [self.members[row] for row in rows]
             self.stack.keep(rows)
             self._bind()
@@ -143,10 +150,11 @@ class Pack:
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
         """
         self._prepare_steps()
-        orders = self._draw_orders()
-        rates = draw_rates(self.members, n_steps=self.n_steps, n_epochs=self.n_epochs, device=self.data.device)
-        for order, lr in zip(orders, rates, strict=True):
-            self._step(order, lr)
+        self._draw_orders()
+        draw_rates(self.members, n_epochs=self.n_epochs, out=self.rates)
+        with fast_products(self.data.device):
+            for _ in range(self.n_steps):
+                self.graph.run(self._take_step)
         for _, member in self.rows:
             member.age += 1
         return (self.losses / self.n_steps).cpu().numpy()
@@ -157,21 +165,25 @@ class Pack:
         A graph is captured first, where there are graphs.
         """
         self._prepare_steps()
-        order = torch.randint(len(self.data.x), self.order.shape, device=self.data.device)
-        rate = torch.zeros_like(self.lr)
-        while not self.graph.is_settled:
-            self._step(order, rate)
-        self._wait()
-        start = time.perf_counter()
-        self._step(order, rate)
-        self._wait()
+        self.orders.random_(len(self.data.x))
+        self.rates.zero_()
+        with fast_products(self.data.device):
+            while not self.graph.is_settled:
+                self.at.zero_()
+                self.graph.run(self._take_step)
+            self.at.zero_()
+            self._wait()
+            start = time.perf_counter()
+            self.graph.run(self._take_step)
+            self._wait()
         return time.perf_counter() - start
 
     def _prepare_steps(self) -> None:
-        """Set the network to training and the losses to zero; drop the graph where dropout begins or ends."""
+        """Set the network to training, and to the first step; drop the graph where dropout begins or ends."""
         self.stack.network.train()
         if rest_dropout(self.stack.network, self.stack.buffers):
             self.graph.forget()
+        self.at.zero_()
         self.losses.zero_()
 
     def _wait(self) -> None:
@@ -180,28 +192,24 @@ class Pack:
             torch.cuda.synchronize(self.data.device)
 
     def _draw_orders(self) -> Tensor:
-        """Return the batches of the epoch that comes, places of events [steps, K, batch]."""
-        n_steps, batch_size, device = self.n_steps, self.batch_size, self.data.device
-        return draw_orders(self.members, len(self.data.x), n_steps=n_steps, batch_size=batch_size, device=device)
-
-    def _step(self, order: Tensor, lr: Tensor) -> None:
-        """Take one step of every row: order [K, batch], lr [K, 1]."""
-        self.order.copy_(order)
-        self.lr.copy_(lr)
-        with fast_products(self.data.device):
-            self.graph.run(self._take_step)
+        """Draw the batches of the epoch that comes, places of events [steps, K, batch]; return them."""
+        draw_orders(self.members, len(self.data.x), out=self.orders)
+        return self.orders
 
     def _take_step(self) -> None:
-        """Take the step that `order` and `lr` say; add to `losses`. This is what a graph repeats."""
-        rows, data, stack = self.order.flatten(), self.data, self.stack
-        x = data.x.index_select(0, rows).view(*self.order.shape, -1)
-        labels, weights = data.labels[rows].view_as(self.order), data.weights[rows].view_as(self.order)
+        """Take the step that it is at; add to `losses`. This is what a graph repeats."""
+        data, stack = self.data, self.stack
+        order, lr = self.orders.index_select(0, self.at)[0], self.rates.index_select(0, self.at)[0]
+        rows = order.flatten()
+        x = data.x.index_select(0, rows).view(*order.shape, -1)
+        labels, weights = data.labels[rows].view_as(order), data.weights[rows].view_as(order)
         with mixed_precision(data.device):
             logits = stack.forward(x, in_dims=0)
         labels = labels * (1 - stack.smoothing) + 0.5 * stack.smoothing
         losses = weigh_losses(logits, labels, weights).sum(1) / self.batch_size
-        stack.update(losses, self.lr)
+        stack.update(losses, lr)
         self.losses += losses.detach()
+        self.at += 1
 
     # Validation.
 
@@ -234,7 +242,8 @@ class Pack:
     def _score(self, x: Tensor, parameters: TensorDict, buffers: TensorDict) -> Tensor:
         """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie."""
         self.stack.network.eval()
-        n_rows = VALIDATION_BATCHES * self.batch_size
+        n_least = VALIDATION_EVENTS.get(self.data.device.type, 0) // max(len(self.stack), 1)
+        n_rows = max(VALIDATION_BATCHES * self.batch_size, n_least)
         with fast_products(self.data.device):
             logits = [self.stack.forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
         shape = tuple(logits[0].shape[1:])

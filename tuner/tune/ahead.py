@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
+
+TURN_SECONDS = 2e-4
+"""How long a thread runs Python before another one may: shorter than a training step on a GPU."""
+
+
+@contextmanager
+def take_short_turns() -> Iterator[None]:
+    """Let threads take turns so often that who only starts work on a GPU hardly waits for who thinks in Python."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(TURN_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 class Ahead(Generic[T]):

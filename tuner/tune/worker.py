@@ -23,7 +23,7 @@ from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
 from tuner.train.train import Answer, train_members
-from tuner.tune.ahead import Ahead
+from tuner.tune.ahead import Ahead, take_short_turns
 from tuner.tune.asking import Asked, Asker, describe_error
 from tuner.tune.leases import Lease
 from tuner.tune.samplers import SeededSampler, make_default_pruner, make_default_sampler
@@ -210,7 +210,7 @@ class Worker:
         if not asks_ahead(self.data.device):
             yield mates
             return
-        with Ahead(mates) as ahead:
+        with take_short_turns(), Ahead(mates) as ahead:
             yield ahead
         self.waiting += ahead.left
 
