@@ -2,7 +2,7 @@
 
     python -m benchmarks.time_to_quality [--minutes 20] [--studies magic resonance] [--cores 2] [--seed 0]
         [--contestants tuner optuna optuna_slices optuna_usual ray] [--epochs 30] [--trials 2000]
-        [--folder runs/time_to_quality]
+        [--device cpu] [--folder runs/time_to_quality]
 
 Ours, `tuner.sweep` as it comes, against plain Optuna (one process per core on a shared journal; TPE, Hyperband, a
 `DataLoader`), the same with batches sliced from tensors (`optuna_slices`), the same without the space's schedule-free
@@ -11,7 +11,8 @@ per core). All get the same cores, prepared events, training weights, weighted v
 its warm starts, sampler, epochs of a trial at the most, early stopping and time, one after the other. The clock of
 each begins before its first process and covers imports; ours alone also reads and prepares its events within its
 time, and is read from its journal once a second, so that its times are up to a second late. The test part is opened
-once for each contestant, when its time is up, for the network with the best validation AUC.
+once for each contestant, when its time is up, for the network with the best validation AUC. With `--device cuda` the
+processes of the others share the GPU, one per core, and ours is one process; Ray Tune is for the CPU alone.
 
 A contestant that is not installed, or fails, is named and left out. What each wrote down stays in `--folder`; the last
 line is one JSON object.
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--epochs", type=int, default=30, help="of a trial at the most")
     parser.add_argument("--trials", type=int, default=2000, help="of each contestant at the most")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("runs/time_to_quality"))
     options = parser.parse_args()
@@ -115,7 +117,7 @@ def main() -> None:
             print(f"{study} is left out: {error}\n", flush=True)
             continue
         results[study] = tabulate(courses, options.minutes)
-    settings = {name: getattr(options, name) for name in ("minutes", "cores", "epochs", "trials", "seed")}
+    settings = {name: getattr(options, name) for name in ("minutes", "cores", "device", "epochs", "trials", "seed")}
     print(json.dumps({"settings": settings, **results}))
 
 
@@ -145,7 +147,7 @@ def compete(name: str, options: argparse.Namespace) -> dict[str, Course | str]:
             folder=str(folder / contestant),
             start=start,
             until=start + 60 * options.minutes,
-            **{key: getattr(options, key) for key in ("trials", "epochs", "cores", "seed")},
+            **{key: getattr(options, key) for key in ("trials", "epochs", "cores", "device", "seed")},
         )
         courses[contestant] = run(contest, CONTESTANTS[contestant])
         print(f"  {contestant} is done after {time.time() - start:.0f} s", flush=True)

@@ -39,6 +39,8 @@ class Contest:
     epochs: int
     cores: int
     seed: int
+    device: str = "cpu"
+    """Where networks are trained; processes share it."""
     usual: bool = False
     """Whether the space of MLPs has the optimizers of PyTorch only, as a script of one's own would."""
 
@@ -61,8 +63,8 @@ class Contest:
         return dataclasses.replace(study, search_space=dataclasses.replace(study.space, warm_starts=starts))
 
     def load_data(self) -> TrainingData:
-        """Return the prepared train and validation parts, mapped from the files."""
-        return load_training_data(load_splits(Path(self.splits)), torch.device("cpu"))
+        """Return the prepared train and validation parts on the device; on a CPU mapped from the files."""
+        return load_training_data(load_splits(Path(self.splits)), torch.device(self.device))
 
     @property
     def epochs_file(self) -> Path:

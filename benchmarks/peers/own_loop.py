@@ -47,13 +47,14 @@ class Slices:
 
     def __iter__(self) -> Iterator[list[Tensor]]:
         """Yield features, labels and training weights of each batch."""
-        for rows in torch.randperm(len(self.tensors[0])).split(self.batch_size):
+        for rows in torch.randperm(len(self.tensors[0]), device=self.tensors[0].device).split(self.batch_size):
             yield [tensor[rows] for tensor in self.tensors]
 
 
 def make_loader(data: TrainingData, batch_size: int) -> DataLoader[tuple[Tensor, ...]]:
-    """Return the same batches from a `DataLoader`, as the examples have it."""
-    return DataLoader(TensorDataset(data.x, data.labels, data.weights), batch_size=batch_size, shuffle=True)
+    """Return the same batches from a `DataLoader`, as the examples have it: on the CPU, whence each batch is moved."""
+    events = TensorDataset(data.x.cpu(), data.labels.cpu(), data.weights.cpu())
+    return DataLoader(events, batch_size=batch_size, shuffle=True)
 
 
 def train_setting(
@@ -69,7 +70,7 @@ def train_setting(
     `on_epoch` says whether training goes on. in_slices: with `Slices`, not with a `DataLoader`.
     """
     training = settings.training
-    network = build_network(settings.network, data.d_in)
+    network = build_network(settings.network, data.d_in).to(data.device)
     optimizer = make_optimizer(network, training)
     batches = (Slices if in_slices else make_loader)(data, training.batch_size)
     best, best_epoch = math.nan, 0
@@ -77,7 +78,8 @@ def train_setting(
         network.train()
         switch(optimizer, "train")
         rates = draw_schedule(training, age, len(batches), n_epochs)
-        for rate, (x, labels, weights) in zip(rates, batches, strict=True):
+        for rate, batch in zip(rates, batches, strict=True):
+            x, labels, weights = (tensor.to(data.device) for tensor in batch)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad()

@@ -56,8 +56,8 @@ def sweep(contest: Contest) -> None:
     run_sweep(
         dataclasses.replace(contest.load_study(), seed=contest.seed, budget=budget),
         folder=contest.folder,
-        workers=contest.cores,
-        device="cpu",
+        workers=contest.cores if contest.device == "cpu" else 1,
+        device=contest.device,
         tracker=NoTracker(),
         study_file=ROOT / "studies" / f"{contest.study}.py",
         options=["--tracker", "none"],
