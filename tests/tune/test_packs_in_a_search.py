@@ -93,11 +93,12 @@ def test_warm_starts_of_every_structure_complete(packed):
     assert {t.state for t in warm} == {"complete"}
 
 
-def test_an_eighth_of_the_budget_goes_to_a_structure_on_a_cpu_four_trials_at_most():
+def test_an_eighth_of_the_budget_goes_to_a_structure_but_not_many_trials():
     cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    for trials, on_cpu, on_gpu in ((7, 1, 1), (24, 3, 3), (64, 4, 8), (1000, 4, 125)):
+    for trials, on_cpu, on_gpu in ((7, 1, 1), (24, 3, 3), (64, 4, 8), (1000, 4, 8)):
         study = make_study(trials=trials)
         assert (count_trials_per_structure(study, cpu), count_trials_per_structure(study, gpu)) == (on_cpu, on_gpu)
+    assert count_trials_per_structure(study, torch.device("mps")) == 4
     without = make_study(trials=64, search_space=suggest_small.suggest)
     assert count_trials_per_structure(without, cpu) == count_trials_per_structure(without, gpu) == 1
 

@@ -11,7 +11,7 @@ from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
-from tuner.tune.sweep import _name_options, _work_in_processes, choose_workers, find_study_file
+from tuner.tune.sweep import _name_options, _work_in_processes, choose_workers, find_study_file, share_gpus
 
 
 def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
@@ -41,9 +41,25 @@ def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
     ],
 )
 def test_one_worker_per_core_or_gpu_and_no_more_than_trials(tmp_path, monkeypatch, workers, device, n_gpus, expected):
-    monkeypatch.setattr("tuner.tune.sweep.count_gpus", lambda: n_gpus)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
     monkeypatch.setattr("tuner.tune.sweep.count_cores", lambda: 6)
     assert choose_workers(make_study(trials=7), workers, device, tmp_path / "study.py") == expected
+
+
+@pytest.mark.parametrize(
+    ("n_gpus", "n_cores", "n_trials", "expected"),
+    [
+        (1, 16, 63, 1),
+        (1, 16, 64, 1),
+        (1, 16, 200, 3),
+        (1, 16, 5000, 4),
+        (1, 5, 5000, 2),
+        (8, 16, 5000, 8),
+        (2, 64, 5000, 8),
+    ],
+)
+def test_several_workers_share_a_gpu_where_trials_and_cores_are_many(n_gpus, n_cores, n_trials, expected):
+    assert share_gpus(n_gpus, n_cores, n_trials) == expected
 
 
 def test_without_a_file_one_worker_trains():

@@ -54,7 +54,9 @@ def sweep(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", min=1, help="Processes. Default: one per GPU, else per core.", show_default=False),
+        typer.Option(
+            "--workers", min=1, help="Processes. Default: one to four per GPU, else one per core.", show_default=False
+        ),
     ] = None,
     device: DeviceOption = None,
     seed: SeedOption = None,

@@ -96,6 +96,7 @@ class StepGraph:
         """name: the network's, for the warning; recorder: None where there are no graphs."""
         self.name = name
         self.recorder = None if name in self.refused else recorder
+        self.take: Callable[[Step], None] = _take
         self.forget()
 
     def forget(self) -> None:
@@ -118,7 +119,7 @@ class StepGraph:
         if self.replay is not None:
             self.replay()
         elif self.recorder is None:
-            step()
+            self.take(step)
         elif self.n_warm < WARM_UP_STEPS - 1:
             self.recorder.run(step)
         else:
@@ -136,18 +137,21 @@ class StepGraph:
         except torch.OutOfMemoryError:
             raise
         except Exception as error:
-            self._give_up(error)
-        else:
-            return
-        step()  # when nothing of the failed one is left: its gradients are bound to the stream that it ran on
+            self._give_up(error, recorder)
+            self.take(step)
 
-    def _give_up(self, error: Exception) -> None:
-        """Go on without graphs, and say so the first time."""
+    def _give_up(self, error: Exception, recorder: Recorder) -> None:
+        """Go on without graphs, as steps ran before a capture: on their stream. Say so the first time."""
         self.forget()
-        self.recorder = None
+        self.recorder, self.take = None, recorder.run
         if self.name not in self.refused:
             self.refused.add(self.name)
             logger.warning("Steps of %s run without a CUDA graph, which is slower: %s", self.name, error)
+
+
+def _take(step: Step) -> None:
+    """Run a step."""
+    step()
 
 
 def make_recorder(device: torch.device) -> Recorder | None:

@@ -30,7 +30,8 @@ def retrain_finalists(
     if n_missing:
         free_claims(search)
         tell(f"Training {len(trials)} finalists anew, {seeds} seeds each")
-        n_workers = min(choose_workers(search.study, None, device, search.study_file), n_missing)
+        n_workers = choose_workers(search.study, None, device, search.study_file)
+        n_workers = min(n_workers, count_gpus(device) or n_workers, n_missing)
         try:
             if n_workers > 1:
                 _retrain_in_processes(search, trials, seeds=seeds, device=device, n_workers=n_workers, tell=tell)

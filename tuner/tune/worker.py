@@ -36,8 +36,8 @@ logger = logging.getLogger("tuner")
 STRUCTURES = 8
 """Structures that a budget of trials is spent on at the least."""
 
-MOST_PER_STRUCTURE = {"cpu": 4}
-"""Trials of a structure at the most, where larger packs gain little. Measured: benchmarks/FINDINGS.md, 2026-11-26."""
+MOST_PER_STRUCTURE = {"cpu": 4, "cuda": 8}
+"""Trials of a structure at the most: another structure is worth more. Measured: benchmarks/FINDINGS.md, 2026-11-26."""
 
 MOST_SLOTS = {"cuda": 256, "cpu": 16}
 """Largest pack that is tried, by kind of device."""
@@ -86,14 +86,16 @@ def asks_ahead(device: torch.device) -> bool:
 
 
 def count_trials_per_structure(study: Study, device: torch.device) -> int:
-    """Return how many trials a structure gets before the next is drawn: an eighth of the budget, on a CPU at most 4.
+    """Return how many trials a structure gets before the next is drawn: an eighth of the budget, but not many.
 
-    One where the space names no structure. On a CPU a pack of 4 has most of what packs gain, and another structure is
-    worth more than a fifth trial of the same; a GPU gains from packs of any size.
+    One where the space names no structure. On a CPU a pack of 4 has most of what packs gain, on a GPU one of 8 leaves
+    the host as much to do as the device; another structure is worth more than one more trial of the same.
     """
     if not study.space.structure:
         return 1
-    return max(1, min(study.budget.trials // STRUCTURES, MOST_PER_STRUCTURE.get(device.type, study.budget.trials)))
+    return max(
+        1, min(study.budget.trials // STRUCTURES, MOST_PER_STRUCTURE.get(device.type, MOST_PER_STRUCTURE["cpu"]))
+    )
 
 
 @contextmanager
