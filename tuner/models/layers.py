@@ -47,14 +47,19 @@ class Dropout(nn.Module):
         """Return x, in training with elements dropped; any shape."""
         if self.idle or not self.training:
             return x
-        drawn = 1 - torch.rand(x.shape, device=x.device)  # in (0, 1]: at a rate of zero all are kept
-        if x.device.type == "cpu":  # truth values, times numbers, take a CPU thrice the time of numbers
-            return x * (drawn - self.rate).ceil_().div_(1 - self.rate).to(x.dtype)
-        return x * ((drawn > self.rate) / (1 - self.rate)).to(x.dtype)
+        numbers = 1 - torch.rand(x.shape, device=x.device)  # in (0, 1]: at a rate of zero all are kept
+        return x * find_factors(numbers, self.rate).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Return the rate that it was made with."""
         return f"rate={self.initial_rate}"
+
+
+def find_factors(numbers: Tensor, rate: Tensor) -> Tensor:
+    """Return what dropout multiplies by: zero where a number in (0, 1] is not above the rate, else 1 / (1 - rate)."""
+    if numbers.device.type == "cpu":  # truth values, times numbers, take a CPU thrice the time of numbers
+        return (numbers - rate).ceil_().div_(1 - rate)
+    return (numbers > rate) / (1 - rate)
 
 
 class AlphaDropout(Dropout):

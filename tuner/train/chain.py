@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol, cast
 
 import torch
@@ -137,13 +138,14 @@ class Mapped:
 
     def __call__(self, parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
         """Return the layer's outputs."""
-        mine, kept = _pick(parameters, self.name), _pick(buffers, self.name)
+        call = torch.vmap(partial(call_module, self.layer), randomness=self.randomness)
+        return call(_pick(parameters, self.name), _pick(buffers, self.name), x)
 
-        def call(parameters: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
-            output: Tensor = functional_call(self.layer, (parameters, buffers), (x,))
-            return output
 
-        return torch.vmap(call, randomness=self.randomness)(mine, kept, x)
+def call_module(module: nn.Module, parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
+    """Return what a module gives with these parameters and buffers, by their names in it, in place of its own."""
+    output: Tensor = functional_call(module, (dict(parameters), dict(buffers)), (x,))
+    return output
 
 
 def _pick(tensors: TensorDict, name: str) -> dict[str, Tensor]:

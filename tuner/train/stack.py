@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from tuner.models.layers import find_decayed
-from tuner.train.chain import Randomness, find_chain
+from tuner.train.chain import Randomness, call_module, find_chain
 from tuner.train.optimizers import FlatOptimizer
 from tuner.train.settings import OptimizerKind, TrainingSettings
 
@@ -112,17 +112,14 @@ class Stack:
         """
         parameters, buffers = parameters or self.views, buffers or self.buffers
 
-        def call(parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
-            output: Tensor = functional_call(self.network, (parameters, buffers), (x,))
-            return output
-
         if self.chain is not None:
             stacked = x if in_dims is not None else x.expand(len(next(iter(parameters.values()))), *x.shape)
             logits = self.chain(parameters, buffers, stacked)
         elif len(next(iter(parameters.values()))) == 1:  # alone: any module will do, and vmap's overhead is saved
             mine, kept = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
-            logits = call(mine, kept, x if in_dims is None else x[0])[None]
+            logits = call_module(self.network, mine, kept, x if in_dims is None else x[0])[None]
         else:
+            call = partial(call_module, self.network)
             logits = torch.vmap(call, in_dims=(0, 0, in_dims), randomness=self.randomness)(parameters, buffers, x)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from tuner.models.layers import find_factors
+
 HUGE = 1e30
 """What a dropped unit is lowered by: ReLU makes zero of it, whatever the sum of its inputs."""
 
@@ -49,8 +51,7 @@ def hidden(x: Tensor, weight: Tensor, bias: Tensor, drawn: Drawn | None) -> Tens
 
 def drop(x: Tensor, drawn: Drawn) -> Tensor:
     """Return x [K, n, d] with units dropped and the others scaled up."""
-    kept = drawn.keep().clamp_min_(0)
-    return x * torch.minimum(kept, drawn.scale, out=kept).to(x.dtype)
+    return x * find_factors(drawn.numbers, drawn.rates).to(x.dtype)
 
 
 def normalise(x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
