@@ -5,8 +5,8 @@
 Experiments of two Gaussians one standard deviation apart, event weights exponential; the truths are closed forms, such
 as AUC = Phi(1 / sqrt 2). Prints the share of experiments whose interval holds the truth: of `evaluate_scores` for
 figures of the curve, of a frozen cut and of a declared significance, with weights and (DeLong) without; of the paired
-bootstrap of a difference of AUCs. `tests/metrics/test_coverage.py` holds the same to within 2 %. The last line is one
-JSON object.
+bootstrap of a difference of AUCs. `tests/metrics/test_coverage.py` holds the same to within 2 %, as far as its
+experiments can tell. The last line is one JSON object.
 """
 
 from __future__ import annotations

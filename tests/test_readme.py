@@ -21,12 +21,11 @@ from dataclasses import replace as _replace
 study = _replace(
     study, problem=_replace(study.problem, events=Resonance(3000)), budget=Budget(trials=2, epochs=1)
 )
-Resonance(100, seed=1).read().to_parquet("new_events.parquet")
 """
 CHECKED = """
 assert len(search.trials) >= 2
 assert page.exists()
-assert len(scores) == 100
+assert len(scores) == 1000
 assert network.exists()
 """
 CHECKED_NETWORK = """

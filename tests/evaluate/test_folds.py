@@ -28,7 +28,7 @@ def search(tmp_path_factory) -> tuner.Search:
 
 def test_no_event_is_scored_by_a_network_that_trained_or_stopped_on_it(search, monkeypatch):
     members, admit = [], Pack.admit
-    monkeypatch.setattr(Pack, "admit", lambda self, member: (members.append(member), admit(self, member))[1])
+    monkeypatch.setattr(Pack, "admit", lambda self, *some: (members.extend(some), admit(self, *some))[1])
     found = train_folds(search, search.winner, folds=FOLDS)
     folds = {member.name: member for member in members if member.train_rows is not None}
     assert sorted(folds) == [0, 1, 2]

@@ -99,3 +99,12 @@ def test_a_measurement_reads_as_a_physicist_writes_it():
     assert str(Measurement(0.93124, 0.9271, 0.9353)) == "0.9312 +- 0.0041"
     assert str(Measurement(213.4, 190.0, 240.0)) == "213 +- 25"
     assert str(Measurement(1.0, 1.0, 1.0)) == "1"
+
+
+def test_replicas_of_another_estimator_are_scaled_to_the_value():
+    replicas = np.arange(80.0, 121.0)
+    plain, scaled = measure(100.0, replicas), measure(50.0, replicas, centre=100.0)
+    assert (scaled.value, scaled.low, scaled.high) == (50.0, plain.low / 2, plain.high / 2)
+    for value, centre in ((np.inf, 100.0), (100.0, np.inf), (100.0, 0.0)):
+        came = measure(value, replicas, centre=centre)
+        assert (came.low, came.high) == (plain.low, plain.high)

@@ -12,7 +12,7 @@ from sklearn import metrics as reference
 
 from tuner.errors import EventsError
 from tuner.metrics import auc, roc
-from tuner.metrics.curves import background_rejection, partial_auc, signal_efficiency
+from tuner.metrics.curves import background_rejection, partial_auc, signal_efficiency, smooth_rejection
 
 
 @st.composite
@@ -153,3 +153,16 @@ def test_efficiencies_survive_rounding_of_the_last_sum():
 def test_what_no_curve_can_be_made_of_is_told(labels, scores, weights, words):
     with pytest.raises(EventsError, match=words):
         roc(labels, scores, weights)
+
+
+def test_a_smooth_rejection_averages_the_cuts_around_an_efficiency():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 2000)
+    curve = roc(labels, generator.normal(labels, 1.0))
+    near = [1 / background_rejection(curve, eps) for eps in np.linspace(0.475, 0.525, 9)]
+    assert smooth_rejection(curve, 0.5) == pytest.approx(1 / np.mean(near))
+    assert smooth_rejection(curve, 0.5) != background_rejection(curve, 0.5)
+    near = [1 / background_rejection(curve, eps) for eps in np.linspace(0.985, 0.995, 9)]
+    assert smooth_rejection(curve, 0.99) == pytest.approx(1 / np.mean(near))
+    perfect = roc([0, 0, 1, 1], [1, 2, 3, 4])
+    assert smooth_rejection(perfect, 0.5) == np.inf

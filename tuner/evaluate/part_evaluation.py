@@ -13,15 +13,11 @@ from tuner.evaluate.evaluation import FigureCut, PartEvaluation
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
 from tuner.metrics.at_threshold import Confusion, sum_confusion
 from tuner.metrics.bootstrap import FigureFunction, bootstrap_figure, draw_counts
-from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank
+from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, smooth_rejection
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
 from tuner.metrics.measurement import Measurement, measure
 
-OF_THE_CURVE: Mapping[str, Callable[[RocCurve], float]] = {
-    "AUC": lambda curve: curve.area,
-    "1/eps_B at eps_S=0.3": lambda curve: background_rejection(curve, 0.3),
-    "1/eps_B at eps_S=0.5": lambda curve: background_rejection(curve, 0.5),
-}
+REJECTIONS: Mapping[str, float] = {"1/eps_B at eps_S=0.3": 0.3, "1/eps_B at eps_S=0.5": 0.5}
 OF_THE_CUT: Mapping[str, Callable[[Confusion], float]] = {
     "sensitivity": lambda confusion: confusion.sensitivity,
     "specificity": lambda confusion: confusion.specificity,
@@ -65,10 +61,12 @@ def evaluate_scores(
     arrays = check_arrays(labels, scores, weights)
     best = None if optimum is None else check_arrays(labels, optimum, weights).scores
     sums = _Sums.of(arrays, threshold, best)
-    replicas = [sums.figures(counts) for counts in draw_counts(arrays.is_signal, n_bootstrap, seed)]
+    replicas = [sums.figures(c, smooth_rejection) for c in draw_counts(arrays.is_signal, n_bootstrap, seed)]
+    ones = np.ones(len(arrays.weights))
+    centres = sums.figures(ones, smooth_rejection)
     measurements = {
-        name: measure(value, np.array([replica[name] for replica in replicas]))
-        for name, value in sums.figures(np.ones(len(arrays.weights))).items()
+        name: measure(value, np.array([replica[name] for replica in replicas]), centre=centres[name])
+        for name, value in sums.figures(ones, background_rejection).items()
     }
     if np.ptp(arrays.weights) == 0:
         measurements["AUC"] = _measure_by_delong(arrays, measurements["AUC"].value)
@@ -117,12 +115,12 @@ class _Sums:
             None if optimum is None else rank(arrays.is_signal, optimum),
         )
 
-    def figures(self, counts: np.ndarray) -> dict[str, float]:
-        """Return each figure where event i comes counts[i] times."""
+    def figures(self, counts: np.ndarray, reject: Callable[[RocCurve, float], float]) -> dict[str, float]:
+        """Return each figure where event i comes counts[i] times, 1/eps_B by `reject`."""
         weights, signal = self.arrays.weights * counts, self.arrays.is_signal
         curve = self.ranking.curve(weights)
         confusion = sum_confusion(signal, self.selected, weights)
-        found = {name: figure(curve) for name, figure in OF_THE_CURVE.items()}
+        found = {"AUC": curve.area} | {name: reject(curve, eps_s) for name, eps_s in REJECTIONS.items()}
         found |= {name: figure(confusion) for name, figure in OF_THE_CUT.items()}
         found[LOG_LOSS] = (
             float(

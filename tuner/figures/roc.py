@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from tuner.figures.drawing import INK, OTHERS, QUIET, SIGNAL, Drawing, add_legend, dress, headline, start_figure, tell
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.bootstrap import draw_counts
-from tuner.metrics.curves import RocCurve, background_rejection, rank
+from tuner.metrics.curves import RocCurve, background_rejection, rank, smooth_rejection
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
@@ -105,7 +105,11 @@ class _Candidate:
         band = {"eps_s_low": s_low, "eps_s_high": s_high, "eps_b_low": b_low, "eps_b_high": b_high}
         area = measure(curve.area, np.array([replica.area for replica in replicas]))
         rejections = {
-            eps: measure(background_rejection(curve, eps), np.array([background_rejection(r, eps) for r in replicas]))
+            eps: measure(
+                background_rejection(curve, eps),
+                np.array([smooth_rejection(replica, eps) for replica in replicas]),
+                centre=smooth_rejection(curve, eps),
+            )
             for eps in (0.3, 0.5)
         }
         return cls(name, colour, curve, area, rejections, pd.DataFrame({"candidate": name, **columns, **band}))

@@ -31,11 +31,17 @@ class Measurement:
         return f"{self.value:.{digits}f} +- {self.error:.{digits}f}"
 
 
-def measure(value: float, replicas: np.ndarray, *, coverage: float = ONE_SIGMA) -> Measurement:
+def measure(
+    value: float, replicas: np.ndarray, *, coverage: float = ONE_SIGMA, centre: float | None = None
+) -> Measurement:
     """Return a value with the central percentile interval of its bootstrap replicas [r], not-a-numbers left out.
 
     The bounds are replicas themselves, never interpolated, so that an infinite replica does no harm.
+    centre: what the replicas' estimator gives for the events as they are, where that is not `value`: the replicas are
+    scaled by value / centre.
     """
+    if centre is not None and np.isfinite(value) and np.isfinite(centre) and centre != 0:
+        replicas = replicas * (value / centre)
     defined = replicas[~np.isnan(replicas)]
     if not len(defined):
         return Measurement(value, float("nan"), float("nan"))
