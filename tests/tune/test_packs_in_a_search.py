@@ -1,11 +1,12 @@
 """Searches whose packs hold more than one trial: who trains with whom, and what each leaves behind."""
 
+import logging
 from types import SimpleNamespace
 
 import optuna
 import pytest
 import torch
-from samples import make_settings, make_study, suggest_small
+from samples import build_family, make_settings, make_study, suggest_small
 
 import tuner
 from tuner import search_space
@@ -13,6 +14,7 @@ from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
 from tuner.train.pack import Pack
 from tuner.train.sizing import PackSize
+from tuner.train.structure import find_structure, name_differences
 from tuner.tune.asking import Asker
 from tuner.tune.leases import Lease
 from tuner.tune.samplers import SeededSampler, derive_seed, make_default_sampler
@@ -201,3 +203,32 @@ def test_what_was_asked_ahead_of_a_pack_that_fails_is_trained_later(tmp_path, mo
     states = [trial.state for trial in search.trials]
     assert states.count("complete") == 32
     assert "running" not in states
+
+
+def test_what_a_space_forgot_to_call_structure_is_named_once(tmp_path, caplog):
+    def suggest(trial):
+        batch_size, activation = trial.suggest_int("batch", 64, 128), trial.suggest_categorical("act", ["relu", "silu"])
+        widths = (trial.suggest_categorical("width", [8, 16]),)
+        return make_settings(widths=widths, batch_size=batch_size, activation=activation)
+
+    study = make_study(trials=24, epochs=1, n_events=800, search_space=search_space(structure=["width"])(suggest))
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        search = sweep(study, tmp_path)
+    assert len(search.trials) == 24
+    (message,) = [message for message in caplog.messages if "cannot train together" in message]
+    assert "`batch_size`" in message
+    assert "`widths`" not in message
+
+
+def test_a_space_that_names_its_structure_is_not_warned_of(tmp_path, caplog):
+    space = search_space(structure=["width"], warm_starts=WARM)(suggest_small.suggest)
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        sweep(make_study(trials=24, epochs=1, n_events=800, search_space=space), tmp_path)
+    assert not [message for message in caplog.messages if "cannot train together" in message]
+
+
+def test_differences_of_structures_have_the_names_of_fields():
+    mlp, other = make_settings(widths=(8,)), make_settings(widths=(9,), activation="silu", batch_size=64)
+    assert name_differences(find_structure(mlp), find_structure(other)) == ["widths", "activation", "batch_size"]
+    resnet = build_family("resnet")
+    assert name_differences(find_structure(mlp), find_structure(resnet)) == ["network"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, cast
 
 from tuner.train.settings import Settings
 
@@ -16,6 +16,15 @@ def find_structure(settings: Settings) -> Hashable:
     optimizer and the batch size.
     """
     return (_strip_knobs(settings.network), settings.training.optimizer, settings.training.batch_size)
+
+
+def name_differences(first: Hashable, second: Hashable) -> list[str]:
+    """Return the fields in which two structures differ, as `find_structure` gave them."""
+    (network, *training), (other, *further) = cast("Any", first), cast("Any", second)
+    names = ["network"]
+    if network[0] == other[0]:
+        names = [field[0] for field, its in zip(network[1:], other[1:], strict=True) if field != its]
+    return names + [name for name, a, b in zip(("optimizer", "batch_size"), training, further, strict=True) if a != b]
 
 
 def _strip_knobs(value: Any) -> Hashable:

@@ -22,6 +22,7 @@ from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
+from tuner.train.structure import name_differences
 from tuner.train.train import Answer, train_members
 from tuner.tune.ahead import Ahead, take_short_turns
 from tuner.tune.asking import Asked, Asker, describe_error
@@ -139,6 +140,8 @@ class Worker:
     """Why the search is to stop, where too many trials fail."""
     warned: bool = False
     """Whether it was said that a network cannot be packed."""
+    warned_apart: bool = False
+    """Whether it was said that trials of one structure do not fit together."""
 
     def __post_init__(self) -> None:
         self.per_structure = count_trials_per_structure(self.search.study, self.data.device)
@@ -248,7 +251,22 @@ class Worker:
                 left -= 1
                 yield asked
             else:
+                self._check_named(first, asked, fixed)
                 self.waiting.append(asked)
+
+    def _check_named(self, first: Asked, asked: Asked, fixed: Mapping[str, Any]) -> None:
+        """Say once where trials that agree in all that the space calls structure do not fit into one pack."""
+        if self.warned_apart or any(asked.trial.params.get(name) != value for name, value in fixed.items()):
+            return
+        self.warned_apart = True
+        logger.warning(
+            "Trials %d and %d agree in the search space's `structure` but cannot train together, which would be faster, "
+            "as they differ in %s. Name the parameters behind that in `search_space(structure=[...])`; or mark the field, "
+            "where it fixes no tensor's shape, with `metadata=tuner.KNOB`.",
+            first.trial.number,
+            asked.trial.number,
+            ", ".join(f"`{name}`" for name in name_differences(first.structure, asked.structure)),
+        )
 
     def _report(self, member: Member) -> Answer:
         """Report the epoch that a member has just trained; say whether it goes on."""
