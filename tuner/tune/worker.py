@@ -260,9 +260,9 @@ class Worker:
             return
         self.warned_apart = True
         logger.warning(
-            "Trials %d and %d agree in the search space's `structure` but cannot train together, which would be faster, "
-            "as they differ in %s. Name the parameters behind that in `search_space(structure=[...])`; or mark the field, "
-            "where it fixes no tensor's shape, with `metadata=tuner.KNOB`.",
+            "Trials %d and %d agree in the search space's `structure` but cannot train together, which would be "
+            "faster, as they differ in %s. Name the parameters behind that in `search_space(structure=[...])`; or mark "
+            "the field, where it fixes no tensor's shape, with `metadata=tuner.KNOB`.",
             first.trial.number,
             asked.trial.number,
             ", ".join(f"`{name}`" for name in name_differences(first.structure, asked.structure)),
