@@ -13,7 +13,12 @@ from sklearn import metrics as reference
 from tuner.errors import EventsError
 from tuner.evaluate.evaluation import PartEvaluation
 from tuner.evaluate.part_evaluation import evaluate_scores
+from tuner.figures.roc import _Candidate
 from tuner.metrics import FigureOfMerit, Measurement, Significance, asimov_significance
+from tuner.metrics.arrays import check_arrays
+from tuner.metrics.bootstrap import draw_counts
+from tuner.metrics.curves import background_rejection, rank, smooth_rejection
+from tuner.metrics.measurement import measure
 
 
 def draw_events(n: int, seed: int, *, rare: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -109,6 +114,19 @@ def test_intervals_cover_the_truth_of_every_figure_of_the_cut():
         for name, truth in truths.items():
             covered[name] += found[name].low <= truth <= found[name].high
     assert covered == {name: pytest.approx(68, abs=12) for name in truths}
+
+
+def test_the_interval_of_a_rejection_is_that_of_averaged_cuts_around_the_value():
+    labels, scores, weights = draw_events(400, seed=5)
+    ranking = rank(labels == 1, scores)
+    curves = [ranking.curve(weights * counts) for counts in draw_counts(labels == 1, 200, 0)]
+    whole = ranking.curve(weights)
+    scale = background_rejection(whole, 0.3) / smooth_rejection(whole, 0.3)
+    assert scale != pytest.approx(1.0, abs=1e-3)
+    expected = measure(background_rejection(whole, 0.3), scale * np.array([smooth_rejection(c, 0.3) for c in curves]))
+    assert judge(labels, scores, weights)["1/eps_B at eps_S=0.3"] == expected
+    drawn = _Candidate.of("winner", "k", check_arrays(labels, scores, weights), 200, 0)
+    assert drawn.rejections[0.3] == expected
 
 
 def test_negative_weights_are_kept_and_told():

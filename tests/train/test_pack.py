@@ -196,9 +196,25 @@ def test_an_interrupted_member_goes_on_as_if_it_had_not_stopped():
     second.admit(Member(9, settings, seed=1))
     (row,) = second.admit(Member(3, settings, seed=7, state=state))
     assert second.members[row].age == 2
+    assert second.members[row].state is None  # not kept twice
     for _ in range(4):
         second.train_epoch()
     torch.testing.assert_close(second.stack.flat[row], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_row_forgets_the_best_epoch_of_who_was_there_before():
+    data, settings = make_data(), make_settings(normalisation="batch")
+    pack = Pack(settings, data, n_epochs=6)
+    pack.admit(Member(0, settings, seed=0))
+    pack.train_epoch()
+    pack.validate()
+    pack.vacate(0)
+    (row,) = pack.admit(Member(1, settings, seed=1))
+    fresh = Pack(settings, data, n_epochs=6)
+    fresh.admit(Member(1, settings, seed=1))
+    assert pack.best_state(row).keys() == fresh.best_state(0).keys()
+    for name, tensor in fresh.best_state(0).items():
+        assert torch.equal(pack.best_state(row)[name], tensor)
 
 
 def test_dropout_rates_are_each_members_own():
@@ -227,9 +243,10 @@ def test_building_members_leaves_the_random_state_of_torch():
 def test_members_end_as_they_should_and_rows_are_refilled():
     data, settings = make_data(), make_settings()
     queue = [Member(10 + i, settings, seed=i) for i in range(2)]
-    endings = {}
+    endings, sizes = {}, []
 
     def answer(member):
+        sizes.append(len(pack.members))
         return "prune" if member.name == 0 and member.age == 2 else "go on"
 
     pack = Pack(settings, data, n_epochs=5)
@@ -248,4 +265,5 @@ def test_members_end_as_they_should_and_rows_are_refilled():
     assert endings[1][0] == "failed"
     assert endings[2] == ("complete", 2)
     assert endings[10] == endings[11] == ("complete", 5)
+    assert max(sizes) == 3
     assert len(pack) == len(pack.members) == 0

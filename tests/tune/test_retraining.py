@@ -283,3 +283,16 @@ def test_the_random_state_of_the_program_is_left_as_it_is(search):
     torch.manual_seed(3)
     retrain_finalists(search, search.trials[:1], seeds=1)
     torch.testing.assert_close(torch.rand(2), expected)
+
+
+@pytest.mark.parametrize(("n_gpus", "expected"), [(0, 4), (1, 1), (2, 2)])
+def test_finalists_train_in_one_process_per_gpu_however_many_searched(search, monkeypatch, n_gpus, expected):
+    processes = "tuner.tune.retraining_processes"
+    started = []
+    monkeypatch.setattr(f"{processes}.choose_workers", lambda *_: 4)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
+    monkeypatch.setattr(f"{processes}.find_retrainings", lambda *_: [])
+    monkeypatch.setattr(f"{processes}.retrain", lambda *_, **more: None)
+    monkeypatch.setattr(f"{processes}._retrain_in_processes", lambda *_, n_workers, **more: started.append(n_workers))
+    retrain_finalists(search, search.trials, seeds=5)
+    assert started == ([] if expected == 1 else [expected])
