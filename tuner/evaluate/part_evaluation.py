@@ -14,7 +14,7 @@ from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negativ
 from tuner.metrics.at_threshold import Confusion, sum_confusion
 from tuner.metrics.bootstrap import FigureFunction, bootstrap_figure, draw_counts
 from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, smooth_rejection
-from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.metrics.figures_of_merit import BackgroundRejection, CutFigure, FigureOfMerit
 from tuner.metrics.measurement import Measurement, measure
 
 REJECTIONS: Mapping[str, float] = {"1/eps_B at eps_S=0.3": 0.3, "1/eps_B at eps_S=0.5": 0.5}
@@ -169,5 +169,7 @@ def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> Fi
 
 def _measure_declared(figure: FigureFunction, arrays: Arrays, n_bootstrap: int, seed: int) -> Measurement:
     labels = arrays.is_signal.astype(np.int8)
-    replicas = bootstrap_figure(figure, labels, arrays.scores, arrays.weights, n_replicas=n_bootstrap, seed=seed)
-    return measure(figure(labels, arrays.scores, arrays.weights), replicas)
+    estimator = figure.smooth if isinstance(figure, BackgroundRejection) else figure
+    replicas = bootstrap_figure(estimator, labels, arrays.scores, arrays.weights, n_replicas=n_bootstrap, seed=seed)
+    value, centre = (each(labels, arrays.scores, arrays.weights) for each in (figure, estimator))
+    return measure(value, replicas, centre=centre)

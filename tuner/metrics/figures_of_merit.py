@@ -12,6 +12,7 @@ from tuner.errors import StudyError, raise_together
 if TYPE_CHECKING:
     import numpy as np
 
+    from tuner.metrics.curves import RocCurve
     from tuner.metrics.cut_scan import CutScan
 
 
@@ -86,12 +87,29 @@ class BackgroundRejection:
 
         At most the effective number of background events: with none above the cut, more cannot be told.
         """
+        from tuner.metrics.curves import background_rejection
+
+        return self._reject(background_rejection, labels, scores, weights)
+
+    def smooth(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+        """Return the same, averaged over neighbouring cuts: for the replicas of a bootstrap."""
+        from tuner.metrics.curves import smooth_rejection
+
+        return self._reject(smooth_rejection, labels, scores, weights)
+
+    def _reject(
+        self,
+        reject: Callable[[RocCurve, float], float],
+        labels: np.ndarray,
+        scores: np.ndarray,
+        weights: np.ndarray | None,
+    ) -> float:
         from tuner.metrics.arrays import check_arrays, effective_number
-        from tuner.metrics.curves import background_rejection, roc
+        from tuner.metrics.curves import roc
 
         is_signal, _, weight = check_arrays(labels, scores, weights)
         most = effective_number(weight[~is_signal])
-        return min(background_rejection(roc(labels, scores, weights), self.eps_s), most)
+        return min(reject(roc(labels, scores, weights), self.eps_s), most)
 
 
 @dataclass(frozen=True, kw_only=True)
