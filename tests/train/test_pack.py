@@ -1,6 +1,6 @@
 """Packs: members learn the same whatever their companions, and leave without a trace."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -9,13 +9,14 @@ import schedulefree
 import torch
 from samples import make_data, make_settings
 from sklearn.metrics import log_loss, roc_auc_score
+from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from tuner.errors import TrainingError
 from tuner.train.member import Member
 from tuner.train.pack import Pack
 from tuner.train.schedules import draw_schedule
-from tuner.train.settings import OptimizerKind
+from tuner.train.settings import OptimizerKind, Settings
 from tuner.train.train import train_members
 
 
@@ -215,6 +216,37 @@ def test_a_row_forgets_the_best_epoch_of_who_was_there_before():
     assert pack.best_state(row).keys() == fresh.best_state(0).keys()
     for name, tensor in fresh.best_state(0).items():
         assert torch.equal(pack.best_state(row)[name], tensor)
+
+
+def test_parameters_of_another_type_become_those_of_the_pack():
+    @dataclass(frozen=True)
+    class Exact:
+        def build(self, d_in):
+            return nn.Sequential(nn.Linear(d_in, 1), nn.Flatten(0)).double()
+
+    settings = Settings(network=Exact(), training=make_settings().training)
+    pack = Pack(settings, make_data(), n_epochs=2)
+    pack.admit(Member(0, settings, seed=0))
+    assert pack.stack.flat.dtype == torch.float32
+    assert pack.stack.flat.abs().sum() > 0
+
+
+def test_chunks_of_validation_that_outgrow_the_memory_are_halved(monkeypatch):
+    data, settings = make_data(n=1200), make_settings()
+    pack = Pack(settings, data, n_epochs=2)
+    pack.admit(Member(0, settings, seed=0))
+    expected, whole, most = pack.score(data.validation_x), pack.stack.forward, 60
+
+    def forward(x, *more):
+        if len(x) > most:
+            raise torch.OutOfMemoryError
+        return whole(x, *more)
+
+    monkeypatch.setattr(pack.stack, "forward", forward)
+    torch.testing.assert_close(pack.score(data.validation_x), expected)
+    most = pack.batch_size - 1
+    with pytest.raises(torch.OutOfMemoryError):
+        pack.score(data.validation_x)
 
 
 def test_dropout_rates_are_each_members_own():

@@ -232,3 +232,5 @@ def test_differences_of_structures_have_the_names_of_fields():
     assert name_differences(find_structure(mlp), find_structure(other)) == ["widths", "activation", "batch_size"]
     resnet = build_family("resnet")
     assert name_differences(find_structure(mlp), find_structure(resnet)) == ["network"]
+    assert name_differences(("mine", "adamw", 32), ("yours", "adamw", 64)) == ["network", "batch_size"]
+    assert name_differences((("A", ("a", 1)), "adamw", 32), (("A",), "adamw", 32)) == ["network"]

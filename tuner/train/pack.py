@@ -27,7 +27,7 @@ from tuner.train.validation import measure_rows
 __all__ = ["Member", "Pack"]
 
 VALIDATION_BATCHES = 2
-"""Training batches that one chunk of validation is as large as: without gradients it needs no more memory."""
+"""Training batches that one chunk of validation is as large as, at the least: it needs no gradients."""
 
 VALIDATION_EVENTS = {"cuda": 2**16}
 """Events, times members, that a chunk has at the least: small chunks keep a GPU waiting for the host."""
@@ -240,12 +240,23 @@ class Pack:
 
     @torch.no_grad()
     def _score(self, x: Tensor, parameters: TensorDict, buffers: TensorDict) -> Tensor:
-        """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie."""
+        """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie.
+
+        Chunks that outgrow the memory are halved, down to a training batch.
+        """
         self.stack.network.eval()
-        n_least = VALIDATION_EVENTS.get(self.data.device.type, 0) // max(len(self.stack), 1)
+        n_members = len(next(iter(parameters.values())))
+        n_least = VALIDATION_EVENTS.get(self.data.device.type, 0) // max(n_members, 1)
         n_rows = max(VALIDATION_BATCHES * self.batch_size, n_least)
+        logits: list[Tensor] = []
         with fast_products(self.data.device):
-            logits = [self.stack.forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
+            while not logits:
+                try:
+                    logits = [self.stack.forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
+                except torch.OutOfMemoryError:
+                    if n_rows <= self.batch_size:
+                        raise
+                    n_rows = max(n_rows // 2, self.batch_size)
         shape = tuple(logits[0].shape[1:])
         if len(shape) != 1:
             raise TrainingError(

@@ -71,10 +71,10 @@ class Stack:
         index = self._index(rows)
         named = [dict(network.named_parameters()) for network in networks]
         flats = [torch.cat([parameters[name].detach().flatten() for name in self.shapes]) for parameters in named]
-        self.flat[index] = torch.stack(flats).to(self.flat.device)
+        self.flat[index] = torch.stack(flats).to(self.flat)
         kept = [dict(network.named_buffers()) for network in networks]
         for name, buffer in self.buffers.items():
-            buffer[index] = torch.stack([buffers[name] for buffers in kept]).to(buffer.device)
+            buffer[index] = torch.stack([buffers[name] for buffers in kept]).to(buffer)
         self.optimizer.set_rows(index, settings)
         self.smoothing[index] = self.smoothing.new_tensor([[s.label_smoothing] for s in settings])
         self.keep_best(rows)

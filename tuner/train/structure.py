@@ -21,8 +21,9 @@ def find_structure(settings: Settings) -> Hashable:
 def name_differences(first: Hashable, second: Hashable) -> list[str]:
     """Return the fields in which two structures differ, as `find_structure` gave them."""
     (network, *training), (other, *further) = cast("Any", first), cast("Any", second)
-    names = ["network"]
-    if network[0] == other[0]:
+    names = [] if network == other else ["network"]
+    are_tuples = isinstance(network, tuple) and isinstance(other, tuple) and len(network) == len(other)
+    if are_tuples and network[0] == other[0]:
         names = [field[0] for field, its in zip(network[1:], other[1:], strict=True) if field != its]
     return names + [name for name, a, b in zip(("optimizer", "batch_size"), training, further, strict=True) if a != b]
 

@@ -33,7 +33,8 @@ def train_members(
     """Train until no member is left.
 
     After each epoch `on_epoch(member)` may end that member; `on_end(member, row, outcome)` is called while the
-    member still is in its row; then `refill()` may give the row to another member, or None to give it up.
+    member still is in its row; then `refill()` may give the row to another member; after None it may be
+    asked again, where the pack keeps the row.
     """
     while len(pack):
         losses = pack.train_epoch()

@@ -1,4 +1,4 @@
-"""Finalists trained anew by as many processes as a sweep has workers: one per core, or one per GPU."""
+"""Finalists trained anew by several processes: one per core, or one per GPU."""
 
 from __future__ import annotations
 

@@ -43,6 +43,9 @@ MOST_PER_STRUCTURE = {"cpu": 4, "cuda": 8}
 MOST_SLOTS = {"cuda": 256, "cpu": 16}
 """Largest pack that is tried, by kind of device."""
 
+NO_MEMORY = ("can't allocate memory", "not enough memory")
+"""What torch's allocator for CPUs says where there is none, on Linux and elsewhere."""
+
 MOST_WAITING = 8
 """Trials of other structures that may wait for a pack of their own."""
 
@@ -62,7 +65,6 @@ def work(
     slots: members of a pack at the most. Raise `SearchError`, `DeviceError`.
     """
     place = find_device(device)
-    torch.backends.cuda.matmul.allow_tf32 = True
     data = load_training_data(search.splits, place)
     study = search.study
     sampler = SeededSampler(study.sampler or make_default_sampler, study.seed)
@@ -287,4 +289,4 @@ class Worker:
 
 def _is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out: torch has its own for GPUs and a message for CPUs."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in NO_MEMORY)
