@@ -2,7 +2,7 @@
 
     python -m benchmarks.overhead [--trials 48] [--epochs 30] [--workers 2] [--device cpu] [--tracker wandb]
 
-Sweeps MAGIC (or simulated events) as `tuner sweep` does: worker processes on a journal, one per core or GPU unless
+Sweeps MAGIC (or simulated events) as `tuner sweep` does: worker processes on a journal, as many as it takes unless
 `--workers` says otherwise, Weights & Biases as it comes (`--tracker none` for none). Arithmetic is what is spent inside
 training epochs and validation; the rest of a worker's run, from its first trial until its last picture is drawn, is
 overhead, the measurement of pack sizes included. The target, at most 10 %, is of this share, summed over workers.
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=48)
     parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--workers", type=int, default=None, help="processes; default: one per core or GPU")
+    parser.add_argument("--workers", type=int, default=None, help="processes; default: as `tuner sweep`")
     parser.add_argument("--device", default=None, help="default: a GPU where there is one")
     parser.add_argument("--tracker", choices=["wandb", "none"], default="wandb")
     options = parser.parse_args()

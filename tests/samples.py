@@ -1,12 +1,16 @@
 """Small data, settings and studies that several tests train with."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
+from torch import nn
 
 from tuner import Budget, Problem, Study, models, search_space
 from tuner.read import Resonance
 from tuner.train.data import TrainingData
 from tuner.train.member import Member
+from tuner.train.orders import draw_orders
 from tuner.train.settings import Settings, TrainingSettings
 
 
@@ -59,6 +63,31 @@ def build_family(family, rate=0.0, **training):
         pytest.importorskip("tabm", reason='needs the extra "networks"')
     training = {"batch_size": 32, "lr": 2e-3, "schedule": "constant", **training}
     return Settings(network=FAMILIES[family](rate), training=TrainingSettings(**training))
+
+
+class Halting(nn.Module):
+    """Reads a number, for which the host waits: no graph can hold it."""
+
+    def __init__(self, d_in):
+        super().__init__()
+        self.layer = nn.Linear(d_in, 1)
+
+    def forward(self, x):
+        logits = self.layer(x).squeeze(-1)
+        return logits * (2.0 if logits.detach().sum().item() > 1e9 else 1.0)
+
+
+@dataclass(frozen=True)
+class HaltingSettings:
+    def build(self, d_in):
+        return Halting(d_in)
+
+
+def draw_batches(pack):
+    """Return the batches of a pack's next epoch, places of events [steps, K, batch]."""
+    out = torch.zeros_like(pack.orders)
+    draw_orders(pack.members, len(pack.data.x), out=out)
+    return out
 
 
 def live(pack, settings, wilder):

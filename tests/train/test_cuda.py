@@ -2,15 +2,14 @@
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
-from samples import FAMILIES, build_family, live, make_data, make_settings
+from samples import FAMILIES, HaltingSettings, build_family, live, make_data, make_settings
 from sklearn.metrics import roc_auc_score
-from torch import nn
 
 from tuner import Settings, TrainingSettings
 from tuner.train.graphs import StepGraph
@@ -26,18 +25,10 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
-@pytest.fixture(autouse=True)
-def forget_refusals(monkeypatch):
-    monkeypatch.setattr(StepGraph, "refused", set())
-
-
 @pytest.fixture
-def double(monkeypatch):
+def exact(double, monkeypatch):
     """Double precision everywhere: two devices round alike, as far as a test of a few epochs can see."""
     monkeypatch.setattr("tuner.train.pack.mixed_precision", lambda _: nullcontext())
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
 
 
 def put(data, device):
@@ -46,7 +37,7 @@ def put(data, device):
 
 @pytest.mark.parametrize("optimizer", get_args(OptimizerKind))
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_gpu_learns_what_a_cpu_learns(family, optimizer, double):
+def test_a_gpu_learns_what_a_cpu_learns(family, optimizer, exact):
     data = make_data(dtype=torch.float64)
     settings = build_family(family, optimizer=optimizer)
     wilder = build_family(family, optimizer=optimizer, lr=5e-4, weight_decay=0.1, label_smoothing=0.1, clip_norm=0.2)
@@ -101,26 +92,8 @@ def test_device_auc_equals_scikit_learn_with_weights_and_ties():
     torch.testing.assert_close(came, torch.tensor(expected, dtype=torch.float64), rtol=1e-9, atol=0)
 
 
-class Waits(nn.Module):
-    """A network whose step makes the host wait for the device: no graph can be made of it."""
-
-    def __init__(self, d_in):
-        super().__init__()
-        self.layer = nn.Linear(d_in, 1)
-
-    def forward(self, x):
-        y = self.layer(x).squeeze(-1)
-        return y + float(y.detach().mean()) * 0
-
-
-@dataclass(frozen=True)
-class WaitsSettings:
-    def build(self, d_in):
-        return Waits(d_in)
-
-
 def test_a_step_that_cannot_be_captured_trains_as_it_is_and_says_so_once(caplog):
-    settings = Settings(network=WaitsSettings(), training=TrainingSettings(batch_size=32, lr=0.05))
+    settings = Settings(network=HaltingSettings(), training=TrainingSettings(batch_size=32, lr=0.05))
     for _ in range(2):
         pack = Pack(settings, put(make_data(), GPU), n_epochs=30)
         pack.admit(Member(0, settings, seed=0))

@@ -15,14 +15,6 @@ from tuner.train.settings import OptimizerKind
 from tuner.train.sizing import choose_pack_size
 
 
-@pytest.fixture
-def double():
-    """Double precision: what Adam makes of rounding, where a gradient is zero, is no matter then."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
 @pytest.mark.parametrize("optimizer", get_args(OptimizerKind))
 @pytest.mark.parametrize("family", FAMILIES)
 def test_packed_equals_one_by_one_after_fifty_steps(family, optimizer, double):

@@ -5,13 +5,11 @@ would take from the host is found out here.
 """
 
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
-from samples import FAMILIES, build_family, live, make_data, make_settings
-from torch import nn
+from samples import FAMILIES, HaltingSettings, build_family, live, make_data, make_settings
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -89,11 +87,6 @@ class EagerRecorder:
 
     def capture(self, step):
         return step
-
-
-@pytest.fixture(autouse=True)
-def forget_refusals(monkeypatch):
-    monkeypatch.setattr(StepGraph, "refused", set())
 
 
 def make_pack(settings, taped, data=None, **changes):
@@ -187,24 +180,6 @@ def test_members_with_other_events_use_one_graph():
             pack.train_epoch()
     assert packs[1].graph.recorder.n_captures == 1
     assert torch.equal(packs[0].stack.flat, packs[1].stack.flat)
-
-
-class Halting(nn.Module):
-    """Reads a number: no graph can hold it."""
-
-    def __init__(self, d_in):
-        super().__init__()
-        self.layer = nn.Linear(d_in, 1)
-
-    def forward(self, x):
-        logits = self.layer(x).squeeze(-1)
-        return logits * (2.0 if logits.detach().sum().item() > 1e9 else 1.0)
-
-
-@dataclass(frozen=True)
-class HaltingSettings:
-    def build(self, d_in):
-        return Halting(d_in)
 
 
 def test_a_step_that_cannot_be_captured_goes_on_and_says_so_once(caplog):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from samples import make_data, make_settings
+from samples import draw_batches, make_data, make_settings
 from sklearn.metrics import log_loss, roc_auc_score
 
 from tuner.errors import TrainingError
@@ -59,13 +59,13 @@ def test_an_epoch_uses_a_members_own_events_each_at_most_once(data):
     pack.admit(make_member(0, settings))
     pack.admit(make_member(1, settings, train_rows=larger))
     pack.admit(make_member(2, settings, train_rows=None))
-    order = pack._draw_orders().clone()
+    order = draw_batches(pack)
     for row, mine in enumerate((draw_rows(0)[0], larger, np.arange(220))):
         drawn = order[:, row].flatten()
         assert len(drawn.unique()) == N_EVENTS
         assert set(drawn.tolist()) <= set(mine.tolist())
     pack.members[1].age = 1
-    assert not torch.equal(order[:, 1], pack._draw_orders().clone()[:, 1])
+    assert not torch.equal(order[:, 1], draw_batches(pack)[:, 1])
 
 
 def test_other_events_never_matter(data):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import schedulefree
 import torch
-from samples import make_data, make_settings
+from samples import draw_batches, make_data, make_settings
 from sklearn.metrics import log_loss, roc_auc_score
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -59,7 +59,7 @@ def test_a_schedule_free_member_is_judged_and_kept_by_its_average():
     network = settings.network.build(3)
     optimizer = schedulefree.AdamWScheduleFree(network.parameters(), lr=settings.training.lr)
     optimizer.train()
-    for rows in pack._draw_orders().clone()[:, 0]:
+    for rows in draw_batches(pack)[:, 0]:
         optimizer.zero_grad()
         losses = binary_cross_entropy_with_logits(network(data.x[rows]), data.labels[rows], reduction="none")
         (losses * data.weights[rows]).mean().backward()
@@ -105,7 +105,7 @@ def test_a_pack_of_one_equals_a_plain_torch_loop():
     fresh.admit(member)
     for epoch in range(3):
         member.age = epoch
-        order = fresh._draw_orders().clone()[:, 0]
+        order = draw_batches(fresh)[:, 0]
         assert len(order.flatten().unique()) == fresh.n_steps * fresh.batch_size
         for lr, batch in zip(draw_schedule(settings.training, epoch, fresh.n_steps, 5), order, strict=True):
             loss = binary_cross_entropy_with_logits(
@@ -125,11 +125,11 @@ def test_an_epoch_uses_each_event_at_most_once_and_nearly_all():
     pack = Pack(settings, make_data(), n_epochs=3)
     pack.admit(Member(0, settings, seed=0))
     assert (pack.n_steps, pack.batch_size) == (4, 55)
-    first, again = pack._draw_orders().clone(), pack._draw_orders().clone()
+    first, again = draw_batches(pack), draw_batches(pack)
     assert torch.equal(first, again)
     assert len(first.unique()) == 220
     pack.members[0].age = 1
-    assert not torch.equal(first, pack._draw_orders().clone())
+    assert not torch.equal(first, draw_batches(pack))
 
 
 def test_fewer_events_than_a_batch_make_one_batch():

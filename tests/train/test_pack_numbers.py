@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from samples import make_data, make_settings
+from samples import draw_batches, make_data, make_settings
 from sklearn.metrics import log_loss, roc_auc_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -49,7 +49,7 @@ def test_losses_and_parameters_equal_a_plain_loop(data, smoothing):
     for epoch in range(2):
         losses = []
         rates = draw_schedule(settings.training, epoch, pack.n_steps, 4)
-        for lr, rows in zip(rates, pack._draw_orders().clone()[:, 0], strict=True):
+        for lr, rows in zip(rates, draw_batches(pack)[:, 0], strict=True):
             target = torch.where(data.labels[rows] == 1, 1 - smoothing / 2, smoothing / 2)
             each = binary_cross_entropy_with_logits(network(data.x[rows]), target, reduction="none")
             loss = (each * data.weights[rows]).mean()
@@ -95,13 +95,13 @@ def test_losses_of_an_ensemble_are_means_of_its_parts():
 
 def test_members_of_other_seeds_begin_and_go_through_the_events_differently(data):
     pack = make_pack(data, n_members=2)
-    order = pack._draw_orders().clone()
+    order = draw_batches(pack)
     assert not torch.equal(order[:, 0], order[:, 1])
     assert not torch.allclose(pack.stack.flat[0], pack.stack.flat[1])
     twins = Pack(make_settings(), data, n_epochs=4)
     for number in range(2):
         twins.admit(Member(number, make_settings(), seed=5))
-    order = twins._draw_orders().clone()
+    order = draw_batches(twins)
     assert torch.equal(order[:, 0], order[:, 1])
     assert torch.equal(twins.stack.flat[0], twins.stack.flat[1])
 

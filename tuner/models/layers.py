@@ -12,7 +12,7 @@ A pack runs networks under `torch.vmap(randomness="same")`, parameters and buffe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +45,12 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, in training with elements dropped; any shape."""
-        if self.idle or not self.training:
-            return x
-        numbers = 1 - torch.rand(x.shape, device=x.device)  # in (0, 1]: at a rate of zero all are kept
-        return x * find_factors(numbers, self.rate).to(x.dtype)
+        numbers = self.draw(x.shape, x.device)
+        return x if numbers is None else x * find_factors(numbers, self.rate).to(x.dtype)
+
+    def draw(self, shape: Sequence[int], device: torch.device) -> Tensor | None:
+        """Return a uniform number for each element, in (0, 1]: at a rate of zero all are kept; None to drop nothing."""
+        return None if self.idle or not self.training else 1 - torch.rand(tuple(shape), device=device)
 
     def extra_repr(self) -> str:
         """Return the rate that it was made with."""

@@ -217,10 +217,8 @@ class Drawing:
 
     def draw(self, buffers: TensorDict, shape: Sequence[int], device: torch.device) -> stacked.Drawn | None:
         """Draw for values of this shape, [K, n, d]; None where nothing is dropped."""
-        if self.layer.idle or not self.layer.training:
-            return None
-        numbers = 1 - torch.rand(tuple(shape[1:] if self.randomness == "same" else shape), device=device)
-        return stacked.Drawn(numbers, buffers[f"{self.name}.rate"].view(-1, 1, 1))
+        numbers = self.layer.draw(shape[1:] if self.randomness == "same" else shape, device)
+        return None if numbers is None else stacked.Drawn(numbers, buffers[f"{self.name}.rate"].view(-1, 1, 1))
 
 
 @dataclass(frozen=True)

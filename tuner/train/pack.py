@@ -37,7 +37,8 @@ class Pack:
     """K rows of one structure on one device; a row holds a member or is vacant.
 
     Each member has its own order of events, seed, age, schedule and knobs: its companions never change what it
-    learns. On CUDA a step is a graph, captured anew when the rows become more or fewer.
+    learns. On CUDA a step is a graph, captured anew when the rows become more or fewer, or dropout
+    begins or ends.
     """
 
     def __init__(
@@ -150,7 +151,7 @@ class Pack:
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
         """
         self._prepare_steps()
-        self._draw_orders()
+        draw_orders(self.members, len(self.data.x), out=self.orders)
         draw_rates(self.members, n_epochs=self.n_epochs, out=self.rates)
         with fast_products(self.data.device):
             for _ in range(self.n_steps):
@@ -190,11 +191,6 @@ class Pack:
         """Let a GPU finish what it was given."""
         if self.data.device.type == "cuda":
             torch.cuda.synchronize(self.data.device)
-
-    def _draw_orders(self) -> Tensor:
-        """Draw the batches of the epoch that comes, places of events [steps, K, batch]; return them."""
-        draw_orders(self.members, len(self.data.x), out=self.orders)
-        return self.orders
 
     def _take_step(self) -> None:
         """Take the step that it is at; add to `losses`. This is what a graph repeats."""

@@ -13,11 +13,10 @@ from tuner.train.pack import Pack
 from tuner.train.settings import Settings
 
 WORTHWHILE = 0.92
-"""A pack grows while doubling it leaves less than this share of the time per member."""
+"""A pack grows while the next size leaves less than this share of the time per member."""
 
 STEPS = 3
 """Timed steps of each size; the fastest counts."""
-
 
 SECOND = {"cuda": 8}
 """Size that is tried after one, where it is not two: each costs a capture, and a GPU has room for some."""
