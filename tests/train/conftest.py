@@ -8,7 +8,7 @@ from tuner.train.graphs import StepGraph
 
 @pytest.fixture(autouse=True)
 def forget_refusals(monkeypatch):
-    monkeypatch.setattr(StepGraph, "refused", set())
+    monkeypatch.setattr(StepGraph, "refused", {})
 
 
 @pytest.fixture

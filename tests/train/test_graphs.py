@@ -198,8 +198,8 @@ def test_a_step_that_cannot_be_captured_goes_on_and_says_so_once(caplog):
     (record,) = caplog.records
     assert "HaltingSettings run without a CUDA graph" in record.message
     assert "not permitted when stream is capturing" in record.message
-    assert StepGraph("HaltingSettings", TapeRecorder(pack)).recorder is None
-    assert StepGraph("MLPSettings", TapeRecorder(pack)).recorder is not None
+    assert StepGraph(pack.structure, "HaltingSettings", TapeRecorder(pack)).recorder is None
+    assert StepGraph("another", "MLPSettings", TapeRecorder(pack)).recorder is not None
 
 
 def test_a_check_that_fails_leaves_the_step_as_it_is(caplog):

@@ -56,10 +56,10 @@ def find_chain(network: nn.Module, randomness: Randomness) -> Chain | None:
 
     randomness: whether members share the random numbers of dropout ("same") or not ("different").
     """
-    if not _is_sequence(network) or _shares_parameters(network):
+    if not _is_sequence(network) or _shares_parameters(network) or _hooks_backward(network):
         return None
     names = {id(module): name for name, module in network.named_modules()}
-    layers = [layer for layer in _walk(network) if type(layer) is not nn.Identity]
+    layers = [layer for layer in _walk(network) if type(layer) is not nn.Identity or _has_hooks(layer)]
     links: list[tuple[Link, list[Link]]] = []
     while layers:
         link, n_taken = _make_link(layers, names, randomness)
@@ -88,6 +88,11 @@ def _is_sequence(module: nn.Module) -> bool:
 def _has_hooks(module: nn.Module) -> bool:
     """Return whether calling a module does more than its `forward`; the widening of batch norms has its code here."""
     return bool(module._forward_hooks) or any(hook is not widen for hook in module._forward_pre_hooks.values())
+
+
+def _hooks_backward(network: nn.Module) -> bool:
+    """Return whether a layer has hooks on gradients."""
+    return any(module._backward_hooks or module._backward_pre_hooks for module in network.modules())
 
 
 def _walk(module: nn.Module) -> Iterator[nn.Module]:

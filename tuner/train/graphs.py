@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import ClassVar, Protocol
 
 import torch
@@ -89,13 +89,14 @@ class CudaRecorder:
 class StepGraph:
     """Repeats a step: a few times as it is, then as a captured graph. Where that fails, as it is."""
 
-    refused: ClassVar[set[str]] = set()
-    """Networks whose steps could not be captured: that is said once, and not tried again."""
+    refused: ClassVar[dict[Hashable, str]] = {}
+    """Structures whose steps could not be captured, which is not tried again, and the names of their networks."""
 
-    def __init__(self, name: str, recorder: Recorder | None) -> None:
+    def __init__(self, structure: Hashable, name: str, recorder: Recorder | None) -> None:
         """name: the network's, for the warning; recorder: None where there are no graphs."""
+        self.structure = structure
         self.name = name
-        self.recorder = None if name in self.refused else recorder
+        self.recorder = None if structure in self.refused else recorder
         self.take: Callable[[Step], None] = _take
         self.forget()
 
@@ -141,11 +142,12 @@ class StepGraph:
             self.take(step)
 
     def _give_up(self, error: Exception, recorder: Recorder) -> None:
-        """Go on without graphs, as steps ran before a capture: on their stream. Say so the first time."""
+        """Go on without graphs, as steps ran before a capture: on their stream. Say so once for each name."""
         self.forget()
         self.recorder, self.take = None, recorder.run
-        if self.name not in self.refused:
-            self.refused.add(self.name)
+        said = self.name in self.refused.values()
+        self.refused[self.structure] = self.name
+        if not said:
             logger.warning("Steps of %s run without a CUDA graph, which is slower: %s", self.name, error)
 
 

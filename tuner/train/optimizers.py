@@ -34,10 +34,14 @@ class FlatOptimizer:
 
     def set_rows(self, index: Tensor, settings: Sequence[TrainingSettings]) -> None:
         """Start the rows of an index [n] anew, each with its member's knobs."""
-        for tensor in (*self.moments, self.steps, self.weight_sum):
-            tensor[index] = 0
+        self.clear_rows(index)
         for name, column in self.knobs.items():
             column[index] = column.new_tensor([[getattr(s, name)] for s in settings])
+
+    def clear_rows(self, index: Tensor) -> None:
+        """Forget what the rows of an index [n] have learned by."""
+        for tensor in (*self.moments, self.steps, self.weight_sum):
+            tensor[index] = 0
 
     def keep(self, pick: Callable[[Tensor], Tensor]) -> None:
         """Replace every tensor by the rows that `pick` takes of it."""

@@ -66,7 +66,8 @@ class Pack:
         self.batch_size = self.n_events // self.n_steps
         network = self._build(settings, seed=0).to(data.device)
         self.stack = Stack(network, settings.training.optimizer, data.device, randomness=randomness)
-        self.graph = StepGraph(type(settings.network).__qualname__, make_recorder(data.device))
+        name = type(settings.network).__qualname__
+        self.graph = StepGraph(self.structure, name, make_recorder(data.device))
         self._bind()
 
     def _build(self, settings: Settings, seed: int) -> nn.Module:

@@ -20,7 +20,8 @@ TensorDict = dict[str, Tensor]
 class Stack:
     """K rows, each one network's numbers: the present ones and those of its best epoch.
 
-    All parameters are one tensor [K, P], those that decay first; the network sees views of it under `torch.vmap`.
+    All parameters are one tensor [K, P], those that decay first and frozen ones (`requires_grad=False`) last; the
+    network sees views of it under `torch.vmap`.
     A row is written in place. `keep` makes new tensors: whoever holds on to the old ones must ask again.
     """
 
@@ -32,10 +33,12 @@ class Stack:
         self.randomness = randomness
         self.chain = find_chain(network, randomness)
         decayed = find_decayed(network)
-        named = sorted(network.named_parameters(), key=lambda item: item[0] not in decayed)
-        self.shapes = {name: parameter.shape for name, parameter in named}
+        named = dict(network.named_parameters())
+        self.trained = {name for name, parameter in named.items() if parameter.requires_grad}
+        names = sorted(named, key=lambda name: (name not in self.trained, name not in decayed))
+        self.shapes = {name: named[name].shape for name in names}
         self.n_parameters = sum(shape.numel() for shape in self.shapes.values())
-        n_decayed = sum(shape.numel() for name, shape in self.shapes.items() if name in decayed)
+        n_decayed = sum(self.shapes[name].numel() for name in decayed & self.trained)
         self.flat = torch.zeros(0, self.n_parameters, device=device)
         self.best_flat = self.flat.clone()
         self.smoothing = torch.zeros(0, 1, device=device)
@@ -46,8 +49,11 @@ class Stack:
 
     def _bind(self) -> None:
         """Make the views of the flat parameters that the network computes with."""
-        self.views = {name: view.detach().requires_grad_() for name, view in self._split(self.flat).items()}
+        views = {name: view.detach() for name, view in self._split(self.flat).items()}
+        self.views = {name: view.requires_grad_(name in self.trained) for name, view in views.items()}
         self.gradient = torch.empty_like(self.flat)
+        n_frozen = sum(self.shapes[name].numel() for name in self.shapes.keys() - self.trained)
+        self.no_gradient = self.flat.new_zeros(len(self.flat), n_frozen)
 
     def _split(self, flat: Tensor) -> TensorDict:
         """Return views of flat parameters [..., P] by name, [..., *shape]."""
@@ -85,7 +91,10 @@ class Stack:
 
     def clear_row(self, row: int) -> None:
         """Take a network out of its row: nothing in it, infinite or not, is met again."""
-        self.flat[row] = 0
+        index = self._index([row])
+        for tensor in (self.flat, *self.buffers.values()):
+            tensor[index] = 0
+        self.optimizer.clear_rows(index)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Keep these rows of every tensor, in this order; row -1 is a new one, of zeros."""
@@ -125,8 +134,10 @@ class Stack:
 
     def update(self, losses: Tensor, lr: Tensor) -> None:
         """Take an optimizer's step against losses [K]; lr is [K, 1]."""
-        gradients = torch.autograd.grad(losses.sum(), list(self.views.values()))
-        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=self.gradient)
+        trained = [view for view in self.views.values() if view.requires_grad]
+        gradients = torch.autograd.grad(losses.sum(), trained, materialize_grads=True)
+        flattened = [*(gradient.flatten(1) for gradient in gradients), self.no_gradient]
+        torch.cat(flattened, dim=1, out=self.gradient)
         self.optimizer.step(self.flat, self.gradient, lr)
 
     # The best epoch, and what a member takes along.

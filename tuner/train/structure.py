@@ -36,7 +36,7 @@ def _strip_knobs(value: Any) -> Hashable:
             for f in dataclasses.fields(value)
             if not f.metadata.get("knob")
         ]
-        return (type(value).__qualname__, *kept)
+        return (type(value), *kept)
     if isinstance(value, list | tuple):
         return tuple(_strip_knobs(item) for item in value)
     return repr(value) if isinstance(value, dict | set) else value
