@@ -66,7 +66,7 @@ def build_family(family, rate=0.0, **training):
 
 
 class Halting(nn.Module):
-    """Reads a number, for which the host waits: no graph can hold it."""
+    """Depends on a number that it reads, for which the host waits: no pack can run it, and no graph hold it."""
 
     def __init__(self, d_in):
         super().__init__()

@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from samples import FAMILIES, build_family, make_data, make_settings
+from samples import FAMILIES, HaltingSettings, build_family, make_data, make_settings
 from torch import nn
 
 from tuner.train.member import Member
@@ -81,25 +81,8 @@ def test_dropout_in_a_pack_has_the_same_distribution_of_results(family):
     assert 0.3 < np.std(together) / np.std(alone) < 3
 
 
-class Branching(nn.Module):
-    """Depends on the numbers that it sees: no pack can run it."""
-
-    def __init__(self, d_in):
-        super().__init__()
-        self.layer = nn.Linear(d_in, 1)
-
-    def forward(self, x):
-        logits = self.layer(x).squeeze(-1)
-        return logits if logits.mean() > 0 else logits * 2
-
-
-class BranchingSettings:
-    def build(self, d_in):
-        return Branching(d_in)
-
-
 def test_a_network_that_cannot_be_packed_trains_alone():
-    settings = replace(make_settings(lr=0.1), network=BranchingSettings())
+    settings = replace(make_settings(lr=0.1), network=HaltingSettings())
     data = make_data()
     size = choose_pack_size(settings, data, most=8)
     assert size.slots == 1

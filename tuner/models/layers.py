@@ -69,13 +69,13 @@ class AlphaDropout(Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x, in training with elements dropped; any shape."""
-        if self.idle or not self.training:
+        numbers = self.draw(x.shape, x.device)
+        if numbers is None:
             return x
         lowest, q = -SCALE * ALPHA, 1 - self.rate
-        kept = torch.rand(x.shape, device=x.device) < q
         a = (q + lowest**2 * q * (1 - q)) ** -0.5
         b = -a * (1 - q) * lowest
-        return (a * torch.where(kept, x, lowest) + b).to(x.dtype)
+        return (a * torch.where(numbers > self.rate, x, lowest) + b).to(x.dtype)
 
 
 def exchange_dropout(module: nn.Module) -> nn.Module:

@@ -37,8 +37,7 @@ class Pack:
     """K rows of one structure on one device; a row holds a member or is vacant.
 
     Each member has its own order of events, seed, age, schedule and knobs: its companions never change what it
-    learns. On CUDA a step is a graph, captured anew when the rows become more or fewer, or dropout
-    begins or ends.
+    learns. On CUDA a step is a graph, captured anew when the rows become more or fewer, or dropout begins or ends.
     """
 
     def __init__(

@@ -51,9 +51,9 @@ class Stack:
         """Make the views of the flat parameters that the network computes with."""
         views = {name: view.detach() for name, view in self._split(self.flat).items()}
         self.views = {name: view.requires_grad_(name in self.trained) for name, view in views.items()}
+        self.leaves = [view for view in self.views.values() if view.requires_grad]
+        self.no_gradients = [torch.zeros_like(view) for view in self.views.values() if not view.requires_grad]
         self.gradient = torch.empty_like(self.flat)
-        n_frozen = sum(self.shapes[name].numel() for name in self.shapes.keys() - self.trained)
-        self.no_gradient = self.flat.new_zeros(len(self.flat), n_frozen)
 
     def _split(self, flat: Tensor) -> TensorDict:
         """Return views of flat parameters [..., P] by name, [..., *shape]."""
@@ -134,9 +134,8 @@ class Stack:
 
     def update(self, losses: Tensor, lr: Tensor) -> None:
         """Take an optimizer's step against losses [K]; lr is [K, 1]."""
-        trained = [view for view in self.views.values() if view.requires_grad]
-        gradients = torch.autograd.grad(losses.sum(), trained, materialize_grads=True)
-        flattened = [*(gradient.flatten(1) for gradient in gradients), self.no_gradient]
+        gradients = torch.autograd.grad(losses.sum(), self.leaves, materialize_grads=True)
+        flattened = [gradient.flatten(1) for gradient in (*gradients, *self.no_gradients)]
         torch.cat(flattened, dim=1, out=self.gradient)
         self.optimizer.step(self.flat, self.gradient, lr)
 
