@@ -179,6 +179,12 @@ def test_dropout_does_not_depend_on_the_random_state_of_the_caller(tmp_path):
     assert values[0] == values[1]
 
 
+def test_trials_that_wait_train_with_those_of_their_structure(packed):
+    _, packs = packed
+    warm = [sorted(name for epoch in pack for name in epoch)[:3] for pack in packs[:2]]
+    assert warm == [[0, 2, 5], [1, 3, 4]]
+
+
 def test_asking_ahead_spends_the_same_budget_and_leaves_nothing_running(tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.tune.worker.asks_ahead", lambda _: True)
     space = search_space(structure=["width"], warm_starts=WARM)(suggest_small.suggest)

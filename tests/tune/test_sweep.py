@@ -412,6 +412,28 @@ def test_a_pack_that_runs_out_of_memory_goes_on_in_smaller_ones(tmp_path, monkey
     assert all("out of memory" in t.reason for t in given_back)
 
 
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp_path, monkeypatch, lasting):
+    failures, whole = [], Pack.train_epoch
+
+    def train_epoch(self):
+        if lasting and len(failures) < 3 or not failures:
+            failures.append(len(self))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(self)
+
+    monkeypatch.setattr(Pack, "train_epoch", train_epoch)
+    monkeypatch.setattr("tuner.tune.worker.MEMORY_SECONDS", 0.0)
+    monkeypatch.setattr("tuner.tune.worker.choose_pack_size", lambda *_, most: PackSize(1, {}, "test"))
+    search = sweep(make_study(trials=3, epochs=1), tmp_path)
+    first, *others = search.trials
+    assert first.state == "interrupted"
+    assert first.reason.startswith("OutOfMemoryError: CUDA out of memory.")
+    again = [trial for trial in others if trial.params == first.params]
+    assert [trial.state for trial in again] == (["interrupted", "failed"] if lasting else ["complete"])
+    assert states(search).count("interrupted") == (2 if lasting else 1)
+
+
 def test_ctrl_c_stops_a_program_before_it_opens_the_test_part(tmp_path):
     with pytest.raises(KeyboardInterrupt, match="small was interrupted; the same call goes on"):
         sweep(make_study(trials=3, epochs=6), tmp_path, tracker=InterruptingTracker(4), raise_interrupt=True)

@@ -6,12 +6,14 @@ import sys
 import pytest
 from samples import make_study
 
+import tuner
 from tuner.errors import SearchError
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
+from tuner.trackers import NoTracker
 from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
-from tuner.tune.sweep import _name_options, _work_in_processes, choose_workers, find_study_file, share_gpus
+from tuner.tune.sweep import _name_options, _work_in_processes, choose_workers, count_gpus, find_study_file, share_gpus
 
 
 def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
@@ -37,13 +39,13 @@ def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
         (5, "cpu", 0, 5),
         (50, None, 0, 7),
         (None, "cuda:1", 2, 1),
-        (4, "cuda:1", 2, 1),
+        (4, "cuda:1", 2, 4),
     ],
 )
 def test_one_worker_per_core_or_gpu_and_no_more_than_trials(tmp_path, monkeypatch, workers, device, n_gpus, expected):
     monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
     monkeypatch.setattr("tuner.tune.sweep.count_cores", lambda: 6)
-    assert choose_workers(make_study(trials=7), workers, device, tmp_path / "study.py") == expected
+    assert choose_workers(7, workers, device, tmp_path / "study.py") == expected
 
 
 @pytest.mark.parametrize(
@@ -62,11 +64,29 @@ def test_several_workers_share_a_gpu_where_trials_and_cores_are_many(n_gpus, n_c
     assert share_gpus(n_gpus, n_cores, n_trials) == expected
 
 
+@pytest.mark.parametrize(
+    ("device", "expected"), [(None, 2), ("cuda", 2), ("cuda:1", 1), ("cpu", 0), ("cpu:0", 0), ("mps", 0)]
+)
+def test_the_gpus_that_workers_share_are_those_of_the_device_that_is_named(monkeypatch, device, expected):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert count_gpus(device) == expected
+
+
+def test_workers_of_a_search_that_goes_on_follow_what_is_left_of_its_budget(tmp_path, monkeypatch):
+    search = tuner.sweep(make_study(trials=3), folder=tmp_path, tracker=NoTracker())
+    asked = []
+    monkeypatch.setattr("tuner.tune.sweep.choose_workers", lambda n_trials, *_: asked.append(n_trials) or 1)
+    tuner.sweep(make_study(trials=5), folder=tmp_path, tracker=NoTracker())
+    tuner.sweep(make_study(trials=4), folder=tmp_path, tracker=NoTracker())
+    assert asked == [2, 0]
+    assert len(search.trials) == 5
+
+
 def test_without_a_file_one_worker_trains():
-    assert choose_workers(make_study(trials=64), None, None, None) == 1
-    assert choose_workers(make_study(trials=64), 1, None, None) == 1
+    assert choose_workers(64, None, None, None) == 1
+    assert choose_workers(64, 1, None, None) == 1
     with pytest.raises(SearchError, match=r"`workers=2` needs a file"):
-        choose_workers(make_study(), 2, None, None)
+        choose_workers(7, 2, None, None)
 
 
 def test_a_study_is_found_in_its_module_and_not_in_the_main_script(tmp_path, monkeypatch):
@@ -107,13 +127,13 @@ def test_workers_that_all_fail_are_an_error_with_what_the_last_one_said(search):
     display = Told()
     command = [sys.executable, "-S", "-c", "raise SystemExit('no such study')"]
     with pytest.raises(SearchError, match=r"All 2 workers ended with an error\.(?s:.*)exit code 1(?s:.*)no such study"):
-        _work_in_processes(search, command, 2, display, None)
+        _work_in_processes(search, command, 2, display, None, n_gpus=0)
     assert len(display.told) == 2
 
 
 def test_one_worker_that_fails_is_told_and_the_others_go_on(search, tmp_path):
     display = Told()
     first = f"import os; os.open({str(tmp_path / 'first')!r}, os.O_CREAT | os.O_EXCL)"
-    _work_in_processes(search, [sys.executable, "-S", "-c", first], 2, display, None)
+    _work_in_processes(search, [sys.executable, "-S", "-c", first], 2, display, None, n_gpus=0)
     (told,) = display.told
     assert "FileExistsError" in told

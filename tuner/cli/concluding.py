@@ -20,9 +20,9 @@ def conclude_sweep(
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate
     from tuner.report.step import report
-    from tuner.tune.sweep import is_spent
+    from tuner.tune.sweep import count_left
 
-    spent = is_spent(search)
+    spent = not count_left(search)
     evaluation = None
     if search.winner is None:
         display.tell("No trial is complete yet.")

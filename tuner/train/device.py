@@ -44,6 +44,15 @@ def mixed_precision(device: torch.device) -> contextlib.AbstractContextManager[o
     return contextlib.nullcontext()
 
 
+NO_MEMORY = ("can't allocate memory", "not enough memory")
+"""What torch's allocator for CPUs says where there is none, on Linux and elsewhere."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out: torch has its own for GPUs and a message for CPUs."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
 # A CPU's matrix products and memory.
 
 KEEPING = {-3: 2**25, -1: 2**31 - 1, -2: 2**26}

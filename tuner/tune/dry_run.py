@@ -38,7 +38,7 @@ def describe_run(study: Study, folder: str | Path, device: str | None) -> tuple[
     """Return what is searched, where and how much. Raise `TunerError`."""
     RunFolder(Path(folder) / study.name).check()
     parameters = probe_space(study).distributions
-    workers = choose_workers(study, None, device, find_study_file(study))
+    workers = choose_workers(study.budget.trials, None, device, find_study_file(study))
     budget, space = study.budget, study.space
     minutes = "" if budget.minutes is None else f", at most {budget.minutes:g} minutes"
     return (

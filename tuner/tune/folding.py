@@ -78,7 +78,7 @@ def train_folds(
             tell(f"Fold {member.name + 1} of {folds}: {outcome.reason}")
 
     with keep_random_state(data.device):
-        slots = choose_pack_size(settings, data, most=folds).slots
+        slots = choose_pack_size(settings, data, most=folds, n_events=n_events, randomness="different").slots
         pack = Pack(settings, data, n_epochs=search.study.budget.epochs, n_events=n_events, randomness="different")
         queue = iter(members)
         pack.admit(*itertools.islice(queue, slots))

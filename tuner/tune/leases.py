@@ -33,7 +33,7 @@ KEPT = (RESUMES, WARM_START)
 """Attributes that a setting takes along when it is put back into the queue."""
 
 MOST_TRIES = 3
-"""Workers that may die of one setting."""
+"""How often a setting is tried of which a worker dies, or for which alone there is no memory."""
 
 logger = logging.getLogger("tuner")
 
@@ -150,13 +150,18 @@ def reap_trials(study: optuna.Study) -> list[int]:
         if worker is not None and workers.get(worker, False):
             continue
         reaped.append(trial.number)
-        tries = trial.user_attrs.get(TRIES, 0) + 1
-        if tries >= MOST_TRIES:
+        if not try_again(study, trial, "Its worker died."):
             _mark(study, trial, {REASON: f"Its worker died, as {MOST_TRIES - 1} before it did with the same setting."})
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            continue
-        give_back(study, trial, "Its worker died.", tries=tries)
     return reaped
+
+
+def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str) -> bool:
+    """Give a trial back whose setting may be to blame; return False, with nothing done, after `MOST_TRIES` of them."""
+    tries = trial.user_attrs.get(TRIES, 0) + 1
+    if tries < MOST_TRIES:
+        give_back(study, trial, reason, tries=tries)
+    return bool(tries < MOST_TRIES)
 
 
 def _is_old(trial: optuna.trial.FrozenTrial) -> bool:

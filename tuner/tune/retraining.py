@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from tuner.run_folder import read_json, write_atomically, write_json
+from tuner.train.chain import Randomness
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
@@ -31,6 +32,9 @@ logger = logging.getLogger("tuner")
 Tell = Callable[[str], None]
 PURPOSE = 100
 """Purpose of the first seed of a retraining, in `derive_seed`: the search itself uses smaller ones."""
+
+RANDOMNESS: Randomness = "different"
+"""Members are to be independent trainings: with the same dropout their spread would be far too small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +115,7 @@ class _Trainer:
         if first is None:
             return
         try:
-            slots = choose_pack_size(jobs[0].settings, self.data, most=most).slots
+            slots = choose_pack_size(jobs[0].settings, self.data, most=most, randomness=RANDOMNESS).slots
         except Exception:  # the training itself fails with this error, and tells it
             slots = 1
         left = dict([first])
@@ -119,7 +123,7 @@ class _Trainer:
             try:
                 self._train(left, claimed, slots)
             except Exception as error:  # a network's own code may raise anything
-                if slots == 1:
+                if slots == 1 and left:  # else it happened after the last of them had ended
                     name = next(iter(left))
                     self._leave_out(left.pop(name), describe_error(error))
                 slots = max(1, slots // 2)
@@ -129,9 +133,8 @@ class _Trainer:
     def _train(self, left: dict[int, _Job], claimed: Iterator[tuple[int, _Job]], slots: int) -> None:
         """Train what is left and what more is claimed, in a pack of so many slots; take out of `left` what is done."""
         first = next(iter(left.values()))
-        # Members are to be independent trainings: with the same dropout their spread would be far too small.
         n_epochs = self.search.study.budget.epochs
-        pack = Pack(first.settings, self.data, n_epochs=n_epochs, randomness="different")
+        pack = Pack(first.settings, self.data, n_epochs=n_epochs, randomness=RANDOMNESS)
         waiting = list(left.items())
 
         def draw() -> Member | None:

@@ -30,8 +30,8 @@ def retrain_finalists(
     if n_missing:
         free_claims(search)
         tell(f"Training {len(trials)} finalists anew, {seeds} seeds each")
-        n_workers = choose_workers(search.study, None, device, search.study_file)
-        n_workers = min(n_workers, count_gpus(device) or n_workers, n_missing)
+        n_workers = choose_workers(n_missing, None, device, search.study_file)
+        n_workers = min(n_workers, count_gpus(device) or n_workers)
         try:
             if n_workers > 1:
                 _retrain_in_processes(search, trials, seeds=seeds, device=device, n_workers=n_workers, tell=tell)
@@ -53,7 +53,7 @@ def _retrain_in_processes(
     options += ["--device", device] if device is not None else []
     command = tuner_command("retrain", search.study_file, *options)
     told = 0
-    with launch(command, workers=n_workers, folder=search.folder, n_gpus=count_gpus(), name="finalists") as processes:
+    with launch(command, workers=n_workers, folder=search.folder, n_gpus=count_gpus(device), name="finalists") as processes:
         while processes.n_running:
             time.sleep(POLL_SECONDS)
             done = len(find_retrainings(search, trials, seeds))

@@ -78,7 +78,8 @@ def sweep(
     splits = keep_run(prepared, run_folder)
     if study_file is None and (tracker is None or (workers or 1) > 1):
         study_file = find_study_file(study)
-    n_workers = choose_workers(study, workers, device, study_file)
+    n_left = count_left(search)
+    n_workers = choose_workers(n_left, workers, device, study_file)
     until = None if study.budget.minutes is None else time.time() + 60 * study.budget.minutes
     record_call(
         run_folder,
@@ -88,14 +89,16 @@ def sweep(
         workers=n_workers,
         study_file=search.study_file,
     )
-    if not is_spent(search):
+    if n_left:
         with display:
             if n_workers == 1:
                 interrupted = _work_here(search, tracker, device, until, display)
             else:
                 assert study_file is not None
                 command = tuner_command("work", study_file, *_name_options(search, folder, device, until), *options)
-                interrupted = _work_in_processes(search, command, n_workers, display, until)
+                interrupted = _work_in_processes(
+                    search, command, n_workers, display, until, n_gpus=count_gpus(device)
+                )
         if interrupted and raise_interrupt:
             raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
     return search
@@ -129,14 +132,17 @@ def check_batches(splits: Splits, probe: Probe) -> None:
         )
 
 
-def is_spent(search: Search) -> bool:
-    """Whether the budget of trials is used up."""
+def count_left(search: Search) -> int:
+    """Return how many trials of the budget are not used up."""
     done = sum(t.state in ("complete", "pruned") for t in search.trials)
-    return done >= search.study.budget.trials
+    return max(0, search.study.budget.trials - done)
 
 
-def choose_workers(study: Study, workers: int | None, device: str | None, study_file: Path | None) -> int:
-    """Return how many processes train: as asked, else one per core on a CPU, and on GPUs as `share_gpus` says."""
+def choose_workers(n_trials: int, workers: int | None, device: str | None, study_file: Path | None) -> int:
+    """Return how many processes train so many trials, at the most one for each.
+
+    As asked, else one per core on a CPU, and on GPUs as `share_gpus` says.
+    """
     if workers is not None and workers < 1:
         raise SearchError(f"`workers` must be at least 1, but is {workers}.")
     if study_file is None:
@@ -146,12 +152,10 @@ def choose_workers(study: Study, workers: int | None, device: str | None, study_
                 "write the study as `study` into a module of its own, or call with `workers=1`."
             )
         return 1
-    if device is not None and ":" in device:
-        return 1
     if workers is None:
         n_gpus = count_gpus(device)
-        workers = share_gpus(n_gpus, count_cores(), study.budget.trials) if n_gpus else count_cores()
-    return max(1, min(workers, study.budget.trials))
+        workers = share_gpus(n_gpus, count_cores(), n_trials) if n_gpus else count_cores()
+    return max(1, min(workers, n_trials))
 
 
 def share_gpus(n_gpus: int, n_cores: int, n_trials: int) -> int:
@@ -163,10 +167,11 @@ def share_gpus(n_gpus: int, n_cores: int, n_trials: int) -> int:
 
 
 def count_gpus(device: str | None = None) -> int:
-    """Return the number of CUDA devices that torch sees; none where the device is to be another one."""
+    """Return the number of CUDA devices that torch sees, of which one may be named; none where it is to be another."""
     import torch
 
-    return torch.cuda.device_count() if device is None or device.startswith("cuda") else 0
+    n_gpus = torch.cuda.device_count() if device is None or device.startswith("cuda") else 0
+    return min(n_gpus, 1) if device is not None and ":" in device else n_gpus
 
 
 def find_study_file(study: Study) -> Path | None:
@@ -258,9 +263,9 @@ def _update(search: Search, display: Display, until: float | None) -> None:
 
 
 def _work_in_processes(
-    search: Search, command: Sequence[str], n_workers: int, display: Display, until: float | None
+    search: Search, command: Sequence[str], n_workers: int, display: Display, until: float | None, *, n_gpus: int
 ) -> bool:
-    """Start workers, show how they get on, pass Ctrl-C on to them once; the second kills them.
+    """Start workers on so many GPUs, show how they get on, pass Ctrl-C on to them once; the second kills them.
 
     Return whether Ctrl-C ended them.
     """
@@ -274,7 +279,6 @@ def _work_in_processes(
         display.tell("Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once.")
         processes.interrupt()
 
-    n_gpus = count_gpus()
     processes = launch(command, workers=n_workers, folder=search.folder, n_gpus=n_gpus)
     with processes, _handling_signals(handle):
         failed = []

@@ -19,7 +19,7 @@ from tuner.train.pack import Member, Pack
 from tuner.train.train import Outcome
 from tuner.tune.asking import Asked, describe_error
 from tuner.tune.keepsakes import Keepsakes
-from tuner.tune.leases import REASON, give_back
+from tuner.tune.leases import REASON, give_back, try_again
 from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Search
 
 logger = logging.getLogger("tuner")
@@ -159,6 +159,14 @@ class Teller:
         """Put a trial back into the queue, to start anew, and tell it as interrupted."""
         give_back(self.optuna_study, self.asked[name].trial, reason)
         self._close(name, "interrupted", reason)
+
+    def try_again(self, name: int, reason: str) -> bool:
+        """Put a trial back into the queue, or tell it as failed where its setting was tried often enough."""
+        if not try_again(self.optuna_study, self.asked[name].trial, reason):
+            self.fail(name, reason)
+            return False
+        self._close(name, "interrupted", reason)
+        return True
 
     def give_back_running(self, reason: str) -> None:
         """Give all that are in training back: what an error left of them is not to be trusted."""

@@ -19,7 +19,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from tuner.errors import SearchError
 from tuner.trackers.base import Tracker
 from tuner.train.data import TrainingData, load_training_data
-from tuner.train.device import find_device, keep_random_state
+from tuner.train.device import find_device, is_out_of_memory, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import UNPACKABLE, PackSize, choose_pack_size
 from tuner.train.structure import name_differences
@@ -43,8 +43,8 @@ MOST_PER_STRUCTURE = {"cpu": 4, "cuda": 8}
 MOST_SLOTS = {"cuda": 256, "cpu": 16}
 """Largest pack that is tried, by kind of device."""
 
-NO_MEMORY = ("can't allocate memory", "not enough memory")
-"""What torch's allocator for CPUs says where there is none, on Linux and elsewhere."""
+MEMORY_SECONDS = 10.0
+"""Pause of a worker that has no memory for a single trial: others may have ended by then."""
 
 MOST_WAITING = 8
 """Trials of other structures that may wait for a pack of their own."""
@@ -76,8 +76,8 @@ def work(
         with keep_random_state(place):
             try:
                 worker.run()
-            except BaseException:
-                teller.keepsakes.close(cancel=True)
+            except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
+                teller.keepsakes.close(cancel=not isinstance(error, Exception))
                 raise
             teller.keepsakes.close()
         return interrupt.is_set()
@@ -198,8 +198,8 @@ class Worker:
                 refill=lambda: None if self.is_over() else next(filter(None, map(self.teller.begin, mates)), None),
             )
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
-            if len(self.teller.running) > 1 and _is_out_of_memory(error):
-                self._shrink()
+            if is_out_of_memory(error):
+                self._shrink(error)
             elif len(self.teller.running) > 1:
                 logger.warning("A pack of %d failed; its trials go on one by one: %s", len(self.teller.running), error)
                 self.teller.give_back_running("Its pack failed; goes on alone.")
@@ -239,14 +239,14 @@ class Worker:
         return size
 
     def _ask_mates(self, first: Asked) -> Iterator[Asked]:
-        """Ask for trials of the first one's structure, until the structure has had its share.
+        """Ask for trials of the first one's structure, those that wait before others, until it has had its share.
 
         Enqueued settings of another structure come in between: they wait for a pack of their own.
         """
         fixed = self.asker.fix_structure(first.trial)
         left = self.per_structure - 1
         while left > 0 and len(self.waiting) < MOST_WAITING and not self.is_over():
-            asked = self._ask(fixed)
+            asked = self._take_waiting(first.structure) or self._ask(fixed)
             if asked is None:
                 return
             if asked.structure == first.structure:
@@ -255,6 +255,13 @@ class Worker:
             else:
                 self._check_named(first, asked, fixed)
                 self.waiting.append(asked)
+
+    def _take_waiting(self, structure: Hashable) -> Asked | None:
+        """Return a trial of this structure that waits, and no longer does; None where there is none."""
+        for index, asked in enumerate(self.waiting):
+            if asked.structure == structure:
+                return self.waiting.pop(index)
+        return None
 
     def _check_named(self, first: Asked, asked: Asked, fixed: Mapping[str, Any]) -> None:
         """Say once where trials that agree in all that the space calls structure do not fit into one pack."""
@@ -280,13 +287,19 @@ class Worker:
             return "interrupt"
         return "prune" if prunes else "go on"
 
-    def _shrink(self) -> None:
-        """Give the members of a pack that outgrew the memory back, and make the next packs smaller."""
-        self.most_slots = max(1, len(self.teller.running) // 2)
-        logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
-        self.teller.give_back_running("The pack was out of memory; goes on in a smaller one.")
+    def _shrink(self, error: Exception) -> None:
+        """Give the members of a pack that outgrew the memory back, and make the next packs smaller.
 
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out: torch has its own for GPUs and a message for CPUs."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in NO_MEMORY)
+        Where it had one member only, others may hold the memory: it is tried again later, though not for ever.
+        """
+        running = self.teller.running
+        if len(running) > 1:
+            self.most_slots = len(running) // 2
+            logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
+            self.teller.give_back_running("The pack was out of memory; goes on in a smaller one.")
+            return
+        self.most_slots = 1
+        for name in list(running):
+            if self.teller.try_again(name, describe_error(error)):
+                logger.warning("Trial %d was out of memory, alone in its pack; its setting is tried again.", name)
+                self.interrupt.wait(MEMORY_SECONDS)
