@@ -70,11 +70,12 @@ def test_rates_are_each_members_own():
     ]
     members = [Member(i, make_settings(**k), seed=0, age=3 * i) for i, k in enumerate(knobs)]
     rates = torch.ones(7, 4, 1)
-    draw_rates([*members[:2], None, members[2]], n_epochs=10, out=rates)
+    means = draw_rates([*members[:2], None, members[2]], n_epochs=10, out=rates)
     assert rates.shape == (7, 4, 1)
     for row, member in zip((0, 1, 3), members, strict=True):
         expected = draw_schedule(member.settings.training, member.age, 7, 10)
         np.testing.assert_allclose(rates[:, row, 0], expected, rtol=1e-6)
     assert (rates[:, 2] == 0).all()
+    np.testing.assert_allclose(means, rates.mean(0)[:, 0], rtol=1e-6)
     draw_rates([None], n_epochs=10, out=rates[:, :1])
     assert rates[:, 0].abs().sum() == 0

@@ -299,3 +299,14 @@ def test_members_end_as_they_should_and_rows_are_refilled():
     assert endings[10] == endings[11] == ("complete", 5)
     assert max(sizes) == 3
     assert len(pack) == len(pack.members) == 0
+
+
+def test_the_curve_tells_the_rate_that_each_epoch_was_trained_with():
+    member = Member(0, make_settings(lr=0.1, warmup=0.25, schedule="cosine"), seed=0)
+    pack = Pack(member.settings, make_data(), n_epochs=4)
+    pack.admit(Member(1, make_settings(lr=0.2, schedule="constant", warmup=0.0), seed=0), member)
+    train_members(pack, on_epoch=lambda _: "go on", on_end=lambda *_: None, refill=lambda: None)
+    told = [row["lr"] for row in member.curve]
+    expected = [draw_schedule(member.settings.training, age, pack.n_steps, 4).mean() for age in range(4)]
+    assert told == pytest.approx(expected, rel=1e-6)
+    assert told[1] > told[2] > told[3] > 0

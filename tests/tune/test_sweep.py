@@ -7,7 +7,9 @@ import math
 import re
 import signal
 import threading
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -376,6 +378,27 @@ def test_a_trial_that_was_given_to_another_worker_is_let_go(tmp_path):
     assert "running" not in states(search)
 
 
+def test_a_search_that_stops_as_trials_fail_still_draws_the_pictures_of_those_that_ended(tmp_path, monkeypatch):
+    def draw_slowly(*_):
+        time.sleep(0.5)
+        return SimpleNamespace(png_bytes=lambda dpi: b"a picture")
+
+    def suggest(trial):
+        lr = trial.suggest_float("lr", 1e-3, 1e-2)
+        fault = "no" if trial.number < 3 else "raise"
+        return replace(make_settings(lr=lr, widths=(4,), batch_size=128), network=UnluckySettings(fault))
+
+    monkeypatch.setattr("tuner.tune.keepsakes.draw_trial", draw_slowly)
+    study = make_study(trials=32, epochs=1, search_space=suggest)
+    with pytest.raises(SearchError, match="32 trials failed and 3 did not"):
+        sweep(study, tmp_path)
+    search = tuner.open_search(study, tmp_path)
+    complete = [trial.number for trial in search.trials if trial.state == "complete"]
+    assert len(complete) == 3
+    for number in complete:
+        assert (search.folder.trials / f"trial_{number:05d}.png").read_bytes() == b"a picture"
+
+
 def test_a_bug_that_is_mended_does_not_block_the_folder(tmp_path):
     def suggest(trial):
         lr = trial.suggest_float("lr", 1e-3, 1e-2)
@@ -417,7 +440,7 @@ def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp
     failures, whole = [], Pack.train_epoch
 
     def train_epoch(self):
-        if lasting and len(failures) < 3 or not failures:
+        if len(failures) < (3 if lasting else 1):
             failures.append(len(self))
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return whole(self)

@@ -34,8 +34,11 @@ def draw_orders(members: Sequence[Member | None], n_all: int, *, out: Tensor) ->
         out[:, list(rows)] = places.view(-1, n_steps, batch_size).transpose(0, 1)
 
 
-def draw_rates(members: Sequence[Member | None], *, n_epochs: int, out: Tensor) -> None:
-    """Write the learning rates of the epoch that comes, float32 [steps, K, 1]; zeros for vacant rows."""
+def draw_rates(members: Sequence[Member | None], *, n_epochs: int, out: Tensor) -> np.ndarray:
+    """Write the learning rates of the epoch that comes, float32 [steps, K, 1]; zeros for vacant rows.
+
+    Return their means [K].
+    """
     n_steps = len(out)
     rates = np.zeros((n_steps, len(members), 1), dtype=np.float32)
     occupied = [row for row, member in enumerate(members) if member is not None]
@@ -44,6 +47,7 @@ def draw_rates(members: Sequence[Member | None], *, n_epochs: int, out: Tensor) 
         [member.settings.training for member in there], [member.age for member in there], n_steps, n_epochs
     )
     out.copy_(torch.from_numpy(rates))
+    return np.asarray(rates[:, :, 0].mean(axis=0, dtype=np.float64))
 
 
 def _count_events(member: Member, n_all: int) -> int:

@@ -60,6 +60,8 @@ class Pack:
         self.data = data
         self.n_epochs = n_epochs
         self.members: list[Member | None] = []
+        self.mean_rates = np.zeros(0)
+        """Each row's learning rate [K], the mean of the last epoch's steps."""
         self.n_events = len(data.x) if n_events is None else n_events
         self.n_steps = max(1, round(self.n_events / settings.training.batch_size))
         self.batch_size = self.n_events // self.n_steps
@@ -152,7 +154,7 @@ class Pack:
         """
         self._prepare_steps()
         draw_orders(self.members, len(self.data.x), out=self.orders)
-        draw_rates(self.members, n_epochs=self.n_epochs, out=self.rates)
+        self.mean_rates = draw_rates(self.members, n_epochs=self.n_epochs, out=self.rates)
         with fast_products(self.data.device):
             for _ in range(self.n_steps):
                 self.graph.run(self._take_step)

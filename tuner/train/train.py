@@ -41,10 +41,9 @@ def train_members(
         aucs, validation_losses = pack.validate()
         for row, member in list(pack.rows):
             figures = (float(losses[row]), float(validation_losses[row]), float(aucs[row]))
-            lr = member.settings.training.lr
             member.curve.append(
                 dict(zip(("train_loss", "validation_loss", "validation_auc"), figures, strict=True))
-                | {"epoch": member.age, "lr": lr}
+                | {"epoch": member.age, "lr": float(pack.mean_rates[row])}
             )
             outcome = _judge(pack, member, figures, on_epoch)
             if outcome is not None:

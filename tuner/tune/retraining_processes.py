@@ -53,7 +53,8 @@ def _retrain_in_processes(
     options += ["--device", device] if device is not None else []
     command = tuner_command("retrain", search.study_file, *options)
     told = 0
-    with launch(command, workers=n_workers, folder=search.folder, n_gpus=count_gpus(device), name="finalists") as processes:
+    n_gpus = count_gpus(device)
+    with launch(command, workers=n_workers, folder=search.folder, n_gpus=n_gpus, name="finalists") as processes:
         while processes.n_running:
             time.sleep(POLL_SECONDS)
             done = len(find_retrainings(search, trials, seeds))

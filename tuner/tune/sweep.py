@@ -96,9 +96,7 @@ def sweep(
             else:
                 assert study_file is not None
                 command = tuner_command("work", study_file, *_name_options(search, folder, device, until), *options)
-                interrupted = _work_in_processes(
-                    search, command, n_workers, display, until, n_gpus=count_gpus(device)
-                )
+                interrupted = _work_in_processes(search, command, n_workers, display, until, n_gpus=count_gpus(device))
         if interrupted and raise_interrupt:
             raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
     return search
