@@ -115,10 +115,10 @@ def test_best_scores_are_given_for_any_events(data):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_rows": np.arange(N_EVENTS - 1)}, "at least 140 events, but trial 4 has 139"),
+        ({"train_rows": np.arange(N_EVENTS - 1)}, "at least 140 events, but trial 4 has 139. Give the pack"),
         ({"train_rows": np.arange(100, 240)}, "0 to 219, but those of trial 4 go from 100 to 239"),
         ({"validation_rows": np.arange(-1, 50)}, "0 to 109, but those of trial 4 go from -1 to 49"),
-        ({"validation_rows": np.arange(0)}, "at least 1 events, but trial 4 has 0"),
+        ({"validation_rows": np.arange(0)}, "at least 1 events, but trial 4 has 0. Give it some"),
     ],
 )
 def test_events_that_are_too_few_or_not_there_are_refused(data, changes, message):

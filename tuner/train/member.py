@@ -27,7 +27,7 @@ class Member:
     best_epoch: int = 0
     """Epochs trained when it was reached."""
     curve: list[dict[str, float]] = field(default_factory=list)
-    """A row an epoch: epoch, train_loss, validation_loss, validation_auc, lr."""
+    """A row an epoch: epoch, train_loss, validation_loss, validation_auc, lr (the mean of the epoch's steps)."""
     state: dict[str, Any] | None = None
     """What `Pack.member_state` gave when it was interrupted; it goes on from there."""
     train_rows: np.ndarray | None = None
@@ -40,15 +40,15 @@ class Member:
 
         n_train, n_validation: events of the two parts; n_events: how many it trains on in an epoch.
         """
-        for what, rows, least, n in (
-            ("train_rows", self.train_rows, max(1, n_events), n_train),
-            ("validation_rows", self.validation_rows, 1, n_validation),
+        for what, rows, least, n, advice in (
+            ("train_rows", self.train_rows, max(1, n_events), n_train, "Give the pack the `n_events` of the smallest."),
+            ("validation_rows", self.validation_rows, 1, n_validation, "Give it some to be judged on."),
         ):
             n_rows = n if rows is None else len(rows)
             if n_rows < least:
                 raise TrainingError(
                     f"`{what}` of a member must name at least {least:,} events, but trial {self.name} has "
-                    f"{n_rows:,}. Make the pack with `n_events` of the smallest member."
+                    f"{n_rows:,}. {advice}"
                 )
             if rows is not None and not (rows.min() >= 0 and rows.max() < n):
                 raise TrainingError(

@@ -23,7 +23,7 @@ from tuner.metrics.figures_of_merit import Auc
 from tuner.run_folder import write_atomically
 from tuner.trackers.base import TrialLog
 from tuner.train.pack import Member
-from tuner.tune.search import Search
+from tuner.tune.search import FIGURE, Search
 
 logger = logging.getLogger("tuner")
 
@@ -71,7 +71,7 @@ class Keepsakes:
         torch.save(state, buffer)
         write_atomically(self.search.checkpoint_path(member.name), buffer.getvalue())
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        figures = {t.number: t.user_attrs.get("tuner:figure", -np.inf) for t in trials}
+        figures = {t.number: t.user_attrs.get(FIGURE, -np.inf) for t in trials}
         for number in sorted(figures, key=lambda n: figures[n], reverse=True)[MOST_CHECKPOINTS:]:
             self.search.checkpoint_path(number).unlink(missing_ok=True)
 
