@@ -308,5 +308,5 @@ def test_the_curve_tells_the_rate_that_each_epoch_was_trained_with():
     train_members(pack, on_epoch=lambda _: "go on", on_end=lambda *_: None, refill=lambda: None)
     told = [row["lr"] for row in member.curve]
     expected = [draw_schedule(member.settings.training, age, pack.n_steps, 4).mean() for age in range(4)]
-    assert told == pytest.approx(expected, rel=1e-6)
+    assert told == pytest.approx(expected, rel=1e-12)
     assert told[1] > told[2] > told[3] > 0
