@@ -31,6 +31,7 @@ def test_a_gpu_is_given_several_members_after_one(monkeypatch):
     give_times(monkeypatch, lambda k: 1.0)
     assert list(choose_pack_size(make_settings(), make_data(), most=20).curve) == [1, 8, 16, 20]
     assert list(choose_pack_size(make_settings(), make_data(), most=5).curve) == [1, 5]
+    assert sizing.SECOND["cuda"] == 8
 
 
 CPU_IS_FULL = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate")

@@ -40,14 +40,15 @@ def draw_rates(members: Sequence[Member | None], *, n_epochs: int, out: Tensor) 
     Return their means [K].
     """
     n_steps = len(out)
-    rates = np.zeros((n_steps, len(members), 1))
+    rates = np.zeros((n_steps, len(members)))
     occupied = [row for row, member in enumerate(members) if member is not None]
     there = [member for member in members if member is not None]
-    rates[:, occupied, 0] = draw_schedules(
+    rates[:, occupied] = draw_schedules(
         [member.settings.training for member in there], [member.age for member in there], n_steps, n_epochs
     )
-    out.copy_(torch.from_numpy(rates).to(out.dtype))
-    return np.asarray(rates[:, :, 0].mean(axis=0))
+    out.copy_(torch.from_numpy(rates)[:, :, None])
+    means: np.ndarray = rates.mean(axis=0)
+    return means
 
 
 def _count_events(member: Member, n_all: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tuner.train.chain import Randomness
 from tuner.train.data import TrainingData
@@ -55,7 +56,8 @@ def choose_pack_size(
     curve: dict[int, float] = {}
     best, reason = 1, f"no more than {most} members are of use"
     size, too_large = 1, 0
-    pack = Pack(settings, data, n_epochs=1, n_events=n_events, randomness=randomness)
+    make_pack = partial(Pack, settings, data, n_epochs=1, n_events=n_events, randomness=randomness)
+    pack = make_pack()
     while size <= most:
         try:
             curve[size] = _time_members(pack, settings, size)
@@ -70,7 +72,7 @@ def choose_pack_size(
             if size <= best:
                 break
             del pack  # its memory is free before the next one is made, and the error forgotten
-            pack = Pack(settings, data, n_epochs=1, n_events=n_events, randomness=randomness)
+            pack = make_pack()
             continue
         if size > 1 and curve[size] > WORTHWHILE * curve[best]:
             reason = f"{size} members take {curve[size] / curve[best]:.2f} of the time per member of {best}"

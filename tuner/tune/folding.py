@@ -16,7 +16,7 @@ from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import choose_pack_size
 from tuner.train.train import Outcome, train_members
-from tuner.tune.retraining import Tell
+from tuner.tune.retraining import RANDOMNESS, Tell
 from tuner.tune.samplers import derive_seed
 from tuner.tune.search import Search, TrialRecord
 
@@ -78,8 +78,8 @@ def train_folds(
             tell(f"Fold {member.name + 1} of {folds}: {outcome.reason}")
 
     with keep_random_state(data.device):
-        slots = choose_pack_size(settings, data, most=folds, n_events=n_events, randomness="different").slots
-        pack = Pack(settings, data, n_epochs=search.study.budget.epochs, n_events=n_events, randomness="different")
+        slots = choose_pack_size(settings, data, most=folds, n_events=n_events, randomness=RANDOMNESS).slots
+        pack = Pack(settings, data, n_epochs=search.study.budget.epochs, n_events=n_events, randomness=RANDOMNESS)
         queue = iter(members)
         pack.admit(*itertools.islice(queue, slots))
         torch.manual_seed(members[0].seed)

@@ -159,9 +159,10 @@ def reap_trials(study: optuna.Study) -> list[int]:
 def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str) -> bool:
     """Give a trial back whose setting may be to blame; return False, with nothing done, after `MOST_TRIES` of them."""
     tries = trial.user_attrs.get(TRIES, 0) + 1
-    if tries < MOST_TRIES:
-        give_back(study, trial, reason, tries=tries)
-    return bool(tries < MOST_TRIES)
+    if tries >= MOST_TRIES:
+        return False
+    give_back(study, trial, reason, tries=tries)
+    return True
 
 
 def _is_old(trial: optuna.trial.FrozenTrial) -> bool:

@@ -164,7 +164,7 @@ def share_gpus(n_gpus: int, n_cores: int, n_trials: int) -> int:
     return max(n_gpus, min(n_gpus * WORKERS_PER_GPU, n_cores // 2, n_trials // TRIALS_PER_WORKER))
 
 
-def count_gpus(device: str | None = None) -> int:
+def count_gpus(device: str | None) -> int:
     """Return the number of CUDA devices that torch sees, of which one may be named; none where it is to be another."""
     import torch
 
