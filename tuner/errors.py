@@ -8,6 +8,7 @@ TunerError
 │   └── TrainingError     one trial cannot go on (not-a-number loss, out of memory); the sweep does
 ├── DeviceError       a device that is not there
 ├── FolderError       a folder that cannot be written
+│   └── DamagedFileError  a file of a run folder that is not as it was written
 └── MissingPackage    an optional package that is not installed
 
 A message says what must hold, what came, and what to do.
@@ -49,6 +50,10 @@ class DeviceError(TunerError):
 
 class FolderError(TunerError):
     """A folder that cannot be written."""
+
+
+class DamagedFileError(FolderError):
+    """A file of a run folder that is not as it was written."""
 
 
 class MissingPackage(TunerError):  # noqa: N818 - the design's name for it

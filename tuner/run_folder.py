@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tuner.errors import FolderError
 
@@ -152,24 +150,3 @@ def make_parent(path: Path) -> Path:
             "Choose another place with --output."
         ) from error
     return path
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader, or a crash, never meets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    if isinstance(content, str):
-        partial.write_text(content, encoding="utf-8")
-    else:
-        partial.write_bytes(content)
-    partial.replace(path)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object from a file; an empty one where there is no file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON object atomically."""
-    write_atomically(path, json.dumps(content, indent=2, default=str) + "\n")

@@ -7,6 +7,7 @@ import pytest
 from samples import make_study
 
 import tuner
+from tuner.checked_files import read_json, write_json
 from tuner.evaluate.openings import read_openings
 from tuner.evaluate.step import read_evaluation, still_holds
 from tuner.metrics import FixedSignalEfficiency, SignalEfficiency
@@ -32,8 +33,7 @@ def search(swept):
 
 
 def alter(search, **changes):
-    content = json.loads(search.folder.evaluation.read_text())
-    search.folder.evaluation.write_text(json.dumps(content | changes))
+    write_json(search.folder.evaluation, read_json(search.folder.evaluation) | changes)
 
 
 def change_problem(search, **changes):

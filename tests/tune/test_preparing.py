@@ -7,8 +7,9 @@ import pytest
 from samples import make_study
 
 from tuner import Preparation
+from tuner.checked_files import read_json
 from tuner.read import Resonance
-from tuner.run_folder import RunFolder, read_json
+from tuner.run_folder import RunFolder
 from tuner.tune.preparing import keep_run, prepare_run
 
 PROBLEM = make_study(n_events=300).problem

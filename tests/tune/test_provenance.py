@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from tuner.checked_files import read_json
 from tuner.problem import Problem
-from tuner.run_folder import RunFolder, read_json
+from tuner.run_folder import RunFolder
 from tuner.tune.provenance import find_commit, record_call
 from tuner.tune.study import Budget, Study
 

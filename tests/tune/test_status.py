@@ -14,8 +14,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner import Budget, Problem, Study
+from tuner.checked_files import write_json
 from tuner.errors import SearchError
-from tuner.run_folder import RunFolder, write_json
+from tuner.run_folder import RunFolder
 from tuner.tune.leases import WORKER, WORKER_PREFIX, Lease
 from tuner.tune.search import EPOCHS, Search, open_search
 from tuner.tune.status import read_status

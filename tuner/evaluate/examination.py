@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.checked_files import write_table
 from tuner.evaluate.contenders import Contender, Field
 from tuner.evaluate.evaluation import Importance, PartEvaluation
 from tuner.evaluate.importance import measure_importances
@@ -20,7 +21,6 @@ from tuner.prepare.splits import Part
 from tuner.problem import Nuisance
 from tuner.read.events import Events
 from tuner.read.variants import Direction, read_variant
-from tuner.run_folder import write_atomically
 from tuner.tune.folding import OutOfFold
 from tuner.tune.search import Search
 
@@ -90,7 +90,7 @@ class Examination:
             "fold": found.folds,
             "score": found.scores,
         }
-        write_atomically(self.search.folder.out_of_fold, pd.DataFrame(columns).to_parquet(index=False))
+        write_table(self.search.folder.out_of_fold, pd.DataFrame(columns))
         scored = ~np.isnan(found.scores)
         return evaluate_scores(
             found.labels[scored],

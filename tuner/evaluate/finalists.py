@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 
-from tuner.errors import SearchError
+from tuner.errors import DamagedFileError, SearchError
 from tuner.evaluate.comparing import measure_mean, replicate
 from tuner.predict.candidates import Candidate, TrainedNetwork
 from tuner.predict.step import score_part
 from tuner.tune.search import Search, TrialRecord
+
+logger = logging.getLogger("tuner")
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,16 @@ def choose_finalists(
     finalists = []
     for trial in distinct.values():
         candidate = Candidate(f"trial {trial.number}", (TrainedNetwork(trial.number),))
-        scores = score_part(search, "validation", candidate=candidate, device=device)
+        try:
+            scores = score_part(search, "validation", candidate=candidate, device=device)
+        except DamagedFileError as error:
+            logger.warning("Trial %d cannot be a finalist: %s", trial.number, error)
+            continue
         replicas = replicate(figure, part.labels, [scores], part.weights, n_replicas=n_replicas, seed=search.study.seed)
         finalists.append(Finalist(trial, measure_mean(replicas).low))
+    if not finalists:
+        raise SearchError(
+            f'The search of study "{search.study.name}" must hold a complete trial with whole parameters, '
+            f"but those of all {len(distinct)} are damaged. Restore `checkpoints/` from a copy."
+        )
     return tuple(sorted(finalists, key=lambda finalist: (-finalist.lower, finalist.trial.number))[:most])

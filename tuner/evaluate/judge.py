@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from tuner.checked_files import write_json, write_table
 from tuner.errors import EventsError, SearchError
 from tuner.evaluate.comparing import Replicas, Standing, compare, find_baseline, find_cheapest, measure_mean
 from tuner.evaluate.contenders import (
@@ -30,7 +32,6 @@ from tuner.predict.candidates import Candidate, hand_on
 from tuner.read.events import Events
 from tuner.read.step import read_events
 from tuner.read.variants import read_variant
-from tuner.run_folder import write_atomically
 from tuner.tune.folding import assign_search_folds, train_folds
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
@@ -102,11 +103,11 @@ class Judge:
         )
         if open_test:
             table = tabulate_scores(field.contenders, examination.scores("test"), self.search.splits.test)
-            write_atomically(self.search.folder.scores, add_observers(table, self.observers).to_parquet(index=False))
+            write_table(self.search.folder.scores, add_observers(table, self.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
         hand_on(self.search, Candidate("winner", (network,)), Candidate("ensemble", field["ensemble"].networks))
-        write_atomically(self.search.folder.evaluation, evaluation.to_json())
+        write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation
 
     @cached_property

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from tuner.checked_files import append_line, expect_form, read_lines, warn_once
 from tuner.evaluate.evaluation import Evaluation
 from tuner.tune.judgement import Judgement
 from tuner.tune.search import Search
@@ -42,25 +41,28 @@ def log_opening(search: Search, trial: int, *, reason: str, known: int = 0) -> O
         events_digest=search.splits.events_digest,
         reason=reason,
     )
-    with search.folder.openings.open("a", encoding="utf-8") as log:
-        log.write(json.dumps(asdict(opening)) + "\n")
-        log.flush()
-        os.fsync(log.fileno())
+    append_line(search.folder.openings, asdict(opening))
     return opening
 
 
 def count_openings(search: Search, *, known: int = 0) -> int:
-    """Return how often the test part was opened: the largest number in the log, at least `known`."""
-    return max([known, *(opening.number for opening in read_openings(search))])
+    """Return how often the test part was opened: the largest number in the log, at least `known`.
+
+    A damaged line counts as an opening: it was written before one.
+    """
+    lines = read_lines(search.folder.openings)
+    n_lines = len(lines.whole) + len(lines.damaged)
+    return max([known, n_lines, *(opening.number for opening in read_openings(search))])
 
 
 def read_openings(search: Search) -> tuple[Opening, ...]:
-    """Return every opening of the test part, the first one first."""
+    """Return every opening of the test part whose line is whole, the first one first; a warning tells of others."""
     path = search.folder.openings
-    if not path.exists():
-        return ()
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return tuple(Opening(**json.loads(line)) for line in lines if line.strip())
+    lines = read_lines(path)
+    for number in lines.damaged:
+        warn_once(f'Line {number} of "{path}" is damaged. It counts as an opening of the test part; the others hold.')
+    with expect_form(path):
+        return tuple(Opening(**line) for line in lines.whole)
 
 
 def explain_opening(
@@ -71,7 +73,7 @@ def explain_opening(
     is_kept: whether the parameters of the network that was handed on then were there before this judgement began.
     """
     if stored is None:
-        return "evaluation.json is not there any more" if read_openings(search) else "first evaluation"
+        return "evaluation.json is not there any more" if count_openings(search) else "first evaluation"
     reasons = {
         "the last evaluation had left the test part closed": stored.opening is None,
         "other events": stored.events_digest != search.splits.events_digest,

@@ -6,11 +6,12 @@ import hashlib
 import json
 from dataclasses import asdict
 
+from tuner.checked_files import expect_form, read_json
 from tuner.errors import SearchError
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.json_form import build
 from tuner.evaluate.judge import Judge
-from tuner.run_folder import read_json
+from tuner.predict.candidates import Candidate, TrainedNetwork, hand_on_again
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
 from tuner.tune.search import Search
@@ -49,6 +50,8 @@ def evaluate(
         and (stored.opening is not None or not open_test)
         and search.checkpoint_path(stored.winner, stored.seed).exists()
     ):
+        winner = Candidate("winner", (TrainedNetwork(stored.winner, stored.seed),))
+        hand_on_again(search, winner, Candidate("ensemble", stored.ensemble))
         return stored
     judge = Judge(search, judgement, rests_on=rests_on, stored=stored, device=device, tell=tell or (lambda _: None))
     return judge.judge(open_test=open_test)
@@ -56,8 +59,14 @@ def evaluate(
 
 def read_evaluation(search: Search) -> Evaluation | None:
     """Return what the last evaluation of a search found; None where there was none, or none of this version's form."""
-    content = read_json(search.folder.evaluation)
-    return build(Evaluation, content) if "rests_on" in content else None
+    advice = (
+        "Restore it from a copy; or delete it and run `tuner evaluate`, which opens the test part again and logs that."
+    )
+    content = read_json(search.folder.evaluation, advice=advice)
+    if "rests_on" not in content:
+        return None
+    with expect_form(search.folder.evaluation, advice=advice):
+        return build(Evaluation, content)
 
 
 def still_holds(evaluation: Evaluation, search: Search) -> bool:

@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import SearchError
-from tuner.run_folder import read_json, write_json
+from tuner.checked_files import expect_form, read_json, warn_once, write_json
+from tuner.errors import DamagedFileError, SearchError
 
 if TYPE_CHECKING:
     from tuner.tune.search import Search, TrialRecord
+
+ADVICE = "Run `tuner evaluate`, which writes it again."
+"""What to do about a `handed_on.json` that is damaged."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +62,9 @@ def choose_candidate(search: Search, *, trial: int | None = None, ensemble: bool
                 f'The finalists of study "{search.study.name}" must be judged before there is an ensemble of them. '
                 "Run `tuner evaluate` first."
             )
-        return _check(search, Candidate("ensemble", tuple(TrainedNetwork(**n) for n in handed_on["ensemble"])))
+        return _check(search, Candidate("ensemble", handed_on["ensemble"]))
     if handed_on:
-        return _check(search, Candidate("winner", (TrainedNetwork(**handed_on["winner"]),)))
+        return _check(search, Candidate("winner", handed_on["winner"]))
     record = search.winner
     if record is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
@@ -78,14 +81,29 @@ def hand_on(search: Search, winner: Candidate, ensemble: Candidate | None) -> No
     write_json(_path(search), content)
 
 
+def hand_on_again(search: Search, winner: Candidate, ensemble: Candidate | None) -> None:
+    """Hand on what was handed on before, where the record of it is lost or damaged."""
+    try:
+        if _read_handed_on(search):
+            return
+    except DamagedFileError as error:
+        warn_once(str(error))
+    hand_on(search, winner, ensemble)
+
+
 def _path(search: Search) -> Path:
     return search.folder.finalists / "handed_on.json"
 
 
-def _read_handed_on(search: Search) -> dict[str, Any]:
+def _read_handed_on(search: Search) -> dict[str, tuple[TrainedNetwork, ...]]:
     """Return what was handed on; nothing where trials have completed since."""
-    content = read_json(_path(search))
-    return content if content.get("fingerprint") == search.fingerprint else {}
+    path = _path(search)
+    content = read_json(path, advice=ADVICE)
+    if content.get("fingerprint") != search.fingerprint:
+        return {}
+    with expect_form(path, advice=ADVICE):
+        named = {"winner": [content["winner"]], "ensemble": content["ensemble"]}
+        return {name: tuple(TrainedNetwork(**network) for network in networks) for name, networks in named.items()}
 
 
 def _check(search: Search, candidate: Candidate, record: TrialRecord | None = None) -> Candidate:

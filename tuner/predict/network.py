@@ -12,9 +12,13 @@ from tuner.errors import SearchError
 from tuner.models.layers import exchange_dropout
 from tuner.predict.candidates import Candidate, TrainedNetwork
 from tuner.train.device import find_device
+from tuner.train.state_files import read_state
 from tuner.tune.search import Search
 
 EVENTS_AT_ONCE = 4096
+
+ADVICE = "Restore it from a copy; or delete it and run `tuner evaluate`, which trains a finalist anew."
+"""What to do about parameters that are damaged."""
 
 
 class Ensemble(nn.Module):
@@ -45,7 +49,7 @@ def _load(search: Search, trained: TrainedNetwork) -> nn.Module:
     trial = next(trial for trial in search.trials if trial.number == trained.trial)
     network = exchange_dropout(search.settings(trial).network.build(search.splits.d_in))
     path = search.checkpoint_path(trained.trial, trained.seed)
-    missing, _ = network.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"), strict=False)
+    missing, _ = network.load_state_dict(read_state(path, advice=ADVICE), strict=False)
     if missing:
         raise SearchError(
             f"The parameters of trial {trial.number} must fit the network that the study builds now, but "

@@ -6,6 +6,7 @@ function, append indicators. So it can travel inside an exported network.
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tuner.checked_files import RESTORE, expect_form, read_archive
 from tuner.errors import SplitsError, name_all
 
 if TYPE_CHECKING:
@@ -80,12 +82,13 @@ class Preprocessing:
         )
 
     @classmethod
-    def load(cls, path: Path) -> Preprocessing:
-        """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
+    def load(cls, path: Path, *, advice: str = RESTORE) -> Preprocessing:
+        """Read what `save` wrote. Raise `DamagedFileError`, with this advice."""
+        archive = io.BytesIO(read_archive(path, advice=advice))
+        with expect_form(path, advice=advice), np.load(archive, allow_pickle=False) as arrays:
             content: dict[str, Any] = dict(arrays)
-        content["features"] = tuple(content["features"].tolist())
-        return cls(**content | {"clamped": bool(content["clamped"])})
+            content["features"] = tuple(content["features"].tolist())
+            return cls(**content | {"clamped": bool(content["clamped"])})
 
     def _arrange(self, table: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Return the features as an array [n, d], in order."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 
-from tuner.errors import SplitsError
+from tuner.checked_files import describe_damage, hash_file, read_json, write_json
+from tuner.errors import SplitsError, TunerError
 from tuner.prepare.partition import check_parts, split_rows
 from tuner.prepare.preparation import Preparation
 from tuner.prepare.preprocessing import Preprocessing, fit_preprocessing
@@ -86,7 +87,8 @@ def save_splits(splits: Splits, folder: Path) -> None:
         for field in fields(Part):
             np.save(partial / f"{name}-{field.name}.npy", getattr(getattr(splits, name), field.name))
     splits.preprocessing.save(partial / "preprocessing.npz")
-    (partial / "splits.json").write_text(json.dumps({"events_digest": splits.events_digest}), encoding="utf-8")
+    checksums = {path.name: hash_file(path) for path in sorted(partial.iterdir())}
+    write_json(partial / "splits.json", {"events_digest": splits.events_digest, "files": checksums})
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
@@ -94,16 +96,23 @@ def save_splits(splits: Splits, folder: Path) -> None:
 def load_splits(folder: Path) -> Splits:
     """Return parts that are mapped from the files: processes share the memory; what one writes, no other sees.
 
-    Raise `SplitsError` where the folder does not hold them.
+    Each file is compared with its checksum, once in a process. Raise `SplitsError` where one is damaged, or where the
+    folder does not hold them.
     """
     try:
-        content = json.loads((folder / "splits.json").read_text(encoding="utf-8"))
+        content = read_json(folder / "splits.json", advice="")
+        _check_files(folder, content.get("files", {}))
         parts = {name: Part(**{field.name: _map_array(folder / f"{name}-{field.name}.npy") for field in fields(Part)})
                  for name in PARTS}  # fmt: skip
-        preprocessing = Preprocessing.load(folder / "preprocessing.npz")
-    except (OSError, ValueError, KeyError) as error:
-        raise SplitsError(f'"{folder}" must hold prepared events, but could not be read: {error}') from error
-    return Splits(**parts, preprocessing=preprocessing, events_digest=content["events_digest"])
+        preprocessing = Preprocessing.load(folder / "preprocessing.npz", advice="")
+        _check_form(parts, preprocessing)
+        return Splits(**parts, preprocessing=preprocessing, events_digest=content["events_digest"])
+    except Exception as error:  # NumPy raises many kinds for files of an older version, which have no checksum
+        what = str(error).strip() if isinstance(error, TunerError) else f"{type(error).__name__}: {error}"
+        raise SplitsError(
+            f'"{folder}" must hold prepared events, whole, but does not ({what}). '
+            "Rerun `tuner sweep`, which prepares them again from the events."
+        ) from error
 
 
 def _prepare_part(events: Events, rows: np.ndarray, preprocessing: Preprocessing, preparation: Preparation) -> Part:
@@ -118,6 +127,24 @@ def _prepare_part(events: Events, rows: np.ndarray, preprocessing: Preprocessing
         labels, weights, balance=preparation.balance, negative=preparation.negative_weights
     )
     return Part(x, labels.astype(np.float32), weights, training_weights, rows)
+
+
+def _check_files(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Raise `DamagedFileError` where a file does not fit its checksum."""
+    for name, checksum in checksums.items():
+        if hash_file(folder / name) != checksum:
+            raise describe_damage(folder / name, "its checksum is another", advice="")
+
+
+def _check_form(parts: Mapping[str, Part], preprocessing: Preprocessing) -> None:
+    """Raise `ValueError` where arrays do not fit each other."""
+    for name, part in parts.items():
+        n_events = len(part.rows)
+        if part.x.shape != (n_events, preprocessing.d_in):
+            raise ValueError(f"x of {name} has shape {part.x.shape}, not {(n_events, preprocessing.d_in)}")
+        for array in (part.labels, part.weights, part.training_weights, part.rows):
+            if array.shape != (n_events,):
+                raise ValueError(f"an array of {name} has shape {array.shape}, not {(n_events,)}")
 
 
 def _map_array(path: Path) -> np.ndarray:

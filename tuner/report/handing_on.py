@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from tuner.checked_files import read_json
 from tuner.report.page import Block, Code, Facts, Notice, Section, Text
 from tuner.report.writing import write_count
-from tuner.run_folder import RunFolder, read_json
+from tuner.run_folder import RunFolder
+from tuner.tune.search import PROVENANCE_ADVICE
 
 
 def write_reproduction(folder: RunFolder) -> Section:
     """Return what one needs to do it again, from `provenance.json`."""
-    record: dict[str, Any] = read_json(folder.provenance)
+    record: dict[str, Any] = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
     if not record:
         missing = Notice("There is no provenance.json in the run folder: this search cannot be traced.")
         return Section(number="", name="Reproduce", title="How to do it again", blocks=[missing])
@@ -57,7 +59,7 @@ def write_hand_off(folder: RunFolder, *, has_winner: bool) -> Section:
 
 def _find_study_file(folder: RunFolder) -> str:
     """Return the study file and the run folder's option as the last call named them; STUDY where none did."""
-    calls = read_json(folder.provenance).get("calls", [])
+    calls = read_json(folder.provenance, advice=PROVENANCE_ADVICE).get("calls", [])
     words = str(calls[-1].get("command")).split() if calls else []
     study = next((word for word in words if word.endswith(".py")), "STUDY")
     place = next((f" {a} {b}" for a, b in pairwise(words) if a == "--folder"), "")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.checked_files import read_table
 from tuner.evaluate.comparing import find_baseline
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.evaluate.survival import Survival
@@ -34,6 +35,10 @@ MOST_TRAIN_EVENTS = 200_000
 """Events of the training part whose scores are drawn."""
 MOST_OBSERVERS = 6
 """Observers whose sculpting is drawn."""
+SCORES_ADVICE = (
+    "Restore it from a copy; or delete evaluation.json and run `tuner evaluate`, which opens the test part again."
+)
+"""What to do about a `scores.parquet` that is damaged."""
 
 
 NOTES = {
@@ -113,7 +118,7 @@ class _Pictures:
     def table(self) -> pd.DataFrame:
         """Scores, labels and weights of the part, with its observers."""
         if self.evaluation.opening is not None:
-            return pd.read_parquet(self.search.folder.scores)
+            return read_table(self.search.folder.scores, advice=SCORES_ADVICE)
         part = self.search.splits.validation
         return pd.DataFrame(
             {

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 import tuner
+from tuner.checked_files import write_atomically
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.step import read_evaluation, still_holds
 from tuner.figures import use_style
@@ -18,7 +19,6 @@ from tuner.report.judging import write_evaluation
 from tuner.report.page import Page, Section, render_page
 from tuner.report.pictures import draw_search_pictures, measure_importances
 from tuner.report.searching import write_model, write_search
-from tuner.run_folder import write_atomically
 from tuner.tune.search import Search, TrialRecord
 from tuner.tune.status import read_status
 

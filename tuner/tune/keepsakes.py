@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-import torch
 from optuna.trial import Trial, TrialState
 from torch import Tensor
 
+from tuner.checked_files import write_atomically, write_csv
 from tuner.errors import TrainingError
 from tuner.figures import draw_trial
 from tuner.metrics.figures_of_merit import Auc
-from tuner.run_folder import write_atomically
 from tuner.trackers.base import TrialLog
 from tuner.train.pack import Member
+from tuner.train.state_files import write_state
 from tuner.tune.search import FIGURE, Search
 
 logger = logging.getLogger("tuner")
@@ -50,7 +50,7 @@ class Keepsakes:
         writer = csv.DictWriter(text, ["epoch", "train_loss", "validation_loss", "validation_auc", "lr"])
         writer.writeheader()
         writer.writerows(member.curve)
-        write_atomically(self.search.curve_path(member.name), text.getvalue())
+        write_csv(self.search.curve_path(member.name), text.getvalue())
 
     def measure(self, scores: np.ndarray, member: Member) -> float:
         """Return the problem's figure of merit on validation; the AUC of the training loop where that is it.
@@ -67,9 +67,7 @@ class Keepsakes:
 
     def keep_checkpoint(self, member: Member, state: dict[str, Tensor]) -> None:
         """Write a member's best-epoch parameters; give up those of trials that fell behind."""
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_atomically(self.search.checkpoint_path(member.name), buffer.getvalue())
+        write_state(self.search.checkpoint_path(member.name), state)
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         figures = {t.number: t.user_attrs.get(FIGURE, -np.inf) for t in trials}
         for number in sorted(figures, key=lambda n: figures[n], reverse=True)[MOST_CHECKPOINTS:]:

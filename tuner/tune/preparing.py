@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuner.run_folder import RunFolder, read_json, write_json
+from tuner.checked_files import read_json, write_json
+from tuner.errors import DamagedFileError, SplitsError
+from tuner.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from tuner.prepare.preparation import Preparation
     from tuner.prepare.splits import Splits
     from tuner.problem import Problem
+
+logger = logging.getLogger("tuner")
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,7 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
     Events are read each time, so that a run never goes on with other events unnoticed. Nothing is written. Raise
     `EventsError`, `SplitsError`.
     """
-    from tuner.prepare.splits import load_splits, prepare_splits
+    from tuner.prepare.splits import prepare_splits
     from tuner.read.step import read_events
 
     events = read_events(problem)
@@ -38,9 +43,21 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
         "event_id": problem.event_id,
         "preparation": {**asdict(preparation), "fractions": list(preparation.fractions)},
     }
-    if read_json(folder.splits / "key.json") == key:
-        return PreparedRun(load_splits(folder.splits), key, is_kept=True)
+    if (kept := _load_kept(folder, key)) is not None:
+        return PreparedRun(kept, key, is_kept=True)
     return PreparedRun(prepare_splits(events, problem, preparation), key, is_kept=False)
+
+
+def _load_kept(folder: RunFolder, key: dict[str, Any]) -> Splits | None:
+    """Return the parts in the run folder; None where there are none, of other events, or none that are whole."""
+    from tuner.prepare.splits import load_splits
+
+    try:
+        advice = "The events are prepared again."
+        return load_splits(folder.splits) if read_json(folder.splits / "key.json", advice=advice) == key else None
+    except (DamagedFileError, SplitsError) as error:
+        logger.warning("The prepared events are damaged and are made again from the events: %s", error)
+        return None
 
 
 def keep_run(prepared: PreparedRun, folder: RunFolder) -> Splits:

@@ -9,7 +9,9 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tuner.run_folder import RunFolder, read_json, write_json
+from tuner.checked_files import read_json, write_json
+from tuner.run_folder import RunFolder
+from tuner.tune.search import PROVENANCE_ADVICE
 from tuner.tune.study import Study
 
 PACKAGES = ("signal-tuner", "torch", "optuna", "numpy", "pandas", "scikit-learn", "wandb", "matplotlib")
@@ -23,7 +25,7 @@ def record_call(
     study_file: where the study was read from; the commit is that of its checkout, else the program's, else this
     folder's.
     """
-    record = read_json(folder.provenance)
+    record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
     record |= {
         "study": study.name,
         "seed": study.seed,

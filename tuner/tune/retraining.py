@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import logging
 import shutil
@@ -13,13 +12,15 @@ from typing import Any
 
 import torch
 
-from tuner.run_folder import read_json, write_atomically, write_json
+from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
+from tuner.errors import DamagedFileError
 from tuner.train.chain import Randomness
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.settings import Settings
 from tuner.train.sizing import choose_pack_size
+from tuner.train.state_files import write_state
 from tuner.train.structure import find_structure
 from tuner.train.train import Outcome, train_members
 from tuner.tune.asking import describe_error
@@ -169,9 +170,7 @@ class _Trainer:
         return True
 
     def _keep(self, pack: Pack, member: Member, row: int, job: _Job) -> None:
-        buffer = io.BytesIO()
-        torch.save(pack.best_state(row), buffer)
-        write_atomically(self.search.checkpoint_path(job.trial.number, job.seed), buffer.getvalue())
+        write_state(self.search.checkpoint_path(job.trial.number, job.seed), pack.best_state(row))
         found = Retraining(
             trial=job.trial.number,
             seed=job.seed,
@@ -191,11 +190,22 @@ class _Trainer:
 
 
 def _read(search: Search, trial: TrialRecord, seed: int) -> Retraining | None:
-    """Return a training that is in the run folder; None where it is not, or of other events, epochs or settings."""
-    record = read_json(_record_path(search, trial.number, seed))
-    if record.get("key") != _key(search, trial) or not search.checkpoint_path(trial.number, seed).exists():
+    """Return a training that is in the run folder; None where it is not, or of other events, epochs or settings.
+
+    None also where its files are damaged: it is trained again then, to the same.
+    """
+    path, parameters = _record_path(search, trial.number, seed), search.checkpoint_path(trial.number, seed)
+    advice = "It is trained anew."
+    try:
+        record = read_json(path, advice=advice)
+        if record.get("key") != _key(search, trial) or not parameters.exists():
+            return None
+        read_archive(parameters, advice=advice)
+        with expect_form(path, advice=advice):
+            return Retraining(**record["training"])
+    except DamagedFileError as error:
+        warn_once(str(error))
         return None
-    return Retraining(**record["training"])
 
 
 def _key(search: Search, trial: TrialRecord) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import SearchError
-from tuner.run_folder import RunFolder, read_json
+from tuner.checked_files import expect_form, read_csv, read_json, warn_once
+from tuner.errors import DamagedFileError, SearchError
+from tuner.run_folder import RunFolder
 from tuner.tune.leases import INTERRUPTED, REASON, WARM_START, find_workers
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
@@ -30,6 +31,11 @@ BEST_EPOCH = "tuner:best_epoch"
 EPOCHS = "tuner:epochs"
 N_PARAMETERS = "tuner:n_parameters"
 PACK = "tuner:pack"
+
+PROVENANCE_ADVICE = (
+    "Restore it from a copy; or delete it and rerun `tuner sweep` with the seed and the budget that it had."
+)
+"""What to do about a `provenance.json` that is damaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,13 +138,19 @@ class Search:
             ) from error
 
     def curve(self, trial: int) -> pd.DataFrame:
-        """Return a trial's epochs: epoch, train_loss, validation_loss, validation_auc, lr; no rows if none are kept."""
+        """Return a trial's epochs: epoch, train_loss, validation_loss, validation_auc, lr.
+
+        No rows if none are kept, or if their file is damaged, of which a warning tells.
+        """
         import pandas as pd
 
         path = self.curve_path(trial)
-        if not path.exists():
-            return pd.DataFrame(columns=["epoch", "train_loss", "validation_loss", "validation_auc", "lr"])
-        return pd.read_csv(path)
+        try:
+            if path.exists():
+                return read_csv(path, advice=f"The figures leave trial {trial} out.")
+        except DamagedFileError as error:
+            warn_once(str(error))
+        return pd.DataFrame(columns=["epoch", "train_loss", "validation_loss", "validation_auc", "lr"])
 
     def curve_path(self, trial: int) -> Path:
         """Return where a trial's epochs are kept."""
@@ -164,11 +176,12 @@ def open_search(
     file's.
     """
     run_folder = RunFolder(Path(folder) / study.name)
-    record = read_json(run_folder.provenance)
+    record = read_json(run_folder.provenance, advice=PROVENANCE_ADVICE)
     if record.get("calls"):
-        call = record["calls"][-1]
-        budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
-        study = replace(study, seed=record["seed"], budget=budget)
+        with expect_form(run_folder.provenance, advice=PROVENANCE_ADVICE):
+            call = record["calls"][-1]
+            budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
+            study = replace(study, seed=record["seed"], budget=budget)
     search = Search(study, run_folder, storage, study_file)
     _ = search.optuna_study
     return search

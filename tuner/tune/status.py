@@ -8,8 +8,9 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
+from tuner.checked_files import expect_form, read_json, warn_once
+from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import Status
-from tuner.run_folder import read_json
 from tuner.tune.search import Search, TrialRecord
 
 __all__ = ["Status", "read_status"]
@@ -45,7 +46,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         seconds_left=_estimate_left(search.study.budget.trials - len(finished), rate, seconds_left),
         stale_leases=stale,
         workers=sum(workers.values()),
-        winner_test=_read_winner_test(read_json(search.folder.evaluation)),
+        winner_test=_read_winner_test(search),
     )
 
 
@@ -82,8 +83,22 @@ def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
     return tuple(t.number for t in running if WORKER in t.user_attrs and not workers.get(t.user_attrs[WORKER], False))
 
 
-def _read_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float | None] | None:
-    """Return the winner's figures on the test part by name, from `evaluation.json`; None while it is closed."""
+def _read_winner_test(search: Search) -> dict[str, float | None] | None:
+    """Return the winner's figures on the test part by name, from `evaluation.json`; None while it is closed.
+
+    None also where it is damaged, of which a warning tells.
+    """
+    path, advice = search.folder.evaluation, "The winner's figures on test are not shown."
+    try:
+        content = read_json(path, advice=advice)
+        with expect_form(path, advice=advice):
+            return _find_winner_test(content)
+    except DamagedFileError as error:
+        warn_once(str(error))
+        return None
+
+
+def _find_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float | None] | None:
     for part in evaluation.get("parts", ()):
         if part.get("part") == "test" and part.get("candidate") == "winner":
             return {name: measurement["value"] for name, measurement in part["measurements"].items()}

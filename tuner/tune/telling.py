@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import optuna
-import torch
 from optuna.trial import TrialState
 
-from tuner.run_folder import write_atomically
+from tuner.errors import DamagedFileError
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.pack import Member, Pack
+from tuner.train.state_files import read_state, write_state
 from tuner.train.train import Outcome
 from tuner.tune.asking import Asked, describe_error
 from tuner.tune.keepsakes import Keepsakes
@@ -61,9 +60,8 @@ class Teller:
         self.running[trial.number] = _Running(asked, log)
         member = Member(trial.number, asked.settings, asked.seed)
         try:
-            path = self.search.resume_path(asked.resumes)
-            if path.exists():
-                member.state = torch.load(path, weights_only=True)
+            member.state = self._read_resume(asked.resumes)
+            if member.state is not None:
                 best = -np.inf
                 for row in member.state["curve"]:
                     best = max(best, row["validation_auc"])
@@ -72,6 +70,18 @@ class Teller:
             self.fail(member.name, describe_error(error))
             return None
         return member
+
+    def _read_resume(self, number: int) -> dict[str, Any] | None:
+        """Return the state that an interrupted trial left; None where there is none, or where its file is damaged."""
+        path = self.search.resume_path(number)
+        if not path.exists():
+            return None
+        try:
+            return read_state(path, advice=f"Trial {number} starts again from its first epoch.")
+        except DamagedFileError as error:
+            logger.warning("%s", error)
+            path.unlink(missing_ok=True)
+            return None
 
     def report(self, member: Member) -> bool:
         """Report the epoch that a member has just trained; return whether it is to be pruned.
@@ -149,9 +159,7 @@ class Teller:
     def _interrupt(self, pack: Pack, name: int, row: int, reason: str) -> None:
         """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
         asked = self.running[name].asked
-        buffer = io.BytesIO()
-        torch.save(pack.member_state(row), buffer)
-        write_atomically(self.search.resume_path(asked.resumes), buffer.getvalue())
+        write_state(self.search.resume_path(asked.resumes), pack.member_state(row))
         give_back(self.optuna_study, asked.trial, reason)
         self._close(name, "interrupted", reason)
 

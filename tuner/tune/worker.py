@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import signal
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
+from tuner.checked_files import append_line
 from tuner.errors import SearchError
 from tuner.trackers.base import Tracker
 from tuner.train.data import TrainingData, load_training_data
@@ -234,8 +234,7 @@ class Worker:
             self.warned = True
             logger.warning("Trials train one by one, which is slower: %s", size.reason)
         row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
-        with self.search.folder.packs.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        append_line(self.search.folder.packs, row)
         return size
 
     def _ask_mates(self, first: Asked) -> Iterator[Asked]:
