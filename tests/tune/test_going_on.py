@@ -13,6 +13,7 @@ from samples import make_study
 import tuner
 from tuner.trackers import Memory
 from tuner.train.pack import Pack
+from tuner.train.state_files import read_state, write_state
 from tuner.tune.asking import Asker
 from tuner.tune.leases import RESUMES
 from tuner.tune.samplers import derive_seed
@@ -72,6 +73,12 @@ class Impatient(Memory):
         return log
 
 
+def flip_a_bit(whole):
+    """Change a number of the parameters: PyTorch itself would read it."""
+    place = whole.index(b"data/0") + 200
+    return whole[:place] + bytes([whole[place] ^ 64]) + whole[place + 1 :]
+
+
 def sweep(folder, *, interrupt_after=None, trials=1, **changes):
     study = make_study(
         trials=trials, epochs=EPOCHS, n_events=800, pruner=lambda n_epochs: optuna.pruners.NopPruner(), **changes
@@ -102,6 +109,31 @@ def test_reports_of_a_resumed_trial_are_its_whole_running_best(tmp_path):
     np.testing.assert_allclose(values, np.maximum.accumulate(aucs))
     assert trial.value == aucs.max()
     assert search.trials[1].best_epoch == 1 + int(aucs.argmax())
+
+
+def test_the_running_best_of_a_resumed_trial_never_falls(tmp_path):
+    """Its epochs before the interruption are reported again, and Optuna gives a pruned trial its last report."""
+    search = sweep(tmp_path, interrupt_after=4)
+    state = read_state(search.resume_path(0))
+    for row, auc in zip(state["curve"], (0.5, 0.995, 0.25, 0.125), strict=True):
+        row["validation_auc"] = auc
+    write_state(search.resume_path(0), state | {"best": 0.995, "best_epoch": 2})
+    trial = sweep(tmp_path).optuna_study.get_trials()[1]
+    assert [trial.intermediate_values[epoch] for epoch in range(1, EPOCHS + 1)] == [0.5, *[0.995] * 5]
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-100], flip_a_bit])
+def test_a_trial_whose_state_is_damaged_starts_again_and_says_so_once(tmp_path, ages, caplog, damage):
+    path = sweep(tmp_path, interrupt_after=4).resume_path(0)
+    path.write_bytes(damage(path.read_bytes()))
+    search = sweep(tmp_path)
+    assert [t.state for t in search.trials] == ["interrupted", "complete"]
+    assert ages == [0, 1, 2, 3, *range(EPOCHS)]
+    (told,) = [record.getMessage() for record in caplog.records if "must be as it was written" in record.getMessage()]
+    assert told.startswith(f'"{path}" must be')
+    assert told.endswith("Trial 0 starts again from its first epoch.")
+    undisturbed = sweep(tmp_path / "undisturbed")
+    assert search.trials[1].figure == undisturbed.trials[0].figure
 
 
 def test_a_trial_that_is_interrupted_twice_goes_on_as_the_first(tmp_path, ages, asked):

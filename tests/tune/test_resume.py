@@ -128,3 +128,27 @@ def test_a_warm_start_of_a_rare_branch_is_taken_and_a_wrong_one_is_told():
         probe_space(make(kind=77, **{"rare.lr": 5.0}))
     with pytest.raises(StudyError, match=r'"kin" that the space does not sample\. Did you mean "kind"'):
         probe_space(make(kin=77))
+
+
+@pytest.mark.parametrize(
+    ("params", "is_taken"),
+    [
+        ({"n": 64, "lr": 0.1}, True),
+        ({"n": 4, "lr": 1e-4}, True),
+        ({"n": 65, "lr": 0.1}, False),
+        ({"n": 64, "lr": 0.10001}, False),
+        ({"n": 3, "lr": 1e-4}, False),
+        ({"n": 4, "lr": 0.99e-4}, False),
+    ],
+)
+def test_a_warm_start_may_lie_on_a_bound_but_not_beyond(params, is_taken):
+    def suggest(trial):
+        n, lr = trial.suggest_int("n", 4, 64), trial.suggest_float("lr", 1e-4, 0.1, log=True)
+        return Settings(network=MLPSettings(widths=(n,)), training=TrainingSettings(lr=lr))
+
+    study = Study(name="s", problem=PROBLEM, search_space=search_space(warm_starts=[params])(suggest))
+    if is_taken:
+        assert probe_space(study).distributions
+    else:
+        with pytest.raises(StudyError, match=r"Warm start 1 gives .* not one of"):
+            probe_space(study)
