@@ -65,7 +65,7 @@ class Lease:
                 logger.warning("This worker could not say that it lives: %s", error)
 
     def _beat(self) -> None:
-        self._write({"host": name_host(), "pid": os.getpid(), "started": _read_start(os.getpid()), "beat": time.time()})
+        self._write({"host": name_host(), "pid": os.getpid(), "started": read_start(os.getpid()), "beat": time.time()})
 
     def _write(self, content: dict[str, Any]) -> None:
         self.study.set_user_attr(WORKER_PREFIX + self.worker, content)
@@ -80,7 +80,7 @@ def find_workers(attributes: dict[str, Any]) -> dict[str, bool]:
 def _lives(lease: dict[str, Any]) -> bool:
     """Ask this host's process table for its own workers, the clock for others."""
     if lease["host"] == name_host():
-        return _read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
+        return read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
     return bool(time.time() - lease["beat"] < STALE_SECONDS)
 
 
@@ -119,7 +119,7 @@ def _mark(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, a
         study._storage.set_trial_user_attr(trial._trial_id, name, value)
 
 
-def _read_start(pid: int) -> str | None:
+def read_start(pid: int) -> str | None:
     """Return when a process of this host started: pid and start name a process for good. None: it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuner.errors import SearchError
+from tuner.errors import SearchError, TunerError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -15,10 +15,9 @@ def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
     """Return Optuna's storage: the journal file, or the database that `url` names.
 
     A `url` without `://` is the path of another journal file, which ends in ".log". Raise `SearchError` where it
-    cannot be opened.
+    cannot be opened or is damaged.
     """
     import optuna
-    from optuna.storages.journal import JournalFileBackend, JournalStorage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is not None and "://" not in url and Path(url).suffix != ".log":
@@ -28,12 +27,28 @@ def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
         )
     try:
         if url is None or "://" not in url:
-            path = journal if url is None else Path(url)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(path)))
+            return _open_journal((journal if url is None else Path(url)).resolve())
         return optuna.storages.RDBStorage(url)
+    except TunerError:
+        raise
     except Exception as error:
         raise SearchError(
             f'The storage must be a database URL or a journal file that can be opened, but "{url or journal}" '
             f"cannot: {error}"
         ) from error
+
+
+def _open_journal(path: Path) -> BaseStorage:
+    """Return the storage of a journal file; the path is absolute, so that all who share it mean the same lock."""
+    from optuna.storages.journal import JournalStorage
+
+    from tuner.tune.journal import JournalFile, describe_damage
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = JournalFile(path)
+    try:
+        return JournalStorage(file)
+    except (TunerError, OSError):
+        raise
+    except Exception as error:  # a record that is one by its form, but means nothing
+        raise SearchError(describe_damage(path, file.count_read())) from error
