@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import traceback
 from collections.abc import Hashable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +18,10 @@ from tuner.errors import SearchError, TunerError
 from tuner.train.settings import Settings
 from tuner.train.structure import find_structure
 from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, WORKER, reap_trials
-from tuner.tune.samplers import SeededSampler, derive_seed
+from tuner.tune.samplers import STOPPED, SeededSampler, derive_seed, describe_sampler
 from tuner.tune.search import Search
+
+logger = logging.getLogger("tuner")
 
 
 @dataclass(frozen=True)
@@ -53,22 +57,23 @@ class Asker:
         failed and the next is asked for; `SearchError` where too many fail.
         """
         while True:
-            trial = self._ask_within_budget(fixed or {})
-            if trial is None:
-                return None
-            try:
-                settings = self.study.space(trial)
-                structure = find_structure(settings)
-            except Exception as error:  # a search space may raise anything
-                self._tell_failed(trial, error)
-                continue
+            with self.lock if self.sampler.draws_at_once else nullcontext():
+                trial = self._ask_within_budget(fixed or {})
+                if trial is None:
+                    return None
+                try:
+                    settings = self.study.space(trial)
+                    structure = find_structure(settings)
+                except Exception as error:  # a search space may raise anything
+                    self._tell_failed(trial, error)
+                    continue
             resumes = int(trial.user_attrs.get(RESUMES, trial.number))
             seed = derive_seed(self.study.seed, resumes, purpose=1)
             return Asked(trial, settings, structure, seed, resumes)
 
     def fix_structure(self, trial: Trial) -> dict[str, Any]:
-        """Return the structure parameters of a trial."""
-        patterns = self.study.space.structure
+        """Return the structure parameters of a trial; none where the sampler must not have any fixed."""
+        patterns = self.study.space.structure if self.sampler.can_fix else ()
         return {n: v for n, v in trial.params.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
 
     def _ask_within_budget(self, fixed: Mapping[str, Any]) -> Trial | None:
@@ -80,10 +85,21 @@ class Asker:
             self._check_failures(trials[self.n_before :])
             if n_good + states.count(TrialState.RUNNING) >= self.study.budget.trials:
                 return None
+            if TrialState.WAITING not in states and self._has_stopped():
+                return None
             self.sampler.fixed = fixed
             trial = self.optuna_study.ask()
             trial.set_user_attr(WORKER, self.worker)
             return trial
+
+    def _has_stopped(self) -> bool:
+        """Return whether the sampler has nothing more to try, and let later calls of the sweep know."""
+        if not self.sampler.is_exhausted(self.optuna_study):
+            return False
+        if not self.search.has_stopped:
+            self.optuna_study.set_user_attr(STOPPED, describe_sampler(self.sampler.sampler))
+            logger.warning("The sampler has tried every setting that it can give: the search ends here.")
+        return True
 
     def _check_failures(self, trials: list[optuna.trial.FrozenTrial]) -> None:
         """Raise `SearchError` where the trials since this worker began fail and fail."""

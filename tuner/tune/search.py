@@ -108,6 +108,16 @@ class Search:
         return max(((f, n, t) for f, n, t in ranked if math.isfinite(f)), default=(0, 0, None))[2]
 
     @property
+    def has_stopped(self) -> bool:
+        """Whether the study's sampler has nothing more to try, so that what is left of the budget is not spent."""
+        if self.study.sampler is None:
+            return False
+        from tuner.tune.samplers import STOPPED, describe_sampler
+
+        stopped = self.optuna_study.user_attrs.get(STOPPED)
+        return stopped is not None and stopped == describe_sampler(self.study.sampler(self.study.seed))
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the complete trials and their figures: what a judgement rests on."""
         complete = [(t.number, t.figure) for t in self.trials if t.state == "complete"]

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -131,9 +132,10 @@ def check_batches(splits: Splits, probe: Probe) -> None:
 
 
 def count_left(search: Search) -> int:
-    """Return how many trials of the budget are not used up."""
-    done = sum(t.state in ("complete", "pruned") for t in search.trials)
-    return max(0, search.study.budget.trials - done)
+    """Return how many trials of the budget are not used up; of a sampler that has stopped, those it has given."""
+    states = Counter(t.state for t in search.trials)
+    left = max(0, search.study.budget.trials - states["complete"] - states["pruned"])
+    return min(left, states["waiting"] + states["running"]) if left and search.has_stopped else left
 
 
 def choose_workers(n_trials: int, workers: int | None, device: str | None, study_file: Path | None) -> int:

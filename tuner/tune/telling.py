@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,16 @@ class Teller:
         Raise Optuna's `UpdateFinishedTrialError` where another worker has told the trial.
         """
         self._send_epoch(member.name, member.curve[-1], member.best)
-        return member.age in self.report_epochs and self.running[member.name].asked.trial.should_prune()
+        return member.age in self.report_epochs and self._should_prune(member)
+
+    def _should_prune(self, member: Member) -> bool:
+        """Ask the pruner. One that waits for an improvement sees each epoch: the running best never falls."""
+        trial, pruner = self.running[member.name].asked.trial, self.optuna_study.pruner
+        if not isinstance(pruner, optuna.pruners.PatientPruner):
+            return trial.should_prune()
+        seen = copy(self.optuna_study._storage.get_trial(trial._trial_id))
+        seen.intermediate_values = {int(row["epoch"]): row["validation_auc"] for row in member.curve}
+        return pruner.prune(self.optuna_study, seen)
 
     def _send_epoch(self, name: int, row: Mapping[str, float], best: float) -> None:
         """Report a member's epoch to Optuna and to its log."""

@@ -136,6 +136,8 @@ class Worker:
     most_slots: int | None
     waiting: list[Asked] = field(default_factory=list)
     """Asked for, but of another structure than the pack that is training."""
+    apart: set[int] = field(default_factory=set)
+    """Numbers of trials that were drawn as mates of others and do not fit together with them."""
     alone: set[Hashable] = field(default_factory=set)
     """Structures that no pack is to be made of: one failed."""
     stop: SearchError | None = None
@@ -240,20 +242,26 @@ class Worker:
     def _ask_mates(self, first: Asked) -> Iterator[Asked]:
         """Ask for trials of the first one's structure, those that wait before others, until it has had its share.
 
-        Enqueued settings of another structure come in between: they wait for a pack of their own.
+        Enqueued settings of another structure come in between: they wait for a pack of their own. So do trials that
+        were drawn as mates and do not fit; these ask for no mates again, so that the next draw is a free one.
         """
         fixed = self.asker.fix_structure(first.trial)
         left = self.per_structure - 1
         while left > 0 and len(self.waiting) < MOST_WAITING and not self.is_over():
-            asked = self._take_waiting(first.structure) or self._ask(fixed)
+            asked = self._take_waiting(first.structure)
+            if asked is None and first.trial.number not in self.apart:
+                asked = self._ask(fixed)
             if asked is None:
                 return
             if asked.structure == first.structure:
                 left -= 1
                 yield asked
-            else:
-                self._check_named(first, asked, fixed)
-                self.waiting.append(asked)
+                continue
+            self.waiting.append(asked)
+            if fixed and all(asked.trial.params.get(name) == value for name, value in fixed.items()):
+                left -= 1
+                self.apart.add(asked.trial.number)
+                self._warn_apart(first, asked)
 
     def _take_waiting(self, structure: Hashable) -> Asked | None:
         """Return a trial of this structure that waits, and no longer does; None where there is none."""
@@ -262,9 +270,9 @@ class Worker:
                 return self.waiting.pop(index)
         return None
 
-    def _check_named(self, first: Asked, asked: Asked, fixed: Mapping[str, Any]) -> None:
+    def _warn_apart(self, first: Asked, asked: Asked) -> None:
         """Say once where trials that agree in all that the space calls structure do not fit into one pack."""
-        if self.warned_apart or any(asked.trial.params.get(name) != value for name, value in fixed.items()):
+        if self.warned_apart:
             return
         self.warned_apart = True
         logger.warning(
