@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
 from tuner.metrics.figures_of_merit import Auc, FigureOfMerit
@@ -106,8 +106,10 @@ class Problem:
     """Column that names the event; rows that share it never come into different parts."""
     ignored: tuple[str, ...] = ()
     """Columns that are left out."""
-    undefined: float | None = None
-    """Value that stands for "not defined", such as -999. Not-a-number always does."""
+    undefined: float | tuple[float, ...] | Mapping[str, float | tuple[float, ...]] | None = None
+    """Value that stands for "not defined", such as -999; or several, `(-999, -99)`; or those of each column,
+    `{"jet_pt": -999, "tau": (-9, -99)}`. Values are compared as float32, so that -999.9 is found whatever the width of
+    a file's numbers. Not-a-number, infinities and numbers too large for float32 always stand for it."""
     optimum: str | None = None
     """Observer that no network can beat (an exact likelihood ratio), where it is known."""
     figure_of_merit: FigureOfMerit = field(default_factory=Auc)
@@ -125,6 +127,7 @@ class Problem:
             if isinstance(value, list):
                 object.__setattr__(self, name, tuple(value))
         problems = _find_role_problems(self) + _find_nuisance_problems(self)
+        object.__setattr__(self, "undefined", _coerce_undefined(self.undefined, problems))
         if not self.question.strip():
             problems.append("`question` is empty. Say in a sentence what the events are to tell.")
         raise_together(problems, StudyError, "This problem")
@@ -143,11 +146,38 @@ class Problem:
             named |= dict.fromkeys(nuisance.columns, "nuisance variant")
         return named | dict.fromkeys(self.features or (), "feature")
 
+    def list_undefined(self, column: str) -> tuple[float, ...]:
+        """Return the values that stand for "not defined" in a column."""
+        values = self.undefined.get(column) if isinstance(self.undefined, Mapping) else self.undefined
+        if values is None:
+            return ()
+        return values if isinstance(values, tuple) else (values,)
+
     @property
     def all_observers(self) -> tuple[str, ...]:
         """Observers, the optimum among them."""
         extra = () if self.optimum is None or self.optimum in self.observers else (self.optimum,)
         return self.observers + extra
+
+
+def _coerce_undefined(given: Any, problems: list[str]) -> Any:
+    """Return what `undefined` was given in Python's own numbers; add a sentence for each value that is none."""
+    if isinstance(given, Mapping):
+        return {column: _coerce_values(values, problems) for column, values in given.items()}
+    return None if given is None else _coerce_values(given, problems)
+
+
+def _coerce_values(given: Any, problems: list[str]) -> float | tuple[float, ...]:
+    plain = given.tolist() if hasattr(given, "tolist") else given
+    values = tuple(plain) if isinstance(plain, (tuple, list)) else (plain,)
+    values = tuple(value.item() if hasattr(value, "item") else value for value in values)
+    problems += [
+        "`undefined` must be a number, several of them, (-999, -99), or those of each column, "
+        f'{{"jet_pt": -999}}, but holds {value!r}.'
+        for value in values
+        if isinstance(value, bool) or not isinstance(value, (int, float))
+    ]
+    return values if isinstance(plain, (tuple, list)) else values[0]
 
 
 def _find_role_problems(problem: Problem) -> list[str]:

@@ -38,6 +38,46 @@ def test_an_undefined_value_that_float32_cannot_hold_is_found(make_events, make_
     assert read(make_problem, table, undefined=-999.9).table["b"].isna().sum() == 40
 
 
+@pytest.mark.parametrize("mark", [-999, -999.9, -9.99, 10000.1, 0.1])
+@pytest.mark.parametrize("widths", [("float32", "float64"), ("float64", "float32"), ("float32",), ("float16",)])
+def test_an_undefined_value_is_found_whatever_the_width_of_the_numbers(
+    make_events, make_problem, tmp_path, mark, widths
+):
+    for number, width in enumerate(widths):
+        table = make_events(50, seed=number)
+        table["b"] = table["b"].replace(-999.0, mark).astype(width)
+        table.to_parquet(tmp_path / f"part{number}.parquet")
+    events = read_events(make_problem(events=str(tmp_path / "part*.parquet"), undefined=mark))
+    np.testing.assert_array_equal(events.table["b"].isna(), np.arange(50 * len(widths)) % 5 == 0)
+
+
+def test_several_values_may_stand_for_undefined(make_events, make_problem):
+    table = make_events(c=np.tile([-99.0, 1.0, 2.0, -999.0], 50))
+    assert read(make_problem, table, undefined=(-999, -99)).table.isna().sum().to_dict() == {"a": 0, "b": 40, "c": 100}
+
+
+def test_columns_may_differ_in_what_stands_for_undefined(make_events, make_problem):
+    table = make_events(c=np.tile([-99.0, 1.0, 2.0, -999.0], 50))
+    events = read(make_problem, table, undefined={"b": -999, "c": (-99, 7), "m": table["m"][3]})
+    assert events.table.isna().sum().to_dict() == {"a": 0, "b": 40, "c": 50}
+    assert np.isnan(events.observers["m"]).tolist() == [row == 3 for row in range(200)]
+    assert '`undefined` names column "cc", which is not there.' in refuse(make_problem, table, undefined={"cc": 1})
+
+
+@pytest.mark.parametrize("value", [1e39, -1e39, 1.7e308, np.inf, -np.inf, np.finfo(np.float32).max])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_values_beyond_float32_are_undefined_and_counted(make_events, make_problem, value, dtype):
+    table = make_events()
+    with np.errstate(over="ignore"):
+        table["a"] = table["a"].where(table.index % 50 != 7, value).astype(dtype)
+    events = read(make_problem, table)
+    assert np.flatnonzero(events.table["a"].isna()).tolist() == [7, 57, 107, 157]
+    assert events.notes == (
+        'Feature "a" is infinite or beyond 1.7e+38 in 4 events, the first of them event 8: there it counts as '
+        "undefined.",
+    )
+
+
 def test_weights_default_to_one_and_whole_numbers_and_booleans_are_features(make_events, make_problem):
     table = make_events(
         count=np.arange(200) % 7, flag=np.arange(200) % 3 == 0, maybe=pd.array([1, None] * 100, "Int64")

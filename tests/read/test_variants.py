@@ -34,6 +34,15 @@ def test_columns_of_a_nuisance_are_read_only_as_its_variants(make_problem, make_
     pd.testing.assert_series_equal(up["b"], events.table["b"])
 
 
+def test_a_shifted_column_has_the_undefined_values_of_its_feature(make_problem, make_events):
+    table = make_events()
+    nuisance = Nuisance(name="scale of b", up={"b": "b_up"})
+    shifted = table.assign(b_up=table["b"].where(table["b"] == -999, table["b"] * 1.01))
+    problem = make_problem(shifted, nuisances=(nuisance,), undefined={"b": -999})
+    up = read_variant(problem, nuisance, "up", read_events(problem))
+    np.testing.assert_array_equal(up["b"].isna(), table["b"] == -999)
+
+
 def test_the_digest_of_the_events_is_that_without_nuisances(make_problem, make_events, shifted_events):
     digest = read_events(make_problem(shifted_events, nuisances=(COLUMNS,))).digest
     assert digest == read_events(make_problem(make_events())).digest

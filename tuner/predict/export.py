@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from tuner.errors import MissingPackage, SearchError
 from tuner.predict.candidates import TrainedNetwork, choose_candidate
 from tuner.predict.network import load_network, score_events
 from tuner.prepare.preprocessing import Preprocessing
+from tuner.problem import Problem
+from tuner.read.columns import LARGEST
 from tuner.run_folder import make_parent
 from tuner.tune.search import Search
 
@@ -29,29 +33,29 @@ N_CHECKED = 512
 class ExportedNetwork(nn.Module):
     """Features as they were read in, scores out: fill, piecewise-linear map, indicators, network, sigmoid.
 
-    Undefined values may come as the problem's own (such as -999) or as not-a-number.
+    Undefined values may come as the problem's own (such as -999), as not-a-number, infinite, or too large.
     """
 
     fill: Tensor
     starts: Tensor
+    marks: Tensor
     widths: Tensor
-    slopes: Tensor
+    rises: Tensor
     offsets: Tensor
     indicated: Tensor
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing, undefined: float | None) -> None:
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing, problem: Problem) -> None:
         super().__init__()
         self.network = network
-        self.undefined = undefined
         self.clamped = preprocessing.clamped
         x_knots, z_knots = torch.from_numpy(preprocessing.x_knots), torch.from_numpy(preprocessing.z_knots)
         width = x_knots.diff(dim=1)
-        slope = torch.where(width > 0, z_knots.diff(dim=1) / width.clamp(min=1e-30), 0.0)
         constants = {
+            "marks": _list_marks(problem, preprocessing.features),
             "fill": torch.from_numpy(preprocessing.fill),
             "starts": x_knots[:, :-1],
-            "widths": width,
-            "slopes": slope,
+            "widths": torch.where(width > 0, width, 1.0),
+            "rises": z_knots.diff(dim=1),
             "offsets": z_knots[:, 0],
             "indicated": torch.from_numpy(preprocessing.indicated),
         }
@@ -60,17 +64,27 @@ class ExportedNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return scores [n] in (0, 1) of features float32 [n, d]."""
-        undefined = features.isnan() | features.isinf()
-        if self.undefined is not None:
-            undefined = undefined | (features == self.undefined)
+        undefined = ~(features.abs() <= LARGEST)
+        for values in self.marks:
+            undefined = undefined | (features == values)
         x = torch.where(undefined, self.fill, features)
-        distance = x[:, :, None] - self.starts
+        share = (x[:, :, None] - self.starts) / self.widths
         if self.clamped:
-            distance = torch.minimum(distance.clamp(min=0.0), self.widths)
-        z = self.offsets + (distance * self.slopes).sum(2)
+            share = share.clamp(0.0, 1.0)
+        z = self.offsets + (share * self.rises).sum(2)
         inputs = torch.cat([z, undefined[:, self.indicated].float()], dim=1)
         scores: Tensor = self.network(inputs).sigmoid()
         return scores
+
+
+def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
+    """Return the values that stand for "not defined", float32 [m, d]; not-a-number where a feature has fewer."""
+    marks = [problem.list_undefined(name) for name in features]
+    padded = np.full((max(map(len, marks)), len(marks)), np.nan)
+    for column, values in enumerate(marks):
+        padded[: len(values), column] = values
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(padded.astype(np.float32))
 
 
 def export(search: Search, path: str | Path, *, trial: int | None = None, ensemble: bool = False) -> Path:
@@ -84,7 +98,7 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, ensemb
     candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
     preprocessing = search.splits.preprocessing
     plain = load_network(search, candidate)
-    network = ExportedNetwork(plain, preprocessing, search.study.problem.undefined).eval()
+    network = ExportedNetwork(plain, preprocessing, search.study.problem).eval()
     path = make_parent(Path(path))
     example = draw_examples(preprocessing)
     _write(network, example[:2], path)
@@ -93,7 +107,7 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, ensemb
         "trial": "" if candidate.trial is None else str(candidate.trial),
         "networks": " ".join(_name(network) for network in candidate.networks),
         "features": ",".join(preprocessing.features),
-        "undefined": "" if network.undefined is None else str(network.undefined),
+        "undefined": "" if search.study.problem.undefined is None else json.dumps(search.study.problem.undefined),
         "events_digest": search.splits.events_digest,
     }
     _add_metadata(path, metadata)
@@ -121,7 +135,7 @@ def draw_examples(preprocessing: Preprocessing) -> Tensor:
     features = low + (high - low) * (1.2 * torch.rand(N_CHECKED, len(low), generator=generator) - 0.1)
     for place in preprocessing.indicated:
         features[torch.rand(N_CHECKED, generator=generator) < 0.3, place] = torch.nan
-    return features
+    return features.clamp(-LARGEST, LARGEST)
 
 
 def _require_packages() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -41,6 +42,12 @@ def find_missing(problem: Problem, names: list[str], *, only_features: bool = Fa
             f'Nuisance "{nuisance.name}" must shift features, but "{name}" is none.{suggest_name(name, known)}'
             for name in nuisance.shifted
             if name not in known
+        ]
+    if isinstance(problem.undefined, Mapping) and not only_features:
+        problems += [
+            f'`undefined` names column "{name}", which is not there.{suggest_name(name, names)}'
+            for name in problem.undefined
+            if name not in names
         ]
     if not known:
         problems.append("There must be a feature, but each column has another role.")

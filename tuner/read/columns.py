@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,29 @@ from tuner.errors import name_all
 from tuner.read.findings import Findings, locate, write_value
 
 
-def take_features(table: pd.DataFrame, names: Sequence[str], undefined: float | None, found: Findings) -> pd.DataFrame:
-    """Return features as float32 [n, d]; undefined and infinite values become not-a-number."""
+LARGEST = float(np.finfo(np.float32).max) / 2
+"""Largest feature: the difference of any two is a float32, too."""
+
+Marks = Callable[[str], tuple[float, ...]]
+"""Says of a column which of its values stand for "not defined"."""
+
+
+def take_features(table: pd.DataFrame, names: Sequence[str], undefined: Marks, found: Findings) -> pd.DataFrame:
+    """Return features as float32 [n, d]; values that are undefined, infinite or too large become not-a-number.
+
+    Note how many are infinite or larger than `LARGEST`.
+    """
     values = np.empty((len(table), len(names)), np.float32, order="F")
     for number, name in enumerate(names):
-        values[:, number] = take_numbers(table, name, undefined, found, role="Feature")
+        numbers = take_numbers(table, name, undefined(name), found, role="Feature")
+        beyond = np.abs(numbers) > LARGEST
+        if beyond.any():
+            numbers[beyond] = np.nan
+            found.notes.append(
+                f'Feature "{name}" is infinite or beyond {LARGEST:.1e} in {_count(beyond)}, the first of them '
+                f"{locate(table, int(beyond.argmax()))}: there it counts as undefined."
+            )
+        values[:, number] = numbers
     return pd.DataFrame(values, columns=list(names), copy=False)
 
 
@@ -37,21 +55,30 @@ def check_features(features: pd.DataFrame, found: Findings) -> None:
             )
 
 
-def take_numbers(table: pd.DataFrame, name: str, undefined: float | None, found: Findings, *, role: str) -> np.ndarray:
-    """Return a column as floating-point numbers [n]; undefined and infinite values become not-a-number."""
+def take_numbers(
+    table: pd.DataFrame, name: str, undefined: tuple[float, ...], found: Findings, *, role: str
+) -> np.ndarray:
+    """Return a column as floating-point numbers [n]; undefined values become not-a-number, infinite ones stay."""
     column = table[name]
     if not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)):
         return _take_text(table, name, undefined, found, role=role)
     kind = np.float32 if column.dtype == np.float32 else np.float64
     numbers = column.to_numpy(kind, na_value=np.nan, copy=True)
-    absent = ~np.isfinite(numbers)
-    if undefined is not None:
-        absent |= numbers == kind(undefined)
-    numbers[absent] = np.nan
+    for value in undefined:
+        numbers[is_same(numbers, value, column.dtype)] = np.nan
     return numbers
 
 
-def _take_text(table: pd.DataFrame, name: str, undefined: float | None, found: Findings, *, role: str) -> np.ndarray:
+def is_same(numbers: np.ndarray, value: float, kind: object = np.float64) -> np.ndarray:
+    """Return where numbers [n] are a value, as float32 holds both, or as the narrower `kind` of the numbers does."""
+    with np.errstate(over="ignore"):
+        mark = np.float16(value) if kind == np.float16 else value
+        return np.asarray(numbers.astype(np.float32, copy=False) == np.float32(mark))
+
+
+def _take_text(
+    table: pd.DataFrame, name: str, undefined: tuple[float, ...], found: Findings, *, role: str
+) -> np.ndarray:
     """Return numbers that were written as text; find the first value that is none."""
     column = table[name].astype(object)
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
@@ -68,6 +95,15 @@ def _take_text(table: pd.DataFrame, name: str, undefined: float | None, found: F
     return take_numbers(numbers.to_frame(name), name, undefined, found, role=role)
 
 
+def _take_finite(
+    table: pd.DataFrame, name: str, undefined: tuple[float, ...], found: Findings, *, role: str
+) -> np.ndarray:
+    """Return a column as float64 [n]; undefined and infinite values become not-a-number."""
+    numbers = take_numbers(table, name, undefined, found, role=role).astype(np.float64, copy=False)
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
+
+
 def take_weights(table: pd.DataFrame, name: str | None, labels: np.ndarray, found: Findings) -> np.ndarray:
     """Return event weights, float64 [n], ones where no column is named; find those that cannot be.
 
@@ -76,7 +112,7 @@ def take_weights(table: pd.DataFrame, name: str | None, labels: np.ndarray, foun
     if name is None or name not in table:
         return np.ones(len(table))
     n_before = len(found.problems)
-    weights = take_numbers(table, name, None, found, role="Weight").astype(np.float64, copy=False)
+    weights = _take_finite(table, name, (), found, role="Weight")
     absent = np.isnan(weights)
     if len(found.problems) > n_before:
         return weights
@@ -102,7 +138,7 @@ def take_known_weights(table: pd.DataFrame, name: str | None, found: Findings) -
     """Return event weights, float64 [n]; None where there is no such column."""
     if name is None or name not in table:
         return None
-    return take_numbers(table, name, None, found, role="Weight").astype(np.float64, copy=False)
+    return _take_finite(table, name, (), found, role="Weight")
 
 
 def take_event_id(table: pd.DataFrame, name: str | None, found: Findings) -> np.ndarray | None:
@@ -119,14 +155,14 @@ def take_event_id(table: pd.DataFrame, name: str | None, found: Findings) -> np.
 
 
 def take_observers(
-    table: pd.DataFrame, names: Sequence[str], undefined: float | None, optimum: str | None, found: Findings
+    table: pd.DataFrame, names: Sequence[str], undefined: Marks, optimum: str | None, found: Findings
 ) -> pd.DataFrame:
     """Return observers [n, n_observers], numbers where they are numbers; the optimum must be finite everywhere."""
     columns: dict[str, Any] = {}
     for name in (name for name in names if name in table):
         is_number = pd.api.types.is_numeric_dtype(table[name].dtype)
         columns[name] = (
-            take_numbers(table, name, undefined, found, role="Observer")
+            _take_finite(table, name, undefined(name), found, role="Observer")
             if is_number or name == optimum
             else table[name].to_numpy()
         )
@@ -136,6 +172,12 @@ def take_observers(
             f"them {locate(table, int(absent.argmax()))}."
         )
     return pd.DataFrame(columns, index=pd.RangeIndex(len(table)), copy=False)
+
+
+def _count(chosen: np.ndarray) -> str:
+    """Return how many events are chosen [n], in words."""
+    n = int(chosen.sum())
+    return f"{n:,} {'event' if n == 1 else 'events'}"
 
 
 def _shorten(value: object) -> str:

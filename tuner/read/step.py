@@ -35,8 +35,8 @@ def read_events(problem: Problem) -> Events:
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
-    observers = take_observers(table, problem.all_observers, problem.undefined, problem.optimum, found)
-    features = take_features(table, list_features(problem, table), problem.undefined, found)
+    observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
+    features = take_features(table, list_features(problem, table), problem.list_undefined, found)
     check_features(features, found)
     raise_together(found.problems, EventsError, source.describe())
     return Events(
@@ -62,11 +62,11 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     table, names = read_needed(source, problem)
     found = Findings(find_missing(problem, names, only_features=True))
-    inputs = take_features(table, list_features(problem, table), problem.undefined, found)
+    inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
     labels = take_known_labels(table, problem.label, problem.signal, found)
     weights = take_known_weights(table, problem.weight, found)
     there = [name for name in problem.all_observers if name in table]
-    observers = take_observers(table, there, problem.undefined, None, found)
+    observers = take_observers(table, there, problem.list_undefined, None, found)
     event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
     raise_together(found.problems, EventsError, source.describe())
     return NewEvents(inputs, labels, weights, observers, event_id, source.describe())

@@ -39,7 +39,8 @@ def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, eve
     found = Findings(find_missing(needed, there))
     if not found.problems:
         found.problems += _find_differences(needed, table, events, found)
-        features = take_features(table, names, problem.undefined, found)
+        nominal_of = dict(zip(names, events.features, strict=True))
+        features = take_features(table, names, lambda name: problem.list_undefined(nominal_of[name]), found)
     raise_together(found.problems, EventsError, f'Nuisance "{nuisance.name}", {direction}: {source.describe()}')
     return features.set_axis(list(events.features), axis="columns")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -148,11 +149,9 @@ def write_preparation(search: Search) -> Section:
         )
     ]
     head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
-    undefined = search.study.problem.undefined
+    undefined = _list_undefined(search.study.problem)
     facts = [(name, value) for name, value in list_settings(preparation) if name != "fractions"]
-    facts.append(
-        ("undefined values", "not a number" if undefined is None else f"{write_value(undefined)}, not a number")
-    )
+    facts.append(("undefined values", ", ".join([*undefined, "not a number"])))
     facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
     blocks: list[Block] = [
         Table(caption="Parts", head=head, rows=rows),
@@ -160,6 +159,13 @@ def write_preparation(search: Search) -> Section:
         Text("Everything is fitted on the training part alone. Undefined values become the feature's training median."),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
+
+
+def _list_undefined(problem: Problem) -> list[str]:
+    """Return the values that stand for "not defined", written, with their columns where they differ."""
+    if not isinstance(problem.undefined, Mapping):
+        return [write_value(value) for value in problem.list_undefined("")]
+    return [f"{write_value(value)} in {name}" for name in problem.undefined for value in problem.list_undefined(name)]
 
 
 def _count(weights: list[np.ndarray]) -> tuple[str, str, str]:

@@ -1,0 +1,37 @@
+"""What stands for "not defined" may be said in several ways; what is no number is refused when the problem is framed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tuner.errors import StudyError
+from tuner.problem import Problem
+
+
+def frame(undefined):
+    return Problem(question="?", events="events.csv", label="y", signal=1, undefined=undefined)
+
+
+@pytest.mark.parametrize(
+    ("undefined", "of_a", "of_b"),
+    [
+        (None, (), ()),
+        (-999, (-999,), (-999,)),
+        (np.float32(-9.5), (-9.5,), (-9.5,)),
+        ([-999, np.int64(-99)], (-999, -99), (-999, -99)),
+        (np.array([-9.0, 0.5]), (-9.0, 0.5), (-9.0, 0.5)),
+        ({"a": -999}, (-999,), ()),
+        ({"a": [-1, -2], "b": np.float64(7)}, (-1, -2), (7.0,)),
+    ],
+)
+def test_values_for_all_columns_or_for_each(undefined, of_a, of_b):
+    problem = frame(undefined)
+    assert (problem.list_undefined("a"), problem.list_undefined("b")) == (of_a, of_b)
+    assert all(type(value) in (int, float) for value in problem.list_undefined("a"))
+
+
+@pytest.mark.parametrize("undefined", ["-999", True, (-999, "?"), {"a": "-999"}, (-999, (-99,)), {"a": None}, [None]])
+def test_what_is_no_number_is_refused(undefined):
+    with pytest.raises(StudyError, match=r"`undefined` must be a number, several of them, \(-999, -99\), or"):
+        frame(undefined)
