@@ -3,14 +3,19 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from samples import make_study
 
 import tuner
 from tuner.checked_files import read_json, write_json
+from tuner.errors import DamagedFileError, SearchError
+from tuner.evaluate.finalists import choose_finalists
 from tuner.evaluate.openings import read_openings
 from tuner.evaluate.step import read_evaluation, still_holds
 from tuner.metrics import FixedSignalEfficiency, SignalEfficiency
+from tuner.predict.candidates import Candidate, TrainedNetwork, choose_candidate
+from tuner.predict.step import score_part
 from tuner.trackers import NoTracker
 from tuner.tune.judgement import Judgement
 
@@ -34,6 +39,14 @@ def search(swept):
 
 def alter(search, **changes):
     write_json(search.folder.evaluation, read_json(search.folder.evaluation) | changes)
+
+
+def flip(path):
+    """Flip a bit in the middle of a file, or among the numbers of a tensor; return what it held before."""
+    whole = path.read_bytes()
+    place = whole.index(b"data/0") + 200 if path.suffix == ".pt" else len(whole) // 2
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+    return whole
 
 
 def change_problem(search, **changes):
@@ -112,3 +125,75 @@ def test_a_network_whose_parameters_were_deleted_is_judged_anew(search):
     assert again.openings == 2
     assert read_openings(search)[-1].reason == "the handed-on network's parameters are not there any more"
     assert search.checkpoint_path(again.winner, again.seed).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", None])
+def test_a_damaged_evaluation_is_told_and_does_not_open_the_test_part_again(search, content):
+    path = search.folder.evaluation
+    if content is None:
+        flip(path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r'evaluation\.json" must be .* delete it and run `tuner evaluate`'):
+        tuner.evaluate(search)
+    assert len(read_openings(search)) == 1
+    path.unlink()
+    assert tuner.evaluate(search).opening == 2
+
+
+def test_an_evaluation_of_before_whose_form_is_damaged_is_told(search):
+    content = json.loads(search.folder.evaluation.read_text()) | {"judgement": 3}
+    content.pop("sha256")
+    search.folder.evaluation.write_text(json.dumps(content))
+    with pytest.raises(DamagedFileError, match="it does not hold what it must"):
+        tuner.evaluate(search)
+
+
+def test_a_damaged_line_of_the_log_counts_as_an_opening(search, caplog):
+    search.folder.openings.write_bytes(search.folder.openings.read_bytes()[:-60])
+    problem = replace(search.study.problem, working_point=FixedSignalEfficiency(eps_s=0.75))
+    again = tuner.evaluate(tuner.Search(replace(search.study, problem=problem), search.folder))
+    assert (again.opening, again.openings) == (2, 2)
+    (opening,) = read_openings(search)
+    assert opening.number == 2
+    assert f'Line 1 of "{search.folder.openings}" is damaged. It counts as an opening' in caplog.text
+
+
+@pytest.mark.parametrize("damage", [flip, lambda path: path.unlink()])
+def test_what_was_handed_on_is_written_down_again_by_an_evaluation(search, damage):
+    path = search.folder.finalists / "handed_on.json"
+    handed_on = choose_candidate(search), choose_candidate(search, ensemble=True)
+    whole = path.read_bytes()
+    damage(path)
+    if path.exists():
+        with pytest.raises(DamagedFileError, match=r"Run `tuner evaluate`, which writes it again\.$"):
+            choose_candidate(search)
+    tuner.evaluate(search)
+    assert path.read_bytes() == whole
+    assert (choose_candidate(search), choose_candidate(search, ensemble=True)) == handed_on
+    assert len(read_openings(search)) == 1
+
+
+def test_a_finalist_whose_files_are_damaged_is_refused_and_then_trained_to_the_same(search, caplog):
+    parameters = search.checkpoint_path(0, 0)
+    scores, whole = score_part(search, "validation"), flip(parameters)
+    with pytest.raises(DamagedFileError, match=r'trial_00000-seed_0\.pt" must be as it was written'):
+        score_part(search, "validation")
+    search.folder.evaluation.unlink()
+    tuner.evaluate(search)
+    assert "It is trained anew." in caplog.text
+    assert parameters.read_bytes() == whole
+    np.testing.assert_array_equal(score_part(search, "validation"), scores)
+
+
+def test_a_trial_whose_parameters_are_damaged_is_no_finalist(search, caplog):
+    path = search.checkpoint_path(0)
+    whole = flip(path)
+    try:
+        with pytest.raises(SearchError, match="those of all 1 are damaged"):
+            choose_finalists(search, most=1)
+        assert f'Trial 0 cannot be a finalist: "{path}" must be' in caplog.text
+        with pytest.raises(DamagedFileError, match=r'trial_00000\.pt" must be as it was written'):
+            score_part(search, "validation", candidate=Candidate("trial 0", (TrainedNetwork(0),)))
+    finally:
+        path.write_bytes(whole)

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 import tuner
+from tuner.checked_files import write_csv
+from tuner.errors import DamagedFileError
 from tuner.evaluate.step import evaluate
 from tuner.prepare.splits import prepare_splits, save_splits
 from tuner.problem import Nuisance, Problem
@@ -111,6 +113,33 @@ def test_an_evaluation_that_no_longer_holds_is_not_shown(make_prepared, evaluati
     search = make_prepared(complete=2)
     search.folder.evaluation.write_text(evaluation.to_json())
     assert 'id="evaluate"' not in tuner.report(search).read_text()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xffepoch,a", b"epoch\n1,2,3\n1\n", b"epoch,lr\n1,2\n"])
+def test_a_damaged_curve_is_left_out_of_the_figures(make_prepared, caplog, content):
+    search = make_prepared(complete=2)
+    whole = search.curve(1)
+    write_csv(search.curve_path(1), search.curve_path(1).read_text())
+    assert search.curve(1).equals(whole)
+    search.curve_path(1).write_bytes(content)
+    assert list(search.curve(1).columns) == list(whole.columns)
+    assert len(search.curve(1)) == 0
+    tuner.report(search)
+    assert (search.folder.figures / "learning_curves.png").exists()
+    (told,) = [record.getMessage() for record in caplog.records if "trial_00001.csv" in record.getMessage()]
+    assert told.endswith("Figures leave it out.")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", None])
+def test_damaged_scores_of_the_test_part_are_told(make_prepared, content):
+    search = make_prepared(complete=2)
+    evaluation = evaluate(search)
+    if content is None:
+        search.folder.scores.unlink()
+    else:
+        search.folder.scores.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=r'scores\.parquet" must be .*delete evaluation\.json'):
+        tuner.report(search, evaluation)
 
 
 @pytest.mark.parametrize("trials", [{}, {"failed": 2}, {"pruned": 1}])

@@ -1,5 +1,6 @@
 """Prepared parts in the run folder: used again while they follow from the same events, else made anew."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,8 @@ from samples import make_study
 
 from tuner import Preparation
 from tuner.checked_files import read_json
+from tuner.errors import SplitsError
+from tuner.prepare import load_splits
 from tuner.read import Resonance
 from tuner.run_folder import RunFolder
 from tuner.tune.preparing import keep_run, prepare_run
@@ -73,3 +76,48 @@ def test_what_changed_is_prepared_anew(folder, problem, preparation):
         np.array_equal(getattr(new.train, name), getattr(old.train, name)) for name in ("x", "rows", "training_weights")
     )
     assert same == (problem.event_id is not None)  # every mass is another: groups of one split the same
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[-40] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "flipped": flip,
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "empty": lambda path: path.write_bytes(b""),
+    "gone": lambda path: path.unlink(),
+}
+FILES = ["train-x.npy", "validation-weights.npy", "test-rows.npy", "preprocessing.npz", "splits.json", "key.json"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", FILES)
+def test_parts_that_are_damaged_are_made_again_from_the_events(folder, caplog, name, damage):
+    whole = {path.name: path.read_bytes() for path in folder.splits.iterdir()}
+    DAMAGES[damage](folder.splits / name)
+    if name != "key.json":
+        with pytest.raises(SplitsError, match=rf'"{folder.splits}" must hold .*Rerun `tuner sweep`'):
+            load_splits(folder.splits)
+    prepared = prepare_run(PROBLEM, PREPARATION, folder)
+    assert not prepared.is_kept
+    keep_run(prepared, folder)
+    assert {path.name: path.read_bytes() for path in folder.splits.iterdir()} == whole
+    told = [record.getMessage() for record in caplog.records]
+    expected = [] if (name, damage) == ("key.json", "gone") else [name]
+    assert len(told) == len(expected)
+    assert all("are damaged and are made again from the events" in text for text in told)
+    assert all(name in text for name, text in zip(expected, told, strict=True)) or damage == "gone"
+
+
+def test_parts_of_before_that_have_no_checksums_are_used(folder):
+    (folder.splits / "splits.json").write_text(
+        json.dumps({"events_digest": read_json(folder.splits / "splits.json")["events_digest"]})
+    )
+    prepared = prepare_run(PROBLEM, PREPARATION, folder)
+    assert prepared.is_kept
+    flip(folder.splits / "preprocessing.npz")
+    np.save(folder.splits / "train-labels.npy", np.zeros(3, np.float32))
+    assert not prepare_run(PROBLEM, PREPARATION, folder).is_kept

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner import Budget, Problem, Study
 from tuner.checked_files import write_json
-from tuner.errors import SearchError
+from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
 from tuner.tune.leases import WORKER, WORKER_PREFIX, Lease
 from tuner.tune.search import EPOCHS, Search, open_search
@@ -151,6 +151,21 @@ def test_winner_on_test_is_read_from_the_evaluation(search: Search) -> None:
     assert read_status(search).winner_test is None
     write_json(search.folder.evaluation, {"parts": [part("validation", 0.95), part("test", 0.94)]})
     assert read_status(search).winner_test == {"AUC": 0.94}
+
+
+def test_a_damaged_evaluation_does_not_stop_the_status(search: Search, caplog: pytest.LogCaptureFixture) -> None:
+    for content in (b"", b'{"parts": 3}', b'{"parts": [{"part": "test", "candidate": "winner"}]}'):
+        search.folder.evaluation.write_bytes(content)
+        for _ in range(2):
+            assert read_status(search).winner_test is None
+    assert [r.getMessage().endswith("figures on test are not shown.") for r in caplog.records] == [True] * 3
+
+
+def test_a_damaged_provenance_is_told_with_its_name(search: Search) -> None:
+    for content in (b"", b'{"calls": [{}]}', b'{"calls": 3}'):
+        search.folder.provenance.write_bytes(content)
+        with pytest.raises(DamagedFileError, match=r'provenance\.json" must be as it was written, but it .*Restore it'):
+            open_search(search.study, search.folder.path.parent)
 
 
 def test_json_round_trip(search: Search) -> None:

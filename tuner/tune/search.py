@@ -155,12 +155,16 @@ class Search:
         import pandas as pd
 
         path = self.curve_path(trial)
+        names, advice = ["epoch", "train_loss", "validation_loss", "validation_auc", "lr"], "Figures leave it out."
         try:
             if path.exists():
-                return read_csv(path, advice=f"The figures leave trial {trial} out.")
+                table = read_csv(path, advice=advice)
+                with expect_form(path, advice=advice):
+                    numbers: pd.DataFrame = table[names].apply(pd.to_numeric)
+                return numbers
         except DamagedFileError as error:
             warn_once(str(error))
-        return pd.DataFrame(columns=["epoch", "train_loss", "validation_loss", "validation_auc", "lr"])
+        return pd.DataFrame(columns=names)
 
     def curve_path(self, trial: int) -> Path:
         """Return where a trial's epochs are kept."""
