@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuner.errors import EventsError, raise_together
 from tuner.problem import Problem
-from tuner.read.choosing import find_missing, list_features, read_needed
+from tuner.read.choosing import find_missing, list_features, note_left_out, read_needed
 from tuner.read.columns import (
     check_features,
     take_event_id,
@@ -31,7 +31,7 @@ def read_events(problem: Problem) -> Events:
     """
     source = find_source(problem.events)
     table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, names))
+    found = Findings(find_missing(problem, table, names), note_left_out(problem, table))
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
@@ -61,7 +61,7 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
     if features is not None:
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, names, only_features=True))
+    found = Findings(find_missing(problem, table, names, only_features=True))
     inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
     labels = take_known_labels(table, problem.label, problem.signal, found)
     weights = take_known_weights(table, problem.weight, found)
