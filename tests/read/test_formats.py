@@ -17,7 +17,7 @@ import uproot
 from tuner.errors import EventsError, MissingPackage
 from tuner.frame.draft import draft_study
 from tuner.problem import Problem
-from tuner.read import File, read_events
+from tuner.read import File, read_events, read_features
 from tuner.read.sources import SelectiveSource
 
 
@@ -173,6 +173,46 @@ def test_a_tree_for_each_class(data_folder):
     with uproot.open(data_folder / "tmva_class_example.root") as file:
         expected = file["TreeB"]["weight"].array(library="np")
     np.testing.assert_array_equal(weighted.weights, np.concatenate([np.ones(6000), expected]))
+
+
+@pytest.fixture
+def study_of_trees(tmp_path):
+    """A question whose events are two trees of one file; what else is to be scored lies beside it."""
+    with uproot.recreate(tmp_path / "train.root") as file:
+        for number, name in enumerate(("TreeS", "TreeB")):
+            file[name] = {"a": np.arange(8.0) + number, "b": -np.arange(8.0)} | (
+                {"weight": np.ones(8)} if number else {}
+            )
+    source = File(tmp_path / "train.root", trees={"TreeS": "signal", "TreeB": "background"}, fill={"weight": 1.0})
+    return Problem(question="?", label="label", signal="signal", weight="weight", events=source)
+
+
+def write_trees(path, **numbers):
+    with uproot.recreate(path) as file:
+        for name, number in numbers.items():
+            file[name] = {"b": np.full(3, number), "a": np.arange(3.0)}
+    return path
+
+
+@pytest.mark.parametrize(("tree", "b"), [("Data", 7.0), ("TreeB", 2.0)])
+def test_the_tree_that_a_path_names_is_read_in_place_of_the_studys(study_of_trees, tmp_path, tree, b):
+    path = write_trees(tmp_path / "data.root", TreeS=1.0, TreeB=2.0, Data=7.0)
+    new = read_features(study_of_trees, f"{path}:{tree}", features=("a", "b"))
+    assert new.table["b"].tolist() == [b] * 3
+    assert (None if tree == "Data" else ["background"] * 3) == (None if new.labels is None else list(new.labels))
+    assert new.source.endswith(f"data.root:{tree}")
+    assert len(read_features(study_of_trees, path, features=("a", "b")).table) == 6  # both trees of the study
+
+
+def test_the_only_tree_of_a_file_is_read_whatever_its_name(study_of_trees, tmp_path):
+    path = write_trees(tmp_path / "data.root", Data=7.0)
+    new = read_features(study_of_trees, path, features=("a", "b"))
+    assert new.table["b"].tolist() == [7.0] * 3
+    assert new.labels is None
+    with pytest.raises(EventsError, match=r'no tree "TreeS". It has "Data", "More"'):
+        read_features(study_of_trees, write_trees(path, Data=7.0, More=1.0), features=("a", "b"))
+    with pytest.raises(EventsError, match=r'no tree "Date". It has "Data", "More". Did you mean "Data"'):
+        read_features(study_of_trees, f"{path}:Date", features=("a", "b"))
 
 
 def write_jagged_parquet(table, path):

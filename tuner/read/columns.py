@@ -159,11 +159,13 @@ def take_weights(table: pd.DataFrame, name: str | None, labels: np.ndarray, foun
     return weights
 
 
-def take_known_weights(table: pd.DataFrame, name: str | None, found: Findings) -> np.ndarray | None:
-    """Return event weights, float64 [n]; None where there is no such column."""
+def take_known_weights(table: pd.DataFrame, name: str | None) -> np.ndarray | None:
+    """Return event weights, float64 [n]; None where there is no such column, or where it does not hold numbers."""
     if name is None or name not in table:
         return None
-    return _take_finite(table, name, (), found, role="Weight")
+    found = Findings()
+    weights = _take_finite(table, name, (), found, role="Weight")
+    return None if found.problems else weights
 
 
 def take_event_id(table: pd.DataFrame, name: str | None, found: Findings) -> np.ndarray | None:

@@ -19,7 +19,7 @@ from tuner.read.columns import (
 )
 from tuner.read.events import Events, NewEvents, compute_digest
 from tuner.read.findings import Findings
-from tuner.read.labels import take_known_labels, take_labels
+from tuner.read.labels import keep_labels, take_labels
 from tuner.read.sources import find_source
 
 
@@ -53,7 +53,7 @@ def read_events(problem: Problem) -> Events:
 
 
 def read_features(problem: Problem, path: str | Path, *, features: Sequence[str] | None = None) -> NewEvents:
-    """Read events to be scored from another place. Features must be there; columns of other roles come along.
+    """Read events to be scored from another place. Features must be there; other roles come along as they are.
 
     features: names of the inputs. None: those of the problem, or all columns without a role. Raise `EventsError`.
     """
@@ -63,10 +63,10 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
     table, names = read_needed(source, problem)
     found = Findings(find_missing(problem, table, names, only_features=True))
     inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
-    labels = take_known_labels(table, problem.label, problem.signal, found)
-    weights = take_known_weights(table, problem.weight, found)
+    labels = keep_labels(table[problem.label]) if problem.label in table else None
+    weights = take_known_weights(table, problem.weight)
     there = [name for name in problem.all_observers if name in table]
     observers = take_observers(table, there, problem.list_undefined, None, found)
     event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
     raise_together(found.problems, EventsError, source.describe())
-    return NewEvents(inputs, labels, weights, observers, event_id, source.describe())
+    return NewEvents(inputs, labels, weights, observers, event_id, source.describe(), notes=tuple(found.notes))
