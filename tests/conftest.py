@@ -21,6 +21,15 @@ def data_folder(monkeypatch):
 
 
 @pytest.fixture
+def case_folder():
+    """Folder of ROOT files that ROOT itself wrote; skip where there is none."""
+    folder = Path(__file__).parents[2] / "shared" / "cases" / "root"
+    if not folder.is_dir():
+        pytest.skip(f"no files that ROOT itself wrote: {folder} is not there")
+    return folder
+
+
+@pytest.fixture
 def make_events():
     """Make a table of small events: features a, b (undefined as -999 in some), label y, weight w, observer m, id."""
 

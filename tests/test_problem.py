@@ -1,4 +1,4 @@
-"""What stands for "not defined" may be said in several ways; what is no number is refused when the problem is framed."""
+"""What stands for "not defined" may be said in several ways, and what is no number is refused."""
 
 from __future__ import annotations
 

@@ -125,11 +125,47 @@ def test_undefined_is_a_repeated_extreme_far_from_the_rest(table: pd.DataFrame, 
     assert infer_roles(table).undefined == undefined
 
 
-def test_two_marks_for_undefined_are_told(table: pd.DataFrame) -> None:
-    table = table.assign(tau=np.where(np.arange(N) % 9 == 0, -99.0, table["eta"]))
+def test_several_marks_for_undefined_are_all_found(table: pd.DataFrame) -> None:
+    turns = np.arange(N)
+    table["eta"] = table["eta"].where(turns % 9 > 0, -99.0).where(turns % 11 > 0, -999.0)
     roles = infer_roles(table)
-    assert roles.undefined == -999.0
-    assert "-99 looks like one too" in roles.reasons["undefined"]
+    assert roles.undefined == (-999.0, -99.0)
+    assert '-99 in "eta", 202 times' in roles.reasons["undefined"]
+
+
+def test_a_mark_that_is_a_proper_value_elsewhere_is_told_by_column(table: pd.DataFrame) -> None:
+    energy = np.linspace(900, 1100, N).round(0)
+    table = table.assign(tau=table["eta"].where(np.arange(N) % 9 > 0, 999.0), energy=energy)
+    assert infer_roles(table).undefined == {"jet_pt": -999.0, "tau": 999.0}
+
+
+def test_a_mark_of_narrow_numbers_is_written_as_a_person_would(table: pd.DataFrame) -> None:
+    table["jet_pt"] = table["jet_pt"].replace(-999.0, -999.9).astype(np.float32)
+    assert infer_roles(table).undefined == -999.9
+
+
+def test_a_row_index_is_no_feature(table: pd.DataFrame) -> None:
+    table = table.assign(**{"__index_level_0__": np.arange(N), "key": np.arange(N) % 7})
+    table.attrs["index"] = ("__index_level_0__", "key")
+    assert infer_roles(table).features == ("pt", "eta", "jet_pt")
+    table = table.drop(columns="EventNumber").rename(columns={"__index_level_0__": "event"})
+    table.attrs["index"] = ("event", "key")
+    assert infer_roles(table).event_id == "event"
+
+
+def test_texts_that_are_numbers_or_undefined_are_features(table: pd.DataFrame) -> None:
+    texts = table["pt"].astype(str).astype(object)
+    texts[::7] = "?"
+    roles = infer_roles(table.assign(momentum=texts, word="a"))
+    assert "momentum" in roles.features
+    assert roles.ignored == ("word",)
+
+
+def test_a_flag_that_is_named_a_weight_or_a_date_that_has_two_values_stops_nothing(table: pd.DataFrame) -> None:
+    dates = pd.to_datetime(["2026-01-01", "2026-01-02"])
+    roles = infer_roles(table.assign(w=np.arange(N) % 2 == 0, day=dates[np.arange(N) % 2]))
+    assert (roles.label, roles.weight) == ("class", "mcWeight")
+    assert roles.ignored == ("w", "day")
 
 
 def test_truth_and_masses_are_observers(table: pd.DataFrame) -> None:

@@ -3,6 +3,7 @@
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from samples import make_study
 
@@ -30,7 +31,7 @@ def test_new_events_get_the_scores_of_the_part_they_are(search, raw, tmp_path):
     raw.iloc[rows].to_csv(tmp_path / "new.csv", index=False)
     scores = tuner.predict(search, tmp_path / "new.csv")
     np.testing.assert_allclose(scores.values, score_part(search, "test"), atol=1e-5)
-    np.testing.assert_array_equal(scores.labels, search.splits.test.labels)
+    np.testing.assert_array_equal(scores.labels, raw["label"].iloc[rows])
     np.testing.assert_allclose(scores.weights, search.splits.test.weights, rtol=1e-5)
     assert scores.trial == search.winner.number
 
@@ -42,13 +43,32 @@ def test_events_without_label_and_weight_are_scored(search, raw, tmp_path):
     assert scores.labels is None
     assert list(scores.frame().columns) == ["score"]
     known = tuner.predict(search, read_events(search.study.problem))
-    np.testing.assert_allclose(scores.values, known.values[:50], atol=1e-5)
+    np.testing.assert_allclose(scores.values, known.frame()["score"][:50], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["signal"] * 6, ["tt", "W", "Z"] * 2, [-1] * 6, [0, 1, 2] * 2, [None] * 6, ["?", "background", None] * 2],
+)
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_labels_of_new_events_may_be_any_and_are_kept_as_they_came(search, raw, tmp_path, labels, ending):
+    new = raw[:6].assign(label=labels, weight="unknown")
+    path = tmp_path / f"new.{ending}"
+    new.to_parquet(path) if ending == "parquet" else new.to_csv(path, index=False)
+    scores = tuner.predict(search, path)
+    np.testing.assert_allclose(
+        scores.frame()["score"],
+        tuner.predict(search, read_events(search.study.problem)).frame()["score"][:6],
+        atol=1e-5,
+    )
+    written = pd.read_parquet(scores.save(tmp_path / "scores.parquet"))
+    assert list(written.columns) == ["score", "label"]
+    read = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
+    pd.testing.assert_series_equal(written["label"], read["label"], check_dtype=False)
 
 
 @pytest.mark.parametrize("name", ["scores.parquet", "scores.csv"])
 def test_scores_are_saved(search, tmp_path, name):
-    import pandas as pd
-
     scores = tuner.predict(search, read_events(search.study.problem))
     path = scores.save(tmp_path / "deep" / name)
     table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)

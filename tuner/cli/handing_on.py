@@ -43,6 +43,8 @@ def predict(
 
     scores = predict_scores(search, events, ensemble=ensemble, device=device)
     path = scores.save(output or search.folder.path / "predictions.parquet")
+    for note in scores.notes:
+        print_text(f"Note: {note}")
     print_text(f"Wrote {len(scores):,} scores to {path}")
 
 

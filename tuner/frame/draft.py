@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
+import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import FolderError, StudyError
+from tuner.errors import EventsError, FolderError, StudyError
 from tuner.run_folder import find_name_problem
 
 if TYPE_CHECKING:
@@ -79,26 +79,13 @@ def write_draft(draft: StudyDraft, path: Path) -> Path:
 
 def _read_table(events: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the events, and names for their columns where the file has no header line."""
-    from tuner.read.sources import File
+    from tuner.read.sources import File, count_unnamed_columns
 
-    n_columns = _count_unnamed_columns(events)
-    columns = tuple(f"column_{number}" for number in range(1, n_columns + 1))
-    return File(events, columns=columns or None).read(), columns
-
-
-def _count_unnamed_columns(events: str) -> int:
-    """Return the number of columns of a text file whose first line already holds numbers; 0 for any other file."""
-    import pandas as pd
-
-    from tuner.read.places import find_files
-
-    if not re.search(r"\.(csv|txt|data|tsv)(\.(gz|bz2|xz))?$", events):
-        return 0
-    try:
-        first = pd.read_csv(find_files(events)[0], sep=None, engine="python", header=None, nrows=1)
-    except (ValueError, OSError, EOFError, csv.Error):
-        return 0  # the reader will say what is wrong with it
-    return len(first.columns) if any(pd.api.types.is_numeric_dtype(kind) for kind in first.dtypes) else 0
+    columns = tuple(f"column_{number}" for number in range(1, count_unnamed_columns(events) + 1))
+    table = File(events, columns=columns or None).read()
+    if len(table) == 0:
+        raise EventsError(f"{events} must hold events, but has none.")
+    return table, columns
 
 
 def _make_name(events: str) -> str:
@@ -153,21 +140,25 @@ def _write_role(roles: Roles, key: str) -> str:
     """Return an argument of `Problem` and why it was inferred: beside it, or above where that is too long."""
     argument = f"        {key}={_write_value(getattr(roles, key), 8)},"
     why = roles.reasons.get(key, "")
-    comment = f"# {why[:1].upper()}{why[1:]}."
+    comment = f"# {why[:1].upper()}{' '.join(why[1:].split())}."
     if "\n" not in argument and len(argument) + len(comment) + 2 <= _LINE_LENGTH:
         return f"{argument}  {comment}"
     return f"        {comment[: _LINE_LENGTH - 8]}\n{argument}"
 
 
 def _write_value(value: Any, indent: int = 0) -> str:
-    """Return a value as Python, text in double quotes, long tuples one entry a line."""
+    """Return a value as Python, text in double quotes, long tuples and mappings one entry a line."""
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if not isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=not value.isprintable())
+    if isinstance(value, tuple):
+        opening, closing, entries = "(", ")", [_write_value(entry) for entry in value]
+    elif isinstance(value, dict):
+        opening, closing = "{", "}"
+        entries = [f"{_write_value(name)}: {_write_value(entry)}" for name, entry in value.items()]
+    else:
         return repr(value)
-    entries = [_write_value(entry) for entry in value]
-    flat = f"({', '.join(entries)}{',' if len(entries) == 1 else ''})"
+    flat = f"{opening}{', '.join(entries)}{',' if len(entries) == 1 and opening == '(' else ''}{closing}"
     if len(flat) < _LINE_LENGTH - 40:
         return flat
     pad = " " * indent
-    return "(\n" + "".join(f"{pad}    {entry},\n" for entry in entries) + f"{pad})"
+    return f"{opening}\n" + "".join(f"{pad}    {entry},\n" for entry in entries) + f"{pad}{closing}"

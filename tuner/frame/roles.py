@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all, suggest_name
+from tuner.read.columns import is_number, is_same, parse_texts
 
 _LABELS = ("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type")
 _SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
@@ -35,7 +36,7 @@ class Roles:
     event_id: str | None = None
     observers: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
-    undefined: float | None = None
+    undefined: float | tuple[float, ...] | dict[str, float | tuple[float, ...]] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     """Why, by argument of `Problem`."""
 
@@ -51,11 +52,12 @@ def infer_roles(
     for column in (label, weight):
         if column is not None and column not in table:
             raise EventsError(f'Column "{column}" is not in the file.{suggest_name(column, table.columns)}')
-    label = label or _find_label(table)
+    index = [name for name in table.attrs.get("index", ()) if name not in (label, weight)]
+    label = label or _find_label(table.drop(columns=index))
     values = table[label].value_counts()
     reasons["label"] = f"the column with two values: {_say_counts(values)}"
     chosen, reasons["signal"] = _find_signal(values, label, signal)
-    left = table.drop(columns=label)
+    left = _parse_numbers(table.drop(columns=label))
     weight, others = _find_weight(left, weight)
     if weight is not None:
         reasons["weight"] = "by its name"
@@ -63,7 +65,12 @@ def infer_roles(
     event_id = _find_id(left)
     if event_id is not None:
         reasons["event_id"] = f"by its name; {left[event_id].nunique():,} values in {len(left):,} events"
-    left = left.drop(columns=[event_id] if event_id is not None else [])
+    left = left.drop(columns=[name for name in {*index, event_id} if name in left])
+    for name in index:
+        if name != event_id:
+            reasons[f'row index "{name}"'] = "left out by the reader"
+    for name, why in table.attrs.get("left_out", {}).items():
+        reasons[f'"{name}"'] = f"left out by the reader: it {why}"
     ignored = dict.fromkeys(others, "another weight") | _find_ignored(left)
     left = left.drop(columns=[column for column in ignored if column in left])
     undefined, found = _find_undefined(left)
@@ -87,6 +94,17 @@ def infer_roles(
     )
 
 
+def _parse_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which texts that are numbers throughout, or stand for "not defined", are numbers."""
+    parsed = {}
+    for name in table.columns:
+        if not is_number(table[name]):
+            numbers, _, is_text = parse_texts(table[name])
+            if not is_text.any() and not np.isnan(numbers).all():
+                parsed[name] = numbers
+    return table.assign(**parsed)
+
+
 def _plain(name: object) -> str:
     """Return a column's name without case and marks, as the lists above have them."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
@@ -99,7 +117,7 @@ def _rank(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
 
 
 def _find_label(table: pd.DataFrame) -> str:
-    two_valued = [c for c in table.columns if table[c].nunique(dropna=True) == 2]
+    two_valued = [c for c in table.columns if _can_be_label(table[c])]
     named = _rank(two_valued, _LABELS)
     if named:
         return named[0]
@@ -116,6 +134,12 @@ def _find_label(table: pd.DataFrame) -> str:
         f"One column must say what an event is, with one value for signal and one for background, but none has two "
         f"values.{hint} The columns are {name_all(table.columns)}."
     )
+
+
+def _can_be_label(column: pd.Series) -> bool:
+    """Return whether a column has two values that can be written in a study file."""
+    values = column.dropna().unique()
+    return len(values) == 2 and all(isinstance(_to_python(value), (str, bool, int, float)) for value in values)
 
 
 def _find_signal(values: pd.Series[int], label: str, named: str | None) -> tuple[Any, str]:
@@ -148,19 +172,23 @@ def _to_python(value: Any) -> Any:
 
 def _find_weight(table: pd.DataFrame, named: str | None) -> tuple[str | None, list[str]]:
     """Return the column of event weights, and other columns of weights, which no network may see."""
-    numbers = [c for c in table.columns if pd.api.types.is_numeric_dtype(table[c])]
+    numbers = [c for c in table.columns if is_number(table[c])]
     known = _rank(numbers, _WEIGHTS)
     alike = known + [c for c in numbers if c not in known and _plain(c).endswith("weight")]
-    usable = [c for c in alike if np.isfinite(table[c]).all() and np.ptp(table[c]) > 0]
+    usable = [c for c in alike if _is_usable(table[c].to_numpy(np.float64, na_value=np.nan))]
     chosen = named if named is not None else next(iter(usable), None)
     return chosen, [c for c in alike if c != chosen]
+
+
+def _is_usable(weights: np.ndarray) -> bool:
+    return bool(np.isfinite(weights).all() and np.ptp(weights) > 0)
 
 
 def _find_id(table: pd.DataFrame) -> str | None:
     """Return a column of whole numbers or texts that is named like an id and hardly ever repeats."""
     for column in _rank(table.columns, _IDS):
         values = table[column]
-        whole = not pd.api.types.is_float_dtype(values) or bool((values == values.round()).all())
+        whole = not pd.api.types.is_float_dtype(values) or bool((values == np.round(values)).all())
         if whole and values.nunique() > 0.5 * len(values):
             return column
     return None
@@ -174,7 +202,7 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
         n_values = values.nunique(dropna=True)
         if _plain(column) in _BOOKKEEPING:
             why[column] = "bookkeeping"
-        elif not pd.api.types.is_numeric_dtype(values):
+        elif not is_number(values):
             why[column] = "not a number"
         elif n_values == 0:
             why[column] = "entirely missing"
@@ -183,36 +211,69 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
     return why
 
 
-def _find_undefined(table: pd.DataFrame) -> tuple[float | None, str]:
-    """Return the value that stands for "not defined": whole, extreme, repeated, and far from all others."""
-    columns_by_value: dict[float, list[str]] = {}
-    counts: Counter[float] = Counter()
-    for column in table.columns:
-        values = table[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        values = values[np.isfinite(values)]
-        for extreme in {values.min(), values.max()} if len(values) else ():
-            count = int((values == extreme).sum())
-            if count >= max(3, _LEAST_SHARE * len(values)) and _stands_apart(values, float(extreme)):
-                columns_by_value.setdefault(float(extreme), []).append(str(column))
-                counts[float(extreme)] += count
-    if not counts:
+def _find_undefined(table: pd.DataFrame) -> tuple[Any, str]:
+    """Return the values that stand for "not defined", and why; of each column, where one is a proper value elsewhere.
+
+    Such a value is extreme, repeated, and far from all others.
+    """
+    columns = {str(name): table[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in table.columns}
+    of_column = {name: _find_marks(values[np.isfinite(values)]) for name, values in columns.items()}
+    counts = sum((Counter(marks) for marks in of_column.values()), Counter[float]())
+    found = [value for value, _ in counts.most_common()]
+    if not found:
         return None, ""
-    value, count = counts.most_common(1)[0]
-    columns = columns_by_value[value]
-    where = f"in {name_all(columns, most=3)}" if len(columns) < 4 else f"in {len(columns)} columns"
-    others = [f"{v:g}" for v in counts if v != value]
-    also = f"; only one such value can be named, but {', '.join(others)} looks like one too" if others else ""
-    return value, f"extreme and far from all other values {where}, {count:,} times{also}"
+    where = {value: [name for name, marks in of_column.items() if value in marks] for value in found}
+    told = [f"{value:g} {_say_where(where[value])}, {counts[value]:,} times" for value in found]
+    why = f"extreme and far from all other values: {'; '.join(told)}"
+    if not any(_is_proper(columns[name], value, marks) for name, marks in of_column.items() for value in found):
+        return found[0] if len(found) == 1 else tuple(found), why
+    return {
+        name: tuple(marks) if len(marks) > 1 else next(iter(marks)) for name, marks in of_column.items() if marks
+    }, why
 
 
-def _stands_apart(values: np.ndarray, extreme: float) -> bool:
+def _find_marks(values: np.ndarray) -> dict[float, int]:
+    """Return how often each value that seems to stand for "not defined" occurs in finite values [n]."""
+    marks: dict[float, int] = {}
+    n = len(values)
+    for extreme in (min, max, min, max):
+        if not len(values):
+            break
+        mark = _shorten(values.min() if extreme is min else values.max())
+        is_mark = is_same(values, mark)
+        if is_mark.sum() >= max(3, _LEAST_SHARE * n) and _stands_apart(values, mark, is_mark):
+            marks[mark] = int(is_mark.sum())
+            values = values[~is_mark]
+    return marks
+
+
+def _is_proper(values: np.ndarray, value: float, marks: Iterable[float]) -> bool:
+    """Return whether a value that stands for "not defined" elsewhere is one among others in a column [n]."""
+    left = values[np.isfinite(values)]
+    for mark in marks:
+        left = left[~is_same(left, mark)]
+    is_value = is_same(left, value)
+    return bool(is_value.any()) and not _stands_apart(left, value, is_value)
+
+
+def _say_where(columns: Sequence[str]) -> str:
+    return f"in {name_all(columns)}" if len(columns) < 4 else f"in {len(columns)} columns"
+
+
+def _shorten(value: float) -> float:
+    """Return the value with one decimal, where float32 takes both for the same."""
+    short = round(float(value), 1)
+    return short if np.float32(short) == np.float32(value) else float(value)
+
+
+def _stands_apart(values: np.ndarray, mark: float, is_mark: np.ndarray) -> bool:
     """Whether an extreme is a customary mark, or far away from other values that lie close together."""
-    others = values[values != extreme]
-    if not len(others) or extreme != round(extreme, 1):
+    others = values[~is_mark]
+    if not len(others) or mark != round(mark, 1) or not (others.min() > mark or others.max() < mark):
         return False
-    gap = np.abs(others - extreme).min()
+    gap = np.abs(others - mark).min()
     width = np.quantile(others, 0.99) - np.quantile(others, 0.01)
-    return bool(gap > 0.1 * width if extreme in _UNDEFINED else extreme < -1 and gap > 10 * width > 0)
+    return bool(gap > 0.1 * width if mark in _UNDEFINED else mark < -1 and gap > 10 * width > 0)
 
 
 def _find_observers(table: pd.DataFrame) -> dict[str, str]:

@@ -18,11 +18,13 @@ class Scores:
     values: np.ndarray
     """Float64 [n], in (0, 1): the probability of signal where both classes were as likely."""
     labels: np.ndarray | None = None
-    """[n], 1 signal, 0 background; None where the events do not say."""
+    """The label column as it came [n]; None where the events have none."""
     weights: np.ndarray | None = None
     """Event weights [n]; None where the events have none."""
     trial: int | None = None
     """Number of the trial whose network it is."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the events, such as what counts as undefined."""
 
     def __len__(self) -> int:
         """Return the number of events."""

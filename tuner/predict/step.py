@@ -25,9 +25,9 @@ def predict(
 ) -> Scores:
     """Return the winner's scores (or those of the trial of that number, or the ensemble's) for events, in their order.
 
-    events: a path that the study's reader understands, or events that were read. Labels and weights come along
-    where the file has their columns. Raise `EventsError` where a feature is missing, `SearchError` where no trial
-    is complete.
+    events: a path that the study's reader understands, or events that were read. Labels come along as they are, and
+    weights, where the file has their columns; neither is needed. Raise `EventsError` where a feature is missing,
+    `SearchError` where no trial is complete.
     """
     candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
     network = load_network(search, candidate)
@@ -37,7 +37,7 @@ def predict(
     else:
         new = read_features(search.study.problem, events, features=preprocessing.features)
     scores = score_events(network, preprocessing.transform(new.table), device)
-    return Scores(scores, new.labels, new.weights, candidate.trial)
+    return Scores(scores, new.labels, new.weights, candidate.trial, new.notes)
 
 
 def score_part(

@@ -13,7 +13,10 @@ from tuner.read.sources import SelectiveSource
 
 
 def read_needed(source: EventSource, problem: Problem) -> tuple[pd.DataFrame, list[str]]:
-    """Return the columns that a problem needs, and the names of all that there are."""
+    """Return the columns that a problem needs, and the names of all that there are and may be needed.
+
+    The index of the frame that a file was written from is not among them, unless the problem gives it a role.
+    """
     choice = _Choice(problem)
     if isinstance(source, SelectiveSource):
         table = source.read_columns(choice)
@@ -25,14 +28,25 @@ def read_needed(source: EventSource, problem: Problem) -> tuple[pd.DataFrame, li
         raise EventsError(f"{source.describe()} must name each column once, but has twice: {name_all(twice)}.")
     if len(table) == 0:
         raise EventsError(f"{source.describe()} must hold events, but has none.")
-    return table.reset_index(drop=True), list(choice.names)
+    index = {name for name in table.attrs.get("index", ()) if name not in problem.roles}
+    table = table.drop(columns=[name for name in table.columns if name in index])
+    return table.reset_index(drop=True), [name for name in choice.names if name not in index]
 
 
-def find_missing(problem: Problem, names: list[str], *, only_features: bool = False) -> list[str]:
-    """Return a sentence for each column that the problem names and that is not there."""
+def find_missing(problem: Problem, table: pd.DataFrame, names: list[str], *, only_features: bool = False) -> list[str]:
+    """Return a sentence for each column that the problem names and that is not there, or cannot be read.
+
+    table and names: as `read_needed` returns them.
+    """
     problems = []
     for column, role in problem.roles.items():
         if column in names or role == "ignored" or (only_features and role != "feature"):
+            continue
+        if column in (left_out := table.attrs.get("left_out", {})):
+            problems.append(
+                f'{role.capitalize()} "{column}" must be a number for each event, but {left_out[column]}. '
+                "Write what you need of it as a column of its own."
+            )
             continue
         near = suggest_name(column, names) or f" There are {name_all(names)}."
         problems.append(f'Column "{column}" ({role}) is not there.{near}')
@@ -54,11 +68,28 @@ def find_missing(problem: Problem, names: list[str], *, only_features: bool = Fa
     return problems
 
 
+def note_left_out(problem: Problem, table: pd.DataFrame) -> list[str]:
+    """Return a sentence that names the columns which no network can take, where any column may be a feature."""
+    if problem.features is not None:
+        return []
+    index = [name for name in table.attrs.get("index", ()) if name not in problem.roles]
+    why = dict.fromkeys(index, "is a row index") | table.attrs.get("left_out", {})
+    told = [f'"{name}" {text}' for name, text in why.items() if name not in problem.roles]
+    if not told:
+        return []
+    more = f"; and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
+    return [f"Columns that are left out, as they are no features: {'; '.join(told[:MOST_TOLD])}{more}."]
+
+
 def list_features(problem: Problem, columns: pd.DataFrame | list[str]) -> list[str]:
     """Return the names of the features that are there: those the problem names, or all columns without a role."""
     if problem.features is not None:
         return [name for name in problem.features if name in columns]
     return [str(name) for name in columns if name not in problem.roles]
+
+
+MOST_TOLD = 8
+"""Columns that a note names, at most."""
 
 
 @dataclass

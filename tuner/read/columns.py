@@ -11,6 +11,8 @@ import pandas as pd
 from tuner.errors import name_all
 from tuner.read.findings import Findings, locate, write_value
 
+UNDEFINED_TEXTS = ("", "?", "-", "--", "nan", "na", "n/a", "<na>", "null", "none")
+"""Texts that stand for "not defined" among numbers, whatever their case."""
 
 LARGEST = float(np.finfo(np.float32).max) / 2
 """Largest feature: the difference of any two is a float32, too."""
@@ -60,7 +62,7 @@ def take_numbers(
 ) -> np.ndarray:
     """Return a column as floating-point numbers [n]; undefined values become not-a-number, infinite ones stay."""
     column = table[name]
-    if not (pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype)):
+    if not is_number(column):
         return _take_text(table, name, undefined, found, role=role)
     kind = np.float32 if column.dtype == np.float32 else np.float64
     numbers = column.to_numpy(kind, na_value=np.nan, copy=True)
@@ -80,19 +82,42 @@ def _take_text(
     table: pd.DataFrame, name: str, undefined: tuple[float, ...], found: Findings, *, role: str
 ) -> np.ndarray:
     """Return numbers that were written as text; find the first value that is none."""
-    column = table[name].astype(object)
-    numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    is_text = (numbers.isna() & column.notna()).to_numpy()
+    numbers, is_mark, is_text = parse_texts(table[name])
+    if is_mark.any():
+        row = int(is_mark.argmax())
+        found.notes.append(
+            f'{role} "{name}" is {write_value(table[name].iloc[row])} in {_count(is_mark)}, the first of them '
+            f"{locate(table, row)}: there it counts as undefined."
+        )
     if is_text.any():
         row = int(is_text.argmax())
+        value = _shorten(table[name].iloc[row])
         others = f" ({is_text.sum():,} such events)" if is_text.sum() > 1 else ""
         found.problems.append(
-            f'{role} "{name}" must be numbers, but is {_shorten(column.iloc[row])} in {locate(table, row)}{others}. '
+            f'{role} "{name}" must be numbers, but is {value} in {locate(table, row)}{others}. '
             "Correct it, or leave the column out with `ignored`."
         )
         # One problem is enough: numbers in their place keep the column from being called constant or undefined, too.
         numbers[is_text] = np.arange(is_text.sum())
-    return take_numbers(numbers.to_frame(name), name, undefined, found, role=role)
+    return take_numbers(pd.DataFrame({name: numbers}), name, undefined, found, role=role)
+
+
+def is_number(column: pd.Series) -> bool:
+    """Return whether a column has a type of real numbers, or of yes and no."""
+    return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_complex_dtype(column.dtype)
+
+
+def parse_texts(column: pd.Series) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a column of texts as float64 [n], where it holds "?" or the like [n], and where other texts [n]."""
+    texts = column.astype(object)
+    coerced = pd.to_numeric(texts, errors="coerce")
+    if pd.api.types.is_complex_dtype(coerced.dtype):
+        coerced = pd.Series(np.nan, index=texts.index)
+    numbers = coerced.to_numpy(np.float64, na_value=np.nan, copy=True)
+    is_text = np.isnan(numbers) & texts.notna().to_numpy()
+    is_mark = is_text.copy()
+    is_mark[is_text] = [str(value).strip().lower() in UNDEFINED_TEXTS for value in texts[is_text]]
+    return numbers, is_mark, is_text & ~is_mark
 
 
 def _take_finite(
@@ -134,11 +159,13 @@ def take_weights(table: pd.DataFrame, name: str | None, labels: np.ndarray, foun
     return weights
 
 
-def take_known_weights(table: pd.DataFrame, name: str | None, found: Findings) -> np.ndarray | None:
-    """Return event weights, float64 [n]; None where there is no such column."""
+def take_known_weights(table: pd.DataFrame, name: str | None) -> np.ndarray | None:
+    """Return event weights, float64 [n]; None where there is no such column, or where it does not hold numbers."""
     if name is None or name not in table:
         return None
-    return _take_finite(table, name, (), found, role="Weight")
+    found = Findings()
+    weights = _take_finite(table, name, (), found, role="Weight")
+    return None if found.problems else weights
 
 
 def take_event_id(table: pd.DataFrame, name: str | None, found: Findings) -> np.ndarray | None:

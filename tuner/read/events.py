@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,12 @@ import pandas as pd
 
 @dataclass(frozen=True, eq=False)
 class NewEvents:
-    """Events to be scored. What they were, and what they count, need not be known. Signal is 1, background 0."""
+    """Events to be scored. What they were, and what they count, need not be known."""
 
     table: pd.DataFrame
     """Features, float32 [n, d]. Undefined values are not-a-number."""
     labels: np.ndarray | None
-    """Int8 [n] in {0, 1}; None where the column is not there."""
+    """The label column as it came [n]: any classes, or none that is known; None where it is not there."""
     weights: np.ndarray | None
     """Event weights, float64 [n]; None where the column is not there."""
     observers: pd.DataFrame
@@ -25,6 +25,8 @@ class NewEvents:
     """What names the event [n]; None where there is no such column."""
     source: str
     """Where the events came from."""
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+    """What a person should know and that is not an error."""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -34,7 +36,7 @@ class NewEvents:
 
 @dataclass(frozen=True, eq=False)
 class Events(NewEvents):
-    """Labelled events, checked."""
+    """Labelled events, checked. Signal is 1, background 0."""
 
     labels: np.ndarray
     """Int8 [n] in {0, 1}, both of them there."""
@@ -44,8 +46,6 @@ class Events(NewEvents):
     """SHA-256 over names and values of features, labels and weights."""
     optimum: str | None = None
     """Observer that no network can beat, where the problem names one."""
-    notes: tuple[str, ...] = ()
-    """What a person should know and that is not an error."""
 
 
 def compute_digest(table: pd.DataFrame, labels: np.ndarray, weights: np.ndarray) -> str:

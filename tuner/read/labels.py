@@ -64,16 +64,10 @@ def _suggest_beginning(signal: object, values: list[Any]) -> str:
     return f" Did you mean {write_value(near[0])}?" if len(near) == 1 else ""
 
 
-def take_known_labels(table: pd.DataFrame, name: str, signal: object, found: Findings) -> np.ndarray | None:
-    """Return labels, int8 [n], of events that may be of one class; None where there is no label, or one is missing."""
-    if name not in table or table[name].isna().any():
-        return None
-    values = table[name].unique()
-    if len(values) == 1 and _normalise(values[0]) != _normalise(signal):
-        return np.zeros(len(table), np.int8)
-    if len(values) == 1:
-        return np.ones(len(table), np.int8)
-    return take_labels(table, name, signal, found)
+def keep_labels(column: pd.Series) -> np.ndarray:
+    """Return labels as they came [n]; as texts where numbers and texts are mixed, which no file format can hold."""
+    is_mixed = pd.api.types.infer_dtype(column, skipna=True).startswith("mixed")
+    return np.asarray(column.astype(str) if is_mixed else column)
 
 
 def _kind(value: object) -> str:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from glob import has_magic
 from pathlib import Path
 
 from tuner.errors import EventsError, suggest_name
-
-Wanted = Callable[[str], bool]
-"""Says of a column's name whether the column is to be read."""
 
 
 def find_files(path: str | Path) -> list[Path]:

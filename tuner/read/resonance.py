@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tuner.errors import EventsError, raise_together
-from tuner.read.places import Wanted
+from tuner.read.listing import Wanted
 from tuner.read.sources import File
 
 if TYPE_CHECKING:

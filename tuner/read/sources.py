@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
 from tuner.problem import EventSource
-from tuner.read.places import Wanted, describe_missing, find_files, find_in_data_folder
+from tuner.read.damage import tell_damage
+from tuner.read.listing import Wanted
+from tuner.read.places import describe_missing, find_files, find_in_data_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +21,9 @@ _TEXT = (".csv", ".txt", ".data", ".tsv")
 _COMPRESSED = (".gz", ".bz2", ".xz")
 _FORMATS = {
     **dict.fromkeys(_TEXT, "text"),
-    ".parquet": "parquet",
-    **dict.fromkeys((".h5", ".hdf5"), "hdf5"),
-    ".root": "root",
+    ".parquet": "Parquet",
+    **dict.fromkeys((".h5", ".hdf5"), "HDF5"),
+    ".root": "ROOT",
 }
 
 
@@ -44,7 +46,8 @@ class File:
     path: str | Path
     """Path or glob pattern. `events.root:tree` names the tree too."""
     columns: tuple[str, ...] | None = None
-    """Names of the columns of a text file without a header line, or of a two-dimensional HDF5 data set."""
+    """Names of the columns of a text file without a header line, or of a two-dimensional HDF5 data set. An error
+    where a text file names its columns itself."""
     tree: str | None = None
     """ROOT: name of the tree. HDF5: path of the data set, or of the group of columns. None: the only one there."""
     trees: Mapping[str, str] | None = None
@@ -54,6 +57,8 @@ class File:
     """Name of the label column that `trees` makes."""
     fill: Mapping[str, float] = field(default_factory=dict)
     """Value of a column where a tree has none, such as `{"weight": 1.0}`."""
+    is_moved: bool = field(default=False, repr=False)
+    """Set by `at`: another file may name its columns itself, and may hold one tree of any name."""
 
     def read(self) -> pd.DataFrame:
         """Return all events, one a row. Raise `EventsError`, `MissingPackage`."""
@@ -64,60 +69,71 @@ class File:
         import pandas as pd
 
         path, tree = self._split_path()
-        paths = find_files(path)
-        names, tables = zip(*self._read_parts(paths, tree, wanted), strict=True)
-        for name, table in zip(names[1:], tables[1:], strict=True):
-            if lacking := sorted(set(tables[0].columns) ^ set(table.columns)):
-                raise EventsError(f'"{names[0]}" and "{name}" must have the same columns, but differ in '
+        parts = [part for place in find_files(path) for part in self._read_parts(place, tree, wanted)]
+        (first, table), *others = parts
+        for name, other in others:
+            if lacking := sorted(set(table.columns) ^ set(other.columns)):
+                raise EventsError(f'"{first}" and "{name}" must have the same columns, but differ in '
                                   f"{name_all(lacking)}.")  # fmt: skip
-        joined: pd.DataFrame = tables[0] if len(tables) == 1 else pd.concat(tables, ignore_index=True)
-        joined.attrs["parts"] = [(name, len(table)) for name, table in zip(names, tables, strict=True)]
+        joined = (
+            table if not others else pd.concat([part.reset_index(drop=True) for _, part in parts], ignore_index=True)
+        )
+        joined.attrs = {
+            "parts": [(name, len(part)) for name, part in parts],
+            "index": tuple(dict.fromkeys(name for _, part in parts for name in part.attrs.get("index", ()))),
+            "left_out": {name: why for _, part in parts for name, why in part.attrs.get("left_out", {}).items()},
+        }
         return joined
 
     def describe(self) -> str:
         """Return the path as it was given, with its trees."""
         path, tree = self._split_path()
-        named = " and ".join(self.trees) if self.trees else tree
+        named = " and ".join(self.trees) if self.trees and not (tree and self.is_moved) else tree
         return f"{path}:{named}" if named else path
 
     def at(self, path: Path) -> File:
-        """Return the same file at another path; a folder stands for the file of the same name in it."""
+        """Return the same file at another path; a folder stands for the file of the same name in it.
+
+        A tree that the path names, `new.root:tree`, is read in place of those that this file names.
+        """
         name = Path(self._split_path()[0]).name
-        return replace(self, path=path / name if path.is_dir() else path)
+        return replace(self, path=path / name if path.is_dir() else path, is_moved=True)
 
     def _split_path(self) -> tuple[str, str | None]:
         """Return path and tree of `path:tree`."""
         path, colon, tree = str(self.path).rpartition(":")
-        return (path, tree) if colon and _find_format(Path(path)) else (str(self.path), self.tree)
+        return (path, tree) if colon and find_format(Path(path)) else (str(self.path), self.tree)
 
-    def _read_parts(self, paths: list[Path], tree: str | None, wanted: Wanted) -> Iterator[tuple[str, pd.DataFrame]]:
-        """Yield name and table of each file (of each tree, where trees are classes)."""
-        for path in paths:
-            match _find_format(path):
+    def _read_parts(self, path: Path, tree: str | None, wanted: Wanted) -> list[tuple[str, pd.DataFrame]]:
+        """Return name and table of a file (of each tree, where trees are classes)."""
+        kind = find_format(path)
+        if kind is None:
+            raise EventsError(
+                f'The ending of "{path}" must name a format: {", ".join(_FORMATS)} (text also compressed: '
+                f"{', '.join(_COMPRESSED)})."
+            )
+        with tell_damage(path, kind):
+            match kind:
                 case "text":
                     from tuner.read.text_files import read_text
 
-                    yield str(path), read_text(path, wanted, self.columns)
-                case "parquet":
+                    return [(str(path), read_text(path, wanted, self.columns, may_have_header=self.is_moved))]
+                case "Parquet":
                     from tuner.read.parquet_files import read_parquet
 
-                    yield str(path), read_parquet(path, wanted)
-                case "hdf5":
+                    return [(str(path), read_parquet(path, wanted))]
+                case "HDF5":
                     from tuner.read.hdf5_files import read_hdf5
 
-                    yield str(path), read_hdf5(path, wanted, tree, self.columns)
-                case "root":
+                    return [(str(path), read_hdf5(path, wanted, tree, self.columns))]
+                case _:
                     from tuner.read.root_files import read_classes, read_tree
 
                     if self.trees:
-                        yield from read_classes(path, wanted, self.trees, self.label, self.fill)
-                    else:
-                        yield str(path), read_tree(path, wanted, tree)
-                case _:
-                    raise EventsError(
-                        f'The ending of "{path}" must name a format: {", ".join(_FORMATS)} (text also compressed: '
-                        f"{', '.join(_COMPRESSED)})."
-                    )
+                        return read_classes(
+                            path, wanted, self.trees, self.label, self.fill, is_moved=self.is_moved, name=tree
+                        )
+                    return [(str(path), read_tree(path, wanted, tree))]
 
 
 @dataclass(frozen=True)
@@ -141,8 +157,8 @@ class OpenML:
         """Return all events with the wanted columns. Raise `EventsError`."""
         local = self._find_local()
         if local is not None:
-            return File(local, columns=self.columns).read_columns(wanted)
-        from tuner.read.text_files import clean_name
+            return File(local, columns=self.columns, is_moved=True).read_columns(wanted)
+        from tuner.read.text_layout import clean_name
 
         table = self._fetch()
         table.columns = [clean_name(name) for name in table.columns]
@@ -191,7 +207,19 @@ def find_source(events: EventSource | str | Path) -> EventSource:
     return File(events) if isinstance(events, (str, Path)) else events
 
 
-def _find_format(path: Path) -> str | None:
+def count_unnamed_columns(events: str | Path) -> int:
+    """Return the number of columns of a text file that does not name them; 0 for any other file."""
+    path = find_files(events)[0] if find_format(Path(events)) == "text" else None
+    if path is None:
+        return 0
+    from tuner.read.text_layout import find_layout
+
+    with tell_damage(path, "text"):
+        layout = find_layout(path)
+    return 0 if layout.names is not None else layout.n_columns
+
+
+def find_format(path: Path) -> str | None:
     """Return the format that the ending of a path names; None where it names none."""
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in _COMPRESSED:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuner.errors import EventsError, raise_together
 from tuner.problem import Problem
-from tuner.read.choosing import find_missing, list_features, read_needed
+from tuner.read.choosing import find_missing, list_features, note_left_out, read_needed
 from tuner.read.columns import (
     check_features,
     take_event_id,
@@ -19,7 +19,7 @@ from tuner.read.columns import (
 )
 from tuner.read.events import Events, NewEvents, compute_digest
 from tuner.read.findings import Findings
-from tuner.read.labels import take_known_labels, take_labels
+from tuner.read.labels import keep_labels, take_labels
 from tuner.read.sources import find_source
 
 
@@ -31,7 +31,7 @@ def read_events(problem: Problem) -> Events:
     """
     source = find_source(problem.events)
     table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, names))
+    found = Findings(find_missing(problem, table, names), note_left_out(problem, table))
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
@@ -53,7 +53,7 @@ def read_events(problem: Problem) -> Events:
 
 
 def read_features(problem: Problem, path: str | Path, *, features: Sequence[str] | None = None) -> NewEvents:
-    """Read events to be scored from another place. Features must be there; columns of other roles come along.
+    """Read events to be scored from another place. Features must be there; other roles come along as they are.
 
     features: names of the inputs. None: those of the problem, or all columns without a role. Raise `EventsError`.
     """
@@ -61,12 +61,12 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
     if features is not None:
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, names, only_features=True))
+    found = Findings(find_missing(problem, table, names, only_features=True))
     inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
-    labels = take_known_labels(table, problem.label, problem.signal, found)
-    weights = take_known_weights(table, problem.weight, found)
+    labels = keep_labels(table[problem.label]) if problem.label in table else None
+    weights = take_known_weights(table, problem.weight)
     there = [name for name in problem.all_observers if name in table]
     observers = take_observers(table, there, problem.list_undefined, None, found)
     event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
     raise_together(found.problems, EventsError, source.describe())
-    return NewEvents(inputs, labels, weights, observers, event_id, source.describe())
+    return NewEvents(inputs, labels, weights, observers, event_id, source.describe(), notes=tuple(found.notes))

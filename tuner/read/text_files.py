@@ -1,90 +1,68 @@
-"""Events in text: comma, semicolon, tab or blanks between the values, with a header line or without."""
+"""Events in text: comma, semicolon, tab or blanks between the values, with a line of names or without."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-from collections.abc import Callable
+import warnings
 from pathlib import Path
-from typing import IO, Any
 
 import pandas as pd
 
-from tuner.errors import EventsError
-from tuner.read.places import Wanted
+from tuner.errors import EventsError, name_all
+from tuner.read.listing import Wanted, check_names
+from tuner.read.text_layout import TextLayout, check_end, find_layout
 
-_OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
+def read_text(
+    path: Path, wanted: Wanted, columns: tuple[str, ...] | None, *, may_have_header: bool = False
+) -> pd.DataFrame:
+    """Return the wanted columns of a text file. `columns` names those of a file without a line of names.
 
-def read_text(path: Path, wanted: Wanted, columns: tuple[str, ...] | None) -> pd.DataFrame:
-    """Return the wanted columns of a text file. `columns` names those of a file without a header line.
-
-    A first line without any number is a header line. Raise `EventsError`.
+    A column without a name is the index that pandas or R wrote, and is told as such. Raise `EventsError` where
+    `columns` is missing, is too much (unless the file `may_have_header`), or does not fit.
     """
-    line = _read_first_line(path)
-    separator = _guess_separator(line)
-    cells = [clean_name(cell) for cell in (line.split() if separator == r"\s+" else line.split(separator))]
-    has_header = not any(_is_number(cell) for cell in cells)
-    if not has_header:
-        columns = _check_columns(path, cells, columns)
-    names = cells if has_header else list(columns or ())
-    try:
-        return pd.read_csv(
+    layout = find_layout(path)
+    given = _choose_names(path, layout, columns, may_have_header=may_have_header)
+    names = [name or f"Unnamed: {number}" for number, name in enumerate(given)]
+    check_names(path, names)
+    check_end(path, layout)
+    with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
+        table = pd.read_csv(
             path,
-            sep=separator,
+            sep=layout.separator,
             skipinitialspace=True,
-            header=0 if has_header else None,
+            header=None,
             names=names,
+            index_col=False,
             usecols=[name for name in names if wanted(name)],
+            skiprows=layout.n_skipped,
+            comment="#" if layout.has_comments else None,
+            decimal=layout.decimal,
+            encoding="utf-8-sig",
             low_memory=False,
         )
-    except (ValueError, OSError, EOFError) as error:
-        raise EventsError(f'"{path}" could not be read as text with columns: {error}') from error
+    table.attrs["index"] = tuple(name for name, own in zip(names, given, strict=True) if not own)
+    return table
 
 
-def clean_name(name: object) -> str:
-    """Return a column's name without quotes, blanks around it and a colon behind it."""
-    return str(name).strip().strip("\"'").rstrip(":").strip()
-
-
-def _read_first_line(path: Path) -> str:
-    """Return the first line. Raise `EventsError` where there is none."""
-    try:
-        with _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
-            line = file.readline().strip()
-    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError) as error:
-        raise EventsError(f'"{path}" could not be read as text: {error}') from error
-    if not line:
-        raise EventsError(f'"{path}" must begin with a line of column names or of values, but its first line is empty.')
-    return str(line)
-
-
-def _guess_separator(line: str) -> str:
-    """Return the separator that occurs most often in a line; blanks where no other does."""
-    most = max((",", ";", "\t"), key=line.count)
-    return most if most in line else r"\s+"
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_columns(path: Path, cells: list[str], columns: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Return the names of the columns of a file without a header line. Raise `EventsError` where they do not fit."""
+def _choose_names(
+    path: Path, layout: TextLayout, columns: tuple[str, ...] | None, *, may_have_header: bool
+) -> tuple[str, ...]:
+    """Return the names of the columns, "" where one has none. Raise `EventsError` where they are not told."""
+    if layout.names is not None:
+        if columns is not None and not may_have_header:
+            raise EventsError(
+                f'"{path}" must have no line of names where `columns` gives them, but its names are '
+                f"{name_all(layout.names)}. Leave out `columns`, or that line of the file."
+            )
+        return layout.names
     if columns is None:
-        value = next(filter(_is_number, cells))
         raise EventsError(
-            f'The first line of "{path}" must name the columns, but holds the value "{value}". '
+            f'The first line of "{path}" must name the columns, but holds the values {name_all(layout.first, most=3)}. '
             "Write a header line, or name the columns in the study: File(..., columns=(...))."
         )
-    if len(columns) != len(cells):
+    if len(columns) != layout.n_columns:
         raise EventsError(
-            f'"{path}" has {len(cells)} values in its first line, but `columns` names {len(columns)} columns. '
+            f'"{path}" has {layout.n_columns} values in its first line, but `columns` names {len(columns)} columns. '
             "Name each of them, or write a header line."
         )
     return columns

@@ -36,7 +36,7 @@ def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, eve
     nominal = replace(problem, weight=None, observers=(), optimum=None, ignored=(), nuisances=())
     needed = replace(nominal, features=names)
     table, there = read_needed(source, needed)
-    found = Findings(find_missing(needed, there))
+    found = Findings(find_missing(needed, table, there))
     if not found.problems:
         found.problems += _find_differences(needed, table, events, found)
         nominal_of = dict(zip(names, events.features, strict=True))

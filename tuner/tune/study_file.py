@@ -122,6 +122,7 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             f"Question: {study.problem.question}",
             f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
             f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
+            *(f"Note: {note}" for note in events.notes),
             f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
             f"{len(splits.test.labels):,} test.",
             *space,

@@ -1,0 +1,33 @@
+"""What columns a file has, before any values are read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuner.errors import EventsError, name_all
+
+Wanted = Callable[[str], bool]
+"""Says of a column's name whether the column is to be read."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column that may be read."""
+
+    name: str
+    read: Callable[[], Any]
+    """Return the values [n]."""
+    why_not: str = ""
+    """Why it is no number and no text per event, as "holds a list for each event"; empty where it is."""
+
+
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Raise `EventsError` where a file names a column twice: nobody can tell which one is meant."""
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise EventsError(
+            f'"{path}" must name each column once, but has twice: {name_all(twice)}. Give each a name of its own.'
+        )

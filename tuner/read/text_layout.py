@@ -1,0 +1,199 @@
+"""How a text file is laid out: what stands between the values, and whether its first line names the columns."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import lzma
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mode
+from typing import IO, Any
+
+from tuner.errors import EventsError
+from tuner.read.columns import UNDEFINED_TEXTS
+
+_OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_BLANKS = r"\s+"
+_N_LOOKED_AT = 100
+_N_CHARACTERS = 1 << 20
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_COMMA_NUMBER = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+_WHOLE = re.compile(r"[+-]?\d+")
+_INFINITE = ("inf", "infinity")
+
+
+@dataclass(frozen=True)
+class TextLayout:
+    """How a text file is laid out."""
+
+    separator: str
+    """What stands between two values; a regular expression where that is blanks."""
+    names: tuple[str, ...] | None
+    """Names of the columns, "" where one has none; None where the file does not name them."""
+    n_columns: int
+    """Number of values in a line."""
+    n_skipped: int
+    """Lines before the first event."""
+    has_comments: bool
+    """Lines, and ends of lines, that begin with # are no events."""
+    decimal: str
+    """Point or comma."""
+    first: tuple[str, ...]
+    """The cells of the first line that is no comment."""
+
+
+def find_layout(path: Path) -> TextLayout:
+    """Return how a text file is laid out. Raise `EventsError` where it is empty or no text.
+
+    A line of names may begin with #, as NumPy writes it. A first line is one of names where none of its cells is a
+    number, where it has a word above numbers, or where it counts the columns (0, 1, 2, ...), as pandas writes it.
+    """
+    numbered = _read_lines(path)
+    comments = []
+    while numbered and numbered[0][1].startswith("#"):
+        comments.append(numbered.pop(0))
+    body = [line for _, line in numbered if not (comments and line.startswith("#"))]
+    if not body:
+        body, numbered, comments = [comments[-1][1].lstrip("# ")], comments[-1:], []
+    separator = _guess_separator(body)
+    rows = [_split(line, separator) for line in body]
+    decimal = "," if separator != "," and _has_decimal_comma(rows) else "."
+    names: Sequence[str] | None = None
+    if is_header(rows[0], rows[1:], decimal):
+        names, n_skipped = _complete_names(rows[0], rows[1:]), numbered[0][0] + 1
+    else:
+        names, n_skipped = _find_names_in_comments([line for _, line in comments], separator, rows), numbered[0][0]
+    if names is not None:
+        names = tuple(map(clean_name, names))
+    return TextLayout(separator, names, len(names or rows[0]), n_skipped, bool(comments), decimal, tuple(rows[0]))
+
+
+def is_header(cells: Sequence[str], rows: Sequence[Sequence[str]], decimal: str = ".") -> bool:
+    """Return whether the first line's cells name columns, given the lines of values below it."""
+    below = [[row[place] for row in rows if place < len(row)] for place in range(len(cells))]
+    kinds = [_judge(cell, decimal) for cell in cells]
+    are_numbers = [bool(column) and {"number"} <= {_judge(c, decimal) for c in column} <= {"number", "none"}
+                   for column in below]  # fmt: skip
+    if "number" not in kinds:
+        marks = (kind == "none" and cell.lower() not in ("", "na") for kind, cell in zip(kinds, cells, strict=True))
+        return "text" in kinds and not any(is_mark and n for is_mark, n in zip(marks, are_numbers, strict=True))
+    counted = [(cell, column) for cell, kind, column in zip(cells, kinds, below, strict=True) if kind == "number"]
+    if not all(_WHOLE.fullmatch(cell) for cell, _ in counted):
+        return False
+    if any(kind == "text" and n for kind, n in zip(kinds, are_numbers, strict=True)):
+        return True
+    return _counts_columns([int(cell) for cell, _ in counted], [column for _, column in counted], "text" not in kinds)
+
+
+def _counts_columns(numbers: Sequence[int], below: Sequence[Sequence[str]], are_all: bool) -> bool:
+    """Return whether whole numbers are names: 0, 1, 2, ..., or different ones above fractions throughout.
+
+    are_all: there is no word beside them.
+    """
+    if len(numbers) < 2 or len(set(numbers)) < len(numbers) or not all(below):
+        return False
+    are_fractions = [not any(_WHOLE.fullmatch(value) for value in column) for column in below]
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers))) and numbers[0] in (0, 1):
+        return any(are_fractions) or (are_all and numbers[0] == 0 and len(numbers) > 3)
+    return all(are_fractions) and len(below[0]) > 2
+
+
+def clean_name(name: object) -> str:
+    """Return a column's name without quotes, blanks around it and a colon behind it."""
+    return str(name).strip().strip("\"'").rstrip(":").strip()
+
+
+def check_end(path: Path, layout: TextLayout) -> None:
+    """Raise `EventsError` where the last line of a file lacks values: the file was cut off."""
+    if path.suffix.lower() in _OPENERS:
+        return
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _N_CHARACTERS))
+        lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    n_values = len(_split(lines[-1], layout.separator)) if lines else 0
+    if len(lines) > 1 and n_values < layout.n_columns and not lines[-1].startswith("#"):
+        raise EventsError(
+            f'Each line of "{path}" must have {layout.n_columns} values, but the last one has {n_values}. '
+            "Was the file cut off? Copy or make it again, or remove that line."
+        )
+
+
+def _read_lines(path: Path) -> list[tuple[int, str]]:
+    """Return the first lines that are not blank, with their numbers, counted from 0."""
+    with _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
+        text = file.read(_N_CHARACTERS)
+    if "\0" in text:
+        raise ValueError("it is no text, but holds zero bytes")
+    lines = text.split("\n")
+    whole = lines[:-1] if len(text) == _N_CHARACTERS and len(lines) > 1 else lines
+    numbered = [(number, line.strip(" \r")) for number, line in enumerate(whole) if line.strip()][: _N_LOOKED_AT + 1]
+    if not numbered:
+        raise EventsError(f'"{path}" must begin with a line of column names or of values, but its first line is empty.')
+    return numbered
+
+
+def _guess_separator(lines: Sequence[str]) -> str:
+    """Return what separates the lines into most numbers, or, where there are none, occurs most often."""
+    looked_at = lines[1:] or lines
+
+    def rate(separator: str) -> tuple[float, bool, int]:
+        cells = [cell for line in looked_at for cell in _split(line, separator)]
+        kinds = [{_judge(cell), _judge(cell, "," if separator != "," else ".")} for cell in cells]
+        n_numbers = sum("number" in kind for kind in kinds)
+        n_told = sum(kind != {"none"} for kind in kinds)
+        return n_numbers / n_told if n_told else 0.0, separator != _BLANKS, len(cells)
+
+    there = [mark for mark in (",", ";", "\t") if any(mark in line for line in lines)]
+    return max([*there, _BLANKS], key=rate)
+
+
+def _split(line: str, separator: str) -> list[str]:
+    """Return the cells of a line, without quotes and blanks around them."""
+    if separator == _BLANKS:
+        line, separator = re.sub(_BLANKS, " ", line.strip()), " "
+    cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    return [cell.strip() for cell in cells]
+
+
+def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
+    cells = [cell for row in rows for cell in row]
+    with_comma = any("," in cell and _COMMA_NUMBER.fullmatch(cell) for cell in cells)
+    return with_comma and not any("." in cell and _NUMBER.fullmatch(cell.replace(",", "")) for cell in cells)
+
+
+def _judge(cell: str, decimal: str = ".") -> str:
+    """Return what a cell is: "number", "text", or "none" where it stands for "not defined"."""
+    bare = cell.strip("\"' ")
+    if (_COMMA_NUMBER if decimal == "," else _NUMBER).fullmatch(bare):
+        return "number"
+    word = bare.lower()
+    return "none" if word in UNDEFINED_TEXTS or word.lstrip("+-") in _INFINITE else "text"
+
+
+def _complete_names(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Sequence[str]:
+    """Return names, with an empty one for a column more that the lines have: R's row names, or a closing separator."""
+    n_values = mode(map(len, rows)) if rows else len(names)
+    if n_values == len(names) - 1 and not names[-1]:
+        return names[:-1]
+    if n_values != len(names) + 1:
+        return names
+    return [*names, ""] if not any(row[-1] for row in rows if len(row) > len(names)) else ["", *names]
+
+
+def _find_names_in_comments(
+    comments: Sequence[str], separator: str, rows: Sequence[Sequence[str]]
+) -> Sequence[str] | None:
+    """Return the names in the last comment that has as many as a line has values; None where there is no such."""
+    for line in reversed(comments):
+        for text in (line.lstrip("#"), line):
+            for mark in (separator, _BLANKS, ","):
+                cells = _split(text, mark)
+                fits = len(cells) == len(rows[0]) and len(set(cells)) == len(cells) and all(cells)
+                if fits and is_header(cells, rows):
+                    return cells
+    return None
