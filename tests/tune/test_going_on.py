@@ -83,7 +83,7 @@ def sweep(folder, *, interrupt_after=None, trials=1, **changes):
 def test_no_epoch_is_trained_twice(tmp_path, ages):
     search = sweep(tmp_path, interrupt_after=4)
     assert ages == [0, 1, 2, 3]
-    state = torch.load(search.resume_path(0), weights_only=True)
+    state = torch.load(search.resume_path(0), weights_only=True)["state"]
     assert state["age"] == 4
     assert [row["epoch"] for row in state["curve"]] == [1, 2, 3, 4]
     search = sweep(tmp_path)
@@ -104,10 +104,20 @@ def test_reports_of_a_resumed_trial_are_its_whole_running_best(tmp_path):
     assert search.trials[1].best_epoch == 1 + int(aucs.argmax())
 
 
+def test_the_running_best_of_what_was_trained_before_is_accumulated(tmp_path):
+    search = sweep(tmp_path, interrupt_after=4)
+    kept = torch.load(search.resume_path(0), weights_only=True)
+    for row, auc in zip(kept["state"]["curve"], (0.6, 0.9, 0.7, 0.5), strict=True):
+        row["validation_auc"] = auc
+    torch.save(kept, search.resume_path(0))
+    reported = sweep(tmp_path).optuna_study.get_trials()[1].intermediate_values
+    assert [reported[epoch] for epoch in range(1, 5)] == [0.6, 0.9, 0.9, 0.9]
+
+
 def test_a_trial_that_is_interrupted_twice_goes_on_as_the_first(tmp_path, ages, asked):
     sweep(tmp_path, interrupt_after=2)
     search = sweep(tmp_path, interrupt_after=4)
-    assert torch.load(search.resume_path(0), weights_only=True)["age"] == 4
+    assert torch.load(search.resume_path(0), weights_only=True)["state"]["age"] == 4
     assert not search.resume_path(1).exists()
     search = sweep(tmp_path)
     assert ages == [0, 1, 2, 3, 4, 5]

@@ -27,6 +27,8 @@ class Opening:
     """Hash of the events."""
     reason: str
     """Why it was opened, or opened again."""
+    search: str | None = None
+    """Random name of the search: a run folder may have had others before."""
 
 
 def log_opening(search: Search, trial: int, *, reason: str, known: int = 0) -> Opening:
@@ -41,6 +43,7 @@ def log_opening(search: Search, trial: int, *, reason: str, known: int = 0) -> O
         trial=trial,
         events_digest=search.splits.events_digest,
         reason=reason,
+        search=search.search_id,
     )
     with search.folder.openings.open("a", encoding="utf-8") as log:
         log.write(json.dumps(asdict(opening)) + "\n")
@@ -71,7 +74,10 @@ def explain_opening(
     is_kept: whether the parameters of the network that was handed on then were there before this judgement began.
     """
     if stored is None:
-        return "evaluation.json is not there any more" if read_openings(search) else "first evaluation"
+        openings = read_openings(search)
+        if openings and all(opening.search not in (None, search.search_id) for opening in openings):
+            return "first evaluation of this search; an earlier one of this folder had opened the test part before"
+        return "evaluation.json is not there any more" if openings else "first evaluation"
     reasons = {
         "the last evaluation had left the test part closed": stored.opening is None,
         "other events": stored.events_digest != search.splits.events_digest,

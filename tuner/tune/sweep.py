@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from filelock import FileLock
 
 from tuner.errors import SearchError, SplitsError, TunerError
 from tuner.launchers.local import count_cores, launch, tuner_command
@@ -23,6 +25,7 @@ from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
 from tuner.tune.gathering import gather, raise_gathered
 from tuner.tune.leases import WARM_START
+from tuner.tune.ownership import SEARCH_ID, take_folder
 from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
 from tuner.tune.provenance import record_call
 from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
@@ -189,21 +192,26 @@ def find_study_file(study: Study) -> Path | None:
 
 
 def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
-    """Create the Optuna study with its warm starts, or check that this study may go on with it."""
+    """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
     study = search.study
     storage = open_storage(search.folder.journal, search.storage_url)
     identity = identify(study, events_digest, probe)
-    optuna_study = optuna.create_study(
-        study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
-    )
-    check_resumption(optuna_study, identity, probe)
-    if IDENTITY not in optuna_study.user_attrs:
-        for params in study.space.warm_starts:
-            optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            optuna_study.set_metric_names(["validation AUC"])
-        optuna_study.set_user_attr(IDENTITY, identity)
+    with FileLock(search.folder.lock):
+        optuna_study = optuna.create_study(
+            study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
+        )
+        check_resumption(optuna_study, identity, probe)
+        is_new = IDENTITY not in optuna_study.user_attrs
+        if is_new:
+            for params in study.space.warm_starts:
+                optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna_study.set_metric_names(["validation AUC"])
+            optuna_study.set_user_attr(IDENTITY, identity)
+        if SEARCH_ID not in optuna_study.user_attrs:
+            optuna_study.set_user_attr(SEARCH_ID, secrets.token_hex(8))
+        take_folder(search.folder, optuna_study.user_attrs[SEARCH_ID], is_new=is_new)
     search.__dict__["optuna_study"] = optuna_study
 
 

@@ -62,9 +62,8 @@ class Teller:
         self.running[trial.number] = _Running(asked, log)
         member = Member(trial.number, asked.settings, asked.seed)
         try:
-            path = self.search.resume_path(asked.resumes)
-            if path.exists():
-                member.state = torch.load(path, weights_only=True)
+            member.state = self._read_state(asked)
+            if member.state is not None:
                 best = -np.inf
                 for row in member.state["curve"]:
                     best = max(best, row["validation_auc"])
@@ -73,6 +72,14 @@ class Teller:
             self.fail(member.name, describe_error(error))
             return None
         return member
+
+    def _read_state(self, asked: Asked) -> dict[str, Any] | None:
+        """Return the state that a trial goes on from; None where it is a new one, or the state is of another search."""
+        path = self.search.resume_path(asked.resumes)
+        if asked.resumes == asked.trial.number or not path.exists():
+            return None
+        kept: dict[str, Any] = torch.load(path, weights_only=True)
+        return kept["state"] if kept.get("search") == self.search.search_id else None
 
     def report(self, member: Member) -> bool:
         """Report the epoch that a member has just trained; return whether it is to be pruned.
@@ -160,7 +167,7 @@ class Teller:
         """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
         asked = self.running[name].asked
         buffer = io.BytesIO()
-        torch.save(pack.member_state(row), buffer)
+        torch.save({"search": self.search.search_id, "state": pack.member_state(row)}, buffer)
         write_atomically(self.search.resume_path(asked.resumes), buffer.getvalue())
         give_back(self.optuna_study, asked.trial, reason)
         self._close(name, "interrupted", reason)
