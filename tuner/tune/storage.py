@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.errors import SearchError
+from tuner.passwords import hide_parts
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+
+STORAGE_VARIABLE = "TUNER_STORAGE"
+"""Environment variable that names the storage: on a command line, others would read the password in it."""
 
 
 def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
@@ -34,6 +38,13 @@ def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
         return optuna.storages.RDBStorage(url)
     except Exception as error:
         raise SearchError(
-            f'The storage must be a database URL or a journal file that can be opened, but "{url or journal}" '
-            f"cannot: {error}"
+            f'The storage must be a database URL or a journal file that can be opened, but "{url or journal}" cannot: '
+            f"{hide_parts(str(error), url or '')}{_advise(url)}"
         ) from error
+
+
+def _advise(url: str | None) -> str:
+    """Return what to do about a URL whose password is cut at one of its own characters; nothing for any other."""
+    if url is None or url.count("@") < 2:
+        return ""
+    return " Encode the special characters of the password, such as @ as %40 and / as %2F."

@@ -31,7 +31,7 @@ from tuner.tune.provenance import record_call
 from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
 from tuner.tune.search import Search
 from tuner.tune.status import read_status
-from tuner.tune.storage import open_storage
+from tuner.tune.storage import STORAGE_VARIABLE, open_storage
 from tuner.tune.study import Study
 from tuner.tune.study_file import refuse_while_reading
 
@@ -99,7 +99,7 @@ def sweep(
                 interrupted = _work_here(search, tracker, device, until, display)
             else:
                 assert study_file is not None
-                command = tuner_command("work", study_file, *_name_options(search, folder, device, until), *options)
+                command = tuner_command("work", study_file, *_name_options(folder, device, until), *options)
                 interrupted = _work_in_processes(search, command, n_workers, display, until, n_gpus=count_gpus(device))
         if interrupted and raise_interrupt:
             raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
@@ -215,11 +215,9 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
     search.__dict__["optuna_study"] = optuna_study
 
 
-def _name_options(search: Search, folder: str | Path, device: str | None, until: float | None) -> list[str]:
-    """Return the options with which a worker finds this search; its budget and seed it reads in the run folder."""
+def _name_options(folder: str | Path, device: str | None, until: float | None) -> list[str]:
+    """Return the options with which a worker finds a search; its budget and seed it reads in the run folder."""
     options = ["--folder", str(folder)]
-    if search.storage_url is not None:
-        options += ["--storage", search.storage_url]
     if device is not None:
         options += ["--device", device]
     if until is not None:
@@ -287,7 +285,13 @@ def _work_in_processes(
         display.tell("Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once.")
         processes.interrupt()
 
-    processes = launch(command, workers=n_workers, folder=search.folder, n_gpus=n_gpus)
+    processes = launch(
+        command,
+        workers=n_workers,
+        folder=search.folder,
+        n_gpus=n_gpus,
+        environment={STORAGE_VARIABLE: search.storage_url or ""},
+    )
     with processes, _handling_signals(handle):
         failed = []
         while processes.n_running:

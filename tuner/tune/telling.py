@@ -25,6 +25,9 @@ from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Se
 
 logger = logging.getLogger("tuner")
 
+OURS = "tuner"
+"""What the tracker is told beside the parameters, under this name, which no parameter may have."""
+
 MOST_REPORTS = 30
 """Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
 
@@ -56,7 +59,7 @@ class Teller:
         log = self.tracker.start_trial(
             study=self.search.study.name,
             trial=trial.number,
-            config={**trial.params, "seed": asked.seed, "resumes": asked.resumes},
+            config={**trial.params, OURS: {"seed": asked.seed, "resumes": asked.resumes}},
             folder=self.search.folder.path,
         )
         self.running[trial.number] = _Running(asked, log)
