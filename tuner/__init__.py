@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from tuner.passwords import hide_in_record
 
 if TYPE_CHECKING:
     from tuner.evaluate.step import evaluate as evaluate
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from tuner.tune.study_file import check_study as check_study
     from tuner.tune.study_file import load_study as load_study
     from tuner.tune.sweep import sweep as sweep
+
+logging.getLogger("tuner").addFilter(hide_in_record)
 
 try:
     __version__ = version("signal-tuner")

@@ -19,9 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+from tuner.passwords import hide_passwords
+
 
 class TunerError(Exception):
-    """Root of every error that tuner raises on purpose."""
+    """Root of every error that tuner raises on purpose. No message tells the password of a database."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(hide_passwords(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class StudyError(TunerError):

@@ -48,6 +48,16 @@ class RunFolder:
         return self.path / "journal.log"
 
     @property
+    def owner(self) -> Path:
+        """Name of the search that the files by number of trial belong to."""
+        return self.path / "search.json"
+
+    @property
+    def earlier(self) -> Path:
+        """Files of other searches that had this folder before."""
+        return self.path / "earlier"
+
+    @property
     def provenance(self) -> Path:
         """Versions, commit, seed, hash of the events, command lines."""
         return self.path / "provenance.json"

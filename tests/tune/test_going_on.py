@@ -90,7 +90,7 @@ def sweep(folder, *, interrupt_after=None, trials=1, **changes):
 def test_no_epoch_is_trained_twice(tmp_path, ages):
     search = sweep(tmp_path, interrupt_after=4)
     assert ages == [0, 1, 2, 3]
-    state = torch.load(search.resume_path(0), weights_only=True)
+    state = torch.load(search.resume_path(0), weights_only=True)["state"]
     assert state["age"] == 4
     assert [row["epoch"] for row in state["curve"]] == [1, 2, 3, 4]
     search = sweep(tmp_path)
@@ -114,10 +114,11 @@ def test_reports_of_a_resumed_trial_are_its_whole_running_best(tmp_path):
 def test_the_running_best_of_a_resumed_trial_never_falls(tmp_path):
     """Its epochs before the interruption are reported again, and Optuna gives a pruned trial its last report."""
     search = sweep(tmp_path, interrupt_after=4)
-    state = read_state(search.resume_path(0))
+    kept = read_state(search.resume_path(0))
+    state = kept["state"]
     for row, auc in zip(state["curve"], (0.5, 0.995, 0.25, 0.125), strict=True):
         row["validation_auc"] = auc
-    write_state(search.resume_path(0), state | {"best": 0.995, "best_epoch": 2})
+    write_state(search.resume_path(0), kept | {"state": state | {"best": 0.995, "best_epoch": 2}})
     trial = sweep(tmp_path).optuna_study.get_trials()[1]
     assert [trial.intermediate_values[epoch] for epoch in range(1, EPOCHS + 1)] == [0.5, *[0.995] * 5]
 
@@ -139,7 +140,7 @@ def test_a_trial_whose_state_is_damaged_starts_again_and_says_so_once(tmp_path, 
 def test_a_trial_that_is_interrupted_twice_goes_on_as_the_first(tmp_path, ages, asked):
     sweep(tmp_path, interrupt_after=2)
     search = sweep(tmp_path, interrupt_after=4)
-    assert torch.load(search.resume_path(0), weights_only=True)["age"] == 4
+    assert torch.load(search.resume_path(0), weights_only=True)["state"]["age"] == 4
     assert not search.resume_path(1).exists()
     search = sweep(tmp_path)
     assert ages == [0, 1, 2, 3, 4, 5]

@@ -27,6 +27,7 @@ StorageOption = Annotated[
     typer.Option(
         "--storage",
         metavar="URL",
+        envvar="TUNER_STORAGE",
         help="Database URL for the trials, such as postgresql://host/db. Default: a journal in the run folder.",
         show_default=False,
     ),

@@ -26,6 +26,8 @@ class Opening:
     """Hash of the events."""
     reason: str
     """Why it was opened, or opened again."""
+    search: str | None = None
+    """Random name of the search: a run folder may have had others before."""
 
 
 def log_opening(search: Search, trial: int, *, reason: str, known: int = 0) -> Opening:
@@ -40,6 +42,7 @@ def log_opening(search: Search, trial: int, *, reason: str, known: int = 0) -> O
         trial=trial,
         events_digest=search.splits.events_digest,
         reason=reason,
+        search=search.search_id,
     )
     append_line(search.folder.openings, asdict(opening))
     return opening
@@ -73,6 +76,9 @@ def explain_opening(
     is_kept: whether the parameters of the network that was handed on then were there before this judgement began.
     """
     if stored is None:
+        openings = read_openings(search)
+        if openings and all(opening.search not in (None, search.search_id) for opening in openings):
+            return "first evaluation of this search; an earlier one of this folder had opened the test part before"
         return "evaluation.json is not there any more" if count_openings(search) else "first evaluation"
     reasons = {
         "the last evaluation had left the test part closed": stored.opening is None,

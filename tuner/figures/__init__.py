@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tuner.figures.significance import draw_significance as draw_significance
     from tuner.figures.survival import draw_survival as draw_survival
     from tuner.figures.trial import draw_trial as draw_trial
+    from tuner.figures.trials import name_column as name_column
     from tuner.figures.trials import tabulate_trials as tabulate_trials
 
 _ROOMS = {
@@ -40,6 +41,7 @@ _ROOMS = {
     "draw_significance": "significance",
     "draw_survival": "survival",
     "draw_trial": "trial",
+    "name_column": "trials",
     "tabulate_trials": "trials",
     "use_style": "drawing",
 }

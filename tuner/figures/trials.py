@@ -45,13 +45,22 @@ class Trial(Protocol):
         ...
 
 
+OWN_COLUMNS = ("number", "state", "value")
+
+
 def tabulate_trials(trials: Iterable[Trial]) -> pd.DataFrame:
     """Return one row per trial: number, state, value (not-a-number where there is none), then every parameter."""
     rows = [
-        {"number": t.number, "state": t.state, "value": float("nan") if t.value is None else t.value, **t.params}
+        {"number": t.number, "state": t.state, "value": float("nan") if t.value is None else t.value}
+        | {name_column(name): value for name, value in t.params.items()}
         for t in trials
     ]
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=["number", "state", "value"])
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(OWN_COLUMNS))
+
+
+def name_column(parameter: str) -> str:
+    """Return the column of a parameter in the table of trials: its name, unless that is a column of the trial's own."""
+    return f"{parameter} (parameter)" if parameter in OWN_COLUMNS else parameter
 
 
 def find_best(table: pd.DataFrame, column: str) -> pd.Series:

@@ -15,6 +15,7 @@ from tuner.figures import (
     draw_learning_curves,
     draw_optimization_history,
     draw_parallel_coordinates,
+    name_column,
     tabulate_trials,
 )
 from tuner.report.page import Picture
@@ -48,7 +49,7 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> li
     if importances:
         n_complete = sum(trial.state == "complete" for trial in trials)
         drawings["importances"] = draw_importances(importances, most=MOST_PARAMETERS, n_complete=n_complete)
-    names = list(importances) or list(table.columns.drop(["number", "state", "value"]))
+    names = list(map(name_column, importances)) or list(table.columns.drop(["number", "state", "value"]))
     varying = [name for name in names if len(set(table[name].dropna().astype(str))) > 1]
     if varying:
         drawings["parallel_coordinates"] = draw_parallel_coordinates(
@@ -87,7 +88,7 @@ def _name_loss(search: Search) -> str:
 
 def _find_logarithmic(search: Search) -> set[str]:
     return {
-        name
+        name_column(name)
         for trial in search.trials
         for name, distribution in trial.distributions.items()
         if getattr(distribution, "log", False)

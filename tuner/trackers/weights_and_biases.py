@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from tuner.errors import TunerError
+from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
 from tuner.trackers.base import NO_PICTURES
 
@@ -115,6 +116,8 @@ class WeightsAndBiases:
             finish_timeout_raises=True,
             stop_fn=_ignore_stop,
             x_disable_stats=True,
+            # The command line is part of what W&B tells of the machine.
+            x_disable_meta=any(hide_passwords(word) != word for word in sys.argv),
             x_save_requirements=False,
         )
         return wandb.init(
@@ -247,8 +250,10 @@ def _choose_mode(asked: Mode | None) -> Mode:
 def _start_service(folder: Path) -> None:
     """Make the folder of the runs, and start W&B's service so that it leaves nothing outside of it.
 
-    Raises where the folder cannot be written; W&B itself would go to the system's temporary folder instead.
+    A service that a parent process left the address of may have ended long ago: it is not asked. Raises where the
+    folder cannot be written; W&B itself would go to the system's temporary folder instead.
     """
+    os.environ.pop("WANDB_SERVICE", None)
     place = folder / "wandb"
     place.mkdir(parents=True, exist_ok=True)
     with _environment(WANDB_CACHE_DIR=str(place / "cache"), WANDB_ERROR_REPORTING="false"):

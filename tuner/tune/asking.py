@@ -15,6 +15,7 @@ from filelock import FileLock
 from optuna.trial import Trial, TrialState
 
 from tuner.errors import SearchError, TunerError
+from tuner.passwords import hide_passwords
 from tuner.train.settings import Settings
 from tuner.train.structure import find_structure
 from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, WORKER, reap_trials
@@ -122,4 +123,4 @@ def describe_error(error: BaseException) -> str:
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     places = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
-    return f"{type(error).__name__}: {error} ({places})"[:1500]
+    return hide_passwords(f"{type(error).__name__}: {error} ({places})")[:1500]

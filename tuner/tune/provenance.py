@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tuner.checked_files import read_json, write_json
+from tuner.passwords import hide_passwords
 from tuner.run_folder import RunFolder
 from tuner.tune.search import PROVENANCE_ADVICE
 from tuner.tune.study import Study
@@ -35,7 +36,7 @@ def record_call(
         "platform": platform.platform(),
     }
     call = {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": " ".join([Path(sys.argv[0]).name, *map(hide_passwords, sys.argv[1:])]),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "git_commit": _find_first_commit(study_file),
         "device": device,

@@ -23,6 +23,9 @@ from tuner.tune.study import Study
 
 IDENTITY = "tuner:identity"
 
+RESERVED, RESERVED_BEGIN = ("tuner", "_wandb"), ("tuner:", "tuner.")
+"""Names, and beginnings of names, that no parameter may have."""
+
 N_PROBES = 60
 """Settings that are drawn to see the distributions of a space, its branches included."""
 
@@ -137,10 +140,15 @@ def probe_space(study: Study) -> Probe:
             )
         batch_sizes.append(settings.training.batch_size)
         seen |= trial.distributions
+        problems += [_tell_reserved(n) for n in trial.distributions if n in RESERVED or n.startswith(RESERVED_BEGIN)]
         if number < len(warm_starts):
             problems += _find_wrong_values(number + 1, warm_starts[number], trial.distributions)
-    raise_together(problems, StudyError, "The search space")
+    raise_together(list(dict.fromkeys(problems)), StudyError, "The search space")
     return Probe(seen, min(batch_sizes))
+
+
+def _tell_reserved(name: str) -> str:
+    return f'A parameter must not have the name "{name}", which trackers keep for their own. Choose another name.'
 
 
 def _find_wrong_values(

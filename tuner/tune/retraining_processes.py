@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tuner.launchers.local import launch, tuner_command
 from tuner.tune.retraining import Retraining, Tell, find_retrainings, free_claims, retrain
 from tuner.tune.search import Search, TrialRecord
+from tuner.tune.storage import STORAGE_VARIABLE
 from tuner.tune.sweep import choose_workers, count_gpus
 
 logger = logging.getLogger("tuner")
@@ -49,12 +50,19 @@ def _retrain_in_processes(
     assert search.study_file is not None
     options = ["--folder", str(search.folder.path.parent), "--seeds", str(seeds)]
     options += ["--trials", ",".join(str(trial.number) for trial in trials)]
-    options += ["--storage", search.storage_url] if search.storage_url is not None else []
     options += ["--device", device] if device is not None else []
     command = tuner_command("retrain", search.study_file, *options)
     told = 0
     n_gpus = count_gpus(device)
-    with launch(command, workers=n_workers, folder=search.folder, n_gpus=n_gpus, name="finalists") as processes:
+    processes = launch(
+        command,
+        workers=n_workers,
+        folder=search.folder,
+        n_gpus=n_gpus,
+        name="finalists",
+        environment={STORAGE_VARIABLE: search.storage_url or ""},
+    )
+    with processes:
         while processes.n_running:
             time.sleep(POLL_SECONDS)
             done = len(find_retrainings(search, trials, seeds))

@@ -16,6 +16,7 @@ from tuner.checked_files import expect_form, read_csv, read_json, warn_once
 from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
 from tuner.tune.leases import INTERRUPTED, REASON, WARM_START, find_workers
+from tuner.tune.ownership import SEARCH_ID, check_owner
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
 
@@ -95,6 +96,12 @@ class Search:
             return optuna.load_study(study_name=self.study.name, storage=storage)
         except KeyError as error:
             raise SearchError(_tell_missing(self)) from error
+
+    @cached_property
+    def search_id(self) -> str | None:
+        """Random name of this search; None where it was created by an older version."""
+        name: str | None = self.optuna_study.user_attrs.get(SEARCH_ID)
+        return name
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -197,7 +204,7 @@ def open_search(
             budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
             study = replace(study, seed=record["seed"], budget=budget)
     search = Search(study, run_folder, storage, study_file)
-    _ = search.optuna_study
+    check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
     return search
 
 

@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuner.errors import SearchError, TunerError
+from tuner.passwords import hide_parts
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+
+STORAGE_VARIABLE = "TUNER_STORAGE"
+"""Environment variable that names the storage: on a command line, others would read the password in it."""
 
 
 def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
@@ -33,8 +37,8 @@ def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
         raise
     except Exception as error:
         raise SearchError(
-            f'The storage must be a database URL or a journal file that can be opened, but "{url or journal}" '
-            f"cannot: {error}"
+            f'The storage must be a database URL or a journal file that can be opened, but "{url or journal}" cannot: '
+            f"{hide_parts(str(error), url or '')}{_advise(url)}"
         ) from error
 
 
@@ -52,3 +56,10 @@ def _open_journal(path: Path) -> BaseStorage:
         raise
     except Exception as error:  # a record that is one by its form, but means nothing
         raise SearchError(describe_damage(path, file.count_read())) from error
+
+
+def _advise(url: str | None) -> str:
+    """Return what to do about a URL whose password is cut at one of its own characters; nothing for any other."""
+    if url is None or url.count("@") < 2:
+        return ""
+    return " Encode the special characters of the password, such as @ as %40 and / as %2F."

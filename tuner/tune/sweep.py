@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from filelock import FileLock
 
 from tuner.errors import SearchError, SplitsError, TunerError
 from tuner.launchers.local import count_cores, launch, tuner_command
@@ -23,12 +25,13 @@ from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
 from tuner.tune.gathering import gather, raise_gathered
 from tuner.tune.leases import WARM_START
+from tuner.tune.ownership import SEARCH_ID, take_folder
 from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
 from tuner.tune.provenance import record_call
 from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
 from tuner.tune.search import Search
 from tuner.tune.status import read_status
-from tuner.tune.storage import open_storage
+from tuner.tune.storage import STORAGE_VARIABLE, open_storage
 from tuner.tune.study import Study
 from tuner.tune.study_file import refuse_while_reading
 
@@ -96,7 +99,7 @@ def sweep(
                 interrupted = _work_here(search, tracker, device, until, display)
             else:
                 assert study_file is not None
-                command = tuner_command("work", study_file, *_name_options(search, folder, device, until), *options)
+                command = tuner_command("work", study_file, *_name_options(folder, device, until), *options)
                 interrupted = _work_in_processes(search, command, n_workers, display, until, n_gpus=count_gpus(device))
         if interrupted and raise_interrupt:
             raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
@@ -189,29 +192,32 @@ def find_study_file(study: Study) -> Path | None:
 
 
 def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
-    """Create the Optuna study with its warm starts, or check that this study may go on with it."""
+    """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
     study = search.study
     storage = open_storage(search.folder.journal, search.storage_url)
     identity = identify(study, events_digest, probe)
-    optuna_study = optuna.create_study(
-        study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
-    )
-    check_resumption(optuna_study, identity, probe)
-    if IDENTITY not in optuna_study.user_attrs:
-        for params in study.space.warm_starts:
-            optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            optuna_study.set_metric_names(["validation AUC"])
-        optuna_study.set_user_attr(IDENTITY, identity)
+    with FileLock(search.folder.lock):
+        optuna_study = optuna.create_study(
+            study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
+        )
+        check_resumption(optuna_study, identity, probe)
+        is_new = IDENTITY not in optuna_study.user_attrs
+        if is_new:
+            for params in study.space.warm_starts:
+                optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna_study.set_metric_names(["validation AUC"])
+            optuna_study.set_user_attr(IDENTITY, identity)
+        if SEARCH_ID not in optuna_study.user_attrs:
+            optuna_study.set_user_attr(SEARCH_ID, secrets.token_hex(8))
+        take_folder(search.folder, optuna_study.user_attrs[SEARCH_ID], is_new=is_new)
     search.__dict__["optuna_study"] = optuna_study
 
 
-def _name_options(search: Search, folder: str | Path, device: str | None, until: float | None) -> list[str]:
-    """Return the options with which a worker finds this search; its budget and seed it reads in the run folder."""
+def _name_options(folder: str | Path, device: str | None, until: float | None) -> list[str]:
+    """Return the options with which a worker finds a search; its budget and seed it reads in the run folder."""
     options = ["--folder", str(folder)]
-    if search.storage_url is not None:
-        options += ["--storage", search.storage_url]
     if device is not None:
         options += ["--device", device]
     if until is not None:
@@ -279,7 +285,13 @@ def _work_in_processes(
         display.tell("Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once.")
         processes.interrupt()
 
-    processes = launch(command, workers=n_workers, folder=search.folder, n_gpus=n_gpus)
+    processes = launch(
+        command,
+        workers=n_workers,
+        folder=search.folder,
+        n_gpus=n_gpus,
+        environment={STORAGE_VARIABLE: search.storage_url or ""},
+    )
     with processes, _handling_signals(handle):
         failed = []
         while processes.n_running:

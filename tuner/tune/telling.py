@@ -24,6 +24,9 @@ from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Se
 
 logger = logging.getLogger("tuner")
 
+OURS = "tuner"
+"""What the tracker is told beside the parameters, under this name, which no parameter may have."""
+
 MOST_REPORTS = 30
 """Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
 
@@ -55,13 +58,13 @@ class Teller:
         log = self.tracker.start_trial(
             study=self.search.study.name,
             trial=trial.number,
-            config={**trial.params, "seed": asked.seed, "resumes": asked.resumes},
+            config={**trial.params, OURS: {"seed": asked.seed, "resumes": asked.resumes}},
             folder=self.search.folder.path,
         )
         self.running[trial.number] = _Running(asked, log)
         member = Member(trial.number, asked.settings, asked.seed)
         try:
-            member.state = self._read_resume(asked.resumes)
+            member.state = self._read_state(asked)
             if member.state is not None:
                 best = -np.inf
                 for row in member.state["curve"]:
@@ -72,17 +75,21 @@ class Teller:
             return None
         return member
 
-    def _read_resume(self, number: int) -> dict[str, Any] | None:
-        """Return the state that an interrupted trial left; None where there is none, or where its file is damaged."""
-        path = self.search.resume_path(number)
-        if not path.exists():
+    def _read_state(self, asked: Asked) -> dict[str, Any] | None:
+        """Return the state that a trial goes on from; None where it is a new one.
+
+        None, too, where the state's file is damaged or is of another search.
+        """
+        path = self.search.resume_path(asked.resumes)
+        if asked.resumes == asked.trial.number or not path.exists():
             return None
         try:
-            return read_state(path, advice=f"Trial {number} starts again from its first epoch.")
+            kept = read_state(path, advice=f"Trial {asked.resumes} starts again from its first epoch.")
         except DamagedFileError as error:
             logger.warning("%s", error)
             path.unlink(missing_ok=True)
             return None
+        return kept["state"] if kept.get("search") == self.search.search_id else None
 
     def report(self, member: Member) -> bool:
         """Report the epoch that a member has just trained; return whether it is to be pruned.
@@ -169,7 +176,8 @@ class Teller:
     def _interrupt(self, pack: Pack, name: int, row: int, reason: str) -> None:
         """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
         asked = self.running[name].asked
-        write_state(self.search.resume_path(asked.resumes), pack.member_state(row))
+        kept = {"search": self.search.search_id, "state": pack.member_state(row)}
+        write_state(self.search.resume_path(asked.resumes), kept)
         give_back(self.optuna_study, asked.trial, reason)
         self._close(name, "interrupted", reason)
 
