@@ -69,8 +69,8 @@ class ExportedNetwork(nn.Module):
             distance = torch.minimum(distance.clamp(min=0.0), self.widths)
         z = self.offsets + (distance * self.slopes).sum(2)
         inputs = torch.cat([z, undefined[:, self.indicated].float()], dim=1)
-        scores: Tensor = self.network(inputs).sigmoid()
-        return scores
+        scores: Tensor = self.network(inputs).reshape(-1).sigmoid()
+        return scores.float()
 
 
 def export(search: Search, path: str | Path, *, trial: int | None = None, ensemble: bool = False) -> Path:

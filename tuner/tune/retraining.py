@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 import logging
 import shutil
@@ -13,8 +12,10 @@ from typing import Any
 
 import torch
 
-from tuner.run_folder import read_json, write_atomically, write_json
+from tuner.errors import TrainingError
+from tuner.run_folder import read_json, write_json
 from tuner.train.chain import Randomness
+from tuner.train.checkpoints import save_checkpoint, take_checkpoint
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
@@ -169,9 +170,12 @@ class _Trainer:
         return True
 
     def _keep(self, pack: Pack, member: Member, row: int, job: _Job) -> None:
-        buffer = io.BytesIO()
-        torch.save(pack.best_state(row), buffer)
-        write_atomically(self.search.checkpoint_path(job.trial.number, job.seed), buffer.getvalue())
+        try:
+            checkpoint = take_checkpoint(pack, row)
+        except TrainingError as error:
+            self._leave_out(job, str(error))
+            return
+        save_checkpoint(checkpoint, self.search.checkpoint_path(job.trial.number, job.seed))
         found = Retraining(
             trial=job.trial.number,
             seed=job.seed,
