@@ -102,3 +102,20 @@ def test_the_exported_file_of_all_gives_their_scores(search, tmp_path):
         (scores,) = session.run(["score"], {"features": x[:n]})
         assert scores.dtype == np.float32
         np.testing.assert_allclose(scores, expected[:n], atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["clamping", "bounded"])
+def test_the_next_trial_meets_the_events_as_they_were(tmp_path, kind):
+    """A plain trial has the same figure after a network that writes into its input and after one that does not."""
+    figures = []
+    for first in (kind, "tied"):
+
+        @tuner.search_space(structure=["kind"], warm_starts=[{"kind": first}, {"kind": "reused"}])
+        def suggest_two(trial):
+            return replace(make_settings(batch_size=128), network=Own(trial.suggest_categorical("kind", ALL)))
+
+        study = make_study(first, trials=2, epochs=2, n_events=900, search_space=suggest_two)
+        search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker(), workers=1)
+        assert [trial.state for trial in search.trials] == ["complete", "complete"]
+        figures.append(find_trial(search, "reused").figure)
+    assert figures[0] == figures[1]
