@@ -7,7 +7,7 @@ TunerError
 ├── SearchError       a search cannot be started, resumed or opened
 │   └── TrainingError     one trial cannot go on (not-a-number loss, out of memory); the sweep does
 ├── DeviceError       a device that is not there
-├── FolderError       a folder that cannot be written
+├── FolderError       a folder or a file that cannot be written
 └── MissingPackage    an optional package that is not installed
 
 A message says what must hold, what came, and what to do.
@@ -48,7 +48,7 @@ class DeviceError(TunerError):
 
 
 class FolderError(TunerError):
-    """A folder that cannot be written."""
+    """A folder or a file that cannot be written."""
 
 
 class MissingPackage(TunerError):  # noqa: N818 - the design's name for it
