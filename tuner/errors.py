@@ -7,7 +7,7 @@ TunerError
 ├── SearchError       a search cannot be started, resumed or opened
 │   └── TrainingError     one trial cannot go on (not-a-number loss, out of memory); the sweep does
 ├── DeviceError       a device that is not there
-├── FolderError       a folder that cannot be written
+├── FolderError       a folder or a file that cannot be written
 │   └── DamagedFileError  a file of a run folder that is not as it was written
 └── MissingPackage    an optional package that is not installed
 
@@ -54,7 +54,7 @@ class DeviceError(TunerError):
 
 
 class FolderError(TunerError):
-    """A folder that cannot be written."""
+    """A folder or a file that cannot be written."""
 
 
 class DamagedFileError(FolderError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,16 @@ class RunFolder:
         return FolderError(
             f'The run folder must be writable, but "{self.path}" is not ({error.strerror}). '
             "Choose another place with --folder."
+        )
+
+    def needs(self, file: Path) -> bool:
+        """Return whether a file is one of those named below or lies in one of their folders, by whatever link."""
+        own = {getattr(self, name).resolve() for name, value in vars(type(self)).items() if isinstance(value, property)}
+        resolved = file.resolve()
+        if not own.isdisjoint((resolved, *resolved.parents)):
+            return True
+        return file.stat().st_nlink > 1 and any(
+            file.samefile(found) for place in own for found in (place, *place.rglob("*")) if found.is_file()
         )
 
     @property
@@ -160,3 +171,28 @@ def make_parent(path: Path) -> Path:
             "Choose another place with --output."
         ) from error
     return path
+
+
+def check_ending(path: Path, endings: Sequence[str]) -> None:
+    """Raise `FolderError` where a path does not end as one of the formats that can be written."""
+    if not path.name.lower().endswith(tuple(endings)):
+        raise FolderError(
+            f"The name of the output must end in {' or '.join(endings)}, the formats that can be written, but "
+            f'"{path}" does not.'
+        )
+
+
+def check_output(path: Path, endings: Sequence[str], *, reads: Iterable[Path] = (), folder: RunFolder) -> None:
+    """Raise `FolderError` where a file cannot be written at a path, before anything is computed for it.
+
+    endings: those of the formats that can be written. reads: files that the result is computed from; neither they nor
+    what the run folder needs are overwritten, by whatever name or link.
+    """
+    check_ending(path, endings)
+    if path.is_dir():
+        raise FolderError(f'The output must be a file, but "{path}" is a folder. Name a file with --output.')
+    if path.exists() and (any(path.samefile(file) for file in reads) or folder.needs(path)):
+        raise FolderError(
+            f'The output must not overwrite what it is computed from, but "{path}" is such a file. '
+            "Choose another path with --output."
+        )

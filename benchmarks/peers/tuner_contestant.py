@@ -22,6 +22,7 @@ from optuna.trial import FixedTrial
 from benchmarks.peers.contest import Contest
 from tuner.errors import SearchError
 from tuner.trackers import NoTracker
+from tuner.train.checkpoints import read_checkpoint
 from tuner.train.pack import Member, Pack
 from tuner.tune.search import Search, open_search
 from tuner.tune.study import Budget
@@ -89,7 +90,7 @@ def keep_best_network(contest: Contest) -> None:
         settings = search.study.space(FixedTrial(dict(trial.params)))  # type: ignore[arg-type]
         network = settings.network.build(data.d_in)
         if complete.exists():
-            best, state = float(trial.value or 0.0), torch.load(complete, weights_only=True)
+            best, state = float(trial.value or 0.0), read_checkpoint(complete).state
         else:
             pack = Pack(settings, data, n_epochs=contest.epochs)
             member = Member(trial.number, settings, seed=0, state=torch.load(interrupted, weights_only=True))

@@ -82,6 +82,26 @@ def test_the_report_may_have_an_experiments_style_or_says_which_there_are(swept)
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["predict", "small.py", "events.csv", "-o", "x.root"], r"must end in \.parquet or \.csv"),
+        (["export", "small.py", "-o", "x.pt2"], r"must end in \.onnx"),
+        (["predict", "small.py", "events.csv", "-o", "./events.csv"], "must not overwrite what it is computed from"),
+    ],
+)
+def test_a_file_is_what_its_name_says_and_overwrites_nothing_that_is_read(swept, words, told) -> None:
+    before = {
+        path: path.read_bytes() for path in (swept.folder / "events.csv", swept.folder / "runs/small/journal.log")
+    }
+    done = swept.tuner(*words)
+    assert done.returncode != 0
+    assert re.search(told, " ".join(done.stderr.split()))
+    assert "Traceback" not in done.stderr
+    assert (swept.folder / "events.csv").read_bytes() == before
+    assert not list(swept.folder.glob("x.*"))
+
+
 def test_predictions_and_exported_network_agree(swept) -> None:
     new = pd.read_csv(swept.folder / "events.csv").drop(columns=["label", "weight"]).head(50)
     new.to_csv(swept.folder / "new.csv", index=False)

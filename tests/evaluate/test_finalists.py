@@ -14,6 +14,7 @@ from tuner.errors import SearchError
 from tuner.evaluate.finalists import choose_finalists
 from tuner.metrics.figures_of_merit import Custom
 from tuner.trackers import NoTracker
+from tuner.train.checkpoints import Checkpoint, save_checkpoint
 from tuner.train.settings import Settings
 from tuner.tune.search import FIGURE
 
@@ -71,7 +72,10 @@ def add(search, *, slope, offset=0.0, figure=0.5, kept=True, state="COMPLETE"):
             network.layer.weight.zero_()
             network.layer.weight[0, 0] = slope
             network.layer.bias.fill_(offset)
-        torch.save(network.state_dict(), search.checkpoint_path(number))
+        x = torch.from_numpy(search.splits.validation.x[:8].copy())
+        with torch.no_grad():
+            checkpoint = Checkpoint(network.state_dict(), x, network(x))
+        save_checkpoint(checkpoint, search.checkpoint_path(number))
     return number
 
 

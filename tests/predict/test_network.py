@@ -1,5 +1,7 @@
 """A trial's network from its parameters on disk, and what is said where they do not fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
@@ -12,6 +14,7 @@ from tuner.predict.candidates import choose_candidate
 from tuner.predict.network import load_network, score_events
 from tuner.predict.step import score_part
 from tuner.trackers import NoTracker
+from tuner.train.checkpoints import read_checkpoint, save_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +52,23 @@ def checkpoint(search):
 
 
 def test_parameters_that_do_not_fit_are_told(search, checkpoint):
-    state = torch.load(checkpoint, weights_only=True)
-    gone = next(iter(state))
-    torch.save({name: tensor for name, tensor in state.items() if name != gone}, checkpoint)
-    with pytest.raises(SearchError, match=rf"trial {search.winner.number} must fit .*'{gone}'.* are missing"):
+    content = read_checkpoint(checkpoint)
+    gone = next(iter(content.state))
+    left = {name: tensor for name, tensor in content.state.items() if name != gone}
+    save_checkpoint(replace(content, state=left), checkpoint)
+    with pytest.raises(
+        SearchError, match=rf'trial {search.winner.number} in .*cannot be used.*but adds "{gone}".*back'
+    ):
         score_part(search, "validation")
+
+
+def test_parameters_of_another_network_are_told(search, checkpoint):
+    """One number of a layer is another: all names and shapes fit."""
+    content = read_checkpoint(checkpoint)
+    content.state["output.bias"].add_(0.1)
+    save_checkpoint(content, checkpoint)
+    with pytest.raises(SearchError, match=r"cannot be used\. .* must score as the one that was trained, but 64 of 64"):
+        score_part(search, "test")
 
 
 def test_a_trial_that_kept_no_parameters_is_told(search, checkpoint):
@@ -71,11 +86,12 @@ def test_an_exported_network_that_scores_otherwise_is_told(search, tmp_path, mon
         expected.append(score_events(*args))
         return expected[-1]
 
-    def differ(*_):
-        return expected[-1] + off * (np.arange(len(expected[-1])) == 3)  # one event of many is enough
+    def differ(_, features):
+        return expected[-1][: len(features)] + off * (np.arange(len(features)) == 3)  # one event of many is enough
 
-    for name in ("_write", "_add_metadata", "_require_packages"):
+    for name in ("_add_metadata", "_require_packages"):
         monkeypatch.setattr(f"tuner.predict.export.{name}", lambda *_: None)
+    monkeypatch.setattr("tuner.predict.export._write", lambda network, example, path: path.touch())
     monkeypatch.setattr("tuner.predict.export.score_events", keep)
     monkeypatch.setattr("tuner.predict.export._score_by_onnxruntime", differ)
     path = tmp_path / "network.onnx"
@@ -84,3 +100,4 @@ def test_an_exported_network_that_scores_otherwise_is_told(search, tmp_path, mon
     else:
         with pytest.raises(SearchError, match=f"must give the same scores.*differs by up to {abs(off):.1e}"):
             tuner.export(search, path)
+        assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,7 +156,8 @@ def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, mo
     for path in search.folder.finalists.glob("trial_*"):
         path.unlink()
     monkeypatch.setattr("tuner.tune.retraining_processes.choose_workers", lambda *_: 2)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", f"{tests}{os.pathsep}{tests.parent}")
     told = []
     together = retrain_finalists(swept, swept.trials, seeds=2, device="cpu", tell=told.append)
     assert [(each.trial, each.seed) for each in together] == list(kept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from tuner.cli.options import (
     StudyArgument,
 )
 from tuner.cli.printing import print_text
-from tuner.run_folder import RunFolder
+from tuner.run_folder import RunFolder, check_output
 
 
 def predict(
@@ -39,10 +40,16 @@ def predict(
 ) -> None:
     """[dim]8  [/]  Score new events with the winner: one score per event, in the order of the file, as Parquet."""
     search = open_study_search(study, folder=folder, storage=storage)
+    from tuner.predict.scores import ENDINGS
     from tuner.predict.step import predict as predict_scores
+    from tuner.read.sources import find_input_files, find_source
 
+    path = output or search.folder.path / "predictions.parquet"
+    own = search.study.problem.events
+    reads = [*find_input_files(own), *find_input_files(find_source(own).at(Path(events)))]
+    check_output(path, ENDINGS, reads=reads, folder=search.folder)
     scores = predict_scores(search, events, ensemble=ensemble, device=device)
-    path = scores.save(output or search.folder.path / "predictions.parquet")
+    scores.save(path)
     for note in scores.notes:
         print_text(f"Note: {note}")
     print_text(f"Wrote {len(scores):,} scores to {path}")

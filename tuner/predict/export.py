@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,13 +22,17 @@ from tuner.predict.network import load_network, score_events
 from tuner.prepare.preprocessing import Preprocessing
 from tuner.problem import Problem
 from tuner.read.columns import LARGEST
-from tuner.run_folder import make_parent
+from tuner.read.sources import find_input_files
+from tuner.run_folder import check_output, make_parent
 from tuner.tune.search import Search
 
 TOLERANCE = 1e-4
 """Largest difference between an exported network's scores and ours that passes."""
 
 N_CHECKED = 512
+
+ENDINGS = (".onnx",)
+"""Formats that networks are written in."""
 
 
 class ExportedNetwork(nn.Module):
@@ -73,8 +78,8 @@ class ExportedNetwork(nn.Module):
             share = share.clamp(0.0, 1.0)
         z = self.offsets + (share * self.rises).sum(2)
         inputs = torch.cat([z, undefined[:, self.indicated].float()], dim=1)
-        scores: Tensor = self.network(inputs).sigmoid()
-        return scores
+        scores: Tensor = self.network(inputs).reshape(-1).sigmoid()
+        return scores.float()
 
 
 def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
@@ -92,33 +97,50 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, ensemb
 
     Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
     "score": float32 [n]. The file is read back by onnxruntime and compared with our own scores on validation
-    events. Raise `MissingPackage` without the extra "onnx", `SearchError` where the scores differ.
+    events. Raise `FolderError` where the path does not end in ".onnx" or is a file that is read, `MissingPackage`
+    without the extra "onnx", `SearchError` where the network cannot be exported or its scores differ.
     """
+    path = Path(path)
+    check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
     _require_packages()
     candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
-    preprocessing = search.splits.preprocessing
-    plain = load_network(search, candidate)
-    network = ExportedNetwork(plain, preprocessing, search.study.problem).eval()
-    path = make_parent(Path(path))
-    example = draw_examples(preprocessing)
-    _write(network, example[:2], path)
+    preprocessing, problem = search.splits.preprocessing, search.study.problem
     metadata = {
         "study": search.study.name,
         "trial": "" if candidate.trial is None else str(candidate.trial),
         "networks": " ".join(_name(network) for network in candidate.networks),
         "features": ",".join(preprocessing.features),
-        "undefined": "" if search.study.problem.undefined is None else json.dumps(search.study.problem.undefined),
+        "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
         "events_digest": search.splits.events_digest,
     }
-    _add_metadata(path, metadata)
-    expected = score_events(plain, preprocessing.transform(example.numpy()), "cpu")
-    difference = float(np.abs(_score_by_onnxruntime(path, example) - expected).max())
-    if not difference < TOLERANCE:
-        raise SearchError(
-            f'The exported network must give the same scores, but "{path}" differs by up to {difference:.1e}. '
-            "Please report this with the search space."
-        )
+    write_network(load_network(search, candidate), preprocessing, problem, make_parent(path), metadata)
     return path
+
+
+def write_network(
+    plain: nn.Module, preprocessing: Preprocessing, problem: Problem, path: Path, metadata: dict[str, str]
+) -> None:
+    """Write a network of prepared features as ONNX for features as they were read, once its scores are seen to agree.
+
+    Raise `SearchError` where it cannot be exported or its scores differ; then nothing is written.
+    """
+    network = ExportedNetwork(plain, preprocessing, problem.undefined).eval()
+    example = draw_examples(preprocessing)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
+    try:
+        _write(network, example[:2], partial)
+        _add_metadata(partial, metadata)
+        expected = score_events(plain, preprocessing.transform(example.numpy()), "cpu")
+        given = _score_by_onnxruntime(partial, example), _score_by_onnxruntime(partial, example[:1])
+        difference = max(float(np.abs(scores - expected[: len(scores)]).max()) for scores in given)
+        if not difference < TOLERANCE:
+            raise SearchError(
+                f'The exported network must give the same scores, but "{path}" differs by up to {difference:.1e}. '
+                "Please report this with the search space."
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _name(network: TrainedNetwork) -> str:
@@ -165,6 +187,12 @@ def _write(network: nn.Module, example: Tensor, path: Path) -> None:
                 external_data=False,
                 verbose=False,
             )
+    except Exception as error:  # what the exporter cannot trace raises many kinds
+        told = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        raise SearchError(
+            f"The network must be one that torch.onnx can export, but {type(error).__name__}: {told} Its forward pass "
+            "must not depend on the values of its inputs in Python, nor call what ONNX has no operator for."
+        ) from error
     finally:
         logger.setLevel(level)
 

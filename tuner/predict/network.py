@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tuner.errors import SearchError
-from tuner.models.layers import exchange_dropout
+from tuner.errors import SearchError, TrainingError
 from tuner.predict.candidates import Candidate, TrainedNetwork
+from tuner.train.building import compute_logits
+from tuner.train.checkpoints import read_checkpoint, restore_network
 from tuner.train.device import find_device
-from tuner.train.state_files import read_state
 from tuner.tune.search import Search
 
 EVENTS_AT_ONCE = 4096
@@ -33,7 +33,7 @@ class Ensemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [n] of features [n, d_in]."""
-        scores = torch.stack([network(x).sigmoid() for network in self.networks], dim=-1)
+        scores = torch.stack([network(x.clone()).reshape(-1).sigmoid() for network in self.networks], dim=-1)
         return (scores * self.weights).sum(-1).logit(eps=1e-7)
 
 
@@ -47,15 +47,15 @@ def load_network(search: Search, candidate: Candidate) -> nn.Module:
 
 def _load(search: Search, trained: TrainedNetwork) -> nn.Module:
     trial = next(trial for trial in search.trials if trial.number == trained.trial)
-    network = exchange_dropout(search.settings(trial).network.build(search.splits.d_in))
     path = search.checkpoint_path(trained.trial, trained.seed)
-    missing, _ = network.load_state_dict(read_state(path, advice=ADVICE), strict=False)
-    if missing:
+    checkpoint = read_checkpoint(path, advice=ADVICE)
+    try:
+        return restore_network(checkpoint, search.settings(trial).network)
+    except TrainingError as error:
         raise SearchError(
-            f"The parameters of trial {trial.number} must fit the network that the study builds now, but "
-            f"{missing} are missing. Has the network's code changed since?"
-        )
-    return network.eval()
+            f'The network of trial {trial.number} in "{path}" cannot be used. {error} Put the code that builds it and '
+            "the versions of packages back to what they were, or run the search anew."
+        ) from error
 
 
 @torch.no_grad()
@@ -66,5 +66,5 @@ def score_events(network: nn.Module, x: np.ndarray, device: str | None = None) -
     chunks = []
     for start in range(0, len(x), EVENTS_AT_ONCE):
         chunk = torch.from_numpy(np.array(x[start : start + EVENTS_AT_ONCE], dtype=np.float32)).to(place)
-        chunks.append(network(chunk).double().sigmoid().cpu().numpy())
+        chunks.append(compute_logits(network, chunk).double().sigmoid().cpu().numpy())
     return np.concatenate(chunks) if chunks else np.empty(0)

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tuner.run_folder import make_parent
+from tuner.run_folder import check_ending, make_parent
+
+ENDINGS = (".parquet", ".csv", ".csv.gz")
+"""Formats that scores are written in."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,10 @@ class Scores:
         return pd.DataFrame({name: column for name, column in columns.items() if column is not None})
 
     def save(self, path: str | Path) -> Path:
-        """Write the table as CSV or Parquet, by the path's ending; return the path."""
+        """Write the table as Parquet or CSV, by the path's ending; return the path. Raise `FolderError` for others."""
+        check_ending(Path(path), ENDINGS)
         path = make_parent(Path(path))
-        if path.suffix == ".parquet":
+        if path.suffix.lower() == ".parquet":
             self.frame().to_parquet(path, index=False)
         else:
             self.frame().to_csv(path, index=False)

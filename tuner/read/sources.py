@@ -85,6 +85,10 @@ class File:
         }
         return joined
 
+    def find_files(self) -> list[Path]:
+        """Return the files that are read. Raise `EventsError` where there are none."""
+        return find_files(self._split_path()[0])
+
     def describe(self) -> str:
         """Return the path as it was given, with its trees."""
         path, tree = self._split_path()
@@ -164,6 +168,11 @@ class OpenML:
         table.columns = [clean_name(name) for name in table.columns]
         return table[[name for name in table.columns if wanted(name)]]
 
+    def find_files(self) -> list[Path]:
+        """Return the local copy; none where there is none."""
+        local = self._find_local()
+        return [local] if local else []
+
     def describe(self) -> str:
         """Return the number of the data set and the local file that stands for it."""
         local = self.place or (find_in_data_folder(self.file) if self.file else None)
@@ -205,6 +214,15 @@ class OpenML:
 def find_source(events: EventSource | str | Path) -> EventSource:
     """Return the source of a problem's events: a path stands for a file."""
     return File(events) if isinstance(events, (str, Path)) else events
+
+
+def find_input_files(events: EventSource | str | Path) -> list[Path]:
+    """Return the files that a problem's events are read from; none where they are gone or the source has no files."""
+    source = find_source(events)
+    try:
+        return source.find_files() if isinstance(source, File | OpenML) else []
+    except EventsError:
+        return []
 
 
 def count_unnamed_columns(events: str | Path) -> int:

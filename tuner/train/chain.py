@@ -7,6 +7,7 @@ matrix product is added to, and ReLU works in place. A layer without code here r
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -124,8 +125,17 @@ def _make_link(layers: Sequence[nn.Module], names: Mapping[int, str], randomness
     elif type(layer) is nn.BatchNorm1d and layer.affine and layer.track_running_stats and layer.momentum is not None:
         link = BatchNorm(name, layer)
     elif type(layer) in ELEMENTWISE:
-        link = Elementwise(layer)
+        link = Elementwise(_make_pure(layer))
     return link, 1
+
+
+def _make_pure(layer: nn.Module) -> nn.Module:
+    """Return a layer that does the same and writes into nothing it is given."""
+    if not getattr(layer, "inplace", False):
+        return layer
+    pure = copy.copy(layer)
+    pure.inplace = False  # type: ignore[assignment]
+    return pure
 
 
 def _is_plain(layers: Sequence[nn.Module], kind: type[nn.Module]) -> bool:
@@ -135,7 +145,7 @@ def _is_plain(layers: Sequence[nn.Module], kind: type[nn.Module]) -> bool:
 
 @dataclass(frozen=True)
 class Mapped:
-    """Any layer, under `torch.vmap`."""
+    """Any layer: under `torch.vmap`, or as it is where there is one member, since not all layers can be mapped."""
 
     layer: nn.Module
     name: str
@@ -143,14 +153,23 @@ class Mapped:
 
     def __call__(self, parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
         """Return the layer's outputs."""
+        parameters, buffers = _pick(parameters, self.name), _pick(buffers, self.name)
+        if len(x) == 1:
+            return call_alone(self.layer, parameters, buffers, x)
         call = torch.vmap(partial(call_module, self.layer), randomness=self.randomness)
-        return call(_pick(parameters, self.name), _pick(buffers, self.name), x)
+        return call(parameters, buffers, x)
 
 
 def call_module(module: nn.Module, parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
     """Return what a module gives with these parameters and buffers, by their names in it, in place of its own."""
     output: Tensor = functional_call(module, (dict(parameters), dict(buffers)), (x,))
     return output
+
+
+def call_alone(module: nn.Module, parameters: TensorDict, buffers: TensorDict, x: Tensor) -> Tensor:
+    """Return what a module gives for stacks of one row."""
+    mine, kept = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
+    return call_module(module, mine, kept, x[0])[None]
 
 
 def _pick(tensors: TensorDict, name: str) -> dict[str, Tensor]:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from tuner.errors import TrainingError
-from tuner.models.layers import exchange_dropout, rest_dropout, widen_batch_norms
+from tuner.models.layers import rest_dropout, widen_batch_norms
+from tuner.train.building import CONSTANTS_SEED, build_network
 from tuner.train.chain import Randomness
 from tuner.train.data import TrainingData
-from tuner.train.device import fast_products, keep_freed_memory, keep_random_state, mixed_precision
+from tuner.train.device import fast_products, keep_freed_memory, mixed_precision
 from tuner.train.graphs import StepGraph, make_recorder
 from tuner.train.losses import weigh_losses
 from tuner.train.member import Member
@@ -65,17 +66,16 @@ class Pack:
         self.n_events = len(data.x) if n_events is None else n_events
         self.n_steps = max(1, round(self.n_events / settings.training.batch_size))
         self.batch_size = self.n_events // self.n_steps
-        network = self._build(settings, seed=0).to(data.device)
+        network = self._build(settings, CONSTANTS_SEED).to(data.device)
         self.stack = Stack(network, settings.training.optimizer, data.device, randomness=randomness)
         name = type(settings.network).__qualname__
         self.graph = StepGraph(self.structure, name, make_recorder(data.device))
         self._bind()
 
     def _build(self, settings: Settings, seed: int) -> nn.Module:
-        """Return a member's first network, on the CPU, whose random state stays as it was."""
-        with keep_random_state(torch.device("cpu")):
-            torch.default_generator.manual_seed(seed)
-            return widen_batch_norms(exchange_dropout(settings.network.build(self.data.d_in)))
+        """Return a member's first network, on the CPU."""
+        dtype = self.data.x.dtype
+        return widen_batch_norms(build_network(settings.network, self.data.d_in, seed=seed, dtype=dtype))
 
     def _bind(self) -> None:
         """Make the tensors of an epoch: batches, learning rates, at which step it is, and sums of losses.
@@ -202,7 +202,7 @@ class Pack:
         x = data.x.index_select(0, rows).view(*order.shape, -1)
         labels, weights = data.labels[rows].view_as(order), data.weights[rows].view_as(order)
         with mixed_precision(data.device):
-            logits = stack.forward(x, in_dims=0)
+            logits = stack.forward(x)
         labels = labels * (1 - stack.smoothing) + 0.5 * stack.smoothing
         losses = weigh_losses(logits, labels, weights).sum(1) / self.batch_size
         stack.update(losses, lr)
@@ -233,14 +233,19 @@ class Pack:
 
         x: prepared features [n, d_in]; the whole validation part where None.
         """
-        x = self.data.validation_x if x is None else x.to(self.data.device)
-        return self._score(x, *self.stack.best(row))[0].double().sigmoid().cpu().numpy()
+        logits = self.best_logits(row, self.data.validation_x if x is None else x.to(self.data.device))
+        return logits.double().sigmoid().cpu().numpy()
+
+    def best_logits(self, row: int, x: Tensor) -> Tensor:
+        """Return a member's logits [n] of prepared features [n, d_in] on its device, by its best-epoch parameters."""
+        return self._score(x, *self.stack.best(row))[0]
 
     @torch.no_grad()
     def _score(self, x: Tensor, parameters: TensorDict, buffers: TensorDict) -> Tensor:
         """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie.
 
-        Chunks that outgrow the memory are halved, down to a training batch.
+        Each member has a copy of the events, as a network may write into what it is given. Chunks that outgrow the
+        memory are halved, down to a training batch.
         """
         self.stack.network.eval()
         n_members = len(next(iter(parameters.values())))
@@ -250,7 +255,10 @@ class Pack:
         with fast_products(self.data.device):
             while not logits:
                 try:
-                    logits = [self.stack.forward(chunk, None, parameters, buffers) for chunk in torch.split(x, n_rows)]
+                    logits = [
+                        self.stack.forward(chunk.repeat(n_members, 1, 1), parameters, buffers)
+                        for chunk in torch.split(x, n_rows)
+                    ]
                 except torch.OutOfMemoryError:
                     if n_rows <= self.batch_size:
                         raise

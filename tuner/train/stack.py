@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from tuner.errors import TrainingError, name_all
 from tuner.models.layers import find_decayed
-from tuner.train.chain import Randomness, call_module, find_chain
+from tuner.train.building import list_state
+from tuner.train.chain import Randomness, call_alone, call_module, find_chain
 from tuner.train.optimizers import FlatOptimizer
 from tuner.train.settings import OptimizerKind, TrainingSettings
 
@@ -39,7 +42,7 @@ class Stack:
         self.shapes = {name: named[name].shape for name in names}
         self.n_parameters = sum(shape.numel() for shape in self.shapes.values())
         n_decayed = sum(self.shapes[name].numel() for name in decayed & self.trained)
-        self.flat = torch.zeros(0, self.n_parameters, device=device)
+        self.flat = torch.zeros(0, self.n_parameters, device=device, dtype=next(iter(named.values())).dtype)
         self.best_flat = self.flat.clone()
         self.smoothing = torch.zeros(0, 1, device=device)
         self.buffers = {name: b.new_zeros(0, *b.shape) for name, b in network.named_buffers()}
@@ -59,7 +62,7 @@ class Stack:
         """Return views of flat parameters [..., P] by name, [..., *shape]."""
         views, start = {}, 0
         for name, shape in self.shapes.items():
-            views[name] = flat[..., start : start + shape.numel()].view(*flat.shape[:-1], *shape)
+            views[name] = flat[..., start : start + shape.numel()].view((*flat.shape[:-1], *shape))
             start += shape.numel()
         return views
 
@@ -75,15 +78,25 @@ class Stack:
     ) -> None:
         """Start rows anew, each with its network's first numbers and its knobs."""
         index = self._index(rows)
-        named = [dict(network.named_parameters()) for network in networks]
-        flats = [torch.cat([parameters[name].detach().flatten() for name in self.shapes]) for parameters in named]
+        states = [self._check_shapes(list_state(network)) for network in networks]
+        flats = [torch.cat([state[name].detach().flatten() for name in self.shapes]) for state in states]
         self.flat[index] = torch.stack(flats).to(self.flat)
-        kept = [dict(network.named_buffers()) for network in networks]
         for name, buffer in self.buffers.items():
-            buffer[index] = torch.stack([buffers[name] for buffers in kept]).to(buffer)
+            buffer[index] = torch.stack([state[name] for state in states]).to(buffer)
         self.optimizer.set_rows(index, settings)
         self.smoothing[index] = self.smoothing.new_tensor([[s.label_smoothing] for s in settings])
         self.keep_best(rows)
+
+    def _check_shapes(self, state: TensorDict) -> TensorDict:
+        """Return a network's first numbers; raise `TrainingError` where their names or shapes are not the stack's."""
+        expected = self.shapes | {name: buffer.shape[1:] for name, buffer in self.buffers.items()}
+        odd = [name for name in expected | state if name not in state or state[name].shape != expected.get(name)]
+        if odd:
+            raise TrainingError(
+                f"Networks of one structure must have the same tensors, but they differ in {name_all(odd)}. A field "
+                "that fixes a shape must not be marked as a knob, and shapes must not be drawn at random."
+            )
+        return state
 
     def _index(self, rows: Sequence[int]) -> Tensor:
         """Return rows as an index on the device."""
@@ -112,30 +125,27 @@ class Stack:
 
     # What the network computes, and how it learns.
 
-    def forward(
-        self, x: Tensor, in_dims: int | None, parameters: TensorDict | None = None, buffers: TensorDict | None = None
-    ) -> Tensor:
-        """Return logits [K, n] (or [K, n, k] from an ensemble in training) for x [K, n, d] or, with None, [n, d].
+    def forward(self, x: Tensor, parameters: TensorDict | None = None, buffers: TensorDict | None = None) -> Tensor:
+        """Return logits [K, n] (or [K, n, k] from an ensemble in training) for x [K, n, d], which may be written into.
 
         parameters, buffers: stacked, by name; the present ones where None.
         """
         parameters, buffers = parameters or self.views, buffers or self.buffers
-
         if self.chain is not None:
-            stacked = x if in_dims is not None else x.expand(len(next(iter(parameters.values()))), *x.shape)
-            logits = self.chain(parameters, buffers, stacked)
-        elif len(next(iter(parameters.values()))) == 1:  # alone: any module will do, and vmap's overhead is saved
-            mine, kept = ({name: tensor[0] for name, tensor in group.items()} for group in (parameters, buffers))
-            logits = call_module(self.network, mine, kept, x if in_dims is None else x[0])[None]
+            logits = self.chain(parameters, buffers, x)
+        elif len(x) == 1:  # alone: any module will do, and vmap's overhead is saved
+            logits = call_alone(self.network, parameters, buffers, x)
         else:
             call = partial(call_module, self.network)
-            logits = torch.vmap(call, in_dims=(0, 0, in_dims), randomness=self.randomness)(parameters, buffers, x)
+            logits = torch.vmap(call, randomness=self.randomness)(parameters, buffers, x)
+        if logits.ndim == 1 and x.shape[1] == 1:  # a `squeeze()` takes the dimension of a single event, too
+            logits = logits[:, None]
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def update(self, losses: Tensor, lr: Tensor) -> None:
         """Take an optimizer's step against losses [K]; lr is [K, 1]."""
         gradients = torch.autograd.grad(losses.sum(), self.leaves, materialize_grads=True)
-        flattened = [gradient.flatten(1) for gradient in (*gradients, *self.no_gradients)]
+        flattened = [g.reshape(len(g), math.prod(g.shape[1:])) for g in (*gradients, *self.no_gradients)]
         torch.cat(flattened, dim=1, out=self.gradient)
         self.optimizer.step(self.flat, self.gradient, lr)
 

@@ -14,15 +14,14 @@ import numpy as np
 import optuna
 import pandas as pd
 from optuna.trial import Trial, TrialState
-from torch import Tensor
 
 from tuner.checked_files import write_atomically, write_csv
 from tuner.errors import TrainingError
 from tuner.figures import draw_trial
 from tuner.metrics.figures_of_merit import Auc
 from tuner.trackers.base import TrialLog
+from tuner.train.checkpoints import Checkpoint, save_checkpoint
 from tuner.train.pack import Member
-from tuner.train.state_files import write_state
 from tuner.tune.search import FIGURE, Search
 
 logger = logging.getLogger("tuner")
@@ -65,9 +64,9 @@ class Keepsakes:
             raise TrainingError(f"The figure of merit must be a finite number on validation, but is {figure}.")
         return figure
 
-    def keep_checkpoint(self, member: Member, state: dict[str, Tensor]) -> None:
+    def keep_checkpoint(self, member: Member, checkpoint: Checkpoint) -> None:
         """Write a member's best-epoch parameters; give up those of trials that fell behind."""
-        write_state(self.search.checkpoint_path(member.name), state)
+        save_checkpoint(checkpoint, self.search.checkpoint_path(member.name))
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         figures = {t.number: t.user_attrs.get(FIGURE, -np.inf) for t in trials}
         for number in sorted(figures, key=lambda n: figures[n], reverse=True)[MOST_CHECKPOINTS:]:

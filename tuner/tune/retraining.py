@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
-from tuner.errors import DamagedFileError
+from tuner.errors import DamagedFileError, TrainingError
 from tuner.train.chain import Randomness
+from tuner.train.checkpoints import save_checkpoint, take_checkpoint
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.settings import Settings
 from tuner.train.sizing import choose_pack_size
-from tuner.train.state_files import write_state
 from tuner.train.structure import find_structure
 from tuner.train.train import Outcome, train_members
 from tuner.tune.asking import describe_error
@@ -170,7 +170,12 @@ class _Trainer:
         return True
 
     def _keep(self, pack: Pack, member: Member, row: int, job: _Job) -> None:
-        write_state(self.search.checkpoint_path(job.trial.number, job.seed), pack.best_state(row))
+        try:
+            checkpoint = take_checkpoint(pack, row)
+        except TrainingError as error:
+            self._leave_out(job, str(error))
+            return
+        save_checkpoint(checkpoint, self.search.checkpoint_path(job.trial.number, job.seed))
         found = Retraining(
             trial=job.trial.number,
             seed=job.seed,

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from tuner.errors import DamagedFileError
 from tuner.trackers.base import Tracker, TrialLog
+from tuner.train.checkpoints import take_checkpoint
 from tuner.train.pack import Member, Pack
 from tuner.train.state_files import read_state, write_state
 from tuner.train.train import Outcome
@@ -144,10 +145,11 @@ class Teller:
         trial, study = asked.trial, self.optuna_study
         complete = outcome.state == "complete"
         if complete:
+            checkpoint = take_checkpoint(pack, row)
             scores = pack.best_scores(row)
             attributes[FIGURE] = self.keepsakes.measure(scores, member)
             artifact = self.keepsakes.announce_picture(trial)
-            self.keepsakes.keep_checkpoint(member, pack.best_state(row))
+            self.keepsakes.keep_checkpoint(member, checkpoint)
         for name, value in attributes.items():
             trial.set_user_attr(name, value)
         study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
