@@ -7,7 +7,8 @@ from pathlib import Path
 
 import tuner
 from tuner.evaluate.evaluation import Evaluation
-from tuner.evaluate.step import read_evaluation, still_holds
+from tuner.evaluate.grounds import still_holds
+from tuner.evaluate.step import read_evaluation
 from tuner.figures import use_style
 from tuner.report.answering import answer
 from tuner.report.framing import write_data, write_exploration, write_frame, write_preparation
