@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from tuner.tune.retraining import Tell
-from tuner.tune.search import Search
+if TYPE_CHECKING:
+    from tuner.tune.search import Search
 
 POLL_SECONDS = 0.5
 
 
-def wait_for_workers(search: Search, tell: Tell) -> None:
+def wait_for_workers(search: Search, tell: Callable[[str], None]) -> None:
     """Return when no worker trains the study any more; tell once that this waits. Ctrl-C ends the waiting.
 
     A worker that died does not count: at once on this host, after some minutes without a sign of life on another.
