@@ -13,7 +13,7 @@ from tuner.progress.snapshot import Status
 from tuner.run_folder import read_json
 from tuner.tune.search import Search, TrialRecord
 
-__all__ = ["Status", "read_status"]
+__all__ = ["Status", "count_running", "read_status"]
 
 _COUNTED = ("complete", "pruned")
 
@@ -49,6 +49,12 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         workers=sum(workers.values()),
         winner_test=_read_winner_test(read_json(search.folder.evaluation)),
     )
+
+
+def count_running(search: Search) -> int:
+    """Return how many trials are trained at this moment, by workers that give a sign of life."""
+    stale = _find_stale(search, search.workers)
+    return sum(t.state == "running" and t.number not in stale for t in search.trials)
 
 
 def _follow_best(finished: Iterable[TrialRecord]) -> tuple[float, ...]:
