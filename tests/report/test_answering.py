@@ -20,8 +20,8 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
         "network handed on reaches 98.2 % of the optimum."
     )
     assert rivals == (
-        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (0.0012 ± 0.0011 behind) and the "
-        "ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
+        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it is ahead by 0.0012 ± 0.0011) "
+        "and the ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
     )
     assert trust == (
         "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which up to 0.0018 may be "
@@ -35,7 +35,8 @@ def test_that_the_trees_won_comes_first(make_search, judge):
     found = judge(trees="better")
     winner, rivals, _ = answer(search, search.winner, found)
     assert winner.startswith(
-        "Boosted trees have won: AUC 0.9379 ± 0.0026 on test, 0.0041 ± 0.0011 more than the best network, trial 2 (MLP"
+        "Boosted trees have won: AUC 0.9379 ± 0.0026 on test; the best network, trial 2 (MLP of "
+        "54,017 parameters), the mean of 2 trainings, is behind by 0.0041 ± 0.0011; the network handed on"
     )
     assert rivals.startswith("It is behind boosted trees by 0.0041 ± 0.0011; it cannot be told from trial 0 ")
 
@@ -47,7 +48,7 @@ def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
     assert winner.startswith("Trial 2 (MLP of 54,017 parameters) is the best network, with AUC 0.9338 ± 0.0026 on test")
     assert "but it cannot be told from boosted trees" in winner
     assert "won" not in winner
-    assert rivals == "It cannot be told from boosted trees (0.0012 ± 0.0011 behind), the ensemble and trial 0."
+    assert rivals == "It cannot be told from boosted trees (it is ahead by 0.0012 ± 0.0011), the ensemble and trial 0."
 
 
 def test_a_better_ensemble_is_named(make_search, judge):
