@@ -11,9 +11,8 @@ from tuner.metrics import Measurement
 
 def make_table(systematics=(0.3, 0.0, 0.02, 0.05, 0.1, 0.2)):
     value = np.array([-0.5, 3.0, 1.5, 0.8, 0.2, 0.05])[: len(systematics)]
-    return pd.DataFrame(
-        {"relative_systematic": systematics, "value": value, "low": value - 0.4, "high": value + 0.4}
-    ).assign(low_95=value - 0.7, high_95=value + 0.7)
+    table = pd.DataFrame({"relative_systematic": systematics, "value": value, "low": value - 0.4, "high": value + 0.4})
+    return table.assign(low_95=value - 0.7, high_95=value + 0.7)
 
 
 def test_points_stand_at_their_systematic_in_percent_with_their_interval():

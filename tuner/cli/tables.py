@@ -27,7 +27,7 @@ def print_evaluation(search: Search, evaluation: Evaluation) -> None:
     own = [part for part in evaluation.parts if part.candidate == "winner"]
     console.print(_tabulate_figures(f"Network handed on: trial {evaluation.winner}, seed {evaluation.seed}", own))
     console.print(
-        "Errors: 68 %. Differences: the winner minus the candidate, paired, over events and trainings.\n", style="dim"
+        "Errors: 68 %. Differences: winner minus candidate, paired, over events and trainings.\n", style="dim"
     )
     winner = next(trial for trial in search.trials if trial.number == evaluation.winner)
     for sentence in answer(search, winner, evaluation):

@@ -4,8 +4,8 @@ Each replica of the bootstrap draws the same events for all candidates, so what 
 that the trainings are drawn anew for each candidate: an interval holds the events and the seeds.
 
 What people read of a comparison, in text, tile, table and figure, has one subject, the winner: a difference is the
-winner minus the other (`Standing.lead`), positive where the winner is ahead, with its 68 % interval; a verdict says what
-the winner is (`Standing.verdict_on_winner`). Where a verdict rests on more than 68 %, it says so.
+winner minus the other (`Standing.lead`), positive where the winner is ahead, with its 68 % interval; a verdict says
+what the winner is (`Standing.verdict_on_winner`). Where a verdict rests on more than 68 %, it says so.
 """
 
 from __future__ import annotations
