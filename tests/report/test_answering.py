@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -121,7 +124,21 @@ def test_without_evaluation_the_test_part_is_closed(make_search):
     search = make_search(complete=2)
     told = answer(search, search.winner, None)
     assert "number 1 is the best so far: AUC 0.915 on validation" in told[0]
-    assert told[1].endswith("the test part is still closed: `tuner evaluate` does both.")
+    assert told[1].endswith("the test part is still closed: `tuner.evaluate(search)` does both.")
+    kept = replace(search, study_file=Path("my studies/a.py"))
+    place = shlex.quote(str(search.folder.path.parent))
+    assert answer(kept, kept.winner, None)[1].endswith(
+        f"still closed: `tuner evaluate 'my studies/a.py' --folder {place}` does both."
+    )
+
+
+def test_an_opened_test_part_is_not_called_closed(make_search):
+    search = make_search(complete=2)
+    opening = {"number": 1, "when": "", "study": "s", "trial": 0, "events_digest": "", "reason": "first evaluation"}
+    search.folder.openings.write_text(json.dumps(opening) + "\n")
+    told = answer(search, search.winner, None)[1]
+    assert "closed" not in told
+    assert "the test part has been opened once: `tuner.evaluate(search)` judges anew." in told
 
 
 def test_without_a_complete_trial_says_so(make_search):

@@ -20,6 +20,7 @@ def conclude_sweep(
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate
     from tuner.evaluate.waiting import wait_for_workers
+    from tuner.report.commands import name_step
     from tuner.report.step import report
     from tuner.tune.status import count_running
     from tuner.tune.sweep import count_left
@@ -39,7 +40,7 @@ def conclude_sweep(
     page = report(search, evaluation)
     if not spent:
         display.tell(
-            "The budget is not spent: the same command goes on where this one stopped; `tuner evaluate` judges what "
-            "there is."
+            "The budget is not spent: the same command goes on where this one stopped. What there is, is judged by: "
+            f"{name_step(search, 'evaluate')}"
         )
     display.tell(f"Report: {page}")

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from tuner.evaluate.comparing import Standing, find_baseline
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.nuisances import NuisanceEffects
+from tuner.evaluate.openings import count_openings
 from tuner.evaluate.survival import Survival
 from tuner.metrics.measurement import Measurement
+from tuner.report.commands import name_step
 from tuner.report.searching import name_network
 from tuner.report.writing import (
     count_digits,
@@ -32,7 +34,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         return [
             f"Of {write_count(len(search.trials), 'trial')}, number {winner.number} is the best so far: "
             f"{figure} {write_number(winner.figure)} on validation, by which it was chosen.",
-            "No finalist was trained anew and the test part is still closed: `tuner evaluate` does both.",
+            _tell_not_judged(search),
         ]
     standings = evaluation.standings_on(evaluation.last_part)
     return [
@@ -40,6 +42,15 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         _tell_rivals(evaluation, standings),
         _tell_trust(search, evaluation),
     ]
+
+
+def _tell_not_judged(search: Search) -> str:
+    """Return that there is no judgement, whether the test part was opened all the same, and what to do."""
+    todo, n_openings = name_step(search, "evaluate"), count_openings(search)
+    if not n_openings:
+        return f"No finalist was trained anew and the test part is still closed: `{todo}` does both."
+    times = "once" if n_openings == 1 else f"{n_openings} times"
+    return f"There is no judgement of what it is now, but the test part has been opened {times}: `{todo}` judges anew."
 
 
 def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:

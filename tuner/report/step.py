@@ -76,7 +76,7 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
         sections.append(write_evaluation(search, evaluation, pictures))
     return [
         *sections,
-        write_hand_off(search.folder, has_winner=search.winner is not None),
+        write_hand_off(search),
         write_reproduction(search.folder),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import datetime
@@ -33,7 +34,7 @@ def record_call(
         "platform": platform.platform(),
     }
     call = {
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": _name_command(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "git_commit": _find_first_commit(study_file),
         "device": device,
@@ -43,6 +44,18 @@ def record_call(
     }
     record.setdefault("calls", []).append(call)
     write_json(folder.provenance, record)
+
+
+def _name_command() -> str | None:
+    """Return the command that runs, quoted for the shell; None in an interactive session, which has none."""
+    program = Path(sys.argv[0])
+    if program.name == "tuner":
+        return shlex.join(["tuner", *sys.argv[1:]])
+    if program.name == "__main__.py" and program.parent.name == "tuner":
+        return shlex.join(["python", "-m", "tuner", *sys.argv[1:]])
+    if getattr(sys.modules.get("__main__"), "__file__", None) is None:
+        return None
+    return shlex.join(["python", *sys.argv])
 
 
 def _find_first_commit(study_file: Path | None) -> str | None:
