@@ -1,7 +1,7 @@
 """An evaluation on disk is taken only where it rests on what the search is now; else test is opened again, and why."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,11 +11,14 @@ import tuner
 from tuner.checked_files import read_json, write_json
 from tuner.errors import DamagedFileError, SearchError
 from tuner.evaluate.finalists import choose_finalists
+from tuner.evaluate.grounds import still_holds
 from tuner.evaluate.openings import read_openings
-from tuner.evaluate.step import read_evaluation, still_holds
-from tuner.metrics import FixedSignalEfficiency, SignalEfficiency
+from tuner.evaluate.step import read_evaluation
+from tuner.metrics import Custom, FixedSignalEfficiency, SignalEfficiency
 from tuner.predict.candidates import Candidate, TrainedNetwork, choose_candidate
 from tuner.predict.step import score_part
+from tuner.problem import EventSource, Nuisance
+from tuner.read import read_events
 from tuner.trackers import NoTracker
 from tuner.tune.judgement import Judgement
 
@@ -49,6 +52,11 @@ def flip(path):
     return whole
 
 
+def rests_on(search):
+    """Return what the evaluation on disk rests on."""
+    return json.loads(search.folder.evaluation.read_text())["rests_on"]
+
+
 def change_problem(search, **changes):
     """Return the search with another problem in its study."""
     problem = replace(search.study.problem, **changes)
@@ -67,15 +75,17 @@ def test_an_evaluation_that_still_holds_is_read(search):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"winner": 7}, "trial 0 took the place of trial 7 as winner"),
-        ({"events_digest": "0" * 64}, "other events"),
-        ({"figure_of_merit": "significance"}, "other figure of merit"),
-        ({}, "more trials, or another working point"),
+        (
+            {"winner": 7},
+            "the handed-on network's parameters are not there any more; trial 0 took the place of trial 7 as winner; "
+            "other complete trials",
+        ),
+        ({}, "other complete trials"),
         ({"opening": None}, "the last evaluation had left the test part closed"),
     ],
 )
 def test_what_does_not_hold_any_more_opens_test_again_with_its_reason(search, changes, reason):
-    alter(search, **{"rests_on": "0" * 64, **changes})
+    alter(search, rests_on=rests_on(search) | {"complete trials": "0" * 64}, **changes)
     assert not still_holds(read_evaluation(search), search)
     found = tuner.evaluate(search)
     assert (found.opening, found.openings) == (2, 2)
@@ -94,16 +104,98 @@ def test_other_seeds_are_another_judgement(search):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"working_point": FixedSignalEfficiency(eps_s=0.5)}, {"figure_of_merit": SignalEfficiency(eps_b=0.1)}]
+    ("changes", "reason"),
+    [
+        ({"working_point": FixedSignalEfficiency(eps_s=0.5)}, "other working point"),
+        ({"figure_of_merit": SignalEfficiency(eps_b=0.1)}, "other figure of merit"),
+        ({"observers": ("mass", "log_likelihood_ratio"), "optimum": None}, "other names of observers"),
+    ],
 )
-def test_the_rules_must_be_the_studys(search, changes):
+def test_the_rules_must_be_the_studys(search, changes, reason):
     changed = change_problem(search, **changes)
     assert not still_holds(read_evaluation(search), changed)
     assert tuner.evaluate(changed).opening == 2
+    assert read_openings(search)[-1].reason == reason
+
+
+def make_cut(share):
+    def select(labels, scores, weights=None):
+        return float((scores[labels == 1] > share).mean())
+
+    return Custom(function=select, name="efficiency")
+
+
+def test_a_custom_figure_counts_by_what_its_function_does(search):
+    """Name, module and qualified name are the same; only a constant in the closure differs."""
+    before = change_problem(search, figure_of_merit=make_cut(0.4))
+    first = tuner.evaluate(before)
+    assert tuner.evaluate(change_problem(search, figure_of_merit=make_cut(0.4))).opening == first.opening == 2
+    after = change_problem(search, figure_of_merit=make_cut(0.6))
+    assert not still_holds(first, after)
+    found = tuner.evaluate(after)
+    assert found.opening == 3
+    assert read_openings(search)[-1].reason == "other figure of merit"
+    assert found.part("validation")["efficiency"].value < first.part("validation")["efficiency"].value
+
+
+def write_variants(search, folder, up, down):
+    """Write the search's events with one feature scaled up and down; return them as a nuisance."""
+    table = search.study.problem.events.read()
+    name = read_events(search.study.problem).features[0]
+    for direction, factor in (("up", up), ("down", down)):
+        table.assign(**{name: table[name] * factor}).to_parquet(folder / f"{direction}.parquet")
+    return Nuisance(name="scale", up=folder / "up.parquet", down=folder / "down.parquet")
+
+
+def test_a_nuisance_counts_by_the_events_of_its_variants(search, tmp_path):
+    nuisance = write_variants(search, tmp_path, 1.2, 0.8)
+    first = tuner.evaluate(change_problem(search, nuisances=(nuisance,)))
+    assert read_openings(search)[-1].reason == 'other names of nuisances; other nuisance "scale"'
+    assert tuner.evaluate(change_problem(search, nuisances=(nuisance,))) == first
+    exchanged = replace(nuisance, up=nuisance.down, down=nuisance.up)
+    found = tuner.evaluate(change_problem(search, nuisances=(exchanged,)))
+    assert read_openings(search)[-1].reason == 'other nuisance "scale"'
+    assert found.nuisances.effects[0].up == first.nuisances.effects[0].down
+    write_variants(search, tmp_path, 1.3, 0.8)  # the same files, with other events in them
+    assert tuner.evaluate(change_problem(search, nuisances=(exchanged,))).opening == found.opening + 1
+    assert read_openings(search)[-1].reason == 'other nuisance "scale"'
+
+
+def test_values_of_an_observer_count(search):
+    other = change_problem(search, events=MovedMass(search.study.problem.events))
+    assert read_events(other.study.problem).digest == search.splits.events_digest
+    assert tuner.evaluate(other).opening == 2
+    assert read_openings(search)[-1].reason == "other observers or event ids"
+
+
+@dataclass(frozen=True)
+class MovedMass:
+    """The events of another source, with another mass, which is no feature."""
+
+    source: EventSource
+
+    def read(self):
+        table = self.source.read()
+        return table.assign(mass=table["mass"] + 1.0)
+
+    def describe(self):
+        return "moved"
+
+    def at(self, path):
+        return self
+
+
+def test_events_that_are_away_leave_an_evaluation_as_it_is(search, tmp_path):
+    nuisance = write_variants(search, tmp_path, 1.2, 0.8)
+    judged = change_problem(search, nuisances=(nuisance,))
+    first = tuner.evaluate(judged)
+    nuisance.up.unlink()
+    assert tuner.evaluate(judged) == first
+    assert still_holds(first, judged)
 
 
 def test_with_test_closed_it_is_measured_anew_on_validation_only(search):
-    alter(search, rests_on="0" * 64, winner=7)
+    alter(search, rests_on=rests_on(search) | {"events": "0" * 64}, winner=7)
     found = tuner.evaluate(search, open_test=False)
     assert (found.opening, found.openings) == (None, 1)
     assert {part.part for part in found.parts} == {standing.part for standing in found.standings} == {"validation"}
@@ -111,10 +203,16 @@ def test_with_test_closed_it_is_measured_anew_on_validation_only(search):
     assert len(read_openings(search)) == 1
 
 
-def test_an_evaluation_of_an_older_form_is_not_read(search):
-    content = json.loads(search.folder.evaluation.read_text())
-    search.folder.evaluation.write_text(json.dumps({"study": content["study"], "winner": 0, "parts": []}))
-    assert read_evaluation(search) is None
+@pytest.mark.parametrize("damage", ["older", "cut", "empty"])
+def test_an_evaluation_that_is_damaged_or_of_an_older_form_is_told(search, damage):
+    text = search.folder.evaluation.read_text()
+    older = json.dumps({"study": "small", "winner": 0, "parts": []})
+    search.folder.evaluation.write_text({"older": older, "cut": text[:700], "empty": ""}[damage])
+    for step in (tuner.evaluate, read_evaluation, tuner.report):
+        with pytest.raises(SearchError, match=r'evaluation\.json" must be an evaluation (?s:.*)Move it away'):
+            step(search)
+    assert len(read_openings(search)) == 1
+    search.folder.evaluation.unlink()
     assert tuner.evaluate(search).opening == 2
 
 

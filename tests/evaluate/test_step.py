@@ -115,7 +115,7 @@ def test_another_rule_for_the_cut_opens_the_test_part_again_and_says_so(search):
     found = tuner.evaluate(other)
     assert found.part("validation")["sensitivity"].value == pytest.approx(0.5, abs=0.01)
     assert (found.opening, found.openings) == (2, 2)
-    assert read_openings(search)[1].reason == "more trials, or another working point"
+    assert read_openings(search)[1].reason == "other working point"
     assert found.part("test")["AUC"] == first.part("test")["AUC"]
 
 
@@ -146,7 +146,9 @@ def test_lost_results_are_measured_again_and_the_second_opening_is_told(search):
     search.folder.evaluation.unlink()
     again = tuner.evaluate(search)
     assert again.parts == first.parts
-    assert [opening.reason for opening in read_openings(search)][1] == "evaluation.json is not there any more"
+    assert [opening.reason for opening in read_openings(search)][
+        1
+    ] == "evaluation.json is not there: deleted, or never finished"
 
 
 def test_a_log_of_openings_that_was_lost_does_not_begin_at_one_again(search):
@@ -155,7 +157,7 @@ def test_a_log_of_openings_that_was_lost_does_not_begin_at_one_again(search):
     problem = dataclasses.replace(search.study.problem, working_point=FixedSignalEfficiency(eps_s=0.5))
     found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
     assert (found.opening, found.openings) == (2, 2)
-    assert read_openings(search)[0].reason == "more trials, or another working point"
+    assert read_openings(search)[0].reason == "other working point"
 
 
 def test_events_that_have_changed_are_not_judged(search):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 from scipy.stats import norm
 
 from tuner.errors import EventsError
-from tuner.evaluate.json_form import build, tell
 from tuner.evaluate.survival import Survival, SurvivalRow, measure_survival
 from tuner.metrics.measurement import Measurement
 from tuner.metrics.significance import asimov_significance
@@ -69,7 +69,10 @@ def test_exchanging_the_candidates_changes_the_sign():
     for row, back in zip(found.rows, turned.rows, strict=True):
         assert back.d_z == Measurement(-row.d_z.value, -row.d_z.high, -row.d_z.low)
         assert back.z_winner == row.z_baseline
-    assert found.sentence(("A", "B")) == turned.sentence(("B", "A"))
+    verdict, verdict_turned = (s.sentence(names).split(":")[0] for s, names in ((found, "AB"), (turned, "BA")))
+    assert verdict == verdict_turned
+    assert f"A minus B is {found.d_auc.value:+.4f}" in found.sentence(("A", "B"))
+    assert f"B minus A is {-found.d_auc.value:+.4f}" in turned.sentence(("B", "A"))
 
 
 def test_units_of_weights_do_not_matter_and_the_expected_totals_do():
@@ -136,28 +139,58 @@ def test_too_few_events_are_refused():
 
 
 def make(d_auc, d_z, declared=None):
-    """Return a survival of given 95 % intervals (value +- 1) of d_auc and of the rows' d_z by systematic."""
+    """Return a survival of given 95 % intervals (value +- 1, 68 %: +- 0.5) of d_auc and of the rows' d_z."""
 
-    def measure(value):
-        return Measurement(value, value - 1, value + 1)
+    def measure(value, error=1.0):
+        return Measurement(value, value - error, value + error)
 
-    rows = tuple(SurvivalRow(k, measure(9), measure(9 - z), measure(z), measure(z)) for k, z in d_z.items())
-    return Survival(measure(d_auc), measure(d_auc), rows, s=1.0, b=1.0, n_replicas=1, declared=declared)
+    rows = tuple(SurvivalRow(k, measure(9), measure(9 - z), measure(z, 0.5), measure(z)) for k, z in d_z.items())
+    return Survival(measure(d_auc, 0.5), measure(d_auc), rows, s=1.0, b=1.0, n_replicas=1, declared=declared)
 
 
 @pytest.mark.parametrize(
     ("d_auc", "d_z", "declared", "verdict", "words"),
     [
         (2, {0: 2, 0.1: 3}, None, "survives", "The gain of MLP over BDT survives at every background systematic from"),
-        (2, {0: 0, 0.1: 3}, 0.1, "survives", "survives at a background systematic of 10 %: dAUC = +2.0000 [1.0000, "),
+        (
+            2,
+            {0: 0, 0.1: 3},
+            0.1,
+            "survives",
+            "systematic of 10 %: MLP minus BDT is +2.0000 [+1.5000, ",
+        ),
         (0, {0: 2, 0.1: 3}, None, "survives", "The gain of MLP over BDT survives"),
         (-2, {0: -2, 0.1: -3}, None, "survives", "The gain of BDT over MLP survives at every background systematic"),
         (2, {0: 2, 0.1: 3, 0.2: 0}, None, "survives in part", "of 0 and 10 %, not at a background systematic of 20 %:"),
-        (2, {0: 2, 0.1: 0}, 0.1, "survives in part", "of 0 %, not at a background systematic of 10 %: dAUC = +2.0000"),
-        (2, {0: 0.5, 0.1: 0}, None, "absorbed", "The gain of MLP over BDT is absorbed at the next stage: dAUC"),
-        (-2, {0: 0.5, 0.1: 0}, 0.1, "absorbed", "The gain of BDT over MLP is absorbed at the next stage: dAUC = +2"),
+        (
+            2,
+            {0: 2, 0.1: 0},
+            0.1,
+            "survives in part",
+            "of 0 %, not at a background systematic of 10 %: MLP minus",
+        ),
+        (
+            2,
+            {0: 0.5, 0.1: 0},
+            None,
+            "absorbed",
+            "gain of MLP over BDT is absorbed at the next stage: MLP minus BDT is +2",
+        ),
+        (
+            -2,
+            {0: 0.5, 0.1: 0},
+            0.1,
+            "absorbed",
+            "gain of BDT over MLP is absorbed at the next stage: MLP minus BDT is -2",
+        ),
         (2, {0: -2, 0.1: 0}, None, "reversed", "The gain of MLP over BDT in AUC turns into a loss at a background"),
-        (0.5, {0: 0.5, 0.1: 0}, None, "no gain", "no gain to speak of between MLP and BDT: dAUC = +0.5000 [-0.5000, "),
+        (
+            0.5,
+            {0: 0.5, 0.1: 0},
+            None,
+            "no gain",
+            "between MLP and BDT: MLP minus BDT is +0.5000 [+0.0000, ",
+        ),
         (0, {0: 2, 0.1: -2}, None, "no gain", "There is no gain to speak of"),
     ],
 )
@@ -165,20 +198,20 @@ def test_the_verdict_is_told_in_plain_words(d_auc, d_z, declared, verdict, words
     survival = make(d_auc, d_z, declared)
     assert survival.verdict == verdict
     assert words in survival.sentence(("MLP", "BDT"))
-    assert survival.sentence(("MLP", "BDT")).endswith("(95 % intervals).")
+    assert survival.sentence(("MLP", "BDT")).endswith("(68 % intervals; the verdict rests on those of 95 %).")
 
 
 def test_a_declared_systematic_gets_a_row_and_is_told():
     labels, winner, baseline, _ = draw_events(400)
     found = measure_survival(labels, winner, baseline, **TOTALS, systematics=(0.1, 0), declared=0.07, n_replicas=5)
     assert [row.relative_systematic for row in found.rows] == [0, 0.07, 0.1]
-    assert "at 7 % of background uncertainty (95 %" in found.sentence()
+    assert "at 7 % of background uncertainty (68 %" in found.sentence()
 
 
 def test_numbers_come_back_from_json_and_are_given_as_a_table():
     labels, winner, baseline, _ = draw_events(400)
     found = measure_survival(labels, winner, baseline, **TOTALS, n_replicas=5)
-    assert build(Survival, json.loads(json.dumps(tell(asdict(found)), allow_nan=False))) == found
+    assert TypeAdapter(Survival).validate_json(to_json(found, inf_nan_mode="strings")) == found
     table = found.frame()
     assert list(table.columns[:6]) == ["relative_systematic", "value", "low", "high", "low_95", "high_95"]
     np.testing.assert_allclose(table["value"], table["z_winner_value"] - table["z_baseline_value"])

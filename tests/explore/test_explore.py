@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import cauchy, expon, lognorm, norm
 from sklearn.metrics import roc_auc_score
 
 from tuner.explore import explore_events
@@ -51,6 +52,75 @@ def test_undefined_values_are_counted_and_left_out(explore, make_events):
 def test_auc_is_that_of_the_better_direction():
     labels = np.arange(100) % 2
     assert describe_feature(-labels.astype(float), labels, np.ones(100))["auc"] == 1
+
+
+def separate_by_value(values, labels, weights):
+    """Return 1/2 sum (S - B)^2/(S + B) over distinct values, what is undefined being one."""
+    table = pd.DataFrame({"value": values, "label": labels, "weight": weights}).fillna({"value": np.inf})
+    shares = table.pivot_table("weight", "value", "label", "sum", fill_value=0.0)
+    shares /= shares.sum()
+    return ((shares[1] - shares[0]) ** 2 / (shares[1] + shares[0])).sum() / 2
+
+
+DISCRETE = {
+    "two values": lambda rng, labels: rng.random(len(labels)) < 0.2 + 0.6 * labels,
+    "two values, the upper one rare": lambda rng, labels: rng.random(len(labels)) < 0.001 + 0.01 * labels,
+    "two values, neither a whole number": lambda rng, labels: np.where(
+        rng.random(len(labels)) < 0.3 * labels, 0.7, 0.2
+    ),
+    "constant": lambda rng, labels: np.full(len(labels), 3.0),
+    "integers": lambda rng, labels: rng.poisson(2 + 2 * labels),
+    "far apart": lambda rng, labels: 10.0 ** rng.integers(-10, 10, len(labels)) * (1 + labels),
+    "undefined in one class": lambda rng, labels: np.where(labels == 1, np.nan, rng.integers(0, 2, len(labels))),
+    "undefined in many": lambda rng, labels: np.where(rng.random(len(labels)) < 0.3, np.nan, rng.poisson(1 + labels)),
+    "the label": lambda rng, labels: labels,
+    "minus the label": lambda rng, labels: -labels,
+}
+
+
+@pytest.mark.parametrize("share", [0.5, 0.02])
+@pytest.mark.parametrize("kind", DISCRETE)
+def test_separation_of_few_values_is_that_of_their_shares(kind, share):
+    rng = np.random.default_rng(3)
+    labels = (rng.random(20_000) < share).astype(np.int8)
+    weights = rng.uniform(0.5, 2, 20_000)
+    values = np.asarray(DISCRETE[kind](rng, labels), dtype=np.float32)
+    found = describe_feature(values, labels, weights)["separation"]
+    assert found == pytest.approx(separate_by_value(values, labels, weights), abs=1e-9)
+
+
+CONTINUOUS = {
+    "heavy tails": (cauchy(0), cauchy(2)),
+    "a long tail": (lognorm(1.5), lognorm(1.5, scale=3.0)),
+    "spread only": (norm(0, 1), norm(0, 3)),
+    "ends": (expon(), expon(scale=4.0)),
+}
+
+
+@pytest.mark.parametrize("share", [0.5, 0.05])
+@pytest.mark.parametrize("kind", CONTINUOUS)
+def test_separation_of_many_values_is_that_of_their_densities(kind, share):
+    background, signal = CONTINUOUS[kind]
+    labels = (np.random.default_rng(1).random(60_000) < share).astype(np.int8)
+    values = np.where(labels == 1, signal.rvs(60_000, random_state=2), background.rvs(60_000, random_state=3))
+    points = background.ppf(np.linspace(0.0005, 0.9995, 4000))
+    points = np.unique(np.concatenate([points, signal.ppf(np.linspace(0.0005, 0.9995, 4000))]))
+    s, b = np.diff(signal.cdf(points)), np.diff(background.cdf(points))
+    expected = ((s - b) ** 2 / (s + b)).sum() / 2
+    found = describe_feature(values.astype(np.float32), labels, np.ones(60_000))["separation"]
+    assert found == pytest.approx(expected, abs=0.015 if share == 0.5 else 0.03)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.002])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_perfect_leak_separates_perfectly_and_comes_first(explore, make_events, share, sign):
+    rng = np.random.default_rng(0)
+    labels = (rng.random(6000) < share).astype(int)
+    leak = sign * (labels + rng.random(6000) * 0.9)
+    exploration = explore(6000, y=labels, b=leak, a=rng.normal(size=6000))
+    assert exploration.features.index[0] == "b"
+    assert exploration.features.loc["b", "separation"] == pytest.approx(1)
+    assert exploration.features.loc["b", "auc"] == 1
 
 
 def test_separation_has_its_known_values():

@@ -32,6 +32,15 @@ def test_replicas_keep_each_class_size():
         assert counts[~is_signal].sum() == 70
 
 
+def test_each_event_is_drawn_as_often_as_any_other_the_first_and_the_last_among_them():
+    """Of n draws from n events each is Poisson-like: mean 1, variance 1 - 1/n."""
+    is_signal = np.array([True, False, False, True, False, False, True, False])
+    counts = np.array(list(draw_counts(is_signal, 4_000, seed=2)))
+    np.testing.assert_allclose(counts.mean(axis=0), 1.0, atol=0.08)
+    expected = np.where(is_signal, 1 - 1 / is_signal.sum(), 1 - 1 / (~is_signal).sum())
+    np.testing.assert_allclose(counts.var(axis=0), expected, rtol=0.1)
+
+
 def test_fast_replicas_are_the_plain_ones():
     labels, scores, weights = draw_gaussians(400, 1)
     scores = scores.round(1)
@@ -87,6 +96,21 @@ def test_a_score_does_not_differ_from_itself():
     labels, scores, weights = draw_gaussians(200, 8)
     assert measure_difference(auc, labels, (scores, scores), weights) == Measurement(0.0, 0.0, 0.0)
     assert delong_z(labels, (scores, scores)) == 0
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.68, 0.9, 0.95])
+def test_an_interval_covers_as_much_as_is_asked_for(coverage):
+    labels, scores, weights = draw_gaussians(400, 9)
+    worse = scores + np.random.default_rng(9).normal(0, 0.5, 400)
+    pair = (labels, (scores, worse), weights)
+    found = measure_difference(auc, *pair, n_replicas=300, seed=1, coverage=coverage)
+    replicas = bootstrap_auc(labels, scores, weights, n_replicas=300, seed=1)
+    replicas = replicas - bootstrap_auc(labels, worse, weights, n_replicas=300, seed=1)
+    inside = ((replicas >= found.low) & (replicas <= found.high)).mean()
+    assert inside == pytest.approx(coverage, abs=2 / 300 + 1e-9)
+    assert (replicas < found.low).sum() == pytest.approx((replicas > found.high).sum(), abs=1)
+    plain = measure(found.value, replicas, coverage=coverage)
+    assert (plain.low, plain.high) == pytest.approx((found.low, found.high))
 
 
 def test_an_infinite_replica_does_no_harm_and_an_undefined_one_is_left_out():

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from sklearn import metrics as reference
 
 from tuner.errors import EventsError
-from tuner.metrics import auc, roc
+from tuner.metrics import BackgroundRejection, FixedBackgroundEfficiency, FixedSignalEfficiency, auc, roc
 from tuner.metrics.curves import background_rejection, partial_auc, signal_efficiency, smooth_rejection
 
 
@@ -153,6 +153,22 @@ def test_efficiencies_survive_rounding_of_the_last_sum():
 def test_what_no_curve_can_be_made_of_is_told(labels, scores, weights, words):
     with pytest.raises(EventsError, match=words):
         roc(labels, scores, weights)
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.7, 0.1, 1 / 3, 1e-9, 1e9])
+@pytest.mark.parametrize("n", [4, 10, 30])
+def test_the_unit_of_the_weights_does_not_move_the_cut_at_an_efficiency(n, unit):
+    """0.7 + 0.7 + 0.7 of 2.8 is a little less than 0.75 in floating point: the third of four events is meant."""
+    labels, scores = np.tile([1, 0], n), np.repeat(np.arange(n, 0, -1), 2) - np.tile([0.0, 0.5], n)
+    weights = np.full(2 * n, unit)
+    curve = roc(labels, scores, weights)
+    for k in range(1, n + 1):
+        efficiency = k / n
+        assert background_rejection(curve, efficiency) == pytest.approx(n / (k - 1) if k > 1 else np.inf)
+        assert signal_efficiency(curve, efficiency) == pytest.approx(min(k + 1, n) / n)
+        assert BackgroundRejection(eps_s=efficiency)(labels, scores, weights) == pytest.approx(n / max(k - 1, 1))
+        assert FixedSignalEfficiency(eps_s=efficiency).choose(labels, scores, weights) == n - k + 1
+        assert FixedBackgroundEfficiency(eps_b=efficiency).choose(labels, scores, weights) == max(n - k, 1)
 
 
 def test_a_smooth_rejection_averages_the_cuts_around_an_efficiency():

@@ -226,7 +226,7 @@ def evaluation() -> Evaluation:
         winner=2,
         seed=1,
         judgement=Judgement(finalists=2, seeds=2, replicas=20),
-        rests_on="cd" * 32,
+        rests_on={"events": "ab" * 32},
         standings=make_standings(),
         cheapest="trial 0",
         selection=SelectionBias(

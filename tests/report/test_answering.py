@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,8 +23,8 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
         "network handed on reaches 98.2 % of the optimum."
     )
     assert rivals == (
-        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (0.0012 ± 0.0011 behind) and the "
-        "ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
+        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it is ahead by 0.0012 ± 0.0011) "
+        "and the ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
     )
     assert trust == (
         "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which up to 0.0018 may be "
@@ -35,7 +38,8 @@ def test_that_the_trees_won_comes_first(make_search, judge):
     found = judge(trees="better")
     winner, rivals, _ = answer(search, search.winner, found)
     assert winner.startswith(
-        "Boosted trees have won: AUC 0.9379 ± 0.0026 on test, 0.0041 ± 0.0011 more than the best network, trial 2 (MLP"
+        "Boosted trees have won: AUC 0.9379 ± 0.0026 on test; the best network, trial 2 (MLP of "
+        "54,017 parameters), the mean of 2 trainings, is behind by 0.0041 ± 0.0011; the network handed on"
     )
     assert rivals.startswith("It is behind boosted trees by 0.0041 ± 0.0011; it cannot be told from trial 0 ")
 
@@ -47,7 +51,7 @@ def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
     assert winner.startswith("Trial 2 (MLP of 54,017 parameters) is the best network, with AUC 0.9338 ± 0.0026 on test")
     assert "but it cannot be told from boosted trees" in winner
     assert "won" not in winner
-    assert rivals == "It cannot be told from boosted trees (0.0012 ± 0.0011 behind), the ensemble and trial 0."
+    assert rivals == "It cannot be told from boosted trees (it is ahead by 0.0012 ± 0.0011), the ensemble and trial 0."
 
 
 def test_a_better_ensemble_is_named(make_search, judge):
@@ -120,7 +124,21 @@ def test_without_evaluation_the_test_part_is_closed(make_search):
     search = make_search(complete=2)
     told = answer(search, search.winner, None)
     assert "number 1 is the best so far: AUC 0.915 on validation" in told[0]
-    assert told[1].endswith("the test part is still closed: `tuner evaluate` does both.")
+    assert told[1].endswith("the test part is still closed: `tuner.evaluate(search)` does both.")
+    kept = replace(search, study_file=Path("my studies/a.py"))
+    place = shlex.quote(str(search.folder.path.parent))
+    assert answer(kept, kept.winner, None)[1].endswith(
+        f"still closed: `tuner evaluate 'my studies/a.py' --folder {place}` does both."
+    )
+
+
+def test_an_opened_test_part_is_not_called_closed(make_search):
+    search = make_search(complete=2)
+    opening = {"number": 1, "when": "", "study": "s", "trial": 0, "events_digest": "", "reason": "first evaluation"}
+    search.folder.openings.write_text(json.dumps(opening) + "\n")
+    told = answer(search, search.winner, None)[1]
+    assert "closed" not in told
+    assert "the test part has been opened once: `tuner.evaluate(search)` judges anew." in told
 
 
 def test_without_a_complete_trial_says_so(make_search):

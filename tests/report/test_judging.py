@@ -30,15 +30,15 @@ def find_table(section, words: str) -> Table:
 
 def test_standings_tell_value_difference_verdict_of_every_candidate(write, evaluation):
     table = write(evaluation).blocks[0]
-    assert table.head == ["Candidate", "Test", "Minus winner", "Verdict", "Validation"]
+    assert table.head == ["Candidate", "Test", "Winner minus it", "The winner is", "Validation"]
     assert table.rows == [
-        ["trial 2\n2 trainings, 54,017 parameters", "0.9338\n± 0.0026", "\N{EN DASH}", "winner", "0.9338\n± 0.0026"],
+        ["trial 2\n2 trainings, 54,017 parameters", "0.9338\n± 0.0026", "\N{EN DASH}", "this one", "0.9338\n± 0.0026"],
         [
             "trial 0\n2 trainings, 12,001 parameters, the cheapest",
-            *("0.9326\n± 0.0026", "-0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"),
+            *("0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"),
         ],
-        ["ensemble", "0.9326\n± 0.0026", "-0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"],
-        ["boosted trees", "0.9195\n± 0.0026", "-0.0143\n± 0.0011", "worse\np = 0.012", "0.9195\n± 0.0026"],
+        ["ensemble", "0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"],
+        ["boosted trees", "0.9195\n± 0.0026", "+0.0143\n± 0.0011", "better\np = 0.012", "0.9195\n± 0.0026"],
     ]
     assert table.marked == 0
 
@@ -46,8 +46,8 @@ def test_standings_tell_value_difference_verdict_of_every_candidate(write, evalu
 def test_a_rival_that_is_better_stands_above_the_winner_that_is_marked(write, judge):
     table = write(judge(trees="better")).blocks[0]
     assert table.rows[0][0] == "boosted trees"
-    assert table.rows[0][3] == "better\np = 0.012"
-    assert (table.marked, table.rows[1][3]) == (1, "winner")
+    assert table.rows[0][2:4] == ["-0.0041\n± 0.0011", "worse\np = 0.012"]
+    assert (table.marked, table.rows[1][3]) == (1, "this one")
 
 
 def test_pictures_stand_where_they_belong(write, evaluation):
@@ -106,7 +106,7 @@ def test_a_closed_test_part_leaves_no_trace_of_test(write, evaluation):
         selection=replace(evaluation.selection, test=None),
     )
     section = write(closed)
-    assert section.blocks[0].head == ["Candidate", "Validation", "Minus winner", "Verdict"]
+    assert section.blocks[0].head == ["Candidate", "Validation", "Winner minus it", "The winner is"]
     assert section.blocks[-1].text == "The test part is still closed."
     assert find_table(section, "The network that is handed on").head == ["Figure", "validation"]
 

@@ -56,7 +56,7 @@ def make_prepared(make_search, tmp_path):
             torch.save(search.settings(search.winner).network.build(splits.d_in).state_dict(), path)
         provenance = {"versions": {"torch": "2.13"}, "seed": 3, "calls": [{"command": "tuner sweep a.py --folder f"}]}
         search.folder.provenance.write_text(json.dumps(provenance))
-        return search
+        return replace(search, study_file=Path("a.py"))
 
     return make
 
@@ -81,7 +81,10 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     assert "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0." in answer.splitlines()[0]
     assert " on test" in answer
     assert page.locator(".answer p").count() == 3
-    assert "tuner predict a.py --folder f new_events.parquet" in page.locator("#predict").inner_text()
+    assert (
+        f"tuner predict a.py new_events.parquet --folder {search.folder.path.parent}"
+        in page.locator("#predict").inner_text()
+    )
     judged = page.locator("#evaluate").inner_text()
     for words in ("opened once", "Selection bias", "Does the gain survive?", "scale, up", "the opposite of up"):
         assert words in judged

@@ -1,5 +1,6 @@
 """What all calls of one search share: each part of it is noticed and named when it changes."""
 
+import re
 from dataclasses import replace
 
 import optuna
@@ -7,7 +8,7 @@ import pytest
 
 from tuner import Budget, Preparation, Problem, Settings, Study, TrainingSettings
 from tuner.errors import SearchError
-from tuner.metrics.figures_of_merit import SignalEfficiency
+from tuner.metrics.figures_of_merit import Custom, SignalEfficiency
 from tuner.models import MLPSettings
 from tuner.tune.resume import IDENTITY, check_resumption, identify, probe_space
 
@@ -62,6 +63,25 @@ def test_settings_of_the_figure_of_merit_are_part_of_it(begun):
         for figure in (SignalEfficiency(eps_b=0.1), SignalEfficiency(eps_b=0.2))
     )
     assert [name for name in one if one[name] != other[name]] == ["figure of merit"]
+
+
+def make_figure(share):
+    return Custom(function=lambda labels, scores, weights=None: float((scores > share).mean()), name="share")
+
+
+def test_the_function_of_a_custom_figure_is_part_of_it_and_not_its_name(begun):
+    """A figure of a search from before functions were told by their contents, or of another Python, goes on."""
+    studies = [replace(STUDY, problem=replace(PROBLEM, figure_of_merit=make_figure(cut))) for cut in (0.1, 0.2, 0.1)]
+    one, other, same = (identify(study, "abc", probe_space(study)) for study in studies)
+    assert one == same
+    assert [name for name in one if one[name] != other[name]] == ["figure of merit"]
+    optuna_study = optuna.create_study(study_name="s", direction="maximize")
+    optuna_study.set_user_attr(IDENTITY, one)
+    with pytest.raises(SearchError, match=r"1\. figure of merit: was .Custom"):
+        check(optuna_study, studies[1])
+    told = one["figure of merit"]
+    optuna_study.set_user_attr(IDENTITY, one | {"figure of merit": re.sub(r" \[code.*?\]", "", told)})
+    check(optuna_study, studies[1])
 
 
 def test_several_changes_are_told_together(begun):

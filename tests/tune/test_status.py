@@ -43,7 +43,7 @@ def make_trial(
         number=0,
         trial_id=0,
         state=state,
-        value=value if state is not TrialState.RUNNING else None,
+        value=value if state not in (TrialState.RUNNING, TrialState.FAIL) else None,
         datetime_start=None if started is None else START + timedelta(minutes=started),
         datetime_complete=None if finished is None else START + timedelta(minutes=finished),
         params={"lr": 0.1} if state is not TrialState.WAITING else {},
@@ -131,8 +131,17 @@ def test_workers_and_stale_leases(search: Search) -> None:
     assert status.workers == 1
     assert status.training == (6, 7)
     assert status.stale_leases == (6,)
-    assert status.best_trial == 6
+    assert (status.best_trial, status.best_value) == (1, 0.90)
     assert status.history[-1] == 0.90
+
+
+@pytest.mark.parametrize("state", [TrialState.RUNNING, TrialState.PRUNED, TrialState.FAIL])
+def test_only_a_complete_trial_is_the_best(search: Search, state: TrialState) -> None:
+    finished = None if state is TrialState.RUNNING else 67
+    search.optuna_study.add_trial(make_trial(state, 0.99, (66, finished)))
+    status = read_status(search)
+    assert (status.best_trial, status.best_value) == (1, 0.90)
+    assert max(status.history) == 0.90
 
 
 def test_time_since_a_worker_died_does_not_count(search: Search) -> None:
@@ -144,13 +153,15 @@ def test_time_since_a_worker_died_does_not_count(search: Search) -> None:
 
 
 def test_winner_on_test_is_read_from_the_evaluation(search: Search) -> None:
-    def part(name: str, area: float) -> dict[str, object]:
+    def part(name: str, area: float | str) -> dict[str, object]:
         return {"candidate": "winner", "part": name, "measurements": {"AUC": {"value": area, "low": 0.1, "high": 1.0}}}
 
     write_json(search.folder.evaluation, {"parts": [part("validation", 0.95)]})
     assert read_status(search).winner_test is None
     write_json(search.folder.evaluation, {"parts": [part("validation", 0.95), part("test", 0.94)]})
     assert read_status(search).winner_test == {"AUC": 0.94}
+    write_json(search.folder.evaluation, {"parts": [part("test", "Infinity")]})
+    assert read_status(search).winner_test == {"AUC": None}
 
 
 def test_a_damaged_evaluation_does_not_stop_the_status(search: Search, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,13 +15,19 @@ def conclude_sweep(
     """Judge the finalists, print how they stand if wanted, write the report, and say what comes next.
 
     Where the budget of trials is not spent nothing is judged and the test part stays closed: an interrupted sweep has
-    no finalists yet.
+    no finalists yet. Where other workers train the last of its trials, this waits for them.
     """
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate
+    from tuner.evaluate.waiting import wait_for_workers
+    from tuner.report.commands import name_step
     from tuner.report.step import report
+    from tuner.tune.status import count_running
     from tuner.tune.sweep import count_left
 
+    n_left = count_left(search)
+    if 0 < n_left <= count_running(search):
+        wait_for_workers(search, display.tell)
     spent = not count_left(search)
     evaluation = None
     if search.winner is None:
@@ -34,7 +40,7 @@ def conclude_sweep(
     page = report(search, evaluation)
     if not spent:
         display.tell(
-            "The budget is not spent: the same command goes on where this one stopped; `tuner evaluate` judges what "
-            "there is."
+            "The budget is not spent: the same command goes on where this one stopped. What there is, is judged by: "
+            f"{name_step(search, 'evaluate')}"
         )
     display.tell(f"Report: {page}")

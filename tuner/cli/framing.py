@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -48,7 +49,8 @@ def new(
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
     for line in draft.reasons:
         print_text(line)
-    print_text(f"\nWrote {path}. Read it, mend what is wrong, then: tuner check {path}, tuner explore {path}")
+    file = quote(str(path))
+    print_text(f"\nWrote {path}. Read it, correct what is wrong, then:\n  tuner check {file}\n  tuner explore {file}")
 
 
 def check(

@@ -26,7 +26,9 @@ def print_evaluation(search: Search, evaluation: Evaluation) -> None:
     console.print("", _tabulate_standings(evaluation), "", sep="\n")
     own = [part for part in evaluation.parts if part.candidate == "winner"]
     console.print(_tabulate_figures(f"Network handed on: trial {evaluation.winner}, seed {evaluation.seed}", own))
-    console.print("Errors: 68 %. Minus winner: paired, over events and trainings.\n", style="dim")
+    console.print(
+        "Errors: 68 %. Differences: winner minus candidate, paired, over events and trainings.\n", style="dim"
+    )
     winner = next(trial for trial in search.trials if trial.number == evaluation.winner)
     for sentence in answer(search, winner, evaluation):
         console.print(sentence)
@@ -44,14 +46,20 @@ def _tabulate_standings(evaluation: Evaluation) -> Table:
     part = evaluation.last_part
     title = f"{evaluation.study}: {evaluation.figure_of_merit} on {part}, mean over trainings"
     table = _start_table(title, "candidate")
-    for name in (part, "minus winner"):
+    for name in (part, "winner minus it"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table.add_column("the winner is", no_wrap=True)
     for s in evaluation.standings_on(part):
         won = s.verdict == "winner"
-        difference = "" if won else f"{write_change(s.difference)} {write_error(s.difference)}".rstrip()
+        difference = "" if won else f"{write_change(s.lead)} {write_error(s.lead)}".rstrip()
         name = f"{s.candidate} (x{len(s.singles)})" if len(s.singles) > 1 else s.candidate
-        table.add_row(name, write_with_error(s.figure), difference, s.verdict, style=STYLES[s.verdict])
+        table.add_row(
+            name,
+            write_with_error(s.figure),
+            difference,
+            "this one" if won else s.verdict_on_winner,
+            style=STYLES[s.verdict],
+        )
     return table
 
 

@@ -2,6 +2,10 @@
 
 Each replica of the bootstrap draws the same events for all candidates, so what they share cancels in a difference. To
 that the trainings are drawn anew for each candidate: an interval holds the events and the seeds.
+
+What people read of a comparison, in text, tile, table and figure, has one subject, the winner: a difference is the
+winner minus the other (`Standing.lead`), positive where the winner is ahead, with its 68 % interval; a verdict says
+what the winner is (`Standing.verdict_on_winner`). Where a verdict rests on more than 68 %, it says so.
 """
 
 from __future__ import annotations
@@ -71,9 +75,20 @@ class Standing:
     p_holm: float
     """The same after Holm's correction for all rivals together (Holm 1979, Scand. J. Statist. 6, 65)."""
     verdict: Verdict
-    """"better" and "worse" where p_holm is below 0.05."""
+    """What the candidate is, compared with the winner: "better" and "worse" where p_holm is below 0.05."""
     n_parameters: int | None = None
     """Parameters of a network; None for what is none."""
+
+    @property
+    def lead(self) -> Measurement:
+        """Winner minus candidate, paired: positive where the winner is ahead."""
+        return -self.difference
+
+    @property
+    def verdict_on_winner(self) -> Verdict:
+        """What the winner is, compared with the candidate: the verdict, seen from the winner."""
+        turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+        return turned.get(self.verdict, self.verdict)
 
 
 def replicate(

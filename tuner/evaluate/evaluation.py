@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from tuner.evaluate.comparing import Standing
-from tuner.evaluate.json_form import build, tell
 from tuner.evaluate.nuisances import NuisanceEffects
 from tuner.evaluate.selection import SelectionBias
 from tuner.evaluate.survival import Survival
@@ -100,8 +102,8 @@ class Evaluation:
     """Hash of the events that were judged."""
     judgement: Judgement
     """How many finalists, seeds, baselines."""
-    rests_on: str
-    """Hash of the judgement's settings, of the search's complete trials, of the events and of the problem's rules."""
+    rests_on: Mapping[str, str]
+    """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     parts: tuple[PartEvaluation, ...]
     """The network that is handed on ("winner"), the ensemble and the baselines, each on validation and on test."""
     standings: tuple[Standing, ...] = ()
@@ -134,10 +136,28 @@ class Evaluation:
         return tuple(standing for standing in self.standings if standing.part == part)
 
     def to_json(self) -> str:
-        """Return all figures as JSON. A figure that is infinite or not a number is null: JSON knows neither."""
-        return json.dumps(tell(asdict(self)), indent=2, allow_nan=False) + "\n"
+        """Return all figures as JSON, which `from_json` reads back exactly.
+
+        What JSON has no number for is the text "Infinity", "-Infinity" or "NaN".
+        """
+        return to_json(self, indent=2, inf_nan_mode="strings").decode() + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Evaluation:
-        """Return the evaluation that `to_json` told."""
-        return build(cls, json.loads(text))
+        """Return the evaluation that `to_json` told. Raise `ValueError` for what is none."""
+        return _adapt().validate_json(text)
+
+
+@cache
+def _adapt() -> TypeAdapter[Evaluation]:
+    return TypeAdapter(Evaluation)
+
+
+def describe_mismatch(error: ValueError) -> str:
+    """Return in a few words why a text is no evaluation."""
+    if not isinstance(error, ValidationError):
+        return f"cannot be read: {error}"
+    first, *others = error.errors(include_url=False, include_input=False)
+    place = ".".join(map(str, first["loc"]))
+    more = f", and {len(others)} more" if others else ""
+    return f"is not: {f'{place}: ' if place else ''}{first['msg']}{more}"

@@ -6,13 +6,12 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from tuner.checked_files import write_json, write_table
-from tuner.errors import EventsError, SearchError
+from tuner.errors import SearchError
 from tuner.evaluate.comparing import Replicas, Standing, compare, find_baseline, find_cheapest, measure_mean
 from tuner.evaluate.contenders import (
     Contender,
@@ -30,8 +29,6 @@ from tuner.evaluate.score_table import add_observers, tabulate_scores
 from tuner.evaluate.selection import SelectionBias, estimate_noise, expect_excess
 from tuner.predict.candidates import Candidate, hand_on
 from tuner.read.events import Events
-from tuner.read.step import read_events
-from tuner.read.variants import read_variant
 from tuner.tune.folding import assign_search_folds, train_folds
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
@@ -50,15 +47,17 @@ class Judge:
 
     search: Search
     judgement: Judgement
-    rests_on: str
+    rests_on: Mapping[str, str]
+    """Contents of all that the judgement rests on, by name."""
     stored: Evaluation | None
+    """What was found the last time."""
+    events: Events | None
+    """The events as read, where observers, nuisances or ids are needed of them."""
     device: str | None
     tell: Tell
 
     def judge(self, *, open_test: bool) -> Evaluation:
         """Return the judgement, and write it."""
-        if self.events is not None:
-            self._check_events(self.events)  # before anything is trained
         if open_test and self.judgement.folds is not None:
             assign_search_folds(self.search, folds=self.judgement.folds, event_id=self._event_id)
         is_kept = self.stored is None or self.search.checkpoint_path(self.stored.winner, self.stored.seed).exists()
@@ -71,7 +70,7 @@ class Judge:
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             self.tell("Opening the test part")
-            reason = explain_opening(self.search, self.judgement, self.stored, network.trial, is_kept=is_kept)
+            reason = explain_opening(self.search, self.rests_on, self.stored, network.trial, is_kept=is_kept)
             opening = log_opening(self.search, network.trial, reason=reason, known=known).number
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
         part = list(replicas)[-1]
@@ -110,13 +109,6 @@ class Judge:
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation
 
-    @cached_property
-    def events(self) -> Events | None:
-        """The events as read, where observers, nuisances or ids are needed of them; None where none is."""
-        problem = self.search.study.problem
-        by_id = self.judgement.folds is not None and problem.event_id is not None
-        return read_events(problem) if problem.all_observers or problem.nuisances or by_id else None
-
     @property
     def observers(self) -> pd.DataFrame:
         """Observers of all events, in the order of the events as read; no columns where the problem has none."""
@@ -126,24 +118,6 @@ class Judge:
     def _event_id(self) -> np.ndarray | None:
         """Ids of all events as read; None where the problem names none."""
         return None if self.events is None else self.events.event_id
-
-    def _check_events(self, events: Events) -> None:
-        """Raise `EventsError` where the events are others than those that were split, or a variant does not fit them.
-
-        A variant that were found missing after the test part is opened would have it opened in vain.
-        """
-        digest = self.search.splits.events_digest
-        if events.digest != digest:
-            raise EventsError(
-                f"The events must be those that were split for the search, but {events.source} has changed since: "
-                f"its hash is {events.digest[:12]}, not {digest[:12]}. "
-                "Bring the old events back, or start a study of another name."
-            )
-        problem = self.search.study.problem
-        for nuisance in problem.nuisances:
-            read_variant(problem, nuisance, "up", events)
-            if nuisance.down is not None:
-                read_variant(problem, nuisance, "down", events)
 
     def _enter(self) -> Field:
         """Train the finalists anew, pick the ensemble, fit the baselines."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from tuner.checked_files import append_line, expect_form, read_lines, warn_once
 from tuner.evaluate.evaluation import Evaluation
-from tuner.tune.judgement import Judgement
+from tuner.evaluate.grounds import name_changes
 from tuner.tune.search import Search
 
 
@@ -69,23 +70,24 @@ def read_openings(search: Search) -> tuple[Opening, ...]:
 
 
 def explain_opening(
-    search: Search, judgement: Judgement, stored: Evaluation | None, winner: int, *, is_kept: bool = True
+    search: Search, rests_on: Mapping[str, str], stored: Evaluation | None, winner: int, *, is_kept: bool = True
 ) -> str:
-    """Return why the test part is opened now. stored: what was found the last time; winner: number of the trial.
+    """Return why the test part is opened now: all that has changed since the last time.
 
+    rests_on: what the judgement rests on now. stored: what was found the last time; winner: number of the trial.
     is_kept: whether the parameters of the network that was handed on then were there before this judgement began.
     """
     if stored is None:
         openings = read_openings(search)
         if openings and all(opening.search not in (None, search.search_id) for opening in openings):
             return "first evaluation of this search; an earlier one of this folder had opened the test part before"
-        return "evaluation.json is not there any more" if count_openings(search) else "first evaluation"
-    reasons = {
-        "the last evaluation had left the test part closed": stored.opening is None,
-        "other events": stored.events_digest != search.splits.events_digest,
-        f"trial {winner} took the place of trial {stored.winner} as winner": stored.winner != winner,
-        "other finalists, seeds or baselines": stored.judgement != judgement,
-        "other figure of merit": stored.figure_of_merit != search.study.problem.figure_of_merit.name,
-        "the handed-on network's parameters are not there any more": not is_kept,
-    }
-    return next((reason for reason, holds in reasons.items() if holds), "more trials, or another working point")
+        return "evaluation.json is not there: deleted, or never finished" if count_openings(search) else FIRST
+    if stored.opening is None:
+        return "the last evaluation had left the test part closed"
+    reasons = [] if is_kept else ["the handed-on network's parameters are not there any more"]
+    if stored.winner != winner:
+        reasons.append(f"trial {winner} took the place of trial {stored.winner} as winner")
+    return "; ".join([*reasons, *(f"other {name}" for name in name_changes(stored.rests_on, rests_on))])
+
+
+FIRST = "first evaluation"

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import asdict
+import logging
 
-from tuner.checked_files import expect_form, read_json
-from tuner.errors import SearchError
-from tuner.evaluate.evaluation import Evaluation
-from tuner.evaluate.json_form import build
+from tuner.checked_files import read_json
+from tuner.errors import EventsError, SearchError
+from tuner.evaluate.evaluation import Evaluation, describe_mismatch
+from tuner.evaluate.grounds import find_grounds, find_grounds_in_events, read_judged_events, still_holds
 from tuner.evaluate.judge import Judge
+from tuner.evaluate.waiting import hold_alone, wait_for_workers
 from tuner.predict.candidates import Candidate, TrainedNetwork, hand_on_again
+from tuner.read.events import Events
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
 from tuner.tune.search import Search
+
+logger = logging.getLogger("tuner")
+
+WAITING = "Another process evaluates this search: waiting for what it finds. Ctrl-C stops waiting."
 
 
 def evaluate(
@@ -32,58 +37,84 @@ def evaluate(
     ensemble of all these trainings and baselines (boosted trees, logistic regression) are judged beside it. The cuts
     are chosen on validation and frozen for test. The test part is opened once: the opening is logged in the run folder
     before anything of it is scored, and a later call on the same trials, events and rules reads what was found then.
+    One process at a time evaluates a search; another one waits, and reads what the first has found. While workers still
+    train the study, the test part is not opened: this waits for them.
 
     judgement: how many finalists, seeds, baselines; None for the study's own. open_test: False leaves the test part
     closed and judges on validation alone. tell: is told how far it has come. Writes `evaluation.json`, `finalists/`
     and, for the test part, `scores.parquet`: row of the events, label, weight, observers, the score of the network that
     is handed on, and those of every other candidate's trainings. Raise `SearchError` where no trial is complete,
-    `EventsError` where the events have changed.
+    `EventsError` where the events have changed or a nuisance's variant does not fit them: before anything is trained.
     """
-    judgement = judgement or search.study.judgement
+    judgement, tell_waiting = judgement or search.study.judgement, tell or logger.warning
     if search.winner is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
+    if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:
+        return stored
+    if open_test:
+        wait_for_workers(search, tell_waiting)
+    with hold_alone(search.folder.path / ".evaluation.lock", lambda: tell_waiting(WAITING)):
+        if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:
+            return stored
+        events = read_judged_events(search, judgement)
+        if events is not None:
+            _check_events(search, events)
+        rests_on = find_grounds(search, judgement) | find_grounds_in_events(search, judgement, events)
+        judge = Judge(
+            search,
+            judgement,
+            rests_on=rests_on,
+            stored=read_evaluation(search),
+            events=events,
+            device=device,
+            tell=tell or (lambda _: None),
+        )
+        return judge.judge(open_test=open_test)
+
+
+def _find_stored(search: Search, judgement: Judgement, *, open_test: bool) -> Evaluation | None:
+    """Return the evaluation in the run folder where it is just what would be found again; else None."""
     stored = read_evaluation(search)
-    rests_on = _hash_grounds(search, judgement)
     if (
         stored is not None
-        and stored.rests_on == rests_on
+        and stored.judgement == judgement
         and (stored.opening is not None or not open_test)
         and search.checkpoint_path(stored.winner, stored.seed).exists()
+        and still_holds(stored, search)
     ):
         winner = Candidate("winner", (TrainedNetwork(stored.winner, stored.seed),))
         hand_on_again(search, winner, Candidate("ensemble", stored.ensemble))
         return stored
-    judge = Judge(search, judgement, rests_on=rests_on, stored=stored, device=device, tell=tell or (lambda _: None))
-    return judge.judge(open_test=open_test)
+    return None
+
+
+def _check_events(search: Search, events: Events) -> None:
+    """Raise `EventsError` where the events are others than those that were split."""
+    digest = search.splits.events_digest
+    if events.digest != digest:
+        raise EventsError(
+            f"The events must be those that were split for the search, but {events.source} has changed since: "
+            f"its hash is {events.digest[:12]}, not {digest[:12]}. "
+            "Bring the old events back, or start a study of another name."
+        )
 
 
 def read_evaluation(search: Search) -> Evaluation | None:
-    """Return what the last evaluation of a search found; None where there was none, or none of this version's form."""
+    """Return what the last evaluation of a search found; None where there was none.
+
+    Raise `DamagedFileError` where its file is damaged, `SearchError` where another version wrote it.
+    """
+    path = search.folder.evaluation
     advice = (
         "Restore it from a copy; or delete it and run `tuner evaluate`, which opens the test part again and logs that."
     )
-    content = read_json(search.folder.evaluation, advice=advice)
-    if "rests_on" not in content:
+    if not path.exists():
         return None
-    with expect_form(search.folder.evaluation, advice=advice):
-        return build(Evaluation, content)
-
-
-def still_holds(evaluation: Evaluation, search: Search) -> bool:
-    """Return whether an evaluation is of the search's present trials and events, and of its problem's rules."""
-    return evaluation.rests_on == _hash_grounds(search, evaluation.judgement)
-
-
-def _hash_grounds(search: Search, judgement: Judgement) -> str:
-    """Return the SHA-256 of all that a judgement rests on; a setting that has its default is as good as not there."""
-    problem, usual = search.study.problem, asdict(Judgement())
-    grounds = {
-        "trials": search.fingerprint,
-        "events": search.splits.events_digest,
-        "figure": problem.figure_of_merit.name,
-        "rule": problem.working_point.name,
-        "columns": [*problem.all_observers, problem.optimum, *(nuisance.name for nuisance in problem.nuisances)],
-        "seed": search.study.seed,
-        "judgement": {name: value for name, value in asdict(judgement).items() if value != usual[name]},
-    }
-    return hashlib.sha256(json.dumps(grounds, sort_keys=True).encode()).hexdigest()
+    content = read_json(path, advice=advice)
+    try:
+        return Evaluation.from_json(json.dumps(content))
+    except ValueError as error:
+        raise SearchError(
+            f'"{path}" must be an evaluation that this version of tuner wrote, but {describe_mismatch(error)}. Move it '
+            "away; `tuner evaluate` then judges anew, opens the test part once more, and says so in its log."
+        ) from error

@@ -137,14 +137,18 @@ class Survival:
         return "reversed" if min(matter) < 0 else "absorbed"
 
     def sentence(self, names: tuple[str, str] = ("the winner", "the baseline")) -> str:
-        """Return the verdict in plain words; names: what the winner and the baseline are called."""
+        """Return the verdict in plain words; names: what the winner and the baseline are called.
+
+        The verdict names whoever leads; the numbers are the winner's minus the baseline's in any case.
+        """
         first, second = names if self.leader >= 0 else names[::-1]
         gain = f"The gain of {first} over {second}"
         row = next((row for row in self.rows if row.relative_systematic == self.declared), self.rows[0])
         sign = self.leader or 1
         numbers = (
-            f"dAUC = {_write(self.d_auc_95, sign, 4)}, dZ = {_write(row.d_z_95, sign, 2)} "
-            f"at {100 * row.relative_systematic:g} % of background uncertainty (95 % intervals)."
+            f"{names[0]} minus {names[1]} is {_write(self.d_auc, 4)} in AUC, {_write(row.d_z, 2)} in significance at "
+            f"{100 * row.relative_systematic:g} % of background uncertainty (68 % intervals; the verdict rests on "
+            "those of 95 %)."
         )
         match self.verdict:
             case "survives":
@@ -202,7 +206,6 @@ def _list_columns(prefix: str, measurement: Measurement) -> dict[str, float]:
     return {f"{prefix}{name}": getattr(measurement, name) for name in ("value", "low", "high")}
 
 
-def _write(difference: Measurement, sign: int, digits: int) -> str:
-    """Return a difference with its interval, seen by the one that leads: `+0.0092 [0.0072, 0.0111]`."""
-    low, high = sorted((sign * difference.low, sign * difference.high))
-    return f"{sign * difference.value:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+def _write(difference: Measurement, digits: int) -> str:
+    """Return a difference with its interval: `+0.0092 [+0.0072, +0.0111]`."""
+    return f"{difference.value:+.{digits}f} [{difference.low:+.{digits}f}, {difference.high:+.{digits}f}]"

@@ -41,7 +41,8 @@ def describe_feature(values: np.ndarray, labels: np.ndarray, weights: np.ndarray
     """Return measures of one feature [n], not-a-number where undefined, for labels [n] and event weights [n].
 
     undefined: share of events. mean, sd: weighted, over events for which it is defined. separation:
-    1/2 sum (S - B)^2 / (S + B) over 40 quantile bins and one for undefined. auc: the larger of a and 1 - a.
+    1/2 sum (S - B)^2 / (S + B) over at most 40 bins, half of them with the same number of signal events and half with
+    the same number of background events, and one for undefined. auc: the larger of a and 1 - a.
     """
     defined = ~np.isnan(values)
     measures = {"undefined": 1 - defined.mean()}
@@ -92,13 +93,20 @@ def _compute_moments(values: np.ndarray, weights: np.ndarray, name: str) -> dict
 
 
 def _separate(values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-    """Return the separation over quantile bins; undefined events have a bin of their own."""
+    """Return the separation over bins that begin at quantiles; undefined events have a bin of their own.
+
+    Bins begin at quantiles of signal and at those of background, so that a rare class has bins as well; a feature with
+    no more distinct values than there are bins has one for each value.
+    """
     defined = ~np.isnan(values)
-    edges = np.unique(np.quantile(values[defined].astype(np.float64), np.linspace(0, 1, N_QUANTILE_BINS + 1)))
-    below = edges[0] - 1 - abs(edges[0])
-    edges[-1] = np.nextafter(edges[-1], np.inf)
-    filled = np.where(defined, values.astype(np.float64), below)
-    return separation(labels, filled, weights, bins=np.concatenate([[below], edges]))
+    starts = np.unique(values[defined])
+    if len(starts) > N_QUANTILE_BINS:
+        shares = np.arange(N_QUANTILE_BINS // 2) / (N_QUANTILE_BINS // 2)
+        classes = [values[defined & (labels == label)] for label in (0, 1)]
+        quantiles = [np.quantile(of_class, shares, method="inverted_cdf") for of_class in classes if len(of_class)]
+        starts = np.unique(np.concatenate(quantiles))
+    bins = np.where(defined, np.searchsorted(starts, values, side="right"), -1)
+    return separation(labels, bins, weights, bins=np.arange(-1, len(starts) + 2) - 0.5)
 
 
 def _choose_edges(values: np.ndarray) -> tuple[np.ndarray, AxisKind]:

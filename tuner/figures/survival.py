@@ -24,14 +24,15 @@ def draw_survival(
     """Draw the difference of two candidates' significance against the relative systematic of the background.
 
     table: relative_systematic, value, low, high: significance Z of the first minus that of the second and its 68 %
-    interval. names: of the two. d_auc: difference of their AUC, told in the title.
+    interval; low_95, high_95: its 95 % interval, by which a point is coloured. names: of the two. d_auc: difference of
+    their AUC, told in the title.
     """
     frame = table.sort_values("relative_systematic", ignore_index=True)
     first, second = names
     figure = start_figure(7.6, 4.4)
     axes = figure.subplots()
     percent = 100 * frame["relative_systematic"].to_numpy(dtype=np.float64)
-    above, below = frame["low"].to_numpy() > 0, frame["high"].to_numpy() < 0
+    above, below = frame["low_95"].to_numpy() > 0, frame["high_95"].to_numpy() < 0
     axes.axhline(0, color=QUIET, linewidth=1.2, linestyle="--")
     for chosen, colour, marker in ((above, GOOD, "o"), (below, BACKGROUND, "v"), (~(above | below), QUIET, "s")):
         own = frame[chosen]
@@ -82,8 +83,8 @@ def _describe(frame: pd.DataFrame, percent: np.ndarray, first: str, second: str,
     rows = zip(percent, frame["value"], frame["low"], frame["high"], strict=True)
     told = "; ".join(f"{p:g} %: {value:+.2f} [{low:+.2f}, {high:+.2f}]" for p, value, low, high in rows)
     gain = "" if d_auc is None else f" The difference in AUC is {_sign(d_auc)}."
-    clear = int((frame["low"] > 0).sum())
+    clear = int((frame["low_95"] > 0).sum())
     return (
-        f"Significance of {first} minus that of {second} by relative background systematic: {told}. "
-        f"The interval lies above 0 for {clear} of {len(frame)}.{gain}"
+        f"Significance of {first} minus that of {second} by relative background systematic: {told} (68 %). "
+        f"The 95 % interval lies above 0 for {clear} of {len(frame)}.{gain}"
     )

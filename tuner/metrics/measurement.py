@@ -23,6 +23,10 @@ class Measurement:
         """Half of the interval."""
         return (self.high - self.low) / 2
 
+    def __neg__(self) -> Measurement:
+        """Return the same seen from the other side."""
+        return Measurement(-self.value, -self.high, -self.low)
+
     def __str__(self) -> str:
         """Return the value with its error, rounded to two digits of the error: `0.9312 +- 0.0041`."""
         if not np.isfinite(self.error) or self.error <= 0:

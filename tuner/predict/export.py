@@ -124,7 +124,7 @@ def write_network(
 
     Raise `SearchError` where it cannot be exported or its scores differ; then nothing is written.
     """
-    network = ExportedNetwork(plain, preprocessing, problem.undefined).eval()
+    network = ExportedNetwork(plain, preprocessing, problem).eval()
     example = draw_examples(preprocessing)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
     try:

@@ -26,7 +26,7 @@ class Status:
     best_params: Mapping[str, Any] = field(default_factory=dict)
     """Its parameters, by name."""
     history: Sequence[float] = ()
-    """Running best after each finished trial, in the order they finished."""
+    """Best of the complete trials after each finished one, in the order they finished."""
     training: Sequence[int] = ()
     """Numbers of the trials that are being trained."""
     trained_epochs: int = 0

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from tuner.evaluate.comparing import Standing, find_baseline
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.nuisances import NuisanceEffects
+from tuner.evaluate.openings import count_openings
 from tuner.evaluate.survival import Survival
 from tuner.metrics.measurement import Measurement
+from tuner.report.commands import name_step
 from tuner.report.searching import name_network
 from tuner.report.writing import (
     count_digits,
@@ -32,7 +34,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         return [
             f"Of {write_count(len(search.trials), 'trial')}, number {winner.number} is the best so far: "
             f"{figure} {write_number(winner.figure)} on validation, by which it was chosen.",
-            "No finalist was trained anew and the test part is still closed: `tuner evaluate` does both.",
+            _tell_not_judged(search),
         ]
     standings = evaluation.standings_on(evaluation.last_part)
     return [
@@ -40,6 +42,15 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         _tell_rivals(evaluation, standings),
         _tell_trust(search, evaluation),
     ]
+
+
+def _tell_not_judged(search: Search) -> str:
+    """Return that there is no judgement, whether the test part was opened all the same, and what to do."""
+    todo, n_openings = name_step(search, "evaluate"), count_openings(search)
+    if not n_openings:
+        return f"No finalist was trained anew and the test part is still closed: `{todo}` does both."
+    times = "once" if n_openings == 1 else f"{n_openings} times"
+    return f"There is no judgement of what it is now, but the test part has been opened {times}: `{todo}` judges anew."
 
 
 def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -53,8 +64,8 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
     if (better := _find_baseline(standings, "better")) is not None:
         return (
             f"{_capitalize(better.candidate)} {_conjugate(better)} won: {evaluation.figure_of_merit} "
-            f"{write_with_error(better.figure)} on {part}, {write_with_error(better.difference)} more than the best "
-            f"network, {network}{trainings}{share}."
+            f"{write_with_error(better.figure)} on {part}; the best network, {network}{trainings}, is behind by "
+            f"{_write_distance(better.lead)}{share}."
         )
     if (equal := _find_baseline(standings, "not distinguishable")) is not None:
         return (
@@ -108,11 +119,10 @@ EQUAL = "it cannot be told from "
 def _list_rivals(rivals: Sequence[Standing]) -> str:
     """Return rivals in words, first the best baseline among them, with how far the winner is from it."""
     first = find_baseline(rivals) or rivals[0]
-    difference = Measurement(abs(first.difference.value), *_turn_ends(first.difference))
-    by = f" ({write_with_error(difference)} {'behind' if first.difference.value < 0 else 'ahead'})"
-    if first.verdict != "not distinguishable":
-        by = f" by {write_with_error(difference)}"
-    named = f"{_name_rival(first)}{by if difference.error > 0 else ''}"
+    by = f"by {_write_distance(first.lead)}"
+    if first.verdict == "not distinguishable":
+        by = f"(it is {'behind' if first.lead.value < 0 else 'ahead'} {by})"
+    named = f"{_name_rival(first)} {by}" if first.lead.error > 0 else _name_rival(first)
     others = [rival for rival in rivals if rival is not first]
     trials = [other.candidate.removeprefix("trial ") for other in others if other.kind == "finalist"]
     names = [_name_rival(other) for other in others if other.kind != "finalist"]
@@ -127,11 +137,9 @@ def _name_rival(rival: Standing) -> str:
     return f"the {rival.candidate}" if rival.kind == "ensemble" else rival.candidate
 
 
-def _turn_ends(difference: Measurement) -> tuple[float, float]:
-    """Return the ends of the interval of a difference's size."""
-    if difference.value < 0:
-        return -difference.high, -difference.low
-    return difference.low, difference.high
+def _write_distance(lead: Measurement) -> str:
+    """Return how far the winner is ahead or behind, without the sign."""
+    return write_with_error(-lead if lead.value < 0 else lead)
 
 
 def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:

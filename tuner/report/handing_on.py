@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from tuner.checked_files import read_json
+from tuner.report.commands import name_command, open_in_python
 from tuner.report.page import Block, Code, Facts, Notice, Section, Text
 from tuner.report.writing import write_count
 from tuner.run_folder import RunFolder
-from tuner.tune.search import PROVENANCE_ADVICE
+from tuner.tune.search import PROVENANCE_ADVICE, Search
+from tuner.tune.storage import STORAGE_VARIABLE
 
 
 def write_reproduction(folder: RunFolder) -> Section:
@@ -29,7 +30,8 @@ def write_reproduction(folder: RunFolder) -> Section:
         ("Platform", str(record.get("platform"))),
         ("Versions", ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items())),
     ]
-    blocks: list[Block] = [Code("\n".join(dict.fromkeys(str(call.get("command")) for call in calls))), Facts(facts)]
+    commands = list(dict.fromkeys(str(call["command"]) for call in calls if call.get("command")))
+    blocks: list[Block] = [Code("\n".join(commands)) if commands else Text(FROM_A_SESSION), Facts(facts)]
     if str(last.get("git_commit")).endswith("+changes"):
         blocks.append(
             Notice("The checkout had changes that were not committed: the commit alone does not bring it back.")
@@ -37,8 +39,12 @@ def write_reproduction(folder: RunFolder) -> Section:
     return Section(number="", name="Reproduce", title="How to do it again", blocks=blocks)
 
 
-def write_hand_off(folder: RunFolder, *, has_winner: bool) -> Section:
+FROM_A_SESSION = "It was called in a Python session: `tuner.sweep(study)` with the same study does it again."
+
+
+def write_hand_off(search: Search) -> Section:
     """Return step 8: what lies in the run folder for others to use, and how to use it."""
+    folder = search.folder
     kept = {
         "evaluation.json": (folder.evaluation, "every figure of merit, with intervals"),
         "scores.parquet": (folder.scores, "scores of the test part"),
@@ -46,21 +52,34 @@ def write_hand_off(folder: RunFolder, *, has_winner: bool) -> Section:
         "figures/": (folder.figures, "every figure as PNG and PDF"),
         "checkpoints/": (folder.checkpoints, "best-epoch parameters of the best trials"),
         "curves/": (folder.curves, "epochs of each trial, as CSV"),
-        "wandb/": (folder.wandb, "a W&B run per trial; `tuner sync` sends offline ones"),
+        "wandb/": (folder.wandb, "a W&B run per trial; `tuner sync` with the study's file sends offline ones"),
         "journal.log": (folder.journal, "every trial, for Optuna and Optuna Dashboard"),
     }
     facts = [(name, what) for name, (path, what) in kept.items() if path.exists()]
     blocks: list[Block] = [Text(f"All of it lies in {folder.path}, and nothing elsewhere."), Facts(facts)]
-    if has_winner:
-        study = _find_study_file(folder)
-        blocks.append(Code(f"tuner predict {study} new_events.parquet\ntuner export {study}\ntuner dashboard {study}"))
+    if search.winner is not None:
+        blocks += _name_uses(search)
     return Section(number="8", name="Predict", title="What is handed on", blocks=blocks)
 
 
-def _find_study_file(folder: RunFolder) -> str:
-    """Return the study file and the run folder's option as the last call named them; STUDY where none did."""
-    calls = read_json(folder.provenance, advice=PROVENANCE_ADVICE).get("calls", [])
-    words = str(calls[-1].get("command")).split() if calls else []
-    study = next((word for word in words if word.endswith(".py")), "STUDY")
-    place = next((f" {a} {b}" for a, b in pairwise(words) if a == "--folder"), "")
-    return study + place
+def _name_uses(search: Search) -> list[Block]:
+    """Return how to use the winner: commands, or what a program says where no file holds the study."""
+    commands = [
+        name_command(search, *words)
+        for words in (("predict", "new_events.parquet"), ("export",), ("dashboard",), ("sync",))
+        if words[0] != "sync" or search.folder.wandb.exists()
+    ]
+    if all(commands):
+        blocks: list[Block] = [Code("\n".join(filter(None, commands)))]
+    else:
+        calls = (
+            open_in_python(search),
+            'scores = tuner.predict(search, "new_events.parquet")',
+            'network = tuner.export(search, "network.onnx")',
+        )
+        blocks = [Text("No file of its own holds the study. In the program that does:"), Code("\n".join(calls))]
+    if search.storage_url is not None and "://" in search.storage_url:
+        blocks.append(
+            Text(f"The environment variable {STORAGE_VARIABLE} stands for the address of the trials' database.")
+        )
+    return blocks

@@ -20,8 +20,6 @@ from tuner.report.writing import (
 from tuner.tune.search import Search
 
 AUC, EPS_S, SPECIFICITY = "AUC", "sensitivity", "specificity"
-SEEN_BY_WINNER = {"better": "worse", "worse": "better", "not distinguishable": "not distinguishable", "winner": ""}
-"""The winner's verdict on a rival whose own verdict is the key."""
 
 
 def highlight(search: Search, evaluation: Evaluation | None, seconds: float | None) -> list[Highlight]:
@@ -48,9 +46,8 @@ def _highlight_winner(evaluation: Evaluation) -> list[Highlight]:
     name = f"{figure} on {evaluation.last_part}{trainings}"
     shown = [Highlight(write_measurement(mine.figure)[0], name, write_error(mine.figure))]
     if (baseline := find_baseline(standings)) is not None:
-        ahead = Measurement(-baseline.difference.value, -baseline.difference.high, -baseline.difference.low)
-        note = ", ".join(filter(None, (write_error(ahead), SEEN_BY_WINNER[baseline.verdict])))
-        shown.append(Highlight(write_change(ahead), f"{figure} over {baseline.candidate}", note))
+        note = ", ".join(filter(None, (write_error(baseline.lead), baseline.verdict_on_winner)))
+        shown.append(Highlight(write_change(baseline.lead), f"{figure} over {baseline.candidate}", note))
     return shown
 
 

@@ -52,7 +52,8 @@ NOTES = {
     "expected calibration error (ECE) is the mean distance from it.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
-    "survival": "Above the line the network is ahead. The cut is chosen on one half of the events and tested on the "
+    "survival": "Above the line the network is ahead. Bars are 68 % intervals; a point is coloured where that of 95 % "
+    "leaves out 0, which is what counts for the verdict. The cut is chosen on one half of the events and tested on the "
     "other.",
 }
 """How to read a figure, by its name; the others say it themselves."""
@@ -187,7 +188,7 @@ class _Pictures:
     def _draw_survival(self, survival: Survival) -> Drawing:
         baseline = find_baseline(self.evaluation.standings_on(self.evaluation.last_part))
         name = baseline.candidate if baseline is not None else "baseline"
-        return draw_survival(survival.frame(), names=("winner", name), d_auc=survival.d_auc)
+        return draw_survival(survival.frame(), names=("the network", name), d_auc=survival.d_auc)
 
     def _draw_significance(self, figure: CutFigure) -> Drawing:
         """Return the scan of cuts on validation, where the cut was chosen."""

@@ -62,18 +62,25 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
 
 
 VERDICTS = (
-    "Each number with its 68 % interval, over events and trainings. Differences are paired: both candidates see the "
-    "same events, drawn anew. The verdict is better or worse where p, corrected by Holm's method for all rivals "
-    "together, is below 0.05. The winner was chosen by its mean on validation."
+    "Each number with its 68 % interval, over events and trainings. Differences are the winner minus the candidate, "
+    "positive where the winner is ahead, and paired: both see the same events, drawn anew. The winner is called better "
+    "or worse where p, corrected by Holm's method for all rivals together, is below 0.05. It was chosen by its mean on "
+    "validation."
 )
 
 
 def _write_standings(evaluation: Evaluation) -> Table:
-    """Return every candidate's mean, its difference from the winner, the verdict, the mean on validation."""
+    """Return every candidate's mean, how far the winner is ahead of it, the verdict, the mean on validation."""
     last = evaluation.last_part
     standings = evaluation.standings_on(last)
     on_validation = {s.candidate: s for s in evaluation.standings_on("validation")}
-    head = ["Candidate", last.capitalize(), "Minus winner", "Verdict", *(["Validation"] if last == "test" else [])]
+    head = [
+        "Candidate",
+        last.capitalize(),
+        "Winner minus it",
+        "The winner is",
+        *(["Validation"] if last == "test" else []),
+    ]
     rows = []
     for standing in standings:
         told = [write_count(len(standing.singles), "training")] if standing.kind == "finalist" else []
@@ -84,8 +91,8 @@ def _write_standings(evaluation: Evaluation) -> Table:
         row = [
             stack(standing.candidate, ", ".join(told)),
             stack_error(standing.figure),
-            DASH if won else stack(write_change(standing.difference), write_error(standing.difference)),
-            "winner" if won else stack(standing.verdict, p_value),
+            DASH if won else stack(write_change(standing.lead), write_error(standing.lead)),
+            "this one" if won else stack(standing.verdict_on_winner, p_value),
         ]
         rows.append([*row, *([stack_error(on_validation[standing.candidate].figure)] if last == "test" else [])])
     marked = next(place for place, standing in enumerate(standings) if standing.verdict == "winner")

@@ -8,7 +8,9 @@ from pathlib import Path
 import tuner
 from tuner.checked_files import write_atomically
 from tuner.evaluate.evaluation import Evaluation
-from tuner.evaluate.step import read_evaluation, still_holds
+from tuner.evaluate.grounds import still_holds
+from tuner.evaluate.step import read_evaluation
+from tuner.evaluate.waiting import hold_alone
 from tuner.figures import use_style
 from tuner.report.answering import answer
 from tuner.report.framing import write_data, write_exploration, write_frame, write_preparation
@@ -32,9 +34,8 @@ def report(search: Search, evaluation: Evaluation | None = None, *, style: str =
     """
     if evaluation is None:
         evaluation = _find_evaluation(search)
-    with use_style(style):
-        page = _make_page(search, evaluation)
-    write_atomically(search.folder.report, render_page(page))
+    with hold_alone(search.folder.path / ".report.lock", lambda: None), use_style(style):
+        write_atomically(search.folder.report, render_page(_make_page(search, evaluation)))
     return search.folder.report
 
 
@@ -75,7 +76,7 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
         sections.append(write_evaluation(search, evaluation, pictures))
     return [
         *sections,
-        write_hand_off(search.folder, has_winner=search.winner is not None),
+        write_hand_off(search),
         write_reproduction(search.folder),
     ]
 

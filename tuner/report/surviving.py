@@ -22,12 +22,12 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
         )
         for row in survival.rows
     ]
-    head = ("Background known to", "Z, network", f"Z, {baseline}", "Difference")
+    head = ("Background known to", "Z, network", f"Z, {baseline}", "The network minus it")
     expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
     return [
         Text(f"Does the gain survive? {survival.sentence(('the network', baseline))}"),
         *([] if picture is None else [picture]),
-        Table(caption=f"Asimov significance Z for {expected}", head=head, rows=rows),
+        Table(caption=f"Asimov significance Z for {expected}; 68 % intervals", head=head, rows=rows),
     ]
 
 

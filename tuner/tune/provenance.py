@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import datetime
@@ -36,7 +37,7 @@ def record_call(
         "platform": platform.platform(),
     }
     call = {
-        "command": " ".join([Path(sys.argv[0]).name, *map(hide_passwords, sys.argv[1:])]),
+        "command": _name_command(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "git_commit": _find_first_commit(study_file),
         "device": device,
@@ -46,6 +47,18 @@ def record_call(
     }
     record.setdefault("calls", []).append(call)
     write_json(folder.provenance, record)
+
+
+def _name_command() -> str | None:
+    """Return the command that runs, quoted, passwords hidden; None in an interactive session, which has none."""
+    program, words = Path(sys.argv[0]), [hide_passwords(word) for word in sys.argv[1:]]
+    if program.name == "tuner":
+        return shlex.join(["tuner", *words])
+    if program.name == "__main__.py" and program.parent.name == "tuner":
+        return shlex.join(["python", "-m", "tuner", *words])
+    if getattr(sys.modules.get("__main__"), "__file__", None) is None:
+        return None
+    return shlex.join(["python", sys.argv[0], *words])
 
 
 def _find_first_commit(study_file: Path | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import optuna
@@ -19,6 +19,7 @@ from optuna.distributions import (
 
 from tuner.errors import SearchError, StudyError, raise_together, suggest_name
 from tuner.train.settings import Settings
+from tuner.tune.contents import agree, describe_contents
 from tuner.tune.study import Study
 
 IDENTITY = "tuner:identity"
@@ -48,23 +49,13 @@ def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
         "label": problem.label,
         "signal": str(problem.signal),
         "event id": problem.event_id,
-        "figure of merit": _describe(problem.figure_of_merit),
+        "figure of merit": describe_contents(problem.figure_of_merit),
         "preparation": asdict(study.preparation),
         "epochs": study.budget.epochs,
         "seed": study.seed,
         "parameters": sorted(probe.distributions),
     }
     return dict(json.loads(json.dumps(identity)))
-
-
-def _describe(value: Any) -> str:
-    """Return settings as text that is the same in every process: functions by name."""
-    if is_dataclass(value) and not isinstance(value, type):
-        inner = ", ".join(f"{f.name}={_describe(getattr(value, f.name))}" for f in fields(value))
-        return f"{type(value).__name__}({inner})"
-    if callable(value):
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
-    return repr(value)
 
 
 def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe: Probe) -> None:
@@ -76,7 +67,7 @@ def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe
         if name == "parameters" and was is not None:
             problems += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
             problems += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]
-        elif was != value:
+        elif was != value and not (isinstance(was, str) and agree(was, str(value))):
             problems.append(f"{name}: was {was!r}, is {value!r}.")
     problems += find_changed_parameters(optuna_study, probe)
     if problems:

@@ -24,6 +24,7 @@ from tuner.train.sizing import choose_pack_size
 from tuner.train.structure import find_structure
 from tuner.train.train import Outcome, train_members
 from tuner.tune.asking import describe_error
+from tuner.tune.contents import describe_contents
 from tuner.tune.samplers import derive_seed
 from tuner.tune.search import Search, TrialRecord
 from tuner.tune.worker import MOST_SLOTS
@@ -219,7 +220,7 @@ def _key(search: Search, trial: TrialRecord) -> dict[str, Any]:
         "events": search.splits.events_digest,
         "epochs": search.study.budget.epochs,
         "study_seed": search.study.seed,
-        "settings": repr(search.settings(trial)),
+        "settings": describe_contents(search.settings(trial)),
     }
 
 

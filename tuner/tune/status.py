@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -13,7 +14,7 @@ from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import Status
 from tuner.tune.search import Search, TrialRecord
 
-__all__ = ["Status", "read_status"]
+__all__ = ["Status", "count_running", "read_status"]
 
 _COUNTED = ("complete", "pruned")
 
@@ -29,7 +30,8 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
     finished = sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
     elapsed = _measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
-    best = max((t for t in trials if t.value is not None), key=lambda t: (t.value, -t.number), default=None)
+    complete = (t for t in trials if t.state == "complete" and t.value is not None)
+    best = max(complete, key=lambda t: (t.value, -t.number), default=None)
     return Status(
         study=search.study.name,
         question=search.study.problem.question,
@@ -38,7 +40,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         best_value=best.value if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=tuple(accumulate((t.value for t in finished if t.value is not None), max)),
+        history=_follow_best(finished),
         training=tuple(t.number for t in trials if t.state == "running"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
@@ -48,6 +50,18 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         workers=sum(workers.values()),
         winner_test=_read_winner_test(search),
     )
+
+
+def count_running(search: Search) -> int:
+    """Return how many trials are trained at this moment, by workers that give a sign of life."""
+    stale = _find_stale(search, search.workers)
+    return sum(t.state == "running" and t.number not in stale for t in search.trials)
+
+
+def _follow_best(finished: Iterable[TrialRecord]) -> tuple[float, ...]:
+    """Return the best value of a complete trial after each trial that finished, from the first complete one on."""
+    values = (t.value if t.state == "complete" and t.value is not None else -math.inf for t in finished)
+    return tuple(best for best in accumulate(values, max) if best > -math.inf)
 
 
 def _finish_time(trial: TrialRecord) -> datetime:
@@ -101,5 +115,6 @@ def _read_winner_test(search: Search) -> dict[str, float | None] | None:
 def _find_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float | None] | None:
     for part in evaluation.get("parts", ()):
         if part.get("part") == "test" and part.get("candidate") == "winner":
-            return {name: measurement["value"] for name, measurement in part["measurements"].items()}
+            values = {name: float(measurement["value"]) for name, measurement in part["measurements"].items()}
+            return {name: value if math.isfinite(value) else None for name, value in values.items()}
     return None
