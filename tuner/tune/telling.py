@@ -13,6 +13,7 @@ import optuna
 import torch
 from optuna.trial import TrialState
 
+from tuner.errors import refuse_exit
 from tuner.run_folder import write_atomically
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.pack import Member, Pack
@@ -118,7 +119,8 @@ class Teller:
         complete = outcome.state == "complete"
         if complete:
             scores = pack.best_scores(row)
-            attributes[FIGURE] = self.keepsakes.measure(scores, member)
+            with refuse_exit("A figure of merit"):
+                attributes[FIGURE] = self.keepsakes.measure(scores, member)
             artifact = self.keepsakes.announce_picture(trial)
             self.keepsakes.keep_checkpoint(member, pack.best_state(row))
         for name, value in attributes.items():
