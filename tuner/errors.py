@@ -16,7 +16,9 @@ A message says what must hold, what came, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from tuner.passwords import hide_passwords
@@ -91,3 +93,17 @@ def raise_together(problems: Sequence[str], error: type[TunerError], subject: st
     if problems:
         lines = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise error(f"{subject} has {len(problems)} problems:\n{lines}")
+
+
+@contextmanager
+def refuse_exit(code: str) -> Iterator[None]:
+    """Raise `StudyError` where a user's own code calls `sys.exit`, which would end a process that has more to do."""
+    try:
+        yield
+    except SystemExit as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{frames[-1].filename}:{frames[-1].lineno}"
+        raise StudyError(
+            f"{code} must not end the program, but called `sys.exit({error.code!r})` ({place}). Raise an exception "
+            "instead."
+        ) from error

@@ -54,7 +54,7 @@ from pathlib import Path
 from tuner.tune.journal import JournalLock
 journal, counter = Path(sys.argv[1]), Path(sys.argv[2])
 stale = '{"host": "%s", "pid": 0, "started": "1"}'
-from tuner.tune.leases import name_host
+from tuner.launchers.processes import name_host
 for _ in range(40):
     with JournalLock(journal).hold():
         counter.write_text(str(int(counter.read_text()) + 1))

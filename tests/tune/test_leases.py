@@ -9,7 +9,22 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tuner.tune.leases import RESUMES, WORKER, Lease, find_workers, give_back, name_host, reap_trials
+from tuner.launchers.processes import name_host
+from tuner.tune.leases import (
+    ALONE,
+    INTERRUPTED,
+    MOST_KILLS,
+    MOST_KILLS_AT_ALL,
+    RESUMES,
+    SUSPECT,
+    WORKER,
+    Lease,
+    find_lease,
+    find_workers,
+    give_back,
+    reap_trials,
+    record_exit,
+)
 from tuner.tune.storage import open_storage
 
 CHILD = """
@@ -79,16 +94,90 @@ def test_a_number_given_to_another_process_is_not_the_worker(study):
 DEAD = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 0.0}
 
 
-def test_a_setting_of_which_three_workers_died_is_not_tried_again(study):
+def die(study, *, alone, number=0, **lease):
+    """Let a worker take the next trial and die with it; return the trial as it stands after."""
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    worker = f"worker-{trial.number}-{number}"
+    study.set_user_attr(f"tuner:worker:{worker}", DEAD | lease)
+    trial.set_user_attr(WORKER, worker)
+    if alone:
+        trial.set_user_attr(ALONE, True)
+    assert trial.number in reap_trials(study)
+    return study.get_trials()[trial.number]
+
+
+@pytest.mark.parametrize(("code", "how"), [(1, "ended with exit code 1"), (0, "exit code 0"), (-11, "SIGSEGV")])
+def test_a_setting_that_ends_its_workers_is_tried_alone_and_fails(study, code, how):
+    tries = [die(study, alone=alone, exit=code) for alone in (False, True, True)]
+    assert [t.user_attrs.get(SUSPECT) for t in tries] == [None, True, True]
+    assert [t.user_attrs.get(INTERRUPTED) for t in tries] == [True, True, None]
+    assert how in tries[2].user_attrs["tuner:reason"]
+    assert study.get_trials(states=(TrialState.WAITING,)) == []
+
+
+@pytest.mark.parametrize("lease", [{"exit": -9}, {"exit": -15}, {}])
+def test_kills_that_meet_others_too_are_not_the_settings_fault(study, lease):
+    for _ in range(MOST_KILLS + 2):
+        study.set_user_attr("tuner:worker:other", DEAD | {"beat": time.time(), "exit": -9})
+        assert die(study, alone=True, **lease).user_attrs[INTERRUPTED] is True
+    assert len(study.get_trials(states=(TrialState.WAITING,))) == 1
+
+
+def test_a_setting_whose_workers_alone_are_killed_is_found_in_the_end(study):
+    tries = [die(study, alone=True, exit=-9) for _ in range(MOST_KILLS)]
+    assert all(t.user_attrs.get(INTERRUPTED) for t in tries[:-1])
+    assert f"killed {MOST_KILLS} times" in tries[-1].user_attrs["tuner:reason"]
+    assert study.get_trials(states=(TrialState.WAITING,)) == []
+
+
+def test_no_setting_is_tried_for_ever(study):
+    for number in range(MOST_KILLS_AT_ALL):
+        study.set_user_attr("tuner:worker:other", DEAD | {"beat": time.time(), "exit": -9})
+        last = die(study, alone=True, number=number, exit=-9)
+    assert INTERRUPTED not in last.user_attrs
+
+
+def test_deaths_in_a_pack_are_nobodys_fault(study):
+    for _ in range(MOST_KILLS_AT_ALL):
+        assert die(study, alone=False, exit=1).user_attrs[INTERRUPTED] is True
+
+
+def test_how_a_process_ended_is_written_to_its_lease(study, tmp_path):
+    since = time.time()
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "journal.log")], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "ready\n"
+        worker, lease = find_lease(study, child.pid, since)
+        child.kill()
+    record_exit(study, child.pid, since, child.returncode)
+    assert study.user_attrs[f"tuner:worker:{worker}"] == lease | {"exit": -9}
+    assert find_lease(study, child.pid, time.time() + 60) is None  # another process of that number
+    record_exit(study, 1234567, since, -9)  # died before it was a worker
+    assert list(find_workers(study.user_attrs).values()) == [False, False]
+
+
+def test_a_trial_that_nobody_claimed_is_given_back_after_a_moment(study, monkeypatch):
+    study.enqueue_trial({"x": 0.25})
+    study.ask()  # killed before it was claimed, and before the space drew anything
+    assert reap_trials(study) == []
+    monkeypatch.setattr("tuner.tune.leases.ORPHAN_SECONDS", 0.0)
+    assert reap_trials(study) == [0]
+    assert study.ask().suggest_float("x", 0, 1) == 0.25
+
+
+def test_a_setting_that_goes_on_already_is_not_put_back_again(study):
+    """A worker died between putting a setting back and telling its trial; another has taken the setting since."""
     study.set_user_attr("tuner:worker:dead", DEAD)
-    for death in range(3):
-        trial = study.ask()
-        trial.suggest_float("x", 0, 1)
-        trial.set_user_attr(WORKER, "dead")
-        assert reap_trials(study) == [death]
-    assert all(t.state == TrialState.FAIL for t in study.get_trials())
-    assert study.get_trials()[2].user_attrs["tuner:reason"].startswith("Its worker died, as 2 before it")
-    assert "tuner:interrupted" not in study.get_trials()[2].user_attrs
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    trial.set_user_attr(WORKER, "dead")
+    study.enqueue_trial(trial.params, user_attrs={RESUMES: 0})
+    with Lease(study) as lease:
+        study.ask().set_user_attr(WORKER, lease.worker)
+        assert reap_trials(study) == [0]
+    assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.RUNNING]
 
 
 def test_a_setting_is_put_back_once_with_what_it_was(study):

@@ -1,4 +1,4 @@
-"""How many processes train, how they find the search, and what is said where all of them fail."""
+"""How many processes train, and how they find the search."""
 
 import importlib.util
 import sys
@@ -8,12 +8,10 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
-from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
 from tuner.tune.search import Search
-from tuner.tune.storage import open_storage
-from tuner.tune.sweep import _name_options, _work_in_processes, choose_workers, count_gpus, find_study_file, share_gpus
+from tuner.tune.sweep import _name_options, choose_workers, count_gpus, find_study_file, share_gpus
 
 
 def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
@@ -102,38 +100,3 @@ def test_a_study_is_found_in_its_module_and_not_in_the_main_script(tmp_path, mon
     monkeypatch.delitem(sys.modules, "my_study")
     monkeypatch.setitem(sys.modules, "__main__", module)
     assert find_study_file(module.study) is None
-
-
-class Told(NoDisplay):
-    def __init__(self):
-        self.told = []
-
-    def tell(self, message):
-        self.told.append(message)
-
-
-@pytest.fixture
-def search(tmp_path, monkeypatch):
-    import optuna
-
-    monkeypatch.setattr("tuner.tune.sweep.STATUS_SECONDS", 0.05)
-    monkeypatch.setattr("tuner.tune.sweep.count_gpus", lambda: 0)
-    folder = RunFolder(tmp_path).create()
-    optuna.create_study(study_name="small", storage=open_storage(folder.journal), direction="maximize")
-    return Search(make_study(), folder)
-
-
-def test_workers_that_all_fail_are_an_error_with_what_the_last_one_said(search):
-    display = Told()
-    command = [sys.executable, "-S", "-c", "raise SystemExit('no such study')"]
-    with pytest.raises(SearchError, match=r"All 2 workers ended with an error\.(?s:.*)exit code 1(?s:.*)no such study"):
-        _work_in_processes(search, command, 2, display, None, n_gpus=0)
-    assert len(display.told) == 2
-
-
-def test_one_worker_that_fails_is_told_and_the_others_go_on(search, tmp_path):
-    display = Told()
-    first = f"import os; os.open({str(tmp_path / 'first')!r}, os.O_CREAT | os.O_EXCL)"
-    _work_in_processes(search, [sys.executable, "-S", "-c", first], 2, display, None, n_gpus=0)
-    (told,) = display.told
-    assert "FileExistsError" in told

@@ -114,12 +114,15 @@ def work(
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.tune.worker import work as run_worker
+    from tuner.tune.worker_processes import INTERRUPTED_CODE
 
     used = make_tracker(tracker)
     try:
-        run_worker(search, tracker=used, device=device, until=until)
+        interrupted = run_worker(search, tracker=used, device=device, until=until)
     finally:
         used.close(_SECONDS_TO_CLOSE)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED_CODE)
 
 
 def retrain(

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from tuner.launchers.processes import describe_exit
 from tuner.run_folder import RunFolder
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -28,6 +29,10 @@ class ExitedWorker:
 
     number: int
     """Its place among the workers, from 0."""
+    pid: int
+    """Its process number."""
+    started: float
+    """When it was started, in Unix time."""
     exit_code: int
     """0 for a good end; negative for the signal that ended it, as in `subprocess`."""
     log: Path
@@ -40,10 +45,9 @@ class ExitedWorker:
 
     def describe(self) -> str:
         """Return what happened and the end of what it printed, for a message."""
-        how = f"was ended by {signal.Signals(-self.exit_code).name}" if self.exit_code < 0 else "ended"
-        code = "" if self.exit_code < 0 else f" with exit code {self.exit_code}"
         tail = read_tail(self.log)
-        return f"Worker {self.number} {how}{code}. Its log is {self.log}" + (f", which ends:\n{tail}" if tail else ".")
+        ends = f", which ends:\n{tail}" if tail else "."
+        return f"Worker {self.number} {describe_exit(self.exit_code)}. Its log is {self.log}{ends}"
 
 
 class LocalWorkers:
@@ -52,10 +56,19 @@ class LocalWorkers:
     Each process leads a group of its own: a Ctrl-C in the terminal reaches the parent only, which passes it on.
     """
 
-    def __init__(self, processes: Sequence[subprocess.Popen[bytes]], logs: Sequence[Path]) -> None:
-        self._processes = tuple(processes)
+    def __init__(self, start: Callable[[int], subprocess.Popen[bytes]], logs: Sequence[Path]) -> None:
+        self._start = start
         self._logs = tuple(logs)
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._started: list[float] = []
         self._reported: set[int] = set()
+        try:
+            for number in range(len(logs)):
+                self._started.append(time.time())
+                self._processes.append(start(number))
+        except BaseException:
+            self.kill()
+            raise
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -78,14 +91,29 @@ class LocalWorkers:
         return tuple(process.pid for process in self._processes)
 
     def poll(self) -> list[ExitedWorker]:
-        """Return the workers that ended since the last call. None is started anew."""
+        """Return the workers that ended since the last call."""
         ended = []
         for number, process in enumerate(self._processes):
             code = process.poll()
             if code is not None and number not in self._reported:
                 self._reported.add(number)
-                ended.append(ExitedWorker(number=number, exit_code=code, log=self._logs[number]))
+                ended.append(
+                    ExitedWorker(
+                        number=number,
+                        pid=process.pid,
+                        started=self._started[number],
+                        exit_code=code,
+                        log=self._logs[number],
+                    )
+                )
         return ended
+
+    def replace(self, number: int) -> None:
+        """Start another worker in the place of one that has ended."""
+        assert self._processes[number].poll() is not None
+        self._started[number] = time.time()
+        self._processes[number] = self._start(number)
+        self._reported.discard(number)
 
     def interrupt(self) -> None:
         """Ask every worker once to tell its trials and leave (SIGINT)."""
@@ -125,22 +153,19 @@ def launch(
 ) -> LocalWorkers:
     """Start `workers` processes of one command; each writes what it prints to `<run folder>/logs/<name>-<n>.log`.
 
-    The cores are shared out evenly through the usual environment variables. With several GPUs worker n sees only GPU
-    n modulo `n_gpus`; `CUDA_VISIBLE_DEVICES`, where it is set, says which those are. On Linux the workers die with
-    their parent.
+    A crash leaves its place in the log. The cores are shared out evenly through the usual environment variables. With
+    several GPUs worker n sees only GPU n modulo `n_gpus`; `CUDA_VISIBLE_DEVICES`, where it is set, says which those
+    are. On Linux the workers die with their parent.
     """
     folder.logs.mkdir(parents=True, exist_ok=True)
-    shared = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    shared = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **(environment or {})}
     logs = [folder.logs / f"{name}-{number}.log" for number in range(workers)]
-    processes: list[subprocess.Popen[bytes]] = []
-    try:
-        for number, log in enumerate(logs):
-            with log.open("ab") as output:
-                processes.append(_start(command, output, share_machine(shared, number, workers, n_gpus)))
-    except BaseException:
-        LocalWorkers(processes, logs).kill()
-        raise
-    return LocalWorkers(processes, logs)
+
+    def start(number: int) -> subprocess.Popen[bytes]:
+        with logs[number].open("ab") as output:
+            return _start(command, output, share_machine(shared, number, workers, n_gpus))
+
+    return LocalWorkers(start, logs)
 
 
 def share_machine(environment: Mapping[str, str], worker: int, workers: int, n_gpus: int = 0) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import logging
 import traceback
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +18,7 @@ from tuner.errors import SearchError, TunerError
 from tuner.passwords import hide_passwords
 from tuner.train.settings import Settings
 from tuner.train.structure import find_structure
-from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, WORKER, reap_trials
+from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, SUSPECT, WORKER, reap_trials
 from tuner.tune.samplers import STOPPED, SeededSampler, derive_seed, describe_sampler
 from tuner.tune.search import Search
 
@@ -35,6 +35,8 @@ class Asked:
     seed: int
     resumes: int
     """Number of the trial that it goes on with; its own where it is a new one."""
+    is_suspect: bool = False
+    """Whether it is to train alone, as workers died that trained its setting."""
 
 
 class Asker:
@@ -70,7 +72,7 @@ class Asker:
                     continue
             resumes = int(trial.user_attrs.get(RESUMES, trial.number))
             seed = derive_seed(self.study.seed, resumes, purpose=1)
-            return Asked(trial, settings, structure, seed, resumes)
+            return Asked(trial, settings, structure, seed, resumes, bool(trial.user_attrs.get(SUSPECT)))
 
     def fix_structure(self, trial: Trial) -> dict[str, Any]:
         """Return the structure parameters of a trial; none where the sampler must not have any fixed."""
@@ -83,7 +85,7 @@ class Asker:
             trials = self.optuna_study.get_trials(deepcopy=False)
             states = [t.state for t in trials]
             n_good = states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED)
-            self._check_failures(trials[self.n_before :])
+            check_failures(trials[self.n_before :], self.study.budget.trials)
             if n_good + states.count(TrialState.RUNNING) >= self.study.budget.trials:
                 return None
             if TrialState.WAITING not in states and self._has_stopped():
@@ -102,19 +104,20 @@ class Asker:
             logger.warning("The sampler has tried every setting that it can give: the search ends here.")
         return True
 
-    def _check_failures(self, trials: list[optuna.trial.FrozenTrial]) -> None:
-        """Raise `SearchError` where the trials since this worker began fail and fail."""
-        failed = [t for t in trials if t.state == TrialState.FAIL and not t.user_attrs.get(INTERRUPTED)]
-        n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
-        if len(failed) >= (self.study.budget.trials if n_good else min(10, self.study.budget.trials)):
-            raise SearchError(
-                f"{len(failed)} trials failed and {n_good} did not; the search stops. The last reason: "
-                f"{failed[-1].user_attrs.get(REASON, 'unknown')} Mend it, and the same command goes on."
-            )
-
     def _tell_failed(self, trial: Trial, error: Exception) -> None:
         trial.set_user_attr(REASON, describe_error(error))
         self.optuna_study.tell(trial, state=TrialState.FAIL)
+
+
+def check_failures(trials: Sequence[optuna.trial.FrozenTrial], budget: int) -> None:
+    """Raise `SearchError` where so many of these trials failed that the search is not worth going on with."""
+    failed = [t for t in trials if t.state == TrialState.FAIL and not t.user_attrs.get(INTERRUPTED)]
+    n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
+    if len(failed) >= (budget if n_good else min(10, budget)):
+        raise SearchError(
+            f"{len(failed)} trials failed and {n_good} did not; the search stops. The last reason: "
+            f"{failed[-1].user_attrs.get(REASON, 'unknown')} Fix it, then rerun the same command to resume."
+        )
 
 
 def describe_error(error: BaseException) -> str:

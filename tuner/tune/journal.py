@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from optuna.storages.journal import BaseJournalBackend
 
 from tuner.errors import SearchError
-from tuner.tune.leases import name_host, read_start
+from tuner.launchers.processes import name_host, read_start
 
 GRACE_SECONDS = 30.0
 """A lock that does not change for so long is taken away from an owner that cannot be seen to be dead."""

@@ -1,7 +1,8 @@
 """Leases: which worker trains which trial, and whether it still lives.
 
 Each worker beats in a user attribute of the Optuna study; each trial names its worker. A trial whose worker is
-dead is told as failed and its setting is given to another worker.
+dead is told as interrupted and its setting is given to another worker. A setting whose workers die again and again is
+trained alone, to see whether it is to blame: how a worker ended is told by the process that started it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ import socket
 import threading
 import time
 import uuid
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
+
+from tuner.launchers.processes import describe_exit, is_outside, name_host, read_start
 
 BEAT_SECONDS = 20.0
 STALE_SECONDS = 180.0
 """A worker on another host that has not beaten for so long counts as dead."""
+ORPHAN_SECONDS = 10.0
+"""A trial that nobody has claimed for so long has lost its worker between asking for it and claiming it."""
 
 WORKER_PREFIX = "tuner:worker:"
 WORKER = "tuner:worker"
@@ -29,11 +36,21 @@ REASON = "tuner:reason"
 RESUMES = "tuner:resumes"
 TRIES = "tuner:tries"
 WARM_START = "tuner:warm_start"
-KEPT = (RESUMES, WARM_START)
+SUSPECT = "tuner:suspect"
+"""A setting that is to be trained alone, as its workers died."""
+ALONE = "tuner:alone"
+"""A trial that did train alone."""
+DIED = "tuner:died"
+"""A trial whose worker died."""
+KEPT = (RESUMES, WARM_START, SUSPECT)
 """Attributes that a setting takes along when it is put back into the queue."""
 
 MOST_TRIES = 3
-"""How often a setting is tried of which a worker dies, or for which alone there is no memory."""
+"""How often a setting is tried of which a worker ends itself (a crash), or for which alone there is no memory."""
+MOST_KILLS = 10
+"""How often a setting is tried alone whose worker is killed from outside each time, and no other worker is."""
+MOST_KILLS_AT_ALL = 30
+"""The same where other workers are killed, too."""
 
 logger = logging.getLogger("tuner")
 
@@ -44,6 +61,7 @@ class Lease:
     def __init__(self, study: optuna.Study) -> None:
         self.study = study
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._process = {"host": name_host(), "pid": os.getpid(), "started": read_start(os.getpid())}
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._beat_until_closed, name="tuner-lease", daemon=True)
 
@@ -65,53 +83,86 @@ class Lease:
                 logger.warning("This worker could not say that it lives: %s", error)
 
     def _beat(self) -> None:
-        self._write({"host": name_host(), "pid": os.getpid(), "started": read_start(os.getpid()), "beat": time.time()})
+        self._write({"beat": time.time()})
 
     def _write(self, content: dict[str, Any]) -> None:
-        self.study.set_user_attr(WORKER_PREFIX + self.worker, content)
+        self.study.set_user_attr(WORKER_PREFIX + self.worker, self._process | content)
 
 
 def find_workers(attributes: dict[str, Any]) -> dict[str, bool]:
     """Return each worker that has not left, and whether it lives, from a study's user attributes."""
-    leases = {key.removeprefix(WORKER_PREFIX): v for key, v in attributes.items() if key.startswith(WORKER_PREFIX)}
-    return {worker: _lives(lease) for worker, lease in leases.items() if "left" not in lease}
+    return {worker: _lives(lease) for worker, lease in _find_leases(attributes).items() if "left" not in lease}
+
+
+def _find_leases(attributes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {key.removeprefix(WORKER_PREFIX): v for key, v in attributes.items() if key.startswith(WORKER_PREFIX)}
 
 
 def _lives(lease: dict[str, Any]) -> bool:
     """Ask this host's process table for its own workers, the clock for others."""
+    if "exit" in lease:
+        return False
     if lease["host"] == name_host():
         return read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
     return bool(time.time() - lease["beat"] < STALE_SECONDS)
 
 
-def name_host() -> str:
-    """Return a name within which a process number means one process: host, its boot, its space of numbers."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-        space = Path("/proc/self/ns/pid").readlink().name
-    except OSError:
-        return socket.gethostname()
-    return f"{socket.gethostname()} {boot} {space}"
+def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[str, Any]] | None:
+    """Return name and lease of the worker that a process of this host is or was, begun after `since`; None: it is none.
+
+    since: Unix time; numbers of processes are used again.
+    """
+    for worker, lease in _find_leases(study.user_attrs).items():
+        of_process = lease.get("pid") == pid and lease.get("host") == name_host()
+        if of_process and max(lease.get("beat", 0.0), lease.get("left", 0.0)) >= since:
+            return worker, lease
+    return None
+
+
+def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> None:
+    """Write down how a process of this host ended that had not left in order.
+
+    exit_code: negative for a signal. A process that had not become a worker yet is written down, too: its death speaks
+    for those who died with it.
+    """
+    worker, lease = find_lease(study, pid, since) or (
+        f"{socket.gethostname()}-{pid}-{uuid.uuid4().hex[:6]}",
+        {"host": name_host(), "pid": pid, "beat": time.time()},
+    )
+    study.set_user_attr(WORKER_PREFIX + worker, lease | {"exit": exit_code})
 
 
 def give_back(
-    study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str, *, tries: int = 0
+    study: optuna.Study,
+    trial: optuna.trial.FrozenTrial | optuna.Trial,
+    reason: str,
+    *,
+    tries: int = 0,
+    suspect: bool = False,
 ) -> None:
     """Put a running trial's setting back into the queue, then tell the trial as interrupted.
 
     In this order: who is killed in between leaves a setting that is there twice, and `reap_trials` sees it.
     """
     attributes = {RESUMES: trial.number, **{k: v for k, v in trial.user_attrs.items() if k in KEPT}}
-    if trial.params and not _waits(study, attributes[RESUMES]):
-        study.enqueue_trial(trial.params, user_attrs=attributes | {TRIES: tries})
+    was_given = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params", {})
+    params = {**was_given, **trial.params}
+    if params and not _goes_on(study, trial):
+        marks = {TRIES: tries} | ({SUSPECT: True} if suspect else {})
+        study.enqueue_trial(params, user_attrs=attributes | marks)
     _mark(study, trial, {REASON: reason, INTERRUPTED: True})
     study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
-def _waits(study: optuna.Study, resumes: int) -> bool:
-    """Whether a setting is in the queue already."""
-    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    return any(t.user_attrs.get(RESUMES) == resumes for t in waiting)
+def _goes_on(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial) -> bool:
+    """Whether a later trial goes on with a trial's setting already, waiting or further."""
+    root = _find_root(trial)
+    return any(t.number > trial.number and _find_root(t) == root for t in study.get_trials(deepcopy=False))
+
+
+def _find_root(trial: optuna.trial.FrozenTrial | optuna.Trial) -> int:
+    """Return the number of the trial whose setting this one goes on with; its own where it is a new one."""
+    return int(trial.user_attrs.get(RESUMES, trial.number))
 
 
 def _mark(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, attributes: dict[str, Any]) -> None:
@@ -119,41 +170,65 @@ def _mark(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, a
         study._storage.set_trial_user_attr(trial._trial_id, name, value)
 
 
-def read_start(pid: int) -> str | None:
-    """Return when a process of this host started: pid and start name a process for good. None: it is gone."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except FileNotFoundError:
-        return None if Path("/proc/self/stat").exists() else _probe(pid)
-    return None if fields[0] == "Z" else fields[19]
-
-
-def _probe(pid: int) -> str | None:
-    """Return "unknown" for a living process where there is no /proc."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return "unknown"
-
-
 def reap_trials(study: optuna.Study) -> list[int]:
     """Tell running trials of dead workers as failed, enqueue their settings again, return their numbers."""
     workers = find_workers(study.user_attrs)
     reaped = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        worker = trial.user_attrs.get(WORKER)
-        if worker is None and not _is_old(trial):
-            continue
-        if worker is not None and workers.get(worker, False):
+        if not is_abandoned(trial, workers):
             continue
         reaped.append(trial.number)
-        if not try_again(study, trial, "Its worker died."):
-            _mark(study, trial, {REASON: f"Its worker died, as {MOST_TRIES - 1} before it did with the same setting."})
-            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        with suppress(UpdateFinishedTrialError):  # a worker of another host that was only silent told it after all
+            _reap(study, trial)
     return reaped
+
+
+def _reap(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """Give the setting of a dead worker's trial back, or tell it as failed where it is to blame."""
+    _mark(study, trial, {DIED: True})
+    root = _find_root(trial)
+    deaths = [t for t in study.get_trials(deepcopy=False) if t.user_attrs.get(DIED) and _find_root(t) == root]
+    leases = _find_leases(study.user_attrs)
+    fault = find_fault(deaths, leases)
+    if fault is None:
+        suspect = len(deaths) > 1 or any(_ended_itself(t, leases) for t in deaths)
+        give_back(study, trial, "Its worker died.", tries=trial.user_attrs.get(TRIES, 0), suspect=suspect)
+        return
+    _mark(study, trial, {REASON: fault})
+    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def find_fault(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dict[str, Any]]) -> str | None:
+    """Return why a setting is to blame for the deaths of its workers; None where it need not be.
+
+    Only a worker that trained nothing else counts. One that ended itself (a crash, `os._exit`) speaks against the
+    setting; one that was killed, or whose end nobody saw, does so only if it happens each time and to no other worker.
+    """
+    alone = [trial for trial in deaths if trial.user_attrs.get(ALONE)]
+    ended = [trial for trial in alone if _ended_itself(trial, leases)]
+    if len(ended) >= MOST_TRIES - 1:
+        how = describe_exit(leases[ended[-1].user_attrs[WORKER]]["exit"])
+        return f"Its worker {how} each time that this setting trained alone ({len(ended)} times)."
+    killed = len(alone) - len(ended)
+    if killed >= MOST_KILLS_AT_ALL or (killed >= MOST_KILLS and not _others_died(alone, leases)):
+        return f"Its worker was killed {killed} times while this setting trained alone: is there too little memory?"
+    return None
+
+
+def _ended_itself(trial: optuna.trial.FrozenTrial, leases: dict[str, dict[str, Any]]) -> bool:
+    """Whether a trial's worker is known to have ended by what it ran, not by a signal from outside."""
+    code = leases.get(trial.user_attrs.get(WORKER, ""), {}).get("exit")
+    return code is not None and not is_outside(code)
+
+
+def _others_died(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dict[str, Any]]) -> bool:
+    """Whether workers of other settings died since the first of these deaths."""
+    own = {trial.user_attrs.get(WORKER) for trial in deaths}
+    first = min(trial.datetime_start.timestamp() for trial in deaths if trial.datetime_start)
+    return any(
+        worker not in own and "left" not in lease and lease["beat"] >= first and not _lives(lease)
+        for worker, lease in leases.items()
+    )
 
 
 def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str) -> bool:
@@ -165,6 +240,12 @@ def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Tria
     return True
 
 
-def _is_old(trial: optuna.trial.FrozenTrial) -> bool:
-    """Whether a trial without a worker has had time enough to get one."""
-    return trial.datetime_start is None or time.time() - trial.datetime_start.timestamp() > STALE_SECONDS
+def is_abandoned(trial: optuna.trial.FrozenTrial, workers: Mapping[str, bool]) -> bool:
+    """Whether a running trial's worker lives no more; one that nobody has claimed yet is given time.
+
+    workers: which there are, and whether each lives, as `find_workers` returns it.
+    """
+    worker = trial.user_attrs.get(WORKER)
+    if worker is not None:
+        return not workers.get(worker, False)
+    return trial.datetime_start is None or time.time() - trial.datetime_start.timestamp() > ORPHAN_SECONDS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tuner.errors import StudyError, raise_together
+from tuner.errors import StudyError, raise_together, refuse_exit
 from tuner.prepare.preparation import Preparation
 from tuner.problem import Problem
 from tuner.run_folder import find_name_problem
@@ -33,7 +33,8 @@ class SearchSpace:
 
     def __call__(self, trial: Trial) -> Settings:
         """Sample one setting."""
-        return self.suggest(trial)
+        with refuse_exit("A search space"):
+            return self.suggest(trial)
 
 
 def search_space(

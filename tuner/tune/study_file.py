@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from tuner.errors import StudyError, TunerError, name_all, suggest_name
+from tuner.errors import StudyError, TunerError, name_all, refuse_exit, suggest_name
 from tuner.tune.study import Study
 
 _being_read: list[Path] = []
@@ -60,7 +60,8 @@ def _run_file(file: Path) -> ModuleType:
     sys.modules[name] = module
     _being_read.append(file)
     try:
-        spec.loader.exec_module(module)
+        with refuse_exit("A study file"):
+            spec.loader.exec_module(module)
     except Exception as error:
         if shadowed is None:
             del sys.modules[name]

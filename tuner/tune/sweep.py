@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-import signal
 import sys
 import threading
 import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ import optuna
 from filelock import FileLock
 
 from tuner.errors import SearchError, SplitsError, TunerError
-from tuner.launchers.local import count_cores, launch, tuner_command
+from tuner.launchers.local import count_cores, tuner_command
 from tuner.progress.display import Display, NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
@@ -30,18 +29,15 @@ from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
 from tuner.tune.provenance import record_call
 from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
 from tuner.tune.search import Search
-from tuner.tune.status import read_status
-from tuner.tune.storage import STORAGE_VARIABLE, open_storage
+from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
 from tuner.tune.study_file import refuse_while_reading
+from tuner.tune.worker_processes import STATUS_SECONDS, show_status, work_in_processes
 
 if TYPE_CHECKING:
     from tuner.prepare.splits import Splits
 
 logger = logging.getLogger("tuner")
-
-STATUS_SECONDS = 1.0
-"""Between two looks at the storage for the display."""
 
 WORKERS_PER_GPU, TRIALS_PER_WORKER = 4, 64
 """Processes that share a GPU at the most, and trials that are worth the start of one: some seconds."""
@@ -100,7 +96,9 @@ def sweep(
             else:
                 assert study_file is not None
                 command = tuner_command("work", study_file, *_name_options(folder, device, until), *options)
-                interrupted = _work_in_processes(search, command, n_workers, display, until, n_gpus=count_gpus(device))
+                interrupted = work_in_processes(
+                    search, command, n_workers, display, until, n_gpus=count_gpus(device), count_left=count_left
+                )
         if interrupted and raise_interrupt:
             raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
     return search
@@ -251,7 +249,7 @@ def _show(search: Search, display: Display, until: float | None) -> Iterator[Non
 
     def look() -> None:
         while not over.wait(STATUS_SECONDS):
-            _update(own, display, until)
+            show_status(own, display, until)
 
     thread = threading.Thread(target=look, name="tuner-display", daemon=True)
     thread.start()
@@ -260,64 +258,4 @@ def _show(search: Search, display: Display, until: float | None) -> Iterator[Non
     finally:
         over.set()
         thread.join()
-        _update(own, display, until)
-
-
-def _update(search: Search, display: Display, until: float | None) -> None:
-    seconds_left = None if until is None else max(0.0, until - time.time())
-    display.update(read_status(search, seconds_left=seconds_left))
-
-
-def _work_in_processes(
-    search: Search, command: Sequence[str], n_workers: int, display: Display, until: float | None, *, n_gpus: int
-) -> bool:
-    """Start workers on so many GPUs, show how they get on, pass Ctrl-C on to them once; the second kills them.
-
-    Return whether Ctrl-C ended them.
-    """
-    interrupts = 0
-
-    def handle(*_: object) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts > 1:
-            raise KeyboardInterrupt
-        display.tell("Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once.")
-        processes.interrupt()
-
-    processes = launch(
-        command,
-        workers=n_workers,
-        folder=search.folder,
-        n_gpus=n_gpus,
-        environment={STORAGE_VARIABLE: search.storage_url or ""},
-    )
-    with processes, _handling_signals(handle):
-        failed = []
-        while processes.n_running:
-            time.sleep(STATUS_SECONDS)
-            _update(search, display, until)
-            for worker in processes.poll():
-                if worker.failed:
-                    failed.append(worker)
-                    display.tell(worker.describe())
-        failed += [worker for worker in processes.poll() if worker.failed]
-        _update(search, display, until)
-    if len(failed) == n_workers and not interrupts:
-        raise SearchError(f"All {n_workers} workers ended with an error. {failed[-1].describe()}")
-    return interrupts > 0
-
-
-@contextmanager
-def _handling_signals(handle: object) -> Iterator[None]:
-    """Let `handle` take SIGINT and SIGTERM while the context is open (in the main thread only)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            with suppress(TypeError):
-                signal.signal(number, handler)
+        show_status(own, display, until)

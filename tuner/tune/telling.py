@@ -12,7 +12,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from tuner.errors import DamagedFileError
+from tuner.errors import DamagedFileError, refuse_exit
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.checkpoints import take_checkpoint
 from tuner.train.pack import Member, Pack
@@ -147,7 +147,8 @@ class Teller:
         if complete:
             checkpoint = take_checkpoint(pack, row)
             scores = pack.best_scores(row)
-            attributes[FIGURE] = self.keepsakes.measure(scores, member)
+            with refuse_exit("A figure of merit"):
+                attributes[FIGURE] = self.keepsakes.measure(scores, member)
             artifact = self.keepsakes.announce_picture(trial)
             self.keepsakes.keep_checkpoint(member, checkpoint)
         for name, value in attributes.items():

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
 from tuner.checked_files import append_line
-from tuner.errors import SearchError
+from tuner.errors import SearchError, refuse_exit
 from tuner.trackers.base import Tracker
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, is_out_of_memory, keep_random_state
@@ -26,7 +26,7 @@ from tuner.train.structure import name_differences
 from tuner.train.train import Answer, train_members
 from tuner.tune.ahead import Ahead, take_short_turns
 from tuner.tune.asking import Asked, Asker, describe_error
-from tuner.tune.leases import Lease
+from tuner.tune.leases import ALONE, Lease
 from tuner.tune.samplers import SeededSampler, make_default_pruner, make_default_sampler
 from tuner.tune.search import Search
 from tuner.tune.study import Study
@@ -180,7 +180,12 @@ class Worker:
         return self.interrupt.is_set() or (self.until is not None and time.time() >= self.until)
 
     def train_pack(self, first: Asked) -> None:
-        """Train trials of the first one's structure together."""
+        """Train trials of the first one's structure together; a suspect alone."""
+        if first.is_suspect:
+            with suppress(UpdateFinishedTrialError):  # another worker took this one for dead; the teller finds out
+                first.trial.set_user_attr(ALONE, True)
+            self._train_pack(first, PackSize(1, {}, "its workers died"), iter(()))
+            return
         size = self._choose_size(first)
         with self._ask_ahead(self._ask_mates(first)) as mates:
             self._train_pack(first, size, mates)
@@ -190,15 +195,16 @@ class Worker:
         members = [first, *itertools.islice(mates, size.slots - 1)]
         started = [member for asked in members if (member := self.teller.begin(asked)) is not None]
         try:
-            pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
-            pack.admit(*started)
-            torch.manual_seed(first.seed)  # dropout is drawn once for all members of a pack
-            train_members(
-                pack,
-                on_epoch=self._report,
-                on_end=lambda member, row, outcome: self.teller.tell(pack, member, row, outcome),
-                refill=lambda: None if self.is_over() else next(filter(None, map(self.teller.begin, mates)), None),
-            )
+            with refuse_exit("A network"):
+                pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
+                pack.admit(*started)
+                torch.manual_seed(first.seed)  # dropout is drawn once for all members of a pack
+                train_members(
+                    pack,
+                    on_epoch=self._report,
+                    on_end=lambda member, row, outcome: self.teller.tell(pack, member, row, outcome),
+                    refill=lambda: None if self.is_over() else next(filter(None, map(self.teller.begin, mates)), None),
+                )
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
             if is_out_of_memory(error):
                 self._shrink(error)
@@ -229,7 +235,8 @@ class Worker:
             return PackSize(1, {}, "a pack of this structure failed")
         most = min(self.most_slots or MOST_SLOTS.get(self.data.device.type, 16), self.per_structure)
         try:
-            size = choose_pack_size(first.settings, self.data, most=most)
+            with refuse_exit("A network"):
+                size = choose_pack_size(first.settings, self.data, most=most)
         except Exception:  # the trial itself will fail with this error, and tell it
             return PackSize(1, {}, "could not be measured")
         if size.reason.startswith(UNPACKABLE) and not self.warned:
@@ -253,12 +260,14 @@ class Worker:
                 asked = self._ask(fixed)
             if asked is None:
                 return
-            if asked.structure == first.structure:
+            if asked.structure == first.structure and not asked.is_suspect:
                 left -= 1
                 yield asked
                 continue
             self.waiting.append(asked)
-            if fixed and all(asked.trial.params.get(name) == value for name, value in fixed.items()):
+            if asked.is_suspect or not fixed:
+                continue
+            if all(asked.trial.params.get(name) == value for name, value in fixed.items()):
                 left -= 1
                 self.apart.add(asked.trial.number)
                 self._warn_apart(first, asked)
@@ -266,7 +275,7 @@ class Worker:
     def _take_waiting(self, structure: Hashable) -> Asked | None:
         """Return a trial of this structure that waits, and no longer does; None where there is none."""
         for index, asked in enumerate(self.waiting):
-            if asked.structure == structure:
+            if asked.structure == structure and not asked.is_suspect:
                 return self.waiting.pop(index)
         return None
 

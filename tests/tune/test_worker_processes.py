@@ -1,0 +1,243 @@
+"""Workers that are killed, crash or leave early: what is blamed, what is replaced, and where it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import optuna
+import pytest
+from samples import make_study
+
+import tuner
+from tuner.errors import SearchError, StudyError
+from tuner.progress.display import NoDisplay
+from tuner.run_folder import RunFolder
+from tuner.trackers import NoTracker
+from tuner.tune.search import Search
+from tuner.tune.storage import open_storage
+from tuner.tune.study_file import load_study
+from tuner.tune.sweep import count_left
+from tuner.tune.worker_processes import work_in_processes
+
+STUDY = """
+import os, signal, sys, time
+from dataclasses import dataclass
+from torch import nn
+from samples import make_study
+from tuner import Settings, TrainingSettings, search_space
+
+
+class Network(nn.Module):
+    def __init__(self, d_in, code):
+        super().__init__()
+        self.layer, self.code = nn.Linear(d_in, 1), code
+
+    def forward(self, x):
+        exec(self.code)
+        return self.layer(x).squeeze(-1)
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    code: str
+
+    def build(self, d_in):
+        return Network(d_in, self.code)
+
+
+@search_space(warm_starts=[{{"lr": 0.0123}}])
+def suggest(trial):
+    {in_space}
+    lr = trial.suggest_float("lr", 1e-3, 1e-1)
+    network = NetworkSettings({in_network!r} if lr == 0.0123 else "pass")
+    return Settings(network=network, training=TrainingSettings(lr=lr, batch_size=256))
+
+
+study = make_study(name="deadly", trials={trials}, epochs=2, n_events=800, search_space=suggest)
+"""
+
+
+class Told(NoDisplay):
+    def __init__(self):
+        self.told = []
+
+    def tell(self, message):
+        self.told.append(message)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr("tuner.tune.worker_processes.STATUS_SECONDS", 0.1)
+    tests = str(Path(__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, str(Path(tests).parent)]))
+
+
+def write_study(tmp_path, *, trials, in_space="pass", in_network="pass"):
+    """Write a study with code of its own in its search space, or in the network of its first setting."""
+    path = tmp_path / "deadly.py"
+    path.write_text(STUDY.format(in_space=in_space, in_network=in_network, trials=trials))
+    return path
+
+
+def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path):
+    path, display = write_study(tmp_path, in_network="os._exit(0)", trials=2), Told()
+    search = tuner.sweep(
+        load_study(path),
+        folder=tmp_path / "runs",
+        workers=2,
+        device="cpu",
+        study_file=path,
+        display=display,
+        options=["--tracker", "none"],
+    )
+    states = [trial.state for trial in search.trials if trial.params.get("lr") != 0.0123]
+    assert [state for state in states if state != "interrupted"] == ["complete"] * 2
+    *tries, last = [trial for trial in search.trials if trial.params.get("lr") == 0.0123]
+    assert {trial.state for trial in tries} == {"interrupted"}
+    assert last.state == "failed"
+    assert last.reason.startswith("Its worker ended with exit code 0 each time that this setting trained alone")
+    assert all("ended with exit code 0" in message for message in display.told)
+
+
+@pytest.mark.parametrize("place", ["in_network", "in_space"])
+def test_sys_exit_in_the_users_code_fails_the_trial_and_ends_no_worker(tmp_path, place):
+    code = "sys.exit(0)" if place == "in_network" else "if trial.number == 0: sys.exit(0)"
+    path = write_study(tmp_path, trials=2, **{place: code})
+    search = tuner.sweep(load_study(path), folder=tmp_path / "runs", workers=1, device="cpu", tracker=NoTracker())
+    assert [trial.state for trial in search.trials] == ["failed", "complete", "complete"]
+    assert "must not end the program, but called `sys.exit(0)`" in search.trials[0].reason
+
+
+def test_sys_exit_in_a_study_file_is_told(tmp_path):
+    path = tmp_path / "leaving.py"
+    path.write_text("import sys\nsys.exit()\n")
+    with pytest.raises(StudyError, match=r"must not end the program.*leaving\.py:2"):
+        load_study(path)
+
+
+@pytest.fixture
+def search(tmp_path):
+    folder = RunFolder(tmp_path).create()
+    optuna.create_study(study_name="small", storage=open_storage(folder.journal), direction="maximize")
+    return Search(make_study(), folder)
+
+
+def work(search, program, display, *, workers=2):
+    command = [sys.executable, "-c", program, str(search.folder.journal)]
+    return work_in_processes(search, command, workers, display, None, n_gpus=0, count_left=count_left)
+
+
+@pytest.mark.parametrize("code", [1, 0])
+def test_workers_that_end_before_they_begin_are_an_error_with_what_they_said(search, code):
+    display = Told()
+    with pytest.raises(SearchError, match=rf"all 2 ended while 4 of 4 trials(?s:.*)exit code {code}(?s:.*)no such"):
+        work(search, f"print('no such study'); raise SystemExit({code})", display)
+    assert len(display.told) == 2
+
+
+WORKER = """
+import os, sys, time, optuna, signal
+from pathlib import Path
+from optuna.trial import TrialState
+from tuner.tune.leases import Lease, WORKER, reap_trials
+from tuner.tune.storage import open_storage
+study = optuna.load_study(study_name="small", storage=open_storage(Path(sys.argv[1])))
+def is_first(name):
+    try:
+        os.close(os.open(Path(sys.argv[1]).with_name(name), os.O_CREAT | os.O_EXCL))
+        return True
+    except FileExistsError:
+        return False
+def train(n=1):
+    for _ in range(n):
+        trial = study.ask()
+        trial.set_user_attr(WORKER, lease.worker)
+        study.tell(trial, trial.suggest_float("x", 0, 1))
+def n_told():
+    return len(study.get_trials(states=(TrialState.COMPLETE,)))
+with Lease(study) as lease:
+    reap_trials(study)
+"""
+
+
+def test_a_worker_that_leaves_early_is_replaced(search):
+    work(search, WORKER + "    train()", Told(), workers=1)
+    assert [trial.state for trial in search.trials] == ["complete"] * 4
+
+
+def test_workers_that_leave_and_leave_with_nothing_done_are_told_of(search):
+    display = Told()
+    work(search, WORKER + "    pass", display)
+    assert display.told == ["The workers left while 4 of 4 trials were left."]
+
+
+def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search):
+    program = WORKER + (
+        "    if is_first('one'):\n"
+        "        trial = study.ask(); trial.suggest_float('x', 0, 1); trial.set_user_attr(WORKER, lease.worker)\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    train(4)\n"
+    )
+    display = Told()
+    work(search, program, display, workers=1)
+    assert [trial.state for trial in search.trials] == ["interrupted", *["complete"] * 4]
+    assert search.trials[0].params == search.trials[1].params
+    assert len(display.told) == 1
+    assert "was ended by SIGKILL" in display.told[0]
+
+
+def test_the_sweep_waits_for_trials_of_workers_elsewhere(search):
+    """The worker of this sweep has nothing to do, as one of another machine trains what is left: no end before it."""
+    study = search.optuna_study
+    study.set_user_attr("tuner:worker:elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
+    taken = [study.ask() for _ in range(4)]
+    for trial in taken:
+        trial.set_user_attr("tuner:worker", "elsewhere")
+    other = optuna.load_study(study_name="small", storage=open_storage(search.folder.journal))
+    thread = threading.Timer(1.5, lambda: [other.tell(trial.number, 0.5) for trial in taken])
+    thread.start()
+    display = Told()
+    work(search, WORKER + "    pass", display)
+    thread.join()
+    assert [trial.state for trial in search.trials] == ["complete"] * 4
+    assert display.told == []
+
+
+def test_where_every_setting_ends_its_worker_the_search_stops(search):
+    program = WORKER + (
+        "    trial = study.ask()\n"
+        "    trial.set_user_attr('tuner:reason', 'It crashed.')\n"
+        "    study.tell(trial, state=TrialState.FAIL)\n"
+        "    os._exit(3)\n"
+    )
+    with pytest.raises(SearchError, match=r"[45] trials failed and 0 did not.*It crashed"):
+        work(search, program, Told())
+
+
+def test_a_preempted_worker_leaves_with_a_code_that_says_so(tmp_path):
+    path = write_study(tmp_path, trials=4, in_space="print('asked', flush=True); time.sleep(0.05)")
+    study = load_study(path)
+    tuner.sweep(
+        replace(study, budget=replace(study.budget, trials=1)),
+        folder=tmp_path / "runs",
+        workers=1,
+        device="cpu",
+        tracker=NoTracker(),
+    )
+    provenance = tmp_path / "runs" / "deadly" / "provenance.json"
+    record = json.loads(provenance.read_text())
+    record["calls"][-1]["trials"] = 400
+    provenance.write_text(json.dumps(record))
+    command = [sys.executable, "-m", "tuner", "work", str(path), "--folder", str(tmp_path / "runs"), "--device", "cpu"]
+    with subprocess.Popen([*command, "--tracker", "none"], stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout.readline() == "asked\n"
+        worker.send_signal(signal.SIGTERM)
+        worker.communicate()
+    assert worker.returncode == 130
