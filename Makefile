@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 STUDY ?= studies/resonance.py
 TEST_PROCESSES ?= 2
+INPUTS ?= 10000
 
 # Real events for development lie beside the repository; a TUNER_DATA of your own wins.
 ifneq ($(wildcard ../shared/data/.),)
@@ -13,7 +14,7 @@ export TUNER_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test check format bench clean
+.PHONY: help setup sweep test check format bench fuzz clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,9 @@ format: $(READY) ## Mend what ruff can mend
 
 bench: $(READY) ## Run the benchmarks, side by side with what one would use instead
 	$(BIN)/python -m benchmarks.throughput
+
+fuzz: $(READY) ## Read 10,000 damaged files of events and of run folders; some minutes. INPUTS=100 tries fewer
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --inputs $(INPUTS)
 
 clean: ## Remove the virtual environment and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.checked_files import expect_form, read_json, warn_once, write_json
+from tuner.checked_files import describe_damage, expect_form, read_json, warn_once, write_json
 from tuner.errors import DamagedFileError, SearchError
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def _path(search: Search) -> Path:
 def _read_handed_on(search: Search) -> dict[str, tuple[TrainedNetwork, ...]]:
     """Return what was handed on; nothing where trials have completed since."""
     path = _path(search)
+    if not path.exists() and search.folder.evaluation.exists():
+        raise describe_damage(path, "it is gone, though the search was evaluated", ADVICE)
     content = read_json(path, advice=ADVICE)
     if content.get("fingerprint") != search.fingerprint:
         return {}

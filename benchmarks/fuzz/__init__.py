@@ -1,0 +1,1 @@
+"""Fuzzing: damaged files of events and of run folders must be read as they were, or be refused in one sentence."""
