@@ -58,7 +58,7 @@ def draw_survival(
     if len(percent) > 1 and np.diff(percent).min() >= LEAST_SPACING * np.ptp(percent):
         axes.set_xticks(percent, [f"{value:g}" for value in percent])
         axes.tick_params(axis="x", which="minor", length=0)
-    title = f"Does the gain of {first} over {second} survive?"
+    title = f"Does the difference between {first} and {second} survive?"
     headline(figure, title)
     return Drawing(figure, frame, title, f"{title} {_describe(frame, percent, first, second, d_auc)}")
 
