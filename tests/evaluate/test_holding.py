@@ -161,6 +161,18 @@ def test_a_nuisance_counts_by_the_events_of_its_variants(search, tmp_path):
     assert read_openings(search)[-1].reason == 'other nuisance "scale"'
 
 
+def test_a_nuisance_or_an_observer_that_is_gone_is_noticed(search, tmp_path):
+    """Nothing but the nuisance, or the observer, has the events read."""
+    bare = {"observers": (), "optimum": None, "ignored": ("mass", "log_likelihood_ratio")}
+    nuisance = write_variants(search, tmp_path, 1.2, 0.8)
+    tuner.evaluate(change_problem(search, nuisances=(nuisance,), **bare))
+    assert tuner.evaluate(change_problem(search, **bare)).nuisances is None
+    assert read_openings(search)[-1].reason == 'other names of nuisances; other nuisance "scale"'
+    tuner.evaluate(change_problem(search, **bare | {"observers": ("mass",), "ignored": ("log_likelihood_ratio",)}))
+    tuner.evaluate(change_problem(search, **bare))
+    assert read_openings(search)[-1].reason == "other names of observers; other observers or event ids"
+
+
 def test_values_of_an_observer_count(search):
     other = change_problem(search, events=MovedMass(search.study.problem.events))
     assert read_events(other.study.problem).digest == search.splits.events_digest

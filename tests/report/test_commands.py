@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from tuner.cli.app import app
 from tuner.report.commands import name_command, name_step, open_in_python
 from tuner.report.handing_on import write_hand_off, write_reproduction
 from tuner.run_folder import RunFolder, read_json
@@ -47,6 +49,15 @@ def test_the_usual_folder_needs_no_option_and_a_storage_hides_its_address(make_s
     assert split_by_a_shell(name_command(kept, "export")) == ["export", "a.py", "--storage", "my trials.log"]
     for search in (there, Search(study, there.folder, there.storage_url)):
         assert "secret" not in str((name_command(search, "export"), open_in_python(search)))
+
+
+@pytest.mark.parametrize("storage", [None, "trials.log", "postgresql://me@host/db"])
+@pytest.mark.parametrize("words", [("predict", "e.csv"), ("export",), ("dashboard",), ("sync",), ("evaluate",)])
+def test_the_command_line_knows_every_option(make_search, words, storage):
+    search = Search(make_search().study, RunFolder(Path("elsewhere/s")), storage, Path("a.py"))
+    verb, *arguments = split_by_a_shell(name_command(search, *words))
+    context = typer.main.get_command(app).commands[verb].make_context(verb, arguments)
+    assert (str(context.params["study"]), str(context.params["folder"])) == ("a.py", "elsewhere")
 
 
 def test_a_study_without_a_file_is_told_in_python(make_search):

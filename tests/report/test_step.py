@@ -160,3 +160,33 @@ def test_events_that_changed_or_are_gone_are_told(make_prepared):
     assert "The events have changed since the search" in tuner.report(search).read_text()
     events.unlink()
     assert "The events cannot be read now." in tuner.report(search).read_text()
+
+
+ODD_FEATURES = ("$\\frac{$", "<script>alert(1)</script>", "a\nb", "x" * 300)
+ODD_OBSERVERS = ("E/p", "..", "a:b", "$m$")
+
+
+def test_names_of_columns_reach_no_path_and_no_formula_unescaped(make_prepared, tmp_path):
+    search = make_prepared(complete=2)
+    table = pd.read_csv(tmp_path / "events.csv")
+    rng = np.random.default_rng(1)
+    for name in (*ODD_FEATURES, *ODD_OBSERVERS):
+        table[name] = rng.normal(table["kind"] == "g")
+    table = table.drop(columns=["x<b>", "y", "z", "mass", "y_up"])
+    table.to_parquet(tmp_path / "odd.parquet")
+    problem = replace(
+        search.study.problem, events=tmp_path / "odd.parquet", observers=ODD_OBSERVERS, nuisances=(), undefined=None
+    )
+    search = replace(search, study=replace(search.study, problem=problem))
+    splits = prepare_splits(read_events(problem), problem, search.study.preparation)
+    save_splits(splits, search.folder.splits)
+    path = search.checkpoint_path(search.winner.number)
+    torch.save(search.settings(search.winner).network.build(splits.d_in).state_dict(), path)
+    outside = set(tmp_path.iterdir())
+    evaluate(search)
+    html = tuner.report(search).read_text()
+    assert "<script>" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    sculpted = [kept for kept in search.folder.figures.iterdir() if kept.name.startswith("sculpting_")]
+    assert len(sculpted) == 2 * len(ODD_OBSERVERS)
+    assert set(tmp_path.iterdir()) == outside

@@ -97,10 +97,10 @@ NO_CHANGES = {
 def load(tmp_path, monkeypatch):
     """Return a function that runs a source as a module and describes its `given`."""
 
-    def describe(source):
-        module = ModuleType("own_figure")
+    def describe(source, name="own_figure"):
+        module = ModuleType(name)
         module.__file__ = str(tmp_path / "own_figure.py")
-        monkeypatch.setitem(sys.modules, "own_figure", module)
+        monkeypatch.setitem(sys.modules, name, module)
         exec(compile(source, module.__file__, "exec", dont_inherit=True), vars(module))
         return describe_contents(module.given)
 
@@ -127,6 +127,13 @@ def test_what_makes_no_difference_is_none(load, change):
     old, new = NO_CHANGES[change]
     assert old in BEFORE
     assert load(BEFORE) == load(BEFORE.replace(old, new))
+
+
+@pytest.mark.parametrize("given", ["figure", "Figure()", "make(0.5)", "recursive", "Figure().measure", "Figure"])
+def test_the_name_of_the_module_makes_no_difference(load, given):
+    """A program imports `study`, a worker reads the same file as `tuner_study_study`, a script is `__main__`."""
+    source = BEFORE.replace("given = figure", f"given = {given}")
+    assert len({load(source, name) for name in ("study", "tuner_study_study", "package.study")}) == 1
 
 
 @pytest.mark.parametrize("given", ["figure", "Figure()", "make(0.5)", "recursive", "{'b': {2, 'a'}, 'a': Figure}"])
@@ -196,7 +203,9 @@ def test_code_of_another_python_or_of_none_is_not_compared():
     now = describe_contents(Custom(function=helper_of_this_test, name="f"))
     assert textwrap.shorten(now, 200).count("[code 3.") == 1
     assert agree(now.replace("[code 3.", "[code 2."), now)
-    assert agree(now.replace(now[now.index(" [code") : now.index("]") + 1], ""), now)
+    before = now.replace(now[now.index(" [code") : now.index("]") + 1], "")
+    assert agree(before, now)
+    assert agree(before.replace("function=", "function=tests.tune."), now)
     assert not agree(now.replace("name='f'", "name='g'").replace("[code 3.", "[code 2."), now)
 
 

@@ -42,19 +42,16 @@ def find_grounds(search: Search, judgement: Judgement) -> dict[str, str]:
     A setting that has its default is as good as not there. Functions count by what they do, not by their names.
     """
     problem, usual = search.study.problem, asdict(Judgement())
-    grounds = {
+    return {
         TRIALS: search.fingerprint,
         EVENTS: search.splits.events_digest,
         FIGURE: describe_contents(problem.figure_of_merit),
         CUT: describe_contents(problem.working_point),
         SEED: str(search.study.seed),
         JUDGEMENT: repr({name: value for name, value in asdict(judgement).items() if value != usual[name]}),
+        "names of observers": repr((*problem.all_observers, problem.optimum)),
+        "names of nuisances": repr([(nuisance.name, nuisance.down is not None) for nuisance in problem.nuisances]),
     }
-    if problem.all_observers:
-        grounds["names of observers"] = repr((*problem.all_observers, problem.optimum))
-    if problem.nuisances:
-        grounds["names of nuisances"] = repr([nuisance.name for nuisance in problem.nuisances])
-    return grounds
 
 
 def still_holds(evaluation: Evaluation, search: Search) -> bool:

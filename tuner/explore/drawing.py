@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tuner.explore.exploration import Exploration
 from tuner.explore.feature import FeatureHistogram
-from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL
+from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL, write_name
 
 MOST_NUMBERED = 16
 _UNIT = re.compile(
@@ -48,14 +48,15 @@ def draw_correlations(exploration: Exploration) -> Figure:
     names = [histogram.name for histogram in exploration.histograms]
     numbered = len(names) <= MOST_NUMBERED
     side = max(2.2, (0.36 if numbered else 0.24) * len(names))
-    margin = 0.3 + 0.075 * max(map(len, names))
+    written = [write_name(name) for name in names]
+    margin = 0.3 + 0.075 * max(map(len, written))
     figure = Figure(figsize=(2 * side + margin + 1.3, side + margin + 0.4), layout="compressed")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (kind, matrix) in zip(axes, exploration.correlations.items(), strict=True):
         image = axis.imshow(matrix.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
         axis.set_title(kind.capitalize(), fontsize=11, color=SIGNAL if kind == "signal" else BACKGROUND, weight="bold")
-        axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
-        axis.set_yticks(range(len(names)), names, fontsize=8)
+        axis.set_xticks(range(len(names)), written, rotation=90, fontsize=8)
+        axis.set_yticks(range(len(names)), written, fontsize=8)
         axis.tick_params(length=0, colors=INK)
         axis.spines[:].set_visible(False)
         if numbered:
@@ -81,7 +82,7 @@ def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
     axis.stairs(background, edges, fill=True, fc="none", ec=BACKGROUND, hatch="////", lw=0, alpha=0.4)
     axis.stairs(signal, edges, color=SIGNAL, lw=1.4)
     axis.stairs(background, edges, color=BACKGROUND, lw=1.4)
-    axis.set_title(split_unit(histogram.name)[0], loc="left", fontsize=10, weight="bold", color=INK)
+    axis.set_title(write_name(split_unit(histogram.name)[0], 32), loc="left", fontsize=10, weight="bold", color=INK)
     axis.set_ylim(0, 1.08 * max(signal.max(), background.max()) or 1)
     axis.set_xlim(edges[0], edges[-1])
     axis.yaxis.set_major_locator(MaxNLocator(3))
@@ -98,7 +99,7 @@ def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series) -
     """Write unit, measures, and what share is undefined below a feature."""
     unit = split_unit(histogram.name)[1]
     measured = f"AUC {measures['auc']:.3f}   separation {measures['separation']:.3f}"
-    lines = [f"{unit}   {measured}" if unit else measured]
+    lines = [f"{write_name(unit, 16)}   {measured}" if unit else measured]
     if max(histogram.undefined) > 0:
         signal, background = histogram.undefined
         lines.append(f"undefined: {signal:.0%} of signal, {background:.0%} of background")

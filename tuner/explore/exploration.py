@@ -42,7 +42,8 @@ class Exploration:
             f"effective events {row['effective']:>11,.0f}"
             for name, row in self.classes.iterrows()
         ]
-        width = max(len("feature"), *(len(str(name)) for name in self.features.index))
+        names = [_keep_on_a_line(str(name)) for name in self.features.index]
+        width = max(len("feature"), *map(len, names))
         head = (
             f"{'feature':<{width}}    AUC  separation  undefined         signal, mean +- sd     background, mean +- sd"
         )
@@ -50,7 +51,7 @@ class Exploration:
             f"{name:<{width}}  {row['auc']:.3f}       {row['separation']:.3f}  {row['undefined']:>8.1%}"
             f"  {row['mean_signal']:>12.4g} +- {row['sd_signal']:<10.4g} {row['mean_background']:>12.4g}"
             f" +- {row['sd_background']:.4g}"
-            for name, row in self.features.iterrows()
+            for name, (_, row) in zip(names, self.features.iterrows(), strict=True)
         ]
         cautions = ["", *(f"Note: {warning}" for warning in self.warnings)] if self.warnings else []
         return (self.source, *counts, "", head, *rows, *cautions)
@@ -78,6 +79,11 @@ class Exploration:
                 paths.append(folder / f"{name}.{suffix}")
                 figure.savefig(paths[-1], dpi=150)
         return paths
+
+
+def _keep_on_a_line(text: str) -> str:
+    """Return a text with a blank for what a terminal does not print as a letter."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _to_plain(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:

@@ -6,6 +6,7 @@ an experiment's style (`use_style`) changes them, while it is in use.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ from tuner.metrics.measurement import Measurement
 HOUSE = "house"
 LETTERS_PER_INCH = 8.8
 """Of a headline, on average."""
+MOST_BYTES = 100
+"""Of a file's name, before its hash and ending."""
 GREEK = {"eps": "epsilon", "sigma": "sigma"}
 
 SIGNAL = "#0072B2"
@@ -76,10 +79,14 @@ class Drawing:
         return self.table
 
     def save(self, folder: str | Path, name: str) -> tuple[Path, Path]:
-        """Write `name`.png and `name`.pdf to a folder, which is made; return both paths."""
+        """Write `name`.png and `name`.pdf to a folder, which is made; return both paths.
+
+        A name that is none for a file, such as one with a slash, is altered as `name_file` does.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        png, pdf = folder / f"{name}.png", folder / f"{name}.pdf"
+        file = name_file(name)
+        png, pdf = folder / f"{file}.png", folder / f"{file}.pdf"
         png.write_bytes(self.png_bytes())
         self.figure.set_layout_engine("none")  # it has been laid out: not again for the PDF
         with use_style(self.style):
@@ -186,14 +193,15 @@ def name_rows(axes: Axes, names: Sequence[object], *, most: int = 38) -> None:
 
     Nothing is drawn between the rows: no grid, no small ticks.
     """
-    axes.set_yticks(np.arange(len(names)), [shorten(str(name), most) for name in names])
+    axes.set_yticks(np.arange(len(names)), [write_name(name, most) for name in names])
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", which="both", length=0)
 
 
 def shorten(text: str, most: int = 38) -> str:
-    """Return a text with its middle left out where it is longer than `most` letters."""
+    """Return a text on one line, with its middle left out where it is longer than `most` letters."""
+    text = " ".join(text.split())
     if len(text) <= most:
         return text
     kept = most - 1
@@ -205,9 +213,30 @@ def wrap_text(text: str, width: int) -> str:
     return fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
-def write_formulas(name: str) -> str:
-    """Return the name of a figure of merit with its Greek letters, as matplotlib's mathematics."""
-    return re.sub(r"\b(eps|sigma)_([A-Za-z])\b", lambda m: rf"$\{GREEK[m[1]]}_{m[2]}$", name)
+def write_name(name: object, most: int = 38) -> str:
+    """Return a name that comes with the data as matplotlib draws it: letter by letter, on one line, not too long.
+
+    Every name of a column, a parameter or a candidate passes through here, or through `write_formulas`.
+    """
+    return _escape(shorten(str(name), most))
+
+
+def write_formulas(text: str) -> str:
+    """Return a text with efficiencies' Greek letters as matplotlib's mathematics, and everything else as it is."""
+    return re.sub(r"\b(eps|sigma)_([A-Za-z])\b", lambda m: rf"$\{GREEK[m[1]]}_{m[2]}$", _escape(text))
+
+
+def _escape(text: str) -> str:
+    """Return a text whose dollars are no mathematics to matplotlib, with a blank for what no font has."""
+    text = "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+    return text.replace("$", r"\$")
+
+
+def name_file(name: str) -> str:
+    """Return a name that any file may have; one that had to be altered ends in a hash, so that no two become one."""
+    safe = re.sub(r"[^\w.+-]+", "_", name).encode()[:MOST_BYTES].decode(errors="ignore")
+    safe = re.sub(r"^\.+", "_", safe) or "_"
+    return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
 def add_legend(axes: Axes, place: str = "best", **more: Any) -> None:
@@ -219,9 +248,9 @@ def add_legend(axes: Axes, place: str = "best", **more: Any) -> None:
 
 
 def headline(figure: Figure, title: str) -> None:
-    """Write the title of the whole figure, on as many lines as it takes."""
+    """Write the title of the whole figure, which is plain text, on as many lines as it takes."""
     look: dict[str, Any] = {"color": INK, "fontweight": "bold"} if _is_house() else {}
-    lines = wrap_text(title, int(LETTERS_PER_INCH * figure.get_figwidth()))
+    lines = write_formulas(wrap_text(title, int(LETTERS_PER_INCH * figure.get_figwidth())))
     figure.suptitle(lines, fontsize=13, x=0.01, ha="left", **look)
 
 

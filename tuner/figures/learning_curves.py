@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from tuner.figures.drawing import GOOD, Drawing, add_legend, dress, headline, start_figure
+from tuner.figures.drawing import GOOD, Drawing, add_legend, dress, headline, start_figure, write_formulas
 from tuner.figures.trials import STATES, find_best
 
 
@@ -35,8 +35,8 @@ def draw_learning_curves(
         if number != best:
             _draw_faint(area, curve, "validation_auc", states.get(number, "complete"))
             _draw_faint(loss, curve, "validation_loss", states.get(number, "complete"))
-    dress(area, x="epoch", y=figure_name)
-    dress(loss, x="epoch", y=loss_name)
+    dress(area, x="epoch", y=write_formulas(figure_name))
+    dress(loss, x="epoch", y=write_formulas(loss_name))
     _limit(area, [c["validation_auc"] for c in known.values()], low_tail=0.10, high_tail=0.0)
     _limit(loss, [c["validation_loss"] for c in known.values()], low_tail=0.0, high_tail=0.10)
     for axes in (area, loss):

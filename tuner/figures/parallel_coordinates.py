@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-from tuner.figures.drawing import GOOD, INK, QUIET, Drawing, headline, start_figure
+from tuner.figures.drawing import GOOD, INK, QUIET, Drawing, headline, start_figure, write_formulas, write_name
 
 NOT_USED = -0.12
 """Height of a parameter that a trial does not have."""
@@ -61,7 +61,7 @@ def draw_parallel_coordinates(
     axes.set(xlim=(-0.3, len(axes_of) - 0.45), ylim=(-0.2, 1.06))
     axes.axis("off")
     bar = figure.colorbar(ScalarMappable(normalise, COLOURS), ax=axes, pad=0.02, fraction=0.03, extend="min")
-    bar.set_label(figure_name, fontsize=10, color=INK)
+    bar.set_label(write_formulas(figure_name), fontsize=10, color=INK)
     bar.ax.tick_params(labelsize=9, labelcolor=INK)
     bar.outline.set_visible(False)
     top = table.iloc[highlighted]
@@ -103,8 +103,9 @@ class _Axis:
         halo = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.75, "edgecolor": "none"}
         for height, text in (*self.ticks, *([(NOT_USED, "not used")] if self.partial else [])):
             axes.plot([place - 0.03, place], [height, height], color=INK, linewidth=1.0, zorder=4)
-            axes.text(place - 0.05, height, text, bbox=halo, **label)
-        axes.text(place, 1.05, self.name.replace(".", ".\n"), ha="center", va="bottom", fontsize=8.5, color=INK)
+            axes.text(place - 0.05, height, write_name(text, 24), bbox=halo, **label)
+        name = write_name(self.name, 60).replace(".", ".\n")
+        axes.text(place, 1.05, name, ha="center", va="bottom", fontsize=8.5, color=INK)
 
 
 def _draw_lines(axes: Axes, table: pd.DataFrame, heights: np.ndarray, normalise: Normalize, highlighted: int) -> None:

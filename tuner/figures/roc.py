@@ -13,7 +13,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from tuner.figures.drawing import INK, OTHERS, QUIET, SIGNAL, Drawing, add_legend, dress, headline, start_figure, tell
+from tuner.figures.drawing import (
+    INK,
+    OTHERS,
+    QUIET,
+    SIGNAL,
+    Drawing,
+    add_legend,
+    dress,
+    headline,
+    start_figure,
+    tell,
+    write_name,
+)
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import RocCurve, background_rejection, rank, smooth_rejection
@@ -128,7 +140,7 @@ class _Candidate:
         learning.fill_between(
             table["eps_b"].iloc[order], table["eps_s_low"].iloc[order], table["eps_s_high"].iloc[order], **band
         )
-        learning.plot(table["eps_b"], table["eps_s"], label=f"{self.name}, AUC {tell(self.area)}", **style)
+        learning.plot(table["eps_b"], table["eps_s"], label=f"{write_name(self.name)}, AUC {tell(self.area)}", **style)
         tmva.fill_between(table["eps_s"], 1 - table["eps_b_high"], 1 - table["eps_b_low"], **band)
         tmva.plot(table["eps_s"], 1 - table["eps_b"], **style)
         enough = table[(table["raw_background"] >= LEAST_BACKGROUND) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)]

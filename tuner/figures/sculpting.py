@@ -18,6 +18,7 @@ from tuner.figures.drawing import (
     headline,
     shorten,
     start_figure,
+    write_name,
 )
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
 
@@ -53,7 +54,7 @@ def draw_sculpting(
     told = _tell_divergence(found)
     dress(upper, x="", y=f"{counted}, area 1 each", title=told)
     beyond = " (outermost bins hold what lies beyond)" if found.has_tails else ""
-    dress(lower, x=shorten(name, 44) + beyond, y="passing / all")
+    dress(lower, x=write_name(name, 44) + beyond, y="passing / all")
     upper.set_xlim(found.edges[0], found.edges[-1])
     upper.set_ylim(min(0.0, float(frame["after"].min())), 1.35 * _top(frame))
     add_legend(upper, "upper right")

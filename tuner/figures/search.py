@@ -20,6 +20,7 @@ from tuner.figures.drawing import (
     headline,
     name_rows,
     start_figure,
+    write_formulas,
 )
 from tuner.figures.trials import STATES, find_best
 
@@ -61,7 +62,7 @@ def draw_optimization_history(
             markeredgecolor="white",
             zorder=5,
         )
-    dress(axes, x="trial", y=figure_name)
+    dress(axes, x="trial", y=write_formulas(figure_name))
     margin = 0.06 * (high - low)
     axes.set_ylim(low - 2 * margin, high + margin)
     axes.set_xlim(*frame_values([*table["number"], 0, 1], share=0.03))

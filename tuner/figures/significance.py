@@ -87,7 +87,7 @@ def draw_significance(
     add_legend(upper, "best")
     add_legend(lower, "lower right", bbox_to_anchor=(1.0, 0.99), ncols=3, borderpad=0.2, borderaxespad=0.1)
     title = f"{short[:1].upper()}{short[1:]} against the cut{f' ({told})' if told else ''}, {part} part"
-    headline(canvas, write_formulas(title))
+    headline(canvas, title)
     alt = (
         f"{title}. With the cut at {chosen:.3f} ({rule}) it is {tell(found)}, {row}. "
         f"Cuts above {scan.thresholds[0]:.3f} leave fewer than {LEAST_BACKGROUND} background events and are not judged."

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tuner.figures.drawing import BACKGROUND, GOOD, QUIET, Drawing, dress, headline, shorten, start_figure, tell
+from tuner.figures.drawing import BACKGROUND, GOOD, QUIET, Drawing, dress, headline, start_figure, tell, write_name
 from tuner.metrics.measurement import Measurement
 
 LEAST_SPACING = 0.05
@@ -52,13 +52,13 @@ def draw_survival(
         axes,
         x="relative systematic uncertainty of the background (%)",
         y=r"difference of significance $\Delta Z$",
-        title=f"{gain}{shorten(first, 30)} minus {shorten(second, 30)}, 68 % intervals",
+        title=f"{gain}{write_name(first, 30)} minus {write_name(second, 30)}, 68 % intervals",
     )
     _label_sides(axes, first, second)
     if len(percent) > 1 and np.diff(percent).min() >= LEAST_SPACING * np.ptp(percent):
         axes.set_xticks(percent, [f"{value:g}" for value in percent])
         axes.tick_params(axis="x", which="minor", length=0)
-    title = f"Does the gain of {first} over {second} survive?"
+    title = f"Does the difference between {first} and {second} survive?"
     headline(figure, title)
     return Drawing(figure, frame, title, f"{title} {_describe(frame, percent, first, second, d_auc)}")
 
@@ -70,8 +70,8 @@ def _label_sides(axes: Axes, first: str, second: str) -> None:
     low, high = min(low, -0.25 * reach), max(high, 0.25 * reach)
     axes.set_ylim(low - 0.12 * (high - low), high + 0.12 * (high - low))
     style: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 9.5, "color": QUIET, "ha": "right"}
-    axes.text(0.985, 0.975, f"{shorten(first)} better", va="top", **style)
-    axes.text(0.985, 0.025, f"{shorten(second)} better", va="bottom", **style)
+    axes.text(0.985, 0.975, f"{write_name(first)} better", va="top", **style)
+    axes.text(0.985, 0.025, f"{write_name(second)} better", va="bottom", **style)
 
 
 def _sign(measurement: Measurement) -> str:

@@ -19,7 +19,7 @@ def name_command(search: Search, verb: str, *words: str) -> str | None:
     folder = search.folder.path.parent
     if folder != _RUNS:
         parts += ["--folder", quote_path(folder)]
-    if search.storage_url is not None:
+    if search.storage_url is not None and verb != "sync":
         parts += ["--storage", f'"${STORAGE_VARIABLE}"' if has_address(search) else quote(search.storage_url)]
     return " ".join(parts)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.checked_files import read_json
-from tuner.report.commands import name_command, open_in_python
+from tuner.report.commands import has_address, name_command, open_in_python
 from tuner.report.page import Block, Code, Facts, Notice, Section, Text
 from tuner.report.writing import write_count
 from tuner.run_folder import RunFolder
@@ -78,7 +78,7 @@ def _name_uses(search: Search) -> list[Block]:
             'network = tuner.export(search, "network.onnx")',
         )
         blocks = [Text("No file of its own holds the study. In the program that does:"), Code("\n".join(calls))]
-    if search.storage_url is not None and "://" in search.storage_url:
+    if has_address(search):
         blocks.append(
             Text(f"The environment variable {STORAGE_VARIABLE} stands for the address of the trials' database.")
         )

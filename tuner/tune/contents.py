@@ -21,6 +21,7 @@ import numpy as np
 
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _CODE = re.compile(r" \[code (\d+\.\d+) [0-9a-f]+\]")
+_MODULE = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_<])")
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, type(Ellipsis))
 _OF_A_CLASS = ("__call__", "__init__", "__post_init__")
 """Methods with a name of Python's own that belong to what a class does."""
@@ -30,8 +31,9 @@ def describe_contents(value: Any) -> str:
     """Return settings as text that is the same in every process.
 
     A function or class of the user's own is told by name and by a hash of its bytecode, constants, defaults, closure,
-    and of the global names that it uses, in depth. What comes from an installed package, from Python or from tuner is
-    told by name, so that an upgrade is no change. What a function imports only when it runs is not seen.
+    and of the global names that it uses, in depth; not by its module, which is known by another name in a program that
+    imports it than in a worker that reads its file. What comes from an installed package, from Python or from tuner is
+    told by module and name, so that an upgrade is no change. What a function imports only when it runs is not seen.
     """
     return _Describer().tell(value)
 
@@ -39,10 +41,11 @@ def describe_contents(value: Any) -> str:
 def agree(before: str, now: str) -> bool:
     """Return whether two descriptions are of the same contents.
 
-    Bytecode of different versions of Python, or one that was never told, cannot be compared: names and values count.
+    Bytecode of different versions of Python, or one that was never told, cannot be compared: names without their
+    modules and values count.
     """
     if set(_CODE.findall(before)) != set(_CODE.findall(now)):
-        before, now = _CODE.sub("", before), _CODE.sub("", now)
+        before, now = (_MODULE.sub("", _CODE.sub("", told)) for told in (before, now))
     return before == now
 
 
@@ -81,9 +84,10 @@ class _Describer:
         if isinstance(value, np.ndarray) and value.dtype != object:
             return f"array {value.dtype} {value.shape} {_hash(np.ascontiguousarray(value).tobytes())}"
         if isinstance(value, ModuleType):
-            return value.__name__
+            return "a module" if _is_own(value.__name__) else value.__name__
         if isinstance(value, type | FunctionType):
-            return _name(value) + self._tell_code(value)
+            own = _is_own(value.__module__)
+            return value.__qualname__ + self._tell_code(value) if own else _name(value)
         return self._tell_object(value)
 
     def _tell_object(self, value: Any) -> str:  # noqa: PLR0911 - a kind of object each
