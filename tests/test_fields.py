@@ -132,7 +132,10 @@ def test_a_field_is_taken_or_refused_in_one_sentence(kind, name):
         (lambda: make_study(sampler="tpe"), r"`sampler` must be .*, but is 'tpe'\."),
         (lambda: make_problem(features="abc"), r'must be a tuple of column names, but is the text "abc"'),
         (lambda: make_problem(features=(1, 2)), r"`features` must be a tuple, each text or None, but is \(1, 2\)"),
-        (lambda: make_problem(figure_of_merit="auc"), r"`figure_of_merit` must be `FigureOfMerit`, but is 'auc'\."),
+        (
+            lambda: make_problem(figure_of_merit="auc"),
+            r"`figure_of_merit` must be `FigureOfMerit` \(with name\), but is 'auc'\.",
+        ),
         (lambda: make_problem(figure_of_merit=PartialAuc), r"must be an instance, but is the class PartialAuc\. Write"),
         (lambda: make_problem(figure_of_merit=lambda y, s: 0.5), r"must take labels, scores and weights.*\(y, s\)"),
         (lambda: make_problem(working_point=FixedSignalEfficiency), r"must be an instance, but is the class Fixed"),

@@ -37,7 +37,7 @@ def settle_fields(settings: object, subject: str) -> None:
         value = getattr(settings, name)
         settled = _settle(value, kind)
         if settled is _MISFIT:
-            problems.append(f"`{name}` must be {_describe(kind)}, but is {_show(value)}.")
+            problems.append(f"`{name}` must be {_describe(kind)}, but is {show_value(value)}.")
         elif settled is not value:
             object.__setattr__(settings, name, settled)
     raise_together(problems, StudyError, subject)
@@ -133,10 +133,12 @@ def _describe(kind: Any) -> str:
         return f"a tuple, each {inner}" if arguments[-1] is Ellipsis else f"a tuple of {len(arguments)}, each {inner}"
     if origin is not None:
         return "a mapping" if issubclass(origin, Mapping) else "a function"
+    if getattr(kind, "_is_protocol", False):
+        return f"`{kind.__name__}` (with {', '.join(name for name in vars(kind) if name[0] != '_')})"
     return _WORDS.get(kind, f"`{getattr(kind, '__name__', kind)}`")
 
 
-def _show(value: Any) -> str:
+def show_value(value: Any) -> str:
     """Return a value as it is shown in a message: short, and a class as such."""
     if isinstance(value, type):
         return f"the class {value.__name__}"

@@ -17,12 +17,9 @@ from tuner.tune.sweep import _name_options, _work_in_processes, choose_workers, 
 
 
 def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
-    search = Search(make_study(), RunFolder(tmp_path))
-    assert _name_options(search, "runs", None, None) == ["--folder", "runs"]
-    search = Search(make_study(), RunFolder(tmp_path), "sqlite:///a.db")
-    assert _name_options(search, tmp_path, "cuda:0", 1234.4) == [
+    assert _name_options("runs", None, None) == ["--folder", "runs"]
+    assert _name_options(tmp_path, "cuda:0", 1234.4) == [
         *("--folder", str(tmp_path)),
-        *("--storage", "sqlite:///a.db"),
         *("--device", "cuda:0"),
         *("--until", "1234"),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from tuner.errors import StudyError, raise_together
-from tuner.fields import settle_fields
+from tuner.fields import settle_fields, show_value
 from tuner.prepare.preparation import Preparation
 from tuner.problem import Problem
 from tuner.run_folder import find_name_problem
@@ -114,7 +114,9 @@ class Study:
             problems.append(problem)
         for name, made in (("sampler", self.sampler), ("pruner", self.pruner)):
             if made is not None and not callable(made) and not hasattr(made, _MARKS[name]):
-                problems.append(f"`{name}` must be Optuna's {name}, or a function that makes one, but is {made!r}.")
+                problems.append(
+                    f"`{name}` must be Optuna's {name}, or a function that makes one, but is {show_value(made)}."
+                )
         raise_together(problems, StudyError, "This study")
 
     @property
