@@ -271,3 +271,13 @@ def test_parameters_may_have_the_names_of_our_figures(tmp_path, read_runs):
     assert table["state"][0] == "complete"
     assert table["state (parameter)"][0] == params["state"]
     assert table["number"][0] == 0
+
+
+def test_a_password_on_the_command_line_is_in_no_file_of_wandb(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tuner", "sweep", "--storage", "postgresql://u:hush5@host/db"])
+    tracker = WeightsAndBiases()
+    tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path).finish("complete", summary={})
+    tracker.close(60)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in written)
+    assert not [path for path in written if b"hush5" in path.read_bytes()]
