@@ -116,7 +116,6 @@ def test_nothing_that_a_search_writes_or_starts_shows_it(tmp_path, monkeypatch):
     try:
         study = tuner.load_study(path)
         search = tuner.sweep(study, folder=tmp_path / "runs", storage=url, workers=2, study_file=path)
-        tuner.report(search)
     finally:
         over.set()
         thread.join()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
-from tuner.metrics.figures_of_merit import Auc, FigureOfMerit
+from tuner.fields import settle_fields
+from tuner.metrics.figures_of_merit import Auc, Custom, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Ballpark:
     source: str
     """Where the figure comes from."""
 
+    def __post_init__(self) -> None:
+        settle_fields(self, "This ballpark")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Nuisance:
@@ -60,6 +64,7 @@ class Nuisance:
     """Moved down. None: taken as the opposite of `up`."""
 
     def __post_init__(self) -> None:
+        settle_fields(self, "This nuisance")
         problems = [] if self.name.strip() else ["`name` is empty. Say in a few words what is uncertain."]
         for direction in ("up", "down"):
             variant = getattr(self, direction)
@@ -122,10 +127,11 @@ class Problem:
     """What is known only so well, and what that costs the frozen network at its frozen cut."""
 
     def __post_init__(self) -> None:
-        for name in ("observers", "ignored", "ballparks", "features", "nuisances"):
-            value = getattr(self, name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+        object.__setattr__(self, "figure_of_merit", _make_figure(self.figure_of_merit))
+        if isinstance(self.working_point, type):
+            object.__setattr__(self, "working_point", make_default(self.working_point, "`working_point`"))
+        raise_together(_find_text_problems(self), StudyError, "This problem")
+        settle_fields(self, "This problem")
         problems = _find_role_problems(self) + _find_nuisance_problems(self)
         object.__setattr__(self, "undefined", _coerce_undefined(self.undefined, problems))
         if not self.question.strip():
@@ -180,6 +186,36 @@ def _coerce_values(given: Any, problems: list[str]) -> float | tuple[float, ...]
     return values if isinstance(plain, (tuple, list)) else values[0]
 
 
+def _make_figure(given: Any) -> FigureOfMerit:
+    """Return what was given as figure of merit, a class of figures as its default, a function as `Custom`."""
+    if isinstance(given, type):
+        return cast("FigureOfMerit", make_default(given, "`figure_of_merit`"))
+    if not isinstance(given, FigureOfMerit) and callable(given):
+        name = getattr(given, "__name__", type(given).__name__)
+        return Custom(function=given, name="custom figure" if name == "<lambda>" else name.replace("_", " "))
+    return cast("FigureOfMerit", given)
+
+
+def make_default(kind: type, subject: str) -> object:
+    """Return an instance of a class that was given in its place. Raise `StudyError` where it needs arguments."""
+    try:
+        return kind()
+    except TypeError as error:
+        raise StudyError(
+            f"{subject} must be an instance, but is the class {kind.__name__}. Write {kind.__name__}(...): {error}."
+        ) from error
+
+
+def _find_text_problems(problem: Problem) -> list[str]:
+    """Return a sentence for each tuple of names that was given as a text."""
+    texts = {role: getattr(problem, role) for role in ("features", "observers", "ignored")}
+    return [
+        f'`{role}` must be a tuple of column names, but is the text "{text}". Write ("{text}",).'
+        for role, text in texts.items()
+        if isinstance(text, str)
+    ]
+
+
 def _find_role_problems(problem: Problem) -> list[str]:
     """Return a sentence for each column that was given two roles."""
     given: dict[str, list[str]] = {}
@@ -187,10 +223,7 @@ def _find_role_problems(problem: Problem) -> list[str]:
         if (column := getattr(problem, role)) is not None:
             given.setdefault(column, []).append(role)
     for role in ("features", "observers", "ignored"):
-        value = getattr(problem, role)
-        if isinstance(value, str):
-            return [f'`{role}` must be a tuple of column names, but is the text "{value}". Write ("{value}",).']
-        for column in value or ():
+        for column in getattr(problem, role) or ():
             given.setdefault(column, []).append(role)
     if problem.optimum is not None and "observers" not in given.get(problem.optimum, []):
         given.setdefault(problem.optimum, []).append("optimum")

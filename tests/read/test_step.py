@@ -215,6 +215,9 @@ def test_a_column_that_is_there_twice(make_problem, make_events):
         def describe(self):
             return "twice"
 
+        def at(self, path):
+            return self
+
     with pytest.raises(EventsError, match=r'must name each column once, but has twice: "a"'):
         read_events(make_problem(events=Twice()))
 

@@ -10,9 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
+from samples import make_settings, make_study
 
+import tuner
 from tuner.errors import TunerError
-from tuner.trackers import WeightsAndBiases, sync_runs
+from tuner.figures import tabulate_trials
+from tuner.trackers import Memory, WeightsAndBiases, sync_runs
+from tuner.tune.samplers import derive_seed
 
 
 def track_three(folder: Path, home: Path, **environment: str) -> str:
@@ -228,3 +232,52 @@ def test_sync_without_login_says_what_to_do(tracked):
 
 def test_sync_of_nothing_is_nothing(tmp_path):
     assert sync_runs(tmp_path) == 0
+
+
+def test_a_service_that_a_parent_left_is_not_asked(tmp_path):
+    said = track_three(tmp_path, tmp_path, WANDB_SERVICE="3-999999-unix-NOWHERE/socket")
+    assert said == ""
+    assert len(list(tmp_path.glob("wandb/offline-run-*/*.wandb"))) == 3
+
+
+NAMES = ("epoch", "state", "seed", "resumes", "reason", "validation_auc", "best_validation_auc", "figure", "lr",
+         "network.lr", "a/b", "tag", "value", "number", "Ümlaut", "_step", "wandb")  # fmt: skip
+
+
+def suggest_names(trial):
+    chosen = {name: trial.suggest_float(name, 0.25 + number, 0.75 + number) for number, name in enumerate(NAMES)}
+    return make_settings(lr=1e-3 * chosen["lr"], batch_size=128)
+
+
+def test_parameters_may_have_the_names_of_our_figures(tmp_path, read_runs):
+    study = make_study(trials=1, epochs=2, n_events=600, search_space=suggest_names)
+    memory, tracker = Memory(), WeightsAndBiases()
+    search = tuner.sweep(study, folder=tmp_path / "w", tracker=tracker, workers=1)
+    tuner.sweep(study, folder=tmp_path / "m", tracker=memory, workers=1)
+    params = dict(search.trials[0].params)
+    assert set(params) == set(NAMES)
+    run, record = read_runs(search.folder.path)["trial 0"], memory.trials["small", 0]
+    seed = derive_seed(0, 0, purpose=1)
+    for config in (run["config"], record.config):
+        assert {name: config[name] for name in NAMES} == pytest.approx(params)
+        assert config["tuner"] == {"seed": seed, "resumes": 0}
+    curve = search.curve(0)
+    assert [row["epoch"] for row in run["epochs"][:2]] == list(curve["epoch"]) == [1, 2]
+    assert [row["validation_auc"] for row in run["epochs"][:2]] == pytest.approx(list(curve["validation_auc"]))
+    assert record.curve["validation_auc"].to_numpy() == pytest.approx(curve["validation_auc"].to_numpy())
+    assert (run["summary"]["state"], record.state) == ("complete", "complete")
+    assert run["summary"]["figure"] == pytest.approx(search.trials[0].figure)
+    table = tabulate_trials(search.trials)
+    assert table["state"][0] == "complete"
+    assert table["state (parameter)"][0] == params["state"]
+    assert table["number"][0] == 0
+
+
+def test_a_password_on_the_command_line_is_in_no_file_of_wandb(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["tuner", "sweep", "--storage", "postgresql://u:hush5@host/db"])
+    tracker = WeightsAndBiases()
+    tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path).finish("complete", summary={})
+    tracker.close(60)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".wandb" for path in written)
+    assert not [path for path in written if b"hush5" in path.read_bytes()]

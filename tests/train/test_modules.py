@@ -46,7 +46,8 @@ def test_frozen_parameters_stay_and_unused_ones_do_no_harm():
 
 def test_two_networks_of_one_name_are_two_structures():
     training = make_settings().training
-    first, second = (make_dataclass("MineSettings", [], frozen=True) for _ in range(2))
+    builds = {"build": lambda self, d_in: nn.Linear(d_in, 1)}
+    first, second = (make_dataclass("MineSettings", [], namespace=builds, frozen=True) for _ in range(2))
     assert find_structure(Settings(network=first(), training=training)) == find_structure(
         Settings(network=first(), training=training)
     )

@@ -10,6 +10,7 @@ from samples import make_settings, make_study
 import tuner
 from tuner.trackers import NoTracker
 from tuner.train.sizing import PackSize
+from tuner.tune.telling import space_reports
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -86,3 +87,22 @@ def test_every_pruner_prunes_where_it_does_alone(tmp_path, curves, kind):
     assert [trial.epochs for trial in search.trials] == expected
     if kind != "nop":
         assert "pruned" in {trial.state for trial in search.trials}, "nothing was pruned: the curves show nothing"
+
+
+def test_a_pruner_is_asked_at_the_epochs_that_are_reported_and_at_no_other(tmp_path):
+    seen = []
+
+    class Asked(optuna.pruners.BasePruner):
+        def prune(self, study, trial):
+            seen.append((trial.last_step, len(trial.intermediate_values)))
+            return False
+
+    study = make_study(trials=1, epochs=40, n_events=300, search_space=suggest_long, pruner=Asked())
+    tuner.sweep(study, folder=tmp_path, tracker=NoTracker(), workers=1)
+    epochs = sorted(space_reports(40))
+    assert len(epochs) < 40
+    assert seen == [(epoch, number) for number, epoch in enumerate(epochs, 1)]
+
+
+def suggest_long(trial):
+    return make_settings(lr=trial.suggest_float("lr", 1e-4, 1e-3), batch_size=64, patience=100)

@@ -101,16 +101,16 @@ def test_a_parameter_that_is_new_or_gone_is_named(begun):
 def test_a_figure_of_merit_is_the_same_in_every_process():
     command = (
         "from tuner import Problem, Study; from tuner.metrics.figures_of_merit import Custom; import json;"
-        "from tuner.tune.resume import Probe, identify; from sklearn.metrics import roc_auc_score;"
+        "from tuner.tune.resume import Probe, identify; from numpy import average;"
         "p = Problem(question='q', events='e', label='y', signal=1,"
-        " figure_of_merit=Custom(function=roc_auc_score, name='mine'));"
+        " figure_of_merit=Custom(function=average, name='mine'));"
         "print(json.dumps(identify(Study(name='s', problem=p, search_space=lambda t: None), 'abc', Probe({}, 2))))"
     )
     one, other = (
         subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True) for _ in "ab"
     )
     assert one.stdout == other.stdout
-    assert "roc_auc_score" in one.stdout
+    assert "average" in one.stdout
     assert "0x" not in one.stdout
 
 

@@ -8,19 +8,14 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
-from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
-from tuner.tune.search import Search
 from tuner.tune.sweep import _name_options, choose_workers, count_gpus, find_study_file, share_gpus
 
 
 def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
-    search = Search(make_study(), RunFolder(tmp_path))
-    assert _name_options(search, "runs", None, None) == ["--folder", "runs"]
-    search = Search(make_study(), RunFolder(tmp_path), "sqlite:///a.db")
-    assert _name_options(search, tmp_path, "cuda:0", 1234.4) == [
+    assert _name_options("runs", None, None) == ["--folder", "runs"]
+    assert _name_options(tmp_path, "cuda:0", 1234.4) == [
         *("--folder", str(tmp_path)),
-        *("--storage", "sqlite:///a.db"),
         *("--device", "cuda:0"),
         *("--until", "1234"),
     ]

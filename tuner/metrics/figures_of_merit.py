@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tuner.metrics.cut_scan import CutScan
 
 
+@runtime_checkable
 class FigureOfMerit(Protocol):
     """A function of labels, scores and weights; higher is better."""
 
@@ -254,7 +256,7 @@ class Custom:
     """Short name for tables and axes."""
 
     def __post_init__(self) -> None:
-        _check("Custom", "" if callable(self.function) else f"`function` must be one, but is {self.function!r}.")
+        _check("Custom", _takes_three(self.function))
 
     def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Return the user's figure."""
@@ -263,6 +265,20 @@ class Custom:
 
 def _check(subject: str, *problems: str) -> None:
     raise_together([problem for problem in problems if problem], StudyError, subject)
+
+
+def _takes_three(function: object) -> str:
+    if not callable(function):
+        return f"`function` must be one, but is {function!r}."
+    try:
+        taken = inspect.signature(function)
+    except ValueError:  # one that is built in says nothing of itself
+        return ""
+    try:
+        taken.bind(None, None, None)
+    except TypeError:
+        return f"`function` must take labels, scores and weights, in this order, but takes {taken}."
+    return ""
 
 
 def _share(name: str, value: float) -> str:

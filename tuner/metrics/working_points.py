@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
 from tuner.metrics.figures_of_merit import Significance
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+@runtime_checkable
 class WorkingPoint(Protocol):
     """A rule that chooses a threshold; events with score >= threshold are selected."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 
 from tuner.errors import StudyError, raise_together
 
@@ -23,4 +24,4 @@ def check_settings(settings: object, checks: Mapping[str, bool]) -> None:
 
 def is_count(value: object, least: int = 1) -> bool:
     """Return whether a value is a whole number of at least `least`."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tuner.errors import StudyError, raise_together
+from tuner.fields import settle_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class Preparation:
     """What training does with events of negative weight. Validation and test always keep them."""
 
     def __post_init__(self) -> None:
-        problems = []
+        settle_fields(self, "Preparation")
+        problems = [f"`seed` must not be negative, but is {self.seed}."] if self.seed < 0 else []
         if len(self.fractions) != 3 or min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-9:
             problems.append(f"`fractions` must be three shares above 0 that add up to 1, but is {self.fractions}.")
         if self.scaling not in ("quantile", "standard", "none"):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
+from tuner.errors import StudyError, raise_together
+from tuner.fields import settle_fields, to_plain
 from tuner.models.settings import check_settings
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ class TrainingSettings:
     """Epochs without a better validation figure after which training stops."""
 
     def __post_init__(self) -> None:
+        settle_fields(self, "TrainingSettings")
         checks = {
             "`batch_size` must be at least 2": self.batch_size >= 2,
             "`lr` must be above 0": self.lr > 0,
@@ -86,3 +90,29 @@ class Settings:
 
     network: NetworkSettings
     training: TrainingSettings = TrainingSettings()
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not callable(getattr(self.network, "build", None)) or isinstance(self.network, type):
+            problems.append(
+                f"`network` must be settings with a method `build(d_in)`, but is {type(self.network).__name__}."
+            )
+        if not isinstance(self.training, TrainingSettings):
+            problems.append(f"`training` must be `TrainingSettings`, but is {type(self.training).__name__}.")
+        problems += [
+            f"`{name}` must be numbers, text or tuples of them, but is {kind}. Write it as a tuple."
+            for name, kind in find_arrays(self.network, type(self.network).__name__)
+        ]
+        raise_together(problems, StudyError, "Settings")
+
+
+def find_arrays(value: object, name: str) -> Iterator[tuple[str, str]]:
+    """Yield name and type of each array or tensor in settings: two settings with one can neither be equal nor not."""
+    if is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from find_arrays(getattr(value, field.name), f"{name}.{field.name}")
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value):
+            yield from find_arrays(item, f"{name}[{place}]")
+    elif hasattr(value, "__array__") and to_plain(value) is value and not isinstance(value, type):
+        yield name, f"{type(value).__module__}.{type(value).__name__}"

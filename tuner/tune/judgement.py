@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuner.errors import StudyError, raise_together
+from tuner.fields import settle_fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +26,12 @@ class Judgement:
     """Bootstrap replicas behind each interval."""
 
     def __post_init__(self) -> None:
+        settle_fields(self, "Judgement")
         least = {"finalists": 1, "seeds": 1, "baseline_trials": 0, "folds": 3, "replicas": 20}
         problems = [
             f"`{name}` must be a whole number of at least {number}, but is {value!r}."
             for name, number in least.items()
-            if not (name == "folds" and self.folds is None)
-            and (not isinstance(value := getattr(self, name), int) or value < number)
+            if not (name == "folds" and self.folds is None) and (value := getattr(self, name)) < number
         ]
         if not self.baseline_minutes > 0:
             problems.append(f"`baseline_minutes` must be above 0, but is {self.baseline_minutes!r}.")

@@ -12,14 +12,14 @@ import optuna
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
-    FloatDistribution,
     IntDistribution,
     check_distribution_compatibility,
 )
 
-from tuner.errors import SearchError, StudyError, raise_together, suggest_name
+from tuner.errors import SearchError, StudyError, TunerError, raise_together, suggest_name
 from tuner.train.settings import Settings
 from tuner.tune.contents import agree, describe_contents
+from tuner.tune.samplers import make_pruner, make_sampler
 from tuner.tune.study import Study
 
 IDENTITY = "tuner:identity"
@@ -108,6 +108,8 @@ def probe_space(study: Study) -> Probe:
     warm_starts = study.space.warm_starts
     for params in warm_starts:
         probe.enqueue_trial(dict(params))
+    make_sampler(study, study.seed)
+    make_pruner(study)
     seen: dict[str, BaseDistribution] = {}
     batch_sizes, n_raised, problems = [], 0, []
     for number in range(len(warm_starts) + N_PROBES):
@@ -119,6 +121,8 @@ def probe_space(study: Study) -> Probe:
         except Exception as error:
             n_raised += 1
             if n_raised > N_PROBES / 2:
+                if isinstance(error, TunerError):
+                    raise StudyError(f"The search space fails for {trial.params}. {error}") from error
                 raise StudyError(
                     f"The search space must return settings for a trial, but raised {type(error).__name__}: {error} "
                     f"for {trial.params}."
@@ -161,6 +165,8 @@ def _contains(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a distribution can give a value."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices
-    if isinstance(distribution, FloatDistribution | IntDistribution):
-        return isinstance(value, int | float) and distribution.low <= value <= distribution.high
-    return True
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if isinstance(distribution, IntDistribution) and value != int(value):
+        return False
+    return distribution._contains(distribution.to_internal_repr(value))

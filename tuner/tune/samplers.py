@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +18,10 @@ from optuna.samplers import BaseSampler, BruteForceSampler, GridSampler, RandomS
 from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.errors import StudyError
+from tuner.tune.choices import encode_choice
 from tuner.tune.leases import RESUMES
+from tuner.tune.study import Study
 
 STOPPED = "tuner:stopped"
 """Attribute of an Optuna study: the sampler that has nothing more to try."""
@@ -39,6 +44,49 @@ def make_default_sampler(seed: int) -> BaseSampler:
 def make_default_pruner(n_epochs: int) -> BasePruner:
     """Return Hyperband (arXiv:1603.06560), factor 3, from three epochs up."""
     return optuna.pruners.HyperbandPruner(min_resource=min(3, n_epochs), max_resource=n_epochs, reduction_factor=3)
+
+
+def make_sampler(study: Study, seed: int) -> BaseSampler:
+    """Return the sampler of a study. Raise `StudyError` where what the study gives for it is none, or makes none."""
+    given = study.sampler or make_default_sampler
+    seed = seed if seed < 2**32 else derive_seed(seed, 0)
+    made = _make("sampler", given, seed, {"seed": seed})
+    if not isinstance(made, BaseSampler):
+        raise StudyError(f"`sampler` must make Optuna's sampler, but made {type(made).__name__}.")
+    if isinstance(made, GridSampler):
+        _encode_grid(made)
+    return made
+
+
+def make_pruner(study: Study) -> BasePruner:
+    """Return the pruner of a study. Raise `StudyError` where what the study gives for it is none, or makes none."""
+    made = _make("pruner", study.pruner or make_default_pruner, study.budget.epochs, {})
+    if not isinstance(made, BasePruner):
+        raise StudyError(f"`pruner` must make Optuna's pruner, but made {type(made).__name__}.")
+    return made
+
+
+def _make(name: str, given: Any, argument: int, options: dict[str, Any]) -> object:
+    """Return a copy of what was given, or what it makes: a function of its argument, a class of options it takes."""
+    try:
+        if isinstance(given, BaseSampler | BasePruner):
+            return deepcopy(given)
+        if not isinstance(given, type):
+            return given(argument)
+        taken = inspect.signature(given).parameters
+        return given(**{option: value for option, value in options.items() if option in taken})
+    except Exception as error:  # what a user's own function raises
+        raise StudyError(f"`{name}` must make Optuna's {name}, but raised {type(error).__name__}: {error}") from error
+
+
+def _encode_grid(sampler: GridSampler) -> None:
+    """Write the values of a grid as the search space's choices are written."""
+    names = sampler._param_names
+    sampler._search_space = {n: [encode_choice(v, n) for v in values] for n, values in sampler._search_space.items()}
+    sampler._all_grids = [
+        tuple(encode_choice(value, name) for name, value in zip(names, cell, strict=True))
+        for cell in sampler._all_grids
+    ]
 
 
 class SeededSampler(BaseSampler):

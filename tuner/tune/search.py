@@ -119,10 +119,10 @@ class Search:
         """Whether the study's sampler has nothing more to try, so that what is left of the budget is not spent."""
         if self.study.sampler is None:
             return False
-        from tuner.tune.samplers import STOPPED, describe_sampler
+        from tuner.tune.samplers import STOPPED, describe_sampler, make_sampler
 
         stopped = self.optuna_study.user_attrs.get(STOPPED)
-        return stopped is not None and stopped == describe_sampler(self.study.sampler(self.study.seed))
+        return stopped is not None and stopped == describe_sampler(make_sampler(self.study, self.study.seed))
 
     @property
     def fingerprint(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tuner.errors import StudyError, raise_together, refuse_exit
+from tuner.fields import settle_fields, show_value
 from tuner.prepare.preparation import Preparation
 from tuner.problem import Problem
 from tuner.run_folder import find_name_problem
+from tuner.tune.choices import PlainTrial, encode_params
 from tuner.tune.judgement import Judgement
 
 if TYPE_CHECKING:
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from tuner.train.settings import Settings
+
+
+_MARKS = {"sampler": "sample_independent", "pruner": "prune"}
+"""Method by which an object is known to be one of Optuna's, which is not imported here."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,14 @@ class SearchSpace:
     warm_starts: tuple[Mapping[str, Any], ...] = ()
     """Parameters of known good settings, tried first."""
 
+    def __post_init__(self) -> None:
+        settle_fields(self, "This search space")
+        object.__setattr__(self, "warm_starts", tuple(encode_params(params) for params in self.warm_starts))
+
     def __call__(self, trial: Trial) -> Settings:
         """Sample one setting."""
         with refuse_exit("A search space"):
-            return self.suggest(trial)
+            return self.suggest(trial if isinstance(trial, PlainTrial) else cast("Trial", PlainTrial(trial)))
 
 
 def search_space(
@@ -47,7 +57,7 @@ def search_space(
     """
 
     def wrap(suggest: Callable[[Trial], Settings]) -> SearchSpace:
-        return SearchSpace(suggest, tuple(structure), tuple(warm_starts))
+        return SearchSpace(suggest, structure, warm_starts)  # type: ignore[arg-type]  # settled there
 
     return wrap
 
@@ -64,10 +74,11 @@ class Budget:
     """Wall time of one call; None for no limit."""
 
     def __post_init__(self) -> None:
+        settle_fields(self, "Budget")
         problems = [
             f"`{name}` must be a whole number of at least 1, but is {value!r}."
             for name, value in (("trials", self.trials), ("epochs", self.epochs))
-            if not isinstance(value, int) or value < 1
+            if value < 1
         ]
         if self.minutes is not None and not self.minutes > 0:
             problems.append(f"`minutes` must be above 0 or None, but is {self.minutes!r}.")
@@ -92,17 +103,21 @@ class Study:
     """How the search is judged at its end: finalists, seeds, baselines."""
     seed: int = 0
     """Each trial's seed follows from this and its number."""
-    sampler: Callable[[int], BaseSampler] | None = None
-    """Makes an Optuna sampler from a seed. None: TPE, multivariate."""
-    pruner: Callable[[int], BasePruner] | None = None
-    """Makes an Optuna pruner from the number of epochs. None: Hyperband with factor 3."""
+    sampler: Callable[[int], BaseSampler] | BaseSampler | None = None
+    """Makes an Optuna sampler from a seed; or a sampler, or its class. None: TPE, multivariate."""
+    pruner: Callable[[int], BasePruner] | BasePruner | None = None
+    """Makes an Optuna pruner from the number of epochs; or a pruner, or its class. None: Hyperband with factor 3."""
 
     def __post_init__(self) -> None:
-        problems = []
+        settle_fields(self, "This study")
+        problems = [f"`seed` must not be negative, but is {self.seed}."] if self.seed < 0 else []
         if problem := find_name_problem(self.name):
             problems.append(problem)
-        if not callable(self.search_space):
-            problems.append(f"`search_space` must be a function of a trial, but is {self.search_space!r}.")
+        for name, made in (("sampler", self.sampler), ("pruner", self.pruner)):
+            if made is not None and not callable(made) and not hasattr(made, _MARKS[name]):
+                problems.append(
+                    f"`{name}` must be Optuna's {name}, or a function that makes one, but is {show_value(made)}."
+                )
         raise_together(problems, StudyError, "This study")
 
     @property

@@ -10,6 +10,7 @@ import time
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from tuner.train.train import Answer, train_members
 from tuner.tune.ahead import Ahead, take_short_turns
 from tuner.tune.asking import Asked, Asker, describe_error
 from tuner.tune.leases import ALONE, Lease
-from tuner.tune.samplers import SeededSampler, make_default_pruner, make_default_sampler
+from tuner.tune.samplers import SeededSampler, make_pruner, make_sampler
 from tuner.tune.search import Search
 from tuner.tune.study import Study
 from tuner.tune.telling import Teller
@@ -67,10 +68,10 @@ def work(
     place = find_device(device)
     data = load_training_data(search.splits, place)
     study = search.study
-    sampler = SeededSampler(study.sampler or make_default_sampler, study.seed)
+    sampler = SeededSampler(partial(make_sampler, study), study.seed)
     with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
         asker = Asker(search, sampler, lease.worker)
-        search.optuna_study.pruner = (study.pruner or make_default_pruner)(study.budget.epochs)
+        search.optuna_study.pruner = make_pruner(study)
         teller = Teller(search, search.optuna_study, tracker)
         worker = Worker(search, asker, data, teller, interrupt, until, slots)
         with keep_random_state(place):
