@@ -12,6 +12,7 @@ from tuner.passwords import hide_in_record
 if TYPE_CHECKING:
     from tuner.evaluate.step import evaluate as evaluate
     from tuner.models.settings import KNOB as KNOB
+    from tuner.predict.dry_run import check_study as check_study
     from tuner.predict.export import export as export
     from tuner.predict.step import predict as predict
     from tuner.prepare.preparation import Preparation as Preparation
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tuner.tune.study import Budget as Budget
     from tuner.tune.study import Study as Study
     from tuner.tune.study import search_space as search_space
-    from tuner.tune.study_file import check_study as check_study
     from tuner.tune.study_file import load_study as load_study
     from tuner.tune.sweep import sweep as sweep
 
@@ -50,7 +50,7 @@ _ROOMS = {
     "Settings": "tuner.train.settings",
     "Study": "tuner.tune.study",
     "TrainingSettings": "tuner.train.settings",
-    "check_study": "tuner.tune.study_file",
+    "check_study": "tuner.predict.dry_run",
     "export": "tuner.predict.export",
     "load_study": "tuner.tune.study_file",
     "open_search": "tuner.tune.search",

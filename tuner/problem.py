@@ -131,9 +131,11 @@ class Problem:
         if isinstance(self.working_point, type):
             object.__setattr__(self, "working_point", make_default(self.working_point, "`working_point`"))
         raise_together(_find_text_problems(self), StudyError, "This problem")
+        problems: list[str] = []
+        object.__setattr__(self, "undefined", _coerce_undefined(self.undefined, problems))
+        raise_together(problems, StudyError, "This problem")
         settle_fields(self, "This problem")
         problems = _find_role_problems(self) + _find_nuisance_problems(self)
-        object.__setattr__(self, "undefined", _coerce_undefined(self.undefined, problems))
         if not self.question.strip():
             problems.append("`question` is empty. Say in a sentence what the events are to tell.")
         raise_together(problems, StudyError, "This problem")

@@ -61,12 +61,12 @@ def check(
     events: EventsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """[dim]0-4[/]  Dry run: read, validate, build one network, train one step; say what a sweep will do.
+    """[dim]0-4[/]  Dry run: read, validate, train a few networks for two steps, save, load and export them.
 
-    Every problem of the study is told at once. Writes nothing.
+    Says what a sweep will do. Every problem of the study is told at once. Keeps nothing.
     """
     opened = open_study(study, events)
-    from tuner.tune.study_file import check_study
+    from tuner.predict.dry_run import check_study
 
     checked = check_study(opened, folder=folder, device=device)
     if as_json:

@@ -160,6 +160,15 @@ def draw_examples(preprocessing: Preprocessing) -> Tensor:
     return features.clamp(-LARGEST, LARGEST)
 
 
+def is_exporting_possible() -> bool:
+    """Return whether the packages of the extra "onnx" are installed."""
+    try:
+        _require_packages()
+    except MissingPackage:
+        return False
+    return True
+
+
 def _require_packages() -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         try:

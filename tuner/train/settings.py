@@ -25,7 +25,12 @@ class NetworkSettings(Protocol):
     """
 
     def build(self, d_in: int) -> nn.Module:
-        """Return a network that maps features [n, d_in] to one logit each, [n]."""
+        """Return a network that maps features [n, d_in] to one logit each, [n].
+
+        It computes in float32, whatever it is built in. First parameters and buffers follow from the trial's seed.
+        What else is drawn here (an order of the inputs in a list) is the same for all trials: the members of a pack
+        are computed by one network, and `tuner.train.building.CONSTANTS_SEED` builds it when it is loaded, too.
+        """
         ...
 
 

@@ -1,11 +1,10 @@
-"""Read a study from its file, and check it before anything is trained."""
+"""Read a study from its file."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -91,42 +90,3 @@ def _describe_failure(file: Path, resolved: Path, error: Exception) -> str:
     if isinstance(error, TunerError):
         return f'The study file "{file}" does not hold{place}. {error}'
     return f'The study file "{file}" must run, but raised {type(error).__name__}{place}: {error}'
-
-
-@dataclass(frozen=True)
-class StudyCheck:
-    """What a dry run found: what a sweep would do."""
-
-    lines: tuple[str, ...]
-
-
-def check_study(study: Study, *, folder: str | Path = "runs", device: str | None = None) -> StudyCheck:
-    """Read, validate, prepare, build one network and train it for one step; write nothing.
-
-    All that does not hold is told at once: raise `TunerError`.
-    """
-    from tuner.prepare.splits import prepare_splits
-    from tuner.read.step import read_events
-    from tuner.tune.dry_run import describe_network, describe_run, try_one_step
-    from tuner.tune.gathering import gather, raise_gathered
-
-    problems: list[TunerError] = []
-    space = gather(problems, lambda: describe_run(study, folder, device))
-    events = gather(problems, lambda: read_events(study.problem))
-    splits = events and gather(problems, lambda: prepare_splits(events, study.problem, study.preparation))
-    network = splits and gather(problems, lambda: try_one_step(study, splits, device))
-    raise_gathered(study, problems)
-    assert space and events and splits and network
-    n_signal = int(events.labels.sum())
-    return StudyCheck(
-        (
-            f"Question: {study.problem.question}",
-            f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
-            f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
-            *(f"Note: {note}" for note in events.notes),
-            f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
-            f"{len(splits.test.labels):,} test.",
-            *space,
-            describe_network(network),
-        )
-    )
