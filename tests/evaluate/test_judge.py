@@ -88,7 +88,7 @@ def test_the_winner_is_the_best_mean_on_validation(search, evaluation):
 def test_nothing_of_the_test_part_chooses(search, evaluation, tmp_path):
     """With the labels of test turned round, all that is chosen stays what it was."""
     for path in search.folder.path.iterdir():
-        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet"}:
+        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet", ".evaluation.lock"}:
             (tmp_path / search.study.name).mkdir(exist_ok=True)
             (tmp_path / search.study.name / path.name).symlink_to(path)
     turned = Search(search.study, tuner.run_folder.RunFolder(tmp_path / search.study.name))

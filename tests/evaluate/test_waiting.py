@@ -15,6 +15,7 @@ import pytest
 from samples import make_study
 
 import tuner
+from tuner.errors import FolderError
 from tuner.evaluate.openings import read_openings
 from tuner.evaluate.waiting import hold_alone, wait_for_workers
 from tuner.trackers import NoTracker
@@ -157,6 +158,15 @@ def test_ctrl_c_ends_the_waiting(search):
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in err.splitlines()[-1]
+
+
+def test_a_lock_that_cannot_be_is_told(tmp_path):
+    (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(FolderError, match=r'lock" must be a file that can be locked'),
+        hold_alone(tmp_path / "lock", int),
+    ):
+        pass
 
 
 def test_nobody_to_wait_for_is_no_line(search, tmp_path):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from tuner.errors import FolderError
+
 if TYPE_CHECKING:
     from tuner.tune.search import Search
 
@@ -34,15 +36,21 @@ def wait_for_workers(search: Search, tell: Callable[[str], None]) -> None:
 def hold_alone(lock: Path, tell: Callable[[], None]) -> Iterator[None]:
     """Keep other processes of this host out while the context is open; `tell` is called where this has to wait.
 
-    The system frees the lock of a process that dies.
+    The system frees the lock of a process that dies. Raise `FolderError` where there can be no lock.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
     held = FileLock(lock)
     try:
-        held.acquire(timeout=0)
-    except Timeout:
-        tell()
-        held.acquire(poll_interval=POLL_SECONDS)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(timeout=0)
+        except Timeout:
+            tell()
+            held.acquire(poll_interval=POLL_SECONDS)
+    except (OSError, NotImplementedError) as error:
+        raise FolderError(
+            f'"{lock}" must be a file that can be locked, but is not ({error}). Use a run folder on a local disk that '
+            "can be written, with --folder."
+        ) from error
     try:
         yield
     finally:

@@ -82,7 +82,7 @@ def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
     axis.stairs(background, edges, fill=True, fc="none", ec=BACKGROUND, hatch="////", lw=0, alpha=0.4)
     axis.stairs(signal, edges, color=SIGNAL, lw=1.4)
     axis.stairs(background, edges, color=BACKGROUND, lw=1.4)
-    axis.set_title(write_name(split_unit(histogram.name)[0], 32), loc="left", fontsize=10, weight="bold", color=INK)
+    axis.set_title(write_name(split_unit(histogram.name)[0], 26), loc="left", fontsize=10, weight="bold", color=INK)
     axis.set_ylim(0, 1.08 * max(signal.max(), background.max()) or 1)
     axis.set_xlim(edges[0], edges[-1])
     axis.yaxis.set_major_locator(MaxNLocator(3))

@@ -12,6 +12,9 @@ import pandas as pd
 
 from tuner.explore.feature import FeatureHistogram
 
+MOST_LETTERS = 60
+"""Of a feature's name in a terminal."""
+
 
 @dataclass(frozen=True, eq=False)
 class Exploration:
@@ -82,8 +85,9 @@ class Exploration:
 
 
 def _keep_on_a_line(text: str) -> str:
-    """Return a text with a blank for what a terminal does not print as a letter."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """Return the beginning of a text, with a blank for what a terminal does not print as a letter."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in text)
+    return kept if len(kept) <= MOST_LETTERS else f"{kept[: MOST_LETTERS - 1]}\u2026"
 
 
 def _to_plain(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
