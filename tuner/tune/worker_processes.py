@@ -153,7 +153,7 @@ class _Supervisor:
         )
 
     def end(self, n_left: int) -> None:
-        """Say that all workers left before the budget was spent; raise `SearchError` where one did not do so in order."""
+        """Say that all workers left before the budget was spent; raise `SearchError` where one was ended."""
         ends = [(end, worker) for end, worker in self.vacant.values() if end != "left"]
         if ends:
             raise SearchError(
