@@ -14,7 +14,7 @@ export TUNER_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test check format bench fuzz clean
+.PHONY: help setup sweep test check format bench fuzz torture clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ bench: $(READY) ## Run the benchmarks, side by side with what one would use inst
 
 fuzz: $(READY) ## Read 10,000 damaged files of events and of run folders; some minutes. INPUTS=100 tries fewer
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --inputs $(INPUTS)
+
+torture: $(READY) ## Kill workers of a sweep at random for four minutes; nothing must be lost
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture
 
 clean: ## Remove the virtual environment and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

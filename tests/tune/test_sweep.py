@@ -179,7 +179,7 @@ def test_a_search_in_which_all_fails_stops_with_the_reason(tmp_path):
         trial.suggest_float("odd", 0, 1)
         return tuner.Settings(network=UnluckySettings("raise"), training=make_settings().training)
 
-    with pytest.raises(SearchError, match=r"10 trials failed and 0 did not.*no luck today.*the same command goes on"):
+    with pytest.raises(SearchError, match=r"10 trials failed and 0 did not.*no luck today.*rerun the same command"):
         sweep(make_study(trials=40, search_space=suggest), tmp_path)
 
 

@@ -193,6 +193,20 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search):
     assert "was ended by SIGKILL" in display.told[0]
 
 
+def test_a_trial_lost_between_asking_and_claiming_does_not_end_the_sweep_early(search, monkeypatch):
+    monkeypatch.setattr("tuner.tune.leases.ORPHAN_SECONDS", 1.0)
+    program = (
+        f"import tuner.tune.leases as leases; leases.ORPHAN_SECONDS = 1.0\n{WORKER}"
+        "    if is_first('one'):\n"
+        "        study.ask()\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    running = len(study.get_trials(states=(TrialState.RUNNING,)))\n"
+        "    train(4 - n_told() - running)\n"
+    )
+    work(search, program, Told(), workers=1)
+    assert [trial.state for trial in search.trials] == ["interrupted", *["complete"] * 4]
+
+
 def test_the_sweep_waits_for_trials_of_workers_elsewhere(search):
     """The worker of this sweep has nothing to do, as one of another machine trains what is left: no end before it."""
     study = search.optuna_study

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
@@ -22,6 +23,8 @@ from tuner.tune.search import Search
 from tuner.tune.status import read_status
 from tuner.tune.storage import STORAGE_VARIABLE
 
+logger = logging.getLogger("tuner")
+
 STATUS_SECONDS = 1.0
 """Between two looks at the storage and at the workers."""
 
@@ -34,7 +37,7 @@ STOP_SECONDS = 30.0
 End = Literal["left", "killed", "died", "stopped"]
 """How a worker ended: in order, by a signal from outside, by what it ran, with an error that others would meet, too."""
 
-MOST_IN_VAIN: dict[End, int] = {"left": 1, "killed": 200, "died": 10, "stopped": 0}
+MOST_IN_VAIN: dict[End, int] = {"left": 3, "killed": 200, "died": 10, "stopped": 0}
 """Workers that are replaced, by how they ended, while no trial ends; after that something else is wrong."""
 
 
@@ -112,7 +115,8 @@ class _Supervisor:
         self.n_told = n_told
         for worker in self.processes.poll():
             end = self._judge(worker)
-            self.in_vain[end] += 1
+            if end != "left" or self._count_taken(self._read_trials()) < self.search.study.budget.trials:
+                self.in_vain[end] += 1
             self.vacant[worker.number] = end, worker
             if end != "left":
                 self.display.tell(worker.describe())
@@ -123,7 +127,10 @@ class _Supervisor:
         found = find_lease(study, worker.pid, worker.started)
         has_left = found is not None and "left" in found[1]
         if not has_left:
-            record_exit(study, worker.pid, worker.started, code)
+            try:
+                record_exit(study, worker.pid, worker.started, code)
+            except OSError as error:  # a full disk: the worker may have died of the same
+                logger.warning("How worker %d ended could not be written down: %s", worker.number, error)
         if is_outside(code) or (has_left and code == INTERRUPTED_CODE):
             return "killed"
         if has_left and code == 0:
@@ -160,7 +167,7 @@ class _Supervisor:
         )
 
     def end(self, n_left: int) -> None:
-        """Say that all workers left before the budget was spent; raise `SearchError` where one did so out of order."""
+        """Say that all workers left before the budget was spent; raise `SearchError` where one was ended."""
         ends = [(end, worker) for end, worker in self.vacant.values() if end != "left"]
         if ends:
             raise SearchError(
