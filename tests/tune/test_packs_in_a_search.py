@@ -150,7 +150,7 @@ def test_the_studys_own_sampler_and_pruner_are_made_with_seeds_and_epochs(tmp_pa
 
     study = make_study(trials=3, epochs=2, n_events=800, seed=5, sampler=make_sampler, pruner=make_pruner)
     search = sweep(study, tmp_path)
-    assert epochs == [2]
+    assert set(epochs) == {2}
     assert set(seeds) == {5}
     assert search.trials[1].params["lr"] != search.trials[2].params["lr"]
 
