@@ -43,6 +43,7 @@ def describe_feature(values: np.ndarray, labels: np.ndarray, weights: np.ndarray
     undefined: share of events. mean, sd: weighted, over events for which it is defined. separation:
     1/2 sum (S - B)^2 / (S + B) over 40 quantile bins and one for undefined. auc: the larger of a and 1 - a.
     """
+    values = values.astype(np.float64)  # squares of large features are beyond float32
     defined = ~np.isnan(values)
     measures = {"undefined": 1 - defined.mean()}
     for name, label in (("signal", 1), ("background", 0)):
