@@ -44,6 +44,7 @@ def describe_feature(values: np.ndarray, labels: np.ndarray, weights: np.ndarray
     1/2 sum (S - B)^2 / (S + B) over at most 40 bins, half of them with the same number of signal events and half with
     the same number of background events, and one for undefined. auc: the larger of a and 1 - a.
     """
+    values = values.astype(np.float64)  # squares of large features are beyond float32
     defined = ~np.isnan(values)
     measures = {"undefined": 1 - defined.mean()}
     for name, label in (("signal", 1), ("background", 0)):

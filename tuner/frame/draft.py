@@ -47,7 +47,10 @@ def draft_study(
     from tuner.frame.roles import infer_roles
 
     table, columns = _read_table(events)
-    roles = infer_roles(table, label=label, signal=signal, weight=weight)
+    try:
+        roles = infer_roles(table, label=label, signal=signal, weight=weight)
+    except EventsError as error:
+        raise EventsError(f"{events}: {error}") from error
     name = name or _make_name(events)
     reasons = dict(roles.reasons)
     if columns:

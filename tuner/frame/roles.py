@@ -263,7 +263,7 @@ def _say_where(columns: Sequence[str]) -> str:
 def _shorten(value: float) -> float:
     """Return the value with one decimal, where float32 takes both for the same."""
     short = round(float(value), 1)
-    return short if np.float32(short) == np.float32(value) else float(value)
+    return short if is_same(np.array([short]), float(value))[0] else float(value)
 
 
 def _stands_apart(values: np.ndarray, mark: float, is_mark: np.ndarray) -> bool:

@@ -138,7 +138,7 @@ def take_weights(table: pd.DataFrame, name: str | None, labels: np.ndarray, foun
         return np.ones(len(table))
     n_before = len(found.problems)
     weights = _take_finite(table, name, (), found, role="Weight")
-    absent = np.isnan(weights)
+    absent = ~(np.abs(weights) <= LARGEST)
     if len(found.problems) > n_before:
         return weights
     if absent.any():

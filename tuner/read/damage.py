@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pandas.errors import ParserWarning
+
 from tuner.errors import EventsError, TunerError
 
 _BEGINNINGS = {
@@ -35,7 +37,12 @@ def _shorten(error: Exception) -> str:
     """Return the first line of what a library said, without its full stop; the exception's name where it was silent."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, ParserWarning):
+        return "its first event has more values than there are columns"
+    if isinstance(error, UnicodeError):
+        return "it is no text in UTF-8"
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    said = said.removeprefix("Error tokenizing data. C error: ")
     text = said if len(said) <= 160 else f"{said[:157]}..."
     return text.rstrip(".:") or type(error).__name__
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
 from tuner.problem import EventSource
-from tuner.read.damage import tell_damage
 from tuner.read.listing import Wanted
 from tuner.read.places import describe_missing, find_files, find_in_data_folder
 
@@ -116,6 +115,8 @@ class File:
                 f'The ending of "{path}" must name a format: {", ".join(_FORMATS)} (text also compressed: '
                 f"{', '.join(_COMPRESSED)})."
             )
+        from tuner.read.damage import tell_damage
+
         with tell_damage(path, kind):
             match kind:
                 case "text":
@@ -230,6 +231,7 @@ def count_unnamed_columns(events: str | Path) -> int:
     path = find_files(events)[0] if find_format(Path(events)) == "text" else None
     if path is None:
         return 0
+    from tuner.read.damage import tell_damage
     from tuner.read.text_layout import find_layout
 
     with tell_damage(path, "text"):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tuner.errors import EventsError, name_all
 from tuner.read.listing import Wanted, check_names
-from tuner.read.text_layout import TextLayout, check_end, find_layout
+from tuner.read.text_layout import TextLayout, check_lines, find_layout
 
 
 def read_text(
@@ -24,7 +24,16 @@ def read_text(
     given = _choose_names(path, layout, columns, may_have_header=may_have_header)
     names = [name or f"Unnamed: {number}" for number, name in enumerate(given)]
     check_names(path, names)
-    check_end(path, layout)
+    table = _read_values(path, layout, names)[[name for name in names if wanted(name)]]
+    table.attrs["index"] = tuple(name for name, own in zip(names, given, strict=True) if not own)
+    return table
+
+
+def _read_values(path: Path, layout: TextLayout, names: list[str]) -> pd.DataFrame:
+    """Return all columns: where pandas is to choose some, it no longer sees that a line has more values than names.
+
+    Raise `EventsError` where a line has fewer: pandas takes the others for undefined.
+    """
     with warnings.catch_warnings(action="error", category=pd.errors.ParserWarning):
         table = pd.read_csv(
             path,
@@ -33,14 +42,14 @@ def read_text(
             header=None,
             names=names,
             index_col=False,
-            usecols=[name for name in names if wanted(name)],
             skiprows=layout.n_skipped,
             comment="#" if layout.has_comments else None,
             decimal=layout.decimal,
             encoding="utf-8-sig",
             low_memory=False,
         )
-    table.attrs["index"] = tuple(name for name, own in zip(names, given, strict=True) if not own)
+    if table[names[-1]].isna().any():
+        check_lines(path, layout)
     return table
 
 

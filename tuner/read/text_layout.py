@@ -9,6 +9,7 @@ import lzma
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import mode
 from typing import IO, Any
@@ -79,13 +80,15 @@ def is_header(cells: Sequence[str], rows: Sequence[Sequence[str]], decimal: str 
     kinds = [_judge(cell, decimal) for cell in cells]
     are_numbers = [bool(column) and {"number"} <= {_judge(c, decimal) for c in column} <= {"number", "none"}
                    for column in below]  # fmt: skip
+    has_word_above_numbers = any(kind == "text" and n for kind, n in zip(kinds, are_numbers, strict=True))
     if "number" not in kinds:
         marks = (kind == "none" and cell.lower() not in ("", "na") for kind, cell in zip(kinds, cells, strict=True))
-        return "text" in kinds and not any(is_mark and n for is_mark, n in zip(marks, are_numbers, strict=True))
+        has_mark_above_numbers = any(is_mark and n for is_mark, n in zip(marks, are_numbers, strict=True))
+        return "text" in kinds and (has_word_above_numbers or not has_mark_above_numbers)
     counted = [(cell, column) for cell, kind, column in zip(cells, kinds, below, strict=True) if kind == "number"]
     if not all(_WHOLE.fullmatch(cell) for cell, _ in counted):
         return False
-    if any(kind == "text" and n for kind, n in zip(kinds, are_numbers, strict=True)):
+    if has_word_above_numbers:
         return True
     return _counts_columns([int(cell) for cell, _ in counted], [column for _, column in counted], "text" not in kinds)
 
@@ -108,24 +111,28 @@ def clean_name(name: object) -> str:
     return str(name).strip().strip("\"'").rstrip(":").strip()
 
 
-def check_end(path: Path, layout: TextLayout) -> None:
-    """Raise `EventsError` where the last line of a file lacks values: the file was cut off."""
-    if path.suffix.lower() in _OPENERS:
-        return
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _N_CHARACTERS))
-        lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    n_values = len(_split(lines[-1], layout.separator)) if lines else 0
-    if len(lines) > 1 and n_values < layout.n_columns and not lines[-1].startswith("#"):
-        raise EventsError(
-            f'Each line of "{path}" must have {layout.n_columns} values, but the last one has {n_values}. '
-            "Was the file cut off? Copy or make it again, or remove that line."
-        )
+def check_lines(path: Path, layout: TextLayout) -> None:
+    """Raise `EventsError` where a line has fewer values than there are columns, as where a file was cut off."""
+    with _open(path) as file:
+        for number, line in enumerate(file, 1):
+            if number <= layout.n_skipped or not line.strip() or (layout.has_comments and line.startswith("#")):
+                continue
+            n_values = len(_split(line.strip(" \r\n"), layout.separator))
+            if n_values < layout.n_columns:
+                raise EventsError(
+                    f'Each line of "{path}" must have {layout.n_columns} values, but line {number:,} has {n_values}. '
+                    "Was the file cut off or damaged? Copy or make it again, or remove that line."
+                )
+
+
+def _open(path: Path) -> IO[str]:
+    file: IO[str] = _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig")
+    return file
 
 
 def _read_lines(path: Path) -> list[tuple[int, str]]:
     """Return the first lines that are not blank, with their numbers, counted from 0."""
-    with _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig") as file:
+    with _open(path) as file:
         text = file.read(_N_CHARACTERS)
     if "\0" in text:
         raise ValueError("it is no text, but holds zero bytes")
@@ -141,12 +148,13 @@ def _guess_separator(lines: Sequence[str]) -> str:
     """Return what separates the lines into most numbers, or, where there are none, occurs most often."""
     looked_at = lines[1:] or lines
 
-    def rate(separator: str) -> tuple[float, bool, int]:
+    def rate(separator: str) -> tuple[float, bool, bool, int]:
         cells = [cell for line in looked_at for cell in _split(line, separator)]
         kinds = [{_judge(cell), _judge(cell, "," if separator != "," else ".")} for cell in cells]
         n_numbers = sum("number" in kind for kind in kinds)
         n_told = sum(kind != {"none"} for kind in kinds)
-        return n_numbers / n_told if n_told else 0.0, separator != _BLANKS, len(cells)
+        fits = len(_split(lines[0], separator)) * len(looked_at) == len(cells)
+        return n_numbers / n_told if n_told else 0.0, fits, separator != _BLANKS, len(cells)
 
     there = [mark for mark in (",", ";", "\t") if any(mark in line for line in lines)]
     return max([*there, _BLANKS], key=rate)
@@ -188,12 +196,16 @@ def _complete_names(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Sequ
 def _find_names_in_comments(
     comments: Sequence[str], separator: str, rows: Sequence[Sequence[str]]
 ) -> Sequence[str] | None:
-    """Return the names in the last comment that has as many as a line has values; None where there is no such."""
+    """Return the names in the last comment that has as many as a line has values; None where there is no such.
+
+    A comment of words alone comes before one with numbers or marks, which may tell units.
+    """
+    fitting = []
     for line in reversed(comments):
-        for text in (line.lstrip("#"), line):
-            for mark in (separator, _BLANKS, ","):
-                cells = _split(text, mark)
-                fits = len(cells) == len(rows[0]) and len(set(cells)) == len(cells) and all(cells)
-                if fits and is_header(cells, rows):
-                    return cells
-    return None
+        for text, mark in product((line.lstrip("#"), line), (separator, _BLANKS, ",")):
+            cells = _split(text, mark)
+            if len(cells) == len(rows[0]) == len(set(cells)) and all(cells) and is_header(cells, rows):
+                fitting.append(cells)
+                break
+    words = (cells for cells in fitting if all(_judge(cell) == "text" for cell in cells))
+    return next(words, fitting[0] if fitting else None)
