@@ -91,14 +91,13 @@ def test_the_report_may_have_an_experiments_style_or_says_which_there_are(swept)
     ],
 )
 def test_a_file_is_what_its_name_says_and_overwrites_nothing_that_is_read(swept, words, told) -> None:
-    before = {
-        path: path.read_bytes() for path in (swept.folder / "events.csv", swept.folder / "runs/small/journal.log")
-    }
+    kept = (swept.folder / "events.csv", swept.folder / "runs/small/journal.log")
+    before = [path.read_bytes() for path in kept]
     done = swept.tuner(*words)
     assert done.returncode != 0
     assert re.search(told, " ".join(done.stderr.split()))
     assert "Traceback" not in done.stderr
-    assert (swept.folder / "events.csv").read_bytes() == before
+    assert [path.read_bytes() for path in kept] == before
     assert not list(swept.folder.glob("x.*"))
 
 

@@ -34,7 +34,7 @@ FIGURES = [
     Ams(s=100, b=1_000),
     LogLoss(),
     Custom(
-        function=lambda labels, scores, weights: reference.roc_auc_score(labels, scores, sample_weight=weights),
+        function=lambda labels, scores, weights: reference.reference.roc_auc_score(labels, scores, sample_weight=weights),
         name="mine",
     ),
 ]
@@ -110,3 +110,12 @@ def test_every_public_name_is_there():
     assert all(getattr(tuner.metrics, name) is not None for name in tuner.metrics.__all__)
     with pytest.raises(AttributeError, match="nothing"):
         _ = tuner.metrics.nothing
+
+
+def test_a_figure_of_scikit_learn_takes_the_weights_by_their_name():
+    rng = np.random.default_rng(0)
+    labels, weights = rng.integers(0, 2, 200), rng.random(200)
+    scores = rng.random(200) + labels
+    figure = Custom(function=reference.roc_auc_score, name="AUC")
+    assert figure(labels, scores, weights) == pytest.approx(reference.roc_auc_score(labels, scores, sample_weight=weights))
+    assert figure(labels, scores, weights) != pytest.approx(reference.roc_auc_score(labels, scores), abs=1e-4)

@@ -18,11 +18,22 @@ from tuner.evaluate.step import evaluate
 from tuner.prepare.splits import prepare_splits, save_splits
 from tuner.problem import Nuisance, Problem
 from tuner.read.step import read_events
+from tuner.train.building import build_network, compute_logits, list_state
+from tuner.train.checkpoints import Checkpoint, save_checkpoint
 
 BEYOND = """[...document.querySelectorAll('body *')]
   .filter(e => !e.closest('.scroll, .hidden') && e.getBoundingClientRect().right > innerWidth + 0.5)
   .map(e => e.outerHTML.slice(0, 80))"""
 """What sticks out to the right, but for what scrolls in its own frame."""
+
+
+def keep_network(search, splits):
+    """Keep an untrained network as that of the best trial."""
+    network = build_network(search.settings(search.winner).network, splits.d_in).eval()
+    x = torch.from_numpy(splits.validation.x[:8].copy())
+    with torch.no_grad():
+        checkpoint = Checkpoint(list_state(network), x, compute_logits(network, x))
+    save_checkpoint(checkpoint, search.checkpoint_path(search.winner.number))
 
 
 @pytest.fixture
@@ -51,9 +62,7 @@ def make_prepared(make_search, tmp_path):
         splits = prepare_splits(read_events(problem), problem, search.study.preparation)
         save_splits(splits, search.folder.splits)
         if search.winner is not None:
-            path = search.checkpoint_path(search.winner.number)
-            path.parent.mkdir(exist_ok=True)
-            torch.save(search.settings(search.winner).network.build(splits.d_in).state_dict(), path)
+            keep_network(search, splits)
         provenance = {"versions": {"torch": "2.13"}, "seed": 3, "calls": [{"command": "tuner sweep a.py --folder f"}]}
         search.folder.provenance.write_text(json.dumps(provenance))
         return replace(search, study_file=Path("a.py"))

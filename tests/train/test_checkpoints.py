@@ -9,7 +9,7 @@ from own_networks import ALONE, NETWORKS, WRONG, Own, Sharp
 from samples import FAMILIES, build_family, make_data, make_settings
 from torch import nn
 
-from tuner.errors import SearchError, TrainingError
+from tuner.errors import DamagedFileError, TrainingError
 from tuner.train.building import compute_logits
 from tuner.train.checkpoints import Checkpoint, read_checkpoint, restore_network, save_checkpoint, take_checkpoint
 from tuner.train.member import Member
@@ -203,5 +203,5 @@ def test_a_file_that_is_no_checkpoint_is_told(checkpoint, tmp_path, damage):
     save_checkpoint(checkpoint, path)
     assert isinstance(read_checkpoint(path), Checkpoint)
     damage(path)
-    with pytest.raises(SearchError, match=r'network\.pt" must be a checkpoint that this version of tuner wrote'):
+    with pytest.raises(DamagedFileError, match=r'network\.pt" must be as it was written, but it'):
         read_checkpoint(path)

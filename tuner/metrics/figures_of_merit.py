@@ -250,8 +250,9 @@ class LogLoss:
 class Custom:
     """A figure of the user's own."""
 
-    function: Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
-    """Takes labels [n] in {0, 1}, scores [n] and event weights [n] or None; higher must be better."""
+    function: Callable[..., float]
+    """Takes labels [n] in {0, 1}, scores [n] and event weights [n] or None; higher must be better. Weights come third,
+    or by the name `sample_weight`, as in `sklearn.metrics`."""
     name: str
     """Short name for tables and axes."""
 
@@ -260,6 +261,8 @@ class Custom:
 
     def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Return the user's figure."""
+        if _accepts(self.function, None, None, None) is False:
+            return float(self.function(labels, scores, sample_weight=weights))
         return float(self.function(labels, scores, weights))
 
 
@@ -270,15 +273,23 @@ def _check(subject: str, *problems: str) -> None:
 def _takes_three(function: object) -> str:
     if not callable(function):
         return f"`function` must be one, but is {function!r}."
-    try:
+    if _accepts(function, None, None, None) is False and not _accepts(function, None, None, sample_weight=None):
         taken = inspect.signature(function)
-    except ValueError:  # one that is built in says nothing of itself
-        return ""
-    try:
-        taken.bind(None, None, None)
-    except TypeError:
         return f"`function` must take labels, scores and weights, in this order, but takes {taken}."
     return ""
+
+
+def _accepts(function: Callable[..., object], *arguments: object, **named: object) -> bool | None:
+    """Return whether a function may be called so; None for one that is built in, which says nothing of itself."""
+    try:
+        taken = inspect.signature(function)
+    except ValueError:
+        return None
+    try:
+        taken.bind(*arguments, **named)
+    except TypeError:
+        return False
+    return True
 
 
 def _share(name: str, value: float) -> str:
