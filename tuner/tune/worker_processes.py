@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
@@ -16,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.errors import SearchError
 from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
 from tuner.launchers.processes import is_outside
+from tuner.launchers.signals import take_signals
 from tuner.progress.display import Display
 from tuner.tune.asking import check_failures
 from tuner.tune.leases import INTERRUPTED, find_lease, find_workers, is_abandoned, record_exit
@@ -73,7 +71,7 @@ def work_in_processes(
         n_gpus=n_gpus,
         environment={STORAGE_VARIABLE: search.storage_url or ""},
     )
-    with processes, _handling_signals(handle):
+    with processes, take_signals(handle):
         supervisor = _Supervisor(search, processes, n_workers, display)
         while True:
             time.sleep(STATUS_SECONDS)
@@ -186,18 +184,3 @@ def show_status(search: Search, display: Display, until: float | None) -> None:
     """Update the display with where the search stands."""
     seconds_left = None if until is None else max(0.0, until - time.time())
     display.update(read_status(search, seconds_left=seconds_left))
-
-
-@contextmanager
-def _handling_signals(handle: object) -> Iterator[None]:
-    """Let `handle` take SIGINT and SIGTERM while the context is open (in the main thread only)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            with suppress(TypeError):
-                signal.signal(number, handler)
