@@ -142,6 +142,27 @@ def test_the_test_part_stays_closed_while_a_worker_trains(search):
     assert waiting.startswith("1 worker still trains this study: ")
 
 
+def test_the_test_part_stays_closed_while_a_worker_trains_that_began_during_another_evaluation(search):
+    told = []
+    with start(search, HOLD) as holding:
+        assert holding.stdout.readline() == "holds\n"
+        thread = threading.Thread(target=lambda: told.append(tuner.evaluate(search, tell=told.append)))
+        thread.start()
+        while not told:
+            time.sleep(0.05)
+        assert "Another process evaluates this search" in told[0]
+        with start(search, TRAIN) as worker:
+            assert worker.stdout.readline() == "trains\n"
+            holding.communicate(timeout=60)
+            while not any("test part stays closed" in str(line) for line in told):
+                assert thread.is_alive(), "it was opened"
+                time.sleep(0.05)
+            assert read_openings(search) == ()
+            worker.communicate(timeout=60)
+            thread.join(timeout=60)
+    assert told[-1].opening == 1
+
+
 def test_a_worker_that_was_killed_is_not_waited_for(search):
     with start(search, TRAIN) as worker:
         assert worker.stdout.readline() == "trains\n"

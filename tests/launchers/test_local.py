@@ -116,6 +116,18 @@ def test_interrupt_reaches_every_worker_once(folder: RunFolder) -> None:
     assert [log_of(folder, worker).count("interrupts") for worker in range(2)] == [1, 1]
 
 
+def test_a_worker_that_is_started_while_the_others_are_interrupted_leaves_as_well(folder: RunFolder) -> None:
+    """A Ctrl-C may come between the end of a worker and the start of the next in its place."""
+    with start(folder, PATIENT) as workers:
+        workers.interrupt()
+        assert workers.wait(20)
+        assert len(workers.poll()) == 2
+        workers.replace(0)
+        assert workers.wait(20), "nobody told it to leave"
+        (ended,) = workers.poll()
+    assert not ended.failed
+
+
 def test_ctrl_c_in_the_terminal_does_not_reach_workers(folder: RunFolder) -> None:
     with start(folder, COUNTS_INTERRUPTS, workers=1) as workers:
         wait_for(folder, "ready", workers=1)

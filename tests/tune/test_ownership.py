@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from pathlib import Path
 
 import optuna
 import pytest
@@ -11,7 +12,9 @@ from samples import make_settings, make_study
 import tuner
 from tuner.errors import SearchError
 from tuner.evaluate.openings import explain_opening, log_opening, read_openings
+from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker
+from tuner.tune.ownership import take_folder
 from tuner.tune.storage import open_storage
 
 EPOCHS = 5
@@ -113,6 +116,62 @@ def test_searches_in_two_storages_take_turns_in_one_folder(tmp_path):
     assert list(again.curve(1)["epoch"]) == list(range(1, EPOCHS + 1))
     assert again.curve(1)["lr"].min() > 5e-3
     assert len(again.curve(0)) == 2, "what was set aside comes back"
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+@pytest.mark.parametrize("n_moves", range(6))
+def test_a_kill_while_files_change_places_mixes_nothing_up(tmp_path, monkeypatch, n_moves):
+    """Two searches with three files each take turns, and the process dies after any number of moves."""
+    folder = RunFolder(tmp_path).create()
+
+    def fill(search):
+        for path in (folder.curves / "trial_00000.csv", folder.checkpoints / "trial_00000.pt", folder.evaluation):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(search)
+
+    def read():
+        return [
+            path.read_text() for path in (*folder.curves.iterdir(), *folder.checkpoints.iterdir(), folder.evaluation)
+        ]
+
+    take_folder(folder, "one", is_new=True)
+    fill("one")
+    take_folder(folder, "two", is_new=True)
+    fill("two")
+    moved = []
+    rename = Path.rename
+
+    def move(path, target):
+        if path.is_relative_to(tmp_path) and not path.name.startswith("."):
+            if len(moved) == n_moves:
+                raise Killed
+            moved.append(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", move)
+    with pytest.raises(Killed):
+        take_folder(folder, "one", is_new=False)
+    monkeypatch.undo()
+    take_folder(folder, "one", is_new=False)
+    assert read() == ["one"] * 3
+    take_folder(folder, "two", is_new=False)
+    assert read() == ["two"] * 3
+
+
+def test_a_kill_before_a_new_search_has_its_folder_leaves_it_nothing_of_the_old_one(tmp_path, monkeypatch):
+    old = sweep(tmp_path)
+    old.folder.owner.unlink()
+    delete_study(old)
+    monkeypatch.setattr("tuner.tune.ownership._move", lambda *_: (_ for _ in ()).throw(Killed))
+    with pytest.raises(Killed):
+        sweep(tmp_path)
+    monkeypatch.undo()
+    new = sweep(tmp_path, lr=1e-6)
+    assert new.curve(0)["lr"].max() < 2e-6
+    assert (new.folder.earlier / "unnamed-1" / "checkpoints" / "trial_00000.pt").exists()
 
 
 def test_a_copied_folder_under_another_name_begins_anew(tmp_path):

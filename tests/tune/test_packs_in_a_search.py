@@ -18,10 +18,10 @@ from tuner.train.sizing import PackSize
 from tuner.train.structure import find_structure, name_differences
 from tuner.tune.asking import Asker
 from tuner.tune.leases import Lease
+from tuner.tune.limits import count_trials_per_structure
 from tuner.tune.samplers import SeededSampler, make_default_sampler
 from tuner.tune.search import PACK, Search
 from tuner.tune.storage import open_storage
-from tuner.tune.worker import count_trials_per_structure
 
 SLOTS = 3
 WARM = [{"width": width, "lr": lr} for width, lr in [(16, 0.01), (8, 0.011), (16, 0.012), (8, 0.013), (8, 0.014)]]

@@ -51,6 +51,17 @@ def test_the_same_parts_are_mapped_and_no_file_is_touched(folder):
     assert look(folder) == before
 
 
+def test_two_sweeps_that_begin_at_once_share_what_the_first_has_written(tmp_path):
+    """Neither removes what the other's workers may be reading."""
+    folder = RunFolder(tmp_path).create()
+    one, other = (prepare_run(PROBLEM, PREPARATION, folder) for _ in range(2))
+    keep_run(one, folder)
+    before = look(folder)
+    kept = keep_run(other, folder)
+    assert look(folder) == before
+    np.testing.assert_array_equal(kept.train.x, one.splits.train.x)
+
+
 @pytest.mark.parametrize(
     ("problem", "preparation"),
     [

@@ -1,14 +1,19 @@
-"""Which epochs are told to Optuna, and when its pruner is asked."""
+"""What is told to Optuna: which epochs, when its pruner is asked, and trials that others have told already."""
 
 import itertools
 
+import optuna
 import pytest
 from optuna.pruners import BasePruner
 from samples import make_study
 
 import tuner
 from tuner.trackers import NoTracker
-from tuner.tune.telling import MOST_REPORTS, space_reports
+from tuner.tune.asking import Asker
+from tuner.tune.leases import Lease, reap_trials
+from tuner.tune.samplers import SeededSampler
+from tuner.tune.search import Search
+from tuner.tune.telling import MOST_REPORTS, Teller, space_reports
 
 
 @pytest.mark.parametrize("n_epochs", [1, 7, MOST_REPORTS])
@@ -47,3 +52,24 @@ def test_the_pruner_is_asked_once_for_each_reported_epoch_and_for_no_other(tmp_p
         pruner.asked == reported == [epoch for epoch in sorted(space_reports(60)) if epoch <= search.trials[0].epochs]
     )
     assert len(reported) < search.trials[0].epochs
+
+
+@pytest.mark.parametrize("end", [Teller.give_back, Teller.try_again])
+def test_a_trial_that_was_given_to_another_worker_is_given_up(tmp_path, caplog, end):
+    """The worker was silent for so long that others took it for dead; what else it holds it still gives back."""
+    search = tuner.sweep(make_study(trials=1, epochs=1, n_events=400), folder=tmp_path, tracker=NoTracker())
+    study = make_study(trials=9, epochs=1, n_events=400)
+    late, others = (Search(study, search.folder) for _ in range(2))
+    teller = Teller(late, late.optuna_study, NoTracker())
+    with Lease(late.optuna_study) as lease:
+        asker = Asker(late, SeededSampler(lambda seed: optuna.samplers.RandomSampler(seed=seed), 0), lease.worker)
+        for _ in range(2):
+            asked = asker.ask()
+            teller.asked[asked.trial.number] = asked
+        others.optuna_study._storage.set_trial_user_attr(asker.optuna_study.trials[1]._trial_id, "tuner:worker", "gone")
+        assert reap_trials(others.optuna_study) == [1]
+        for number in (1, 2):
+            end(teller, number, "Its pack failed.")
+    assert teller.asked == {}
+    assert "Trial 1 was given to another worker" in caplog.text
+    assert [trial.state for trial in search.trials] == ["complete", "interrupted", "interrupted", "waiting", "waiting"]

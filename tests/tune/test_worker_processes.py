@@ -20,6 +20,7 @@ from tuner.errors import SearchError, StudyError
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
+from tuner.tune.samplers import STOPPED, describe_sampler
 from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
 from tuner.tune.study_file import load_study
@@ -222,6 +223,26 @@ def test_the_sweep_waits_for_trials_of_workers_elsewhere(search):
     thread.join()
     assert [trial.state for trial in search.trials] == ["complete"] * 4
     assert display.told == []
+
+
+def test_no_worker_is_started_in_vain_where_the_sampler_has_stopped(search):
+    """The last trials are in training elsewhere: a worker that finds nothing to do is not replaced by another."""
+    sampler = optuna.samplers.GridSampler({"x": [0.0, 1.0]})
+    search = Search(make_study(sampler=sampler), search.folder)
+    study = search.optuna_study
+    study.set_user_attr(STOPPED, describe_sampler(sampler))
+    study.set_user_attr("tuner:worker:elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
+    trial = study.ask()
+    trial.set_user_attr("tuner:worker", "elsewhere")
+    other = optuna.load_study(study_name="small", storage=open_storage(search.folder.journal))
+    thread = threading.Timer(6.0, lambda: other.tell(trial.number, 0.5))
+    thread.start()
+    display = Told()
+    work(search, WORKER + "    pass", display, workers=1)
+    thread.join()
+    assert [trial.state for trial in search.trials] == ["complete"]
+    assert display.told == []
+    assert sum(name.startswith("tuner:worker:") for name in study.user_attrs) == 2
 
 
 def test_where_every_setting_ends_its_worker_the_search_stops(search):

@@ -54,6 +54,8 @@ def evaluate(
     if open_test:
         wait_for_workers(search, tell_waiting)
     with hold_alone(search.folder.path / ".evaluation.lock", lambda: tell_waiting(WAITING)):
+        if open_test:  # again, as a worker may have begun while this waited for the lock
+            wait_for_workers(search, tell_waiting)
         if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:
             return stored
         events = read_judged_events(search, judgement)

@@ -62,6 +62,7 @@ class LocalWorkers:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._started: list[float] = []
         self._reported: set[int] = set()
+        self._is_interrupted = False
         try:
             for number in range(len(logs)):
                 self._started.append(time.time())
@@ -109,14 +110,20 @@ class LocalWorkers:
         return ended
 
     def replace(self, number: int) -> None:
-        """Start another worker in the place of one that has ended."""
+        """Start another worker in the place of one that has ended.
+
+        It is interrupted, too, where the others were: a Ctrl-C may come while it is being started.
+        """
         assert self._processes[number].poll() is not None
         self._started[number] = time.time()
-        self._processes[number] = self._start(number)
+        process = self._processes[number] = self._start(number)
         self._reported.discard(number)
+        if self._is_interrupted:
+            _send(process, signal.SIGINT)
 
     def interrupt(self) -> None:
         """Ask every worker once to tell its trials and leave (SIGINT)."""
+        self._is_interrupted = True
         self._signal(signal.SIGINT)
 
     def kill(self) -> None:
@@ -137,9 +144,7 @@ class LocalWorkers:
 
     def _signal(self, number: signal.Signals) -> None:
         for process in self._processes:
-            if process.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, number)
+            _send(process, number)
 
 
 def launch(
@@ -217,6 +222,13 @@ def _start(command: Sequence[str], output: IO[bytes], environment: Mapping[str, 
         process_group=0,
         preexec_fn=_make_mortal() if sys.platform == "linux" else None,  # noqa: PLW1509
     )
+
+
+def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to the group of a process that has not ended."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
 
 
 def _make_mortal() -> Callable[[], None]:

@@ -24,17 +24,17 @@ def take_folder(folder: RunFolder, search_id: str, *, is_new: bool) -> None:
 
     Another search is one whose Optuna study was deleted, whose journal was removed, or that lies in another storage.
     What it left comes back when it goes on itself. Prepared events, the log of the test part's openings and logs of
-    workers stay, whoever made them. is_new: the search was created just now, so that nothing in the folder is its own.
+    workers stay, whoever made them. Who is killed in between goes on with the next call. is_new: the search was created
+    just now, so that nothing in the folder is its own.
     """
     owner = find_owner(folder)
-    if owner == search_id:
-        return
-    if is_new or owner is not None:
-        aside = _set_aside(folder, owner)
-        if aside is not None:
-            logger.warning('Files of an earlier search lie in "%s" from now on.', aside)
-        _bring_back(folder, search_id)
-    write_json(folder.owner, {"search": search_id})
+    if owner != search_id:
+        if is_new or owner is not None:
+            aside = _set_aside(folder, owner)
+            if aside is not None:
+                logger.warning('Files of an earlier search lie in "%s" from now on.', aside)
+        write_json(folder.owner, {"search": search_id})
+    _bring_back(folder, search_id)
 
 
 def check_owner(folder: RunFolder, search_id: str | None, storage: str) -> None:
@@ -83,9 +83,9 @@ def _set_aside(folder: RunFolder, owner: str | None) -> Path | None:
 
 
 def _bring_back(folder: RunFolder, search_id: str) -> None:
-    """Move the files of a search that were set aside to where they were."""
+    """Move the files of a search that were set aside to where they were; those that are there again stay aside."""
     aside = folder.earlier / search_id
-    files = [aside / path.relative_to(folder.path) for path in _list_files(folder)]
+    files = [aside / path.relative_to(folder.path) for path in _list_files(folder) if not path.exists()]
     _move([path for path in files if path.exists()], aside, folder.path)
 
 

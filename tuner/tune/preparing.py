@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from tuner.checked_files import read_json, write_json
 from tuner.errors import DamagedFileError, SplitsError
@@ -43,28 +46,39 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
         "event_id": problem.event_id,
         "preparation": {**asdict(preparation), "fractions": list(preparation.fractions)},
     }
-    if (kept := _load_kept(folder, key)) is not None:
+    try:
+        kept = _load_kept(folder, key)
+    except (DamagedFileError, SplitsError) as error:
+        logger.warning("The prepared events are damaged and are made again from the events: %s", error)
+        kept = None
+    if kept is not None:
         return PreparedRun(kept, key, is_kept=True)
     return PreparedRun(prepare_splits(events, problem, preparation), key, is_kept=False)
 
 
 def _load_kept(folder: RunFolder, key: dict[str, Any]) -> Splits | None:
-    """Return the parts in the run folder; None where there are none, of other events, or none that are whole."""
+    """Return the parts in the run folder; None where there are none, or of other events.
+
+    Raise `DamagedFileError`, `SplitsError` where they are not whole.
+    """
     from tuner.prepare.splits import load_splits
 
-    try:
-        advice = "The events are prepared again."
-        return load_splits(folder.splits) if read_json(folder.splits / "key.json", advice=advice) == key else None
-    except (DamagedFileError, SplitsError) as error:
-        logger.warning("The prepared events are damaged and are made again from the events: %s", error)
-        return None
+    advice = "The events are prepared again."
+    return load_splits(folder.splits) if read_json(folder.splits / "key.json", advice=advice) == key else None
 
 
 def keep_run(prepared: PreparedRun, folder: RunFolder) -> Splits:
-    """Write parts into the run folder where they are not there; return them mapped from it."""
+    """Write parts into the run folder where they are not there; return them mapped from it.
+
+    Of several calls at once one writes, and the others take what it has written.
+    """
     from tuner.prepare.splits import load_splits, save_splits
 
-    if not prepared.is_kept:
-        save_splits(prepared.splits, folder.splits)
-        write_json(folder.splits / "key.json", prepared.key)
-    return load_splits(folder.splits)
+    with FileLock(folder.lock):
+        if not prepared.is_kept:
+            with suppress(DamagedFileError, SplitsError):
+                if (kept := _load_kept(folder, prepared.key)) is not None:
+                    return kept
+            save_splits(prepared.splits, folder.splits)
+            write_json(folder.splits / "key.json", prepared.key)
+        return load_splits(folder.splits)

@@ -25,9 +25,9 @@ from tuner.train.structure import find_structure
 from tuner.train.train import Outcome, train_members
 from tuner.tune.asking import describe_error
 from tuner.tune.contents import describe_contents
+from tuner.tune.limits import limit_slots
 from tuner.tune.samplers import derive_seed
 from tuner.tune.search import Search, TrialRecord
-from tuner.tune.worker import MOST_SLOTS
 
 logger = logging.getLogger("tuner")
 
@@ -111,7 +111,7 @@ class _Trainer:
 
     def train(self, jobs: Sequence[_Job]) -> None:
         """Train jobs of one structure as one pack; where that fails, those that it had claimed in smaller ones."""
-        most = min(len(jobs), MOST_SLOTS.get(self.data.device.type, 16))
+        most = min(len(jobs), limit_slots(self.data.device))
         claimed = ((name, job) for name, job in enumerate(jobs) if self._claim(job))
         first = next(claimed, None)
         if first is None:

@@ -200,16 +200,16 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
         )
         check_resumption(optuna_study, identity, probe)
         is_new = IDENTITY not in optuna_study.user_attrs
-        if is_new:
+        if SEARCH_ID not in optuna_study.user_attrs:
+            optuna_study.set_user_attr(SEARCH_ID, secrets.token_hex(8))
+        take_folder(search.folder, optuna_study.user_attrs[SEARCH_ID], is_new=is_new)
+        if is_new:  # last of all, so that who is killed in between begins anew
             for params in study.space.warm_starts:
                 optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna_study.set_metric_names(["validation AUC"])
             optuna_study.set_user_attr(IDENTITY, identity)
-        if SEARCH_ID not in optuna_study.user_attrs:
-            optuna_study.set_user_attr(SEARCH_ID, secrets.token_hex(8))
-        take_folder(search.folder, optuna_study.user_attrs[SEARCH_ID], is_new=is_new)
     search.__dict__["optuna_study"] = optuna_study
 
 

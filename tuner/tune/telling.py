@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.errors import DamagedFileError, refuse_exit
@@ -126,9 +127,8 @@ class Teller:
                 self.fail(member.name, outcome.reason)
             else:
                 self._finish(pack, member, row, outcome)
-        except optuna.exceptions.UpdateFinishedTrialError:
-            logger.warning("Trial %d was given to another worker, which took this one for dead.", member.name)
-            self._close(member.name, "interrupted", "Given to another worker.")
+        except UpdateFinishedTrialError:
+            self._give_up(member.name)
         except Exception as error:  # a figure of merit of the user's own may raise anything
             self.fail(member.name, describe_error(error))
 
@@ -172,7 +172,7 @@ class Teller:
         try:
             trial.set_user_attr(REASON, reason)
             self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
-        except optuna.exceptions.UpdateFinishedTrialError:
+        except UpdateFinishedTrialError:
             logger.warning("Trial %d was told by another worker already.", name)
         self._close(name, "failed", reason)
 
@@ -186,21 +186,35 @@ class Teller:
 
     def give_back(self, name: int, reason: str) -> None:
         """Put a trial back into the queue, to start anew, and tell it as interrupted."""
-        give_back(self.optuna_study, self.asked[name].trial, reason)
-        self._close(name, "interrupted", reason)
+        try:
+            give_back(self.optuna_study, self.asked[name].trial, reason)
+        except UpdateFinishedTrialError:
+            self._give_up(name)
+        else:
+            self._close(name, "interrupted", reason)
 
     def try_again(self, name: int, reason: str) -> bool:
         """Put a trial back into the queue, or tell it as failed where its setting was tried often enough."""
-        if not try_again(self.optuna_study, self.asked[name].trial, reason):
-            self.fail(name, reason)
+        try:
+            is_tried_again = try_again(self.optuna_study, self.asked[name].trial, reason)
+        except UpdateFinishedTrialError:
+            self._give_up(name)
             return False
-        self._close(name, "interrupted", reason)
-        return True
+        if is_tried_again:
+            self._close(name, "interrupted", reason)
+        else:
+            self.fail(name, reason)
+        return is_tried_again
 
     def give_back_running(self, reason: str) -> None:
         """Give all that are in training back: what an error left of them is not to be trusted."""
         for name in list(self.running):
             self.give_back(name, reason)
+
+    def _give_up(self, name: int) -> None:
+        """End the log of a trial that another worker has told already."""
+        logger.warning("Trial %d was given to another worker, which took this one for dead.", name)
+        self._close(name, "interrupted", "Given to another worker.")
 
     def _close(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import signal
 import threading
 import time
 from collections.abc import Hashable, Iterator, Mapping
@@ -18,6 +17,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from tuner.checked_files import append_line
 from tuner.errors import SearchError, refuse_exit
+from tuner.launchers.signals import take_signals
 from tuner.trackers.base import Tracker
 from tuner.train.data import TrainingData, load_training_data
 from tuner.train.device import find_device, is_out_of_memory, keep_random_state
@@ -28,21 +28,12 @@ from tuner.train.train import Answer, train_members
 from tuner.tune.ahead import Ahead, take_short_turns
 from tuner.tune.asking import Asked, Asker, describe_error
 from tuner.tune.leases import ALONE, Lease
+from tuner.tune.limits import count_trials_per_structure, limit_slots
 from tuner.tune.samplers import SeededSampler, make_pruner, make_sampler
 from tuner.tune.search import Search
-from tuner.tune.study import Study
 from tuner.tune.telling import Teller
 
 logger = logging.getLogger("tuner")
-
-STRUCTURES = 8
-"""Structures that a budget of trials is spent on at the least."""
-
-MOST_PER_STRUCTURE = {"cpu": 4, "cuda": 8}
-"""Trials of a structure at the most: another structure is worth more. Measured: benchmarks/FINDINGS.md, 2026-11-26."""
-
-MOST_SLOTS = {"cuda": 256, "cpu": 16}
-"""Largest pack that is tried, by kind of device."""
 
 MEMORY_SECONDS = 10.0
 """Pause of a worker that has no memory for a single trial: others may have ended by then."""
@@ -89,26 +80,10 @@ def asks_ahead(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def count_trials_per_structure(study: Study, device: torch.device) -> int:
-    """Return how many trials a structure gets before the next is drawn: an eighth of the budget, but not many.
-
-    One where the space names no structure. On a CPU a pack of 4 has most of what packs gain, on a GPU one of 8 leaves
-    the host as much to do as the device; another structure is worth more than one more trial of the same.
-    """
-    if not study.space.structure:
-        return 1
-    return max(
-        1, min(study.budget.trials // STRUCTURES, MOST_PER_STRUCTURE.get(device.type, MOST_PER_STRUCTURE["cpu"]))
-    )
-
-
 @contextmanager
 def _watch_interrupt() -> Iterator[threading.Event]:
     """Set an event at the first Ctrl-C; the second leaves at once."""
     event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
 
     def handle(*_: object) -> None:
         if event.is_set():
@@ -116,12 +91,8 @@ def _watch_interrupt() -> Iterator[threading.Event]:
         event.set()
         logger.warning("Stopping after this epoch. Press Ctrl-C again to leave at once.")
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with take_signals(handle):
         yield event
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @dataclass
@@ -234,7 +205,7 @@ class Worker:
         """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
         if first.structure in self.alone:
             return PackSize(1, {}, "a pack of this structure failed")
-        most = min(self.most_slots or MOST_SLOTS.get(self.data.device.type, 16), self.per_structure)
+        most = min(self.most_slots or limit_slots(self.data.device), self.per_structure)
         try:
             with refuse_exit("A network"):
                 size = choose_pack_size(first.settings, self.data, most=most)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
@@ -16,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.errors import SearchError
 from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
 from tuner.launchers.processes import is_outside
+from tuner.launchers.signals import take_signals
 from tuner.progress.display import Display
 from tuner.tune.asking import check_failures
 from tuner.tune.leases import INTERRUPTED, find_lease, find_workers, is_abandoned, record_exit
@@ -73,8 +71,8 @@ def work_in_processes(
         n_gpus=n_gpus,
         environment={STORAGE_VARIABLE: search.storage_url or ""},
     )
-    supervisor = _Supervisor(search, processes, n_workers, display)
-    with processes, _handling_signals(handle):
+    with processes, take_signals(handle):
+        supervisor = _Supervisor(search, processes, n_workers, display)
         while True:
             time.sleep(STATUS_SECONDS)
             show_status(search, display, until)
@@ -115,7 +113,7 @@ class _Supervisor:
         self.n_told = n_told
         for worker in self.processes.poll():
             end = self._judge(worker)
-            if end != "left" or self._count_taken(self._read_trials()) < self.search.study.budget.trials:
+            if end != "left" or not self._are_all_taken(self._read_trials()):
                 self.in_vain[end] += 1
             self.vacant[worker.number] = end, worker
             if end != "left":
@@ -149,7 +147,7 @@ class _Supervisor:
             self.processes.interrupt()
             self.processes.wait(STOP_SECONDS)
             raise
-        if self._count_taken(trials) >= self.search.study.budget.trials:
+        if self._are_all_taken(trials):
             return True
         for number, (end, _) in list(self.vacant.items()):
             if self.in_vain[end] <= MOST_IN_VAIN[end]:
@@ -157,14 +155,19 @@ class _Supervisor:
                 self.processes.replace(number)
         return len(self.vacant) < self.n_workers
 
-    def _count_taken(self, trials: Sequence[FrozenTrial]) -> int:
-        """Return how many trials of the budget are used up or in the hands of a living worker, here or elsewhere."""
+    def _are_all_taken(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether all trials are used up or in the hands of living workers, here or elsewhere.
+
+        All trials: those of the budget, or where the sampler has stopped those that it has given.
+        """
         workers = find_workers(self.search.optuna_study.user_attrs)
-        return sum(
+        n_taken = sum(
             t.state in (TrialState.COMPLETE, TrialState.PRUNED)
             or (t.state == TrialState.RUNNING and not is_abandoned(t, workers))
             for t in trials
         )
+        n_given = sum(t.state != TrialState.FAIL for t in trials)
+        return n_taken >= self.search.study.budget.trials or (n_taken == n_given and self.search.has_stopped)
 
     def end(self, n_left: int) -> None:
         """Say that all workers left before the budget was spent; raise `SearchError` where one was ended."""
@@ -181,18 +184,3 @@ def show_status(search: Search, display: Display, until: float | None) -> None:
     """Update the display with where the search stands."""
     seconds_left = None if until is None else max(0.0, until - time.time())
     display.update(read_status(search, seconds_left=seconds_left))
-
-
-@contextmanager
-def _handling_signals(handle: object) -> Iterator[None]:
-    """Let `handle` take SIGINT and SIGTERM while the context is open (in the main thread only)."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            with suppress(TypeError):
-                signal.signal(number, handler)

@@ -1,0 +1,23 @@
+"""Ctrl-C and SIGTERM, taken for a while."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+
+@contextmanager
+def take_signals(handle: Callable[..., object]) -> Iterator[None]:
+    """Let `handle` take SIGINT and SIGTERM while the context is open (in the main thread only)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            with suppress(TypeError):  # a handler that is not Python's cannot be put back
+                signal.signal(number, handler)
