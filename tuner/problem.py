@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
-from tuner.fields import settle_fields
+from tuner.fields import settle_fields, show_value
 from tuner.metrics.figures_of_merit import Auc, Custom, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
 
@@ -181,7 +181,7 @@ def _coerce_values(given: Any, problems: list[str]) -> float | tuple[float, ...]
     values = tuple(value.item() if hasattr(value, "item") else value for value in values)
     problems += [
         "`undefined` must be a number, several of them, (-999, -99), or those of each column, "
-        f'{{"jet_pt": -999}}, but holds {value!r}.'
+        f'{{"jet_pt": -999}}, but holds {show_value(value)}.'
         for value in values
         if isinstance(value, bool) or not isinstance(value, (int, float))
     ]
