@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ import pytest
 from samples import make_study
 
 import tuner
+from tuner.checked_files import read_json, write_json
 from tuner.errors import SearchError, StudyError
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
@@ -246,9 +246,9 @@ def test_a_preempted_worker_leaves_with_a_code_that_says_so(tmp_path):
         tracker=NoTracker(),
     )
     provenance = tmp_path / "runs" / "deadly" / "provenance.json"
-    record = json.loads(provenance.read_text())
+    record = read_json(provenance)
     record["calls"][-1]["trials"] = 400
-    provenance.write_text(json.dumps(record))
+    write_json(provenance, record)
     command = [sys.executable, "-m", "tuner", "work", str(path), "--folder", str(tmp_path / "runs"), "--device", "cpu"]
     with subprocess.Popen([*command, "--tracker", "none"], stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout.readline() == "asked\n"
