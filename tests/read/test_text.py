@@ -105,6 +105,8 @@ def test_what_numpy_writes_has_its_names_behind_a_hash(tmp_path, delimiter, head
         ('"mass [GeV, raw]",a,"b;c"', ["mass [GeV, raw]", "a", "b;c"]),
         ("id,1,2", ["id", "1", "2"]),
         ("Na,NaN,inf_x", ["Na", "NaN", "inf_x"]),
+        ("id,a,b,", ["id", "a", "b"]),
+        ("# id,a,b\n# -,GeV,GeV/c", ["id", "a", "b"]),
     ],
 )
 def test_names_are_read_from_many_kinds_of_headers(write, head, names):
@@ -189,6 +191,16 @@ def test_values_that_are_undefined_at_the_end_of_a_line_are_no_damage(write):
     np.testing.assert_array_equal(table["b"], [np.nan, 3])
 
 
+def test_a_comment_between_the_events_is_no_line_that_was_cut_off(write):
+    table = File(write("# a b c\n1 2 0\n# pause\n3 4 nan\n", "events.txt")).read()
+    np.testing.assert_array_equal(table.to_numpy(), [[1, 2, 0], [3, 4, np.nan]])
+
+
+def test_whole_numbers_above_fractions_have_no_decimal_comma(write):
+    table = File(write("a;b\n" + "1;2\n" * 150 + "0.5;2\n")).read()
+    assert table["a"].iloc[-1] == 0.5
+
+
 def test_a_compressed_file_that_was_cut_off_is_told(tmp_path):
     path = tmp_path / "events.csv.gz"
     with gzip.open(path, "wt") as file:
@@ -205,6 +217,7 @@ def test_a_compressed_file_that_was_cut_off_is_told(tmp_path):
         (["0", "1"], [["5", "3"], ["4", "4"]], False),
         (["10", "20"], [["0.5", "0.3"], ["0.4", "4.5"], ["1.5", "2.5"]], True),
         (["1", "2"], [["0.5", "3"], ["0.4", "4"], ["1.5", "2.5"]], True),
+        (["7", "7"], [["0.5", "0.3"], ["0.4", "4.5"], ["1.5", "2.5"]], False),
         (["3", "2", "g"], [["0.5", "3", "h"]], False),
         (["pt", "eta"], [], True),
         (["1.5", "eta"], [["1.5", "2"]], False),
