@@ -105,7 +105,7 @@ class RunFolder:
 
     @property
     def lock(self) -> Path:
-        """Held while a worker asks for trials, and while a sweep puts its search and its events there."""
+        """Held while a worker asks for trials, and while a sweep puts its search, its events and its call there."""
         return self.path / ".lock"
 
     @property

@@ -18,8 +18,8 @@ from tuner.tune.asking import Asker
 from tuner.tune.leases import Lease, give_back
 from tuner.tune.samplers import SeededSampler
 from tuner.tune.search import Search
+from tuner.tune.status import count_left, read_status
 from tuner.tune.storage import open_storage
-from tuner.tune.sweep import count_left
 
 GRID = {"width": [2, 4, 8], "lr": [1e-3, 1e-2, 2e-2, 1e-1]}
 CELLS = set(itertools.product(GRID["width"], GRID["lr"]))
@@ -78,6 +78,12 @@ def test_every_combination_is_trained_once_and_told_once(tmp_path, caplog, kind,
     assert count_left(search) == 0
     again = tuner.sweep(make(kind, trials, structure), folder=tmp_path, tracker=NoTracker(), workers=1)
     assert len(again.trials) == 12
+
+
+def test_report_and_status_take_an_exhausted_search_for_over(tmp_path):
+    search = tuner.sweep(make("grid", 40), folder=tmp_path, tracker=NoTracker(), workers=1)
+    assert read_status(search).seconds_left == 0
+    assert "not over" not in tuner.report(search).read_text()
 
 
 @pytest.mark.parametrize("kind", SAMPLERS)

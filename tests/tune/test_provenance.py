@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tuner.checked_files import read_json
@@ -22,11 +23,15 @@ def make_checkout(folder: Path) -> Path:
     return folder / "study.py"
 
 
-def record(folder: Path, study_file: Path | None) -> str | None:
+def call(run_folder: RunFolder, study_file: Path | None) -> None:
     problem = Problem(question="?", events="events.csv", label="class", signal="g")
     study = Study(name="s", problem=problem, search_space=lambda trial: None, budget=Budget(trials=5, epochs=4))
-    run_folder = RunFolder(folder).create()
     record_call(run_folder, study, events_digest="ab", device="cpu", workers=1, study_file=study_file)
+
+
+def record(folder: Path, study_file: Path | None) -> str | None:
+    run_folder = RunFolder(folder).create()
+    call(run_folder, study_file)
     return read_json(run_folder.provenance)["calls"][-1]["git_commit"]
 
 
@@ -45,3 +50,10 @@ def test_outside_of_a_checkout_the_commit_is_the_programs(tmp_path, monkeypatch)
     program = find_commit(Path(find_commit.__code__.co_filename).parent)
     assert record(tmp_path / "run", tmp_path / "study.py") == program
     assert record(tmp_path / "other", None) == program
+
+
+def test_of_calls_at_once_none_is_lost(tmp_path):
+    folder = RunFolder(tmp_path).create()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: call(folder, None), range(16)))
+    assert len(read_json(folder.provenance)["calls"]) == 16

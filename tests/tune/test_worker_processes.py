@@ -24,7 +24,6 @@ from tuner.tune.samplers import STOPPED, describe_sampler
 from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
 from tuner.tune.study_file import load_study
-from tuner.tune.sweep import count_left
 from tuner.tune.worker_processes import work_in_processes
 
 STUDY = """
@@ -132,7 +131,7 @@ def search(tmp_path):
 
 def work(search, program, display, *, workers=2):
     command = [sys.executable, "-c", program, str(search.folder.journal)]
-    return work_in_processes(search, command, workers, display, None, n_gpus=0, count_left=count_left)
+    return work_in_processes(search, command, workers, display, None, n_gpus=0)
 
 
 @pytest.mark.parametrize("code", [1, 0])

@@ -22,8 +22,7 @@ def conclude_sweep(
     from tuner.evaluate.waiting import wait_for_workers
     from tuner.report.commands import name_step
     from tuner.report.step import report
-    from tuner.tune.status import count_running
-    from tuner.tune.sweep import count_left
+    from tuner.tune.status import count_left, count_running
 
     n_left = count_left(search)
     if 0 < n_left <= count_running(search):

@@ -10,6 +10,8 @@ from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from filelock import FileLock
+
 from tuner.checked_files import read_json, write_json
 from tuner.passwords import hide_passwords
 from tuner.run_folder import RunFolder
@@ -27,8 +29,7 @@ def record_call(
     study_file: where the study was read from; the commit is that of its checkout, else the program's, else this
     folder's.
     """
-    record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
-    record |= {
+    about = {
         "study": study.name,
         "seed": study.seed,
         "split_seed": study.preparation.seed,
@@ -45,8 +46,10 @@ def record_call(
         "trials": study.budget.trials,
         "epochs": study.budget.epochs,
     }
-    record.setdefault("calls", []).append(call)
-    write_json(folder.provenance, record)
+    with FileLock(folder.lock):  # of two calls at once neither loses the other
+        record = read_json(folder.provenance, advice=PROVENANCE_ADVICE) | about
+        record.setdefault("calls", []).append(call)
+        write_json(folder.provenance, record)
 
 
 def _name_command() -> str | None:

@@ -14,7 +14,7 @@ from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import Status
 from tuner.tune.search import Search, TrialRecord
 
-__all__ = ["Status", "count_running", "read_status"]
+__all__ = ["Status", "count_left", "count_running", "read_status"]
 
 _COUNTED = ("complete", "pruned")
 
@@ -45,11 +45,18 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
         rate=rate,
-        seconds_left=_estimate_left(search.study.budget.trials - len(finished), rate, seconds_left),
+        seconds_left=_estimate_left(count_left(search), rate, seconds_left),
         stale_leases=stale,
         workers=sum(workers.values()),
         winner_test=_read_winner_test(search),
     )
+
+
+def count_left(search: Search) -> int:
+    """Return how many trials of the budget are not used up; of a sampler that has stopped, those it has given."""
+    states = Counter(t.state for t in search.trials)
+    left = max(0, search.study.budget.trials - states["complete"] - states["pruned"])
+    return min(left, states["waiting"] + states["running"]) if left and search.has_stopped else left
 
 
 def count_running(search: Search) -> int:

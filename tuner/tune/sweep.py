@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +28,7 @@ from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
 from tuner.tune.provenance import record_call
 from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
 from tuner.tune.search import Search
+from tuner.tune.status import count_left
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
 from tuner.tune.study_file import refuse_while_reading
@@ -96,9 +96,7 @@ def sweep(
             else:
                 assert study_file is not None
                 command = tuner_command("work", study_file, *_name_options(folder, device, until), *options)
-                interrupted = work_in_processes(
-                    search, command, n_workers, display, until, n_gpus=count_gpus(device), count_left=count_left
-                )
+                interrupted = work_in_processes(search, command, n_workers, display, until, n_gpus=count_gpus(device))
         if interrupted and raise_interrupt:
             raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
     return search
@@ -130,13 +128,6 @@ def check_batches(splits: Splits, probe: Probe) -> None:
             f"The train part must hold at least one batch, but has {n_train} events where the smallest `batch_size` "
             f"of the search space is {probe.least_batch}. Use more events or smaller batches."
         )
-
-
-def count_left(search: Search) -> int:
-    """Return how many trials of the budget are not used up; of a sampler that has stopped, those it has given."""
-    states = Counter(t.state for t in search.trials)
-    left = max(0, search.study.budget.trials - states["complete"] - states["pruned"])
-    return min(left, states["waiting"] + states["running"]) if left and search.has_stopped else left
 
 
 def choose_workers(n_trials: int, workers: int | None, device: str | None, study_file: Path | None) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
@@ -18,7 +18,7 @@ from tuner.progress.display import Display
 from tuner.tune.asking import check_failures
 from tuner.tune.leases import INTERRUPTED, find_lease, find_workers, is_abandoned, record_exit
 from tuner.tune.search import Search
-from tuner.tune.status import read_status
+from tuner.tune.status import count_left, read_status
 from tuner.tune.storage import STORAGE_VARIABLE
 
 logger = logging.getLogger("tuner")
@@ -47,7 +47,6 @@ def work_in_processes(
     until: float | None,
     *,
     n_gpus: int,
-    count_left: Callable[[Search], int],
 ) -> bool:
     """Start workers on so many GPUs, replace those that die, show how they get on, until the budget is spent.
 
