@@ -400,6 +400,22 @@ def test_frames_that_pandas_wrote_into_hdf5(tmp_path, make_events, make_problem,
     assert read_events(make_problem(events=f"{path}:df")).digest == expected
 
 
+def test_a_frame_of_columns_that_are_named_by_numbers_and_of_a_category(tmp_path):
+    path = tmp_path / "df.h5"
+    rows = np.zeros(3, [("index", "i8"), ("values_block_0", "f8", (2,)), ("kind", "i1")])
+    rows["values_block_0"] = [[1.5, 2], [3, 4], [5, 6]]
+    with h5py.File(path, "w") as file:
+        file["df/table"] = rows
+        file["df"].attrs["pandas_type"] = np.bytes_(b"frame_table")
+        attrs = file["df/table"].attrs
+        attrs["values_block_0_kind"] = np.bytes_(pickle.dumps([0, 1], protocol=0))
+        attrs["kind_kind"] = np.bytes_(pickle.dumps(["kind"], protocol=0))
+        attrs["kind_dtype"], attrs["kind_meta"] = np.bytes_(b"int8"), np.bytes_(b"category")
+    table = File(path).read()
+    assert table.to_dict("list") == {"0": [1.5, 3, 5], "1": [2, 4, 6]}
+    assert table.attrs["left_out"] == {"kind": "holds a category of pandas"}
+
+
 def test_a_pickle_in_a_file_is_not_run(tmp_path, make_events, make_problem):
     class Harm:
         def __reduce__(self):
