@@ -9,6 +9,9 @@ import numpy as np
 ONE_SIGMA = 0.6826894921370859
 """Coverage of a Gaussian's mean +- 1 standard deviation, the "68 %" of intervals."""
 
+LOPSIDED = 1.5
+"""An interval whose longer side is more than so many times the shorter one is written with both."""
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -23,15 +26,23 @@ class Measurement:
         """Half of the interval."""
         return (self.high - self.low) / 2
 
+    @property
+    def is_lopsided(self) -> bool:
+        """Whether the interval reaches much further to one side than to the other."""
+        above, below = self.high - self.value, self.value - self.low
+        return min(above, below) <= 0 or max(above, below) / min(above, below) > LOPSIDED
+
     def __neg__(self) -> Measurement:
         """Return the same seen from the other side."""
         return Measurement(-self.value, -self.high, -self.low)
 
     def __str__(self) -> str:
-        """Return the value with its error, rounded to two digits of the error: `0.9312 +- 0.0041`."""
+        """Return the value with its error, rounded to two digits of it: `0.9312 +- 0.0041`, or `213 +45 -15`."""
         if not np.isfinite(self.error) or self.error <= 0:
             return f"{self.value:.4g}"
         digits = max(0, 1 - int(np.floor(np.log10(self.error))))
+        if self.is_lopsided:
+            return f"{self.value:.{digits}f} {self.high - self.value:+.{digits}f} {self.low - self.value:+.{digits}f}"
         return f"{self.value:.{digits}f} +- {self.error:.{digits}f}"
 
 

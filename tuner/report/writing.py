@@ -11,8 +11,6 @@ from tuner.metrics.measurement import Measurement
 
 DASH = "\N{EN DASH}"
 """Stands where there is nothing, and between two ends."""
-LOPSIDED = 1.5
-"""An interval whose longer side is more than so many times the shorter one is written with both."""
 
 
 def write_measurement(measured: Measurement) -> tuple[str, str]:
@@ -29,10 +27,10 @@ def write_error(measured: Measurement) -> str:
     digits = count_digits(measured.error)
     if digits is None:
         return ""
-    above, below = measured.high - measured.value, measured.value - measured.low
-    if min(above, below) > 0 and max(above, below) / min(above, below) <= LOPSIDED:
-        return f"± {_write_fixed(measured.error, digits)}"
-    return f"{above:+,.{digits}f} {-below:+,.{digits}f}"
+    if measured.is_lopsided:
+        above, below = measured.high - measured.value, measured.low - measured.value
+        return f"{above:+,.{digits}f} {below:+,.{digits}f}"
+    return f"± {_write_fixed(measured.error, digits)}"
 
 
 def write_with_error(measured: Measurement) -> str:

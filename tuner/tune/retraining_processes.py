@@ -30,7 +30,10 @@ def retrain_finalists(
     n_missing = n_wanted - len(find_retrainings(search, trials, seeds))
     if n_missing:
         free_claims(search)
-        tell(f"Training {len(trials)} finalists anew, {seeds} seeds each")
+        finalists, each = (
+            f"{n} {noun}{'' if n == 1 else 's'}" for n, noun in ((len(trials), "finalist"), (seeds, "seed"))
+        )
+        tell(f"Training {finalists} anew, {each} each")
         n_workers = choose_workers(n_missing, None, device, search.study_file)
         n_workers = min(n_workers, count_gpus(device) or n_workers)
         try:
