@@ -38,13 +38,20 @@ _SEAL = re.compile(rb"""sha256["=:\s]{1,6}([0-9a-f]{64})|([0-9a-f]{64})"\n?\}\n\
 """A checksum in a file; at the end of JSON whatever the entry is called, as its name may be what is damaged."""
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader, or a crash, never meets half of it. Raise `FolderError` where that cannot be."""
+def write_atomically(path: Path, content: str | bytes, *, on_disk: bool = False) -> None:
+    """Write a file so that a reader, or a crash, never meets half of it. Raise `FolderError` where that cannot be.
+
+    on_disk: see the content on the disk before it takes the old one's place, so that a power cut costs neither.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     data = content.encode() if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(data)
+        with partial.open("wb") as file:
+            file.write(data)
+            if on_disk:
+                file.flush()
+                os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -93,7 +100,7 @@ def warn_once(message: str) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON object atomically, its own checksum as the last entry."""
-    write_atomically(path, _seal(_dump(content, indent=2) + "\n"))
+    write_atomically(path, _seal(_dump(content, indent=2) + "\n"), on_disk=True)
 
 
 def read_json(path: Path, *, advice: str = RESTORE) -> dict[str, Any]:
@@ -164,7 +171,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     arrow, buffer = pa.Table.from_pandas(table, preserve_index=False), io.BytesIO()
     metadata = (arrow.schema.metadata or {}) | {b"tuner": f"{CHECKSUM}={_OPEN}".encode()}
     pq.write_table(arrow.replace_schema_metadata(metadata), buffer)
-    write_atomically(path, _seal_bytes(buffer.getvalue()))
+    write_atomically(path, _seal_bytes(buffer.getvalue()), on_disk=True)
 
 
 def read_table(path: Path, *, advice: str = RESTORE) -> pd.DataFrame:

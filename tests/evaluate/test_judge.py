@@ -195,6 +195,25 @@ def test_where_every_training_fails_the_test_part_stays_closed(search, evaluatio
     assert read_openings(search) == before
 
 
+def test_trials_that_end_while_finalists_train_are_judged_before_the_test_part_is_opened(tmp_path):
+    quick = Judgement(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+    study = make_study(trials=1, epochs=1, n_events=800, judgement=quick)
+    search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker())
+    more = replace(study, budget=replace(study.budget, trials=2))
+    told = []
+
+    def tell(text):
+        if not told:  # the finalist is about to be trained: another sweep of the study comes and goes
+            tuner.sweep(more, folder=tmp_path, tracker=NoTracker())
+        told.append(text)
+
+    evaluation = tuner.evaluate(search, tell=tell)
+    assert told.count("Opening the test part") == 1
+    assert "More trials ended meanwhile: they are judged, too" in told
+    assert len(read_openings(search)) == 1
+    assert tuner.evaluate(search) == evaluation
+
+
 def test_more_trials_are_judged_anew_and_nothing_old_is_handed_on_meanwhile(tmp_path):
     quick = replace(JUDGEMENT, finalists=2, seeds=1, baseline_trials=0)
     first = tuner.evaluate(sweep(tmp_path, trials=2), judgement=quick)

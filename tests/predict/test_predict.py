@@ -1,6 +1,7 @@
 """Scores of new events, and the exported network against the one that was trained."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,8 @@ import pytest
 from samples import make_study
 
 import tuner
-from tuner.errors import EventsError, MissingPackage, SearchError
+from tuner.errors import EventsError, FolderError, MissingPackage, SearchError
+from tuner.predict.scores import Scores
 from tuner.predict.step import score_part
 from tuner.read.step import read_events
 from tuner.trackers import NoTracker
@@ -110,3 +112,10 @@ def test_a_missing_package_is_named_with_its_extra(search, tmp_path, monkeypatch
     with pytest.raises(MissingPackage, match=r'"onnxscript".*pip install "signal-tuner\[onnx\]"'):
         tuner.export(search, tmp_path / "network.onnx")
     assert not (tmp_path / "network.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "scores.csv.gz", "scores.parquet"])
+def test_scores_that_cannot_be_written_are_told(name):
+    scores = Scores(np.array([0.5]))
+    with pytest.raises(FolderError, match="must be writable, but is not"):
+        scores.save(Path("/proc") / name)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from samples import make_study
 
 import tuner
 from tuner import Preparation, Problem
+from tuner.predict.export import mark_undefined
 from tuner.predict.step import score_part
 from tuner.trackers import NoTracker
 
@@ -53,3 +55,13 @@ def test_what_stands_for_undefined_is_written_into_the_exported_network(search, 
     onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
     session = onnxruntime.InferenceSession(str(tuner.export(search, tmp_path / "network.onnx")))
     assert session.get_modelmeta().custom_metadata_map["undefined"] == '{"a": [-999.9, -99.0], "c": -1.0}'
+
+
+def test_what_stands_for_undefined_is_tried_when_a_network_is_exported():
+    nan = float("nan")
+    marks = torch.tensor([[-999.0, -99.0], [nan, -9.0]])
+    features = torch.full((6, 2), nan)
+    features[5] = torch.tensor([1.0, 2.0])
+    marked = mark_undefined(features, marks)
+    expected = torch.tensor([[-999.0, -99.0], [nan, -9.0], [nan, nan], [-999.0, -99.0], [nan, -9.0], [1.0, 2.0]])
+    torch.testing.assert_close(marked, expected, equal_nan=True)

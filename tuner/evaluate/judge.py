@@ -24,9 +24,11 @@ from tuner.evaluate.contenders import (
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.evaluate.examination import Examination
 from tuner.evaluate.finalists import choose_finalists
+from tuner.evaluate.grounds import TRIALS
 from tuner.evaluate.openings import count_openings, explain_opening, log_opening
 from tuner.evaluate.score_table import add_observers, tabulate_scores
 from tuner.evaluate.selection import SelectionBias, estimate_noise, expect_excess
+from tuner.evaluate.waiting import wait_for_workers
 from tuner.predict.candidates import Candidate, hand_on
 from tuner.read.events import Events
 from tuner.tune.folding import assign_search_folds, train_folds
@@ -56,8 +58,8 @@ class Judge:
     device: str | None
     tell: Tell
 
-    def judge(self, *, open_test: bool) -> Evaluation:
-        """Return the judgement, and write it."""
+    def judge(self, *, open_test: bool) -> Evaluation | None:
+        """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
         if open_test and self.judgement.folds is not None:
             assign_search_folds(self.search, folds=self.judgement.folds, event_id=self._event_id)
         is_kept = self.stored is None or self.search.checkpoint_path(self.stored.winner, self.stored.seed).exists()
@@ -69,6 +71,9 @@ class Judge:
         network = winner.networks[place]
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
+            wait_for_workers(self.search, self.tell)  # again, as finalists take their time
+            if self.rests_on[TRIALS] != self.search.fingerprint:
+                return None
             self.tell("Opening the test part")
             reason = explain_opening(self.search, self.rests_on, self.stored, network.trial, is_kept=is_kept)
             opening = log_opening(self.search, network.trial, reason=reason, known=known).number

@@ -61,17 +61,20 @@ def evaluate(
         events = read_judged_events(search, judgement)
         if events is not None:
             _check_events(search, events)
-        rests_on = find_grounds(search, judgement) | find_grounds_in_events(search, judgement, events)
-        judge = Judge(
-            search,
-            judgement,
-            rests_on=rests_on,
-            stored=read_evaluation(search),
-            events=events,
-            device=device,
-            tell=tell or (lambda _: None),
-        )
-        return judge.judge(open_test=open_test)
+        in_events = find_grounds_in_events(search, judgement, events)
+        while True:
+            judge = Judge(
+                search,
+                judgement,
+                rests_on=find_grounds(search, judgement) | in_events,
+                stored=read_evaluation(search),
+                events=events,
+                device=device,
+                tell=tell or (lambda _: None),
+            )
+            if (evaluation := judge.judge(open_test=open_test)) is not None:
+                return evaluation
+            tell_waiting("More trials ended meanwhile: they are judged, too")
 
 
 def _find_stored(search: Search, judgement: Judgement, *, open_test: bool) -> Evaluation | None:

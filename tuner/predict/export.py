@@ -131,7 +131,8 @@ def write_network(
         _write(network, example[:2], partial)
         _add_metadata(partial, metadata)
         expected = score_events(plain, preprocessing.transform(example.numpy()), "cpu")
-        given = _score_by_onnxruntime(partial, example), _score_by_onnxruntime(partial, example[:1])
+        features = mark_undefined(example, network.marks)
+        given = _score_by_onnxruntime(partial, features), _score_by_onnxruntime(partial, features[:1])
         difference = max(float(np.abs(scores - expected[: len(scores)]).max()) for scores in given)
         if not difference < TOLERANCE:
             raise SearchError(
@@ -158,6 +159,14 @@ def draw_examples(preprocessing: Preprocessing) -> Tensor:
     for place in preprocessing.indicated:
         features[torch.rand(N_CHECKED, generator=generator) < 0.3, place] = torch.nan
     return features.clamp(-LARGEST, LARGEST)
+
+
+def mark_undefined(features: Tensor, marks: Tensor) -> Tensor:
+    """Return features [n, d] where marks [m, d] take the place of not-a-number in turn; in every (m + 1)th row it stays."""
+    turn = torch.arange(len(features)) % (len(marks) + 1)
+    for number, values in enumerate(marks):
+        features = torch.where(features.isnan() & (turn == number)[:, None], values, features)
+    return features
 
 
 def is_exporting_possible() -> bool:

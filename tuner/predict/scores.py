@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from tuner.checked_files import write_atomically
 from tuner.run_folder import check_ending, make_parent
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
@@ -39,11 +41,16 @@ class Scores:
         return pd.DataFrame({name: column for name, column in columns.items() if column is not None})
 
     def save(self, path: str | Path) -> Path:
-        """Write the table as Parquet or CSV, by the path's ending; return the path. Raise `FolderError` for others."""
-        check_ending(Path(path), ENDINGS)
-        path = make_parent(Path(path))
+        """Write the table as Parquet or CSV, by the path's ending, whole or not at all; return the path.
+
+        Raise `FolderError` for other endings, and where the file cannot be written.
+        """
+        path = Path(path)
+        check_ending(path, ENDINGS)
+        make_parent(path)
         if path.suffix.lower() == ".parquet":
-            self.frame().to_parquet(path, index=False)
+            content: bytes = self.frame().to_parquet(index=False)
         else:
-            self.frame().to_csv(path, index=False)
+            content = self.frame().to_csv(index=False).encode()
+        write_atomically(path, gzip.compress(content) if path.suffix.lower() == ".gz" else content)
         return path
