@@ -248,6 +248,16 @@ def test_of_many_that_see_a_stale_lock_one_takes_it(journal, tmp_path):
         child.stdout.close()
 
 
+def test_a_stale_lock_that_another_has_replaced_since_is_left_alone(journal, tmp_path):
+    lock = JournalLock(journal)
+    lock.path.write_text("left behind")
+    seen = lock._mark()
+    lock.path.rename(tmp_path / "old")
+    with lock.hold():
+        lock._take_away(seen)
+        assert lock.path.exists()
+
+
 def test_plain_optuna_and_tuner_write_side_by_side(journal):
     children = [start(ADD_TRIALS, journal, kind, 15) for kind in ("tuner", "optuna", "tuner")]
     for child in children:
