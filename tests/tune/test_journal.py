@@ -119,6 +119,13 @@ def test_a_whole_last_line_without_a_line_break_is_kept(journal):
     assert not journal.with_name("journal.log.torn").exists()
 
 
+def test_a_last_line_longer_than_any_buffer_is_kept(journal):
+    study = load(journal)
+    study.set_user_attr("long", "x" * 300_000)
+    study.set_user_attr("next", 1)
+    assert load(journal).user_attrs == {"long": "x" * 300_000, "next": 1}
+
+
 def test_a_writer_notices_a_line_torn_while_it_was_open(journal):
     study = load(journal)
     with journal.open("ab") as file:
