@@ -64,6 +64,10 @@ def test_a_driver_may_tell_a_password_as_it_was_given_or_decoded(told):
     assert hide_parts(f"no user u by {told}", "postgresql://u:hush%207@host/db") == "no user u by ***"
 
 
+def test_a_password_with_signs_of_a_url_is_hidden_as_a_whole():
+    assert hide_parts("no user u by p@ss/w", "postgresql://u:p@ss/w@host/db") == "no user u by ***"
+
+
 def test_errors_and_logs_hide_it(caplog):
     url = f"postgresql://u:{SECRET}@host/db"
     assert SECRET not in str(StudyError(f"of {url}"))
