@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 import subprocess
 from pathlib import Path
 
@@ -155,6 +156,14 @@ def test_a_changed_line_is_not_believed_and_one_of_an_older_log_is(tmp_path):
     path.write_text(path.read_text().replace("10", "11") + '{"number": 12}\n')
     assert read_lines(path) == checked_files.Lines(({"number": 12},), (1,))
     assert read_lines(tmp_path / "not there.jsonl") == checked_files.Lines((), ())
+
+
+def test_a_checksum_that_is_none_any_more_is_damage(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, CONTENT)
+    path.write_text(re.sub("[0-9a-f]{64}", "z" * 64, path.read_text()))
+    with pytest.raises(DamagedFileError, match="its checksum is another"):
+        read_json(path)
 
 
 def test_a_file_is_hashed_again_once_it_has_changed(tmp_path):

@@ -12,7 +12,7 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError, StudyError
-from tuner.passwords import hide_passwords
+from tuner.passwords import hide_parts, hide_passwords
 from tuner.tune.storage import open_storage
 
 SECRET = "hush5"
@@ -57,6 +57,15 @@ def test_a_password_is_hidden_and_the_rest_is_not(shown, hidden):
 )
 def test_what_is_no_password_stays(text):
     assert hide_passwords(text) == text
+
+
+@pytest.mark.parametrize("told", ["hush%207", "hush 7"])
+def test_a_driver_may_tell_a_password_as_it_was_given_or_decoded(told):
+    assert hide_parts(f"no user u by {told}", "postgresql://u:hush%207@host/db") == "no user u by ***"
+
+
+def test_a_password_with_signs_of_a_url_is_hidden_as_a_whole():
+    assert hide_parts("no user u by p@ss/w", "postgresql://u:p@ss/w@host/db") == "no user u by ***"
 
 
 def test_errors_and_logs_hide_it(caplog):

@@ -35,3 +35,10 @@ def test_values_for_all_columns_or_for_each(undefined, of_a, of_b):
 def test_what_is_no_number_is_refused(undefined):
     with pytest.raises(StudyError, match=r"`undefined` must be a number, several of them, \(-999, -99\), or"):
         frame(undefined)
+
+
+def test_the_optimum_may_be_named_among_the_observers_and_is_no_feature():
+    given = {"question": "q", "events": "e.csv", "label": "y", "signal": 1, "optimum": "m"}
+    assert Problem(**given, observers=("m", "n")).all_observers == ("m", "n")
+    with pytest.raises(StudyError, match='"m" has more than one role: features, optimum'):
+        Problem(**given, features=("m",))

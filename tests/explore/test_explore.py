@@ -183,6 +183,14 @@ def test_histograms_hold_the_shares_of_events(values, axis):
     )
 
 
+def test_a_feature_that_is_nearly_always_the_same_has_bins_from_end_to_end():
+    values, labels = np.full(5000, 0.5), np.arange(5000) % 2
+    values[:2] = -1.5
+    histogram = fill_histogram("x", values, labels, np.ones(5000))
+    assert (histogram.edges[0], histogram.edges[-1]) == (-1.5, 0.5)
+    assert histogram.signal.sum() == histogram.background.sum() == pytest.approx(1)
+
+
 def test_classes_are_counted_with_their_effective_number(explore, make_events):
     weights = make_events(2000)["w"][1::2]
     row = explore().classes.loc["signal"]

@@ -119,6 +119,13 @@ def test_a_whole_last_line_without_a_line_break_is_kept(journal):
     assert not journal.with_name("journal.log.torn").exists()
 
 
+def test_a_last_line_longer_than_any_buffer_is_kept(journal):
+    study = load(journal)
+    study.set_user_attr("long", "x" * 300_000)
+    study.set_user_attr("next", 1)
+    assert load(journal).user_attrs == {"long": "x" * 300_000, "next": 1}
+
+
 def test_a_writer_notices_a_line_torn_while_it_was_open(journal):
     study = load(journal)
     with journal.open("ab") as file:
@@ -246,6 +253,16 @@ def test_of_many_that_see_a_stale_lock_one_takes_it(journal, tmp_path):
     assert counter.read_text() == "160"
     for child in children:
         child.stdout.close()
+
+
+def test_a_stale_lock_that_another_has_replaced_since_is_left_alone(journal, tmp_path):
+    lock = JournalLock(journal)
+    lock.path.write_text("left behind")
+    seen = lock._mark()
+    lock.path.rename(tmp_path / "old")
+    with lock.hold():
+        lock._take_away(seen)
+        assert lock.path.exists()
 
 
 def test_plain_optuna_and_tuner_write_side_by_side(journal):

@@ -15,6 +15,7 @@ from tuner.tune.leases import (
     INTERRUPTED,
     MOST_KILLS,
     MOST_KILLS_AT_ALL,
+    MOST_TRIES,
     RESUMES,
     SUSPECT,
     WORKER,
@@ -24,6 +25,7 @@ from tuner.tune.leases import (
     give_back,
     reap_trials,
     record_exit,
+    try_again,
 )
 from tuner.tune.storage import open_storage
 
@@ -129,6 +131,24 @@ def test_a_setting_whose_workers_alone_are_killed_is_found_in_the_end(study):
     assert all(t.user_attrs.get(INTERRUPTED) for t in tries[:-1])
     assert f"killed {MOST_KILLS} times" in tries[-1].user_attrs["tuner:reason"]
     assert study.get_trials(states=(TrialState.WAITING,)) == []
+
+
+def test_a_worker_that_left_in_order_does_not_excuse_a_setting(study):
+    die(study, alone=True, exit=-9)
+    study.set_user_attr("tuner:worker:other", DEAD | {"beat": time.time(), "left": time.time()})
+    tries = [die(study, alone=True, exit=-9) for _ in range(MOST_KILLS - 1)]
+    assert f"killed {MOST_KILLS} times" in tries[-1].user_attrs["tuner:reason"]
+
+
+def test_a_setting_whose_workers_are_killed_twice_is_tried_alone(study):
+    tries = [die(study, alone=False, exit=-9) for _ in range(3)]
+    assert [t.user_attrs.get(SUSPECT) for t in tries] == [None, None, True]
+
+
+def test_a_setting_is_tried_three_times_by_workers_that_live(study):
+    with Lease(study) as lease:
+        tried = [try_again(study, ask(study, lease), "no memory") for _ in range(MOST_TRIES)]
+    assert tried == [True, True, False]
 
 
 def test_no_setting_is_tried_for_ever(study):
