@@ -162,7 +162,7 @@ def draw_examples(preprocessing: Preprocessing) -> Tensor:
 
 
 def mark_undefined(features: Tensor, marks: Tensor) -> Tensor:
-    """Return features [n, d] where marks [m, d] take the place of not-a-number in turn; in every (m + 1)th row it stays."""
+    """Return features [n, d] where marks [m, d] replace not-a-number in turn; in every (m + 1)th row it stays."""
     turn = torch.arange(len(features)) % (len(marks) + 1)
     for number, values in enumerate(marks):
         features = torch.where(features.isnan() & (turn == number)[:, None], values, features)
