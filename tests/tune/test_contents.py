@@ -211,3 +211,21 @@ def test_code_of_another_python_or_of_none_is_not_compared():
 
 def helper_of_this_test(labels, scores, weights=None):
     return 1.0
+
+
+def test_what_a_property_and_a_cached_function_do_is_seen():
+    def make(factor):
+        class Holder:
+            @property
+            def share(self):
+                return factor
+
+        @lru_cache
+        def scale(x):
+            return factor * x
+
+        return Holder(), scale
+
+    for before, now, same in zip(make(1), make(2), make(1), strict=True):
+        assert describe_contents(before) != describe_contents(now)
+        assert describe_contents(before) == describe_contents(same)

@@ -135,7 +135,8 @@ def test_a_setting_whose_workers_alone_are_killed_is_found_in_the_end(study):
 
 def test_a_worker_that_left_in_order_does_not_excuse_a_setting(study):
     die(study, alone=True, exit=-9)
-    study.set_user_attr("tuner:worker:other", DEAD | {"beat": time.time(), "left": time.time()})
+    gone = DEAD | {"host": name_host(), "beat": time.time(), "left": time.time()}
+    study.set_user_attr("tuner:worker:other", gone)
     tries = [die(study, alone=True, exit=-9) for _ in range(MOST_KILLS - 1)]
     assert f"killed {MOST_KILLS} times" in tries[-1].user_attrs["tuner:reason"]
 

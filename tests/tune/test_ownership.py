@@ -14,7 +14,11 @@ from tuner.errors import SearchError
 from tuner.evaluate.openings import explain_opening, log_opening, read_openings
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker
+<<<<<<< HEAD
 from tuner.tune.ownership import take_folder
+=======
+from tuner.tune.ownership import check_owner, take_folder
+>>>>>>> mutants
 from tuner.tune.storage import open_storage
 
 EPOCHS = 5
@@ -197,3 +201,18 @@ def test_a_folder_of_an_older_version_is_taken_as_it_is(tmp_path):
     search = sweep(tmp_path, trials=2)
     assert search.checkpoint_path(0).exists()
     assert not search.folder.earlier.exists()
+
+
+def test_every_file_of_an_unnamed_search_is_set_aside_for_a_new_one(tmp_path):
+    folder = RunFolder(tmp_path)
+    own = ("provenance", "evaluation", "scores", "out_of_fold", "report", "packs")
+    for name in own:
+        getattr(folder, name).write_text(name)
+    folder.openings.write_text("{}")
+    check_owner(folder, "a", "journal.log")
+    take_folder(folder, "a", is_new=True)
+    assert not any(getattr(folder, name).exists() for name in own)
+    assert {path.name for path in (folder.earlier / "unnamed-1").iterdir()} == {getattr(folder, n).name for n in own}
+    assert folder.openings.exists()
+    with pytest.raises(SearchError, match="belong to another one"):
+        check_owner(folder, "b", "journal.log")
