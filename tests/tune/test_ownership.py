@@ -14,11 +14,7 @@ from tuner.errors import SearchError
 from tuner.evaluate.openings import explain_opening, log_opening, read_openings
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker
-<<<<<<< HEAD
-from tuner.tune.ownership import take_folder
-=======
 from tuner.tune.ownership import check_owner, take_folder
->>>>>>> mutants
 from tuner.tune.storage import open_storage
 
 EPOCHS = 5
