@@ -265,3 +265,15 @@ def test_marks_that_may_be_either_are_refused_with_column_and_line(write, text, 
 def test_texts_with_commas_stay_texts(write):
     table = File(write('a,hits,name\n0.5,"1,2,3","Doe, J"\n1.5,"4,5","Roe, K"\n')).read()
     assert (table["hits"].tolist(), table["name"].tolist()) == (["1,2,3", "4,5"], ["Doe, J", "Roe, K"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("latin-1", "ISO-8859-1"), ("cp1252", "WINDOWS-1252"), ("utf-16", "UTF-16")]
+)
+def test_text_in_another_encoding_is_told_with_the_command_that_mends_it(write, encoding, name):
+    letters = "Gr\u00f6\u00dfe" + ("\u20ac" if encoding == "cp1252" else "")
+    path = write(f"{letters},b\n1,2\n".encode(encoding))
+    with pytest.raises(EventsError, match=f"seems to be in {name}") as caught:
+        File(path).read()
+    assert f"iconv -f {name} -t UTF-8 {path}" in str(caught.value)
+    assert "damaged" not in str(caught.value)
