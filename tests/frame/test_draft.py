@@ -40,6 +40,17 @@ def test_draft_loads_as_a_study(events: Path, tmp_path: Path) -> None:
     assert problem.events == str(events)
 
 
+def test_one_feature_and_none_are_said_so(tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": np.arange(40) / 7, "label": np.arange(40) % 2})
+    table.to_csv(tmp_path / "one.csv", index=False)
+    draft = draft_study(str(tmp_path / "one.csv"))
+    assert draft.reasons[0].endswith("2 columns, 1 feature.")
+    assert "# Features: the 1 other column." in draft.text
+    assert "# 1 of 0 and 1, or of -1 and 1." in draft.text
+    table[["label"]].to_csv(tmp_path / "none.csv", index=False)
+    assert "# Features: none, as each column has another role." in draft_study(str(tmp_path / "none.csv")).text
+
+
 def test_options_win(events: Path) -> None:
     draft = draft_study(str(events), signal="0", name="mine")
     assert draft.name == "mine"

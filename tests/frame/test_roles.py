@@ -92,9 +92,53 @@ def test_a_second_weight_is_no_feature(table: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_not_finite_are_no_weights(table: pd.DataFrame, value: float) -> None:
+def test_a_weight_that_is_not_finite_somewhere_is_the_weight_and_told(table: pd.DataFrame, value: float) -> None:
     table.loc[3, "mcWeight"] = value
-    assert infer_roles(table).weight is None
+    roles = infer_roles(table)
+    assert (roles.weight, roles.ignored) == ("mcWeight", ())
+    assert "no finite number in 1 event, the first of them event 4" in roles.reasons["weight"]
+    assert infer_roles(table.assign(weight_2=1.0, KaggleWeight=table["pt"])).weight == "KaggleWeight"
+
+
+def test_a_weight_of_zeros_is_the_weight_and_told_and_one_of_ones_is_none(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(mcWeight=0.0))
+    assert roles.weight == "mcWeight"
+    assert "zero in all events" in roles.reasons["weight"]
+    roles = infer_roles(table.assign(mcWeight=1.0))
+    assert roles.weight is None
+    assert roles.reasons["ignored"] == '"mcWeight": a weight that does not vary'
+
+
+def test_units_in_brackets_are_no_part_of_a_name(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.rename(columns={"mcWeight": "weight [pb]", "eta": "m_ll (GeV/c^2)"}))
+    assert (roles.weight, roles.observers) == ("weight [pb]", ("m_ll (GeV/c^2)",))
+
+
+def test_one_of_one_and_two_is_called_a_guess(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(**{"class": 1 + (np.arange(N) % 3 > 0)}))
+    assert roles.signal == 1
+    assert "guess" in roles.reasons["signal"]
+    assert "--signal" in roles.reasons["signal"]
+
+
+def test_a_blank_behind_a_word_for_signal_does_not_hide_it(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(**{"class": np.where(np.arange(N) % 3 > 0, "signal ", "background ")}))
+    assert (roles.signal, roles.reasons["signal"]) == ("signal ", "by its name")
+
+
+def test_the_values_of_a_label_that_has_too_many_are_listed(table: pd.DataFrame) -> None:
+    words = np.array(["signal", "background", "sginal"])[np.append(np.arange(N - 1) % 2, 2)]
+    with pytest.raises(EventsError, match=r"has 3: 'signal' \(1,000 events\), .*'sginal' \(1 event\)"):
+        infer_roles(table.assign(**{"class": words}))
+    with pytest.raises(EventsError, match=r"events\) and 14 more\."):
+        infer_roles(table.assign(**{"class": np.arange(N) % 20}))
+
+
+def test_a_text_among_numbers_is_told_with_its_event(table: pd.DataFrame) -> None:
+    texts = table["pt"].astype(str).astype(object)
+    texts[6] = "n/a?"
+    roles = infer_roles(table.assign(pt=texts))
+    assert roles.reasons["ignored"] == '"pt": not a number: "n/a?" in event 7, beside numbers'
 
 
 def test_columns_that_cannot_be_inputs_are_ignored(table: pd.DataFrame) -> None:

@@ -122,3 +122,13 @@ def test_real_events_are_what_their_authors_say(data_folder):
     assert events.table["DER_mass_MMC"].isna().mean() == pytest.approx(0.15, abs=0.005)
     assert events.table["PRI_jet_subleading_pt"].isna().mean() == pytest.approx(0.71, abs=0.005)
     assert events.weights[events.labels == 1].sum() == pytest.approx(19.782685, abs=1e-6)
+
+
+def test_a_folder_is_told_with_a_pattern_for_its_files(tmp_path):
+    for name in ("a.csv", "b.csv", "notes.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(EventsError, match=r"is a folder.*/\*\.csv"):
+        find_files(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EventsError, match=r"is a folder.*/\*\.root"):
+        find_files(tmp_path / "empty")

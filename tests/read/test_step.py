@@ -123,7 +123,7 @@ def test_a_third_class(make_events, make_problem):
 def test_label_that_is_missing_in_an_event(make_events, make_problem):
     table = make_events()
     table["y"] = table["y"].astype(object).where(table.index != 6)
-    assert 'Label "y" must say of each event what it is, but says nothing of 1 events' in refuse(make_problem, table)
+    assert 'Label "y" must say of each event what it is, but says nothing of event 7.' in refuse(make_problem, table)
     assert "event 7" in refuse(make_problem, table)
 
 

@@ -226,3 +226,54 @@ def test_a_compressed_file_that_was_cut_off_is_told(tmp_path):
 )
 def test_headers_of_numbers(cells, rows, expected):
     assert is_header(cells, rows) == expected
+
+
+GERMAN = "pt;eta;label\n4.571;-1,5;1\n577;0,25;0\n12.208;1,75;1\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "pt"),
+    [
+        (GERMAN, [4571, 577, 12208]),
+        (GERMAN.replace("12.208", "12.208,5"), [4571, 577, 12208.5]),
+        (GERMAN.replace("577", "?"), [4571, np.nan, 12208]),
+        (GERMAN.replace(",", "x").replace(".", ",").replace("x", "."), [4571, 577, 12208]),
+        ('pt,eta,label\n"4,238.33",-1.5,1\n385.04,0.25,0\n"1,234,567",1.75,1\n', [4238.33, 385.04, 1234567]),
+        ('pt,eta,label\n"4.571","-1,5",1\n577,"0,25",0\n"12.208","1,75",1\n', [4571, 577, 12208]),
+    ],
+)
+def test_marks_between_thousands_are_no_decimal_marks(write, text, pt):
+    table = File(write(text)).read()
+    np.testing.assert_array_equal(pd.to_numeric(table["pt"], errors="coerce"), pt)
+    np.testing.assert_array_equal(table["eta"], [-1.5, 0.25, 1.75])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GERMAN + "577;0,5;1\n" * 150 + "0.5;1,5;0\n", 'Column "pt" of .* has "0.5" in line 155 and "4.571" in line 2'),
+        (GERMAN.replace("577", "4572"), 'Column "pt" of .* has "4572" in line 3 and "4.571" in line 2'),
+        (GERMAN.replace("1,75", "1.75"), 'line 2 has "-1,5", and column "pt" has "4.571" in line 2, which may be'),
+        ('pt,eta\n"1,234",0.5\n"1,2",0.25\n', 'Column "pt" of .* has "1,2" in line 3 and "1,234" in line 2'),
+    ],
+)
+def test_marks_that_may_be_either_are_refused_with_column_and_line(write, text, said):
+    with pytest.raises(EventsError, match=said):
+        File(write(text)).read()
+
+
+def test_texts_with_commas_stay_texts(write):
+    table = File(write('a,hits,name\n0.5,"1,2,3","Doe, J"\n1.5,"4,5","Roe, K"\n')).read()
+    assert (table["hits"].tolist(), table["name"].tolist()) == (["1,2,3", "4,5"], ["Doe, J", "Roe, K"])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("latin-1", "ISO-8859-1"), ("cp1252", "WINDOWS-1252"), ("utf-16", "UTF-16")]
+)
+def test_text_in_another_encoding_is_told_with_the_command_that_mends_it(write, encoding, name):
+    letters = "Gr\u00f6\u00dfe" + ("\u20ac" if encoding == "cp1252" else "")
+    path = write(f"{letters},b\n1,2\n".encode(encoding))
+    with pytest.raises(EventsError, match=f"seems to be in {name}") as caught:
+        File(path).read()
+    assert f"iconv -f {name} -t UTF-8 {path}" in str(caught.value)
+    assert "damaged" not in str(caught.value)

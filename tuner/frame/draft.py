@@ -57,7 +57,7 @@ def draft_study(
         reasons = {"columns": "the file has no header line; rename them as they should be called", **reasons}
     said = [f"{key} = {_write_value(getattr(roles, key))}: {why}" for key, why in reasons.items() if key in _ORDER]
     said += [f"{key}: {why}" for key, why in reasons.items() if key not in _ORDER]
-    read = f"Read {events}: {len(table):,} events, {len(table.columns)} columns, {len(roles.features)} features."
+    read = f"Read {events}: {len(table):,} events, {len(table.columns)} columns, {_count_features(roles)}."
     text = _write_study(name, events, columns, replace(roles, reasons=reasons))
     return StudyDraft(name=name, text=text, reasons=(read, *said))
 
@@ -104,7 +104,7 @@ def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles)
         '        question="Which events are signal?",  # Say in a sentence what the events are to tell.',
         *_write_source(events, columns),
         *(_write_role(roles, key) for key in _ORDER if getattr(roles, key) not in (None, ())),
-        f"        # Features: all {len(roles.features)} other columns.",
+        f"        # Features: {_say_features(len(roles.features))}.",
     ]
     lines = [
         f'"""{name}: drafted by `tuner new`. Read it, and mend what it got wrong."""',
@@ -125,6 +125,17 @@ def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles)
     return "\n".join(lines) + "\n"
 
 
+def _count_features(roles: Roles) -> str:
+    return f"{len(roles.features)} {'feature' if len(roles.features) == 1 else 'features'}"
+
+
+def _say_features(n: int) -> str:
+    """Return which columns are features, in words."""
+    if n == 0:
+        return "none, as each column has another role"
+    return "the 1 other column" if n == 1 else f"all {n} other columns"
+
+
 def _write_source(events: str, columns: tuple[str, ...]) -> list[str]:
     """Return the lines of the argument `events`."""
     if not columns:
@@ -143,7 +154,7 @@ def _write_role(roles: Roles, key: str) -> str:
     """Return an argument of `Problem` and why it was inferred: beside it, or above where that is too long."""
     argument = f"        {key}={_write_value(getattr(roles, key), 8)},"
     why = roles.reasons.get(key, "")
-    comment = f"# {why[:1].upper()}{' '.join(why[1:].split())}."
+    comment = f"# {why[:1].upper()}{' '.join(why.split())[1:]}."
     if "\n" not in argument and len(argument) + len(comment) + 2 <= _LINE_LENGTH:
         return f"{argument}  {comment}"
     return f"        {comment[: _LINE_LENGTH - 8]}\n{argument}"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tuner.errors import EventsError, name_all, suggest_name
 from tuner.read.columns import is_number, is_same, parse_texts
+from tuner.read.findings import locate, write_value
 
 _LABELS = ("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type")
 _SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
@@ -22,6 +23,7 @@ _BOOKKEEPING = ("run", "runnumber", "runid", "lumi", "lumiblock", "luminosityblo
 _MASSES = ("mass", "m", "invmass", "invariantmass", "mll", "mjj", "myy", "mgg", "mbb", "mtautau")
 _UNDEFINED = (-999.0, -9999.0, -99.0, -99999.0, -999.9, -1000.0, 999.0, 9999.0, 99999.0)
 _LEAST_SHARE = 5e-4
+_MOST_LISTED = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +60,10 @@ def infer_roles(
     reasons["label"] = f"the column with two values: {_say_counts(values)}"
     chosen, reasons["signal"] = _find_signal(values, label, signal)
     left = _parse_numbers(table.drop(columns=label))
+    reasons_weight = "as you said" if weight is not None else ""
     weight, others = _find_weight(left, weight)
     if weight is not None:
-        reasons["weight"] = "by its name"
+        reasons["weight"] = reasons_weight or _say_weight(left[weight].to_numpy(np.float64, na_value=np.nan))
     left = left.drop(columns=[c for c in (weight, *others) if c is not None])
     event_id = _find_id(left)
     if event_id is not None:
@@ -71,7 +74,7 @@ def infer_roles(
             reasons[f'row index "{name}"'] = "left out by the reader"
     for name, why in table.attrs.get("left_out", {}).items():
         reasons[f'"{name}"'] = f"left out by the reader: it {why}"
-    ignored = dict.fromkeys(others, "another weight") | _find_ignored(left)
+    ignored = dict.fromkeys(others, "another weight" if weight else "a weight that does not vary") | _find_ignored(left)
     left = left.drop(columns=[column for column in ignored if column in left])
     undefined, found = _find_undefined(left)
     if undefined is not None:
@@ -106,8 +109,9 @@ def _parse_numbers(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(name: object) -> str:
-    """Return a column's name without case and marks, as the lists above have them."""
-    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+    """Return a column's name without case, marks, and a unit in brackets, as the lists above have them."""
+    without_unit = re.sub(r"\s*(\[[^]]*\]|\([^)]*\))\s*$", "", str(name))
+    return re.sub(r"[^a-z0-9]", "", (without_unit or str(name)).lower())
 
 
 def _rank(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
@@ -129,11 +133,23 @@ def _find_label(table: pd.DataFrame) -> str:
             "Name the right one with --label."
         )
     close = _rank(table.columns, _LABELS)
-    hint = f' Column "{close[0]}" has {table[close[0]].nunique()}.' if close else ""
+    hint = f' Column "{close[0]}" has {_list_values(table[close[0]].value_counts())}.' if close else ""
     raise EventsError(
         f"One column must say what an event is, with one value for signal and one for background, but none has two "
         f"values.{hint} The columns are {name_all(table.columns)}."
     )
+
+
+def _list_values(values: pd.Series[int]) -> str:
+    """Return how many values there are and which, the most frequent first."""
+    first = values.head(_MOST_LISTED).items()
+    shown = [f"{_to_python(value)!r} ({_say_number(count, 'event')})" for value, count in first]
+    more = f" and {len(values) - _MOST_LISTED:,} more" if len(values) > _MOST_LISTED else ""
+    return f"{len(values):,}: {', '.join(shown)}{more}" if shown else "none"
+
+
+def _say_number(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def _can_be_label(column: pd.Series) -> bool:
@@ -159,10 +175,21 @@ def _find_signal(values: pd.Series[int], label: str, named: str | None) -> tuple
         )
     for known in _SIGNALS:
         for text, value in by_text.items():
-            if text.lower() == known:
-                return value, "by its name" if not known.startswith("1") else "1 of 0 and 1, or of -1 and 1"
+            if text.strip().lower() == known and not known.startswith("1"):
+                return value, "by its name"
+    numbers = {_to_number(value): value for value in by_text.values()}
+    if set(numbers) in ({0.0, 1.0}, {-1.0, 1.0}):
+        return numbers[1.0], "1 of 0 and 1, or of -1 and 1"
     rarer = _to_python(values.index[-1])
-    return rarer, "a guess, the rarer of the two. Check it"
+    return rarer, "a guess, the rarer of the two. Check it, or name it with --signal"
+
+
+def _to_number(value: Any) -> float | None:
+    """Return a value as a number; None where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def _to_python(value: Any) -> Any:
@@ -176,8 +203,24 @@ def _find_weight(table: pd.DataFrame, named: str | None) -> tuple[str | None, li
     known = _rank(numbers, _WEIGHTS)
     alike = known + [c for c in numbers if c not in known and _plain(c).endswith("weight")]
     usable = [c for c in alike if _is_usable(table[c].to_numpy(np.float64, na_value=np.nan))]
-    chosen = named if named is not None else next(iter(usable), None)
+    chosen = named if named is not None else next(iter([*usable, *(c for c in alike if _is_flawed(table[c]))]), None)
     return chosen, [c for c in alike if c != chosen]
+
+
+def _is_flawed(column: pd.Series) -> bool:
+    """Return whether a column of weights is to be told as flawed: it has values that differ, or is zero throughout."""
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    finite = values[np.isfinite(values)]
+    return bool(len(finite)) and not (pd.api.types.is_bool_dtype(column) or (np.ptp(finite) == 0 and finite[0] != 0))
+
+
+def _say_weight(weights: np.ndarray) -> str:
+    """Return why a column is the weight, and what is wrong with it."""
+    bad = ~np.isfinite(weights)
+    if bad.any():
+        n_bad = _say_number(int(bad.sum()), "event")
+        return f"by its name; but it is no finite number in {n_bad}, the first of them event {bad.argmax() + 1:,}"
+    return "by its name" if weights.any() else "by its name; but it is zero in all events"
 
 
 def _is_usable(weights: np.ndarray) -> bool:
@@ -203,12 +246,23 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
         if _plain(column) in _BOOKKEEPING:
             why[column] = "bookkeeping"
         elif not is_number(values):
-            why[column] = "not a number"
+            why[column] = f"not a number{_say_texts(table, column)}"
         elif n_values == 0:
             why[column] = "entirely missing"
         elif n_values == 1:
             why[column] = "constant"
     return why
+
+
+def _say_texts(table: pd.DataFrame, name: Any) -> str:
+    """Return which value is no number, and where, of a column that holds numbers for the most part."""
+    numbers, _, is_text = parse_texts(table[name])
+    n_texts = int(is_text.sum())
+    if not 0 < n_texts < np.isfinite(numbers).sum():
+        return ""
+    row = int(is_text.argmax())
+    more = f" and {_say_number(n_texts - 1, 'other')}" if n_texts > 1 else ""
+    return f": {write_value(table[name].iloc[row])[:40]} in {locate(table, row)}{more}, beside numbers"
 
 
 def _find_undefined(table: pd.DataFrame) -> tuple[Any, str]:

@@ -18,9 +18,12 @@ def take_labels(table: pd.DataFrame, name: str, signal: object, found: Findings)
     codes, values = pd.factorize(table[name].astype(object))
     if (n_missing := int((codes < 0).sum())) > 0:
         row = int((codes < 0).argmax())
+        said = f'Label "{name}" must say of each event what it is, but says nothing of '
         found.problems.append(
-            f'Label "{name}" must say of each event what it is, but says nothing of {n_missing:,} events, '
-            f"the first of them {locate(table, row)}. Give them a class, or leave them out."
+            f"{said}{locate(table, row)}. Give it a class, or leave it out."
+            if n_missing == 1
+            else f"{said}{n_missing:,} events, the first of them {locate(table, row)}. "
+            "Give them a class, or leave them out."
         )
     chosen = _find_signal(name, signal, list(values), found)
     if len(values) != 2:

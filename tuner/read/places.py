@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from glob import has_magic
 from pathlib import Path
 
@@ -18,9 +19,22 @@ def find_files(path: str | Path) -> list[Path]:
     for place in _list_places(path):
         if found := _match(place):
             return found
+    for place in _list_places(path):
+        if place.is_dir():
+            raise EventsError(
+                f'"{path}" must name a file, or several with a pattern, but is a folder. '
+                f"Name its files, as {_suggest_pattern(path, place)}."
+            )
     raise EventsError(
         f"{describe_missing(path)} Check the path; a study's events may be read from elsewhere with --events."
     )
+
+
+def _suggest_pattern(path: str | Path, folder: Path) -> str:
+    """Return a pattern for the files of a folder: of the ending that most of them have."""
+    endings = Counter(file.suffix for file in folder.iterdir() if file.is_file() and file.suffix)
+    ending = endings.most_common(1)[0][0] if endings else ".root"
+    return f'"{Path(path) / f"*{ending}"}"'
 
 
 def find_in_data_folder(file: str) -> Path | None:

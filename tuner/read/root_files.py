@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,7 +154,7 @@ def _find_leaves(name: str, branch: Any) -> tuple[dict[str, _Column], dict[str, 
 
 def _find_fields(name: str, field: Any) -> tuple[dict[str, _Column], dict[str, str]]:
     """Return the column of an RNTuple's field; none where it, or a field it lies in, holds several per event."""
-    kind = field.typename.removeprefix("std::optional<").removesuffix(">")
+    kind = re.sub(r"^std::optional<(.*)>$", r"\1", field.typename)
     if kind not in _SCALARS:
         return {}, {name: f"holds {kind or 'records'} for each event"}
     outer = field.parent

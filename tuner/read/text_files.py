@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
 from tuner.errors import EventsError, name_all
+from tuner.read.columns import UNDEFINED_TEXTS, is_number
 from tuner.read.listing import Wanted, check_names
-from tuner.read.text_layout import TextLayout, check_lines, find_layout
+from tuner.read.text_layout import (
+    TextLayout,
+    check_lines,
+    find_layout,
+    find_line,
+    is_grouped,
+    is_written_otherwise,
+    write_plainly,
+)
 
 
 def read_text(
@@ -25,6 +35,8 @@ def read_text(
     names = [name or f"Unnamed: {number}" for number, name in enumerate(given)]
     check_names(path, names)
     table = _read_values(path, layout, names)[[name for name in names if wanted(name)]]
+    plain = {name: _write_plainly(path, layout, table[name]) for name in table.columns if not is_number(table[name])}
+    table = table.assign(**plain)
     table.attrs["index"] = tuple(name for name, own in zip(names, given, strict=True) if not own)
     return table
 
@@ -51,6 +63,39 @@ def _read_values(path: Path, layout: TextLayout, names: list[str]) -> pd.DataFra
     if table[names[-1]].isna().any():
         check_lines(path, layout)
     return table
+
+
+def _write_plainly(path: Path, layout: TextLayout, column: pd.Series) -> pd.Series:
+    """Return a column of numbers with marks between thousands, or of decimal commas among other texts, as numbers.
+
+    Texts that are no numbers stay. Raise `EventsError` where it is not certain which of a number's marks is which.
+    """
+    codes, values = pd.factorize(column)
+    texts = [str(value) for value in values]
+    decimal, mark = layout.decimal, "." if layout.decimal == "," else ","
+    if decimal == "." and not any("," in text for text in texts):
+        return column
+    plain = [write_plainly(text, decimal) for text in texts]
+    marked = [number for number, text in enumerate(texts) if is_grouped(text, decimal)]
+    told = [number for number, text in enumerate(texts) if text.strip().lower() not in UNDEFINED_TEXTS]
+    otherwise = [number for number in told if is_written_otherwise(texts[number], decimal)]
+    n_numbers = sum(text is not None for text in plain)
+    if (not marked and decimal == ".") or 2 * (n_numbers + len(otherwise)) <= len(told):
+        return column
+    if marked and not any(decimal in texts[n] or texts[n].count(mark) > 1 for n in marked):
+        otherwise += [n for n in told if n not in marked and re.match(r"[+-]?\d{4}", texts[n].strip())]
+    if otherwise and (marked or n_numbers):
+        number = min(otherwise, key=lambda n: int((codes == n).argmax()))
+        other = (marked or [n for n, text in enumerate(plain) if text is not None])[0]
+        places = [find_line(path, layout, int((codes == n).argmax())) for n in (number, other)]
+        raise EventsError(
+            f'Column "{column.name}" of "{path}" must write all its numbers in one way, but has "{texts[number]}" in '
+            f'line {places[0]:,} and "{texts[other]}" in line {places[1]:,}. '
+            "Write them with a decimal point, and without a mark between thousands."
+        )
+    written = [text if new is None else new for text, new in zip(texts, plain, strict=True)]
+    result = pd.Series([None if code < 0 else written[code] for code in codes], column.index, dtype=object)
+    return pd.to_numeric(result) if n_numbers == len(texts) else result
 
 
 def _choose_names(

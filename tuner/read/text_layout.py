@@ -24,6 +24,8 @@ _N_CHARACTERS = 1 << 20
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _COMMA_NUMBER = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_COMMA_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?")
 _WHOLE = re.compile(r"[+-]?\d+")
 _INFINITE = ("inf", "infinity")
 
@@ -63,7 +65,7 @@ def find_layout(path: Path) -> TextLayout:
         body, numbered, comments = [comments[-1][1].lstrip("# ")], comments[-1:], []
     separator = _guess_separator(body)
     rows = [_split(line, separator) for line in body]
-    decimal = "," if separator != "," and _has_decimal_comma(rows) else "."
+    decimal = "," if _has_decimal_comma(rows, separator) else "."
     names: Sequence[str] | None = None
     if is_header(rows[0], rows[1:], decimal):
         names, n_skipped = _complete_names(rows[0], rows[1:]), numbered[0][0] + 1
@@ -71,6 +73,9 @@ def find_layout(path: Path) -> TextLayout:
         names, n_skipped = _find_names_in_comments([line for _, line in comments], separator, rows), numbered[0][0]
     if names is not None:
         names = tuple(map(clean_name, names))
+    if decimal == ".":
+        lines = [number + 1 for number, line in numbered if not (comments and line.startswith("#"))]
+        _refuse_doubtful_points(path, rows, lines, names or ())
     return TextLayout(separator, names, len(names or rows[0]), n_skipped, bool(comments), decimal, tuple(rows[0]))
 
 
@@ -150,7 +155,7 @@ def _guess_separator(lines: Sequence[str]) -> str:
 
     def rate(separator: str) -> tuple[float, bool, bool, int]:
         cells = [cell for line in looked_at for cell in _split(line, separator)]
-        kinds = [{_judge(cell), _judge(cell, "," if separator != "," else ".")} for cell in cells]
+        kinds = [{_judge(cell), _judge(cell, ",")} for cell in cells]
         n_numbers = sum("number" in kind for kind in kinds)
         n_told = sum(kind != {"none"} for kind in kinds)
         fits = len(_split(lines[0], separator)) * len(looked_at) == len(cells)
@@ -168,16 +173,95 @@ def _split(line: str, separator: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
+def _has_decimal_comma(rows: Sequence[Sequence[str]], separator: str) -> bool:
+    """Return whether numbers have decimal commas; points between groups of three digits do not speak against it."""
     cells = [cell for row in rows for cell in row]
-    with_comma = any("," in cell and _COMMA_NUMBER.fullmatch(cell) for cell in cells)
-    return with_comma and not any("." in cell and _NUMBER.fullmatch(cell.replace(",", "")) for cell in cells)
+    if any(_tells_point(cell) for cell in cells):
+        return False
+    if any(_tells_comma(cell) for cell in cells):
+        return True
+    has_point = any("." in cell and _NUMBER.fullmatch(cell) for cell in cells)
+    return separator != "," and not has_point and any("," in cell and _COMMA_NUMBER.fullmatch(cell) for cell in cells)
+
+
+def _tells_point(cell: str) -> bool:
+    """Return whether a number can only be read with a decimal point."""
+    is_number = "." in cell and bool(_NUMBER.fullmatch(cell) or _GROUPED.fullmatch(cell))
+    return is_number and not _COMMA_GROUPED.fullmatch(cell)
+
+
+def _tells_comma(cell: str) -> bool:
+    """Return whether a number can only be read with a decimal comma."""
+    is_number = "," in cell and bool(_COMMA_NUMBER.fullmatch(cell) or _COMMA_GROUPED.fullmatch(cell))
+    return is_number and not _GROUPED.fullmatch(cell)
+
+
+def _may_be_number(cell: str) -> bool:
+    """Return whether a cell is a number with one decimal mark or the other, or stands for "not defined"."""
+    return {_judge(cell), _judge(cell, ",")} != {"text"}
+
+
+def _refuse_doubtful_points(
+    path: Path, rows: Sequence[Sequence[str]], lines: Sequence[int], names: Sequence[str]
+) -> None:
+    """Raise `EventsError` where points may be decimal or part thousands: other columns have commas and points both."""
+    columns = [[(row[n], line) for row, line in zip(rows, lines, strict=True) if n < len(row)]
+               for n in range(len(rows[-1]))]  # fmt: skip
+    below = [column[1:] if names else column for column in columns]
+    commas = [cell for column in below for cell in column
+              if _tells_comma(cell[0]) and all(_may_be_number(text) for text, _ in column)]  # fmt: skip
+    with_comma = min(commas, key=lambda cell: cell[1], default=None)
+    if with_comma is None:
+        return
+    for place, column in enumerate(columns):
+        numbers = [(cell, line) for cell, line in column if _NUMBER.fullmatch(cell)]
+        grouped = [(cell, line) for cell, line in numbers if _COMMA_GROUPED.fullmatch(cell)]
+        if grouped and not any(_tells_point(cell) for cell, _ in numbers):
+            name = f'"{names[place]}"' if place < len(names) else f"{place + 1}"
+            raise EventsError(
+                f'Numbers of "{path}" must all have a decimal point or all a decimal comma, but line {with_comma[1]:,} '
+                f'has "{with_comma[0]}", and column {name} has "{grouped[0][0]}" in line {grouped[0][1]:,}, which may '
+                "be either. Write all numbers with a decimal point, and without a mark between thousands."
+            )
+
+
+def write_plainly(text: str, decimal: str) -> str | None:
+    """Return a number with a decimal point and without marks between thousands; None where a text is no number."""
+    bare = text.strip()
+    mark = "." if decimal == "," else ","
+    if is_grouped(bare, decimal):
+        bare = bare.replace(mark, "")
+    elif not (_COMMA_NUMBER if decimal == "," else _NUMBER).fullmatch(bare):
+        return None
+    return bare.replace(",", ".")
+
+
+def is_grouped(text: str, decimal: str) -> bool:
+    """Return whether a number has marks between groups of three digits."""
+    return bool((_COMMA_GROUPED if decimal == "," else _GROUPED).fullmatch(text.strip()))
+
+
+def is_written_otherwise(text: str, decimal: str) -> bool:
+    """Return whether a text is a number only with the other decimal mark."""
+    return _tells_point(text.strip()) if decimal == "," else _tells_comma(text.strip())
+
+
+def find_line(path: Path, layout: TextLayout, row: int) -> int:
+    """Return the line, counted from 1, of an event, counted from 0."""
+    n_events = -1
+    with _open(path) as file:
+        for number, line in enumerate(file, 1):
+            if number > layout.n_skipped and line.strip() and not (layout.has_comments and line.startswith("#")):
+                n_events += 1
+                if n_events == row:
+                    return number
+    return layout.n_skipped + row + 1
 
 
 def _judge(cell: str, decimal: str = ".") -> str:
     """Return what a cell is: "number", "text", or "none" where it stands for "not defined"."""
     bare = cell.strip("\"' ")
-    if (_COMMA_NUMBER if decimal == "," else _NUMBER).fullmatch(bare):
+    if write_plainly(bare, decimal) is not None:
         return "number"
     word = bare.lower()
     return "none" if word in UNDEFINED_TEXTS or word.lstrip("+-") in _INFINITE else "text"
