@@ -34,9 +34,7 @@ FIGURES = [
     Ams(s=100, b=1_000),
     LogLoss(),
     Custom(
-        function=lambda labels, scores, weights: reference.reference.roc_auc_score(
-            labels, scores, sample_weight=weights
-        ),
+        function=lambda labels, scores, weights: reference.roc_auc_score(labels, scores, sample_weight=weights),
         name="mine",
     ),
 ]
