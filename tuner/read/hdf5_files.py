@@ -12,7 +12,7 @@ import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage, name_all, suggest_name
 from tuner.read.listing import Column, Wanted, check_names
-from tuner.read.pandas_hdf5 import find_pandas_columns
+from tuner.read.pandas_hdf5 import find_pandas_columns, read_values
 
 _DEEPEST = 32
 """Groups within groups, at most: a damaged file may hold one that holds itself."""
@@ -78,14 +78,14 @@ def _list_group(group: Any, path: Path) -> Iterator[Column]:
         raise EventsError(f'Columns of "{group.name}" in "{path}" must be equally long, but are: {lengths}.')
     for name, item in datasets.items():
         why_not = _find_why_not(item.dtype) if name in flat else f"has the shape {item.shape}"
-        yield Column(name, partial(_read, item), why_not)
+        yield Column(name, partial(read_values, item), why_not)
 
 
 def _list_dataset(dataset: Any, columns: tuple[str, ...] | None, path: Path) -> Iterator[Column]:
     """Yield the fields of a compound data set, or the columns of a two-dimensional one."""
     if dataset.dtype.names and dataset.ndim == 1:
         for name in dataset.dtype.names:
-            yield Column(name, partial(_read, dataset.fields(name)), _find_why_not(dataset.dtype[name]))
+            yield Column(name, partial(read_values, dataset.fields(name)), _find_why_not(dataset.dtype[name]))
         return
     if dataset.ndim != 2 or columns is None or dataset.shape[1] != len(columns):
         raise EventsError(
@@ -93,11 +93,7 @@ def _list_dataset(dataset: Any, columns: tuple[str, ...] | None, path: Path) -> 
             f"File(..., columns=(...)), but has shape {dataset.shape} and {len(columns or ())} names."
         )
     for number, name in enumerate(columns):
-        yield Column(name, partial(_read, dataset, (slice(None), number)), _find_why_not(dataset.dtype))
-
-
-def _read(values: Any, chosen: Any = ...) -> np.ndarray:
-    return np.asarray(values[chosen])
+        yield Column(name, partial(read_values, dataset, (slice(None), number)), _find_why_not(dataset.dtype))
 
 
 def _find_why_not(dtype: np.dtype) -> str:

@@ -59,7 +59,7 @@ def _list_blocks(group: Any, path: Path) -> Iterator[Column]:
         why_not = _judge(_get_text(values, "value_type") or values.dtype.name, "")
         is_turned = not values.attrs.get("transposed", False)
         for place, name in enumerate(names):
-            yield Column(name, partial(_read, values, place if is_turned else (slice(None), place)), why_not)
+            yield Column(name, partial(read_values, values, place if is_turned else (slice(None), place)), why_not)
 
 
 def _judge(dtype: str, meta: str) -> str:
@@ -73,10 +73,11 @@ def _judge(dtype: str, meta: str) -> str:
 
 def _take(field: Any, kind: np.dtype, number: int) -> np.ndarray:
     """Return one column of a field that holds several [n, k], or that is a column itself [n]."""
-    return _read(field)[:, number] if kind.shape else _read(field)
+    return read_values(field)[:, number] if kind.shape else read_values(field)
 
 
-def _read(values: Any, chosen: Any = ...) -> np.ndarray:
+def read_values(values: Any, chosen: Any = ...) -> np.ndarray:
+    """Return what is chosen of a data set, or of one of its fields, as an array."""
     return np.asarray(values[chosen])
 
 
