@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.trackers.base import NO_PICTURES
+from tuner.trackers.base import NO_PICTURES, StudyRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,14 @@ class NoTracker:
     """Keeps nothing. It is its own trial log."""
 
     def start_trial(
-        self, *, study: str, trial: int, config: Mapping[str, Any], folder: Path, tags: Sequence[str] = ()
+        self,
+        *,
+        study: str,
+        trial: int,
+        config: Mapping[str, Any],
+        folder: Path,
+        tags: Sequence[str] = (),
+        resumes: int | None = None,
     ) -> NoTracker:
         """Return a log that keeps nothing."""
         return self
@@ -34,7 +41,11 @@ class NoTracker:
         summary: Mapping[str, Any],
         pictures: Mapping[str, Path] = NO_PICTURES,
         reason: str | None = None,
+        notes: str = "",
     ) -> None:
+        """Do nothing."""
+
+    def log_study(self, record: StudyRecord) -> None:
         """Do nothing."""
 
     def close(self, timeout: float = 10.0) -> None:
@@ -53,6 +64,7 @@ class MemoryTrial:
     """Epoch to its figures."""
     state: str = "running"
     reason: str | None = None
+    notes: str = ""
     summary: dict[str, Any] = field(default_factory=dict)
     pictures: dict[str, Path] = field(default_factory=dict)
 
@@ -67,9 +79,10 @@ class MemoryTrial:
         summary: Mapping[str, Any],
         pictures: Mapping[str, Path] = NO_PICTURES,
         reason: str | None = None,
+        notes: str = "",
     ) -> None:
         """Keep how the trial ended."""
-        self.state, self.reason = state, reason
+        self.state, self.reason, self.notes = state, reason, notes
         self.summary, self.pictures = dict(summary), dict(pictures)
 
     @property
@@ -81,18 +94,31 @@ class MemoryTrial:
 
 
 class Memory:
-    """Keeps all numbers of this process in `trials`, by (study name, trial number)."""
+    """Keeps all numbers of this process: `trials` by (study name, trial number), `studies` by name."""
 
     def __init__(self) -> None:
         self.trials: dict[tuple[str, int], MemoryTrial] = {}
+        self.studies: dict[str, StudyRecord] = {}
 
     def start_trial(
-        self, *, study: str, trial: int, config: Mapping[str, Any], folder: Path, tags: Sequence[str] = ()
+        self,
+        *,
+        study: str,
+        trial: int,
+        config: Mapping[str, Any],
+        folder: Path,
+        tags: Sequence[str] = (),
+        resumes: int | None = None,
     ) -> MemoryTrial:
-        """Return the record of a trial, which stays in `trials`."""
-        record = self.trials.setdefault((study, trial), MemoryTrial(study, trial))
+        """Return the record of a trial, which stays in `trials`; one that is resumed goes on as its first trial's."""
+        number = trial if resumes is None else resumes
+        record = self.trials.setdefault((study, number), MemoryTrial(study, number))
         record.config, record.tags, record.state = dict(config), tuple(tags), "running"
         return record
+
+    def log_study(self, record: StudyRecord) -> None:
+        """Keep the record of a study in `studies`."""
+        self.studies[record.study] = record
 
     def close(self, timeout: float = 10.0) -> None:
         """Mark trials that are still open as interrupted."""

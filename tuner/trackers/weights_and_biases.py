@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from tuner.errors import TunerError
 from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
-from tuner.trackers.base import NO_PICTURES
+from tuner.trackers.base import NO_PICTURES, StudyRecord
 
 if TYPE_CHECKING:
     import wandb
@@ -63,14 +63,27 @@ class WeightsAndBiases:
         self._thread = BackgroundThread(capacity=capacity, on_error=self._warn)
 
     def start_trial(
-        self, *, study: str, trial: int, config: Mapping[str, Any], folder: Path, tags: Sequence[str] = ()
+        self,
+        *,
+        study: str,
+        trial: int,
+        config: Mapping[str, Any],
+        folder: Path,
+        tags: Sequence[str] = (),
+        resumes: int | None = None,
     ) -> _RunLog:
         """Open the run of a trial in `folder`/wandb. Returns at once and never raises."""
-        log = _RunLog(self, f"{study}/{trial}")
+        number = trial if resumes is None else resumes
+        log = _RunLog(self, f"{study}/{number}")
         if self._mode != "disabled":
-            about = {"group": study, "name": f"trial {trial}", "config": _make_plain(config), "tags": list(tags)}
+            about = {"group": study, "name": f"trial {number}", "config": _make_plain(config), "tags": list(tags)}
             self._thread.submit(partial(self._start, log.key, Path(folder), about))
         return log
+
+    def log_study(self, record: StudyRecord) -> None:
+        """Write the run of the study, in place of what it held before. Returns at once and never raises."""
+        if self._mode != "disabled":
+            self._thread.submit(partial(self._write_study, record))
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is left, for at most `timeout` seconds; runs still open end as interrupted."""
@@ -132,12 +145,26 @@ class WeightsAndBiases:
             **about,
         )
 
-    def _finish(
-        self, key: str, state: str, summary: Mapping[str, Any], pictures: Mapping[str, Path], reason: str | None
+    def _write_study(self, record: StudyRecord) -> None:
+        key = f"{record.study}/study"
+        about = {"group": record.study, "name": record.study, "notes": record.notes, "job_type": "study"}
+        self._start(key, record.folder, {**about, "config": _make_plain(record.config), "tags": list(record.tags)})
+        self._finish(key, "complete", _make_plain(record.summary), record.pictures, None)
+
+    def _finish(  # noqa: PLR0917 - handed on by `partial`
+        self,
+        key: str,
+        state: str,
+        summary: Mapping[str, Any],
+        pictures: Mapping[str, Path],
+        reason: str | None,
+        notes: str = "",
     ) -> None:
         import wandb
 
         run = self._runs.pop(key)
+        if notes:
+            run.notes = notes
         shown = {name: wandb.Image(str(path)) for name, path in pictures.items() if path.exists()}
         if shown:
             run.log(shown)
@@ -186,10 +213,11 @@ class _RunLog:
         summary: Mapping[str, Any],
         pictures: Mapping[str, Path] = NO_PICTURES,
         reason: str | None = None,
+        notes: str = "",
     ) -> None:
         """Log final figures and pictures, tag the run with its state, and end it; a failed trial is a failed run."""
         if self._tracker._mode != "disabled":
-            job = partial(self._tracker._finish, self.key, state, _make_plain(summary), dict(pictures), reason)
+            job = partial(self._tracker._finish, self.key, state, _make_plain(summary), dict(pictures), reason, notes)
             self._tracker._thread.submit(job)
 
 
