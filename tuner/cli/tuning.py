@@ -22,7 +22,6 @@ from tuner.cli.options import (
 from tuner.cli.printing import print_json, print_text
 
 if TYPE_CHECKING:
-    from tuner.trackers.base import Tracker
     from tuner.tune.study import Study
 
 _SECONDS_TO_CLOSE = 60.0
@@ -75,6 +74,7 @@ def sweep(
     limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
     from tuner.cli.concluding import conclude_sweep
     from tuner.progress import open_display
+    from tuner.trackers.choice import open_tracker
     from tuner.tune.status import read_status
     from tuner.tune.sweep import sweep as run_sweep
 
@@ -87,7 +87,7 @@ def sweep(
         storage=storage,
         workers=workers,
         device=device,
-        tracker=make_tracker(tracker),
+        tracker=open_tracker(tracker.value),
         display=display,
         study_file=study,
         options=options,
@@ -113,10 +113,11 @@ def work(
     Budget and seed are those that the sweep was started with. It leaves when the budget is spent, or with Ctrl-C.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.trackers.choice import open_tracker
     from tuner.tune.worker import work as run_worker
     from tuner.tune.worker_processes import INTERRUPTED_CODE
 
-    used = make_tracker(tracker)
+    used = open_tracker(tracker.value)
     try:
         interrupted = run_worker(search, tracker=used, device=device, until=until)
     finally:
@@ -184,14 +185,3 @@ def limit_study(
             minutes=budget.minutes if minutes is None else minutes,
         ),
     )
-
-
-def make_tracker(choice: TrackerChoice) -> Tracker:
-    """Return the tracker that was chosen."""
-    if choice is TrackerChoice.NONE:
-        from tuner.trackers.memory import NoTracker
-
-        return NoTracker()
-    from tuner.trackers.weights_and_biases import WeightsAndBiases
-
-    return WeightsAndBiases()
