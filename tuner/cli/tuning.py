@@ -18,6 +18,7 @@ from tuner.cli.options import (
     StorageOption,
     StudyArgument,
     TrackerChoice,
+    TrackerOption,
 )
 from tuner.cli.printing import print_json, print_text
 
@@ -39,7 +40,7 @@ SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Another seed than the study's; give it a --folder of its own.", show_default=False),
 ]
-TrackerOption = Annotated[TrackerChoice, typer.Option("--tracker", help="Where curves and figures go besides.")]
+_WANDB = [TrackerChoice.WANDB]
 
 
 def sweep(
@@ -59,7 +60,7 @@ def sweep(
     ] = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
-    tracker: TrackerOption = TrackerChoice.WANDB,
+    tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
@@ -78,16 +79,19 @@ def sweep(
     from tuner.tune.status import read_status
     from tuner.tune.sweep import sweep as run_sweep
 
+    tracked = open_tracker(",".join(tracker))
     display = open_display()
     display.tell(f"Reading and preparing the events of {limited.name} ...")
-    options = ["--tracker", tracker.value, *(["--events", events] if events else [])]
+    options = [word for kind in tracker for word in ("--tracker", kind.value)] + (
+        ["--events", events] if events else []
+    )
     search = run_sweep(
         limited,
         folder=folder,
         storage=storage,
         workers=workers,
         device=device,
-        tracker=open_tracker(tracker.value),
+        tracker=tracked,
         display=display,
         study_file=study,
         options=options,
@@ -103,7 +107,7 @@ def work(
     *,
     until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
     device: DeviceOption = None,
-    tracker: TrackerOption = TrackerChoice.WANDB,
+    tracker: TrackerOption = _WANDB,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -117,7 +121,7 @@ def work(
     from tuner.tune.worker import work as run_worker
     from tuner.tune.worker_processes import INTERRUPTED_CODE
 
-    used = open_tracker(tracker.value)
+    used = open_tracker(",".join(tracker))
     try:
         interrupted = run_worker(search, tracker=used, device=device, until=until)
     finally:
