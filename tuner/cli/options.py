@@ -24,7 +24,7 @@ TrackerOption = Annotated[
     typer.Option(
         "--tracker",
         metavar="NAME",
-        help="Where curves and figures go besides: wandb, tensorboard, mlflow, json or none. Give it again for another.",
+        help="Where curves and figures go besides: wandb, tensorboard, mlflow, json, none. Repeat it for several.",
     ),
 ]
 
