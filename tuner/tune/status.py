@@ -13,6 +13,7 @@ from tuner.checked_files import expect_form, read_json, warn_once
 from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import Status
 from tuner.tune.search import Search, TrialRecord
+from tuner.tune.trial_attributes import read_worker
 
 __all__ = ["Status", "count_left", "count_running", "read_status"]
 
@@ -98,10 +99,9 @@ def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | N
 
 def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
     """Return running trials whose worker is named but lives no more."""
-    from tuner.tune.leases import WORKER
-
     running = [t for t in search.optuna_study.get_trials(deepcopy=False) if t.state.name == "RUNNING"]
-    return tuple(t.number for t in running if WORKER in t.user_attrs and not workers.get(t.user_attrs[WORKER], False))
+    claimed = {t.number: worker for t in running if (worker := read_worker(t)) is not None}
+    return tuple(number for number, worker in claimed.items() if not workers.get(worker, False))
 
 
 def _read_winner_test(search: Search) -> dict[str, float | None] | None:
