@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import accumulate
 from typing import Any
 
 from tuner.checked_files import expect_form, read_json, warn_once
 from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import Status
-from tuner.tune.search import Search, TrialRecord
+from tuner.tune.best_so_far import follow_best, list_finished, measure_elapsed
+from tuner.tune.search import Search
 from tuner.tune.trial_attributes import read_worker
 
 __all__ = ["Status", "count_left", "count_running", "read_status"]
-
-_COUNTED = ("complete", "pruned")
 
 
 def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
@@ -28,8 +26,8 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
     trials = search.trials
     workers = search.workers
     stale = _find_stale(search, workers)
-    finished = sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
-    elapsed = _measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
+    finished = list_finished(trials)
+    elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
     complete = (t for t in trials if t.state == "complete" and t.value is not None)
     best = max(complete, key=lambda t: (t.value, -t.number), default=None)
@@ -41,7 +39,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         best_value=best.value if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=_follow_best(finished),
+        history=tuple(best for best in follow_best(trials).values if best > -math.inf),
         training=tuple(t.number for t in trials if t.state == "running"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
@@ -64,29 +62,6 @@ def count_running(search: Search) -> int:
     """Return how many trials are trained at this moment, by workers that give a sign of life."""
     stale = _find_stale(search, search.workers)
     return sum(t.state == "running" and t.number not in stale for t in search.trials)
-
-
-def _follow_best(finished: Iterable[TrialRecord]) -> tuple[float, ...]:
-    """Return the best value of a complete trial after each trial that finished, from the first complete one on."""
-    values = (t.value if t.state == "complete" and t.value is not None else -math.inf for t in finished)
-    return tuple(best for best in accumulate(values, max) if best > -math.inf)
-
-
-def _finish_time(trial: TrialRecord) -> datetime:
-    return trial.finished or datetime.max
-
-
-def _measure_elapsed(trials: Iterable[TrialRecord], now: datetime) -> float | None:
-    """Return seconds in which at least one trial was running: pauses between two calls do not count."""
-    spans = sorted((t.started, t.finished or now) for t in trials if t.started and (t.finished or t.state == "running"))
-    if not spans:
-        return None
-    total, reached = 0.0, spans[0][0]
-    for start, end in spans:
-        if end > reached:
-            total += (end - max(start, reached)).total_seconds()
-            reached = end
-    return total
 
 
 def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | None) -> float | None:
