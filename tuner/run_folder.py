@@ -114,11 +114,6 @@ class RunFolder:
         return self.path / "artifacts"
 
     @property
-    def wandb(self) -> Path:
-        """Weights & Biases' runs."""
-        return self.path / "wandb"
-
-    @property
     def tracking(self) -> Path:
         """Numbers of the trials as JSON lines, and the record of the study as JSON, where that tracker is used."""
         return self.path / "tracking"
@@ -132,6 +127,16 @@ class RunFolder:
     def mlflow(self) -> Path:
         """MLflow's database and artifacts, where no server is used."""
         return self.path / "mlflow"
+
+    @property
+    def wandb(self) -> Path:
+        """Weights & Biases' runs."""
+        return self.path / "wandb"
+
+    @property
+    def not_recorded(self) -> Path:
+        """One line for each trial, and for the study, that a tracker could not record."""
+        return self.path / "not_recorded.jsonl"
 
     @property
     def figures(self) -> Path:
