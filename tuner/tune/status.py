@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import accumulate
 from typing import Any
 
 from tuner.checked_files import expect_form, read_json, warn_once
 from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import Status
-from tuner.tune.search import Search, TrialRecord
+from tuner.tune.best_so_far import follow_best, list_finished, measure_elapsed
+from tuner.tune.search import Search
+from tuner.tune.trial_attributes import read_worker
 
 __all__ = ["Status", "count_left", "count_running", "read_status"]
-
-_COUNTED = ("complete", "pruned")
 
 
 def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
@@ -27,8 +26,8 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
     trials = search.trials
     workers = search.workers
     stale = _find_stale(search, workers)
-    finished = sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
-    elapsed = _measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
+    finished = list_finished(trials)
+    elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
     complete = (t for t in trials if t.state == "complete" and t.value is not None)
     best = max(complete, key=lambda t: (t.value, -t.number), default=None)
@@ -40,7 +39,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         best_value=best.value if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=_follow_best(finished),
+        history=tuple(best for best in follow_best(trials).values if best > -math.inf),
         training=tuple(t.number for t in trials if t.state == "running"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
@@ -65,29 +64,6 @@ def count_running(search: Search) -> int:
     return sum(t.state == "running" and t.number not in stale for t in search.trials)
 
 
-def _follow_best(finished: Iterable[TrialRecord]) -> tuple[float, ...]:
-    """Return the best value of a complete trial after each trial that finished, from the first complete one on."""
-    values = (t.value if t.state == "complete" and t.value is not None else -math.inf for t in finished)
-    return tuple(best for best in accumulate(values, max) if best > -math.inf)
-
-
-def _finish_time(trial: TrialRecord) -> datetime:
-    return trial.finished or datetime.max
-
-
-def _measure_elapsed(trials: Iterable[TrialRecord], now: datetime) -> float | None:
-    """Return seconds in which at least one trial was running: pauses between two calls do not count."""
-    spans = sorted((t.started, t.finished or now) for t in trials if t.started and (t.finished or t.state == "running"))
-    if not spans:
-        return None
-    total, reached = 0.0, spans[0][0]
-    for start, end in spans:
-        if end > reached:
-            total += (end - max(start, reached)).total_seconds()
-            reached = end
-    return total
-
-
 def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | None) -> float | None:
     """Return seconds until trials or time are spent, whichever is first; None where neither is known."""
     if trials_left <= 0:
@@ -98,10 +74,9 @@ def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | N
 
 def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
     """Return running trials whose worker is named but lives no more."""
-    from tuner.tune.leases import WORKER
-
     running = [t for t in search.optuna_study.get_trials(deepcopy=False) if t.state.name == "RUNNING"]
-    return tuple(t.number for t in running if WORKER in t.user_attrs and not workers.get(t.user_attrs[WORKER], False))
+    claimed = {t.number: worker for t in running if (worker := read_worker(t)) is not None}
+    return tuple(number for number, worker in claimed.items() if not workers.get(worker, False))
 
 
 def _read_winner_test(search: Search) -> dict[str, float | None] | None:
