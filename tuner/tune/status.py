@@ -9,12 +9,11 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from tuner.checked_files import expect_form, read_json, warn_once
-from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import Status
+from tuner.tune.outcome import read_outcome
 from tuner.tune.search import Search, TrialRecord
 
-__all__ = ["Status", "count_left", "count_running", "read_status"]
+__all__ = ["Status", "count_left", "count_running", "read_status", "trace_best"]
 
 _COUNTED = ("complete", "pruned")
 
@@ -27,7 +26,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
     trials = search.trials
     workers = search.workers
     stale = _find_stale(search, workers)
-    finished = sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
+    finished = _list_finished(trials)
     elapsed = _measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
     complete = (t for t in trials if t.state == "complete" and t.value is not None)
@@ -48,7 +47,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         seconds_left=_estimate_left(count_left(search), rate, seconds_left),
         stale_leases=stale,
         workers=sum(workers.values()),
-        winner_test=_read_winner_test(search),
+        **_read_outcome(search),
     )
 
 
@@ -75,17 +74,48 @@ def _finish_time(trial: TrialRecord) -> datetime:
     return trial.finished or datetime.max
 
 
+def trace_best(search: Search) -> list[dict[str, float]]:
+    """Return the best validation AUC of a complete trial against the number of finished trials and the time spent.
+
+    A row for each trial that finished, from the first complete one on: `trials`, `minutes` in which at least one trial
+    was running, `best`.
+    """
+    trials, stale = search.trials, _find_stale(search, search.workers)
+    finished = _list_finished(trials)
+    spans = _join_spans((t for t in trials if t.number not in stale), datetime.now())
+    best = _follow_best(finished)
+    rows, spent, place = [], 0.0, 0
+    for number, trial in enumerate(finished, 1):
+        now = _finish_time(trial)
+        while place < len(spans) and spans[place][1] <= now:
+            spent += (spans[place][1] - spans[place][0]).total_seconds()
+            place += 1
+        begun = max(0.0, (now - spans[place][0]).total_seconds()) if place < len(spans) else 0.0
+        if (row := number - 1 - len(finished) + len(best)) >= 0:
+            rows.append({"trials": float(number), "minutes": (spent + begun) / 60, "best": best[row]})
+    return rows
+
+
+def _list_finished(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    return sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
+
+
 def _measure_elapsed(trials: Iterable[TrialRecord], now: datetime) -> float | None:
     """Return seconds in which at least one trial was running: pauses between two calls do not count."""
+    spans = _join_spans(trials, now)
+    return sum((end - start).total_seconds() for start, end in spans) if spans else None
+
+
+def _join_spans(trials: Iterable[TrialRecord], now: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the times in which at least one trial was running, in order and apart from each other."""
     spans = sorted((t.started, t.finished or now) for t in trials if t.started and (t.finished or t.state == "running"))
-    if not spans:
-        return None
-    total, reached = 0.0, spans[0][0]
+    joined: list[tuple[datetime, datetime]] = []
     for start, end in spans:
-        if end > reached:
-            total += (end - max(start, reached)).total_seconds()
-            reached = end
-    return total
+        if joined and start <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], end)
+        else:
+            joined.append((start, end))
+    return joined
 
 
 def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | None) -> float | None:
@@ -104,24 +134,19 @@ def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
     return tuple(t.number for t in running if WORKER in t.user_attrs and not workers.get(t.user_attrs[WORKER], False))
 
 
-def _read_winner_test(search: Search) -> dict[str, float | None] | None:
-    """Return the winner's figures on the test part by name, from `evaluation.json`; None while it is closed.
+def _read_outcome(search: Search) -> dict[str, Any]:
+    """Return what the evaluation found, as fields of a status; where more trials completed since, only that."""
+    outcome = read_outcome(search)
+    if outcome is None:
+        return {}
+    if not outcome.holds_for(search):
+        return {"verdict": OLD_OUTCOME}
+    test = outcome.test
+    return {
+        "verdict": outcome.verdict,
+        "winner_test": None if test is None else {name: value for name, (value, _, _) in test.items()},
+        "winner_test_intervals": None if test is None else {name: (low, high) for name, (_, low, high) in test.items()},
+    }
 
-    None also where it is damaged, of which a warning tells.
-    """
-    path, advice = search.folder.evaluation, "The winner's figures on test are not shown."
-    try:
-        content = read_json(path, advice=advice)
-        with expect_form(path, advice=advice):
-            return _find_winner_test(content)
-    except DamagedFileError as error:
-        warn_once(str(error))
-        return None
 
-
-def _find_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float | None] | None:
-    for part in evaluation.get("parts", ()):
-        if part.get("part") == "test" and part.get("candidate") == "winner":
-            values = {name: float(measurement["value"]) for name, measurement in part["measurements"].items()}
-            return {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return None
+OLD_OUTCOME = "More trials have completed since the last evaluation: its figures are not shown. Evaluate again."
