@@ -17,11 +17,12 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner import Budget, Problem, Study
 from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
-from tuner.tune.leases import WORKER, WORKER_PREFIX, Lease
-from tuner.tune.outcome import OUTCOME, Outcome, write_outcome
-from tuner.tune.search import EPOCHS, FIGURE, Search, open_search
-from tuner.tune.status import read_status, trace_best
+from tuner.tune.leases import Lease
+from tuner.tune.outcome import Outcome, write_outcome
+from tuner.tune.search import Search, open_search
+from tuner.tune.status import read_status
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import EPOCHS, FIGURE, WORKER, write_evaluated, write_lease
 
 STUDY = Study(
     name="s",
@@ -36,6 +37,7 @@ def make_trial(
     state: TrialState,
     value: float | None = None,
     minutes: tuple[float, float | None] | None = None,
+    worker: str | None = None,
     **attributes: object,
 ) -> FrozenTrial:
     started, finished = minutes or (None, None)
@@ -50,7 +52,7 @@ def make_trial(
         params={"lr": 0.1} if state is not TrialState.WAITING else {},
         distributions={"lr": FloatDistribution(0, 1)} if state is not TrialState.WAITING else {},
         user_attrs=attributes,
-        system_attrs={},
+        system_attrs={} if worker is None else {WORKER: worker},
         intermediate_values=reported,
     )
 
@@ -124,10 +126,10 @@ def test_no_search_is_an_error(tmp_path: Path) -> None:
 def test_workers_and_stale_leases(search: Search) -> None:
     dead = {"host": socket.gethostname(), "pid": os.getpid(), "started": "1", "beat": 0.0}
     study = search.optuna_study
-    study.set_user_attr(WORKER_PREFIX + "dead", dead)
-    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (64, None), **{WORKER: "dead"}))
+    write_lease(study, "dead", dead)
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (64, None), worker="dead"))
     with Lease(study) as lease:
-        study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), **{WORKER: lease.worker}))
+        study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), worker=lease.worker))
         status = read_status(search)
     assert status.workers == 1
     assert status.training == (6, 7)
@@ -147,7 +149,7 @@ def test_only_a_complete_trial_is_the_best(search: Search, state: TrialState) ->
 
 def test_time_since_a_worker_died_does_not_count(search: Search) -> None:
     study = search.optuna_study
-    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), **{WORKER: "dead"}))
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), worker="dead"))
     assert read_status(search).elapsed == pytest.approx(60 * (4 + 2))
     study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None)))
     assert (read_status(search).elapsed or 0) > 60 * 9000 - 86400
@@ -182,19 +184,10 @@ def test_figures_on_test_of_fewer_trials_are_not_shown_as_those_of_now(search: S
     assert "More trials have completed since" in status.verdict
 
 
-@pytest.mark.parametrize("content", ["", "{", "3", '{"winner": 1}', '{"test": 3}', '{"test": {"AUC": 1}}'])
-def test_an_outcome_of_another_version_does_not_stop_the_status(search: Search, content: str) -> None:
-    search.optuna_study.set_user_attr(OUTCOME, content)
+@pytest.mark.parametrize("content", [{}, {"winner": 1}, {"test": 3}, {"test": {"AUC": 1}}, 3, "?", None])
+def test_an_outcome_of_another_version_does_not_stop_the_status(search: Search, content: Any) -> None:
+    write_evaluated(search.optuna_study, content)
     assert read_status(search).winner_test is None
-
-
-def test_best_against_trials_and_time(search: Search) -> None:
-    """The hour between the calls does not count; a pruned trial counts as a trial, and is never the best."""
-    rows = [(row["trials"], row["minutes"], row["best"]) for row in trace_best(search)]
-    assert rows == [(1, 2, 0.8), (2, 4, 0.9), (3, 5, 0.9), (4, 6, 0.9)]
-    status = read_status(search)
-    assert status.elapsed == 60 * rows[-1][1]
-    assert list(status.history) == [best for *_, best in rows]
 
 
 def test_a_damaged_provenance_is_told_with_its_name(search: Search) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +18,11 @@ from tuner.evaluate.verdicts import escape_markdown, tabulate_verdicts
 from tuner.passwords import hide_passwords
 from tuner.read.sources import find_source
 from tuner.trackers.base import Artifact, StudyRecord
+from tuner.tune.best_so_far import follow_best
 from tuner.tune.parameter_importances import measure_parameter_importances
 from tuner.tune.samplers import describe_sampler, make_pruner, make_sampler
 from tuner.tune.search import PROVENANCE_ADVICE, Search
-from tuner.tune.status import read_status, trace_best
+from tuner.tune.status import read_status
 
 
 def record_study(search: Search, evaluation: Evaluation | None, *, network: Path | None = None) -> StudyRecord:
@@ -41,7 +43,7 @@ def record_study(search: Search, evaluation: Evaluation | None, *, network: Path
         notes=_write_notes(search, evaluation, provenance),
         tags=("study", "searched" if evaluation is None else "evaluated"),
         summary=_summarize_search(search) | (summarize_evaluation(evaluation) if evaluation else {}),
-        history=trace_best(search),
+        history=_trace_best(search),
         tables=tables | (tabulate_evaluation(evaluation) if evaluation else {}),
         pictures={path.stem: path for path in _list_pictures(search, evaluation)},
         artifacts=tuple(_list_artifacts(search, evaluation, network)),
@@ -133,6 +135,16 @@ def _summarize_search(search: Search) -> dict[str, Any]:
     if status.elapsed is not None:
         found["search/minutes"] = status.elapsed / 60
     return found
+
+
+def _trace_best(search: Search) -> list[dict[str, float]]:
+    """Return a row for each trial that finished, from the first complete one on: trials, minutes, best."""
+    found = follow_best(search.trials)
+    return [
+        {"trials": number, "minutes": seconds / 60, "best": best}
+        for number, (seconds, best) in enumerate(zip(found.seconds, found.values, strict=True), 1)
+        if math.isfinite(best)
+    ]
 
 
 def _tabulate_trials(search: Search) -> pd.DataFrame:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from tuner.tune.trial_attributes import read_evaluated, write_evaluated
+
 if TYPE_CHECKING:
     from tuner.tune.search import Search
-
-OUTCOME = "tuner:outcome"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,18 +38,19 @@ class Outcome:
 def write_outcome(search: Search, outcome: Outcome) -> None:
     """Keep an outcome in the search's storage, in the place of an earlier one; the same again writes nothing."""
     if read_outcome(search) != outcome:
-        search.optuna_study.set_user_attr(OUTCOME, json.dumps(asdict(outcome)))
+        write_evaluated(search.optuna_study, asdict(outcome))
 
 
 def read_outcome(search: Search) -> Outcome | None:
     """Return what the last evaluation found; None where there was none, or where another version wrote it."""
-    text = search.optuna_study.user_attrs.get(OUTCOME)
+    content = read_evaluated(search.optuna_study)
+    if content is None:
+        return None
     try:
-        content = json.loads(text) if text else None
-        if content is None:
-            return None
         test = content["test"]
-        return Outcome(**content | {"test": test and {name: tuple(ends) for name, ends in test.items()}})
+        return Outcome(
+            **content | {"test": test and {name: (value, low, high) for name, (value, low, high) in test.items()}}
+        )
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
 
