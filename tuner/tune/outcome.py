@@ -48,9 +48,9 @@ def read_outcome(search: Search) -> Outcome | None:
         return None
     try:
         test = content["test"]
-        return Outcome(
-            **content | {"test": test and {name: (value, low, high) for name, (value, low, high) in test.items()}}
-        )
+        if test is not None:
+            test = {name: (value, low, high) for name, (value, low, high) in test.items()}
+        return Outcome(**content | {"test": test})
     except (LookupError, TypeError, ValueError, AttributeError):
         return None
 
