@@ -87,7 +87,7 @@ def tabulate_evaluation(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
         tables["survival"] = evaluation.survival.frame()
     if evaluation.nuisances is not None:
         tables["nuisances"] = evaluation.nuisances.frame()
-    return {name: table for name, table in tables.items() if len(table)}
+    return tables
 
 
 def _summarize_part(part: PartEvaluation) -> dict[str, Any]:

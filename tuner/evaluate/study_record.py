@@ -36,6 +36,8 @@ def record_study(search: Search, evaluation: Evaluation | None, *, network: Path
     tables = {"trials": _tabulate_trials(search)}
     if importances:
         tables["parameter importances"] = pd.DataFrame(importances.items(), columns=["parameter", "importance"])
+    if evaluation is not None:
+        tables |= tabulate_evaluation(evaluation)
     return StudyRecord(
         study=search.study.name,
         folder=search.folder.path,
@@ -44,7 +46,7 @@ def record_study(search: Search, evaluation: Evaluation | None, *, network: Path
         tags=("study", "searched" if evaluation is None else "evaluated"),
         summary=_summarize_search(search) | (summarize_evaluation(evaluation) if evaluation else {}),
         history=_trace_best(search),
-        tables=tables | (tabulate_evaluation(evaluation) if evaluation else {}),
+        tables={name: table for name, table in tables.items() if len(table)},
         pictures={path.stem: path for path in _list_pictures(search, evaluation)},
         artifacts=tuple(_list_artifacts(search, evaluation, network)),
     )
