@@ -139,6 +139,11 @@ class RunFolder:
         return self.path / "out_of_fold.parquet"
 
     @property
+    def network(self) -> Path:
+        """The winner of the last evaluation as ONNX, preprocessing inside: the study's model artifact."""
+        return self.path / "winner.onnx"
+
+    @property
     def openings(self) -> Path:
         """One line for each time that the test part was opened."""
         return self.path / "test_openings.jsonl"

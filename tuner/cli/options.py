@@ -70,6 +70,10 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]
 
+RecordOption = Annotated[
+    TrackerChoice | None,
+    typer.Option("--tracker", help="Where the record of the study goes.", show_default="what the sweep used"),
+]
 StyleOption = Annotated[
     str, typer.Option("--style", metavar="STYLE", help="Look of the figures: house, or mplhep's ATLAS, CMS, LHCb2 ...")
 ]

@@ -10,9 +10,11 @@ from tuner.errors import EventsError, SearchError
 from tuner.evaluate.evaluation import Evaluation, describe_mismatch
 from tuner.evaluate.grounds import find_grounds, find_grounds_in_events, read_judged_events, still_holds
 from tuner.evaluate.judge import Judge
+from tuner.evaluate.publishing import publish
 from tuner.evaluate.waiting import hold_alone, wait_for_workers
 from tuner.predict.candidates import Candidate, TrainedNetwork, hand_on_again
 from tuner.read.events import Events
+from tuner.trackers.base import Tracker
 from tuner.tune.judgement import Judgement
 from tuner.tune.retraining import Tell
 from tuner.tune.search import Search
@@ -28,6 +30,7 @@ def evaluate(
     judgement: Judgement | None = None,
     open_test: bool = True,
     device: str | None = None,
+    tracker: Tracker | None = None,
     tell: Tell | None = None,
 ) -> Evaluation:
     """Return the judgement of a search, with 68 % intervals; write it to the run folder.
@@ -41,12 +44,23 @@ def evaluate(
     train the study, the test part is not opened: this waits for them.
 
     judgement: how many finalists, seeds, baselines; None for the study's own. open_test: False leaves the test part
-    closed and judges on validation alone. tell: is told how far it has come. Writes `evaluation.json`, `finalists/`
+    closed and judges on validation alone. tracker: keeps the record of the study, with every figure of the evaluation;
+    None for the one that the sweep used, `NoTracker()` for none. It is closed at the end, and may be used again. tell:
+    is told how far it has come. Writes `evaluation.json`, `finalists/`
     and, for the test part, `scores.parquet`: row of the events, label, weight, observers, the score of the network that
     is handed on, and those of every other candidate's trainings. Raise `SearchError` where no trial is complete,
     `EventsError` where the events have changed or a nuisance's variant does not fit them: before anything is trained.
     """
-    judgement, tell_waiting = judgement or search.study.judgement, tell or logger.warning
+    evaluation = _judge(search, judgement or search.study.judgement, open_test=open_test, device=device, tell=tell)
+    publish(search, evaluation, tracker)
+    return evaluation
+
+
+def _judge(
+    search: Search, judgement: Judgement, *, open_test: bool, device: str | None, tell: Tell | None
+) -> Evaluation:
+    """Return the evaluation in the run folder where it still holds, else a new one."""
+    tell_waiting = tell or logger.warning
     if search.winner is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
     if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:

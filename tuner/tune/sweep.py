@@ -21,6 +21,7 @@ from tuner.launchers.local import count_cores, tuner_command
 from tuner.progress.display import Display, NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
+from tuner.trackers.choice import name_kind
 from tuner.tune.gathering import gather, raise_gathered
 from tuner.tune.ownership import take_folder
 from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
@@ -80,7 +81,7 @@ def sweep(
     display = display or NoDisplay()
     probe, prepared = _check_and_prepare(study, run_folder, device)
     run_folder.create()
-    search = Search(study, run_folder, storage, study_file or find_study_file(study))
+    search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker)
     _open_or_create(search, probe, prepared.splits.events_digest)
     splits = keep_run(prepared, run_folder)
     if study_file is None and (tracker is None or (workers or 1) > 1):
@@ -94,6 +95,7 @@ def sweep(
         events_digest=splits.events_digest,
         device=device or "automatic",
         workers=n_workers,
+        tracker="wandb" if tracker is None else name_kind(tracker),
         study_file=search.study_file,
     )
     if n_left:
