@@ -14,12 +14,13 @@ from tuner.cli.options import (
     FolderOption,
     FoldsOption,
     JsonOption,
+    QuietOption,
     SeedsOption,
     StorageOption,
     StudyArgument,
     StyleOption,
 )
-from tuner.cli.printing import print_progress, print_text
+from tuner.cli.printing import choose_display, print_text
 
 
 def evaluate(
@@ -33,6 +34,7 @@ def evaluate(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """[dim]7  [/]  Train the best settings anew, judge them beside boosted trees, on validation and test.
@@ -48,8 +50,8 @@ def evaluate(
     given = {name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value}
     judgement = replace(search.study.judgement, **given)
     stored = read_evaluation(search)
-    tell = None if as_json else print_progress
-    evaluation = evaluate_search(search, judgement=judgement, open_test=not closed_test, device=device, tell=tell)
+    display = choose_display(quiet=quiet)
+    evaluation = evaluate_search(search, judgement=judgement, open_test=not closed_test, device=device, display=display)
     if as_json:
         print_text(evaluation.to_json().rstrip())
         return

@@ -105,7 +105,9 @@ class Asker:
         return True
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:
-        trial.set_user_attr(REASON, describe_error(error))
+        reason = describe_error(error)
+        trial.set_user_attr(REASON, reason)
+        logger.warning("Trial %d failed: %s", trial.number, reason)
         self.optuna_study.tell(trial, state=TrialState.FAIL)
 
 

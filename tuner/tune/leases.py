@@ -195,6 +195,7 @@ def _reap(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         give_back(study, trial, "Its worker died.", tries=trial.user_attrs.get(TRIES, 0), suspect=suspect)
         return
     _mark(study, trial, {REASON: fault})
+    logger.warning("Trial %d failed: %s", trial.number, fault)
     study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
