@@ -24,14 +24,15 @@ LAST_TRIAL = """
 import sys
 import optuna
 from optuna.trial import TrialState
-from tuner.tune.leases import WORKER, Lease
+from tuner.tune.leases import Lease
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import claim
 from pathlib import Path
 
 study = optuna.load_study(study_name="small", storage=open_storage(Path(sys.argv[1]) / "journal.log"))
 with Lease(study) as lease:
     trial = study.ask()
-    trial.set_user_attr(WORKER, lease.worker)
+    claim(trial, lease.worker)
     print("trains")
     sys.stdin.read()
     trial.report(0.6, 1)

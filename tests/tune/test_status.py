@@ -17,10 +17,11 @@ from tuner import Budget, Problem, Study
 from tuner.checked_files import write_json
 from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
-from tuner.tune.leases import WORKER, WORKER_PREFIX, Lease
-from tuner.tune.search import EPOCHS, Search, open_search
+from tuner.tune.leases import Lease
+from tuner.tune.search import Search, open_search
 from tuner.tune.status import read_status
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import EPOCHS, WORKER, write_lease
 
 STUDY = Study(
     name="s",
@@ -35,6 +36,7 @@ def make_trial(
     state: TrialState,
     value: float | None = None,
     minutes: tuple[float, float | None] | None = None,
+    worker: str | None = None,
     **attributes: object,
 ) -> FrozenTrial:
     started, finished = minutes or (None, None)
@@ -49,7 +51,7 @@ def make_trial(
         params={"lr": 0.1} if state is not TrialState.WAITING else {},
         distributions={"lr": FloatDistribution(0, 1)} if state is not TrialState.WAITING else {},
         user_attrs=attributes,
-        system_attrs={},
+        system_attrs={} if worker is None else {WORKER: worker},
         intermediate_values=reported,
     )
 
@@ -123,10 +125,10 @@ def test_no_search_is_an_error(tmp_path: Path) -> None:
 def test_workers_and_stale_leases(search: Search) -> None:
     dead = {"host": socket.gethostname(), "pid": os.getpid(), "started": "1", "beat": 0.0}
     study = search.optuna_study
-    study.set_user_attr(WORKER_PREFIX + "dead", dead)
-    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (64, None), **{WORKER: "dead"}))
+    write_lease(study, "dead", dead)
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (64, None), worker="dead"))
     with Lease(study) as lease:
-        study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), **{WORKER: lease.worker}))
+        study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), worker=lease.worker))
         status = read_status(search)
     assert status.workers == 1
     assert status.training == (6, 7)
@@ -146,7 +148,7 @@ def test_only_a_complete_trial_is_the_best(search: Search, state: TrialState) ->
 
 def test_time_since_a_worker_died_does_not_count(search: Search) -> None:
     study = search.optuna_study
-    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), **{WORKER: "dead"}))
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), worker="dead"))
     assert read_status(search).elapsed == pytest.approx(60 * (4 + 2))
     study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None)))
     assert (read_status(search).elapsed or 0) > 60 * 9000 - 86400

@@ -20,10 +20,11 @@ from tuner.errors import SearchError, StudyError
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
-from tuner.tune.samplers import STOPPED, describe_sampler
+from tuner.tune.samplers import describe_sampler
 from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
 from tuner.tune.study_file import load_study
+from tuner.tune.trial_attributes import claim, read_leases, write_lease, write_stopped
 from tuner.tune.worker_processes import work_in_processes
 
 STUDY = """
@@ -146,8 +147,9 @@ WORKER = """
 import os, sys, time, optuna, signal
 from pathlib import Path
 from optuna.trial import TrialState
-from tuner.tune.leases import Lease, WORKER, reap_trials
+from tuner.tune.leases import Lease, reap_trials
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import claim, write_reason
 study = optuna.load_study(study_name="small", storage=open_storage(Path(sys.argv[1])))
 def is_first(name):
     try:
@@ -158,7 +160,7 @@ def is_first(name):
 def train(n=1):
     for _ in range(n):
         trial = study.ask()
-        trial.set_user_attr(WORKER, lease.worker)
+        claim(trial, lease.worker)
         study.tell(trial, trial.suggest_float("x", 0, 1))
 def n_told():
     return len(study.get_trials(states=(TrialState.COMPLETE,)))
@@ -181,7 +183,7 @@ def test_workers_that_leave_and_leave_with_nothing_done_are_told_of(search):
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search):
     program = WORKER + (
         "    if is_first('one'):\n"
-        "        trial = study.ask(); trial.suggest_float('x', 0, 1); trial.set_user_attr(WORKER, lease.worker)\n"
+        "        trial = study.ask(); trial.suggest_float('x', 0, 1); claim(trial, lease.worker)\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    train(4)\n"
     )
@@ -210,10 +212,10 @@ def test_a_trial_lost_between_asking_and_claiming_does_not_end_the_sweep_early(s
 def test_the_sweep_waits_for_trials_of_workers_elsewhere(search):
     """The worker of this sweep has nothing to do, as one of another machine trains what is left: no end before it."""
     study = search.optuna_study
-    study.set_user_attr("tuner:worker:elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
+    write_lease(study, "elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
     taken = [study.ask() for _ in range(4)]
     for trial in taken:
-        trial.set_user_attr("tuner:worker", "elsewhere")
+        claim(trial, "elsewhere")
     other = optuna.load_study(study_name="small", storage=open_storage(search.folder.journal))
     thread = threading.Timer(1.5, lambda: [other.tell(trial.number, 0.5) for trial in taken])
     thread.start()
@@ -229,10 +231,10 @@ def test_no_worker_is_started_in_vain_where_the_sampler_has_stopped(search):
     sampler = optuna.samplers.GridSampler({"x": [0.0, 1.0]})
     search = Search(make_study(sampler=sampler), search.folder)
     study = search.optuna_study
-    study.set_user_attr(STOPPED, describe_sampler(sampler))
-    study.set_user_attr("tuner:worker:elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
+    write_stopped(study, describe_sampler(sampler))
+    write_lease(study, "elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
     trial = study.ask()
-    trial.set_user_attr("tuner:worker", "elsewhere")
+    claim(trial, "elsewhere")
     other = optuna.load_study(study_name="small", storage=open_storage(search.folder.journal))
     thread = threading.Timer(6.0, lambda: other.tell(trial.number, 0.5))
     thread.start()
@@ -241,13 +243,13 @@ def test_no_worker_is_started_in_vain_where_the_sampler_has_stopped(search):
     thread.join()
     assert [trial.state for trial in search.trials] == ["complete"]
     assert display.told == []
-    assert sum(name.startswith("tuner:worker:") for name in study.user_attrs) == 2
+    assert len(read_leases(study)) == 2
 
 
 def test_where_every_setting_ends_its_worker_the_search_stops(search):
     program = WORKER + (
         "    trial = study.ask()\n"
-        "    trial.set_user_attr('tuner:reason', 'It crashed.')\n"
+        "    write_reason(study, trial, 'It crashed.')\n"
         "    study.tell(trial, state=TrialState.FAIL)\n"
         "    os._exit(3)\n"
     )

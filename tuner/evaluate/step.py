@@ -47,7 +47,8 @@ def evaluate(
 
     Writes `evaluation.json`, `finalists/` and, for the test part, `scores.parquet`: row of the events, label, weight,
     observers, the score of the network that is handed on, and those of every other candidate's trainings. Raise
-    `SearchError` where no trial is complete, `EventsError` where the events have changed or a nuisance's variant does not fit them: before anything is trained.
+    `SearchError` where no trial is complete, `EventsError` where the events have changed or a nuisance's variant does
+    not fit them: before anything is trained.
     """
     judgement, tell_waiting = judgement or search.study.judgement, display.tell if display else logger.warning
     if search.winner is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from tuner.checked_files import expect_form, read_json, warn_once
 from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import DeviceUse, EndedTrial, RunningTrial, Status
+from tuner.tune.best_so_far import COUNTED, follow_best, list_finished, measure_elapsed
 from tuner.tune.leases import is_abandoned
 from tuner.tune.search import Search, TrialRecord
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 __all__ = ["Status", "count_left", "count_running", "read_status"]
-
-_COUNTED = ("complete", "pruned")
 
 
 def read_status(search: Search, *, seconds_left: float | None = None, devices: DeviceUse | None = None) -> Status:
@@ -32,13 +30,12 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
     frozen = search.optuna_study.get_trials(deepcopy=False)
     trials, workers = search.trials, search.workers
     stale = _find_stale(search, workers)
-    finished = sorted((t for t in trials if t.state in _COUNTED and t.finished), key=_finish_time)
-    elapsed = _measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
+    finished = list_finished(trials)
+    elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
-    best = max((t for t in trials if _rank(t) > -math.inf), key=lambda t: (_rank(t), -t.number), default=None)
+    best = _find_best(trials)
     until_spent = _estimate_left(count_left(search), rate, None)
     is_judged = seconds_left is None or (until_spent is not None and until_spent <= seconds_left)
-    low, high = _find_interval(best) if best else (None, None)
     return Status(
         study=search.study.name,
         question=search.study.problem.question,
@@ -46,12 +43,10 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         budget_trials=search.study.budget.trials,
         budget_epochs=search.study.budget.epochs,
         figure_of_merit=search.study.problem.figure_of_merit.name,
-        best_value=_rank(best) if best else None,
-        best_low=low,
-        best_high=high,
+        best_value=_find_figure(best) if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=_follow_best(finished),
+        history=tuple(best for best in follow_best(trials, _find_figure).values if best > -math.inf),
         running=tuple(_look_at(t) for t in frozen if t.state.name == "RUNNING"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
@@ -60,7 +55,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         evaluation_seconds=_estimate_evaluation(search, trials, elapsed) if is_judged else None,
         stale_leases=stale,
         workers=sum(workers.values()),
-        ended=tuple(_describe_end(t) for t in sorted((t for t in trials if t.finished), key=_finish_time)),
+        ended=_list_ended(trials),
         devices=devices,
         winner_test=_read_winner_test(search),
     )
@@ -79,21 +74,30 @@ def count_running(search: Search) -> int:
     return sum(t.state == "running" and t.number not in stale for t in search.trials)
 
 
-def _rank(trial: TrialRecord) -> float:
-    """Return what a complete trial is ranked by; -inf for any other."""
-    value = trial.value if trial.figure is None else trial.figure
-    return value if trial.state == "complete" and value is not None and math.isfinite(value) else -math.inf
+def _find_figure(trial: TrialRecord) -> float | None:
+    """Return what complete trials are ranked by; of others the best validation AUC."""
+    return trial.value if trial.figure is None else trial.figure
 
 
-def _find_interval(trial: TrialRecord) -> tuple[float | None, float | None]:
-    """Return the ends of the interval of a trial's figure of merit; None where it has none."""
-    return None, None
+def _find_best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Return the complete trial with the best figure of merit; of equals the first."""
+    ranked = [(f, -t.number, t) for t in trials if t.state == "complete" and (f := _find_figure(t)) is not None]
+    return max((entry for entry in ranked if math.isfinite(entry[0])), default=(0.0, 0, None))[2]
+
+
+def _list_ended(trials: Sequence[TrialRecord]) -> tuple[EndedTrial, ...]:
+    """Return the trials that ended, in the order in which they did."""
+    ended = sorted((t.finished, t.number, t) for t in trials if t.finished)
+    return tuple(_describe_end(trial) for _, _, trial in ended)
 
 
 def _describe_end(trial: TrialRecord) -> EndedTrial:
-    low, high = _find_interval(trial)
-    value = _rank(trial) if _rank(trial) > -math.inf else trial.value
-    return EndedTrial(number=trial.number, state=trial.state, value=value, low=low, high=high, reason=trial.reason)
+    return EndedTrial(
+        number=trial.number,
+        state=trial.state,
+        value=_find_figure(trial),
+        reason=trial.reason,
+    )
 
 
 def _look_at(trial: FrozenTrial) -> RunningTrial:
@@ -104,28 +108,6 @@ def _look_at(trial: FrozenTrial) -> RunningTrial:
         epoch=reported[-1][0] if reported else 0,
         values=tuple(value for _, value in reported),
     )
-
-
-def _follow_best(finished: Iterable[TrialRecord]) -> tuple[float, ...]:
-    """Return the best figure of a complete trial after each trial that finished, from the first complete one on."""
-    return tuple(best for best in accumulate(map(_rank, finished), max) if best > -math.inf)
-
-
-def _finish_time(trial: TrialRecord) -> datetime:
-    return trial.finished or datetime.max
-
-
-def _measure_elapsed(trials: Iterable[TrialRecord], now: datetime) -> float | None:
-    """Return seconds in which at least one trial was running: pauses between two calls do not count."""
-    spans = sorted((t.started, t.finished or now) for t in trials if t.started and (t.finished or t.state == "running"))
-    if not spans:
-        return None
-    total, reached = 0.0, spans[0][0]
-    for start, end in spans:
-        if end > reached:
-            total += (end - max(start, reached)).total_seconds()
-            reached = end
-    return total
 
 
 def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | None) -> float | None:
@@ -145,7 +127,7 @@ def _estimate_evaluation(search: Search, trials: Sequence[TrialRecord], elapsed:
     complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]
     if not complete or not elapsed:
         return None
-    at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in _COUNTED and t.seconds) / elapsed)
+    at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in COUNTED and t.seconds) / elapsed)
     n_finalists = min(judgement.finalists, max(len(complete), count_left(search) and judgement.finalists))
     n_trainings = n_finalists * judgement.seeds + (judgement.folds or 0)
     seconds = n_trainings * sum(complete) / len(complete) / at_a_time

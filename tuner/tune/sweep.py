@@ -24,16 +24,23 @@ from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
 from tuner.tune.gathering import gather, raise_gathered
-from tuner.tune.leases import WARM_START
-from tuner.tune.ownership import SEARCH_ID, take_folder
+from tuner.tune.ownership import take_folder
 from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
 from tuner.tune.provenance import record_call
-from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
+from tuner.tune.resume import Probe, check_resumption, identify, probe_space
 from tuner.tune.search import Search
 from tuner.tune.status import count_left
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
 from tuner.tune.study_file import refuse_while_reading
+from tuner.tune.trial_attributes import (
+    enqueue_warm_start,
+    read_identity,
+    read_search_id,
+    refuse_older,
+    write_identity,
+    write_search_id,
+)
 from tuner.tune.watching import StatusWatch
 from tuner.tune.worker_processes import STATUS_SECONDS, work_in_processes
 
@@ -201,18 +208,21 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
         optuna_study = optuna.create_study(
             study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
         )
+        refuse_older(optuna_study)
         check_resumption(optuna_study, identity, probe)
-        is_new = IDENTITY not in optuna_study.user_attrs
-        if SEARCH_ID not in optuna_study.user_attrs:
-            optuna_study.set_user_attr(SEARCH_ID, secrets.token_hex(8))
-        take_folder(search.folder, optuna_study.user_attrs[SEARCH_ID], is_new=is_new)
+        is_new = read_identity(optuna_study) is None
+        search_id = read_search_id(optuna_study)
+        if search_id is None:
+            search_id = secrets.token_hex(8)
+            write_search_id(optuna_study, search_id)
+        take_folder(search.folder, search_id, is_new=is_new)
         if is_new:  # last of all, so that who is killed in between begins anew
             for params in study.space.warm_starts:
-                optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
+                enqueue_warm_start(optuna_study, params)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna_study.set_metric_names(["validation AUC"])
-            optuna_study.set_user_attr(IDENTITY, identity)
+            write_identity(optuna_study, identity)
     search.__dict__["optuna_study"] = optuna_study
 
 

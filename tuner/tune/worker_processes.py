@@ -16,10 +16,11 @@ from tuner.launchers.processes import is_outside
 from tuner.launchers.signals import take_signals
 from tuner.progress.display import Display
 from tuner.tune.asking import check_failures
-from tuner.tune.leases import INTERRUPTED, find_lease, find_workers, is_abandoned, record_exit
+from tuner.tune.leases import find_lease, find_workers, is_abandoned, record_exit
 from tuner.tune.search import Search
 from tuner.tune.status import count_left
 from tuner.tune.storage import STORAGE_VARIABLE
+from tuner.tune.trial_attributes import is_interrupted
 from tuner.tune.watching import StatusWatch
 
 logger = logging.getLogger("tuner")
@@ -108,7 +109,7 @@ class _Supervisor:
 
     def note_ends(self) -> None:
         """Note how workers ended since the last call: in a warning, and in the storage, which blames trials by it."""
-        n_told = sum(t.state.is_finished() and not t.user_attrs.get(INTERRUPTED) for t in self._read_trials())
+        n_told = sum(t.state.is_finished() and not is_interrupted(t) for t in self._read_trials())
         if n_told > self.n_told:
             self.in_vain.clear()
         self.n_told = n_told
@@ -161,7 +162,7 @@ class _Supervisor:
 
         All trials: those of the budget, or where the sampler has stopped those that it has given.
         """
-        workers = find_workers(self.search.optuna_study.user_attrs)
+        workers = find_workers(self.search.optuna_study)
         n_taken = sum(
             t.state in (TrialState.COMPLETE, TrialState.PRUNED)
             or (t.state == TrialState.RUNNING and not is_abandoned(t, workers))
