@@ -21,6 +21,7 @@ def conclude_sweep(
     """
     from tuner.evaluate.step import evaluate
     from tuner.evaluate.waiting import wait_for_workers
+    from tuner.progress.logs import open_log
     from tuner.progress.stages import Stage
     from tuner.report.commands import name_step
     from tuner.report.step import report
@@ -30,7 +31,7 @@ def conclude_sweep(
         wait_for_workers(search, display.tell)
     spent = not count_left(search)
     evaluation = None
-    with display:
+    with open_log(search.folder.log, "sweep"), display:
         if spent and not interrupted and search.winner is not None:
             evaluation = evaluate(search, open_test=open_test, device=device, display=display)
         display.plan(search.study.name, ["report"])

@@ -44,9 +44,9 @@ def describe_end(trial: EndedTrial, figure_of_merit: str) -> str:
 def describe_progress(status: Status) -> str:
     """Return how far a search has come as a sentence."""
     states = ", ".join(text for text, _ in say_states(status.states, len(status.stale_leases))) or "none yet"
-    parts = [f"{status.finished} of {write_count(status.budget_trials, 'trial')} in {write_duration(status.elapsed)}"]
-    parts += [f"({states})"]
-    line = " ".join(parts)
+    line = f"{status.finished:,} of {write_count(status.budget_trials, 'trial')} ({states})"
+    if status.elapsed is not None:
+        line += f" in {write_duration(status.elapsed)}"
     if status.rate:
         line += f", {say_rate(status.rate)}"
     if status.seconds_left and status.finished < status.budget_trials:
