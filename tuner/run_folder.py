@@ -119,6 +119,21 @@ class RunFolder:
         return self.path / "wandb"
 
     @property
+    def tracking(self) -> Path:
+        """Numbers of the trials as JSON lines, and the record of the study as JSON, where that tracker is used."""
+        return self.path / "tracking"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts, where no server is used."""
+        return self.path / "mlflow"
+
+    @property
     def figures(self) -> Path:
         """Figures as PNG and PDF."""
         return self.path / "figures"
