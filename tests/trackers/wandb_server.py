@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,7 +87,8 @@ class WandbServer:
             return 404, {}
 
     def _answer_graphql(self, request: dict[str, Any]) -> tuple[int, Any]:
-        operation, variables = request.get("operationName"), request.get("variables") or {}
+        _, operation, *_ = re.split(r"\W+", request["query"].strip())
+        variables = request.get("variables") or {}
         handle: Callable[[dict[str, Any]], Any] | None = getattr(self, f"_on_{operation}", None)
         if handle is None:
             self.unknown.append(f"{operation} {json.dumps(variables)[:500]} {' '.join(request['query'].split())}")
@@ -140,6 +142,12 @@ class WandbServer:
         files = [{"name": n, "uploadUrl": f"{self.url}/upload/run/{given['run']}/{n}"} for n in given["files"]]
         return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
 
+    def _on_ServerFeaturesQuery(self, _: dict[str, Any]) -> Any:  # noqa: N802
+        return {"serverInfo": {"features": []}}
+
+    def _on_ArtifactType(self, _: dict[str, Any]) -> Any:  # noqa: N802
+        return {"project": {"artifact": None}}
+
     def _on_CreateArtifact(self, given: dict[str, Any]) -> Any:  # noqa: N802
         artifact = KeptArtifact(
             number=len(self.artifacts),
@@ -153,6 +161,33 @@ class WandbServer:
         self.artifacts.append(artifact)
         made = {"id": str(artifact.number), "state": "PENDING", "artifactSequence": {"latestArtifact": None}}
         return {"createArtifact": {"artifact": made}}
+
+    def _on_ArtifactByID(self, asked: dict[str, Any]) -> Any:  # noqa: N802
+        kept = self.artifacts[int(asked["id"])]
+        project = {"id": "1", "internalId": "1", "name": "tuner", "entity": {"name": "me"}}
+        return {
+            "artifact": {
+                "__typename": "Artifact",
+                "id": asked["id"],
+                "artifactSequence": {"__typename": "ArtifactSequence", "name": kept.name, "project": project},
+                "versionIndex": 0,
+                "artifactType": {"name": kept.kind},
+                "description": None,
+                "metadata": json.dumps(kept.metadata),
+                "ttlDurationSeconds": -2,
+                "ttlIsInherited": False,
+                "tags": [],
+                "historyStep": None,
+                "state": kept.state,
+                "size": 1,
+                "digest": kept.digest,
+                "commitHash": None,
+                "fileCount": len(kept.files),
+                "createdAt": "2026-01-01T00:00:00Z",
+                "updatedAt": None,
+                "aliases": [],
+            }
+        }
 
     def _on_CreateArtifactManifest(self, given: dict[str, Any]) -> Any:  # noqa: N802
         return {"createArtifactManifest": {"artifactManifest": self._describe_manifest(given["artifactID"])}}
@@ -206,6 +241,13 @@ class WandbServer:
         files[name] = content
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that hang up."""
+
+
 @contextmanager
 def serve() -> Iterator[WandbServer]:
     """Serve on a free port for the time of the block."""
@@ -232,8 +274,7 @@ def serve() -> Iterator[WandbServer]:
 
         do_GET = do_POST = do_PUT = _answer  # noqa: N815 - the standard library's names
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
+    http = _QuietServer(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{http.server_port}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

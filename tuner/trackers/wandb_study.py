@@ -26,10 +26,11 @@ def write_study(run: wandb.Run, record: Mapping[str, Any]) -> None:
     os.environ["WANDB_DATA_DIR"] = str(Path(run.dir).parent / "staging")
     _write_history(run, record["history"])
     shown: dict[str, Any] = {
-        name: wandb.Table(columns=table["columns"], data=table["rows"], allow_mixed_types=True)
+        f"tables/{name}": wandb.Table(columns=table["columns"], data=table["rows"], allow_mixed_types=True)
         for name, table in record["tables"].items()
     }
-    shown |= {name: wandb.Image(path) for name, path in record["pictures"].items() if is_picture(Path(path))}
+    pictures = {name: path for name, path in record["pictures"].items() if is_picture(Path(path))}
+    shown |= {f"pictures/{name}": wandb.Image(path) for name, path in pictures.items()}
     if shown:
         run.log(shown)
     run.notes = record["about"]["notes"]
