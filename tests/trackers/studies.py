@@ -18,7 +18,11 @@ def make_record(folder: Path, *, n_trials: int = 4, **changes: object) -> StudyR
     report.write_text(f"<h1>{n_trials} trials</h1>")
     network.write_bytes(b"onnx")
     trials = pd.DataFrame(
-        {"number": range(n_trials), "auc": np.linspace(0.8, 0.9, n_trials), "reason": [None, *["pruned"] * (n_trials - 1)]}
+        {
+            "number": range(n_trials),
+            "auc": np.linspace(0.8, 0.9, n_trials),
+            "reason": [None, *["pruned"] * (n_trials - 1)],
+        }
     )
     fields = {
         "study": "magic",

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,3 +128,55 @@ def test_artifacts_arrive_with_their_lineage(online):
     assert set(kept["magic-network"].aliases) == {"winner", "latest"}
     assert kept["magic-network"].metadata["made_from"] == ["magic-splits"]
     assert set(find_run(online, "magic").used) == {"magic-events", "magic-splits"}
+
+
+@pytest.fixture(scope="module")
+def offline(login: WandbServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with a trial and a study that were logged offline, the study twice."""
+    folder = tmp_path_factory.mktemp("offline")
+    tracker = WeightsAndBiases(mode="offline", project="later")
+    log = tracker.start_trial(study="magic", trial=0, config={"lr": 1}, folder=folder)
+    log.log_epoch(1, {"auc": 0.5})
+    log.finish("pruned", summary={"auc": 0.5}, notes="stopped early")
+    tracker.log_study(make_record(folder))
+    tracker.log_study(make_record(folder, n_trials=6))
+    tracker.close(60)
+    return folder
+
+
+def test_offline_files_hold_the_study_once(offline, read_runs):
+    runs = read_runs(offline)
+    assert set(runs) == {"trial 0", "magic"}
+    assert (runs["trial 0"]["job_type"], runs["trial 0"]["notes"]) == ("trial", "stopped early")
+    study = runs["magic"]
+    assert (study["job_type"], study["group"], study["notes"]) == ("study", "magic", "# 6 trials")
+    assert [row["trials"] for row in study["epochs"] if "best" in row] == [1, 2, 3, 4, 5, 6]
+    steps = {metric["name"]: metric["step_metric"] for metric in study["metrics"] if "step_metric" in metric}
+    assert steps == {"best": "trials", "best over time": "minutes"}
+    table = json.loads((study["folder"] / "files" / study["summary"]["tables/trials"]["path"]).read_text())
+    assert len(table["data"]) == 6
+    kinds = {artifact["name"]: artifact["type"] for artifact in study["artifacts"]}
+    assert {"magic-network": "model", "magic-report": "report", "magic-events": "dataset"}.items() <= kinds.items()
+    assert study["summary"]["test/network/auc/low"] == 0.92
+
+
+def test_offline_runs_are_sent_later(offline, login):
+    assert sync_runs(offline) == 2
+    assert sync_runs(offline) == 0
+    runs = {run.fields["displayName"]: run for run in login.runs.values() if run.fields["project"] == "later"}
+    assert set(runs) == {"trial 0", "magic"}
+    assert runs["trial 0"].fields["tags"] == ["night", "pruned"]
+    assert [row["trials"] for row in runs["magic"].epochs if "best" in row] == [1, 2, 3, 4, 5, 6]
+    sent = [artifact for artifact in login.artifacts if artifact.run == runs["magic"].name]
+    assert {a.name: a.state for a in sent if a.kind != "run_table"} == dict.fromkeys(
+        ("magic-events", "magic-splits", "magic-network", "magic-report"), "COMMITTED"
+    )
+
+
+def test_a_study_that_was_sent_is_sent_again_when_it_changes(offline, login, read_runs):
+    test_id = next(run.name for run in login.runs.values() if run.fields["project"] == "later" and "study" in run.name)
+    tracker = WeightsAndBiases(mode="offline", project="later")
+    tracker.log_study(make_record(offline, n_trials=8))
+    tracker.close(60)
+    assert sync_runs(offline) == 1
+    assert [row["trials"] for row in login.runs[test_id].epochs if "best" in row] == list(range(1, 9))

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.trackers.wandb_sync import find_last_sent
+
 if TYPE_CHECKING:
     import wandb
 
@@ -46,6 +48,8 @@ def write_study(run: wandb.Run, record: Mapping[str, Any]) -> None:
 
 def read_last(run: wandb.Run, step: str) -> float:
     """Return up to which value of a step the server has the history of a run; minus infinity for a new one."""
+    if run.offline:
+        return find_last_sent(Path(run.dir).parent.parent, run.id)
     summary: Any = run.summary
     value = summary.get(step)
     return float(value) if isinstance(value, (int, float)) else float("-inf")

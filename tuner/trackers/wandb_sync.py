@@ -13,6 +13,9 @@ from pathlib import Path
 from tuner.errors import TunerError
 from tuner.trackers.wandb_process import ProcessEndedError, WandbProcess, make_environment
 
+_LAST = "last_step"
+"""A file in the folder of an offline run: the last value of its step."""
+
 
 def find_place(folder: Path) -> Path:
     """Return the folder of a study's runs: `wandb` in the run folder, or in `$WANDB_DIR` where there is one."""
@@ -34,12 +37,24 @@ def read_sweep_id(folder: Path) -> str:
     return path.read_text()
 
 
-def remove_superseded(folder: Path) -> None:
-    """Remove earlier offline copies of a run that hold nothing more than the one in `folder`, unless they were sent."""
+def replace_earlier(folder: Path, last: float) -> None:
+    """Make an offline run that has ended take the place of earlier copies that were not sent.
+
+    `wandb sync` adds the rows of all copies up, also to what the server has. So a copy that is made after one was sent
+    is to hold only what that did not: `find_last_sent` tells where to go on. last: the last value of the run's step.
+    """
+    (folder / _LAST).write_text(repr(last))
     [log] = folder.glob("*.wandb")
     for other in folder.parent.glob(f"offline-run-*/{log.name}"):
-        if other.parent != folder and other.parent.name < folder.name and not _is_synced(other):
+        if other.parent != folder and not _is_synced(other):
             shutil.rmtree(other.parent, ignore_errors=True)
+
+
+def find_last_sent(place: Path, run_id: str) -> float:
+    """Return the last value of its step up to which an offline run was sent already; minus infinity if none was."""
+    logs = [log for log in place.glob(f"offline-run-*/run-{run_id}.wandb") if _is_synced(log)]
+    ends = [log.parent / _LAST for log in logs]
+    return max((float(end.read_text()) for end in ends if end.exists()), default=float("-inf"))
 
 
 def sync_runs(folder: Path) -> int:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.passwords import hide_passwords
 from tuner.trackers.wandb_login import choose_mode, is_logged_in
 from tuner.trackers.wandb_study import is_picture, read_last, write_study
-from tuner.trackers.wandb_sync import find_place, read_sweep_id, remove_superseded
+from tuner.trackers.wandb_sync import find_place, read_sweep_id, replace_earlier
 
 if TYPE_CHECKING:
     import wandb
@@ -98,6 +98,8 @@ class Writer:
             if request["do"] == "study":
                 write_study(run, request)
                 _finish(run, 0)
+                if run.offline:
+                    replace_earlier(Path(run.dir).parent, max((row["trials"] for row in request["history"]), default=0))
             else:
                 run.define_metric("epoch", hidden=True)
                 run.define_metric("*", step_metric="epoch")
@@ -160,19 +162,20 @@ class Writer:
             for row in rows:
                 if row["epoch"] > self._last_epochs[key]:
                     self._runs[key].log(row)
+                    self._last_epochs[key] = row["epoch"]
         except Exception as error:
             self._broken.setdefault(key, error)
 
     def _end(self, request: Mapping[str, Any]) -> None:
         run = self._runs.pop(request["key"])
-        self._last_epochs.pop(request["key"])
+        last = self._last_epochs.pop(request["key"])
         if error := self._broken.pop(request["key"], None):
             raise error
         wait([f for f in self._ending.values() if not f.done()][: 1 - MOST_ENDING])
-        future = self._pool.submit(self._end_run, run, request)
+        future = self._pool.submit(self._end_run, run, request, last)
         self._ending[f"{request['key']} {run.id}"] = future
 
-    def _end_run(self, run: wandb.Run, request: Mapping[str, Any]) -> None:
+    def _end_run(self, run: wandb.Run, request: Mapping[str, Any], last: float) -> None:
         import wandb
 
         if notes := request.get("notes"):
@@ -186,10 +189,9 @@ class Writer:
         run.summary.update({**request.get("summary", {}), "state": state})
         if reason := request.get("reason"):
             run.summary["reason"] = reason
-        folder, offline = Path(run.dir).parent, run.offline
         _finish(run, 1 if state == "failed" else 0)
-        if offline and (state != "interrupted" or request.get("epochs")):
-            remove_superseded(folder)
+        if run.offline and (state != "interrupted" or last > float("-inf")):
+            replace_earlier(Path(run.dir).parent, last)
 
     def _collect_ended(self) -> list[dict[str, Any]]:
         """Return the runs that have ended since the last answer, each with what failed."""
