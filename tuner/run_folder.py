@@ -134,6 +134,11 @@ class RunFolder:
         return self.path / "mlflow"
 
     @property
+    def not_recorded(self) -> Path:
+        """One line for each trial, and for the study, that a tracker could not record."""
+        return self.path / "not_recorded.jsonl"
+
+    @property
     def figures(self) -> Path:
         """Figures as PNG and PDF."""
         return self.path / "figures"
