@@ -38,7 +38,7 @@ def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
         best_value=best.value if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=tuple(best for best in follow_best(trials).values if best > -math.inf),
+        history=tuple(best for best in follow_best(trials).best if best > -math.inf),
         training=tuple(t.number for t in trials if t.state == "running"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
