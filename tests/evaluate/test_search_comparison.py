@@ -30,7 +30,7 @@ def draw_winner(n=500, *, noise=0.0, seed=0, trainings=1):
     )
 
 
-def measure_plainly(first, other, n_replicas=200):
+def measure_plainly(first, other, n_replicas=120):
     """Return the difference in weighted AUC, with its standard deviation over events drawn within their class."""
     rng = np.random.default_rng(11)
     classes = [np.flatnonzero(first.labels == label) for label in (0, 1)]
@@ -53,17 +53,17 @@ def test_the_interval_is_that_of_a_bootstrap_written_down_plainly():
     assert versus.ground == "same test events"
     assert versus.n_events == 500
     assert versus.standing.difference.value == pytest.approx(value)
-    assert versus.standing.difference.error == pytest.approx(spread, rel=0.2)
+    assert versus.standing.difference.error == pytest.approx(spread, rel=0.25)
 
 
 def test_trainings_widen_the_interval_by_their_own_variance():
-    first, other = draw_winner(noise=0.4, seed=1, trainings=4), draw_winner(noise=0.4, seed=2, trainings=4)
+    first, other = draw_winner(noise=0.4, seed=1, trainings=2), draw_winner(noise=0.4, seed=2, trainings=2)
     found = compare_winners({"a": first, "b": other}, Auc(), n_replicas=500)["b"].standing
     _, of_events = measure_plainly(first, other)
     areas = [[roc_auc_score(w.labels, s, sample_weight=w.weights) for s in w.trainings] for w in (first, other)]
     of_trainings = np.sqrt(sum(np.var(each, ddof=1) / len(each) for each in areas))
     assert found.singles == pytest.approx(areas[1])
-    assert found.difference.error == pytest.approx(np.hypot(of_events, of_trainings), rel=0.2)
+    assert found.difference.error == pytest.approx(np.hypot(of_events, of_trainings), rel=0.25)
 
 
 def test_the_same_winner_differs_by_nothing():

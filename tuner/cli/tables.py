@@ -43,7 +43,7 @@ def print_comparison(comparison: SearchComparison) -> None:
     if comparison.differences:
         differences = _start_columns("Settings that differ", "setting", names)
         for difference in comparison.differences:
-            differences.add_row(difference.name, *difference.values)
+            differences.add_row(difference.name, *difference.shown)
         console.print(differences, "", sep="\n")
     else:
         console.print("No setting differs.\n")

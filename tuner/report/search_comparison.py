@@ -152,7 +152,7 @@ class SearchComparison:
             "figure_of_merit": self.figure_of_merit,
             "progress_of": self.progress_name,
             "searches": [_to_json(search) for search in self.searches],
-            "differences": {difference.name: list(difference.values) for difference in self.differences},
+            "differences": {difference.name: list(difference.shown) for difference in self.differences},
             "after_same_trials": {"trials": self.n_common, "best": self.after_same_trials},
             "after_same_time": {"seconds": self.common_seconds, "best": self.after_same_time},
             "sentences": self.sentences,

@@ -29,7 +29,7 @@ class Difference:
     """A setting that is not the same in all studies."""
 
     name: str
-    values: tuple[str, ...]
+    shown: tuple[str, ...]
     """As text, one for each search; a dash where there is none."""
 
 
@@ -56,7 +56,7 @@ def find_differences(searches: Sequence[Search]) -> tuple[Difference, ...]:
     missing = _Setting(DASH, "")
     names = dict.fromkeys(name for settings in found for name in settings)
     rows = {name: [settings.get(name, missing) for settings in found] for name in names}
-    return tuple(Difference(name=name, values=_tell_apart(row)) for name, row in rows.items() if not _are_alike(row))
+    return tuple(Difference(name=name, shown=_tell_apart(row)) for name, row in rows.items() if not _are_alike(row))
 
 
 def _are_alike(row: Sequence[_Setting]) -> bool:
