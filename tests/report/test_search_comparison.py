@@ -79,6 +79,28 @@ def test_only_what_differs_is_listed(searches):
     assert not same & set(rows)
 
 
+def test_another_search_space_shows_its_ranges_and_its_own_parameters(searches, tmp_path):
+    def suggest(trial):
+        return searches[0].study.space(trial)
+
+    wider = copy_search(searches[0], tmp_path, search_space=suggest)
+    study, best = wider.optuna_study, wider.optuna_study.best_trial
+    ranges = {"lr": optuna.distributions.FloatDistribution(1e-5, 1e-1, log=True)}
+    extra = {"depth": optuna.distributions.IntDistribution(1, 4)}
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.FAIL,
+            params=dict(best.params) | {"depth": 2},
+            distributions=best.distributions | ranges | extra,
+        )
+    )
+    rows = {difference.name: difference.shown for difference in tuner.compare(searches[0], wider).differences}
+    assert rows["search space"][1].endswith("suggest")
+    assert rows["range of lr"] == ("0.001 to 0.1, log", "1e-05 to 0.1, log")
+    assert rows["parameters of its own"] == ("\N{EN DASH}", "depth")
+    assert "range of width" not in rows
+
+
 def test_the_best_so_far_is_that_of_the_trials(searches):
     found = tuner.compare(*searches)
     assert [search.name for search in found.searches] == ["runs/small", "random/small"]

@@ -20,6 +20,7 @@ from tuner.figures.drawing import (
     frame_values,
     headline,
     name_rows,
+    shorten,
     start_figure,
     tell,
     write_formulas,
@@ -104,7 +105,9 @@ def _draw_differences(axes: Axes, differences: Mapping[str, Measurement], names:
             annotation_clip=False,
         )
         ends += [difference.low, difference.high, difference.value]
-    dress(axes, x=write_formulas(f"{judged_by} of the winner on test, minus that of {names[0]} (68 %)"), y="")
+    dress(
+        axes, x=write_formulas(f"{judged_by} of the winner on test, minus that of {shorten(names[0], 30)} (68 %)"), y=""
+    )
     name_rows(axes, list(differences), most=30)
     axes.set_xlim(*frame_values(ends, share=0.12))
 

@@ -98,7 +98,7 @@ def _tell_validation(comparison: SearchComparison, search: ComparedSearch) -> st
     )
     return (
         f"{start} The best {first.figure_of_merit} on validation is {told}, but the best of many trials is partly the "
-        "luckiest: run `tuner evaluate` on both before you choose."
+        f"luckiest: run `tuner evaluate` on {join_words(unjudged)} before you choose."
     )
 
 

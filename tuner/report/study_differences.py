@@ -45,11 +45,12 @@ def find_differences(searches: Sequence[Search]) -> tuple[Difference, ...]:
     """Return the settings in which the studies differ, in the order of the workflow; functions count by their code."""
     studies = [dict(_list_settings(search)) for search in searches]
     ranges = [_list_ranges(search.trials) for search in searches]
+    same_space = _are_alike([settings["search space"] for settings in studies])
     common = [name for name in ranges[0] if all(name in own for own in ranges)]
     found = [
         settings
         | {f"range of {name}": own[name] for name in common}
-        | {"parameters of its own": _tell(tuple(name for name in own if name not in common), _write_names)}
+        | ({} if same_space else {"parameters of its own": _tell([n for n in own if n not in common], _write_names)})
         | dict(_list_origin(search))
         for settings, own, search in zip(studies, ranges, searches, strict=True)
     ]
