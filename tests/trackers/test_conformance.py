@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from trackers import reading_back as back
 from matplotlib.figure import Figure
+from trackers import reading_back as back
 
 from tuner.trackers import Artifact, StudyRecord, Tracker, TrialLog
 

@@ -49,6 +49,9 @@ EventsOption = Annotated[
     typer.Option("--events", metavar="PATH", help="The study's events at another place.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a machine to read.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress: results, warnings and errors only.")
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option(
@@ -82,6 +85,10 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]
 
+RecordOption = Annotated[
+    TrackerChoice | None,
+    typer.Option("--tracker", help="Where the record of the study goes.", show_default="what the sweep used"),
+]
 StyleOption = Annotated[
     str, typer.Option("--style", metavar="STYLE", help="Look of the figures: house, or mplhep's ATLAS, CMS, LHCb2 ...")
 ]

@@ -6,7 +6,8 @@ from tuner.trackers.memory import Memory, NoTracker
 from tuner.trackers.mlflow_runs import MLflow
 from tuner.trackers.several import Several
 from tuner.trackers.tensorboard_events import TensorBoard
-from tuner.trackers.weights_and_biases import WeightsAndBiases, sync_runs
+from tuner.trackers.wandb_sync import sync_runs
+from tuner.trackers.weights_and_biases import WeightsAndBiases
 
 __all__ = [
     "Artifact",
