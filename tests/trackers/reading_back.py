@@ -188,7 +188,7 @@ class OfMLflow:
     keeps = True
 
     def __init__(self, database: Path | None = None, uri: str | None = None) -> None:
-        """database: one with MLflow's tables in it, which take seconds to make, to begin with."""
+        """database: one to begin with, as its tables take seconds to make. uri: of a server, which keeps all."""
         self._database = database
         self._uri = uri
 
@@ -205,8 +205,8 @@ class OfMLflow:
 
         client = MlflowClient(tracking_uri=self._uri or f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}")
         kept = Kept(n_studies=0)
-        experiments = [e for e in client.search_experiments() if e.name != "Default"]
-        for run in client.search_runs([e.experiment_id for e in experiments]):
+        experiment = client.get_experiment_by_name("a study")
+        for run in client.search_runs([experiment.experiment_id]):
             curves = {name: client.get_metric_history(run.info.run_id, name) for name in run.data.metrics}
             if run.data.tags["tuner.kind"] == "study":
                 kept.study, kept.n_studies = self._read_study(client, run, curves), kept.n_studies + 1
@@ -244,6 +244,11 @@ class OfMLflow:
         )
 
 
+class OfMLflowServer(OfMLflow):
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri=uri)
+
+
 class OfWeightsAndBiases:
     kind = WeightsAndBiases
     keeps = True
@@ -264,7 +269,7 @@ class OfWeightsAndBiases:
         return kept
 
     def _read_trial(self, run: Mapping[str, Any]) -> KeptTrial:
-        rows = [row for row in run["epochs"] if "epoch" in row]
+        rows = [row for row in run["epochs"] if "train_loss" in row]
         summary = run["summary"]
         return KeptTrial(
             config=as_texts({name: value for name, value in run["config"].items() if name != "_wandb"}),
@@ -284,6 +289,7 @@ class OfWeightsAndBiases:
             best=[row["best"] for row in run["epochs"] if "best" in row],
             tables={name.removeprefix("tables/") for name in summary if name.startswith("tables/")},
             pictures={name.removeprefix("pictures/") for name in summary if name.startswith("pictures/")},
+            artifacts={artifact["name"].removeprefix("a-study-") for artifact in run["artifacts"]},
         )
 
 

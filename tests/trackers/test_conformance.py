@@ -23,8 +23,9 @@ from tuner.trackers import Artifact, StudyRecord, Tracker, TrialLog
 # MLflow 3.17 uses a way of loading that SQLAlchemy 2.1 gives up.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy:DeprecationWarning")
 
-KINDS = ("NoTracker", "Memory", "JsonLines", "TensorBoard", "MLflow", "WeightsAndBiases")
-PACKAGES = {"TensorBoard": "tensorboard", "MLflow": "mlflow"}
+KINDS = ("NoTracker", "Memory", "JsonLines", "TensorBoard", "MLflow", "MLflow on a server", "WeightsAndBiases")
+PACKAGES = {"TensorBoard": "tensorboard", "MLflow": "mlflow", "MLflow on a server": "mlflow"}
+NEEDED = {"MLflow": "mlflow_database", "WeightsAndBiases": "read_runs", "MLflow on a server": "mlflow_server"}
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +38,11 @@ def make_kind(request: pytest.FixtureRequest) -> Callable[[Path], Any]:
     """Make the reader of a kind of tracker for a run folder."""
     if request.param in PACKAGES:
         pytest.importorskip(PACKAGES[request.param])
-    needed: tuple[Any, ...] = ()
-    if request.param == "MLflow":
-        needed = (request.getfixturevalue("mlflow_database"),)
-    if request.param == "WeightsAndBiases":
-        needed = (request.getfixturevalue("read_runs"),)
+    needed = [request.getfixturevalue(NEEDED[request.param])] if request.param in NEEDED else []
+    reader = getattr(back, f"Of{request.param.replace(' on a server', 'Server')}")
 
     def make(folder: Path) -> Any:
-        made = getattr(back, f"Of{request.param}")(*needed)
+        made = reader(*needed)
         if hasattr(made, "prepare"):
             made.prepare(folder)
         return made
@@ -104,7 +102,13 @@ class Told:
 @pytest.fixture(scope="module")
 def told(make_kind, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """Four trials at once and the study, then two of the trials and the study again with another tracker."""
-    folder = tmp_path_factory.mktemp("a run folder")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("WANDB_MODE", "offline")
+        environment.delenv("MLFLOW_TRACKING_URI", raising=False)
+        return tell(make_kind, tmp_path_factory.mktemp("a run folder"))
+
+
+def tell(make_kind: Callable[[Path], Any], folder: Path) -> Told:
     Figure(figsize=(1, 1)).savefig(folder / "roc.png")
     kind = make_kind(folder)
     pictures = {"roc": folder / "roc.png", "gone": folder / "gone.png", "late": folder / "late.png"}
@@ -211,7 +215,8 @@ def test_takes_odd_values(tracker, tmp_path, warned):
     log.log_epoch(0, {"": 1.0, "../up": 2.0, "a//b/": 3.0, "a/b": 4.0, "epoch": 5.0, "sha256": 6.0, "event": 7.0})
     log.log_epoch(1, {"big": 10**400, "none": None, "text": "x", "array": np.zeros(2)})
     log.finish("complete", summary=circle | {"state": 1, "reason": 2}, reason="\udc80", notes="\udc80" * 10_000)
-    tracker.log_study(StudyRecord(study="s/ü *", folder=tmp_path, summary=circle, config=circle, history=[{}]))
+    row = {"trials": 1, "minutes": math.nan, "best": -math.inf, "other": None}
+    tracker.log_study(StudyRecord(study="s/ü *", folder=tmp_path, summary=circle, config=circle, history=[row]))
     tracker.close(60)
     assert not warned.texts
     assert not (tmp_path / "not_recorded.jsonl").exists()
