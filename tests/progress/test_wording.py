@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuner.progress.wording import draw_sparkline, say_duration, say_estimate, say_rate, say_value
+from tuner.progress.wording import draw_sparkline, write_duration, say_estimate, say_rate, say_value
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from tuner.progress.wording import draw_sparkline, say_duration, say_estimate, s
     [(None, "-"), (-1, "0 s"), (48.4, "48 s"), (59.6, "1 min 00 s"), (192, "3 min 12 s"), (7500, "2 h 05 min")],
 )
 def test_durations(seconds: float | None, words: str) -> None:
-    assert say_duration(seconds) == words
+    assert write_duration(seconds) == words
 
 
 @pytest.mark.parametrize(
