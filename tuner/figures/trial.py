@@ -85,7 +85,7 @@ def _draw_epochs(losses: Axes, curve: pd.DataFrame) -> pd.Series:
     best = curve.iloc[0] if finite.empty else finite.loc[finite["validation_auc"].idxmax()]
     epochs = curve["epoch"]
     marker = "o" if len(curve) == 1 else ""
-    look = {"linewidth": 1.6, "marker": marker, "markersize": 4}
+    look: dict[str, Any] = {"linewidth": 1.6, "marker": marker, "markersize": 4}
     losses.plot(epochs, curve["train_loss"], color=QUIET, linestyle=":", label="training loss", **look)
     losses.plot(epochs, curve["validation_loss"], color=QUIET, label="validation loss", **look)
     _dress(losses, x="epoch", y="loss")
