@@ -154,6 +154,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def log(self) -> Path:
+        """What happened, line by line, in all processes that worked on this folder."""
+        return self.path / "tuner.log"
+
+    @property
     def logs(self) -> Path:
         """What the workers printed."""
         return self.path / "logs"

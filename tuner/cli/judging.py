@@ -15,6 +15,7 @@ from tuner.cli.options import (
     FolderOption,
     FoldsOption,
     JsonOption,
+    QuietOption,
     RecordOption,
     SeedsOption,
     StorageOption,
@@ -22,7 +23,7 @@ from tuner.cli.options import (
     StyleOption,
     TrackerChoice,
 )
-from tuner.cli.printing import print_progress, print_text
+from tuner.cli.printing import choose_display, print_text
 
 if TYPE_CHECKING:
     from tuner.trackers.base import Tracker
@@ -40,6 +41,7 @@ def evaluate(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """[dim]7  [/]  Train the best settings anew, judge them beside boosted trees, on validation and test.
@@ -55,14 +57,14 @@ def evaluate(
     given = {name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value}
     judgement = replace(search.study.judgement, **given)
     stored = read_evaluation(search)
-    tell = None if as_json else print_progress
+    display = choose_display(quiet=quiet)
     evaluation = evaluate_search(
         search,
         judgement=judgement,
         open_test=not closed_test,
         device=device,
         tracker=_open_tracker(tracker),
-        tell=tell,
+        display=display,
     )
     if as_json:
         print_text(evaluation.to_json().rstrip())

@@ -37,6 +37,9 @@ EventsOption = Annotated[
     typer.Option("--events", metavar="PATH", help="The study's events at another place.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a machine to read.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress: results, warnings and errors only.")
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option(
