@@ -20,8 +20,8 @@ def conclude_sweep(
     from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate
     from tuner.evaluate.waiting import wait_for_workers
-    from tuner.report.commands import name_step
     from tuner.report.step import report
+    from tuner.tune.commands import name_step
     from tuner.tune.status import count_left, count_running
 
     n_left = count_left(search)

@@ -23,6 +23,7 @@ from tuner.report.pictures import draw_search_pictures, measure_importances
 from tuner.report.searching import write_model, write_search
 from tuner.tune.search import Search, TrialRecord
 from tuner.tune.status import count_left, read_status
+from tuner.tune.study_artifacts import keep_study_artifacts
 
 
 def report(search: Search, evaluation: Evaluation | None = None, *, style: str = "house") -> Path:
@@ -36,6 +37,7 @@ def report(search: Search, evaluation: Evaluation | None = None, *, style: str =
         evaluation = _find_evaluation(search)
     with hold_alone(search.folder.path / ".report.lock", lambda: None), use_style(style):
         write_atomically(search.folder.report, render_page(_make_page(search, evaluation)))
+        keep_study_artifacts(search)
     return search.folder.report
 
 
