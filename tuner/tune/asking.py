@@ -114,7 +114,9 @@ class Asker:
         return True
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:
-        write_reason(self.optuna_study, trial, describe_error(error))
+        reason = describe_error(error)
+        write_reason(self.optuna_study, trial, reason)
+        logger.warning("Trial %d failed: %s", trial.number, reason)
         self.optuna_study.tell(trial, state=TrialState.FAIL)
 
 

@@ -176,6 +176,7 @@ def _reap(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         give_back(study, trial, "Its worker died.", tries=count_tries(trial), suspect=suspect)
         return
     write_reason(study, trial, fault)
+    logger.warning("Trial %d failed: %s", trial.number, fault)
     study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 

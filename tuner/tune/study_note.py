@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from tuner.errors import TunerError
 from tuner.passwords import hide_passwords
 from tuner.problem import EventSource, Problem
 from tuner.tune.commands import name_command, open_in_python, sweep_in_python
-from tuner.tune.dashboard_notes import save_note
+from tuner.tune.dashboard_notes import escape_markdown, save_note
 
 if TYPE_CHECKING:
     from tuner.tune.search import Search
@@ -31,12 +33,6 @@ def write_study_note(search: Search, verdicts: str = "") -> None:
     save_note(search.optuna_study, hide_passwords(text))
 
 
-def escape_markdown(text: str) -> str:
-    """Return text as Markdown shows it, on one line and in one cell of a table. Addresses stay links."""
-    marked = re.sub(r"([\\`*\[\]<>|~])|(?<![^\W_])_|_(?![^\W_])|^#", lambda found: f"\\{found[0]}", text)
-    return " ".join(marked.split())
-
-
 def _write_frame(problem: Problem) -> str:
     roles = {"Weight": problem.weight, "Event id": problem.event_id, "Never an input": ", ".join(problem.all_observers)}
     weighted = "" if problem.weight is None else ", weighted"
@@ -51,14 +47,13 @@ def _write_frame(problem: Problem) -> str:
 
 
 def _write_events(search: Search) -> str:
-    events, splits = search.study.problem.events, search.splits
-    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
-    counts = ", ".join(f"{len(part.labels):,} {name}" for name, part in parts.items())
-    rows = [
-        ("Source", events.describe() if isinstance(events, EventSource) else str(events)),
-        ("Events", counts),
-        ("Digest", f"sha256 {splits.events_digest}"),
-    ]
+    events = search.study.problem.events
+    rows = [("Source", events.describe() if isinstance(events, EventSource) else str(events))]
+    with suppress(TunerError):  # prepared parts that are gone; a later sweep makes them again, and the note
+        splits = search.splits
+        parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+        counts = ", ".join(f"{len(part.labels):,} {name}" for name, part in parts.items())
+        rows += [("Events", counts), ("Digest", f"sha256 {splits.events_digest}")]
     return _write_table(rows)
 
 

@@ -14,6 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.errors import DamagedFileError, refuse_exit
+from tuner.progress.logs import NOTES
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.checkpoints import take_checkpoint
 from tuner.train.pack import Member, Pack
@@ -157,6 +158,7 @@ class Teller:
         self.search.resume_path(asked.resumes).unlink(missing_ok=True)
         summary = result | {"validation_auc": member.best}
         if complete:
+            NOTES.info("Trial %d complete, validation AUC %.4f: %s", member.name, member.best, outcome.reason)
             log = self.running[member.name].log
             self._forget(member.name)
             self.keepsakes.finish_log(log, member, summary, scores=scores, artifact=artifact)
@@ -171,6 +173,7 @@ class Teller:
         trial = self.asked[name].trial
         try:
             write_reason(self.optuna_study, trial, reason)
+            logger.warning("Trial %d failed: %s", name, reason)
             self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         except UpdateFinishedTrialError:
             logger.warning("Trial %d was told by another worker already.", name)
@@ -225,6 +228,8 @@ class Teller:
     ) -> None:
         """End a trial's log."""
         log = self._forget(name)
+        if state != "failed":
+            NOTES.info("Trial %d %s: %s", name, state, reason)
         if log is not None:
             log.finish(state, summary=summary or {}, reason=reason)
 
