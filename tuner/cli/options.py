@@ -13,8 +13,20 @@ class TrackerChoice(StrEnum):
     """Where curves and figures of the trials go."""
 
     WANDB = "wandb"
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+    JSON = "json"
     NONE = "none"
 
+
+TrackerOption = Annotated[
+    list[TrackerChoice],
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="Where curves and figures go besides: wandb, tensorboard, mlflow, json, none. Repeat it for several.",
+    ),
+]
 
 StudyArgument = Annotated[
     Path, typer.Argument(metavar="STUDY", help="Study file, such as studies/magic.py.", show_default=False)

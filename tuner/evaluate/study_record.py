@@ -144,7 +144,7 @@ def _trace_best(search: Search) -> list[dict[str, float]]:
     found = follow_best(search.trials)
     return [
         {"trials": number, "minutes": seconds / 60, "best": best}
-        for number, (seconds, best) in enumerate(zip(found.seconds, found.values, strict=True), 1)
+        for number, (seconds, best) in enumerate(zip(found.seconds, found.best, strict=True), 1)
         if math.isfinite(best)
     ]
 

@@ -23,6 +23,7 @@ from tuner.report.page import Page, Section, render_page
 from tuner.report.pictures import draw_search_pictures
 from tuner.report.searching import write_model, write_search
 from tuner.trackers.base import Tracker
+from tuner.trackers.not_recorded import describe_losses
 from tuner.tune.parameter_importances import measure_parameter_importances
 from tuner.tune.search import Search, TrialRecord
 from tuner.tune.status import count_left, read_status
@@ -97,9 +98,10 @@ def _find_winner(search: Search, evaluation: Evaluation | None) -> TrialRecord |
 
 
 def _list_notices(search: Search) -> list[str]:
-    """Return what a reader must know first: that the search is not over, that nothing is complete."""
+    """Return what a reader must know first: that the search is not over, that nothing is complete, what is missing."""
     trials, budget = search.trials, search.study.budget.trials
     done = sum(trial.state in ("complete", "pruned") for trial in trials)
+    missing = describe_losses(search.folder.path)
     if count_left(search):
-        return [f"This search is not over: {done} of {budget} trials are done. The same command goes on."]
-    return [] if search.winner is not None else ["No trial is complete: there is no winner."]
+        return [f"This search is not over: {done} of {budget} trials are done. The same command goes on.", *missing]
+    return missing if search.winner is not None else ["No trial is complete: there is no winner.", *missing]

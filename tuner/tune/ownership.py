@@ -65,6 +65,8 @@ def _list_files(folder: RunFolder) -> list[Path]:
         folder.network,
         folder.out_of_fold,
         folder.report,
+        folder.tracking,
+        folder.tensorboard,
         folder.wandb / "sweep_id",
     ]
 

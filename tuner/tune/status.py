@@ -45,7 +45,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         best_value=_find_figure(best) if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=tuple(best for best in follow_best(trials, _find_figure).values if best > -math.inf),
+        history=tuple(best for best in follow_best(trials, _find_figure).best if best > -math.inf),
         running=tuple(_look_at(t) for t in frozen if t.state.name == "RUNNING"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
