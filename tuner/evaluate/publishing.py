@@ -10,7 +10,7 @@ from tuner.errors import MissingPackage, TunerError
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.grounds import TRIALS
 from tuner.evaluate.study_record import find_last_call, read_provenance, record_study
-from tuner.evaluate.verdicts import summarize_verdict
+from tuner.evaluate.verdicts import summarize_verdict, tabulate_verdicts
 from tuner.evaluate.waiting import hold_alone
 from tuner.predict.candidates import TrainedNetwork
 from tuner.progress.logs import NOTES, open_log
@@ -19,6 +19,8 @@ from tuner.trackers.choice import open_tracker
 from tuner.trackers.memory import Memory, NoTracker
 from tuner.tune.outcome import Outcome, keep_finite, write_outcome
 from tuner.tune.search import Search
+from tuner.tune.study_artifacts import keep_study_artifacts
+from tuner.tune.study_note import write_study_note
 
 logger = logging.getLogger("tuner")
 
@@ -29,14 +31,21 @@ SECONDS_TO_CLOSE = 60.0
 def publish(search: Search, evaluation: Evaluation | None, tracker: Tracker | None = None) -> None:
     """Tell of a search, and of its evaluation where there is one, in the storage and to the tracker; never raise.
 
+    In the storage are the outcome, and for Optuna Dashboard the study's note, the report and its figures.
+
     tracker: None for the one that the sweep was given, else for another one of the kind that it used, as its run folder
     tells. A user's own cannot be opened again: hand it in. Nothing is sent where that is `NoTracker`. The tracker is
     closed at the end, which writes what is left, for at most a minute; more may be logged after that. Told again, the
     record takes the place of the one before. What goes wrong costs no figure: a warning tells.
     """
-    steps = (lambda: _write_outcome(search, evaluation), lambda: _track(search, evaluation, tracker))
+    steps = (
+        lambda: _write_outcome(search, evaluation),
+        lambda: write_study_note(search, "" if evaluation is None else tabulate_verdicts(evaluation)),
+        lambda: keep_study_artifacts(search),
+        lambda: _track(search, evaluation, tracker),
+    )
     with open_log(search.folder.log, "publish"):
-        problems = [told for step in steps if (told := _try(step)) is not None]
+        problems = dict.fromkeys(told for step in steps if (told := _try(step)) is not None)
         if problems:
             subject = "search" if evaluation is None else "evaluation"
             logger.warning("The %s holds, but not all could be told of it: %s", subject, "; ".join(problems))
