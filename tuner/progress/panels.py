@@ -248,10 +248,16 @@ def _draw_stale(status: Status) -> list[RenderableType]:
 
 
 def _draw_test(status: Status) -> list[RenderableType]:
+    """Return who has won, and every figure of the network handed on, once there was an evaluation."""
+    told: list[RenderableType] = [Text(status.verdict)] if status.verdict else []
     if not status.winner_test:
-        return []
-    figures = [Text.assemble((f"{name} ", "dim"), say_value(value)) for name, value in status.winner_test.items()]
-    return [Text("winner on the test part"), Flow(figures)]
+        return told
+    ends = status.winner_test_intervals or {}
+    figures = [
+        Text.assemble((f"{name} ", "dim"), say_figure(value, *ends.get(name, (None, None))))
+        for name, value in status.winner_test.items()
+    ]
+    return [*told, Text("winner on the test part"), Flow(figures)]
 
 
 def _say_devices(devices: DeviceUse | None) -> list[str]:
