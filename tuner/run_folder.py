@@ -119,6 +119,26 @@ class RunFolder:
         return self.path / "wandb"
 
     @property
+    def tracking(self) -> Path:
+        """Numbers of the trials as JSON lines, and the record of the study as JSON, where that tracker is used."""
+        return self.path / "tracking"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts, where no server is used."""
+        return self.path / "mlflow"
+
+    @property
+    def not_recorded(self) -> Path:
+        """One line for each trial, and for the study, that a tracker could not record."""
+        return self.path / "not_recorded.jsonl"
+
+    @property
     def figures(self) -> Path:
         """Figures as PNG and PDF."""
         return self.path / "figures"
@@ -137,6 +157,11 @@ class RunFolder:
     def out_of_fold(self) -> Path:
         """Scores of all events, each by a network that never saw it, as Parquet; where folds were asked for."""
         return self.path / "out_of_fold.parquet"
+
+    @property
+    def network(self) -> Path:
+        """The winner of the last evaluation as ONNX, preprocessing inside: the study's model artifact."""
+        return self.path / "winner.onnx"
 
     @property
     def openings(self) -> Path:

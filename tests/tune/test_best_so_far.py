@@ -66,14 +66,14 @@ def test_only_complete_trials_are_the_best_and_pruned_ones_count_as_trials():
         make_record(6, "running", 0.95, 100, None),
     ]
     found = follow_best(trials)
-    assert found.values == (-math.inf, 0.80, 0.80, 0.80, 0.90)
+    assert found.best == (-math.inf, 0.80, 0.80, 0.80, 0.90)
     assert found.seconds == (1, 2, 4, 5, 15)
     assert [found.after_trials(n) for n in (0, 1, 2, 5)] == [-math.inf, -math.inf, 0.80, 0.90]
     assert [found.after_seconds(s) for s in (0.5, 2, 14.9, 15)] == [-math.inf, 0.80, 0.80, 0.90]
-    assert follow_best(trials, lambda trial: trial.figure).values[-1] == 9.0
+    assert follow_best(trials, lambda trial: trial.figure).best[-1] == 9.0
 
 
 def test_a_search_without_trials_has_no_best():
-    assert follow_best([]).values == ()
+    assert follow_best([]).best == ()
     assert follow_best([]).after_trials(0) == follow_best([]).after_seconds(9.0) == -math.inf
     assert measure_elapsed([], START) is None

@@ -13,8 +13,20 @@ class TrackerChoice(StrEnum):
     """Where curves and figures of the trials go."""
 
     WANDB = "wandb"
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+    JSON = "json"
     NONE = "none"
 
+
+TrackerOption = Annotated[
+    list[TrackerChoice],
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="Where curves and figures go besides: wandb, tensorboard, mlflow, json, none. Repeat it for several.",
+    ),
+]
 
 StudyArgument = Annotated[
     Path, typer.Argument(metavar="STUDY", help="Study file, such as studies/magic.py.", show_default=False)
@@ -73,6 +85,10 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]
 
+RecordOption = Annotated[
+    TrackerChoice | None,
+    typer.Option("--tracker", help="Where the record of the study goes.", show_default="what the sweep used"),
+]
 StyleOption = Annotated[
     str, typer.Option("--style", metavar="STYLE", help="Look of the figures: house, or mplhep's ATLAS, CMS, LHCb2 ...")
 ]

@@ -19,6 +19,7 @@ from tuner.cli.options import (
     StorageOption,
     StudyArgument,
     TrackerChoice,
+    TrackerOption,
 )
 from tuner.cli.printing import INTERRUPTED_CODE, choose_display, print_json, print_text
 from tuner.cli.tables import print_evaluation, summarize_sweep
@@ -41,7 +42,7 @@ SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Another seed than the study's; give it a --folder of its own.", show_default=False),
 ]
-TrackerOption = Annotated[TrackerChoice, typer.Option("--tracker", help="Where curves and figures go besides.")]
+_WANDB = [TrackerChoice.WANDB]
 
 
 def sweep(
@@ -61,7 +62,7 @@ def sweep(
     ] = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
-    tracker: TrackerOption = TrackerChoice.WANDB,
+    tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
@@ -86,7 +87,9 @@ def sweep(
 
     display, interrupted = choose_display(quiet=quiet), False
     display.tell(f"Reading and preparing the events of {limited.name} ...")
-    options = ["--tracker", tracker.value, *(["--events", events] if events else [])]
+    tracked = open_tracker(",".join(tracker))
+    options = [word for kind in tracker for word in ("--tracker", kind.value)]
+    options += ["--events", events] if events else []
     try:
         search = run_sweep(
             limited,
@@ -94,7 +97,7 @@ def sweep(
             storage=storage,
             workers=workers,
             device=device,
-            tracker=open_tracker(tracker.value),
+            tracker=tracked,
             display=display,
             study_file=study,
             options=options,
@@ -119,7 +122,7 @@ def work(
     *,
     until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
     device: DeviceOption = None,
-    tracker: TrackerOption = TrackerChoice.WANDB,
+    tracker: TrackerOption = _WANDB,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -133,7 +136,7 @@ def work(
     from tuner.trackers.choice import open_tracker
     from tuner.tune.worker import work as run_worker
 
-    used = open_tracker(tracker.value)
+    used = open_tracker(",".join(tracker))
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
             interrupted = run_worker(search, tracker=used, device=device, until=until)

@@ -10,12 +10,14 @@ from tuner.errors import EventsError, SearchError
 from tuner.evaluate.evaluation import Evaluation, describe_mismatch
 from tuner.evaluate.grounds import find_grounds, find_grounds_in_events, read_judged_events, still_holds
 from tuner.evaluate.judge import Judge
+from tuner.evaluate.publishing import publish
 from tuner.evaluate.waiting import hold_alone, wait_for_workers
 from tuner.predict.candidates import Candidate, TrainedNetwork, hand_on_again
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import open_log, quiet_optuna
 from tuner.progress.stages import STAGES
 from tuner.read.events import Events
+from tuner.trackers.base import Tracker
 from tuner.tune.judgement import Judgement
 from tuner.tune.search import Search
 
@@ -30,6 +32,7 @@ def evaluate(
     judgement: Judgement | None = None,
     open_test: bool = True,
     device: str | None = None,
+    tracker: Tracker | None = None,
     display: Display | None = None,
 ) -> Evaluation:
     """Return the judgement of a search, with 68 % intervals; write it to the run folder.
@@ -43,14 +46,26 @@ def evaluate(
     train the study, the test part is not opened: this waits for them.
 
     judgement: how many finalists, seeds, baselines; None for the study's own. open_test: False leaves the test part
-    closed and judges on validation alone. display: shows how far it has come, such as `tuner.progress.open_display()`.
+    closed and judges on validation alone. tracker: keeps the record of the study, with every figure of the evaluation;
+    None for the one that the sweep used, `NoTracker()` for none. It is closed at the end, and may be used again.
+    display: shows how far it has come, such as `tuner.progress.open_display()`.
 
     Writes `evaluation.json`, `finalists/` and, for the test part, `scores.parquet`: row of the events, label, weight,
     observers, the score of the network that is handed on, and those of every other candidate's trainings. Raise
     `SearchError` where no trial is complete, `EventsError` where the events have changed or a nuisance's variant does
     not fit them: before anything is trained.
     """
-    judgement, tell_waiting = judgement or search.study.judgement, display.tell if display else logger.warning
+    judgement = judgement or search.study.judgement
+    evaluation = _find_or_judge(search, judgement, open_test=open_test, device=device, display=display)
+    publish(search, evaluation, tracker)
+    return evaluation
+
+
+def _find_or_judge(
+    search: Search, judgement: Judgement, *, open_test: bool, device: str | None, display: Display | None
+) -> Evaluation:
+    """Return the evaluation in the run folder where it still holds, else a new one."""
+    tell_waiting = display.tell if display else logger.warning
     if search.winner is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
     if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:

@@ -107,6 +107,10 @@ class Status:
     """What the workers use at the moment; None where nobody looked."""
     winner_test: Mapping[str, float | None] | None = None
     """The winner's figures on the test part, by name, once it was opened; None for one that is infinite."""
+    winner_test_intervals: Mapping[str, tuple[float | None, float | None]] | None = None
+    """Low and high end of the 68 % interval of each of these figures."""
+    verdict: str = ""
+    """Who has won, once the search was evaluated; or that this was of fewer trials than there are now."""
 
     @property
     def finished(self) -> int:

@@ -24,12 +24,12 @@ class BestSoFar:
 
     seconds: tuple[float, ...]
     """Wall time until then in which at least one trial was running."""
-    values: tuple[float, ...]
+    best: tuple[float, ...]
     """Best value of a complete trial until then; -inf before the first one."""
 
     def after_trials(self, n_trials: int) -> float:
         """Return the best value after so many trials; -inf where no trial was complete."""
-        return self.values[n_trials - 1] if n_trials else -math.inf
+        return self.best[n_trials - 1] if n_trials else -math.inf
 
     def after_seconds(self, seconds: float) -> float:
         """Return the best value after so much time; -inf where no trial was complete."""

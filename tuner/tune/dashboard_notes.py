@@ -7,6 +7,7 @@ it replaces what a person has written. The attributes written here are those tha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -19,6 +20,9 @@ CHUNK = 2045
 _BEGIN, _END = "[//]: # (tuner {digest}: written by tuner)", "[//]: # (tuner: the rest is yours)"
 _OURS = re.compile(r"\[//\]: # \(tuner ([0-9a-f]{8})[^\n]*\)\n\n(.*?)\n\n\[//\]: # \(tuner: [^\n]*\)", re.DOTALL)
 """Our part of a note. Both lines are link definitions, which Markdown does not show."""
+
+_OF_TRIAL = re.compile(r"dashboard:(\d+):note_(?:ver|str:(\d+))$")
+"""Attributes of a study that hold the note of a trial: its version, or a piece of it."""
 
 
 def save_note(study_or_trial: optuna.Study | optuna.Trial, text: str) -> None:
@@ -49,6 +53,34 @@ def save_note(study_or_trial: optuna.Study | optuna.Trial, text: str) -> None:
 def read_note(study_or_trial: optuna.Study | optuna.Trial) -> str:
     """Return the whole note of a study or trial; empty where there is none."""
     return _join(_read_attributes(study_or_trial), _name_prefix(study_or_trial))
+
+
+def collect_trial_notes(attributes: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """Return version and body of each trial's note, by the trial's number in the storage.
+
+    Args:
+        attributes: System attributes of a study. They are gone through once, where `read_note` for each trial would
+            take a time that grows with the square of the trials.
+    """
+    chunks: dict[int, dict[int, str]] = {}
+    versions: dict[int, int] = {}
+    for key, value in attributes.items():
+        if (found := _OF_TRIAL.match(key)) is None:
+            continue
+        trial_id, chunk = int(found[1]), found[2]
+        if chunk is None:
+            versions[trial_id] = int(value)
+        else:
+            chunks.setdefault(trial_id, {})[int(chunk)] = value
+    return {
+        trial_id: {"version": version, "body": "".join(text for _, text in sorted(chunks.get(trial_id, {}).items()))}
+        for trial_id, version in versions.items()
+    }
+
+
+def leave_trial_notes_out(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the system attributes of a study that are no notes of trials."""
+    return {key: value for key, value in attributes.items() if _OF_TRIAL.match(key) is None}
 
 
 def _find_storage(study_or_trial: optuna.Study | optuna.Trial) -> tuple[Any, int]:

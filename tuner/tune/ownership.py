@@ -62,8 +62,11 @@ def _list_files(folder: RunFolder) -> list[Path]:
         folder.provenance,
         folder.evaluation,
         folder.scores,
+        folder.network,
         folder.out_of_fold,
         folder.report,
+        folder.tracking,
+        folder.tensorboard,
         folder.wandb / "sweep_id",
     ]
 

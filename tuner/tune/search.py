@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.prepare.splits import Splits
+    from tuner.trackers.base import Tracker
     from tuner.train.settings import Settings
 
 PROVENANCE_ADVICE = (
@@ -88,6 +89,8 @@ class Search:
     storage_url: str | None = None
     study_file: Path | None = None
     """File that other processes can read the study from; None where there is none."""
+    tracker: Tracker | None = None
+    """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
 
     @cached_property
     def optuna_study(self) -> optuna.Study:

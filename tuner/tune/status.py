@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from tuner.checked_files import expect_form, read_json, warn_once
-from tuner.errors import DamagedFileError
 from tuner.progress.snapshot import DeviceUse, EndedTrial, RunningTrial, Status
 from tuner.tune.best_so_far import COUNTED, follow_best, list_finished, measure_elapsed
 from tuner.tune.leases import is_abandoned
+from tuner.tune.outcome import read_outcome
 from tuner.tune.search import Search, TrialRecord
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         best_value=_find_figure(best) if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=tuple(best for best in follow_best(trials, _find_figure).values if best > -math.inf),
+        history=tuple(best for best in follow_best(trials, _find_figure).best if best > -math.inf),
         running=tuple(_look_at(t) for t in frozen if t.state.name == "RUNNING"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
@@ -57,7 +56,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         workers=sum(workers.values()),
         ended=_list_ended(trials),
         devices=devices,
-        winner_test=_read_winner_test(search),
+        **_read_outcome(search),
     )
 
 
@@ -140,24 +139,19 @@ def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
     return tuple(t.number for t in running if is_abandoned(t, workers))
 
 
-def _read_winner_test(search: Search) -> dict[str, float | None] | None:
-    """Return the winner's figures on the test part by name, from `evaluation.json`; None while it is closed.
+def _read_outcome(search: Search) -> dict[str, Any]:
+    """Return what the evaluation found, as fields of a status; where more trials completed since, only that."""
+    outcome = read_outcome(search)
+    if outcome is None:
+        return {}
+    if not outcome.holds_for(search):
+        return {"verdict": OLD_OUTCOME}
+    test = outcome.test
+    return {
+        "verdict": outcome.verdict,
+        "winner_test": None if test is None else {name: value for name, (value, _, _) in test.items()},
+        "winner_test_intervals": None if test is None else {name: (low, high) for name, (_, low, high) in test.items()},
+    }
 
-    None also where it is damaged, of which a warning tells.
-    """
-    path, advice = search.folder.evaluation, "The winner's figures on test are not shown."
-    try:
-        content = read_json(path, advice=advice)
-        with expect_form(path, advice=advice):
-            return _find_winner_test(content)
-    except DamagedFileError as error:
-        warn_once(str(error))
-        return None
 
-
-def _find_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float | None] | None:
-    for part in evaluation.get("parts", ()):
-        if part.get("part") == "test" and part.get("candidate") == "winner":
-            values = {name: float(measurement["value"]) for name, measurement in part["measurements"].items()}
-            return {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return None
+OLD_OUTCOME = "More trials have completed since the last evaluation: its figures are not shown. Evaluate again."

@@ -23,6 +23,7 @@ from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
+from tuner.trackers.choice import name_kind
 from tuner.tune.gathering import gather, raise_gathered
 from tuner.tune.ownership import take_folder
 from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
@@ -92,7 +93,7 @@ def sweep(
         probe, prepared = _check_and_prepare(study, run_folder, device)
         run_folder.create()
         with open_log(run_folder.log, "sweep"):
-            search = Search(study, run_folder, storage, study_file or find_study_file(study))
+            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker)
             _open_or_create(search, probe, prepared.splits.events_digest)
             splits = keep_run(prepared, run_folder)
             if study_file is None and (tracker is None or (workers or 1) > 1):
@@ -105,6 +106,7 @@ def sweep(
                 events_digest=splits.events_digest,
                 device=device or "automatic",
                 workers=n_workers,
+                tracker="wandb" if tracker is None else name_kind(tracker),
                 study_file=search.study_file,
             )
             NOTES.info("Sweep of %s: %s, %s", study.name, _say_left(search, n_left), write_count(n_workers, "worker"))

@@ -20,9 +20,10 @@ from tuner.errors import SearchError
 IDENTITY = "tuner:identity"
 SEARCH_ID = "tuner:search_id"
 STOPPED = "tuner:stopped"
+OUTCOME = "tuner:outcome"
 WORKER_PREFIX = "tuner:worker:"
-"""System attributes of the study: what all calls share, its random name, the sampler that has nothing more to try, and
-the lease of each worker."""
+"""System attributes of the study: what all calls share, its random name, the sampler that has nothing more to try, what
+its last evaluation found, and the lease of each worker."""
 
 WORKER = "tuner:worker"
 ALONE = "tuner:alone"
@@ -81,6 +82,16 @@ def read_stopped(study: optuna.Study) -> str | None:
 def write_stopped(study: optuna.Study, sampler: str) -> None:
     """Write down that this sampler has nothing more to try."""
     _write_study(study, STOPPED, sampler)
+
+
+def read_evaluated(study: optuna.Study) -> Any:
+    """Return what the last evaluation of a search found; None where there was none."""
+    return _read_study(study, OUTCOME).get(OUTCOME)
+
+
+def write_evaluated(study: optuna.Study, outcome: Mapping[str, Any]) -> None:
+    """Write down what an evaluation of a search found, in place of the one before."""
+    _write_study(study, OUTCOME, outcome)
 
 
 def read_leases(study: optuna.Study) -> dict[str, dict[str, Any]]:
