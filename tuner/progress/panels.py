@@ -258,7 +258,11 @@ def _draw_stale(status: Status) -> list[RenderableType]:
 def _draw_test(status: Status) -> list[RenderableType]:
     if not status.winner_test:
         return []
-    figures = [Text.assemble((f"{name} ", "dim"), say_value(value)) for name, value in status.winner_test.items()]
+    intervals = status.winner_test_intervals or {}
+    figures = [
+        Text.assemble((f"{name} ", "dim"), say_figure(value, *intervals.get(name, ())))
+        for name, value in status.winner_test.items()
+    ]
     return [Text("winner on the test part"), Flow(figures)]
 
 
