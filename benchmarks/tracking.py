@@ -7,7 +7,7 @@ share of the training's time that passes in the tracker's calls, the target bein
 ratio of the wall time to that without a tracker, which on a busy machine is mostly noise.
 
 Then `--trials` short trials are logged with one tracker, 16 at once, without training between them, and the memory of
-this process and of all that the tracker started is read every tenth of them. The last line is one JSON object.
+this process and of all that the tracker started is read meanwhile. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import resource
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +70,15 @@ def main() -> None:
         print(f"{kind:<8} {share:7.3%} of the training's time in its calls ({verdict}); wall time x {ratio:.3f}")
         result |= {f"{kind}_share": round(share, 5), f"{kind}_ratio": round(ratio, 3)}
     for kind in kinds:
-        seconds, memory = log_trials(open_tracker(kind), options.trials, options.epochs)
-        print(f"{kind:<8} {options.trials} trials in {seconds:.0f} s; MB of this process, and of those it started:")
+        seconds, memory, cpu = log_trials(open_tracker(kind), options.trials, options.epochs)
+        per_trial = cpu / options.trials
+        print(
+            f"{kind:<8} {options.trials} trials in {seconds:.0f} s, {per_trial:.4f} s of a core each in other processes"
+        )
+        print("         MB of this process, and of those it started, until the last one is written:")
         print("         " + "  ".join(f"{own:.0f} + {others:.0f}" for own, others in memory))
-        result |= {f"{kind}_seconds": round(seconds, 1), f"{kind}_memory": [round(sum(pair)) for pair in memory]}
+        result |= {f"{kind}_seconds": round(seconds, 1), f"{kind}_cpu_per_trial": round(per_trial, 4)}
+        result |= {f"{kind}_memory": [round(sum(pair)) for pair in memory]}
     print(json.dumps(result))
 
 
@@ -113,11 +120,13 @@ def time_pack(data: TrainingData, tracker: Tracker, n_epochs: int) -> tuple[floa
     return seconds, spent
 
 
-def log_trials(tracker: Tracker, n_trials: int, n_epochs: int) -> tuple[float, list[tuple[float, float]]]:
-    """Log trials, as many at once as a pack has; return seconds until all is written, and memory meanwhile."""
-    memory = []
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+def log_trials(tracker: Tracker, n_trials: int, n_epochs: int) -> tuple[float, list[tuple[float, float]], float]:
+    """Log trials, as many at once as a pack has.
+
+    Return seconds until all is written, ten readings of memory meanwhile, and seconds of a core in other processes.
+    """
+    start, start_cpu = time.perf_counter(), _count_cpu()
+    with tempfile.TemporaryDirectory() as folder, _read_memory_every(0.5) as memory:
         for first in range(0, n_trials, SLOTS):
             numbers = range(first, min(first + SLOTS, n_trials))
             logs = [
@@ -130,15 +139,35 @@ def log_trials(tracker: Tracker, n_trials: int, n_epochs: int) -> tuple[float, l
                 time.sleep(0.01)
             for log in logs:
                 log.finish("complete", summary=FIGURES)
-            if first // SLOTS % max(1, n_trials // SLOTS // 10) == 0:
-                memory.append(read_memory())
         tracker.close(300)
-        return time.perf_counter() - start, memory
+        seconds = time.perf_counter() - start
+    return seconds, memory[:: max(1, len(memory) // 10)], _count_cpu() - start_cpu
 
 
-def read_memory() -> tuple[float, float]:
-    """Return MB of this process, and of its children and theirs."""
-    return _read_megabytes("self"), sum(map(_read_megabytes, _list_children("self")))
+@contextmanager
+def _read_memory_every(seconds: float) -> Iterator[list[tuple[float, float]]]:
+    """Read MB of this process, and of its children and theirs, on a thread for the time of the block."""
+    memory: list[tuple[float, float]] = []
+    over = threading.Event()
+
+    def read() -> None:
+        while not over.wait(seconds):
+            with suppress(OSError, StopIteration):  # a process may end meanwhile
+                memory.append((_read_megabytes("self"), sum(map(_read_megabytes, _list_children("self")))))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        over.set()
+        thread.join()
+
+
+def _count_cpu() -> float:
+    """Return seconds of a core that ended children, and theirs, have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _list_children(pid: str) -> list[str]:
