@@ -29,7 +29,7 @@ $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --constraint constraints.txt --upgrade pip
 	@echo "Installing what constraints.txt pins into $(VENV): some 2 GB, some minutes, once."
-	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[root,hdf5,onnx,networks,mplhep]' --group dev
+	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[root,hdf5,onnx,networks,mplhep,tensorboard,mlflow]' --group dev
 	@touch $@
 
 sweep: $(READY) ## Run the main job: sweep the simulated resonance, evaluate the winner, write the report

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tuner.problem import Ballpark as Ballpark
     from tuner.problem import Nuisance as Nuisance
     from tuner.problem import Problem as Problem
+    from tuner.report.search_comparison import compare as compare
     from tuner.report.step import report as report
     from tuner.train.settings import Settings as Settings
     from tuner.train.settings import TrainingSettings as TrainingSettings
@@ -50,6 +51,7 @@ _ROOMS = {
     "Settings": "tuner.train.settings",
     "Study": "tuner.tune.study",
     "TrainingSettings": "tuner.train.settings",
+    "compare": "tuner.report.search_comparison",
     "check_study": "tuner.predict.dry_run",
     "export": "tuner.predict.export",
     "load_study": "tuner.tune.study_file",

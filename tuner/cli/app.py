@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli import dashboard, framing, handing_on, judging, tuning
+from tuner.cli import comparing, dashboard, framing, handing_on, judging, tuning
 from tuner.errors import TunerError
 
 _HELP = """Tune, track and judge networks that tell signal from background.
@@ -100,7 +100,7 @@ def _common(
 for panel, commands in (
     (FRAME, (framing.new, framing.check, framing.explore)),
     (TUNE, (tuning.sweep, tuning.work, tuning.status, dashboard.dashboard)),
-    (JUDGE, (judging.evaluate, judging.report)),
+    (JUDGE, (judging.evaluate, judging.report, comparing.compare)),
     (USE, (handing_on.predict, handing_on.export, handing_on.sync)),
 ):
     for command in commands:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tuner.figures.sculpting import draw_sculpting as draw_sculpting
     from tuner.figures.search import draw_importances as draw_importances
     from tuner.figures.search import draw_optimization_history as draw_optimization_history
+    from tuner.figures.search_comparison import draw_search_comparison as draw_search_comparison
     from tuner.figures.significance import draw_significance as draw_significance
     from tuner.figures.survival import draw_survival as draw_survival
     from tuner.figures.trial import draw_trial as draw_trial
@@ -38,6 +39,7 @@ _ROOMS = {
     "draw_roc": "roc",
     "draw_scores": "scores",
     "draw_sculpting": "sculpting",
+    "draw_search_comparison": "search_comparison",
     "draw_significance": "significance",
     "draw_survival": "survival",
     "draw_trial": "trial",
