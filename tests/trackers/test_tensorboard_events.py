@@ -101,16 +101,15 @@ def test_the_record_of_the_study_can_be_read(tmp_path):
 
 
 def test_hundreds_of_trials_at_once_keep_no_file_open(tmp_path):
-    import os
 
     tracker = TensorBoard()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     logs = [tracker.start_trial(study="s", trial=n, config={}, folder=tmp_path) for n in range(300)]
     for log in logs:
         log.log_epoch(1, {"auc": 0.5})
     for log in logs:
         log.finish("complete", summary={})
-    during = len(os.listdir("/proc/self/fd"))
+    during = len(list(Path("/proc/self/fd").iterdir()))
     tracker.close(60)
     assert during - before < 10
     assert len(list((tmp_path / "tensorboard").iterdir())) == 300
