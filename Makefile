@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-PACKAGE := --editable '.[root,hdf5,onnx,networks,mplhep]'
+EXTRAS := root,hdf5,onnx,networks,mplhep
+EXTRAS_DEV := $(EXTRAS),tensorboard,mlflow
 # Of what pip says only the downloads that take long, so that one sees it work; its exit code counts.
 PIP := set -o pipefail; $(BIN)/python -m pip install --progress-bar off --constraint constraints.txt
 TELL := | awk '/^ *Downloading .*MB\)/ {print "  " $$0; fflush()} /^Installing collected/ {print "  Unpacking ..."; fflush()}'
@@ -36,12 +37,12 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) --upgrade pip $(TELL)
 	@echo "Installing the package and what it needs into $(VENV), as pinned: some 2 GB, some minutes, once"
-	@$(PIP) $(PACKAGE) $(TELL)
+	@$(PIP) --editable '.[$(EXTRAS)]' $(TELL)
 	@touch $@
 
 $(READY_DEV): $(READY)
 	@echo "Installing the developers' tools into $(VENV)"
-	@$(PIP) $(PACKAGE) --group dev $(TELL)
+	@$(PIP) --editable '.[$(EXTRAS_DEV)]' --group dev $(TELL)
 	@touch $@
 
 sweep: $(READY) ## Run the main job: sweep, evaluate, report. STUDY= TRIALS= MINUTES= FOLDER= change what and how much

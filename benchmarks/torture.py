@@ -34,6 +34,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks import tortured_study
+from tuner.tune.trial_attributes import has_died, is_interrupted, read_epochs
 
 SWEEP = """
 import dataclasses, sys
@@ -154,8 +155,8 @@ def torture(
         told=len(told),
         lost=n_gone + n_untold + n_bare,
         doubled=sum(settings.values()) - len(settings),
-        failed=sum(t.state == TrialState.FAIL and "tuner:interrupted" not in t.user_attrs for t in ended),
-        interrupted=sum("tuner:died" in t.user_attrs for t in ended),
+        failed=sum(t.state == TrialState.FAIL and not is_interrupted(t) for t in ended),
+        interrupted=sum(map(has_died, ended)),
         seconds_after=after,
         exit_code=sweep.returncode,
     )
@@ -196,7 +197,7 @@ def _has_curve(trial: FrozenTrial, curves: Path) -> bool:
     with path.open() as file:
         aucs = [float(row["validation_auc"]) for row in csv.DictReader(file)]
     best = trial.value if trial.state == TrialState.COMPLETE else max(aucs)
-    return len(aucs) == trial.user_attrs["tuner:epochs"] and max(aucs) == best
+    return len(aucs) == read_epochs(trial) and max(aucs) == best
 
 
 def _command(trials: int, workers: int) -> list[str]:

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from tuner import Budget, Problem, Study, models, search_space
+from tuner.progress.display import NoDisplay
 from tuner.read import Resonance
 from tuner.train.data import TrainingData
 from tuner.train.member import Member
@@ -36,6 +37,23 @@ def make_settings(**changes):
     network = {k: changes.pop(k) for k in ("widths", "normalisation", "dropout", "activation") if k in changes}
     network = models.MLPSettings(**{"widths": (8, 8), **network})
     return Settings(network=network, training=TrainingSettings(**{"batch_size": 32, "lr": 1e-2, **changes}))
+
+
+class Shown(NoDisplay):
+    """A display that keeps what it is to show."""
+
+    def __init__(self, tell=lambda text: None):
+        self.told, self.stages = [], []
+        self.also = tell
+
+    def tell(self, text):
+        self.told.append(text)
+        self.also(text)
+
+    def advance(self, stage):
+        if stage.name not in {known.name for known in self.stages}:
+            self.tell(stage.text)
+        self.stages.append(stage)
 
 
 FAMILIES = {

@@ -1,7 +1,9 @@
 """Fields become what they are declared as where that is meant; all that is not is refused, in one sentence each."""
 
 import enum
+import inspect
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +154,23 @@ def test_the_sentence_names_field_and_value(made, message):
 def test_all_fields_of_the_wrong_kind_are_told_at_once():
     with pytest.raises(StudyError, match=r"(?s)2 problems:.*`trials`.*`epochs`"):
         Budget(trials="a", epochs="b")
+
+
+def test_a_misspelt_keyword_is_named_with_its_neighbour_and_what_is_missing():
+    with pytest.raises(StudyError) as told:
+        Problem(question="q", lable="class", event="x.csv", signal=1)
+    assert [line.strip() for line in str(told.value).splitlines()[1:]] == [
+        '1. `lable` is not one of its keywords. Did you mean "label"?',
+        '2. `event` is not one of its keywords. Did you mean "events"?',
+        "3. `events` is missing.",
+        "4. `label` is missing.",
+    ]
+    with pytest.raises(StudyError, match=r'^Budget: `trails` is not one of its keywords\. Did you mean "trials"\?$'):
+        Budget(trails=3)
+    with pytest.raises(TypeError, match="positional"):
+        Budget(3)
+
+
+def test_a_class_of_settings_shows_its_own_keywords():
+    assert list(inspect.signature(Budget).parameters) == ["trials", "epochs", "minutes"]
+    assert replace(Budget(), trials=3).trials == 3

@@ -126,10 +126,11 @@ class Lines:
     """Numbers of the other lines, from 1."""
 
 
-def append_line(path: Path, content: Mapping[str, Any]) -> None:
-    """Add a JSON object as a line to a log, and see it on the disk; after a torn line, on one of its own.
+def append_line(path: Path, content: Mapping[str, Any], *, on_disk: bool = True) -> None:
+    """Add a JSON object as a line to a log; after a torn line, on one of its own.
 
-    Raise `FolderError` where it cannot be written.
+    on_disk: see it on the disk before going on, so that a power cut does not cost it. Raise `FolderError` where it
+    cannot be written.
     """
     line = _seal(_dump(content) + "\n").encode()
     try:
@@ -140,9 +141,18 @@ def append_line(path: Path, content: Mapping[str, Any]) -> None:
                 line = line if log.read(1) == b"\n" else b"\n" + line
             log.write(line)
             log.flush()
-            os.fsync(log.fileno())
+            if on_disk:
+                os.fsync(log.fileno())
     except OSError as error:
         raise _describe_unwritable(path, error) from error
+
+
+def drop_damaged_lines(path: Path) -> None:
+    """Rewrite a log of JSON lines without its damaged ones, so that others can read it as well; none is made."""
+    damaged = read_lines(path).damaged
+    if damaged:
+        lines = path.read_bytes().splitlines(keepends=True)
+        write_atomically(path, b"".join(line for number, line in enumerate(lines, 1) if number not in damaged))
 
 
 def read_lines(path: Path) -> Lines:

@@ -7,12 +7,14 @@ import inspect
 import sys
 from collections.abc import Hashable, Mapping
 from enum import Enum
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from tuner.errors import StudyError, raise_together
+from tuner.errors import StudyError, raise_together, suggest_name
+
+T = TypeVar("T")
 
 _MISFIT = object()
 
@@ -41,6 +43,29 @@ def settle_fields(settings: object, subject: str) -> None:
         elif settled is not value:
             object.__setattr__(settings, name, settled)
     raise_together(problems, StudyError, subject)
+
+
+def check_keywords(kind: type[T]) -> type[T]:
+    """Have a keyword-only dataclass refuse unknown and missing keywords in a sentence each. A decorator.
+
+    The nearest name is suggested for one that is not known. Raises one `StudyError`, as `settle_fields` does.
+    """
+    make = kind.__init__
+    known = {name: known for name, known in inspect.signature(make).parameters.items() if name != "self"}
+    needed = [name for name, parameter in known.items() if parameter.default is parameter.empty]
+
+    @wraps(make)
+    def check_and_make(self: T, *values: Any, **named: Any) -> None:
+        unknown = [
+            f"`{name}` is not one of its keywords.{suggest_name(name, known)}" for name in named if name not in known
+        ]
+        missing = [f"`{name}` is missing." for name in needed if name not in named]
+        if not values:  # else Python's own error tells that there are only keywords
+            raise_together([*unknown, *missing], StudyError, kind.__name__)
+        make(self, *values, **named)
+
+    kind.__init__ = check_and_make  # type: ignore[assignment]
+    return kind
 
 
 def to_plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
-from tuner.fields import settle_fields, show_value
+from tuner.fields import check_keywords, settle_fields, show_value
 from tuner.metrics.figures_of_merit import Auc, Custom, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
 
@@ -33,6 +33,7 @@ class EventSource(Protocol):
         ...
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Ballpark:
     """A result that others had on the same problem: what to expect before any training."""
@@ -48,6 +49,7 @@ class Ballpark:
         settle_fields(self, "This ballpark")
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Nuisance:
     """Something that is known only so well, such as a momentum scale: the same events, measured otherwise.
@@ -89,6 +91,7 @@ class Nuisance:
         return tuple(dict.fromkeys(feature for variant in variants for feature in variant))
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """The framed question. Each column of the events has one role; columns without one are features."""

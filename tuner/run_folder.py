@@ -119,6 +119,26 @@ class RunFolder:
         return self.path / "wandb"
 
     @property
+    def tracking(self) -> Path:
+        """Numbers of the trials as JSON lines, and the record of the study as JSON, where that tracker is used."""
+        return self.path / "tracking"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artifacts, where no server is used."""
+        return self.path / "mlflow"
+
+    @property
+    def not_recorded(self) -> Path:
+        """One line for each trial, and for the study, that a tracker could not record."""
+        return self.path / "not_recorded.jsonl"
+
+    @property
     def figures(self) -> Path:
         """Figures as PNG and PDF."""
         return self.path / "figures"
@@ -139,6 +159,11 @@ class RunFolder:
         return self.path / "out_of_fold.parquet"
 
     @property
+    def network(self) -> Path:
+        """The winner of the last evaluation as ONNX, preprocessing inside: the study's model artifact."""
+        return self.path / "winner.onnx"
+
+    @property
     def openings(self) -> Path:
         """One line for each time that the test part was opened."""
         return self.path / "test_openings.jsonl"
@@ -147,6 +172,11 @@ class RunFolder:
     def report(self) -> Path:
         """The page that a person reads."""
         return self.path / "report.html"
+
+    @property
+    def log(self) -> Path:
+        """What happened, line by line, in all processes that worked on this folder."""
+        return self.path / "tuner.log"
 
     @property
     def logs(self) -> Path:

@@ -10,12 +10,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from samples import make_study
+from samples import Shown, make_study
 
 import tuner
 from tuner.cli.concluding import conclude_sweep
 from tuner.evaluate.openings import read_openings
-from tuner.progress.display import NoDisplay
 from tuner.trackers import NoTracker
 from tuner.tune.judgement import Judgement
 
@@ -24,14 +23,15 @@ LAST_TRIAL = """
 import sys
 import optuna
 from optuna.trial import TrialState
-from tuner.tune.leases import WORKER, Lease
+from tuner.tune.leases import Lease
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import claim
 from pathlib import Path
 
 study = optuna.load_study(study_name="small", storage=open_storage(Path(sys.argv[1]) / "journal.log"))
 with Lease(study) as lease:
     trial = study.ask()
-    trial.set_user_attr(WORKER, lease.worker)
+    claim(trial, lease.worker)
     print("trains")
     sys.stdin.read()
     trial.report(0.6, 1)
@@ -39,18 +39,8 @@ with Lease(study) as lease:
 """
 
 
-class Told(NoDisplay):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def tell(self, text: str) -> None:
-        self.lines.append(text)
-
-
-def conclude(search: tuner.Search, display: Told) -> None:
-    conclude_sweep(search, display, open_test=True, device="cpu", show_figures=False)
+def conclude(search: tuner.Search, display: Shown) -> None:
+    conclude_sweep(search, display, open_test=True, device="cpu")
 
 
 def test_the_last_trial_of_another_worker_is_waited_for_and_then_all_are_judged(tmp_path: Path) -> None:
@@ -68,12 +58,12 @@ def test_the_last_trial_of_another_worker_is_waited_for_and_then_all_are_judged(
         try:
             assert worker.stdout is not None
             assert worker.stdout.readline() == "trains\n"
-            display = Told()
+            display = Shown()
             thread = threading.Thread(target=conclude, args=(search, display))
             thread.start()
-            while not display.lines:
+            while not display.told:
                 time.sleep(0.05)
-            assert "1 worker still trains this study" in display.lines[0]
+            assert "1 worker still trains this study" in display.told[0]
             assert not search.folder.openings.exists()
             worker.communicate(timeout=60)
         finally:
@@ -81,5 +71,5 @@ def test_the_last_trial_of_another_worker_is_waited_for_and_then_all_are_judged(
     thread.join(timeout=120)
     assert [trial.state for trial in search.trials] == ["complete", "pruned"]
     assert len(read_openings(search)) == 1
-    assert not any("budget is not spent" in line for line in display.lines)
+    assert not any("budget is not spent" in line for line in display.told)
     assert search.folder.report.exists()

@@ -16,7 +16,7 @@ from tuner.metrics.figures_of_merit import Custom
 from tuner.trackers import NoTracker
 from tuner.train.checkpoints import Checkpoint, save_checkpoint
 from tuner.train.settings import Settings
-from tuner.tune.search import FIGURE
+from tuner.tune.trial_attributes import FIGURE
 
 
 class Slanted(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from samples import make_study
+from samples import Shown, make_study
 from sklearn.metrics import recall_score, roc_auc_score
 
 import tuner
@@ -207,7 +207,7 @@ def test_trials_that_end_while_finalists_train_are_judged_before_the_test_part_i
             tuner.sweep(more, folder=tmp_path, tracker=NoTracker())
         told.append(text)
 
-    evaluation = tuner.evaluate(search, tell=tell)
+    evaluation = tuner.evaluate(search, display=Shown(tell))
     assert told.count("Opening the test part") == 1
     assert "More trials ended meanwhile: they are judged, too" in told
     assert len(read_openings(search)) == 1

@@ -12,12 +12,13 @@ from sklearn import metrics as reference
 
 from tuner.errors import EventsError
 from tuner.evaluate.evaluation import PartEvaluation
-from tuner.evaluate.part_evaluation import _measure_declared, evaluate_scores
+from tuner.evaluate.part_evaluation import evaluate_scores
 from tuner.figures.roc import _Candidate
 from tuner.metrics import BackgroundRejection, FigureOfMerit, Measurement, Significance, asimov_significance
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import background_rejection, rank, smooth_rejection
+from tuner.metrics.measured_figures import measure_declared
 from tuner.metrics.measurement import measure
 
 
@@ -128,7 +129,7 @@ def test_the_interval_of_a_rejection_is_that_of_averaged_cuts_around_the_value()
     drawn = _Candidate.of("winner", "k", check_arrays(labels, scores, weights), 200, 0)
     assert drawn.rejections[0.3] == expected
     figure = BackgroundRejection(eps_s=0.3)
-    declared = _measure_declared(figure, check_arrays(labels, scores, weights), 200, 0)
+    declared = measure_declared(figure, check_arrays(labels, scores, weights), n_bootstrap=200, seed=0)
     assert declared.value == expected.value
     assert (declared.low, declared.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
     assert declared.high < figure.smooth(labels, np.where(labels == 1, 0.9, 0.1), weights) < len(labels)
@@ -151,7 +152,7 @@ def test_scores_that_are_no_probabilities_are_refused():
 
 def test_evaluation_from_arrays_imports_no_torch():
     code = (
-        "import sys; from tuner.evaluate.part_evaluation import _measure_declared, evaluate_scores; "
+        "import sys; from tuner.evaluate.part_evaluation import evaluate_scores; "
         "evaluate_scores([0, 1, 1], [0.1, 0.2, 0.3], None, candidate='a', part='test', threshold=0.2, "
         "threshold_rule='', n_bootstrap=2); print([m for m in ('torch', 'optuna', 'sklearn') if m in sys.modules])"
     )

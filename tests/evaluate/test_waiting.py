@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from samples import make_study
+from samples import Shown, make_study
 
 import tuner
 from tuner.errors import FolderError
@@ -112,7 +112,7 @@ def test_who_is_killed_while_it_evaluates_keeps_nobody_out(search):
     waits = []
     with start(search, HOLD) as process:
         assert process.stdout.readline() == "holds\n"
-        found = threading.Thread(target=lambda: waits.append(tuner.evaluate(search, tell=waits.append)))
+        found = threading.Thread(target=lambda: waits.append(tuner.evaluate(search, display=Shown(waits.append))))
         found.start()
         while not waits:
             time.sleep(0.05)
@@ -128,8 +128,8 @@ def test_the_test_part_stays_closed_while_a_worker_trains(search):
     with start(search, TRAIN) as worker:
         assert worker.stdout.readline() == "trains\n"
         told = []
-        assert tuner.evaluate(search, open_test=False, tell=told.append).opening is None
-        thread = threading.Thread(target=lambda: told.append(tuner.evaluate(search, tell=told.append)))
+        assert tuner.evaluate(search, open_test=False, display=Shown(told.append)).opening is None
+        thread = threading.Thread(target=lambda: told.append(tuner.evaluate(search, display=Shown(told.append))))
         thread.start()
         while not any("test part stays closed" in str(line) for line in told):
             time.sleep(0.05)
@@ -146,7 +146,7 @@ def test_the_test_part_stays_closed_while_a_worker_trains_that_began_during_anot
     told = []
     with start(search, HOLD) as holding:
         assert holding.stdout.readline() == "holds\n"
-        thread = threading.Thread(target=lambda: told.append(tuner.evaluate(search, tell=told.append)))
+        thread = threading.Thread(target=lambda: told.append(tuner.evaluate(search, display=Shown(told.append))))
         thread.start()
         while not told:
             time.sleep(0.05)

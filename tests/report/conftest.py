@@ -25,10 +25,10 @@ from tuner.report.page import Code, Facts, Highlight, Notice, Page, Picture, Sec
 from tuner.run_folder import RunFolder
 from tuner.train.settings import Settings, TrainingSettings
 from tuner.tune.judgement import Judgement
-from tuner.tune.leases import REASON
-from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, Search
+from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Budget, Study
+from tuner.tune.trial_attributes import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, REASON
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def read_runs() -> Callable[[Path], dict[str, dict[str, Any]]]:
 
 
 def _read_runs(folder: Path) -> dict[str, dict[str, Any]]:
-    """Read offline runs back with W&B's own reader: run name to {config, epochs, summary, state, tags, exit_code}."""
+    """Read offline runs back with W&B's own reader: by name: config, epochs, summary, tags, ..."""
     runs = {}
     for path in sorted((folder / "wandb").glob("*run-*/*.wandb")):
         records = [json.loads(line) for line in _inspect(path)]
@@ -51,11 +52,17 @@ def _read_runs(folder: Path) -> dict[str, dict[str, Any]]:
         history = [record["history"]["item"] for record in records if "history" in record]
         run["epochs"] = [{k: v for k, v in item.items() if k[0] != "_"} for item in history]
         run["metrics"] = [record["metric"] for record in records if "metric" in record]
-        run["group"] = next(record["run"]["run_group"] for record in records if "run" in record)
+        about = next(record["run"] for record in records if "run" in record)
+        run |= {"group": about["run_group"], "job_type": about.get("job_type"), "notes": about.get("notes")}
+        for record in records:  # notes and tags of the end come in a second one
+            run |= {name: record["run"][name] for name in ("notes",) if name in record.get("run", {})}
+        run["artifacts"] = [record["artifact"] for record in records if "artifact" in record]
+        run["folder"] = path.parent
         runs[run["name"]] = run
     return runs
 
 
 def _inspect(path: Path, *options: str) -> list[str]:
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *options, str(path)]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=clean).stdout.splitlines()

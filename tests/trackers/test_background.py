@@ -52,3 +52,12 @@ def test_close_waits_for_a_bounded_time():
     assert not thread.close(0.1)
     assert time.perf_counter() - started < 5
     gate.set()
+
+
+def test_takes_jobs_after_close():
+    done: list[int] = []
+    thread = BackgroundThread(capacity=10, on_error=lambda error: None)
+    for number in range(3):
+        assert thread.submit(lambda number=number: done.append(number))
+        assert thread.close(10)
+    assert done == [0, 1, 2]

@@ -13,9 +13,12 @@ import pytest
 from samples import make_settings, make_study
 
 import tuner
+from tuner.checked_files import read_lines
 from tuner.errors import TunerError
 from tuner.figures import tabulate_trials
+from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, WeightsAndBiases, sync_runs
+from tuner.trackers.not_recorded import describe_losses
 from tuner.tune.samplers import derive_seed
 
 
@@ -83,14 +86,20 @@ def test_sync_finds_one_run_per_trial(tracked):
     assert all(f"magic-{n}.wandb" in said for n in range(3))
 
 
-def test_a_trial_that_goes_on_keeps_its_run_id(tmp_path):
-    for _ in range(2):
-        tracker = WeightsAndBiases()
-        tracker.start_trial(study="s", trial=5, config={}, folder=tmp_path).finish("complete", summary={})
-        tracker.close(60)
-    ids = [path.name for path in tmp_path.glob("wandb/*/*.wandb")]
-    assert len(ids) == 2
-    assert len(set(ids)) == 1
+def test_a_trial_that_goes_on_takes_the_place_of_its_first_part(tmp_path, read_runs):
+    tracker = WeightsAndBiases()
+    first = tracker.start_trial(study="s", trial=5, config={"lr": 1}, folder=tmp_path)
+    first.log_epoch(0, {"auc": 0.5})
+    first.finish("interrupted", summary={})
+    again = tracker.start_trial(study="s", trial=9, config={"lr": 1}, folder=tmp_path, resumes=5)
+    for epoch in range(3):
+        again.log_epoch(epoch, {"auc": 0.5 + epoch})
+    again.finish("complete", summary={})
+    tracker.close(60)
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 1
+    run = read_runs(tmp_path)["trial 5"]
+    assert [row["epoch"] for row in run["epochs"]] == [0, 1, 2]
+    assert run["tags"] == ["complete"]
 
 
 def test_a_run_left_open_is_interrupted(tmp_path, read_runs):
@@ -112,16 +121,20 @@ def test_training_never_waits(tmp_path, read_runs):
     assert len(read_runs(tmp_path)["trial 0"]["epochs"]) == 100
 
 
-def test_a_full_queue_drops_epochs_and_says_so(tmp_path, warned, read_runs):
+def test_what_does_not_fit_the_queue_is_told_and_kept(tmp_path, warned, read_runs):
     tracker = WeightsAndBiases(capacity=5)
-    log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
-    for epoch in range(10_000):
-        log.log_epoch(epoch, {"auc": 0.5})
-    log.finish("complete", summary={})
+    for trial in range(40):
+        log = tracker.start_trial(study="s", trial=trial, config={}, folder=tmp_path)
+        for epoch in range(30):
+            log.log_epoch(epoch, {"auc": 0.5})
+        log.finish("complete", summary={"auc": 0.5})
     tracker.close(60)
-    kept = len(read_runs(tmp_path)["trial 0"]["epochs"])
-    assert kept < 10_000
-    assert warned.texts == [f"Weights & Biases was too slow: {10_000 - kept} epochs were not logged."]
+    runs = read_runs(tmp_path)
+    lost = read_lines(RunFolder(tmp_path).not_recorded).whole
+    assert 0 < len(runs) < 40
+    assert {int(name.removeprefix("trial ")) for name in runs} | {line["what"] for line in lost} == set(range(40))
+    assert {len(run["epochs"]) for run in runs.values()} | {len(line["epochs"]) for line in lost} == {30}
+    assert f"{len(lost)} trials were not recorded" in " ".join(warned.texts)
 
 
 @pytest.mark.parametrize("place", ["file/run", "/proc/run"])
@@ -167,34 +180,47 @@ def test_a_full_disk_is_one_warning(small_disk, warned, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_wandb_that_raises_is_one_warning(tmp_path, warned, monkeypatch):
-    import wandb
+@pytest.fixture
+def other_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Put another package in the place of wandb, for processes that start from now on."""
 
-    def raise_error(**_: object) -> None:
-        raise wandb.errors.UsageError("no\nway")
+    def put(code: str) -> None:
+        place = tmp_path / "packages" / "wandb"
+        place.mkdir(parents=True)
+        (place / "__init__.py").write_text(code)
+        monkeypatch.setenv("PYTHONPATH", f"{place.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
 
-    monkeypatch.setattr(wandb, "init", raise_error)
+    return put
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("raise ModuleNotFoundError('No module named wandb')", "ModuleNotFoundError: No module named wandb"),
+        ("import os\nos._exit(3)", "its process ended with exit code 3"),
+        ("def setup(**_): raise RuntimeError('no\\nway')\ndef Settings(**_): pass", "RuntimeError: no"),
+    ],
+    ids=["missing", "dies", "raises"],
+)
+def test_a_wandb_that_does_not_work_is_one_warning(tmp_path, warned, other_wandb, code, why):
+    other_wandb(code)
     tracker = WeightsAndBiases()
     for trial in range(3):
-        log = tracker.start_trial(study="s", trial=trial, config={}, folder=tmp_path)
+        log = tracker.start_trial(study="s", trial=trial, config={"lr": 1}, folder=tmp_path)
         log.log_epoch(0, {"auc": 0.5})
-        log.finish("complete", summary={})
+        log.finish("complete", summary={"auc": 0.5})
     tracker.close(60)
-    assert warned.texts == ["Weights & Biases cannot log (UsageError: no). The sweep goes on without it."]
+    assert warned.texts == [f"Weights & Biases cannot log ({why}). The sweep goes on without it."]
+    lost = read_lines(RunFolder(tmp_path).not_recorded).whole
+    assert [(line["what"], line["state"], line["epochs"]) for line in lost] == [
+        (trial, "complete", [{"auc": 0.5, "epoch": 0}]) for trial in range(3)
+    ]
+    [said] = describe_losses(tmp_path)
+    assert said.startswith(f"Weights & Biases could not record 3 trials ({why}).")
 
 
-def test_a_missing_wandb_is_one_warning(tmp_path, warned, monkeypatch):
-    monkeypatch.setitem(sys.modules, "wandb", None)
-    tracker = WeightsAndBiases()
-    tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path).finish("complete", summary={})
-    tracker.close(60)
-    assert len(warned.texts) == 1
-
-
-def test_a_wandb_that_hangs_delays_close_by_the_timeout(tmp_path, warned, monkeypatch):
-    import wandb
-
-    monkeypatch.setattr(wandb, "init", lambda **_: time.sleep(2))
+def test_close_waits_for_a_bounded_time(tmp_path, warned, other_wandb):
+    other_wandb("import time\ntime.sleep(3)\nraise ImportError('late')")
     tracker = WeightsAndBiases()
     log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
     started = time.perf_counter()
@@ -202,12 +228,17 @@ def test_a_wandb_that_hangs_delays_close_by_the_timeout(tmp_path, warned, monkey
     tracker.close(0.2)
     assert time.perf_counter() - started < 1.5
     assert "may be incomplete" in warned.texts[0]
+    tracker.close(60)
 
 
 def test_without_network_runs_are_kept_offline(tmp_path):
     (tmp_path / "netrc").write_text(f"machine 127.0.0.1:9 login user password {'a' * 40}\n")
     said = track_three(
-        tmp_path, tmp_path, WANDB_BASE_URL="http://127.0.0.1:9", NETRC=str(tmp_path / "netrc")
+        tmp_path,
+        tmp_path,
+        WANDB_BASE_URL="http://127.0.0.1:9",
+        NETRC=str(tmp_path / "netrc"),
+        WANDB_INIT_TIMEOUT="1",
     ).splitlines()
     assert len(said) == 1
     assert "cannot be reached" in said[0]

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from tuner.trackers import WeightsAndBiases, weights_and_biases
+from tuner.trackers import WeightsAndBiases
 
-weights_and_biases.INIT_TIMEOUT = 1.0
 folder = Path(sys.argv[1])
 Figure(figsize=(1, 1)).savefig(folder / "roc.png")
 tracker = WeightsAndBiases()

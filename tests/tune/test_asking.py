@@ -12,10 +12,11 @@ from tuner.errors import SearchError
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
 from tuner.tune.asking import Asker
-from tuner.tune.leases import RESUMES, WORKER, WORKER_PREFIX, Lease, give_back
+from tuner.tune.leases import Lease, give_back
 from tuner.tune.samplers import SeededSampler, make_default_sampler
 from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import find_root, read_leases, read_worker, write_lease
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def test_each_trial_names_its_worker(make_asker):
         one.worker, other.worker = first.worker, second.worker
         one.ask()
         other.ask()
-        named = [t.user_attrs[WORKER] for t in one.optuna_study.get_trials()]
+        named = [read_worker(t) for t in one.optuna_study.get_trials()]
         assert named == [first.worker, second.worker]
 
 
@@ -73,14 +74,14 @@ def test_a_dead_workers_trial_is_trained_by_the_next_sweep(tmp_path):
     search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker())
     asker = Asker(Search(make_study(trials=3), search.folder), SeededSampler(make_default_sampler, 0), "gone")
     lost = asker.ask()
-    host = search.optuna_study.user_attrs[next(k for k in search.optuna_study.user_attrs if WORKER_PREFIX in k)]
-    dead = {k: v for k, v in host.items() if k != "left"} | {"host": "elsewhere", "beat": 0.0}
-    asker.optuna_study.set_user_attr(WORKER_PREFIX + "gone", dead)
+    (lease,) = read_leases(search.optuna_study).values()
+    dead = {k: v for k, v in lease.items() if k != "left"} | {"host": "elsewhere", "beat": 0.0}
+    write_lease(asker.optuna_study, "gone", dead)
     more = make_study(trials=3, epochs=1, n_events=800, pruner=lambda n_epochs: optuna.pruners.NopPruner())
     search = tuner.sweep(more, folder=tmp_path, tracker=NoTracker())
     assert [t.state for t in search.trials] == ["complete", "complete", "interrupted", "complete"]
     assert search.trials[3].params == lost.trial.params
-    assert search.optuna_study.get_trials()[3].user_attrs[RESUMES] == 2
+    assert find_root(search.optuna_study.get_trials()[3]) == 2
     assert "worker died" in search.trials[2].reason
 
 

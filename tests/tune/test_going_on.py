@@ -15,8 +15,8 @@ from tuner.trackers import Memory
 from tuner.train.pack import Pack
 from tuner.train.state_files import read_state, write_state
 from tuner.tune.asking import Asker
-from tuner.tune.leases import RESUMES
 from tuner.tune.samplers import derive_seed
+from tuner.tune.trial_attributes import find_root
 
 pytestmark = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals reach the main thread"
@@ -146,7 +146,7 @@ def test_a_trial_that_is_interrupted_twice_goes_on_as_the_first(tmp_path, ages, 
     assert ages == [0, 1, 2, 3, 4, 5]
     trials = search.optuna_study.get_trials()
     assert [t.state for t in trials] == [TrialState.FAIL, TrialState.FAIL, TrialState.COMPLETE]
-    assert [t.user_attrs.get(RESUMES) for t in trials] == [None, 0, 0]
+    assert [find_root(t) for t in trials] == [0, 0, 0]
     assert [t.params for t in trials] == [trials[0].params] * 3
     assert {a.seed for a in asked} == {derive_seed(0, 0, purpose=1)}
 

@@ -10,7 +10,8 @@ from tuner import Budget, Preparation, Problem, Settings, Study, TrainingSetting
 from tuner.errors import SearchError
 from tuner.metrics.figures_of_merit import Custom, SignalEfficiency
 from tuner.models import MLPSettings
-from tuner.tune.resume import IDENTITY, check_resumption, identify, probe_space
+from tuner.tune.resume import check_resumption, identify, probe_space
+from tuner.tune.trial_attributes import read_identity, write_identity
 
 PROBLEM = Problem(question="Is it?", events="e.csv", label="y", signal=1)
 
@@ -25,7 +26,7 @@ STUDY = Study(name="s", problem=PROBLEM, search_space=suggest)
 @pytest.fixture(scope="module")
 def begun():
     optuna_study = optuna.create_study(study_name="s", direction="maximize")
-    optuna_study.set_user_attr(IDENTITY, identify(STUDY, "abc", probe_space(STUDY)))
+    write_identity(optuna_study, identify(STUDY, "abc", probe_space(STUDY)))
     return optuna_study
 
 
@@ -76,12 +77,12 @@ def test_the_function_of_a_custom_figure_is_part_of_it_and_not_its_name(begun):
     assert one == same
     assert [name for name in one if one[name] != other[name]] == ["figure of merit"]
     optuna_study = optuna.create_study(study_name="s", direction="maximize")
-    optuna_study.set_user_attr(IDENTITY, one)
+    write_identity(optuna_study, one)
     with pytest.raises(SearchError, match=r"1\. figure of merit: was .Custom"):
         check(optuna_study, studies[1])
     told = one["figure of merit"]
     before = re.sub(r" \[code.*?\]", "", told).replace("function=", f"function={__name__}.")
-    optuna_study.set_user_attr(IDENTITY, one | {"figure of merit": before})
+    write_identity(optuna_study, one | {"figure of merit": before})
     check(optuna_study, studies[1])
 
 
@@ -101,13 +102,13 @@ def test_several_changes_are_told_together(begun):
     ],
 )
 def test_what_may_change_goes_on(begun, changes):
-    before = dict(begun.user_attrs[IDENTITY])
+    before = read_identity(begun)
     check(begun, replace(STUDY, **changes))
-    assert begun.user_attrs[IDENTITY] == before
+    assert read_identity(begun) == before
 
 
 def test_identity_survives_the_storage(begun):
-    kept = begun.user_attrs[IDENTITY]
+    kept = read_identity(begun)
     assert kept == identify(STUDY, "abc", probe_space(STUDY))
     assert set(kept) == {
         "events",

@@ -11,14 +11,9 @@ from optuna.trial import TrialState
 
 from tuner.launchers.processes import name_host
 from tuner.tune.leases import (
-    ALONE,
-    INTERRUPTED,
     MOST_KILLS,
     MOST_KILLS_AT_ALL,
     MOST_TRIES,
-    RESUMES,
-    SUSPECT,
-    WORKER,
     Lease,
     find_lease,
     find_workers,
@@ -28,17 +23,31 @@ from tuner.tune.leases import (
     try_again,
 )
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import (
+    RESUMES,
+    claim,
+    enqueue_again,
+    enqueue_warm_start,
+    is_interrupted,
+    is_suspect,
+    is_warm_start,
+    mark_alone,
+    read_leases,
+    read_reason,
+    write_lease,
+)
 
 CHILD = """
 import sys, time, optuna
 from pathlib import Path
-from tuner.tune.leases import Lease, WORKER
+from tuner.tune.leases import Lease
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import claim
 study = optuna.load_study(study_name="s", storage=open_storage(Path(sys.argv[1])))
 with Lease(study) as lease:
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
-    trial.set_user_attr(WORKER, lease.worker)
+    claim(trial, lease.worker)
     print("ready", flush=True)
     time.sleep(60)
 """
@@ -52,16 +61,16 @@ def study(tmp_path):
 def ask(study, lease):
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
-    trial.set_user_attr(WORKER, lease.worker)
+    claim(trial, lease.worker)
     return trial
 
 
 def test_a_living_worker_keeps_its_trials(study):
     with Lease(study) as lease:
         ask(study, lease)
-        assert find_workers(study.user_attrs) == {lease.worker: True}
+        assert find_workers(study) == {lease.worker: True}
         assert reap_trials(study) == []
-    assert find_workers(study.user_attrs) == {}
+    assert find_workers(study) == {}
 
 
 def test_a_killed_worker_loses_its_trials_at_once_and_they_are_tried_again(study, tmp_path):
@@ -71,11 +80,11 @@ def test_a_killed_worker_loses_its_trials_at_once_and_they_are_tried_again(study
         assert child.stdout.readline() == "ready\n"
         assert reap_trials(study) == []
         child.kill()
-    assert list(find_workers(study.user_attrs).values()) == [False]
+    assert list(find_workers(study).values()) == [False]
     assert reap_trials(study) == [0]
     trial = study.get_trials()[0]
     assert trial.state == TrialState.FAIL
-    assert "died" in trial.user_attrs["tuner:reason"]
+    assert "died" in read_reason(trial)
     again = study.ask()
     assert again.suggest_float("x", 0, 1) == trial.params["x"]
     assert again.user_attrs[RESUMES] == 0
@@ -84,13 +93,15 @@ def test_a_killed_worker_loses_its_trials_at_once_and_they_are_tried_again(study
 
 def test_a_silent_worker_of_another_host_counts_as_dead_after_a_while(study):
     lease = {"host": "elsewhere", "pid": os.getpid(), "started": "1", "beat": time.time()}
-    assert find_workers({"tuner:worker:w": lease}) == {"w": True}
-    assert find_workers({"tuner:worker:w": lease | {"beat": time.time() - 1000}}) == {"w": False}
+    write_lease(study, "w", lease)
+    assert find_workers(study) == {"w": True}
+    write_lease(study, "w", lease | {"beat": time.time() - 1000})
+    assert find_workers(study) == {"w": False}
 
 
 def test_a_number_given_to_another_process_is_not_the_worker(study):
-    lease = {"host": name_host(), "pid": os.getpid(), "started": "1", "beat": time.time()}
-    assert find_workers({"tuner:worker:w": lease}) == {"w": False}
+    write_lease(study, "w", {"host": name_host(), "pid": os.getpid(), "started": "1", "beat": time.time()})
+    assert find_workers(study) == {"w": False}
 
 
 DEAD = {"host": "elsewhere", "pid": 1, "started": "1", "beat": 0.0}
@@ -101,10 +112,10 @@ def die(study, *, alone, number=0, **lease):
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
     worker = f"worker-{trial.number}-{number}"
-    study.set_user_attr(f"tuner:worker:{worker}", DEAD | lease)
-    trial.set_user_attr(WORKER, worker)
+    write_lease(study, worker, DEAD | lease)
+    claim(trial, worker)
     if alone:
-        trial.set_user_attr(ALONE, True)
+        mark_alone(trial)
     assert trial.number in reap_trials(study)
     return study.get_trials()[trial.number]
 
@@ -112,38 +123,38 @@ def die(study, *, alone, number=0, **lease):
 @pytest.mark.parametrize(("code", "how"), [(1, "ended with exit code 1"), (0, "exit code 0"), (-11, "SIGSEGV")])
 def test_a_setting_that_ends_its_workers_is_tried_alone_and_fails(study, code, how):
     tries = [die(study, alone=alone, exit=code) for alone in (False, True, True)]
-    assert [t.user_attrs.get(SUSPECT) for t in tries] == [None, True, True]
-    assert [t.user_attrs.get(INTERRUPTED) for t in tries] == [True, True, None]
-    assert how in tries[2].user_attrs["tuner:reason"]
+    assert [is_suspect(t) for t in tries] == [False, True, True]
+    assert [is_interrupted(t) for t in tries] == [True, True, False]
+    assert how in read_reason(tries[2])
     assert study.get_trials(states=(TrialState.WAITING,)) == []
 
 
 @pytest.mark.parametrize("lease", [{"exit": -9}, {"exit": -15}, {}])
 def test_kills_that_meet_others_too_are_not_the_settings_fault(study, lease):
     for _ in range(MOST_KILLS + 2):
-        study.set_user_attr("tuner:worker:other", DEAD | {"beat": time.time(), "exit": -9})
-        assert die(study, alone=True, **lease).user_attrs[INTERRUPTED] is True
+        write_lease(study, "other", DEAD | {"beat": time.time(), "exit": -9})
+        assert is_interrupted(die(study, alone=True, **lease))
     assert len(study.get_trials(states=(TrialState.WAITING,))) == 1
 
 
 def test_a_setting_whose_workers_alone_are_killed_is_found_in_the_end(study):
     tries = [die(study, alone=True, exit=-9) for _ in range(MOST_KILLS)]
-    assert all(t.user_attrs.get(INTERRUPTED) for t in tries[:-1])
-    assert f"killed {MOST_KILLS} times" in tries[-1].user_attrs["tuner:reason"]
+    assert all(map(is_interrupted, tries[:-1]))
+    assert f"killed {MOST_KILLS} times" in read_reason(tries[-1])
     assert study.get_trials(states=(TrialState.WAITING,)) == []
 
 
 def test_a_worker_that_left_in_order_does_not_excuse_a_setting(study):
     die(study, alone=True, exit=-9)
     gone = DEAD | {"host": name_host(), "beat": time.time(), "left": time.time()}
-    study.set_user_attr("tuner:worker:other", gone)
+    write_lease(study, "other", gone)
     tries = [die(study, alone=True, exit=-9) for _ in range(MOST_KILLS - 1)]
-    assert f"killed {MOST_KILLS} times" in tries[-1].user_attrs["tuner:reason"]
+    assert f"killed {MOST_KILLS} times" in read_reason(tries[-1])
 
 
 def test_a_setting_whose_workers_are_killed_twice_is_tried_alone(study):
     tries = [die(study, alone=False, exit=-9) for _ in range(3)]
-    assert [t.user_attrs.get(SUSPECT) for t in tries] == [None, None, True]
+    assert [is_suspect(t) for t in tries] == [False, False, True]
 
 
 def test_a_setting_is_tried_three_times_by_workers_that_live(study):
@@ -154,14 +165,14 @@ def test_a_setting_is_tried_three_times_by_workers_that_live(study):
 
 def test_no_setting_is_tried_for_ever(study):
     for number in range(MOST_KILLS_AT_ALL):
-        study.set_user_attr("tuner:worker:other", DEAD | {"beat": time.time(), "exit": -9})
+        write_lease(study, "other", DEAD | {"beat": time.time(), "exit": -9})
         last = die(study, alone=True, number=number, exit=-9)
-    assert INTERRUPTED not in last.user_attrs
+    assert not is_interrupted(last)
 
 
 def test_deaths_in_a_pack_are_nobodys_fault(study):
     for _ in range(MOST_KILLS_AT_ALL):
-        assert die(study, alone=False, exit=1).user_attrs[INTERRUPTED] is True
+        assert is_interrupted(die(study, alone=False, exit=1))
 
 
 def test_how_a_process_ended_is_written_to_its_lease(study, tmp_path):
@@ -173,10 +184,10 @@ def test_how_a_process_ended_is_written_to_its_lease(study, tmp_path):
         worker, lease = find_lease(study, child.pid, since)
         child.kill()
     record_exit(study, child.pid, since, child.returncode)
-    assert study.user_attrs[f"tuner:worker:{worker}"] == lease | {"exit": -9}
+    assert read_leases(study)[worker] == lease | {"exit": -9}
     assert find_lease(study, child.pid, time.time() + 60) is None  # another process of that number
     record_exit(study, 1234567, since, -9)  # died before it was a worker
-    assert list(find_workers(study.user_attrs).values()) == [False, False]
+    assert list(find_workers(study).values()) == [False, False]
 
 
 def test_a_trial_that_nobody_claimed_is_given_back_after_a_moment(study, monkeypatch):
@@ -190,24 +201,24 @@ def test_a_trial_that_nobody_claimed_is_given_back_after_a_moment(study, monkeyp
 
 def test_a_setting_that_goes_on_already_is_not_put_back_again(study):
     """A worker died between putting a setting back and telling its trial; another has taken the setting since."""
-    study.set_user_attr("tuner:worker:dead", DEAD)
+    write_lease(study, "dead", DEAD)
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
-    trial.set_user_attr(WORKER, "dead")
+    claim(trial, "dead")
     study.enqueue_trial(trial.params, user_attrs={RESUMES: 0})
     with Lease(study) as lease:
-        study.ask().set_user_attr(WORKER, lease.worker)
+        claim(study.ask(), lease.worker)
         assert reap_trials(study) == [0]
     assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.RUNNING]
 
 
 def test_a_setting_is_put_back_once_with_what_it_was(study):
-    study.enqueue_trial({"x": 0.25}, user_attrs={"tuner:warm_start": True})
+    enqueue_warm_start(study, {"x": 0.25})
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
-    study.enqueue_trial({"x": 0.25}, user_attrs={"tuner:warm_start": True, RESUMES: 0})  # killed after this line
+    enqueue_again(study, {"x": 0.25}, trial)  # killed after this line
     give_back(study, trial, "its worker died")
     waiting = study.get_trials(states=(TrialState.WAITING,))
     assert len(waiting) == 1
-    assert waiting[0].user_attrs["tuner:warm_start"] is True
+    assert is_warm_start(waiting[0])
     assert waiting[0].user_attrs[RESUMES] == 0

@@ -20,8 +20,9 @@ from tuner.tune.asking import Asker
 from tuner.tune.leases import Lease
 from tuner.tune.limits import count_trials_per_structure
 from tuner.tune.samplers import SeededSampler, make_default_sampler
-from tuner.tune.search import PACK, Search
+from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import read_pack_size
 
 SLOTS = 3
 WARM = [{"width": width, "lr": lr} for width, lr in [(16, 0.01), (8, 0.011), (16, 0.012), (8, 0.013), (8, 0.014)]]
@@ -69,7 +70,7 @@ def test_the_budget_is_spent_exactly_by_packs(packed):
 def test_packs_are_full_and_trials_say_so(packed):
     search, packs = packed
     assert max(len(epoch) for pack in packs for epoch in pack) == SLOTS
-    assert max(t.user_attrs[PACK] for t in search.optuna_study.get_trials()) == SLOTS
+    assert max(read_pack_size(t) for t in search.optuna_study.get_trials()) == SLOTS
 
 
 def test_trials_that_train_together_share_the_structure_and_nothing_else(packed):

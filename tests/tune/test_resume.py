@@ -9,7 +9,8 @@ import pytest
 from tuner import Budget, Problem, Settings, Study, TrainingSettings, search_space
 from tuner.errors import SearchError, StudyError
 from tuner.models import MLPSettings
-from tuner.tune.resume import IDENTITY, check_resumption, identify, probe_space
+from tuner.tune.resume import check_resumption, identify, probe_space
+from tuner.tune.trial_attributes import write_identity
 
 PROBLEM = Problem(question="Is it?", events="e.csv", label="y", signal=1)
 
@@ -32,7 +33,7 @@ def make_study(**changes):
 def begun():
     optuna_study = optuna.create_study(direction="maximize")
     study = make_study()
-    optuna_study.set_user_attr(IDENTITY, identify(study, "abc", probe_space(study)))
+    write_identity(optuna_study, identify(study, "abc", probe_space(study)))
     trial = optuna_study.ask()
     study.space(trial)
     optuna_study.tell(trial, 0.5)

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import optuna
 import pytest
 import torch
-from samples import make_settings, make_study
+from samples import Shown, make_settings, make_study
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
@@ -158,15 +159,15 @@ def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, mo
     monkeypatch.setattr("tuner.tune.retraining_processes.choose_workers", lambda *_: 2)
     tests = Path(__file__).parents[1]
     monkeypatch.setenv("PYTHONPATH", f"{tests}{os.pathsep}{tests.parent}")
-    told = []
-    together = retrain_finalists(swept, swept.trials, seeds=2, device="cpu", tell=told.append)
+    display = Shown()
+    together = retrain_finalists(swept, swept.trials, seeds=2, device="cpu", display=display)
     assert [(each.trial, each.seed) for each in together] == list(kept)
     for each in together:
         np.testing.assert_allclose(scores(search, each.trial, each.seed), kept[each.trial, each.seed], atol=1e-5)
-    logs = [(search.folder.logs / f"finalists-{worker}.log").read_text() for worker in (0, 1)]
-    trained = [line.partition(":")[0] for line in "".join(logs).splitlines() if line.startswith("Trained trial")]
+    trained = re.findall(r"  (Trained trial \d+ anew with seed \d+): validation AUC", search.folder.log.read_text())
     assert sorted(trained) == sorted(f"Trained trial {trial} anew with seed {seed}" for trial, seed in kept)
-    assert told[0] == "Training 3 finalists anew, 2 seeds each"
+    assert display.stages[0].text == "Training 3 finalists anew, 2 seeds each"
+    assert [display.stages[0].done, display.stages[-1].done, display.stages[-1].total] == [0, 6, 6]
 
 
 def test_a_process_that_dies_leaves_its_work_to_this_one(search, swept, monkeypatch, caplog):

@@ -7,6 +7,7 @@ import os
 import socket
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -14,13 +15,14 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner import Budget, Problem, Study
-from tuner.checked_files import write_json
 from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
-from tuner.tune.leases import WORKER, WORKER_PREFIX, Lease
-from tuner.tune.search import EPOCHS, Search, open_search
+from tuner.tune.leases import Lease
+from tuner.tune.outcome import Outcome, write_outcome
+from tuner.tune.search import Search, open_search
 from tuner.tune.status import read_status
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import EPOCHS, FIGURE, WORKER, write_evaluated, write_lease
 
 STUDY = Study(
     name="s",
@@ -35,6 +37,7 @@ def make_trial(
     state: TrialState,
     value: float | None = None,
     minutes: tuple[float, float | None] | None = None,
+    worker: str | None = None,
     **attributes: object,
 ) -> FrozenTrial:
     started, finished = minutes or (None, None)
@@ -49,7 +52,7 @@ def make_trial(
         params={"lr": 0.1} if state is not TrialState.WAITING else {},
         distributions={"lr": FloatDistribution(0, 1)} if state is not TrialState.WAITING else {},
         user_attrs=attributes,
-        system_attrs={},
+        system_attrs={} if worker is None else {WORKER: worker},
         intermediate_values=reported,
     )
 
@@ -123,10 +126,10 @@ def test_no_search_is_an_error(tmp_path: Path) -> None:
 def test_workers_and_stale_leases(search: Search) -> None:
     dead = {"host": socket.gethostname(), "pid": os.getpid(), "started": "1", "beat": 0.0}
     study = search.optuna_study
-    study.set_user_attr(WORKER_PREFIX + "dead", dead)
-    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (64, None), **{WORKER: "dead"}))
+    write_lease(study, "dead", dead)
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (64, None), worker="dead"))
     with Lease(study) as lease:
-        study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), **{WORKER: lease.worker}))
+        study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), worker=lease.worker))
         status = read_status(search)
     assert status.workers == 1
     assert status.training == (6, 7)
@@ -146,30 +149,45 @@ def test_only_a_complete_trial_is_the_best(search: Search, state: TrialState) ->
 
 def test_time_since_a_worker_died_does_not_count(search: Search) -> None:
     study = search.optuna_study
-    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), **{WORKER: "dead"}))
+    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), worker="dead"))
     assert read_status(search).elapsed == pytest.approx(60 * (4 + 2))
     study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None)))
     assert (read_status(search).elapsed or 0) > 60 * 9000 - 86400
 
 
-def test_winner_on_test_is_read_from_the_evaluation(search: Search) -> None:
-    def part(name: str, area: float | str) -> dict[str, object]:
-        return {"candidate": "winner", "part": name, "measurements": {"AUC": {"value": area, "low": 0.1, "high": 1.0}}}
+def make_outcome(search: Search, **changes: Any) -> Outcome:
+    test = {"AUC": (0.94, 0.93, 0.95), "1/eps_B at eps_S=0.3": (None, 90.0, None)}
+    known: dict[str, Any] = {"winner": 1, "verdict": "Trial 1 has won.", "test": test, "openings": 1}
+    return Outcome(**known | {"fingerprint": search.fingerprint} | changes)
 
-    write_json(search.folder.evaluation, {"parts": [part("validation", 0.95)]})
+
+def test_winner_on_test_is_read_from_the_storage_alone(search: Search) -> None:
     assert read_status(search).winner_test is None
-    write_json(search.folder.evaluation, {"parts": [part("validation", 0.95), part("test", 0.94)]})
-    assert read_status(search).winner_test == {"AUC": 0.94}
-    write_json(search.folder.evaluation, {"parts": [part("test", "Infinity")]})
-    assert read_status(search).winner_test == {"AUC": None}
+    write_outcome(search, make_outcome(search))
+    for path in search.folder.path.iterdir():
+        if path != search.folder.journal:
+            path.unlink()
+    elsewhere = Search(search.study, RunFolder(search.folder.path / "nowhere"), str(search.folder.journal))
+    status = read_status(elsewhere)
+    assert status.winner_test == {"AUC": 0.94, "1/eps_B at eps_S=0.3": None}
+    assert status.winner_test_intervals == {"AUC": (0.93, 0.95), "1/eps_B at eps_S=0.3": (90.0, None)}
+    assert status.verdict == "Trial 1 has won."
+    write_outcome(search, make_outcome(search, test=None))
+    assert read_status(search).winner_test is None
 
 
-def test_a_damaged_evaluation_does_not_stop_the_status(search: Search, caplog: pytest.LogCaptureFixture) -> None:
-    for content in (b"", b'{"parts": 3}', b'{"parts": [{"part": "test", "candidate": "winner"}]}'):
-        search.folder.evaluation.write_bytes(content)
-        for _ in range(2):
-            assert read_status(search).winner_test is None
-    assert [r.getMessage().endswith("figures on test are not shown.") for r in caplog.records] == [True] * 3
+def test_figures_on_test_of_fewer_trials_are_not_shown_as_those_of_now(search: Search) -> None:
+    write_outcome(search, make_outcome(search))
+    search.optuna_study.add_trial(make_trial(TrialState.COMPLETE, 0.99, (0, 1), **{FIGURE: 0.99}))
+    status = read_status(search)
+    assert (status.winner_test, status.winner_test_intervals) == (None, None)
+    assert "More trials have completed since" in status.verdict
+
+
+@pytest.mark.parametrize("content", [{}, {"winner": 1}, {"test": 3}, {"test": {"AUC": 1}}, 3, "?", None])
+def test_an_outcome_of_another_version_does_not_stop_the_status(search: Search, content: Any) -> None:
+    write_evaluated(search.optuna_study, content)
+    assert read_status(search).winner_test is None
 
 
 def test_a_damaged_provenance_is_told_with_its_name(search: Search) -> None:

@@ -28,8 +28,9 @@ from tuner.trackers import Memory, NoTracker
 from tuner.train.checkpoints import read_checkpoint
 from tuner.train.pack import Pack
 from tuner.train.sizing import PackSize
-from tuner.tune.leases import RESUMES, WARM_START, give_back
+from tuner.tune.leases import give_back
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import find_root, is_warm_start
 
 
 def sweep(study, folder, **options):
@@ -226,9 +227,9 @@ def test_an_interrupted_search_goes_on_where_it_stopped(tmp_path):
     search = sweep(study, tmp_path)
     assert sum(s == "complete" for s in states(search)) == 3
     resumed = {
-        t.user_attrs[RESUMES]: t.number
+        find_root(t): t.number
         for t in search.optuna_study.get_trials()
-        if RESUMES in t.user_attrs and t.state == optuna.trial.TrialState.COMPLETE
+        if find_root(t) != t.number and t.state == optuna.trial.TrialState.COMPLETE
     }
     curve = search.curve(resumed[stopped[0].number])
     assert curve["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
@@ -287,7 +288,7 @@ def test_checkpoints_are_those_of_complete_trials(finished):
 
 
 def test_warm_starts_are_told_apart(finished):
-    assert [WARM_START in t.user_attrs for t in finished.optuna_study.get_trials()].count(True) == 1
+    assert [is_warm_start(t) for t in finished.optuna_study.get_trials()].count(True) == 1
 
 
 def test_every_complete_trial_has_a_picture_that_the_dashboard_finds(finished):

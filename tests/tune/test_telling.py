@@ -14,6 +14,7 @@ from tuner.tune.leases import Lease, reap_trials
 from tuner.tune.samplers import SeededSampler
 from tuner.tune.search import Search
 from tuner.tune.telling import MOST_REPORTS, Teller, space_reports
+from tuner.tune.trial_attributes import claim
 
 
 @pytest.mark.parametrize("n_epochs", [1, 7, MOST_REPORTS])
@@ -66,7 +67,7 @@ def test_a_trial_that_was_given_to_another_worker_is_given_up(tmp_path, caplog, 
         for _ in range(2):
             asked = asker.ask()
             teller.asked[asked.trial.number] = asked
-        others.optuna_study._storage.set_trial_user_attr(asker.optuna_study.trials[1]._trial_id, "tuner:worker", "gone")
+        claim(teller.asked[1].trial, "gone")
         assert reap_trials(others.optuna_study) == [1]
         for number in (1, 2):
             end(teller, number, "Its pack failed.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -20,10 +21,11 @@ from tuner.errors import SearchError, StudyError
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
-from tuner.tune.samplers import STOPPED, describe_sampler
+from tuner.tune.samplers import describe_sampler
 from tuner.tune.search import Search
 from tuner.tune.storage import open_storage
 from tuner.tune.study_file import load_study
+from tuner.tune.trial_attributes import claim, read_leases, write_lease, write_stopped
 from tuner.tune.worker_processes import work_in_processes
 
 STUDY = """
@@ -64,14 +66,6 @@ study = make_study(name="deadly", trials={trials}, epochs=2, n_events=800, searc
 """
 
 
-class Told(NoDisplay):
-    def __init__(self):
-        self.told = []
-
-    def tell(self, message):
-        self.told.append(message)
-
-
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr("tuner.tune.worker_processes.STATUS_SECONDS", 0.1)
@@ -86,15 +80,14 @@ def write_study(tmp_path, *, trials, in_space="pass", in_network="pass"):
     return path
 
 
-def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path):
-    path, display = write_study(tmp_path, in_network="os._exit(0)", trials=2), Told()
+def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path, caplog):
+    path = write_study(tmp_path, in_network="os._exit(0)", trials=2)
     search = tuner.sweep(
         load_study(path),
         folder=tmp_path / "runs",
         workers=2,
         device="cpu",
         study_file=path,
-        display=display,
         options=["--tracker", "none"],
     )
     states = [trial.state for trial in search.trials if trial.params.get("lr") != 0.0123]
@@ -103,7 +96,9 @@ def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path):
     assert {trial.state for trial in tries} == {"interrupted"}
     assert last.state == "failed"
     assert last.reason.startswith("Its worker ended with exit code 0 each time that this setting trained alone")
-    assert all("ended with exit code 0" in message for message in display.told)
+    *ends, failure = read_warnings(caplog)
+    assert all("ended with exit code 0" in message for message in ends)
+    assert failure == f"Trial {last.number} failed: {last.reason}"
 
 
 @pytest.mark.parametrize("place", ["in_network", "in_space"])
@@ -129,25 +124,29 @@ def search(tmp_path):
     return Search(make_study(), folder)
 
 
-def work(search, program, display, *, workers=2):
+def read_warnings(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def work(search, program, *, workers=2):
     command = [sys.executable, "-c", program, str(search.folder.journal)]
-    return work_in_processes(search, command, workers, display, None, n_gpus=0)
+    return work_in_processes(search, command, workers, NoDisplay(), None, n_gpus=0)
 
 
 @pytest.mark.parametrize("code", [1, 0])
-def test_workers_that_end_before_they_begin_are_an_error_with_what_they_said(search, code):
-    display = Told()
+def test_workers_that_end_before_they_begin_are_an_error_with_what_they_said(search, code, caplog):
     with pytest.raises(SearchError, match=rf"all 2 ended while 4 of 4 trials(?s:.*)exit code {code}(?s:.*)no such"):
-        work(search, f"print('no such study'); raise SystemExit({code})", display)
-    assert len(display.told) == 2
+        work(search, f"print('no such study'); raise SystemExit({code})")
+    assert len(read_warnings(caplog)) == 2
 
 
 WORKER = """
 import os, sys, time, optuna, signal
 from pathlib import Path
 from optuna.trial import TrialState
-from tuner.tune.leases import Lease, WORKER, reap_trials
+from tuner.tune.leases import Lease, reap_trials
 from tuner.tune.storage import open_storage
+from tuner.tune.trial_attributes import claim, write_reason
 study = optuna.load_study(study_name="small", storage=open_storage(Path(sys.argv[1])))
 def is_first(name):
     try:
@@ -158,7 +157,7 @@ def is_first(name):
 def train(n=1):
     for _ in range(n):
         trial = study.ask()
-        trial.set_user_attr(WORKER, lease.worker)
+        claim(trial, lease.worker)
         study.tell(trial, trial.suggest_float("x", 0, 1))
 def n_told():
     return len(study.get_trials(states=(TrialState.COMPLETE,)))
@@ -168,29 +167,27 @@ with Lease(study) as lease:
 
 
 def test_a_worker_that_leaves_early_is_replaced(search):
-    work(search, WORKER + "    train()", Told(), workers=1)
+    work(search, WORKER + "    train()", workers=1)
     assert [trial.state for trial in search.trials] == ["complete"] * 4
 
 
-def test_workers_that_leave_and_leave_with_nothing_done_are_told_of(search):
-    display = Told()
-    work(search, WORKER + "    pass", display)
-    assert display.told == ["The workers left while 4 of 4 trials were left."]
+def test_workers_that_leave_and_leave_with_nothing_done_are_told_of(search, caplog):
+    work(search, WORKER + "    pass")
+    assert read_warnings(caplog) == ["The workers left while 4 of 4 trials were left."]
 
 
-def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search):
+def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search, caplog):
     program = WORKER + (
         "    if is_first('one'):\n"
-        "        trial = study.ask(); trial.suggest_float('x', 0, 1); trial.set_user_attr(WORKER, lease.worker)\n"
+        "        trial = study.ask(); trial.suggest_float('x', 0, 1); claim(trial, lease.worker)\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "    train(4)\n"
     )
-    display = Told()
-    work(search, program, display, workers=1)
+    work(search, program, workers=1)
     assert [trial.state for trial in search.trials] == ["interrupted", *["complete"] * 4]
     assert search.trials[0].params == search.trials[1].params
-    assert len(display.told) == 1
-    assert "was ended by SIGKILL" in display.told[0]
+    assert len(read_warnings(caplog)) == 1
+    assert "was ended by SIGKILL" in read_warnings(caplog)[0]
 
 
 def test_a_trial_lost_between_asking_and_claiming_does_not_end_the_sweep_early(search, monkeypatch):
@@ -203,56 +200,54 @@ def test_a_trial_lost_between_asking_and_claiming_does_not_end_the_sweep_early(s
         "    running = len(study.get_trials(states=(TrialState.RUNNING,)))\n"
         "    train(4 - n_told() - running)\n"
     )
-    work(search, program, Told(), workers=1)
+    work(search, program, workers=1)
     assert [trial.state for trial in search.trials] == ["interrupted", *["complete"] * 4]
 
 
-def test_the_sweep_waits_for_trials_of_workers_elsewhere(search):
+def test_the_sweep_waits_for_trials_of_workers_elsewhere(search, caplog):
     """The worker of this sweep has nothing to do, as one of another machine trains what is left: no end before it."""
     study = search.optuna_study
-    study.set_user_attr("tuner:worker:elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
+    write_lease(study, "elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
     taken = [study.ask() for _ in range(4)]
     for trial in taken:
-        trial.set_user_attr("tuner:worker", "elsewhere")
+        claim(trial, "elsewhere")
     other = optuna.load_study(study_name="small", storage=open_storage(search.folder.journal))
     thread = threading.Timer(1.5, lambda: [other.tell(trial.number, 0.5) for trial in taken])
     thread.start()
-    display = Told()
-    work(search, WORKER + "    pass", display)
+    work(search, WORKER + "    pass")
     thread.join()
     assert [trial.state for trial in search.trials] == ["complete"] * 4
-    assert display.told == []
+    assert read_warnings(caplog) == []
 
 
-def test_no_worker_is_started_in_vain_where_the_sampler_has_stopped(search):
+def test_no_worker_is_started_in_vain_where_the_sampler_has_stopped(search, caplog):
     """The last trials are in training elsewhere: a worker that finds nothing to do is not replaced by another."""
     sampler = optuna.samplers.GridSampler({"x": [0.0, 1.0]})
     search = Search(make_study(sampler=sampler), search.folder)
     study = search.optuna_study
-    study.set_user_attr(STOPPED, describe_sampler(sampler))
-    study.set_user_attr("tuner:worker:elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
+    write_stopped(study, describe_sampler(sampler))
+    write_lease(study, "elsewhere", {"host": "elsewhere", "pid": 1, "started": "1", "beat": 1e12})
     trial = study.ask()
-    trial.set_user_attr("tuner:worker", "elsewhere")
+    claim(trial, "elsewhere")
     other = optuna.load_study(study_name="small", storage=open_storage(search.folder.journal))
     thread = threading.Timer(6.0, lambda: other.tell(trial.number, 0.5))
     thread.start()
-    display = Told()
-    work(search, WORKER + "    pass", display, workers=1)
+    work(search, WORKER + "    pass", workers=1)
     thread.join()
     assert [trial.state for trial in search.trials] == ["complete"]
-    assert display.told == []
-    assert sum(name.startswith("tuner:worker:") for name in study.user_attrs) == 2
+    assert read_warnings(caplog) == []
+    assert len(read_leases(study)) == 2
 
 
 def test_where_every_setting_ends_its_worker_the_search_stops(search):
     program = WORKER + (
         "    trial = study.ask()\n"
-        "    trial.set_user_attr('tuner:reason', 'It crashed.')\n"
+        "    write_reason(study, trial, 'It crashed.')\n"
         "    study.tell(trial, state=TrialState.FAIL)\n"
         "    os._exit(3)\n"
     )
     with pytest.raises(SearchError, match=r"[45] trials failed and 0 did not.*It crashed"):
-        work(search, program, Told())
+        work(search, program)
 
 
 def test_a_preempted_worker_leaves_with_a_code_that_says_so(tmp_path):

@@ -10,7 +10,7 @@ import typer
 
 from tuner.cli.opening import open_study
 from tuner.cli.options import RUNS, JsonOption, StorageOption
-from tuner.cli.printing import print_json, print_progress, print_text
+from tuner.cli.printing import print_json, print_text
 from tuner.errors import SearchError, name_all
 from tuner.run_folder import make_parent
 
@@ -57,8 +57,8 @@ def compare(
         print_json(comparison.to_json())
     else:
         print_comparison(comparison)
-    if paths:
-        (print_progress if as_json else print_text)(f"Wrote {paths[0]} and {paths[1].name}")
+    if paths and not as_json:
+        print_text(f"Wrote {paths[0]} and {paths[1].name}")
 
 
 def find_searches(studies: Sequence[Path], folders: Sequence[Path], storage: str | None) -> list[Search]:

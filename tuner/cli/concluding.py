@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tuner.evaluate.evaluation import Evaluation
     from tuner.progress.display import Display
     from tuner.tune.search import Search
 
 
 def conclude_sweep(
-    search: Search, display: Display, *, open_test: bool, device: str | None, show_figures: bool
-) -> None:
-    """Judge the finalists, print how they stand if wanted, write the report, and say what comes next.
+    search: Search, display: Display, *, open_test: bool, device: str | None, interrupted: bool = False
+) -> tuple[Evaluation | None, Path]:
+    """Judge the finalists, write the report, say what comes next. Return the judgement, if there is one, and the page.
 
-    Where the budget of trials is not spent nothing is judged and the test part stays closed: an interrupted sweep has
-    no finalists yet. Where other workers train the last of its trials, this waits for them.
+    Where the budget of trials is not spent, or Ctrl-C ended the sweep, nothing is judged and the test part stays
+    closed. Where other workers train the last of its trials, this waits for them.
     """
-    from tuner.cli.tables import print_evaluation
     from tuner.evaluate.step import evaluate
     from tuner.evaluate.waiting import wait_for_workers
+    from tuner.progress.logs import open_log
+    from tuner.progress.stages import Stage
     from tuner.report.commands import name_step
     from tuner.report.step import report
     from tuner.tune.status import count_left, count_running
 
-    n_left = count_left(search)
-    if 0 < n_left <= count_running(search):
+    if not interrupted and 0 < count_left(search) <= count_running(search):
         wait_for_workers(search, display.tell)
     spent = not count_left(search)
     evaluation = None
+    with open_log(search.folder.log, "sweep"), display:
+        if spent and not interrupted and search.winner is not None:
+            evaluation = evaluate(search, open_test=open_test, device=device, display=display)
+        display.plan(search.study.name, ["report"])
+        display.advance(Stage(name="report", text="Writing the report"))
+        page = report(search, evaluation)
     if search.winner is None:
         display.tell("No trial is complete yet.")
-    elif spent:
-        evaluation = evaluate(search, open_test=open_test, device=device, tell=display.tell)
-        if show_figures:
-            print_evaluation(search, evaluation)
-    display.tell("Writing the report")
-    page = report(search, evaluation)
-    if not spent:
+    if interrupted:
+        display.tell("Interrupted: rerun the same command to resume.")
+    elif not spent:
         display.tell(
-            "The budget is not spent: the same command goes on where this one stopped. What there is, is judged by: "
+            "The budget is not spent: rerun the same command to resume, or judge what there is with "
             f"{name_step(search, 'evaluate')}"
         )
-    display.tell(f"Report: {page}")
+    return evaluation, page

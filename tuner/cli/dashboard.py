@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -13,26 +15,32 @@ from tuner.cli.printing import print_text
 
 def dashboard(
     study: StudyArgument,
+    *,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
-    host: Annotated[str, typer.Option(help="Address to serve at; 0.0.0.0 for every machine that reaches yours.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="Port to serve at; 0 for a free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to serve at: ::1 for IPv6, 0.0.0.0 for every machine that reaches yours.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port to serve at. Default: 8080, or a free one.", show_default=False),
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser where there is one.", show_default=False)
+    ] = True,
 ) -> None:
     """[dim]6  [/]  Serve Optuna Dashboard on this study, artifacts included, until Ctrl-C. Safe while a sweep runs."""
     search = open_study_search(study, folder=folder, storage=storage)
-    from optuna.artifacts import FileSystemArtifactStore
-    from optuna_dashboard import wsgi
+    from tuner.cli.dashboard_app import make_dashboard
+    from tuner.cli.serving import has_browser, is_loopback, name_address, open_browser, open_server
 
-    from tuner.cli.serving import open_server
-    from tuner.tune.storage import open_storage
-
-    search.folder.artifacts.mkdir(parents=True, exist_ok=True)
-    application = wsgi(
-        open_storage(search.folder.journal, storage), FileSystemArtifactStore(str(search.folder.artifacts))
-    )
-    with open_server(application, host, port) as server:
-        address = f"http://{host}:{server.server_port}/dashboard/studies/{search.optuna_study._study_id}"
+    optuna_study = search.optuna_study
+    with open_server(make_dashboard(optuna_study._storage, search.folder.artifacts), host, port) as server:
+        address = f"{name_address(server, host)}/dashboard/studies/{optuna_study._study_id}"
         print_text(f"{search.study.name} is served at {address} until Ctrl-C.")
-        server.serve_forever()
+        if not is_loopback(server):
+            print_text("Whoever reaches this address can change and delete the study; there is no password.")
+        if browser and has_browser(os.environ):
+            open_browser(address)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()

@@ -74,7 +74,7 @@ def export(
 def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
     """[dim]3-6[/]  Send the offline Weights & Biases runs of a study to the server. Log in first: wandb login."""
     place = RunFolder(folder / open_study(study).name)
-    from tuner.trackers.weights_and_biases import sync_runs
+    from tuner.trackers.wandb_sync import sync_runs
 
     number = sync_runs(place.path)
     print_text(f"Sent {number} runs of {place.wandb}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tuner.cli.opening import open_study_search
 from tuner.cli.options import (
@@ -14,12 +15,18 @@ from tuner.cli.options import (
     FolderOption,
     FoldsOption,
     JsonOption,
+    QuietOption,
+    RecordOption,
     SeedsOption,
     StorageOption,
     StudyArgument,
     StyleOption,
+    TrackerChoice,
 )
-from tuner.cli.printing import print_progress, print_text
+from tuner.cli.printing import choose_display, print_text
+
+if TYPE_CHECKING:
+    from tuner.trackers.base import Tracker
 
 
 def evaluate(
@@ -30,9 +37,11 @@ def evaluate(
     folds: FoldsOption = None,
     closed_test: ClosedTestOption = False,
     device: DeviceOption = None,
+    tracker: RecordOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """[dim]7  [/]  Train the best settings anew, judge them beside boosted trees, on validation and test.
@@ -48,8 +57,15 @@ def evaluate(
     given = {name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value}
     judgement = replace(search.study.judgement, **given)
     stored = read_evaluation(search)
-    tell = None if as_json else print_progress
-    evaluation = evaluate_search(search, judgement=judgement, open_test=not closed_test, device=device, tell=tell)
+    display = choose_display(quiet=quiet)
+    evaluation = evaluate_search(
+        search,
+        judgement=judgement,
+        open_test=not closed_test,
+        device=device,
+        tracker=_open_tracker(tracker),
+        display=display,
+    )
     if as_json:
         print_text(evaluation.to_json().rstrip())
         return
@@ -62,6 +78,7 @@ def report(
     study: StudyArgument,
     *,
     style: StyleOption = "house",
+    tracker: RecordOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -73,4 +90,10 @@ def report(
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.report.step import report as write_report
 
-    print_text(f"Wrote {write_report(search, style=style)}")
+    print_text(f"Wrote {write_report(search, style=style, tracker=_open_tracker(tracker))}")
+
+
+def _open_tracker(choice: TrackerChoice | None) -> Tracker | None:
+    from tuner.trackers.choice import open_tracker
+
+    return None if choice is None else open_tracker(choice.value)

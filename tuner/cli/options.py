@@ -13,8 +13,20 @@ class TrackerChoice(StrEnum):
     """Where curves and figures of the trials go."""
 
     WANDB = "wandb"
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+    JSON = "json"
     NONE = "none"
 
+
+TrackerOption = Annotated[
+    list[TrackerChoice],
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="Where curves and figures go besides: wandb, tensorboard, mlflow, json, none. Repeat it for several.",
+    ),
+]
 
 StudyArgument = Annotated[
     Path, typer.Argument(metavar="STUDY", help="Study file, such as studies/magic.py.", show_default=False)
@@ -37,6 +49,9 @@ EventsOption = Annotated[
     typer.Option("--events", metavar="PATH", help="The study's events at another place.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a machine to read.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress: results, warnings and errors only.")
+]
 DeviceOption = Annotated[
     str | None,
     typer.Option(
@@ -70,6 +85,10 @@ OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]
 
+RecordOption = Annotated[
+    TrackerChoice | None,
+    typer.Option("--tracker", help="Where the record of the study goes.", show_default="what the sweep used"),
+]
 StyleOption = Annotated[
     str, typer.Option("--style", metavar="STYLE", help="Look of the figures: house, or mplhep's ATLAS, CMS, LHCb2 ...")
 ]

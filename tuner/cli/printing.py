@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuner.progress.display import Display
+
+INTERRUPTED_CODE = 130
+"""Exit code after Ctrl-C or SIGTERM, as a shell has it for SIGINT."""
 
 
 def print_text(text: str) -> None:
@@ -14,9 +19,11 @@ def print_text(text: str) -> None:
     print(text)
 
 
-def print_progress(text: str) -> None:
-    """Write a line on how far it has come to standard error: standard output is for results."""
-    print(text, file=sys.stderr)
+def choose_display(*, quiet: bool) -> Display:
+    """Return the display of a command, on standard error: standard output is for results."""
+    from tuner.progress.display import NoDisplay, open_display
+
+    return NoDisplay() if quiet else open_display()
 
 
 def print_json(content: Mapping[str, Any]) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +34,39 @@ def print_evaluation(search: Search, evaluation: Evaluation) -> None:
     winner = next(trial for trial in search.trials if trial.number == evaluation.winner)
     for sentence in answer(search, winner, evaluation):
         console.print(sentence)
+
+
+def summarize_sweep(search: Search, evaluation: Evaluation | None, page: Path, *, interrupted: bool) -> dict[str, Any]:
+    """Return how a sweep ended, for a machine: its status, its end, the judgement in short, the report's path.
+
+    end: "spent" (the budget of trials), "unfinished" (the time was over, or the workers left), "interrupted".
+    """
+    from tuner.tune.status import count_left, read_status
+
+    end = "interrupted" if interrupted else "unfinished" if count_left(search) else "spent"
+    judged = None if evaluation is None else summarize_evaluation(evaluation)
+    return read_status(search).to_json() | {"end": end, "evaluation": judged, "report": str(page)}
+
+
+def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """Return a judgement in short: who won, by how much, and the figures of the network that is handed on."""
+    from dataclasses import asdict
+
+    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    standings = evaluation.standings_on(evaluation.last_part)
+    return {
+        "winner": evaluation.winner,
+        "seed": evaluation.seed,
+        "figure_of_merit": evaluation.figure_of_merit,
+        "part": evaluation.last_part,
+        "opening": evaluation.opening,
+        "openings": evaluation.openings,
+        "cheapest": evaluation.cheapest,
+        "standings": [{"candidate": s.candidate, "verdict": s.verdict, "figure": asdict(s.figure)} for s in standings],
+        "figures": {
+            part.part: {name: asdict(measured) for name, measured in part.measurements.items()} for part in own
+        },
+    }
 
 
 def print_comparison(comparison: SearchComparison) -> None:
@@ -94,7 +128,7 @@ def _tabulate_figures(title: str, parts: Sequence[PartEvaluation]) -> Table:
 
 def _tabulate_searches(comparison: SearchComparison) -> Table:
     """Return a column for each search: trials, time, the best on validation, the winner on test, its verdict."""
-    from tuner.progress.wording import say_duration
+    from tuner.progress.wording import write_duration
     from tuner.report.comparison_answer import write_short
     from tuner.report.writing import DASH, write_number, write_with_error
 
@@ -102,7 +136,7 @@ def _tabulate_searches(comparison: SearchComparison) -> Table:
     table = _start_columns("Searches side by side", "", [search.name for search in searches])
     table.add_row("trials finished", *(str(s.n_finished) for s in searches))
     table.add_row("of them complete", *(str(s.states.get("complete", 0)) for s in searches))
-    table.add_row("time", *(say_duration(s.seconds) for s in searches))
+    table.add_row("time", *(write_duration(s.seconds) for s in searches))
     own = "figure of merit" if not comparison.same_figure else figure
     table.add_row(
         f"best {own} on validation", *(f"{write_number(s.best.figure)} (trial {s.best.number})" for s in searches)

@@ -15,11 +15,14 @@ from tuner.cli.options import (
     EventsOption,
     FolderOption,
     JsonOption,
+    QuietOption,
     StorageOption,
     StudyArgument,
     TrackerChoice,
+    TrackerOption,
 )
-from tuner.cli.printing import print_json, print_text
+from tuner.cli.printing import INTERRUPTED_CODE, choose_display, print_json, print_text
+from tuner.cli.tables import print_evaluation, summarize_sweep
 
 if TYPE_CHECKING:
     from tuner.tune.study import Study
@@ -39,7 +42,7 @@ SeedOption = Annotated[
     int | None,
     typer.Option("--seed", help="Another seed than the study's; give it a --folder of its own.", show_default=False),
 ]
-TrackerOption = Annotated[TrackerChoice, typer.Option("--tracker", help="Where curves and figures go besides.")]
+_WANDB = [TrackerChoice.WANDB]
 
 
 def sweep(
@@ -59,43 +62,59 @@ def sweep(
     ] = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
-    tracker: TrackerOption = TrackerChoice.WANDB,
+    tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
+    quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """[dim]3-6[/]  Search for the best network, then evaluate it and write the report.
 
     Ctrl-C once: trials are told, the report is written, and the same command goes on where it stopped. Twice: leave at
     once. The same command again never repeats a trial. The test part is opened when the budget of trials is spent.
+
+    Exit codes: 0 when the budget of trials is spent, and when --minutes are over, as that is what was asked for (`tuner
+    status --json` tells the two apart by `finished`); 130 after Ctrl-C or SIGTERM, so that `&&` stops; 2 after an
+    error. What happened is in the run folder's tuner.log.
     """
     limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
     from tuner.cli.concluding import conclude_sweep
-    from tuner.progress import open_display
     from tuner.trackers.choice import open_tracker
-    from tuner.tune.status import read_status
+    from tuner.tune.sweep import SweepInterrupted
     from tuner.tune.sweep import sweep as run_sweep
 
-    display = open_display()
+    display, interrupted = choose_display(quiet=quiet), False
     display.tell(f"Reading and preparing the events of {limited.name} ...")
-    options = ["--tracker", tracker.value, *(["--events", events] if events else [])]
-    search = run_sweep(
-        limited,
-        folder=folder,
-        storage=storage,
-        workers=workers,
-        device=device,
-        tracker=open_tracker(tracker.value),
-        display=display,
-        study_file=study,
-        options=options,
-        raise_interrupt=False,
+    tracked = open_tracker(",".join(tracker))
+    options = [word for kind in tracker for word in ("--tracker", kind.value)]
+    options += ["--events", events] if events else []
+    try:
+        search = run_sweep(
+            limited,
+            folder=folder,
+            storage=storage,
+            workers=workers,
+            device=device,
+            tracker=tracked,
+            display=display,
+            study_file=study,
+            options=options,
+        )
+    except SweepInterrupted as interruption:
+        search, interrupted = interruption.search, True
+    evaluation, page = conclude_sweep(
+        search, display, open_test=not closed_test, device=device, interrupted=interrupted
     )
-    conclude_sweep(search, display, open_test=not closed_test, device=device, show_figures=not as_json)
     if as_json:
-        print_json(read_status(search).to_json())
+        print_json(summarize_sweep(search, evaluation, page, interrupted=interrupted))
+    else:
+        if evaluation is not None:
+            print_evaluation(search, evaluation)
+        print_text(f"Report: {page}")
+    if interrupted:
+        raise typer.Exit(INTERRUPTED_CODE)
 
 
 def work(
@@ -103,7 +122,7 @@ def work(
     *,
     until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
     device: DeviceOption = None,
-    tracker: TrackerOption = TrackerChoice.WANDB,
+    tracker: TrackerOption = _WANDB,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -113,15 +132,16 @@ def work(
     Budget and seed are those that the sweep was started with. It leaves when the budget is spent, or with Ctrl-C.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.progress.logs import open_log, quiet_optuna
     from tuner.trackers.choice import open_tracker
     from tuner.tune.worker import work as run_worker
-    from tuner.tune.worker_processes import INTERRUPTED_CODE
 
-    used = open_tracker(tracker.value)
-    try:
-        interrupted = run_worker(search, tracker=used, device=device, until=until)
-    finally:
-        used.close(_SECONDS_TO_CLOSE)
+    used = open_tracker(",".join(tracker))
+    with open_log(search.folder.log, "work"), quiet_optuna():
+        try:
+            interrupted = run_worker(search, tracker=used, device=device, until=until)
+        finally:
+            used.close(_SECONDS_TO_CLOSE)
     if interrupted:
         raise typer.Exit(INTERRUPTED_CODE)
 
@@ -137,11 +157,13 @@ def retrain(
 ) -> None:
     """Train settings of trials anew, one of several processes that share this; `tuner evaluate` starts them."""
     search = open_study_search(study, folder=folder, storage=storage)
+    from tuner.progress.logs import open_log
     from tuner.tune.retraining import retrain as retrain_trials
 
     numbers = {int(number) for number in trials.split(",")}
     chosen = [trial for trial in search.trials if trial.number in numbers]
-    retrain_trials(search, chosen, seeds=seeds, device=device, tell=print_text)
+    with open_log(search.folder.log, "retrain"):
+        retrain_trials(search, chosen, seeds=seeds, device=device)
 
 
 def status(
@@ -160,7 +182,7 @@ def status(
         return
     from rich.console import Console
 
-    from tuner.progress.live import render_status
+    from tuner.progress.panels import render_status
 
     Console().print(render_status(current))
 

@@ -20,6 +20,7 @@ from tuner.evaluate.boosted_trees import (
     fit_boosted_trees,
     predict_signal,
 )
+from tuner.progress.logs import quiet_optuna
 
 if TYPE_CHECKING:
     import optuna
@@ -57,7 +58,13 @@ class Baseline:
 
 
 def fit_baselines(
-    splits: Splits, figure: FigureOfMerit, *, trials: int = 12, seconds: float | None = None, seed: int = 0
+    splits: Splits,
+    figure: FigureOfMerit,
+    *,
+    trials: int = 12,
+    seconds: float | None = None,
+    seed: int = 0,
+    on_trial: Callable[[int, int], object] | None = None,
 ) -> tuple[Baseline, ...]:
     """Fit boosted trees and logistic regression (XGBoost and LightGBM where they are installed), tuned on validation.
 
@@ -67,7 +74,8 @@ def fit_baselines(
     is scaled up to the class's total; `note` says so. The test part is not touched.
 
     trials: settings to try for each baseline, the defaults first, at least 1. seconds: for each baseline; no trial
-    begins after that but the first. The same seed gives the same baselines.
+    begins after that but the first. The same seed gives the same baselines. on_trial: is called
+    first and after each setting with how many of how many are done; those that there is no time for count as done.
     Raise `SplitsError` where a class has no event of positive weight.
     """
     data, note = _take_fitting_data(splits)
@@ -77,9 +85,16 @@ def fit_baselines(
     ]
     penalties = tuple({"C": penalty} for penalty in INVERSE_PENALTIES[:trials])
     contenders.append(_Contender("logistic regression", penalties, len(penalties), partial(_fit_logistic, data)))
-    return tuple(
-        replace(_tune(contender, splits.validation, figure, seconds, seed), note=note) for contender in contenders
-    )
+    total, done, fitted = sum(contender.trials for contender in contenders), 0, []
+    tell = on_trial or (lambda *_: None)
+    tell(0, total)
+    for contender in contenders:
+        progress = partial(lambda before, n: tell(before + n, total), done)
+        found = _tune(contender, splits.validation, figure, seconds, seed=seed, on_trial=progress)
+        fitted.append(replace(found, note=note))
+        done += contender.trials
+        tell(done, total)
+    return tuple(fitted)
 
 
 @dataclass(frozen=True)
@@ -169,7 +184,15 @@ def _fit_logistic(data: FittingData, trial: optuna.Trial) -> tuple[Mapping[str, 
     return {"C": penalty}, partial(predict_signal, model)
 
 
-def _tune(contender: _Contender, validation: Part, figure: FigureOfMerit, seconds: float | None, seed: int) -> Baseline:
+def _tune(
+    contender: _Contender,
+    validation: Part,
+    figure: FigureOfMerit,
+    seconds: float | None,
+    *,
+    seed: int,
+    on_trial: Callable[[int], object],
+) -> Baseline:
     """Return the best of a contender's trials on validation; a figure that is no number loses to all others."""
     start = time.monotonic()
     study = _create_study(contender, seed)
@@ -187,6 +210,7 @@ def _tune(contender: _Contender, validation: Part, figure: FigureOfMerit, second
         study.tell(trial, value)
         if best is None or value > best_value:
             best, best_value = (params, score, scores), value
+        on_trial(n_trials)
     assert best is not None
     return Baseline(
         name=contender.name,
@@ -201,10 +225,10 @@ def _tune(contender: _Contender, validation: Part, figure: FigureOfMerit, second
 def _create_study(contender: _Contender, seed: int) -> optuna.Study:
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=N_RANDOM)
-    )
+    with quiet_optuna():
+        study = optuna.create_study(
+            direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=N_RANDOM)
+        )
     for settings in contender.first:
         study.enqueue_trial(dict(settings))
     return study

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -30,10 +31,11 @@ from tuner.evaluate.score_table import add_observers, tabulate_scores
 from tuner.evaluate.selection import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluate.waiting import wait_for_workers
 from tuner.predict.candidates import Candidate, hand_on
+from tuner.progress.display import Display
+from tuner.progress.stages import Stage
 from tuner.read.events import Events
 from tuner.tune.folding import assign_search_folds, train_folds
 from tuner.tune.judgement import Judgement
-from tuner.tune.retraining import Tell
 from tuner.tune.retraining_processes import retrain_finalists
 from tuner.tune.search import Search
 
@@ -56,7 +58,7 @@ class Judge:
     events: Events | None
     """The events as read, where observers, nuisances or ids are needed of them."""
     device: str | None
-    tell: Tell
+    display: Display
 
     def judge(self, *, open_test: bool) -> Evaluation | None:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
@@ -71,10 +73,10 @@ class Judge:
         network = winner.networks[place]
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
-            wait_for_workers(self.search, self.tell)  # again, as finalists take their time
+            wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
             if self.rests_on[TRIALS] != self.search.fingerprint:
                 return None
-            self.tell("Opening the test part")
+            self.display.advance(Stage(name="test", text="Opening the test part"))
             reason = explain_opening(self.search, self.rests_on, self.stored, network.trial, is_kept=is_kept)
             opening = log_opening(self.search, network.trial, reason=reason, known=known).number
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
@@ -131,7 +133,9 @@ class Judge:
             search, most=self.judgement.finalists, n_replicas=self.judgement.replicas, device=self.device
         )
         trials = [finalist.trial for finalist in chosen]
-        retrainings = retrain_finalists(search, trials, seeds=self.judgement.seeds, device=self.device, tell=self.tell)
+        retrainings = retrain_finalists(
+            search, trials, seeds=self.judgement.seeds, device=self.device, display=self.display
+        )
         if not retrainings:
             raise SearchError(
                 f"A finalist must be trainable anew, but all {len(trials)} failed; the reasons were logged. "
@@ -142,16 +146,19 @@ class Judge:
         if self.judgement.baseline_trials:
             from tuner.evaluate.baselines import fit_baselines
 
-            self.tell("Fitting baselines")
             baselines = fit_baselines(
                 search.splits,
                 figure,
                 trials=self.judgement.baseline_trials,
                 seconds=60 * self.judgement.baseline_minutes,
                 seed=search.study.seed,
+                on_trial=self._advance_baselines,
             )
             contenders += enter_baselines(baselines)
         return Field(tuple(contenders), figure, search.splits.validation, self.judgement.replicas, search.study.seed)
+
+    def _advance_baselines(self, done: int, total: int) -> None:
+        self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
 
     def _compare(self, field: Field, replicas: PartReplicas, winner: Contender) -> tuple[Standing, ...]:
         """Return all standings, part by part."""
@@ -172,7 +179,8 @@ class Judge:
         self, examination: Examination, others: list[Contender], parts: list[str]
     ) -> Iterator[PartEvaluation]:
         """Yield all figures of the network that is handed on, then of the others, part by part."""
-        self.tell("Measuring all figures, importances, what the gain is worth")
+        text = "Measuring all figures, importances, what the gain is worth"
+        self.display.advance(Stage(name="figures", text=text))
         for part in parts:
             yield examination.evaluate("winner", part)
             for other in others:
@@ -183,10 +191,17 @@ class Judge:
         folds = self.judgement.folds
         if folds is None:
             return
-        self.tell(f"Training the winner's setting on {folds} folds")
         trial = next(trial for trial in self.search.trials if trial.number == number)
+        stage = Stage(name="folds", text=f"Training the winner's setting on {folds} folds", total=folds)
+        self.display.advance(stage)
+        done = itertools.count(1)
         found = train_folds(
-            self.search, trial, folds=folds, event_id=self._event_id, device=self.device, tell=self.tell
+            self.search,
+            trial,
+            folds=folds,
+            event_id=self._event_id,
+            device=self.device,
+            on_fold=lambda: self.display.advance(replace(stage, done=next(done))),
         )
         if np.isnan(found.scores).all():
             logger.warning("The training of each of %d folds failed: no event is scored out of fold.", folds)

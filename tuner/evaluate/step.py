@@ -10,11 +10,15 @@ from tuner.errors import EventsError, SearchError
 from tuner.evaluate.evaluation import Evaluation, describe_mismatch
 from tuner.evaluate.grounds import find_grounds, find_grounds_in_events, read_judged_events, still_holds
 from tuner.evaluate.judge import Judge
+from tuner.evaluate.publishing import publish
 from tuner.evaluate.waiting import hold_alone, wait_for_workers
 from tuner.predict.candidates import Candidate, TrainedNetwork, hand_on_again
+from tuner.progress.display import Display, NoDisplay
+from tuner.progress.logs import open_log, quiet_optuna
+from tuner.progress.stages import STAGES
 from tuner.read.events import Events
+from tuner.trackers.base import Tracker
 from tuner.tune.judgement import Judgement
-from tuner.tune.retraining import Tell
 from tuner.tune.search import Search
 
 logger = logging.getLogger("tuner")
@@ -28,7 +32,8 @@ def evaluate(
     judgement: Judgement | None = None,
     open_test: bool = True,
     device: str | None = None,
-    tell: Tell | None = None,
+    tracker: Tracker | None = None,
+    display: Display | None = None,
 ) -> Evaluation:
     """Return the judgement of a search, with 68 % intervals; write it to the run folder.
 
@@ -41,40 +46,70 @@ def evaluate(
     train the study, the test part is not opened: this waits for them.
 
     judgement: how many finalists, seeds, baselines; None for the study's own. open_test: False leaves the test part
-    closed and judges on validation alone. tell: is told how far it has come. Writes `evaluation.json`, `finalists/`
-    and, for the test part, `scores.parquet`: row of the events, label, weight, observers, the score of the network that
-    is handed on, and those of every other candidate's trainings. Raise `SearchError` where no trial is complete,
-    `EventsError` where the events have changed or a nuisance's variant does not fit them: before anything is trained.
+    closed and judges on validation alone. tracker: keeps the record of the study, with every figure of the evaluation;
+    None for the one that the sweep used, `NoTracker()` for none. It is closed at the end, and may be used again.
+    display: shows how far it has come, such as `tuner.progress.open_display()`.
+
+    Writes `evaluation.json`, `finalists/` and, for the test part, `scores.parquet`: row of the events, label, weight,
+    observers, the score of the network that is handed on, and those of every other candidate's trainings. Raise
+    `SearchError` where no trial is complete, `EventsError` where the events have changed or a nuisance's variant does
+    not fit them: before anything is trained.
     """
-    judgement, tell_waiting = judgement or search.study.judgement, tell or logger.warning
+    judgement = judgement or search.study.judgement
+    evaluation = _find_or_judge(search, judgement, open_test=open_test, device=device, display=display)
+    publish(search, evaluation, tracker)
+    return evaluation
+
+
+def _find_or_judge(
+    search: Search, judgement: Judgement, *, open_test: bool, device: str | None, display: Display | None
+) -> Evaluation:
+    """Return the evaluation in the run folder where it still holds, else a new one."""
+    tell_waiting = display.tell if display else logger.warning
     if search.winner is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
     if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:
         return stored
-    if open_test:
-        wait_for_workers(search, tell_waiting)
-    with hold_alone(search.folder.path / ".evaluation.lock", lambda: tell_waiting(WAITING)):
-        if open_test:  # again, as a worker may have begun while this waited for the lock
+    shown = display or NoDisplay()
+    with open_log(search.folder.log, "evaluate"), quiet_optuna(), shown:
+        shown.plan(search.study.name, _list_stages(judgement, open_test=open_test))
+        if open_test:
             wait_for_workers(search, tell_waiting)
-        if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:
-            return stored
-        events = read_judged_events(search, judgement)
-        if events is not None:
-            _check_events(search, events)
-        in_events = find_grounds_in_events(search, judgement, events)
-        while True:
-            judge = Judge(
-                search,
-                judgement,
-                rests_on=find_grounds(search, judgement) | in_events,
-                stored=read_evaluation(search),
-                events=events,
-                device=device,
-                tell=tell or (lambda _: None),
-            )
-            if (evaluation := judge.judge(open_test=open_test)) is not None:
-                return evaluation
-            tell_waiting("More trials ended meanwhile: they are judged, too")
+        with hold_alone(search.folder.path / ".evaluation.lock", lambda: tell_waiting(WAITING)):
+            if open_test:  # again, as a worker may have begun while this waited for the lock
+                wait_for_workers(search, tell_waiting)
+            if (stored := _find_stored(search, judgement, open_test=open_test)) is not None:
+                return stored
+            return _judge(search, judgement, open_test=open_test, device=device, display=shown)
+
+
+def _list_stages(judgement: Judgement, *, open_test: bool) -> list[str]:
+    """Return the names of the stages that a judgement takes."""
+    taken = {"baselines": judgement.baseline_trials > 0, "test": open_test, "folds": open_test and judgement.folds}
+    return [name for name in STAGES if name != "report" and taken.get(name, True)]
+
+
+def _judge(
+    search: Search, judgement: Judgement, *, open_test: bool, device: str | None, display: Display
+) -> Evaluation:
+    """Return the judgement of all trials, also of those that end meanwhile."""
+    events = read_judged_events(search, judgement)
+    if events is not None:
+        _check_events(search, events)
+    in_events = find_grounds_in_events(search, judgement, events)
+    while True:
+        judge = Judge(
+            search,
+            judgement,
+            rests_on=find_grounds(search, judgement) | in_events,
+            stored=read_evaluation(search),
+            events=events,
+            device=device,
+            display=display,
+        )
+        if (evaluation := judge.judge(open_test=open_test)) is not None:
+            return evaluation
+        display.tell("More trials ended meanwhile: they are judged, too")
 
 
 def _find_stored(search: Search, judgement: Judgement, *, open_test: bool) -> Evaluation | None:

@@ -114,7 +114,11 @@ def smooth_rejection(curve: RocCurve, eps_s: float) -> float:
     """
     reach = min(SMOOTHING * eps_s, (1 - eps_s) / 2)
     near = np.linspace(eps_s - reach, eps_s + reach, 9)
-    eps_b = float(np.mean(curve.eps_b[(curve.eps_s >= near[:, None] - 1e-12).argmax(axis=1)]))
+    if (np.diff(curve.eps_s) >= 0).all():
+        cuts = np.searchsorted(curve.eps_s, near - 1e-12)
+    else:
+        cuts = (curve.eps_s >= near[:, None] - 1e-12).argmax(axis=1)
+    eps_b = float(np.mean(curve.eps_b[cuts]))
     return 1 / eps_b if eps_b > 0 else float("inf")
 
 

@@ -8,12 +8,14 @@ import torch
 from rtdl_num_embeddings import PeriodicEmbeddings, PiecewiseLinearEmbeddings
 from torch import Tensor, nn
 
+from tuner.fields import check_keywords
 from tuner.models.settings import KNOB, check_settings, is_count
 
 OUTERMOST = 4.0
 """Outermost edges of bins: normal scores of 60,000 events reach about this far."""
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class PeriodicSettings:
     """Sines and cosines of learned frequencies, a linear layer, ReLU ("PLR")."""
@@ -47,6 +49,7 @@ class PeriodicSettings:
         return embeddings
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class PiecewiseLinearSettings:
     """A linear function of the feature with a learned change of slope in each bin (TabM's version "B")."""

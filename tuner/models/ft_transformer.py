@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from tuner.errors import MissingPackage
+from tuner.fields import check_keywords
 from tuner.models.layers import Dropout, exchange_dropout
 from tuner.models.settings import KNOB, check_settings, is_count
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class FTTransformerSettings:
     """Settings of an `FTTransformer`; defaults as in the paper."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 from torch import nn
 
+from tuner.fields import check_keywords
 from tuner.models.embeddings import EmbeddingSettings, build_embedding
 from tuner.models.layers import Dropout
 from tuner.models.settings import KNOB, check_settings, is_count
@@ -30,6 +31,7 @@ NORMALISATIONS: dict[NormalisationKind, type[nn.Module]] = {
 }
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class MLPSettings:
     """Settings of an `MLP`."""

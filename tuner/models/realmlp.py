@@ -20,6 +20,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from tuner.fields import check_keywords
 from tuner.models.layers import Dropout
 from tuner.models.mlp import ACTIVATIONS, ActivationKind
 from tuner.models.settings import KNOB, check_settings, is_count
@@ -28,6 +29,7 @@ SCALE_RATE, BIAS_RATE, ACTIVATION_RATE, EMBEDDING_RATE = 6.0, 0.1, 0.1, 0.1
 """Factors on the learning rate, from the authors' `RealMLP_TD_CLASS`."""
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class RealMLPSettings:
     """Settings of a `RealMLP`; defaults as in the paper."""

@@ -8,10 +8,12 @@ from itertools import pairwise
 
 from torch import nn
 
+from tuner.fields import check_keywords
 from tuner.models.layers import AlphaDropout
 from tuner.models.settings import KNOB, check_settings, is_count
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class SNNSettings:
     """Settings of an `SNN`."""

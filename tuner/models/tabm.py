@@ -10,11 +10,13 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from tuner.errors import MissingPackage
+from tuner.fields import check_keywords
 from tuner.models.embeddings import EmbeddingSettings
 from tuner.models.layers import exchange_dropout
 from tuner.models.settings import KNOB, check_settings, is_count
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class TabMSettings:
     """Settings of a `TabM`; defaults as in the paper."""

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tuner.checked_files import hash_file
 from tuner.errors import MissingPackage, SearchError
-from tuner.predict.candidates import TrainedNetwork, choose_candidate
+from tuner.predict.candidates import Candidate, TrainedNetwork, choose_candidate
 from tuner.predict.network import load_network, score_events
 from tuner.prepare.preprocessing import Preprocessing
 from tuner.problem import Problem
@@ -104,17 +105,41 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, ensemb
     check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
     _require_packages()
     candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
-    preprocessing, problem = search.splits.preprocessing, search.study.problem
-    metadata = {
+    _write_candidate(search, candidate, path, _describe(search, candidate))
+    return path
+
+
+def keep_network(search: Search, trained: TrainedNetwork) -> Path:
+    """Write a network into the run folder as `export` does, unless it lies there already; return its path.
+
+    Raise `MissingPackage` without the extra "onnx", `SearchError` where the network cannot be exported.
+    """
+    _require_packages()
+    candidate, path = Candidate("winner", (trained,)), search.folder.network
+    metadata = _describe(search, candidate)
+    if _read_metadata(path) != metadata:
+        _write_candidate(search, candidate, path, metadata)
+    return path
+
+
+def _describe(search: Search, candidate: Candidate) -> dict[str, str]:
+    """Return what an exported file says of itself: its networks, their parameters' hashes, what they take."""
+    problem = search.study.problem
+    files = [search.checkpoint_path(network.trial, network.seed) for network in candidate.networks]
+    return {
         "study": search.study.name,
         "trial": "" if candidate.trial is None else str(candidate.trial),
         "networks": " ".join(_name(network) for network in candidate.networks),
-        "features": ",".join(preprocessing.features),
+        "parameters": " ".join(map(hash_file, files)),
+        "features": ",".join(search.splits.preprocessing.features),
         "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
         "events_digest": search.splits.events_digest,
     }
+
+
+def _write_candidate(search: Search, candidate: Candidate, path: Path, metadata: dict[str, str]) -> None:
+    preprocessing, problem = search.splits.preprocessing, search.study.problem
     write_network(load_network(search, candidate), preprocessing, problem, make_parent(path), metadata)
-    return path
 
 
 def write_network(
@@ -221,6 +246,17 @@ def _add_metadata(path: Path, metadata: dict[str, str]) -> None:
     model: Any = onnx.load(str(path))
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, str(path))
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """Return what an exported file says of itself; nothing where there is none, or none that can be read."""
+    import onnx
+
+    try:
+        model: Any = onnx.load(str(path))
+    except Exception:  # protobuf raises its own kinds
+        return {}
+    return {entry.key: entry.value for entry in model.metadata_props}
 
 
 def _score_by_onnxruntime(path: Path, features: Tensor) -> np.ndarray:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import DTypeLike
 
 from tuner.checked_files import write_atomically
 from tuner.run_folder import check_ending, make_parent
@@ -16,9 +18,12 @@ ENDINGS = (".parquet", ".csv", ".csv.gz")
 """Formats that scores are written in."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores:
-    """The network's output for events, in the order of the events: higher is more signal-like."""
+    """The network's output for events, in the order of the events: higher is more signal-like.
+
+    It behaves as the array of its values: `len`, indices and slices, `numpy.asarray`.
+    """
 
     values: np.ndarray
     """Float64 [n], in (0, 1): the probability of signal where both classes were as likely."""
@@ -34,6 +39,20 @@ class Scores:
     def __len__(self) -> int:
         """Return the number of events."""
         return len(self.values)
+
+    def __getitem__(self, index: Any) -> Any:
+        """Return the score of an event; for a slice, a mask or several indices an array."""
+        return self.values[index]
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
+        """Return the values as NumPy asks for them."""
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __repr__(self) -> str:
+        """Return who gave how many scores, and their range."""
+        by = "" if self.trial is None else f" by trial {self.trial}"
+        between = f", {self.values.min():.3g} to {self.values.max():.3g}" if len(self) else ""
+        return f"Scores({len(self):,} events{by}{between})"
 
     def frame(self) -> pd.DataFrame:
         """Return a table: score, and label and weight where they are known."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tuner.errors import StudyError, raise_together
-from tuner.fields import settle_fields
+from tuner.fields import check_keywords, settle_fields
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Preparation:
     """Settings of step 3."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +58,15 @@ class Splits:
     def d_in(self) -> int:
         """Number of inputs of a network."""
         return self.preprocessing.d_in
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of which events are in which part: the same for the same split of the same events."""
+        digest = hashlib.sha256(self.events_digest.encode())
+        for part in (self.train, self.validation, self.test):
+            digest.update(f"\0{len(part.rows)}\0".encode())
+            digest.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
+        return digest.hexdigest()
 
 
 def prepare_splits(events: Events, problem: Problem, preparation: Preparation | None = None) -> Splits:

@@ -1,19 +1,22 @@
-"""Choose how a sweep is shown: live on a terminal, plain lines in a log file, a pipe or a CI job."""
+"""Choose how a sweep is shown: live on a terminal or in a notebook, plain lines in a log file, a pipe or a CI job."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from tuner.progress.logs import NOTES
 from tuner.progress.snapshot import Status
+from tuner.progress.stages import Stage
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 class Display(Protocol):
-    """Something that shows a sweep while it runs. Use it in a `with` block."""
+    """Something that shows a sweep and its evaluation. Use it in a `with` block; blocks may be nested."""
 
     def __enter__(self) -> Self:
         """Begin to show."""
@@ -26,16 +29,24 @@ class Display(Protocol):
         ...
 
     def update(self, status: Status) -> None:
-        """Show a newer status."""
+        """Show a newer status of the search."""
+        ...
+
+    def plan(self, study: str, stages: Sequence[str]) -> None:
+        """Take the names of the stages of a study's evaluation that are to come."""
+        ...
+
+    def advance(self, stage: Stage) -> None:
+        """Show that a stage of the evaluation begins, or how far it has come."""
         ...
 
     def tell(self, text: str) -> None:
-        """Say something that stays on the screen: a warning, a step that begins."""
+        """Say something that stays on the screen."""
         ...
 
 
 def open_display(console: Console | None = None, *, live: bool | None = None) -> Display:
-    """Return a live display where `console` is a terminal, plain lines where it is not, or under CI.
+    """Return a live display where `console` is a terminal or a notebook, plain lines elsewhere and under CI.
 
     `live` overrides the choice. The display writes to standard error unless a console is given: standard output is
     for results.
@@ -46,13 +57,17 @@ def open_display(console: Console | None = None, *, live: bool | None = None) ->
     from tuner.progress.plain import PlainDisplay
 
     console = console or Console(stderr=True)
+    if console.is_jupyter and live is not False:
+        from tuner.progress.notebook import NotebookDisplay
+
+        return NotebookDisplay()
     if live is None:
         live = console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")
     return LiveDisplay(console) if live else PlainDisplay(console)
 
 
 class NoDisplay:
-    """Show nothing."""
+    """Show nothing; what would be told is noted in the log."""
 
     def __enter__(self) -> Self:
         """Do nothing."""
@@ -66,5 +81,19 @@ class NoDisplay:
     def update(self, status: Status) -> None:
         """Do nothing."""
 
-    def tell(self, text: str) -> None:
+    def plan(self, study: str, stages: Sequence[str]) -> None:
         """Do nothing."""
+
+    def advance(self, stage: Stage) -> None:
+        """Note a stage that begins."""
+        if not stage.done:
+            note_stage(stage)
+
+    def tell(self, text: str) -> None:
+        """Note it."""
+        NOTES.info("%s", text)
+
+
+def note_stage(stage: Stage) -> None:
+    """Note in the log that a stage begins."""
+    NOTES.info("%s", stage.text)

@@ -1,73 +1,99 @@
-"""Plain lines: one when the best improves, and one now and then so that a log shows life."""
+"""Plain lines: one for each event, and one now and then so that a log shows life."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from tuner.progress.display import note_stage
+from tuner.progress.events import describe_progress, list_events
+from tuner.progress.logs import NOTES, show_warnings
 from tuner.progress.snapshot import Status
-from tuner.progress.wording import say_duration, say_estimate, say_rate, say_states
+from tuner.progress.stages import Stage, StageClock
+from tuner.progress.wording import say_estimate, write_count
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 30.0
+"""After so long without an event a line tells how far it has come."""
+MOST_TOLD = 30
+"""Where a stage counts more than so many, not each of them is told."""
 
 
 class PlainDisplay:
-    """Write a line when a trial beats the best, and every ten seconds where something changed."""
+    """Write a line when a trial ends, the best improves, a stage begins or advances; else one every 30 seconds."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self._console = console
         self._clock = clock
         self._shown: Status | None = None
-        self._latest: Status | None = None
-        self._last_line = -_SECONDS_BETWEEN_LINES
+        self._written: str | None = None
+        self._stages = StageClock(clock)
+        self._last_line = clock()
+        self._depth = 0
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Begin to show, in the outermost block."""
+        self._depth += 1
+        if self._depth == 1:
+            self._open.enter_context(show_warnings(self._write))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the last status, where it was not shown yet."""
-        if self._latest is not None and self._changed(self._latest):
-            self._write(self._latest)
+        """Write how far the search has come, where that was not written yet."""
+        self._depth -= 1
+        if self._depth == 0:
+            if self._shown is not None:
+                self._write_progress(self._shown)
+            self._open.close()
 
     def update(self, status: Status) -> None:
-        """Write a line where there is reason to."""
-        self._latest = status
-        improved = status.best_value is not None and (
-            self._shown is None or status.best_value != self._shown.best_value
-        )
-        due = self._clock() - self._last_line >= _SECONDS_BETWEEN_LINES
-        if improved or (due and self._changed(status)):
-            self._write(status)
+        """Write what happened since the last status; else how far it has come, now and then."""
+        events = list(list_events(self._shown, status))
+        is_first = self._shown is None
+        self._shown = status
+        for event in events:
+            self._write(event)
+        if is_first or self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
+            self._write_progress(status)
+
+    def plan(self, study: str, stages: Sequence[str]) -> None:
+        """Do nothing: a stage is told when it begins."""
+
+    def advance(self, stage: Stage) -> None:
+        """Write that a stage begins, and what is done of what it counts."""
+        known = self._stages.begun.get(stage.name)
+        done_before = 0 if known is None or known.ended is not None else known.stage.done
+        if self._stages.advance(stage):
+            note_stage(stage)
+            self._write(stage.text)
+        is_new = stage.done > done_before and (stage.done == stage.total or stage.total <= MOST_TOLD)
+        if stage.total and (is_new or self._is_due()):
+            left = self._stages.begun[stage.name].seconds_left(self._clock())
+            more = f", {say_estimate(left)} left" if left is not None and stage.done < stage.total else ""
+            self._write(f"{stage.done} of {write_count(stage.total, stage.noun)}{more}")
 
     def tell(self, text: str) -> None:
         """Write a line."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        NOTES.info("%s", text)
+        self._write(text)
 
-    def _changed(self, status: Status) -> bool:
-        shown = self._shown
-        return shown is None or (status.states, status.trained_epochs) != (shown.states, shown.trained_epochs)
+    def _is_due(self) -> bool:
+        return self._clock() - self._last_line >= SECONDS_BETWEEN_LINES
 
-    def _write(self, status: Status) -> None:
-        self._shown = status
+    def _write_progress(self, status: Status) -> None:
+        line = f"{status.study}: {describe_progress(status)}"
+        if line != self._written:
+            self._written = line
+            self._write(line)
+
+    def _write(self, text: str) -> None:
         self._last_line = self._clock()
-        self.tell(describe_status(status))
-
-
-def describe_status(status: Status) -> str:
-    """Return a status as one line of text."""
-    parts = [f"{status.finished}/{status.budget_trials} trials ({say_states(status.states)})"]
-    if status.best_value is not None:
-        parts.append(f"best validation AUC {status.best_value:.4f} (trial {status.best_trial})")
-    if status.rate:
-        parts.append(say_rate(status.rate))
-    if status.seconds_left and status.finished < status.budget_trials:
-        parts.append(f"{say_estimate(status.seconds_left)} left")
-    return f"{status.study}, {say_duration(status.elapsed)}: " + "; ".join(parts)
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)

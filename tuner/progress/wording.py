@@ -1,32 +1,41 @@
-"""Words and small pictures for numbers: durations, rates, parameters, a line of blocks."""
+"""Words and small pictures for numbers: durations, counts, rates, parameters, a line of blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tuner.metrics.measurement import Measurement
+
 STATE_STYLES = {
     "complete": "green",
     "pruned": "yellow",
     "running": "cyan",
     "waiting": "dim",
+    "interrupted": "dim",
     "failed": "red",
 }
 """Order and colour of the states of trials."""
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_DASH = "\N{EN DASH}"
 
 
-def say_duration(seconds: float | None) -> str:
-    """Return `48 s`, `3 min 12 s` or `2 h 05 min`; a dash where it is not known."""
+def write_duration(seconds: float | None) -> str:
+    """Return a time in its two greatest units: 48 s, 6 min 12 s, 3 h 20 min; a dash where it is not known."""
     if seconds is None:
-        return "-"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return _DASH
+    if seconds < 59.5:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{max(0.0, seconds):.1f}".removesuffix(".0") + " s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def write_count(count: int, noun: str) -> str:
+    """Return a count with its noun: 1 trial, 64 trials."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def say_estimate(seconds: float) -> str:
@@ -41,7 +50,7 @@ def say_estimate(seconds: float) -> str:
 def say_rate(per_minute: float | None) -> str:
     """Return `9.7 trials/min`, or trials per hour where there is less than one a minute."""
     if per_minute is None:
-        return "-"
+        return _DASH
     if per_minute < 1:
         return f"{60 * per_minute:.1f} trials/h"
     return f"{per_minute:.1f} trials/min" if per_minute < 100 else f"{per_minute:.0f} trials/min"
@@ -50,14 +59,29 @@ def say_rate(per_minute: float | None) -> str:
 def say_value(value: Any) -> str:
     """Return a parameter's value as one would write it: four digits of a number are enough."""
     if value is None:
-        return "-"
+        return _DASH
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def say_states(states: Mapping[str, int]) -> str:
-    """Return `12 complete, 19 pruned, 4 running`, leaving out states that no trial is in."""
-    known = [f"{states[state]} {state}" for state in STATE_STYLES if states.get(state)]
-    return ", ".join(known) or "none yet"
+def say_figure(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Return a figure of merit, with its error where an interval is known: `0.9321 ± 0.0024`."""
+    if value is None:
+        return _DASH
+    if low is None or high is None:
+        return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
+    return str(Measurement(value, low, high)).replace("+-", "±")
+
+
+def say_states(states: Mapping[str, int], n_lost: int = 0) -> list[tuple[str, str]]:
+    """Return how many trials are in each state that there are trials in, in order, each with its colour.
+
+    n_lost: those among the running ones that no living worker trains.
+    """
+    counts = {**states, "running": states.get("running", 0) - n_lost}
+    told = [(f"{counts[state]:,} {state}", style) for state, style in STATE_STYLES.items() if counts.get(state)]
+    if n_lost:
+        told.append((f"{n_lost:,} without a live worker", "yellow"))
+    return told
 
 
 def draw_sparkline(values: Sequence[float], width: int) -> str:

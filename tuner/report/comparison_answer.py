@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tuner.progress.wording import say_duration
+from tuner.progress.wording import write_duration
 from tuner.report.writing import (
     count_digits,
     join_words,
@@ -104,7 +104,7 @@ def _tell_validation(comparison: SearchComparison, search: ComparedSearch) -> st
 
 def _tell_ahead(comparison: SearchComparison) -> Iterator[str]:
     """Yield which search was ahead after what all had spent: a fact of these runs."""
-    trials, time = comparison.n_common, say_duration(comparison.common_seconds)
+    trials, time = comparison.n_common, write_duration(comparison.common_seconds)
     for spent, best in (
         (f"{write_count(trials, 'trial')}", comparison.after_same_trials),
         (f"{time} in which trials ran", comparison.after_same_time),

@@ -48,6 +48,7 @@ def write_hand_off(search: Search) -> Section:
     kept = {
         "evaluation.json": (folder.evaluation, "every figure of merit, with intervals"),
         "scores.parquet": (folder.scores, "scores of the test part"),
+        "winner.onnx": (folder.network, "the network handed on, with its preparation inside"),
         "network.onnx": (folder.path / "network.onnx", "the winner with its preparation inside"),
         "figures/": (folder.figures, "every figure as PNG and PDF"),
         "checkpoints/": (folder.checkpoints, "best-epoch parameters of the best trials"),

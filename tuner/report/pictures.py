@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
-
-import numpy as np
-import optuna
 
 from tuner.figures import (
     Drawing,
@@ -21,8 +17,6 @@ from tuner.figures import (
 from tuner.report.page import Picture
 from tuner.tune.search import Search
 
-LEAST_COMPLETE = 10
-"""Complete trials below which importances would be noise."""
 MOST_PARAMETERS = 8
 """Parameters that are drawn, the most important first."""
 
@@ -56,19 +50,6 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> li
             table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search), **starred
         )
     return [keep_drawing(search, drawing, name) for name, drawing in drawings.items()]
-
-
-def measure_importances(search: Search) -> dict[str, float]:
-    """Return each parameter's importance by PED-ANOVA, largest first; empty where fewer than ten are complete."""
-    if sum(trial.state == "complete" for trial in search.trials) < LEAST_COMPLETE:
-        return {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that parameters of few trials are told less well
-        try:
-            found = optuna.importance.get_param_importances(search.optuna_study)
-        except (ValueError, RuntimeError):  # all values are equal, or no parameter is common to the trials
-            return {}
-    return {name: share for name, share in found.items() if np.isfinite(share)}
 
 
 def keep_drawing(search: Search, drawing: Drawing, name: str, note: str = "") -> Picture:

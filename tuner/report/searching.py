@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from tuner.report.page import Block, Facts, Notice, Picture, Section, Table, Text
-from tuner.report.pictures import LEAST_COMPLETE
 from tuner.report.writing import DASH, list_settings, write_count, write_duration, write_number, write_value
+from tuner.tune.parameter_importances import LEAST_COMPLETE
 from tuner.tune.search import Search, TrialRecord
 
 SHOWN_TRIALS = 10

@@ -9,6 +9,7 @@ import tuner
 from tuner.checked_files import write_atomically
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.grounds import still_holds
+from tuner.evaluate.publishing import publish
 from tuner.evaluate.step import read_evaluation
 from tuner.evaluate.waiting import hold_alone
 from tuner.figures import use_style
@@ -19,23 +20,31 @@ from tuner.report.highlighting import highlight
 from tuner.report.judgement_pictures import draw_judgement_pictures
 from tuner.report.judging import write_evaluation
 from tuner.report.page import Page, Section, render_page
-from tuner.report.pictures import draw_search_pictures, measure_importances
+from tuner.report.pictures import draw_search_pictures
 from tuner.report.searching import write_model, write_search
+from tuner.trackers.base import Tracker
+from tuner.trackers.not_recorded import describe_losses
+from tuner.tune.parameter_importances import measure_parameter_importances
 from tuner.tune.search import Search, TrialRecord
 from tuner.tune.status import count_left, read_status
 
 
-def report(search: Search, evaluation: Evaluation | None = None, *, style: str = "house") -> Path:
+def report(
+    search: Search, evaluation: Evaluation | None = None, *, style: str = "house", tracker: Tracker | None = None
+) -> Path:
     """Write `report.html` and the figures (PNG and PDF) into the run folder, and return the page's path.
 
     evaluation: None for the one in the run folder, where it still holds. A search that was interrupted, or
     has no complete trial, gets a page that says so. style: look of the figures, "house" or one of mplhep's ("ATLAS",
-    "CMS", ...), which needs the extra "mplhep". Raise `MissingPackage`, `StudyError` for an unknown style.
+    "CMS", ...), which needs the extra "mplhep". tracker: keeps the record of the study, with the page and its
+    figures; None for the one that the sweep used, `NoTracker()` for none. Raise `MissingPackage`, `StudyError` for an
+    unknown style.
     """
     if evaluation is None:
         evaluation = _find_evaluation(search)
     with hold_alone(search.folder.path / ".report.lock", lambda: None), use_style(style):
         write_atomically(search.folder.report, render_page(_make_page(search, evaluation)))
+    publish(search, evaluation, tracker)
     return search.folder.report
 
 
@@ -69,7 +78,7 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
     ]
     if (winner := _find_winner(search, evaluation)) is not None:
         sections += write_model(search, winner)
-    importances = measure_importances(search)
+    importances = measure_parameter_importances(search)
     sections.append(write_search(search, draw_search_pictures(search, importances), importances, seconds))
     if evaluation is not None:
         pictures = draw_judgement_pictures(search, evaluation)
@@ -89,9 +98,10 @@ def _find_winner(search: Search, evaluation: Evaluation | None) -> TrialRecord |
 
 
 def _list_notices(search: Search) -> list[str]:
-    """Return what a reader must know first: that the search is not over, that nothing is complete."""
+    """Return what a reader must know first: that the search is not over, that nothing is complete, what is missing."""
     trials, budget = search.trials, search.study.budget.trials
     done = sum(trial.state in ("complete", "pruned") for trial in trials)
+    missing = describe_losses(search.folder.path)
     if count_left(search):
-        return [f"This search is not over: {done} of {budget} trials are done. The same command goes on."]
-    return [] if search.winner is not None else ["No trial is complete: there is no winner."]
+        return [f"This search is not over: {done} of {budget} trials are done. The same command goes on.", *missing]
+    return missing if search.winner is not None else ["No trial is complete: there is no winner.", *missing]

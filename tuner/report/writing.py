@@ -8,6 +8,8 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import write_count as write_count  # noqa: PLC0414
+from tuner.progress.wording import write_duration as write_duration  # noqa: PLC0414
 
 DASH = "\N{EN DASH}"
 """Stands where there is nothing, and between two ends."""
@@ -88,23 +90,6 @@ def write_number(value: float | None, digits: int = 4) -> str:
 def write_share(value: float, digits: int = 1) -> str:
     """Return a share as a percentage."""
     return f"{100 * value:.{digits}f} %"
-
-
-def write_duration(seconds: float | None) -> str:
-    """Return a time in its two greatest units: 48 s, 6 min 12 s, 3 h 20 min."""
-    if seconds is None:
-        return DASH
-    if seconds < 60:
-        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60:,} h {minutes % 60} min"
-
-
-def write_count(count: int, noun: str) -> str:
-    """Return a count with its noun: 1 trial, 64 trials."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def write_value(value: Any) -> str:

@@ -10,7 +10,8 @@ from queue import SimpleQueue
 class BackgroundThread:
     """Runs jobs one after the other on a thread of its own. The first job that raises ends it for good.
 
-    Handing in a job neither blocks nor raises. The thread starts with the first job and dies with the process.
+    Handing in a job neither blocks nor raises. The thread starts with the first job, also with the first one after
+    `close`, and dies with the process.
     """
 
     def __init__(self, *, capacity: int, on_error: Callable[[Exception], None]) -> None:
@@ -21,28 +22,37 @@ class BackgroundThread:
         self._on_error = on_error
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._starting = threading.Lock()
 
-    def submit(self, job: Callable[[], None], *, droppable: bool = False) -> None:
-        """Have `job` run later. A droppable one is counted in `dropped`, not run, where too many are waiting."""
-        if self.broken or self._closed:
-            return
+    def submit(self, job: Callable[[], None], *, droppable: bool = False) -> bool:
+        """Have `job` run later. A droppable one is counted in `dropped`, not run, where too many are waiting.
+
+        Return whether it will be run.
+        """
+        if self.broken:
+            return False
         if droppable and self._jobs.qsize() >= self._capacity:
             self.dropped += 1
-            return
+            return False
         self._jobs.put(job)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="tuner-tracker", daemon=True)
-            self._thread.start()
+            with self._starting:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="tuner-tracker", daemon=True)
+                    self._thread.start()
+        return True
 
     def close(self, timeout: float) -> bool:
-        """Take no more jobs, and wait for the waiting ones. Return whether all were done within `timeout` seconds."""
-        self._closed = True
-        if self._thread is None:
+        """Wait for the waiting jobs and end the thread. Return whether all were done within `timeout` seconds."""
+        thread = self._thread
+        if thread is None:
             return True
         self._jobs.put(None)
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        thread.join(timeout)
+        if thread.is_alive():
+            return False
+        self._thread = None
+        return True
 
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:

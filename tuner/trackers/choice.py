@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tuner.trackers.base import Tracker
+from tuner.trackers.json_lines import JsonLines
 from tuner.trackers.memory import Memory, NoTracker
+from tuner.trackers.mlflow_runs import MLflow
+from tuner.trackers.several import Several
+from tuner.trackers.tensorboard_events import TensorBoard
 from tuner.trackers.weights_and_biases import WeightsAndBiases
 
-_KINDS: dict[str, type[Tracker]] = {"wandb": WeightsAndBiases, "memory": Memory, "none": NoTracker}
+_KINDS: dict[str, Callable[[], Tracker]] = {
+    "wandb": WeightsAndBiases,
+    "tensorboard": TensorBoard,
+    "mlflow": MLflow,
+    "json": JsonLines,
+    "memory": Memory,
+    "none": NoTracker,
+}
 
 
 def open_tracker(kind: str) -> Tracker:
-    """Return a new tracker of a kind, such as "wandb" or "none"."""
-    return _KINDS[kind]()
+    """Return a new tracker of a kind, such as "wandb" or "none"; of several, joined by commas, "wandb,json".
+
+    Raise `MissingPackage` where a kind needs a package that is not installed.
+    """
+    trackers = [_KINDS[name]() for name in dict.fromkeys(kind.split(","))]
+    return trackers[0] if len(trackers) == 1 else Several(trackers)
 
 
 def name_kind(tracker: Tracker) -> str | None:
     """Return the name by which `open_tracker` opens another one like it; None for a user's own."""
+    if isinstance(tracker, Several):
+        kinds = [name_kind(one) for one in tracker.trackers]
+        return None if None in kinds else ",".join(map(str, kinds))
     return next((kind for kind, made in _KINDS.items() if type(tracker) is made), None)

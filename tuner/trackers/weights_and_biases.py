@@ -1,50 +1,39 @@
-"""Weights & Biases: one run per trial, written off the training thread, offline unless logged in.
-
-The only file that imports wandb, which takes a second and is done on the tracker's own thread.
-"""
+"""Weights & Biases: one run per trial and one for the study, written by another process, offline unless logged in."""
 
 from __future__ import annotations
 
-import errno
+import itertools
 import logging
-import netrc
 import os
-import secrets
-import shutil
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
-from tuner.errors import TunerError
 from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
-from tuner.trackers.base import NO_PICTURES, StudyRecord
+from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
+from tuner.trackers.not_recorded import STUDY
+from tuner.trackers.wandb_delivery import NAME, Delivery, Parcel, Request
 
 if TYPE_CHECKING:
-    import wandb
+    import pandas as pd
 
 Mode = Literal["online", "offline", "disabled"]
 
-INIT_TIMEOUT = 15.0
-"""Seconds after which the server counts as out of reach."""
-
-LEAST_SPACE = 1_000_000
-"""Free bytes below which a disk counts as full; a run takes about 50,000."""
+OF_THE_RUN = frozenset({"epoch", "state", "reason"})
+"""Names in a run's summary that a figure of merit cannot have there."""
 
 logger = logging.getLogger("tuner")
 
 
 class WeightsAndBiases:
-    """Tracks each trial as one W&B run under `<run folder>/wandb`; the study is the group.
+    """Tracks each trial as one W&B run under `<run folder>/wandb`; the study is the group, and has a run of its own.
 
-    Logging never blocks, slows or ends a sweep: what cannot be written is told in one warning, and the sweep goes on.
-    Where W&B is logged in but not reached, runs are kept offline: send them later with `tuner sync STUDY`.
+    Logging never blocks, slows or ends a sweep. Where W&B's process dies, another one writes the open runs anew. What
+    cannot be written is told in one warning and kept in `not_recorded.jsonl`, and the sweep goes on. Where W&B is
+    logged in but not reached, runs are kept offline: send them later with `tuner sync STUDY`.
     """
 
     def __init__(
@@ -53,14 +42,16 @@ class WeightsAndBiases:
         """Name where runs go.
 
         `project`: default `$WANDB_PROJECT`, else "tuner". `mode`: default `$WANDB_MODE`, else online where logged in,
-        else offline. `capacity`: epochs that may wait to be written; more are dropped and counted.
+        else offline. `capacity`: how much may wait to be written; trials that begin while more waits are not recorded.
         """
         self._project = project or os.environ.get("WANDB_PROJECT") or "tuner"
         self._entity = entity
-        self._asked_mode = mode
-        self._mode: Mode | None = "disabled" if (mode or os.environ.get("WANDB_MODE")) == "disabled" else None
-        self._runs: dict[str, wandb.Run] = {}
+        self._is_disabled = _is_disabled(mode)
         self._thread = BackgroundThread(capacity=capacity, on_error=self._warn)
+        self._delivery = Delivery(mode)
+        self._numbers = itertools.count()
+        self._awaiting: list[tuple[Parcel, Mapping[str, Path]]] = []
+        """Ended trials some of whose pictures are not there yet."""
 
     def start_trial(
         self,
@@ -72,139 +63,115 @@ class WeightsAndBiases:
         tags: Sequence[str] = (),
         resumes: int | None = None,
     ) -> _RunLog:
-        """Open the run of a trial in `folder`/wandb. Returns at once and never raises."""
+        """Open the run of a trial, or go on with that of the trial that it resumes. Returns at once, never raises."""
         number = trial if resumes is None else resumes
-        log = _RunLog(self, f"{study}/{number}")
-        if self._mode != "disabled":
-            about = {"group": study, "name": f"trial {number}", "config": _make_plain(config), "tags": list(tags)}
-            self._thread.submit(partial(self._start, log.key, Path(folder), about))
-        return log
+        about = {"group": study, "job_type": "trial", "name": f"trial {number}"}
+        request = self._describe_run("open", folder, f"{study}/{number}", about, config=config, tags=tags)
+        parcel = Parcel(request["key"], Path(folder), trial, request)
+        if not self._is_disabled and not self._submit(parcel, request, droppable=True):
+            parcel.why_lost = "Weights & Biases was slower than the trials"
+        return _RunLog(self, parcel)
 
     def log_study(self, record: StudyRecord) -> None:
         """Write the run of the study, in place of what it held before. Returns at once and never raises."""
-        if self._mode != "disabled":
-            self._thread.submit(partial(self._write_study, record))
+        if not self._is_disabled:
+            about = {"group": record.study, "job_type": "study", "name": record.study, "notes": record.notes}
+            slug = f"{record.study}/{STUDY}"
+            request = self._describe_run("study", record.folder, slug, about, config=record.config, tags=record.tags)
+            request |= _describe_study(record)
+            self._submit(Parcel(request["key"], record.folder, STUDY, request), request)
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is left, for at most `timeout` seconds; runs still open end as interrupted."""
-        self._thread.submit(self._interrupt)
+        if self._is_disabled:
+            return
+        self._thread.submit(self._end_all)
         if not self._thread.close(timeout):
-            logger.warning("Weights & Biases was not done within %g s: the last runs may be incomplete.", timeout)
-        if self._thread.dropped and not self._thread.broken:
-            logger.warning("Weights & Biases was too slow: %d epochs were not logged.", self._thread.dropped)
+            logger.warning("%s was not done within %g s: the last runs may be incomplete.", NAME, timeout)
+            for parcel in list(self._delivery.open.values()):
+                self._delivery.note_loss(parcel, f"not done within {timeout:g} s")
+        if self._thread.dropped:
+            logger.warning("%s was too slow: %d trials were not recorded.", NAME, self._thread.dropped)
+            self._thread.dropped = 0
 
-    def _log(self, key: str, figures: Mapping[str, float]) -> None:
-        self._runs[key].log(dict(figures))
-
-    def _start(self, key: str, folder: Path, about: Mapping[str, Any]) -> None:
-        if self._mode is None:
-            _start_service(folder)
-            self._mode = _choose_mode(self._asked_mode)
-        _check_space(folder)
-        run_id = f"{_read_sweep_id(folder)}-{_make_slug(key)}"
-        try:
-            run = self._open_run(run_id, folder, about)
-        except Exception as error:
-            if self._mode != "online":
-                raise
-            self._go_offline(error)
-            # W&B keeps the first name in use until the process ends.
-            run = self._open_run(f"{run_id}-offline", folder, about)
-        run.define_metric("epoch", hidden=True)
-        run.define_metric("*", step_metric="epoch")
-        self._runs[key] = run
-
-    def _open_run(self, run_id: str, folder: Path, about: Mapping[str, Any]) -> wandb.Run:
-        """Return a new run, as cheap as W&B makes them: 0.015 s; listing the installed packages alone takes 0.16 s."""
-        import wandb
-
-        settings = wandb.Settings(
-            silent=True,
-            console="off",
-            disable_git=True,
-            symlink=False,
-            use_dot_wandb=False,
-            init_timeout=INIT_TIMEOUT,
-            finish_timeout=15,
-            finish_timeout_raises=True,
-            stop_fn=_ignore_stop,
-            x_disable_stats=True,
-            # The command line is part of what W&B tells of the machine.
-            x_disable_meta=any(hide_passwords(word) != word for word in sys.argv),
-            x_save_requirements=False,
-        )
-        return wandb.init(
-            project=self._project,
-            entity=self._entity,
-            dir=folder,
-            id=run_id,
-            mode=self._mode,
-            reinit="create_new",
-            resume="allow" if self._mode == "online" else None,
-            settings=settings,
-            **about,
-        )
-
-    def _write_study(self, record: StudyRecord) -> None:
-        key = f"{record.study}/study"
-        about = {"group": record.study, "name": record.study, "notes": record.notes, "job_type": "study"}
-        self._start(key, record.folder, {**about, "config": _make_plain(record.config), "tags": list(record.tags)})
-        self._finish(key, "complete", _make_plain(record.summary), record.pictures, None)
-
-    def _finish(  # noqa: PLR0917 - handed on by `partial`
+    def _describe_run(
         self,
-        key: str,
-        state: str,
-        summary: Mapping[str, Any],
-        pictures: Mapping[str, Path],
-        reason: str | None,
-        notes: str = "",
-    ) -> None:
-        import wandb
+        what: str,
+        folder: Path,
+        slug: str,
+        about: Mapping[str, Any],
+        *,
+        config: Mapping[str, Any],
+        tags: Sequence[str],
+    ) -> Request:
+        """Return the request that opens a run."""
+        of_the_user = (os.environ.get("WANDB_TAGS") or "").split(",")
+        # W&B keeps its own things in the configuration under this name.
+        shown = {"_wandb (parameter)" if name == "_wandb" else name: value for name, value in config.items()}
+        return {
+            "do": what,
+            "key": str(next(self._numbers)),
+            "folder": str(Path(folder).absolute()),
+            "slug": _make_slug(slug),
+            "project": self._project,
+            "entity": self._entity,
+            "is_secret": any(hide_passwords(word) != word for word in sys.argv),
+            "about": {**about, "config": _make_plain(shown), "tags": _tidy_tags([*of_the_user, *tags])},
+        }
 
-        run = self._runs.pop(key)
-        if notes:
-            run.notes = notes
-        shown = {name: wandb.Image(str(path)) for name, path in pictures.items() if path.exists()}
-        if shown:
-            run.log(shown)
-        run.tags = (*(run.tags or ()), state)
-        run.summary.update({**summary, "state": state, **({"reason": reason} if reason else {})})
-        try:
-            run.finish(exit_code=1 if state == "failed" else 0)
-        except TimeoutError as error:
-            self._go_offline(error)
-        _check_space(Path(run.dir))
+    def _submit(self, parcel: Parcel, *requests: Request, droppable: bool = False) -> bool:
+        return self._thread.submit(partial(self._delivery.send, parcel, *requests), droppable=droppable)
 
-    def _interrupt(self) -> None:
-        for key in list(self._runs):
-            self._finish(key, "interrupted", {}, NO_PICTURES, None)
+    def _send_rows(self, parcel: Parcel) -> None:
+        self._delivery.send(parcel, *parcel.take_rows())
 
-    def _go_offline(self, error: Exception) -> None:
-        """Keep further runs on disk, and say so the first time."""
-        if self._mode == "online":
-            self._mode = "offline"
-            logger.warning(
-                "Weights & Biases cannot be reached (%s). Runs are kept offline; send them later with `tuner sync`.",
-                _describe(error),
-            )
+    def _send_end(self, parcel: Parcel, ending: Request, pictures: Mapping[str, Path]) -> None:
+        """Send how a trial ended, once its pictures are there."""
+        parcel.ending = ending
+        if parcel.why_lost is not None:
+            self._delivery.lose(parcel, parcel.why_lost)
+            return
+        self._awaiting.append((parcel, pictures))
+        self._send_awaiting()
+
+    def _send_awaiting(self, *, is_last: bool = False) -> None:
+        """Send the ends of the trials whose pictures are there; at last of all, without pictures that never came."""
+        waiting = []
+        for parcel, pictures in self._awaiting:
+            if is_last or all(path.exists() for path in pictures.values()):
+                self._delivery.send(parcel, *parcel.take_rows(), parcel.ending or {})
+            else:
+                waiting.append((parcel, pictures))
+        self._awaiting = waiting
+
+    def _end_all(self) -> None:
+        self._send_awaiting(is_last=True)
+        for parcel in list(self._delivery.open.values()):
+            if parcel.ending is None and parcel.what != STUDY:
+                self._send_end(parcel, {"do": "end", "key": parcel.key, "state": "interrupted"}, NO_PICTURES)
+        self._delivery.end()
 
     def _warn(self, error: Exception) -> None:
-        logger.warning("Weights & Biases cannot log (%s). The sweep goes on without it.", _describe(error))
+        logger.warning("%s cannot log (%s). The sweep goes on without it.", NAME, error)
 
 
 class _RunLog:
     """The log of one trial: hands everything on to the tracker's thread."""
 
-    def __init__(self, tracker: WeightsAndBiases, key: str) -> None:
-        self.key = key
+    def __init__(self, tracker: WeightsAndBiases, parcel: Parcel) -> None:
         self._tracker = tracker
+        self._parcel = parcel
+        self._is_due = False
+        """Whether the thread is asked already to send what is there."""
 
     def log_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Log one epoch's figures against `epoch`."""
-        if self._tracker._mode != "disabled":
-            job = partial(self._tracker._log, self.key, {"epoch": epoch, **figures})
-            self._tracker._thread.submit(job, droppable=True)
+        if self._tracker._is_disabled:
+            return
+        self._parcel.rows.append({**_make_plain(figures), "epoch": epoch})
+        if not self._is_due and self._parcel.why_lost is None:
+            self._is_due = True
+            self._tracker._thread.submit(self._send_rows)
 
     def finish(
         self,
@@ -216,124 +183,70 @@ class _RunLog:
         notes: str = "",
     ) -> None:
         """Log final figures and pictures, tag the run with its state, and end it; a failed trial is a failed run."""
-        if self._tracker._mode != "disabled":
-            job = partial(self._tracker._finish, self.key, state, _make_plain(summary), dict(pictures), reason, notes)
-            self._tracker._thread.submit(job)
+        if self._tracker._is_disabled:
+            return
+        ending = {
+            "do": "end",
+            "key": self._parcel.key,
+            "state": state,
+            "summary": {_avoid_ours(name): value for name, value in _make_plain(summary).items()},
+            "pictures": {name: str(Path(path).absolute()) for name, path in pictures.items()},
+            "reason": reason,
+            "notes": notes,
+        }
+        self._tracker._thread.submit(partial(self._tracker._send_end, self._parcel, ending, dict(pictures)))
+
+    def _send_rows(self) -> None:
+        self._is_due = False
+        self._tracker._send_rows(self._parcel)
 
 
-def sync_runs(folder: Path) -> int:
-    """Send the offline runs of a run folder to the W&B server, and return how many arrived.
-
-    Raises:
-        TunerError: W&B is not logged in, or not all runs arrived.
-    """
-    runs = [path for path in sorted((folder / "wandb").glob("offline-run-*/*.wandb")) if not _is_synced(path)]
-    if not runs:
-        return 0
-    _start_service(folder)
-    if not _is_logged_in():
-        raise TunerError(
-            f"Sending {len(runs)} runs needs a Weights & Biases login, and there is none. "
-            "Log in with `wandb login`, or set WANDB_API_KEY; then run `tuner sync` again."
-        )
-    environment = {"WANDB_X_GRAPHQL_RETRY_MAX": "3", **os.environ, "WANDB_CACHE_DIR": str(folder / "wandb" / "cache")}
-    command = [sys.executable, "-m", "wandb", "sync", *(str(path) for path in runs)]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    arrived = sum(map(_is_synced, runs))
-    if arrived < len(runs):
-        said = (answer.stderr + answer.stdout).strip().splitlines()
-        raise TunerError(
-            f"{arrived} of {len(runs)} runs arrived at Weights & Biases. Run `tuner sync` again for the others. "
-            f"W&B said:\n" + "\n".join(said[-5:])
-        )
-    return arrived
-
-
-def _is_logged_in() -> bool:
-    """Look for W&B credentials where W&B does, without network and without asking anyone."""
-    import wandb
-
-    settings = wandb.setup(settings=wandb.Settings(silent=True)).settings
-    if settings.api_key or settings.identity_token_file:
+def _is_disabled(mode: Mode | None) -> bool:
+    if (os.environ.get("WANDB_DISABLED") or "").strip().lower() in ("1", "true", "yes", "on", "y", "t"):
         return True
-    netrc_file = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
-    host = urlsplit(settings.base_url).netloc
-    try:
-        return bool((netrc.netrc(netrc_file).authenticators(host) or ("", "", ""))[2])
-    except (OSError, netrc.NetrcParseError):
-        return False
+    return (mode or os.environ.get("WANDB_MODE")) == "disabled"
 
 
-def _choose_mode(asked: Mode | None) -> Mode:
-    wanted = asked or os.environ.get("WANDB_MODE") or "online"
-    if wanted in ("offline", "dryrun"):
-        return "offline"
-    if _is_logged_in():
-        return "online"
-    if asked == "online" or "WANDB_MODE" in os.environ:
-        logger.warning("Weights & Biases is not logged in: runs are kept offline. Log in with: wandb login")
-    return "offline"
+def _describe_study(record: StudyRecord) -> Request:
+    """Return the record as JSON can hold it."""
+    return {
+        "group": record.study,
+        "summary": _make_plain(record.summary),
+        "history": [_make_plain(row) for row in record.history],
+        "tables": {name: _describe_table(table) for name, table in record.tables.items()},
+        "pictures": {name: str(Path(path).absolute()) for name, path in record.pictures.items()},
+        "artifacts": [_describe_artifact(artifact) for artifact in record.artifacts],
+    }
 
 
-def _start_service(folder: Path) -> None:
-    """Make the folder of the runs, and start W&B's service so that it leaves nothing outside of it.
-
-    A service that a parent process left the address of may have ended long ago: it is not asked. Raises where the
-    folder cannot be written; W&B itself would go to the system's temporary folder instead.
-    """
-    os.environ.pop("WANDB_SERVICE", None)
-    place = folder / "wandb"
-    place.mkdir(parents=True, exist_ok=True)
-    with _environment(WANDB_CACHE_DIR=str(place / "cache"), WANDB_ERROR_REPORTING="false"):
-        import wandb
-
-        excepthook, leave = sys.excepthook, sys.exit
-        wandb.setup(settings=wandb.Settings(silent=True))
-        # W&B prints tracebacks a second time, and tells child processes of a service that ends with this one.
-        sys.excepthook, sys.exit = excepthook, leave
-        os.environ.pop("WANDB_SERVICE", None)
-        # Its own log would print a traceback per line to a full disk.
-        logging.getLogger("wandb").disabled = True
+def _describe_table(table: pd.DataFrame) -> dict[str, Any]:
+    rows = table.astype(object).where(table.notna(), None).to_numpy().tolist()
+    return {"columns": [str(name) for name in table.columns], "rows": [[_make_plain(v) for v in row] for row in rows]}
 
 
-@contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    """Set environment variables that the user has not set, for the time of the block."""
-    added = {name: value for name, value in values.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
-
-
-def _check_space(folder: Path) -> None:
-    """Raise where the disk is full: W&B's service would lose the run without a word."""
-    if shutil.disk_usage(folder).free < LEAST_SPACE:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-
-
-def _read_sweep_id(folder: Path) -> str:
-    """Return the random name that all workers of a run folder share: a new folder never meets old runs' ids."""
-    path = folder / "wandb" / "sweep_id"
-    try:
-        with path.open("x") as file:
-            file.write(secrets.token_hex(4))
-    except FileExistsError:
-        for _ in range(50):
-            if text := path.read_text():
-                return text
-            time.sleep(0.02)
-    return path.read_text()
-
-
-def _is_synced(path: Path) -> bool:
-    return path.with_suffix(".wandb.synced").exists()
+def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "name": artifact.name,
+        "kind": artifact.kind,
+        "files": [str(Path(path).absolute()) for path in artifact.files],
+        "metadata": _make_plain(artifact.metadata),
+        "aliases": list(artifact.aliases),
+        "made_from": list(artifact.made_from),
+    }
 
 
 def _make_slug(key: str) -> str:
     return "".join(c if c.isalnum() and c.isascii() else "-" for c in key)[-64:]
+
+
+def _tidy_tags(tags: Sequence[str]) -> list[str]:
+    """Return tags as W&B takes them: each once, of 1 to 64 characters."""
+    return list(dict.fromkeys(tag.strip()[:64] for tag in tags if tag.strip()))
+
+
+def _avoid_ours(name: str) -> str:
+    """Return a name for a figure of a summary that neither W&B nor the run's own figures have."""
+    return f"{name.lstrip('_')} (figure)" if name in OF_THE_RUN or name.startswith("_") else name
 
 
 def _make_plain(value: Any) -> Any:
@@ -342,14 +255,6 @@ def _make_plain(value: Any) -> Any:
         return {str(name): _make_plain(item) for name, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
         return [_make_plain(item) for item in value]
-    if isinstance(value, (bool, int, float, str)):
-        return value
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
-
-
-def _ignore_stop() -> None:
-    """Leave the sweep running when one of its runs is stopped in the browser: W&B would interrupt the process."""
+    if hasattr(value, "item"):
+        return value.item()
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

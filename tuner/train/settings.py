@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from tuner.errors import StudyError, raise_together
-from tuner.fields import settle_fields, to_plain
+from tuner.fields import check_keywords, settle_fields, to_plain
 from tuner.models.settings import check_settings
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class NetworkSettings(Protocol):
         ...
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
     """How a network is trained. Optimizer kind and batch size are structure, all others are knobs."""
@@ -89,6 +90,7 @@ class TrainingSettings:
         check_settings(self, checks)
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """One setting, whole: what a search space returns and a trial trains."""

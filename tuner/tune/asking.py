@@ -18,9 +18,18 @@ from tuner.errors import SearchError, TunerError
 from tuner.passwords import hide_passwords
 from tuner.train.settings import Settings
 from tuner.train.structure import find_structure
-from tuner.tune.leases import INTERRUPTED, REASON, RESUMES, SUSPECT, WORKER, reap_trials
-from tuner.tune.samplers import STOPPED, SeededSampler, derive_seed, describe_sampler
+from tuner.tune.leases import reap_trials
+from tuner.tune.samplers import SeededSampler, derive_seed, describe_sampler
 from tuner.tune.search import Search
+from tuner.tune.trial_attributes import (
+    claim,
+    find_root,
+    is_interrupted,
+    is_suspect,
+    read_reason,
+    write_reason,
+    write_stopped,
+)
 
 logger = logging.getLogger("tuner")
 
@@ -70,9 +79,9 @@ class Asker:
                 except Exception as error:  # a search space may raise anything
                     self._tell_failed(trial, error)
                     continue
-            resumes = int(trial.user_attrs.get(RESUMES, trial.number))
+            resumes = find_root(trial)
             seed = derive_seed(self.study.seed, resumes, purpose=1)
-            return Asked(trial, settings, structure, seed, resumes, bool(trial.user_attrs.get(SUSPECT)))
+            return Asked(trial, settings, structure, seed, resumes, is_suspect(trial))
 
     def fix_structure(self, trial: Trial) -> dict[str, Any]:
         """Return the structure parameters of a trial; none where the sampler must not have any fixed."""
@@ -92,7 +101,7 @@ class Asker:
                 return None
             self.sampler.fixed = fixed
             trial = self.optuna_study.ask()
-            trial.set_user_attr(WORKER, self.worker)
+            claim(trial, self.worker)
             return trial
 
     def _has_stopped(self) -> bool:
@@ -100,23 +109,25 @@ class Asker:
         if not self.sampler.is_exhausted(self.optuna_study):
             return False
         if not self.search.has_stopped:
-            self.optuna_study.set_user_attr(STOPPED, describe_sampler(self.sampler.sampler))
+            write_stopped(self.optuna_study, describe_sampler(self.sampler.sampler))
             logger.warning("The sampler has tried every setting that it can give: the search ends here.")
         return True
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:
-        trial.set_user_attr(REASON, describe_error(error))
+        reason = describe_error(error)
+        write_reason(self.optuna_study, trial, reason)
+        logger.warning("Trial %d failed: %s", trial.number, reason)
         self.optuna_study.tell(trial, state=TrialState.FAIL)
 
 
 def check_failures(trials: Sequence[optuna.trial.FrozenTrial], budget: int) -> None:
     """Raise `SearchError` where so many of these trials failed that the search is not worth going on with."""
-    failed = [t for t in trials if t.state == TrialState.FAIL and not t.user_attrs.get(INTERRUPTED)]
+    failed = [t for t in trials if t.state == TrialState.FAIL and not is_interrupted(t)]
     n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
     if len(failed) >= (budget if n_good else min(10, budget)):
         raise SearchError(
             f"{len(failed)} trials failed and {n_good} did not; the search stops. The last reason: "
-            f"{failed[-1].user_attrs.get(REASON, 'unknown')} Fix it, then rerun the same command to resume."
+            f"{read_reason(failed[-1]) or 'unknown'} Fix it, then rerun the same command to resume."
         )
 
 

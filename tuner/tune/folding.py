@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +12,13 @@ import torch
 from tuner.prepare.folds import assign_folds
 from tuner.prepare.splits import PARTS, Part
 from tuner.prepare.training_weights import make_training_weights
+from tuner.progress.logs import NOTES
 from tuner.train.data import TrainingData
 from tuner.train.device import find_device, keep_random_state
 from tuner.train.pack import Member, Pack
 from tuner.train.sizing import choose_pack_size
 from tuner.train.train import Outcome, train_members
-from tuner.tune.retraining import RANDOMNESS, Tell
+from tuner.tune.retraining import RANDOMNESS
 from tuner.tune.samplers import derive_seed
 from tuner.tune.search import Search, TrialRecord
 
@@ -47,13 +49,14 @@ def train_folds(
     folds: int,
     event_id: np.ndarray | None = None,
     device: str | None = None,
-    tell: Tell | None = None,
+    on_fold: Callable[[], object] = lambda: None,
 ) -> OutOfFold:
     """Train a trial's setting once for each fold of all events, those of the test part among them.
 
     Fold k is scored by a network that was stopped early on fold k + 1 and trained on all others. event_id: of all
     events as read, [n]; rows that share an id come into one fold. The preprocessing stays the search's, fitted on its
-    train part: it knows no labels. Raise `SplitsError` where a fold would lack a class.
+    train part: it knows no labels. on_fold: is called after each training.
+    Raise `SplitsError` where a fold would lack a class.
     """
     part = _join_parts(search)
     assigned = assign_search_folds(search, folds=folds, event_id=event_id)
@@ -74,8 +77,8 @@ def train_folds(
         if outcome.state != "failed":
             chosen = np.flatnonzero(assigned == member.name)
             scores[chosen] = pack.best_scores(row, data.x[torch.from_numpy(chosen).to(data.device)])
-        if tell is not None:
-            tell(f"Fold {member.name + 1} of {folds}: {outcome.reason}")
+        NOTES.info("Fold %d of %d: %s", member.name + 1, folds, outcome.reason)
+        on_fold()
 
     with keep_random_state(data.device):
         slots = choose_pack_size(settings, data, most=folds, n_events=n_events, randomness=RANDOMNESS).slots

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuner.errors import StudyError, raise_together
-from tuner.fields import settle_fields
+from tuner.fields import check_keywords, settle_fields
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
     """Settings of step 7."""

@@ -22,7 +22,8 @@ from tuner.metrics.figures_of_merit import Auc
 from tuner.trackers.base import TrialLog
 from tuner.train.checkpoints import Checkpoint, save_checkpoint
 from tuner.train.pack import Member
-from tuner.tune.search import FIGURE, Search
+from tuner.tune.search import Search
+from tuner.tune.trial_attributes import read_figure
 
 logger = logging.getLogger("tuner")
 
@@ -68,7 +69,7 @@ class Keepsakes:
         """Write a member's best-epoch parameters; give up those of trials that fell behind."""
         save_checkpoint(checkpoint, self.search.checkpoint_path(member.name))
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        figures = {t.number: t.user_attrs.get(FIGURE, -np.inf) for t in trials}
+        figures = {t.number: -np.inf if (figure := read_figure(t)) is None else figure for t in trials}
         for number in sorted(figures, key=lambda n: figures[n], reverse=True)[MOST_CHECKPOINTS:]:
             self.search.checkpoint_path(number).unlink(missing_ok=True)
 

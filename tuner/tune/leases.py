@@ -1,6 +1,6 @@
 """Leases: which worker trains which trial, and whether it still lives.
 
-Each worker beats in a user attribute of the Optuna study; each trial names its worker. A trial whose worker is
+Each worker beats in an attribute of the Optuna study; each trial names its worker. A trial whose worker is
 dead is told as interrupted and its setting is given to another worker. A setting whose workers die again and again is
 trained alone, to see whether it is to blame: how a worker ended is told by the process that started it.
 """
@@ -22,28 +22,25 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.launchers.processes import describe_exit, is_outside, name_host, read_start
+from tuner.tune.trial_attributes import (
+    count_tries,
+    enqueue_again,
+    find_root,
+    has_died,
+    mark_died,
+    mark_interrupted,
+    read_leases,
+    read_worker,
+    trained_alone,
+    write_lease,
+    write_reason,
+)
 
 BEAT_SECONDS = 20.0
 STALE_SECONDS = 180.0
 """A worker on another host that has not beaten for so long counts as dead."""
 ORPHAN_SECONDS = 10.0
 """A trial that nobody has claimed for so long has lost its worker between asking for it and claiming it."""
-
-WORKER_PREFIX = "tuner:worker:"
-WORKER = "tuner:worker"
-INTERRUPTED = "tuner:interrupted"
-REASON = "tuner:reason"
-RESUMES = "tuner:resumes"
-TRIES = "tuner:tries"
-WARM_START = "tuner:warm_start"
-SUSPECT = "tuner:suspect"
-"""A setting that is to be trained alone, as its workers died."""
-ALONE = "tuner:alone"
-"""A trial that did train alone."""
-DIED = "tuner:died"
-"""A trial whose worker died."""
-KEPT = (RESUMES, WARM_START, SUSPECT)
-"""Attributes that a setting takes along when it is put back into the queue."""
 
 MOST_TRIES = 3
 """How often a setting is tried of which a worker ends itself (a crash), or for which alone there is no memory."""
@@ -86,16 +83,12 @@ class Lease:
         self._write({"beat": time.time()})
 
     def _write(self, content: dict[str, Any]) -> None:
-        self.study.set_user_attr(WORKER_PREFIX + self.worker, self._process | content)
+        write_lease(self.study, self.worker, self._process | content)
 
 
-def find_workers(attributes: dict[str, Any]) -> dict[str, bool]:
-    """Return each worker that has not left, and whether it lives, from a study's user attributes."""
-    return {worker: _lives(lease) for worker, lease in _find_leases(attributes).items() if "left" not in lease}
-
-
-def _find_leases(attributes: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {key.removeprefix(WORKER_PREFIX): v for key, v in attributes.items() if key.startswith(WORKER_PREFIX)}
+def find_workers(study: optuna.Study) -> dict[str, bool]:
+    """Return each worker of a search that has not left, and whether it lives."""
+    return {worker: _lives(lease) for worker, lease in read_leases(study).items() if "left" not in lease}
 
 
 def _lives(lease: dict[str, Any]) -> bool:
@@ -112,7 +105,7 @@ def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[s
 
     since: Unix time; numbers of processes are used again.
     """
-    for worker, lease in _find_leases(study.user_attrs).items():
+    for worker, lease in read_leases(study).items():
         of_process = lease.get("pid") == pid and lease.get("host") == name_host()
         if of_process and max(lease.get("beat", 0.0), lease.get("left", 0.0)) >= since:
             return worker, lease
@@ -129,7 +122,7 @@ def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> 
         f"{socket.gethostname()}-{pid}-{uuid.uuid4().hex[:6]}",
         {"host": name_host(), "pid": pid, "beat": time.time()},
     )
-    study.set_user_attr(WORKER_PREFIX + worker, lease | {"exit": exit_code})
+    write_lease(study, worker, lease | {"exit": exit_code})
 
 
 def give_back(
@@ -144,35 +137,23 @@ def give_back(
 
     In this order: who is killed in between leaves a setting that is there twice, and `reap_trials` sees it.
     """
-    attributes = {RESUMES: trial.number, **{k: v for k, v in trial.user_attrs.items() if k in KEPT}}
     was_given = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params", {})
     params = {**was_given, **trial.params}
     if params and not _goes_on(study, trial):
-        marks = {TRIES: tries} | ({SUSPECT: True} if suspect else {})
-        study.enqueue_trial(params, user_attrs=attributes | marks)
-    _mark(study, trial, {REASON: reason, INTERRUPTED: True})
+        enqueue_again(study, params, trial, tries=tries, suspect=suspect)
+    mark_interrupted(study, trial, reason)
     study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def _goes_on(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial) -> bool:
     """Whether a later trial goes on with a trial's setting already, waiting or further."""
-    root = _find_root(trial)
-    return any(t.number > trial.number and _find_root(t) == root for t in study.get_trials(deepcopy=False))
-
-
-def _find_root(trial: optuna.trial.FrozenTrial | optuna.Trial) -> int:
-    """Return the number of the trial whose setting this one goes on with; its own where it is a new one."""
-    return int(trial.user_attrs.get(RESUMES, trial.number))
-
-
-def _mark(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, attributes: dict[str, Any]) -> None:
-    for name, value in attributes.items():
-        study._storage.set_trial_user_attr(trial._trial_id, name, value)
+    root = find_root(trial)
+    return any(t.number > trial.number and find_root(t) == root for t in study.get_trials(deepcopy=False))
 
 
 def reap_trials(study: optuna.Study) -> list[int]:
     """Tell running trials of dead workers as failed, enqueue their settings again, return their numbers."""
-    workers = find_workers(study.user_attrs)
+    workers = find_workers(study)
     reaped = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if not is_abandoned(trial, workers):
@@ -185,16 +166,17 @@ def reap_trials(study: optuna.Study) -> list[int]:
 
 def _reap(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
     """Give the setting of a dead worker's trial back, or tell it as failed where it is to blame."""
-    _mark(study, trial, {DIED: True})
-    root = _find_root(trial)
-    deaths = [t for t in study.get_trials(deepcopy=False) if t.user_attrs.get(DIED) and _find_root(t) == root]
-    leases = _find_leases(study.user_attrs)
+    mark_died(study, trial)
+    root = find_root(trial)
+    deaths = [t for t in study.get_trials(deepcopy=False) if has_died(t) and find_root(t) == root]
+    leases = read_leases(study)
     fault = find_fault(deaths, leases)
     if fault is None:
         suspect = len(deaths) > 1 or any(_ended_itself(t, leases) for t in deaths)
-        give_back(study, trial, "Its worker died.", tries=trial.user_attrs.get(TRIES, 0), suspect=suspect)
+        give_back(study, trial, "Its worker died.", tries=count_tries(trial), suspect=suspect)
         return
-    _mark(study, trial, {REASON: fault})
+    write_reason(study, trial, fault)
+    logger.warning("Trial %d failed: %s", trial.number, fault)
     study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
@@ -204,10 +186,10 @@ def find_fault(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dic
     Only a worker that trained nothing else counts. One that ended itself (a crash, `os._exit`) speaks against the
     setting; one that was killed, or whose end nobody saw, does so only if it happens each time and to no other worker.
     """
-    alone = [trial for trial in deaths if trial.user_attrs.get(ALONE)]
+    alone = [trial for trial in deaths if trained_alone(trial)]
     ended = [trial for trial in alone if _ended_itself(trial, leases)]
     if len(ended) >= MOST_TRIES - 1:
-        how = describe_exit(leases[ended[-1].user_attrs[WORKER]]["exit"])
+        how = describe_exit(leases[read_worker(ended[-1]) or ""]["exit"])
         return f"Its worker {how} each time that this setting trained alone ({len(ended)} times)."
     killed = len(alone) - len(ended)
     if killed >= MOST_KILLS_AT_ALL or (killed >= MOST_KILLS and not _others_died(alone, leases)):
@@ -217,13 +199,13 @@ def find_fault(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dic
 
 def _ended_itself(trial: optuna.trial.FrozenTrial, leases: dict[str, dict[str, Any]]) -> bool:
     """Whether a trial's worker is known to have ended by what it ran, not by a signal from outside."""
-    code = leases.get(trial.user_attrs.get(WORKER, ""), {}).get("exit")
+    code = leases.get(read_worker(trial) or "", {}).get("exit")
     return code is not None and not is_outside(code)
 
 
 def _others_died(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dict[str, Any]]) -> bool:
     """Whether workers of other settings died since the first of these deaths."""
-    own = {trial.user_attrs.get(WORKER) for trial in deaths}
+    own = {read_worker(trial) for trial in deaths}
     first = min(trial.datetime_start.timestamp() for trial in deaths if trial.datetime_start)
     return any(
         worker not in own and "left" not in lease and lease["beat"] >= first and not _lives(lease)
@@ -233,7 +215,7 @@ def _others_died(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, d
 
 def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str) -> bool:
     """Give a trial back whose setting may be to blame; return False, with nothing done, after `MOST_TRIES` of them."""
-    tries = trial.user_attrs.get(TRIES, 0) + 1
+    tries = count_tries(trial) + 1
     if tries >= MOST_TRIES:
         return False
     give_back(study, trial, reason, tries=tries)
@@ -245,7 +227,7 @@ def is_abandoned(trial: optuna.trial.FrozenTrial, workers: Mapping[str, bool]) -
 
     workers: which there are, and whether each lives, as `find_workers` returns it.
     """
-    worker = trial.user_attrs.get(WORKER)
+    worker = read_worker(trial)
     if worker is not None:
         return not workers.get(worker, False)
     return trial.datetime_start is None or time.time() - trial.datetime_start.timestamp() > ORPHAN_SECONDS

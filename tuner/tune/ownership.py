@@ -12,9 +12,6 @@ from tuner.run_folder import RunFolder
 
 logger = logging.getLogger("tuner")
 
-SEARCH_ID = "tuner:search_id"
-"""Attribute of an Optuna study: a random name, given when it is created."""
-
 OWNER_ADVICE = "Delete it if the other files of its folder belong to the present search, then rerun the same command."
 """What to do about a damaged file that names the owner."""
 
@@ -65,8 +62,11 @@ def _list_files(folder: RunFolder) -> list[Path]:
         folder.provenance,
         folder.evaluation,
         folder.scores,
+        folder.network,
         folder.out_of_fold,
         folder.report,
+        folder.tracking,
+        folder.tensorboard,
         folder.wandb / "sweep_id",
     ]
 

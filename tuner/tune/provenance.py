@@ -22,11 +22,19 @@ PACKAGES = ("signal-tuner", "torch", "optuna", "numpy", "pandas", "scikit-learn"
 
 
 def record_call(
-    folder: RunFolder, study: Study, *, events_digest: str, device: str, workers: int, study_file: Path | None = None
+    folder: RunFolder,
+    study: Study,
+    *,
+    events_digest: str,
+    device: str,
+    workers: int,
+    tracker: str | None = None,
+    study_file: Path | None = None,
 ) -> None:
     """Add a call of a sweep to the run folder's `provenance.json`.
 
-    study_file: where the study was read from; the commit is that of its checkout, else the program's, else this
+    tracker: kind of the tracker, by which the steps that follow open another one; None for a user's own. study_file:
+    where the study was read from; the commit is that of its checkout, else the program's, else this
     folder's.
     """
     about = {
@@ -43,6 +51,7 @@ def record_call(
         "git_commit": _find_first_commit(study_file),
         "device": device,
         "workers": workers,
+        "tracker": tracker,
         "trials": study.budget.trials,
         "epochs": study.budget.epochs,
     }

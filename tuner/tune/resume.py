@@ -21,8 +21,7 @@ from tuner.train.settings import Settings
 from tuner.tune.contents import agree, describe_contents
 from tuner.tune.samplers import make_pruner, make_sampler
 from tuner.tune.study import Study
-
-IDENTITY = "tuner:identity"
+from tuner.tune.trial_attributes import read_identity
 
 RESERVED, RESERVED_BEGIN = ("tuner", "_wandb"), ("tuner:", "tuner.")
 """Names, and beginnings of names, that no parameter may have."""
@@ -60,7 +59,7 @@ def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
 
 def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe: Probe) -> None:
     """Raise `SearchError` that tells everything in which the study differs from its search so far."""
-    before = optuna_study.user_attrs.get(IDENTITY, identity)
+    before = read_identity(optuna_study) or identity
     problems = []
     for name, value in identity.items():
         was = before.get(name)

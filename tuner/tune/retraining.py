@@ -14,6 +14,7 @@ import torch
 
 from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
 from tuner.errors import DamagedFileError, TrainingError
+from tuner.progress.logs import NOTES
 from tuner.train.chain import Randomness
 from tuner.train.checkpoints import save_checkpoint, take_checkpoint
 from tuner.train.data import TrainingData, load_training_data
@@ -31,7 +32,6 @@ from tuner.tune.search import Search, TrialRecord
 
 logger = logging.getLogger("tuner")
 
-Tell = Callable[[str], None]
 PURPOSE = 100
 """Purpose of the first seed of a retraining, in `derive_seed`: the search itself uses smaller ones."""
 
@@ -61,13 +61,18 @@ def find_retrainings(search: Search, trials: Sequence[TrialRecord], seeds: int) 
 
 
 def retrain(
-    search: Search, trials: Sequence[TrialRecord], *, seeds: int, device: str | None = None, tell: Tell | None = None
+    search: Search,
+    trials: Sequence[TrialRecord],
+    *,
+    seeds: int,
+    device: str | None = None,
+    on_trained: Callable[[], object] = lambda: None,
 ) -> None:
     """Train each trial's setting from scratch with `seeds` seeds, in this process; those of one structure as one pack.
 
     Events, budget of epochs and early stopping are the search's own. What was trained before, or is claimed by another
-    process, is not trained again. A training that fails (not-a-number) is left out with a warning. Raise `SearchError`
-    where the search space no longer gives a trial's settings.
+    process, is not trained again. A training that fails (not-a-number) is left out with a warning. on_trained: is
+    called after each training. Raise `SearchError` where the search space no longer gives a trial's settings.
     """
     missing = [
         _Job(trial, seed, search.settings(trial))
@@ -78,7 +83,7 @@ def retrain(
     if not missing:
         return
     data = load_training_data(search.splits, find_device(device))
-    trainer = _Trainer(search, data, tell or (lambda _: None))
+    trainer = _Trainer(search, data, on_trained)
     groups: dict[Any, list[_Job]] = {}
     for job in missing:
         groups.setdefault(find_structure(job.settings), []).append(job)
@@ -107,7 +112,7 @@ class _Trainer:
 
     search: Search
     data: TrainingData
-    tell: Tell
+    on_trained: Callable[[], object]
 
     def train(self, jobs: Sequence[_Job]) -> None:
         """Train jobs of one structure as one pack; where that fails, those that it had claimed in smaller ones."""
@@ -187,7 +192,8 @@ class _Trainer:
         )
         path = _record_path(self.search, job.trial.number, job.seed)
         write_json(path, {"key": _key(self.search, job.trial), "training": asdict(found)})
-        self.tell(f"Trained trial {job.trial.number} anew with seed {job.seed}: validation AUC {member.best:.4f}")
+        NOTES.info("Trained trial %d anew with seed %d: validation AUC %.4f", job.trial.number, job.seed, member.best)
+        self.on_trained()
 
     def _leave_out(self, job: _Job, reason: str) -> None:
         logger.warning(

@@ -20,11 +20,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuner.errors import StudyError
 from tuner.tune.choices import encode_choice
-from tuner.tune.leases import RESUMES
 from tuner.tune.study import Study
-
-STOPPED = "tuner:stopped"
-"""Attribute of an Optuna study: the sampler that has nothing more to try."""
+from tuner.tune.trial_attributes import find_root, is_of_one_trial
 
 logger = logging.getLogger("tuner")
 
@@ -195,12 +192,12 @@ def _count_cells(sampler: GridSampler, study: optuna.Study) -> int:
 
 def _inherit_attributes(study: optuna.Study, trial: FrozenTrial) -> None:
     """Give a trial that goes on with an earlier one what sampler and pruner had noted of that: cell, rungs."""
-    number = trial.user_attrs.get(RESUMES)
-    earlier = next((t for t in study.get_trials(deepcopy=False) if t.number == number), None)
-    if number is None or earlier is None:
+    root = find_root(trial)
+    if root == trial.number:
         return
+    earlier = next(t for t in study.get_trials(deepcopy=False) if t.number == root)
     for name, value in earlier.system_attrs.items():
-        if name not in trial.system_attrs:
+        if name not in trial.system_attrs and not is_of_one_trial(name):
             study._storage.set_trial_system_attr(trial._trial_id, name, value)
 
 

@@ -15,23 +15,30 @@ from typing import TYPE_CHECKING, Any
 from tuner.checked_files import expect_form, read_csv, read_json, warn_once
 from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
-from tuner.tune.leases import INTERRUPTED, REASON, WARM_START, find_workers
-from tuner.tune.ownership import SEARCH_ID, check_owner
+from tuner.tune.leases import find_workers
+from tuner.tune.ownership import check_owner
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
+from tuner.tune.trial_attributes import (
+    is_interrupted,
+    is_warm_start,
+    read_best_epoch,
+    read_epochs,
+    read_figure,
+    read_n_parameters,
+    read_reason,
+    read_search_id,
+    read_stopped,
+    refuse_older,
+)
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
     from tuner.prepare.splits import Splits
+    from tuner.trackers.base import Tracker
     from tuner.train.settings import Settings
-
-FIGURE = "tuner:figure"
-BEST_EPOCH = "tuner:best_epoch"
-EPOCHS = "tuner:epochs"
-N_PARAMETERS = "tuner:n_parameters"
-PACK = "tuner:pack"
 
 PROVENANCE_ADVICE = (
     "Restore it from a copy; or delete it and rerun `tuner sweep` with the seed and the budget that it had."
@@ -82,6 +89,8 @@ class Search:
     storage_url: str | None = None
     study_file: Path | None = None
     """File that other processes can read the study from; None where there is none."""
+    tracker: Tracker | None = None
+    """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
 
     @cached_property
     def optuna_study(self) -> optuna.Study:
@@ -93,15 +102,16 @@ class Search:
             raise SearchError(_tell_missing(self))
         storage = open_storage(self.folder.journal, self.storage_url)
         try:
-            return optuna.load_study(study_name=self.study.name, storage=storage)
+            optuna_study = optuna.load_study(study_name=self.study.name, storage=storage)
         except KeyError as error:
             raise SearchError(_tell_missing(self)) from error
+        refuse_older(optuna_study)
+        return optuna_study
 
     @cached_property
     def search_id(self) -> str | None:
-        """Random name of this search; None where it was created by an older version."""
-        name: str | None = self.optuna_study.user_attrs.get(SEARCH_ID)
-        return name
+        """Random name of this search; None where it was not given one yet."""
+        return read_search_id(self.optuna_study)
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
@@ -119,9 +129,9 @@ class Search:
         """Whether the study's sampler has nothing more to try, so that what is left of the budget is not spent."""
         if self.study.sampler is None:
             return False
-        from tuner.tune.samplers import STOPPED, describe_sampler, make_sampler
+        from tuner.tune.samplers import describe_sampler, make_sampler
 
-        stopped = self.optuna_study.user_attrs.get(STOPPED)
+        stopped = read_stopped(self.optuna_study)
         return stopped is not None and stopped == describe_sampler(make_sampler(self.study, self.study.seed))
 
     @property
@@ -133,7 +143,7 @@ class Search:
     @property
     def workers(self) -> Mapping[str, bool]:
         """Workers that have not left, and whether each lives."""
-        return find_workers(self.optuna_study.user_attrs)
+        return find_workers(self.optuna_study)
 
     @cached_property
     def splits(self) -> Splits:
@@ -218,9 +228,8 @@ def _tell_missing(search: Search) -> str:
 
 def _record(trial: optuna.trial.FrozenTrial) -> TrialRecord:
     """Return Optuna's trial as ours."""
-    attributes = trial.user_attrs
     state = {"FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())
-    if state == "failed" and attributes.get(INTERRUPTED):
+    if state == "failed" and is_interrupted(trial):
         state = "interrupted"
     reported = trial.intermediate_values
     value = trial.value if trial.value is not None else max(reported.values(), default=None)
@@ -230,12 +239,12 @@ def _record(trial: optuna.trial.FrozenTrial) -> TrialRecord:
         params=trial.params,
         distributions=trial.distributions,
         value=value,
-        figure=attributes.get(FIGURE),
-        best_epoch=attributes.get(BEST_EPOCH),
-        epochs=attributes.get(EPOCHS, max(reported, default=0)),
-        reason=attributes.get(REASON),
-        n_parameters=attributes.get(N_PARAMETERS),
+        figure=read_figure(trial),
+        best_epoch=read_best_epoch(trial),
+        epochs=read_epochs(trial),
+        reason=read_reason(trial),
+        n_parameters=read_n_parameters(trial),
         started=trial.datetime_start,
         finished=trial.datetime_complete,
-        warm_start=bool(attributes.get(WARM_START)),
+        warm_start=is_warm_start(trial),
     )

@@ -4,49 +4,59 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tuner.checked_files import expect_form, read_json, warn_once
-from tuner.errors import DamagedFileError
-from tuner.progress.snapshot import Status
-from tuner.tune.best_so_far import follow_best, list_finished, measure_elapsed
-from tuner.tune.search import Search
+from tuner.progress.snapshot import DeviceUse, EndedTrial, RunningTrial, Status
+from tuner.tune.best_so_far import COUNTED, follow_best, list_finished, measure_elapsed
+from tuner.tune.leases import is_abandoned
+from tuner.tune.outcome import read_outcome
+from tuner.tune.search import Search, TrialRecord
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 __all__ = ["Status", "count_left", "count_running", "read_status"]
 
 
-def read_status(search: Search, *, seconds_left: float | None = None) -> Status:
-    """Return where a search stands now.
+def read_status(search: Search, *, seconds_left: float | None = None, devices: DeviceUse | None = None) -> Status:
+    """Return where a search stands now, by what its storage holds.
 
-    `seconds_left` is what the time budget of the call still allows; without it only the budget of trials counts.
+    seconds_left: what the time budget of the call still allows; without it only the budget of trials counts. devices:
+    what its workers use at the moment.
     """
-    trials = search.trials
-    workers = search.workers
+    frozen = search.optuna_study.get_trials(deepcopy=False)
+    trials, workers = search.trials, search.workers
     stale = _find_stale(search, workers)
     finished = list_finished(trials)
     elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
-    complete = (t for t in trials if t.state == "complete" and t.value is not None)
-    best = max(complete, key=lambda t: (t.value, -t.number), default=None)
+    best = _find_best(trials)
+    until_spent = _estimate_left(count_left(search), rate, None)
+    is_judged = seconds_left is None or (until_spent is not None and until_spent <= seconds_left)
     return Status(
         study=search.study.name,
         question=search.study.problem.question,
         states=dict(Counter(t.state for t in trials)),
         budget_trials=search.study.budget.trials,
-        best_value=best.value if best else None,
+        budget_epochs=search.study.budget.epochs,
+        figure_of_merit=search.study.problem.figure_of_merit.name,
+        best_value=_find_figure(best) if best else None,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
-        history=tuple(best for best in follow_best(trials).best if best > -math.inf),
-        training=tuple(t.number for t in trials if t.state == "running"),
+        history=tuple(best for best in follow_best(trials, _find_figure).best if best > -math.inf),
+        running=tuple(_look_at(t) for t in frozen if t.state.name == "RUNNING"),
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
         rate=rate,
         seconds_left=_estimate_left(count_left(search), rate, seconds_left),
+        evaluation_seconds=_estimate_evaluation(search, trials, elapsed) if is_judged else None,
         stale_leases=stale,
         workers=sum(workers.values()),
-        winner_test=_read_winner_test(search),
+        ended=_list_ended(trials),
+        devices=devices,
+        **_read_outcome(search),
     )
 
 
@@ -63,6 +73,42 @@ def count_running(search: Search) -> int:
     return sum(t.state == "running" and t.number not in stale for t in search.trials)
 
 
+def _find_figure(trial: TrialRecord) -> float | None:
+    """Return what complete trials are ranked by; of others the best validation AUC."""
+    return trial.value if trial.figure is None else trial.figure
+
+
+def _find_best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
+    """Return the complete trial with the best figure of merit; of equals the first."""
+    ranked = [(f, -t.number, t) for t in trials if t.state == "complete" and (f := _find_figure(t)) is not None]
+    return max((entry for entry in ranked if math.isfinite(entry[0])), default=(0.0, 0, None))[2]
+
+
+def _list_ended(trials: Sequence[TrialRecord]) -> tuple[EndedTrial, ...]:
+    """Return the trials that ended, in the order in which they did."""
+    ended = sorted((t.finished, t.number, t) for t in trials if t.finished)
+    return tuple(_describe_end(trial) for _, _, trial in ended)
+
+
+def _describe_end(trial: TrialRecord) -> EndedTrial:
+    return EndedTrial(
+        number=trial.number,
+        state=trial.state,
+        value=_find_figure(trial),
+        reason=trial.reason,
+    )
+
+
+def _look_at(trial: FrozenTrial) -> RunningTrial:
+    """Return how far a running trial has come, by what it has reported."""
+    reported = sorted(trial.intermediate_values.items())
+    return RunningTrial(
+        number=trial.number,
+        epoch=reported[-1][0] if reported else 0,
+        values=tuple(value for _, value in reported),
+    )
+
+
 def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | None) -> float | None:
     """Return seconds until trials or time are spent, whichever is first; None where neither is known."""
     if trials_left <= 0:
@@ -71,32 +117,41 @@ def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | N
     return min(known, default=None)
 
 
-def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
-    """Return running trials whose worker is named but lives no more."""
-    from tuner.tune.leases import WORKER
+def _estimate_evaluation(search: Search, trials: Sequence[TrialRecord], elapsed: float | None) -> float | None:
+    """Return about how many seconds the evaluation takes; None before a trial is complete.
 
-    running = [t for t in search.optuna_study.get_trials(deepcopy=False) if t.state.name == "RUNNING"]
-    return tuple(t.number for t in running if WORKER in t.user_attrs and not workers.get(t.user_attrs[WORKER], False))
-
-
-def _read_winner_test(search: Search) -> dict[str, float | None] | None:
-    """Return the winner's figures on the test part by name, from `evaluation.json`; None while it is closed.
-
-    None also where it is damaged, of which a warning tells.
+    A finalist trains as long as complete trials did, and as many train at a time; of baselines, the limit counts.
     """
-    path, advice = search.folder.evaluation, "The winner's figures on test are not shown."
-    try:
-        content = read_json(path, advice=advice)
-        with expect_form(path, advice=advice):
-            return _find_winner_test(content)
-    except DamagedFileError as error:
-        warn_once(str(error))
+    judgement = search.study.judgement
+    complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]
+    if not complete or not elapsed:
         return None
+    at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in COUNTED and t.seconds) / elapsed)
+    n_finalists = min(judgement.finalists, max(len(complete), count_left(search) and judgement.finalists))
+    n_trainings = n_finalists * judgement.seeds + (judgement.folds or 0)
+    seconds = n_trainings * sum(complete) / len(complete) / at_a_time
+    return seconds + (60 * judgement.baseline_minutes if judgement.baseline_trials else 0.0)
 
 
-def _find_winner_test(evaluation: Mapping[str, Any]) -> dict[str, float | None] | None:
-    for part in evaluation.get("parts", ()):
-        if part.get("part") == "test" and part.get("candidate") == "winner":
-            values = {name: float(measurement["value"]) for name, measurement in part["measurements"].items()}
-            return {name: value if math.isfinite(value) else None for name, value in values.items()}
-    return None
+def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
+    """Return running trials that no living worker trains."""
+    running = [t for t in search.optuna_study.get_trials(deepcopy=False) if t.state.name == "RUNNING"]
+    return tuple(t.number for t in running if is_abandoned(t, workers))
+
+
+def _read_outcome(search: Search) -> dict[str, Any]:
+    """Return what the evaluation found, as fields of a status; where more trials completed since, only that."""
+    outcome = read_outcome(search)
+    if outcome is None:
+        return {}
+    if not outcome.holds_for(search):
+        return {"verdict": OLD_OUTCOME}
+    test = outcome.test
+    return {
+        "verdict": outcome.verdict,
+        "winner_test": None if test is None else {name: value for name, (value, _, _) in test.items()},
+        "winner_test_intervals": None if test is None else {name: (low, high) for name, (_, low, high) in test.items()},
+    }
+
+
+OLD_OUTCOME = "More trials have completed since the last evaluation: its figures are not shown. Evaluate again."

@@ -23,7 +23,6 @@ def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is not None and "://" not in url and Path(url).suffix != ".log":
         raise SearchError(
             f'`storage` must be a database URL such as "postgresql://user@host/name", or a journal file that ends in '

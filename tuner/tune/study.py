@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from tuner.errors import StudyError, raise_together, refuse_exit
-from tuner.fields import settle_fields, show_value
+from tuner.fields import check_keywords, settle_fields, show_value
 from tuner.prepare.preparation import Preparation
 from tuner.problem import Problem
 from tuner.run_folder import find_name_problem
@@ -62,6 +62,7 @@ def search_space(
     return wrap
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Budget:
     """How much a sweep may spend. It ends with whatever is spent first."""
@@ -85,6 +86,7 @@ class Budget:
         raise_together(problems, StudyError, "Budget")
 
 
+@check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Study:
     """A whole study: complete in one file; a variant is `dataclasses.replace(study, ...)`."""

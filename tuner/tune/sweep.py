@@ -19,20 +19,31 @@ from filelock import FileLock
 from tuner.errors import SearchError, SplitsError, TunerError
 from tuner.launchers.local import count_cores, tuner_command
 from tuner.progress.display import Display, NoDisplay
+from tuner.progress.logs import NOTES, open_log, quiet_optuna
+from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
+from tuner.trackers.choice import name_kind
 from tuner.tune.gathering import gather, raise_gathered
-from tuner.tune.leases import WARM_START
-from tuner.tune.ownership import SEARCH_ID, take_folder
+from tuner.tune.ownership import take_folder
 from tuner.tune.preparing import PreparedRun, keep_run, prepare_run
 from tuner.tune.provenance import record_call
-from tuner.tune.resume import IDENTITY, Probe, check_resumption, identify, probe_space
+from tuner.tune.resume import Probe, check_resumption, identify, probe_space
 from tuner.tune.search import Search
 from tuner.tune.status import count_left
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
 from tuner.tune.study_file import refuse_while_reading
-from tuner.tune.worker_processes import STATUS_SECONDS, show_status, work_in_processes
+from tuner.tune.trial_attributes import (
+    enqueue_warm_start,
+    read_identity,
+    read_search_id,
+    refuse_older,
+    write_identity,
+    write_search_id,
+)
+from tuner.tune.watching import StatusWatch
+from tuner.tune.worker_processes import STATUS_SECONDS, work_in_processes
 
 if TYPE_CHECKING:
     from tuner.prepare.splits import Splits
@@ -41,6 +52,14 @@ logger = logging.getLogger("tuner")
 
 WORKERS_PER_GPU, TRIALS_PER_WORKER = 4, 64
 """Processes that share a GPU at the most, and trials that are worth the start of one: some seconds."""
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended a sweep in order: its trials were told."""
+
+    def __init__(self, search: Search) -> None:
+        super().__init__(f"{search.study.name} was interrupted; the same call goes on where it stopped.")
+        self.search = search
 
 
 def sweep(
@@ -54,7 +73,6 @@ def sweep(
     display: Display | None = None,
     study_file: Path | None = None,
     options: Sequence[str] = (),
-    raise_interrupt: bool = True,
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
@@ -62,43 +80,46 @@ def sweep(
     that the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
     `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
     go; Weights & Biases where none is given. This process trains where one is given without a `study_file`: other
-    processes cannot share it. Ctrl-C once: running trials are told, then `KeyboardInterrupt`
-    is raised, so that a program does not go on to open the test part (with `raise_interrupt=False` the search is
-    returned); twice: leave at once.
+    processes cannot share it. display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
+    failed trials and whatever else goes wrong are logged as warnings. What happens is kept in the run folder's
+    `tuner.log`. Ctrl-C once: running trials are told, then `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so
+    that a program does not go on to open the test part; twice: leave at once.
 
     Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
     """
     refuse_while_reading()
     run_folder = RunFolder(Path(folder) / study.name)
-    display = display or NoDisplay()
-    probe, prepared = _check_and_prepare(study, run_folder, device)
-    run_folder.create()
-    search = Search(study, run_folder, storage, study_file or find_study_file(study))
-    _open_or_create(search, probe, prepared.splits.events_digest)
-    splits = keep_run(prepared, run_folder)
-    if study_file is None and (tracker is None or (workers or 1) > 1):
-        study_file = find_study_file(study)
-    n_left = count_left(search)
-    n_workers = choose_workers(n_left, workers, device, study_file)
-    until = None if study.budget.minutes is None else time.time() + 60 * study.budget.minutes
-    record_call(
-        run_folder,
-        study,
-        events_digest=splits.events_digest,
-        device=device or "automatic",
-        workers=n_workers,
-        study_file=search.study_file,
-    )
-    if n_left:
-        with display:
-            if n_workers == 1:
-                interrupted = _work_here(search, tracker, device, until, display)
-            else:
-                assert study_file is not None
-                command = tuner_command("work", study_file, *_name_options(folder, device, until), *options)
-                interrupted = work_in_processes(search, command, n_workers, display, until, n_gpus=count_gpus(device))
-        if interrupted and raise_interrupt:
-            raise KeyboardInterrupt(f"{study.name} was interrupted; the same call goes on where it stopped.")
+    with quiet_optuna():
+        probe, prepared = _check_and_prepare(study, run_folder, device)
+        run_folder.create()
+        with open_log(run_folder.log, "sweep"):
+            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker)
+            _open_or_create(search, probe, prepared.splits.events_digest)
+            splits = keep_run(prepared, run_folder)
+            if study_file is None and (tracker is None or (workers or 1) > 1):
+                study_file = find_study_file(study)
+            n_left = count_left(search)
+            n_workers = choose_workers(n_left, workers, device, study_file)
+            record_call(
+                run_folder,
+                study,
+                events_digest=splits.events_digest,
+                device=device or "automatic",
+                workers=n_workers,
+                tracker="wandb" if tracker is None else name_kind(tracker),
+                study_file=search.study_file,
+            )
+            NOTES.info("Sweep of %s: %s, %s", study.name, _say_left(search, n_left), write_count(n_workers, "worker"))
+            if n_left:
+                command: list[str] = []
+                if n_workers > 1:
+                    assert study_file is not None
+                    command = tuner_command("work", study_file, *_name_options(folder, device), *options)
+                with display or NoDisplay() as shown:
+                    interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
+                NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
+                if interrupted:
+                    raise SweepInterrupted(search)
     return search
 
 
@@ -189,29 +210,53 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
         optuna_study = optuna.create_study(
             study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
         )
+        refuse_older(optuna_study)
         check_resumption(optuna_study, identity, probe)
-        is_new = IDENTITY not in optuna_study.user_attrs
-        if SEARCH_ID not in optuna_study.user_attrs:
-            optuna_study.set_user_attr(SEARCH_ID, secrets.token_hex(8))
-        take_folder(search.folder, optuna_study.user_attrs[SEARCH_ID], is_new=is_new)
+        is_new = read_identity(optuna_study) is None
+        search_id = read_search_id(optuna_study)
+        if search_id is None:
+            search_id = secrets.token_hex(8)
+            write_search_id(optuna_study, search_id)
+        take_folder(search.folder, search_id, is_new=is_new)
         if is_new:  # last of all, so that who is killed in between begins anew
             for params in study.space.warm_starts:
-                optuna_study.enqueue_trial(dict(params), user_attrs={WARM_START: True})
+                enqueue_warm_start(optuna_study, params)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna_study.set_metric_names(["validation AUC"])
-            optuna_study.set_user_attr(IDENTITY, identity)
+            write_identity(optuna_study, identity)
     search.__dict__["optuna_study"] = optuna_study
 
 
-def _name_options(folder: str | Path, device: str | None, until: float | None) -> list[str]:
+def _name_options(folder: str | Path, device: str | None) -> list[str]:
     """Return the options with which a worker finds a search; its budget and seed it reads in the run folder."""
     options = ["--folder", str(folder)]
     if device is not None:
         options += ["--device", device]
-    if until is not None:
-        options += ["--until", f"{until:.0f}"]
     return options
+
+
+def _spend_budget(
+    search: Search,
+    command: Sequence[str],
+    n_workers: int,
+    display: Display,
+    *,
+    tracker: Tracker | None,
+    device: str | None,
+) -> bool:
+    """Train, here or in processes of a command, until budget or time is spent. Return whether Ctrl-C ended it."""
+    minutes = search.study.budget.minutes
+    until = None if minutes is None else time.time() + 60 * minutes
+    if n_workers == 1:
+        return _work_here(search, tracker, device, until, display)
+    timed = [*command, *([] if until is None else ["--until", f"{until:.0f}"])]
+    return work_in_processes(search, timed, n_workers, display, until, n_gpus=count_gpus(device))
+
+
+def _say_left(search: Search, n_left: int | None = None) -> str:
+    left = count_left(search) if n_left is None else n_left
+    return f"{left} of {write_count(search.study.budget.trials, 'trial')} left"
 
 
 def _work_here(
@@ -222,7 +267,7 @@ def _work_here(
     from tuner.tune.worker import work
 
     tracker = tracker or WeightsAndBiases()
-    with _show(search, display, until):
+    with _show(search, display, until, gpus=count_gpus(device) > 0):
         try:
             return work(search, tracker=tracker, device=device, until=until)
         finally:
@@ -230,23 +275,22 @@ def _work_here(
 
 
 @contextmanager
-def _show(search: Search, display: Display, until: float | None) -> Iterator[None]:
+def _show(search: Search, display: Display, until: float | None, *, gpus: bool) -> Iterator[None]:
     """Update the display from a thread."""
     if isinstance(display, NoDisplay):
         yield
         return
     over = threading.Event()
-    own = Search(search.study, search.folder, search.storage_url)
+    with StatusWatch(Search(search.study, search.folder, search.storage_url), display, until, gpus=gpus) as watch:
 
-    def look() -> None:
-        while not over.wait(STATUS_SECONDS):
-            show_status(own, display, until)
+        def look() -> None:
+            while not over.wait(STATUS_SECONDS):
+                watch.look()
 
-    thread = threading.Thread(target=look, name="tuner-display", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        show_status(own, display, until)
+        thread = threading.Thread(target=look, name="tuner-display", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -14,6 +14,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.errors import DamagedFileError, refuse_exit
+from tuner.progress.logs import NOTES
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.train.checkpoints import take_checkpoint
 from tuner.train.pack import Member, Pack
@@ -21,8 +22,9 @@ from tuner.train.state_files import read_state, write_state
 from tuner.train.train import Outcome
 from tuner.tune.asking import Asked, describe_error
 from tuner.tune.keepsakes import Keepsakes
-from tuner.tune.leases import REASON, give_back, try_again
-from tuner.tune.search import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, PACK, Search
+from tuner.tune.leases import give_back, try_again
+from tuner.tune.search import Search
+from tuner.tune.trial_attributes import write_reason, write_result
 
 logger = logging.getLogger("tuner")
 
@@ -134,12 +136,12 @@ class Teller:
 
     def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
         """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
-        attributes: dict[str, Any] = {
-            BEST_EPOCH: member.best_epoch,
-            EPOCHS: member.age,
-            N_PARAMETERS: pack.n_parameters,
-            PACK: len(pack.members),
-            REASON: outcome.reason,
+        result: dict[str, Any] = {
+            "best_epoch": member.best_epoch,
+            "epochs": member.age,
+            "n_parameters": pack.n_parameters,
+            "pack_size": len(pack.members),
+            "reason": outcome.reason,
         }
         asked = self.running[member.name].asked
         trial, study = asked.trial, self.optuna_study
@@ -148,15 +150,15 @@ class Teller:
             checkpoint = take_checkpoint(pack, row)
             scores = pack.best_scores(row)
             with refuse_exit("A figure of merit"):
-                attributes[FIGURE] = self.keepsakes.measure(scores, member)
+                result["figure"] = self.keepsakes.measure(scores, member)
             artifact = self.keepsakes.announce_picture(trial)
             self.keepsakes.keep_checkpoint(member, checkpoint)
-        for name, value in attributes.items():
-            trial.set_user_attr(name, value)
+        write_result(trial, **result)
         study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
         self.search.resume_path(asked.resumes).unlink(missing_ok=True)
-        summary = {k.removeprefix("tuner:"): v for k, v in attributes.items()} | {"validation_auc": member.best}
+        summary = result | {"validation_auc": member.best}
         if complete:
+            NOTES.info("Trial %d complete, validation AUC %.4f: %s", member.name, member.best, outcome.reason)
             log = self.running[member.name].log
             self._forget(member.name)
             self.keepsakes.finish_log(log, member, summary, scores=scores, artifact=artifact)
@@ -170,7 +172,8 @@ class Teller:
             return
         trial = self.asked[name].trial
         try:
-            trial.set_user_attr(REASON, reason)
+            write_reason(self.optuna_study, trial, reason)
+            logger.warning("Trial %d failed: %s", name, reason)
             self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         except UpdateFinishedTrialError:
             logger.warning("Trial %d was told by another worker already.", name)
@@ -225,6 +228,8 @@ class Teller:
     ) -> None:
         """End a trial's log."""
         log = self._forget(name)
+        if state != "failed":
+            NOTES.info("Trial %d %s: %s", name, state, reason)
         if log is not None:
             log.finish(state, summary=summary or {}, reason=reason)
 

@@ -27,11 +27,12 @@ from tuner.train.structure import name_differences
 from tuner.train.train import Answer, train_members
 from tuner.tune.ahead import Ahead, take_short_turns
 from tuner.tune.asking import Asked, Asker, describe_error
-from tuner.tune.leases import ALONE, Lease
+from tuner.tune.leases import Lease
 from tuner.tune.limits import count_trials_per_structure, limit_slots
 from tuner.tune.samplers import SeededSampler, make_pruner, make_sampler
 from tuner.tune.search import Search
 from tuner.tune.telling import Teller
+from tuner.tune.trial_attributes import mark_alone
 
 logger = logging.getLogger("tuner")
 
@@ -155,7 +156,7 @@ class Worker:
         """Train trials of the first one's structure together; a suspect alone."""
         if first.is_suspect:
             with suppress(UpdateFinishedTrialError):  # another worker took this one for dead; the teller finds out
-                first.trial.set_user_attr(ALONE, True)
+                mark_alone(first.trial)
             self._train_pack(first, PackSize(1, {}, "its workers died"), iter(()))
             return
         size = self._choose_size(first)

@@ -16,10 +16,12 @@ from tuner.launchers.processes import is_outside
 from tuner.launchers.signals import take_signals
 from tuner.progress.display import Display
 from tuner.tune.asking import check_failures
-from tuner.tune.leases import INTERRUPTED, find_lease, find_workers, is_abandoned, record_exit
+from tuner.tune.leases import find_lease, find_workers, is_abandoned, record_exit
 from tuner.tune.search import Search
-from tuner.tune.status import count_left, read_status
+from tuner.tune.status import count_left
 from tuner.tune.storage import STORAGE_VARIABLE
+from tuner.tune.trial_attributes import is_interrupted
+from tuner.tune.watching import StatusWatch
 
 logger = logging.getLogger("tuner")
 
@@ -60,7 +62,9 @@ def work_in_processes(
         interrupts += 1
         if interrupts > 1:
             raise KeyboardInterrupt
-        display.tell("Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once.")
+        logger.warning(
+            "Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once."
+        )
         processes.interrupt()
 
     processes = launch(
@@ -70,11 +74,12 @@ def work_in_processes(
         n_gpus=n_gpus,
         environment={STORAGE_VARIABLE: search.storage_url or ""},
     )
-    with processes, take_signals(handle):
-        supervisor = _Supervisor(search, processes, n_workers, display)
+    watch = StatusWatch(search, display, until, pids=lambda: processes.pids, gpus=n_gpus > 0, warns=True)
+    with processes, take_signals(handle), watch:
+        supervisor = _Supervisor(search, processes, n_workers)
         while True:
             time.sleep(STATUS_SECONDS)
-            show_status(search, display, until)
+            watch.look()
             supervisor.note_ends()
             is_over = interrupts > 0 or (until is not None and time.time() >= until) or not count_left(search)
             if is_over and len(supervisor.vacant) == n_workers:
@@ -82,17 +87,15 @@ def work_in_processes(
             if not is_over and not supervisor.go_on():
                 supervisor.end(n_left=count_left(search))
                 break
-        show_status(search, display, until)
     return interrupts > 0
 
 
 class _Supervisor:
     """The workers of one call of a sweep, and what became of those that ended."""
 
-    def __init__(self, search: Search, processes: LocalWorkers, n_workers: int, display: Display) -> None:
+    def __init__(self, search: Search, processes: LocalWorkers, n_workers: int) -> None:
         self.search = search
         self.processes = processes
-        self.display = display
         self.n_workers = n_workers
         self.n_before = len(self._read_trials())
         self.n_told = 0
@@ -105,8 +108,8 @@ class _Supervisor:
         return self.search.optuna_study.get_trials(deepcopy=False)
 
     def note_ends(self) -> None:
-        """Note how workers ended since the last call: to the display, and to the storage, which blames trials by it."""
-        n_told = sum(t.state.is_finished() and not t.user_attrs.get(INTERRUPTED) for t in self._read_trials())
+        """Note how workers ended since the last call: in a warning, and in the storage, which blames trials by it."""
+        n_told = sum(t.state.is_finished() and not is_interrupted(t) for t in self._read_trials())
         if n_told > self.n_told:
             self.in_vain.clear()
         self.n_told = n_told
@@ -116,7 +119,7 @@ class _Supervisor:
                 self.in_vain[end] += 1
             self.vacant[worker.number] = end, worker
             if end != "left":
-                self.display.tell(worker.describe())
+                logger.warning("%s", worker.describe())
 
     def _judge(self, worker: ExitedWorker) -> End:
         """Return how a worker ended. One that leaves without a word has been ended, whatever its exit code."""
@@ -159,7 +162,7 @@ class _Supervisor:
 
         All trials: those of the budget, or where the sampler has stopped those that it has given.
         """
-        workers = find_workers(self.search.optuna_study.user_attrs)
+        workers = find_workers(self.search.optuna_study)
         n_taken = sum(
             t.state in (TrialState.COMPLETE, TrialState.PRUNED)
             or (t.state == TrialState.RUNNING and not is_abandoned(t, workers))
@@ -176,10 +179,4 @@ class _Supervisor:
                 f"The workers must spend the budget, but all {len(self.vacant)} ended while {n_left} of "
                 f"{self.search.study.budget.trials} trials were left. {ends[-1][1].describe()}"
             )
-        self.display.tell(f"The workers left while {n_left} of {self.search.study.budget.trials} trials were left.")
-
-
-def show_status(search: Search, display: Display, until: float | None) -> None:
-    """Update the display with where the search stands."""
-    seconds_left = None if until is None else max(0.0, until - time.time())
-    display.update(read_status(search, seconds_left=seconds_left))
+        logger.warning("The workers left while %d of %d trials were left.", n_left, self.search.study.budget.trials)

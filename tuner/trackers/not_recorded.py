@@ -1,0 +1,70 @@
+"""What trackers could not record: one line each in a file of the run folder, which the report speaks of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tuner.checked_files import append_line, read_lines
+from tuner.errors import FolderError
+from tuner.run_folder import RunFolder
+
+logger = logging.getLogger("tuner")
+
+STUDY = "study"
+"""What stands for the record of the study as a whole; a trial's is its number."""
+
+
+def note_loss(folder: Path, tracker: str, what: int | str, why: str, content: Mapping[str, Any]) -> bool:
+    """Write down what a tracker could not record. Return whether that could be written.
+
+    tracker: its name, such as "Weights & Biases". what: the number of a trial, or `STUDY`. content: what was to be
+    recorded.
+    """
+    line = {"tracker": tracker, "what": what, "why": why, "at": datetime.now().astimezone().isoformat(), **content}
+    try:
+        append_line(RunFolder(folder).not_recorded, line)
+    except FolderError as error:
+        logger.debug("%s", error)
+        return False
+    return True
+
+
+def note_recovery(folder: Path, tracker: str, what: int | str) -> None:
+    """Write down that what was missing has been recorded after all; nothing where it was not missing."""
+    if (tracker, what) in _find_losses(folder):
+        note_loss(folder, tracker, what, "", {"recorded": True})
+
+
+def describe_losses(folder: Path) -> list[str]:
+    """Return a sentence for each tracker that could not record everything."""
+    losses: dict[str, dict[int | str, str]] = {}
+    for (tracker, what), why in _find_losses(folder).items():
+        losses.setdefault(tracker, {})[what] = why
+    return [_describe(tracker, missing) for tracker, missing in losses.items()]
+
+
+def _find_losses(folder: Path) -> dict[tuple[str, int | str], str]:
+    """Return why something is missing, by tracker and what it is of."""
+    missing: dict[tuple[str, int | str], str] = {}
+    for line in read_lines(RunFolder(folder).not_recorded).whole:
+        key = (line["tracker"], line["what"])
+        if line.get("recorded"):
+            missing.pop(key, None)
+        else:
+            missing[key] = line["why"]
+    return missing
+
+
+def _describe(tracker: str, missing: Mapping[int | str, str]) -> str:
+    trials = sorted(what for what in missing if isinstance(what, int))
+    parts = [f"{len(trials)} trial{'s' if len(trials) != 1 else ''}"] if trials else []
+    parts += ["the study as a whole"] if STUDY in missing else []
+    reasons = dict.fromkeys(missing.values())
+    return (
+        f"{tracker} could not record {' and '.join(parts)} ({'; '.join(reasons)}). "
+        "What is missing there is kept in not_recorded.jsonl."
+    )

@@ -1,0 +1,92 @@
+"""Values of any kind as what a tracker can store: numbers, text, lists and mappings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Set
+from typing import Any
+
+DEEPEST = 20
+"""Levels of nested values; what lies deeper is written as text."""
+
+
+def make_plain(value: Any, *, depth: int = 0) -> Any:
+    """Return a value as Python's own numbers, text, lists and dicts with names as keys. It never raises."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return _make_builtin(value)
+    if depth < DEEPEST:
+        try:
+            if isinstance(value, Mapping):
+                return {_show(name): make_plain(item, depth=depth + 1) for name, item in value.items()}
+            if isinstance(value, (list, tuple, Set)):
+                return [make_plain(item, depth=depth + 1) for item in value]
+            if hasattr(value, "tolist"):  # NumPy's and PyTorch's numbers and arrays
+                return make_plain(value.tolist(), depth=depth + 1)
+        except Exception:
+            return _show(value)
+    return _show(value)
+
+
+def flatten(values: Mapping[str, Any], *, before: str = "") -> dict[str, Any]:
+    """Return plain values without nested mappings: `{"a": {"b": 1}}` as `{"a/b": 1}`; lists and `None` as text."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, before=f"{before}{name}/")
+        else:
+            flat[f"{before}{name}"] = value if isinstance(value, (bool, int, float, str)) else str(value)
+    return flat
+
+
+def split_numbers(values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
+    """Return flattened plain values as those that are numbers and those that are not."""
+    flat = flatten(values)
+    numbers = {name: to_float(value) for name, value in flat.items() if is_number(value)}
+    return numbers, {name: str(value) for name, value in flat.items() if name not in numbers}
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a plain value is a number; True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def to_float(value: float) -> float:
+    """Return a number as a float; one that is too large for that as infinity."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def make_strict(value: Any) -> Any:
+    """Return a plain value for strict JSON, in which NaN and infinities are text, as in `evaluation.json`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {name: make_strict(item) for name, item in value.items()}
+    return [make_strict(item) for item in value] if isinstance(value, list) else value
+
+
+def describe_error(error: Exception) -> str:
+    """Return an error in one short line."""
+    return (f"{type(error).__name__}: {error}".splitlines() or [""])[0][:200]
+
+
+def _make_builtin(value: Any) -> Any:
+    """Return NumPy's float64, which is a float, and members of enumerations as the plain values that they are."""
+    for kind in (bool, int, float, str):
+        if isinstance(value, kind):
+            return kind(value) if not isinstance(value, str) else _make_encodable(str.__str__(value))
+    return value
+
+
+def _show(value: Any) -> str:
+    try:
+        return _make_encodable(str(value))
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def _make_encodable(text: str) -> str:
+    """Return text that UTF-8 can hold: a file's name may have half a character in it."""
+    return text.encode("utf-8", "backslashreplace").decode()
