@@ -64,7 +64,7 @@ def _read_runs(folder: Path) -> dict[str, dict[str, Any]]:
         run["epochs"] = [{k: v for k, v in item.items() if k[0] != "_"} for item in history]
         run["metrics"] = [record["metric"] for record in records if "metric" in record]
         about = next(record["run"] for record in records if "run" in record)
-        run |= {"group": about["run_group"], "job_type": about.get("job_type"), "notes": about.get("notes")}
+        run |= {"group": about.get("run_group"), "job_type": about.get("job_type"), "notes": about.get("notes")}
         for record in records:  # notes and tags of the end come in a second one
             run |= {name: record["run"][name] for name in ("notes",) if name in record.get("run", {})}
         run["artifacts"] = [record["artifact"] for record in records if "artifact" in record]
