@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.evaluate.comparing import Standing, find_baseline
 from tuner.evaluate.evaluation import Evaluation
 from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import say_figure
 from tuner.tune.dashboard_notes import escape_markdown
 
 
@@ -31,7 +32,7 @@ def summarize_verdict(evaluation: Evaluation) -> str:
 
 def write_measurement(measured: Measurement) -> str:
     """Return a value with its error: 0.9338 ± 0.0026."""
-    return str(measured).replace("+-", "±")
+    return say_figure(measured.value, measured.low, measured.high)
 
 
 def write_lead(measured: Measurement) -> str:
