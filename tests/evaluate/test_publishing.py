@@ -93,13 +93,20 @@ def test_weights_and_biases_reads_every_figure_back_from_one_run_of_the_study(to
     assert {name: run["summary"][name] for name in figures} == pytest.approx(figures, rel=0, abs=0, nan_ok=True)
     assert run["summary"]["test/winner/threshold"] == record.summary["test/winner/threshold"]
     assert run["notes"] == record.notes
+    part = evaluation.part("test")
+    endless = {
+        "1/eps_B at eps_S=0.3": Measurement(math.inf, 3.0, math.inf),
+        "precision": Measurement(math.nan, 0.0, 1.0),
+    }
+    odd = replace(part, measurements={**part.measurements, **endless})
     monkeypatch.setenv("WANDB_MODE", "offline")
-    assert tuner.evaluate(search) == evaluation
+    publish(search, replace(evaluation, parts=(*(p for p in evaluation.parts if p != part), odd)))
     again = read_study_run(search)
     assert again["run_id"] == run["run_id"]
-    assert {name: again["summary"][name] for name in figures} == {name: run["summary"][name] for name in figures}
-    ids = {path.stem for path in search.folder.wandb.glob("offline-run-*/*.wandb")}
-    assert len(ids) == len(search.trials) + 1
+    assert [again["summary"][f"test/winner/{name}"] for name in endless] == ["Infinity", "NaN"]
+    assert again["summary"]["test/winner/AUC/low"] == figures["test/winner/AUC/low"]
+    ids = [path.stem for path in search.folder.wandb.glob("offline-run-*/*.wandb")]
+    assert len(ids) == len(set(ids)) == len(search.trials) + 1
 
 
 def test_a_physicist_computes_sensitivity_and_specificity_again(told):
