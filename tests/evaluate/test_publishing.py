@@ -26,6 +26,7 @@ from tuner.evaluate.record_figures import summarize_evaluation
 from tuner.metrics.measurement import Measurement
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker, StudyRecord
+from tuner.tune.dashboard_notes import read_note
 from tuner.tune.judgement import Judgement
 from tuner.tune.outcome import read_outcome
 from tuner.tune.status import read_status
@@ -178,7 +179,7 @@ def test_tables_and_history_are_those_of_the_search(told):
     assert figures.loc[("test", "winner", "AUC"), "low"] == evaluation.part("test")["AUC"].low
     assert len(record.tables["permutation importances"]) == len(search.splits.preprocessing.features)
     assert [row["trials"] for row in record.history] == [1, 2, 3]
-    assert record.history[-1]["best"] == max(trial.value for trial in search.trials if trial.state == "complete")
+    assert record.history[-1]["best"] == max(trial.figure for trial in search.trials if trial.state == "complete")
     assert record.history[-1]["minutes"] == pytest.approx(read_status(search).elapsed / 60)
 
 
@@ -189,6 +190,7 @@ def test_the_notes_say_who_won_and_how_to_do_it_again(told):
     assert len(rows) == 2 + len(evaluation.standings_on("test"))
     assert "opened once" in record.notes
     assert search.splits.events_digest in record.notes
+    assert rows[-1] in read_note(search.optuna_study)
 
 
 def test_the_outcome_is_in_the_storage_and_holds_until_more_trials_complete(told):
