@@ -256,14 +256,15 @@ def _draw_stale(status: Status) -> list[RenderableType]:
 
 
 def _draw_test(status: Status) -> list[RenderableType]:
+    verdict: list[RenderableType] = [Text(status.verdict)] if status.verdict else []
     if not status.winner_test:
-        return []
+        return verdict
     intervals = status.winner_test_intervals or {}
     figures = [
         Text.assemble((f"{name} ", "dim"), say_figure(value, *intervals.get(name, ())))
         for name, value in status.winner_test.items()
     ]
-    return [Text("winner on the test part"), Flow(figures)]
+    return [*verdict, Text("winner on the test part"), Flow(figures)]
 
 
 def _list_devices(status: Status) -> list[Text]:
