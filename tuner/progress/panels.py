@@ -256,15 +256,16 @@ def _draw_stale(status: Status) -> list[RenderableType]:
 
 
 def _draw_test(status: Status) -> list[RenderableType]:
-    verdict: list[RenderableType] = [Text(status.verdict)] if status.verdict else []
+    """Return who has won, and every figure of the network handed on, once there was an evaluation."""
+    told: list[RenderableType] = [Text(status.verdict)] if status.verdict else []
     if not status.winner_test:
-        return verdict
-    intervals = status.winner_test_intervals or {}
+        return told
+    ends = status.winner_test_intervals or {}
     figures = [
-        Text.assemble((f"{name} ", "dim"), say_figure(value, *intervals.get(name, ())))
+        Text.assemble((f"{name} ", "dim"), say_figure(value, *ends.get(name, (None, None))))
         for name, value in status.winner_test.items()
     ]
-    return [*verdict, Text("winner on the test part"), Flow(figures)]
+    return [*told, Text("winner on the test part"), Flow(figures)]
 
 
 def _list_devices(status: Status) -> list[Text]:
