@@ -134,7 +134,7 @@ def _summarize_search(search: Search) -> dict[str, Any]:
     found: dict[str, Any] = {f"search/{state}": count for state, count in status.states.items()}
     found["search/epochs"] = status.trained_epochs
     if status.best_value is not None:
-        found |= {"search/best validation AUC": status.best_value, "search/best trial": status.best_trial}
+        found |= {f"search/best {status.figure_of_merit}": status.best_value, "search/best trial": status.best_trial}
     if status.elapsed is not None:
         found["search/minutes"] = status.elapsed / 60
     return found
