@@ -51,7 +51,9 @@ def test_status_is_json_and_imports_nothing_heavy(swept) -> None:
     assert 0.5 < status["winner_test"]["AUC"] <= 1.0
     assert status["workers"] == 0
     assert swept.find_heavy_imports("status", "small.py", "--json") == {"optuna"}
-    assert "budget spent" in swept.tuner("status", "small.py").stdout
+    shown = swept.tuner("status", "small.py").stdout
+    assert "6 of 6 trials" in shown
+    assert re.search(r"AUC 0\.\d+ ± 0\.\d+", shown)
 
 
 def test_evaluation_opens_the_test_part_once(swept) -> None:
