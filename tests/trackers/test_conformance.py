@@ -48,5 +48,5 @@ def test_takes_numbers_after_close(tracker, tmp_path):
     tracker.close(60)
     log.log_epoch(1, {"a": 1.0})
     log.finish("complete", summary={})
-    tracker.close()
+    tracker.close(60)
     assert threading.active_count() == n_threads

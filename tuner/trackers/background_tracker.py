@@ -6,17 +6,15 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tuner.checked_files import append_line
-from tuner.errors import FolderError
 from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
 from tuner.trackers.base import NO_PICTURES, StudyRecord
+from tuner.trackers.not_recorded import name_record, name_trial, note_loss
 from tuner.trackers.plain_values import describe_error, make_plain
 
 logger = logging.getLogger("tuner")
@@ -74,7 +72,7 @@ class BackgroundTracker(ABC):
 
     def log_study(self, record: StudyRecord) -> None:
         """Keep the record of a study. Returns at once and never raises."""
-        title = f"the record of study {record.study}"
+        title = name_record(record.study)
 
         def write() -> None:
             self._write_study(record)
@@ -190,8 +188,7 @@ class BackgroundTracker(ABC):
         if (folder, title) in self._lost:
             return
         self._lost.add((folder, title))
-        with suppress(FolderError):  # the folder itself may be what cannot be written
-            append_line(folder / "not_recorded.jsonl", {"tracker": self.title, "what": title, "reason": reason})
+        note_loss(folder, self.title, title, reason)
 
 
 @dataclass(eq=False)
@@ -217,7 +214,7 @@ class LoggedTrial:
     @property
     def title(self) -> str:
         """Its name in messages."""
-        return f"trial {self.number} of study {self.study}"
+        return name_trial(self.number, self.study)
 
     def log_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Take one epoch's figures; none once the trial has ended."""
