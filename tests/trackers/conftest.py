@@ -65,6 +65,6 @@ def _read_runs(folder: Path) -> dict[str, dict[str, Any]]:
 def _inspect(path: Path, *options: str) -> list[str]:
     """Return what `wandb leet inspect` prints, from the program that it hands on to: importing wandb takes a second."""
     [core] = Path(str(find_spec("wandb").origin)).parent.glob("bin/wandb-core*")
-    command = [str(core), "leet", "inspect", "--json", *options, str(path)]
+    command = [str(core), "leet", "inspect", "--json", *options, "--run-file", str(path), str(path.parent)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     return subprocess.run(command, check=True, capture_output=True, text=True, env=clean).stdout.splitlines()
