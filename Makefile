@@ -1,9 +1,16 @@
-# `make sweep` runs the main job, `make test` the tests; both set up what they need first.
+# `make sweep` runs the main job, `make test` the tests; each sets up what it needs first.
 
+SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+EXTRAS := root,hdf5,onnx,networks,mplhep
+EXTRAS_DEV := $(EXTRAS),tensorboard,mlflow
+# Of what pip says only the downloads that take long, so that one sees it work; its exit code counts.
+PIP := set -o pipefail; $(BIN)/python -m pip install --progress-bar off --constraint constraints.txt
+TELL := | awk '/^ *Downloading .*MB\)/ {print "  " $$0; fflush()} /^Installing collected/ {print "  Unpacking ..."; fflush()}'
 STUDY ?= studies/resonance.py
 TEST_PROCESSES ?= 2
 INPUTS ?= 10000
@@ -14,48 +21,61 @@ export TUNER_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test check format bench fuzz torture clean
+.PHONY: help setup sweep test test-quick check format bench fuzz torture gpu clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Make .venv and install the package, its extras and the tools, as pinned in constraints.txt
+setup: $(READY_DEV) ## Make .venv and install the package, its extras and the tools, as pinned in constraints.txt
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed. Name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
 	  || { echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --constraint constraints.txt --upgrade pip
-	@echo "Installing what constraints.txt pins into $(VENV): some 2 GB, some minutes, once."
-	$(BIN)/python -m pip install -qq --constraint constraints.txt --editable '.[root,hdf5,onnx,networks,mplhep,tensorboard,mlflow]' --group dev
+	@echo "Making the virtual environment $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip $(TELL)
+	@echo "Installing the package and what it needs into $(VENV), as pinned: some 2 GB, some minutes, once"
+	@$(PIP) --editable '.[$(EXTRAS)]' $(TELL)
 	@touch $@
 
-sweep: $(READY) ## Run the main job: sweep the simulated resonance, evaluate the winner, write the report
-	$(BIN)/tuner sweep $(STUDY)
+$(READY_DEV): $(READY)
+	@echo "Installing the developers' tools into $(VENV)"
+	@$(PIP) --editable '.[$(EXTRAS_DEV)]' --group dev $(TELL)
+	@touch $@
 
-test: $(READY) ## Run the whole test suite
+sweep: $(READY) ## Run the main job: sweep, evaluate, report. STUDY= TRIALS= MINUTES= FOLDER= change what and how much
+	$(BIN)/tuner sweep $(STUDY) $(if $(TRIALS),--trials $(TRIALS)) $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(if $(FOLDER),--folder '$(FOLDER)')
+
+test: $(READY_DEV) ## Run the whole test suite
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
-check: $(READY) ## Lint, format, types, import contracts
+test-quick: $(READY_DEV) ## Run the tests that are not slow, in under 90 s on two idle cores
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile -m "not slow"
+
+check: $(READY_DEV) ## Lint, format, types, import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY) ## Mend what ruff can mend
+format: $(READY_DEV) ## Mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY) ## Run the benchmarks, side by side with what one would use instead
+bench: $(READY_DEV) ## Run the benchmarks, side by side with what one would use instead
 	$(BIN)/python -m benchmarks.throughput
 
-fuzz: $(READY) ## Read 10,000 damaged files of events and of run folders; some minutes. INPUTS=100 tries fewer
+fuzz: $(READY_DEV) ## Read 10,000 damaged files of events and of run folders; some minutes. INPUTS=100 tries fewer
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --inputs $(INPUTS)
 
-torture: $(READY) ## Kill workers of a sweep at random for four minutes; nothing must be lost
+torture: $(READY_DEV) ## Kill workers of a sweep at random for four minutes; nothing must be lost
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture
+
+gpu: ## Try what needs a CUDA GPU, in about eight minutes. PYTHON= takes an interpreter that has PyTorch with CUDA
+	@PYTHON=$(PYTHON) benchmarks/gpu.sh
 
 clean: ## Remove the virtual environment and caches; runs/ stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -52,7 +52,7 @@ def main() -> None:
     budget = Budget(trials=options.trials, epochs=options.epochs)
     study = dataclasses.replace(timed_study.study, budget=budget)
     study_file = Path(timed_study.__file__)
-    n_workers = choose_workers(study, options.workers, str(device), study_file)
+    n_workers = choose_workers(options.trials, options.workers, str(device), study_file)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         sweep(

@@ -53,10 +53,17 @@ class Clock(NoTracker):
     n_epochs: int = 0
 
     def start_trial(
-        self, *, study: str, trial: int, config: Mapping[str, Any], folder: Path, tags: Sequence[str] = ()
+        self,
+        *,
+        study: str,
+        trial: int,
+        config: Mapping[str, Any],
+        folder: Path,
+        tags: Sequence[str] = (),
+        resumes: int | None = None,
     ) -> Clock:
         """Count a trial."""
-        del study, trial, config, folder, tags
+        del study, trial, config, folder, tags, resumes
         self.n_trials += 1
         return self
 

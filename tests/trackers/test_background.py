@@ -22,12 +22,10 @@ def test_a_full_queue_drops_and_counts_and_does_not_block():
     thread.submit(gate.wait)
     while thread._jobs.qsize():
         time.sleep(0.001)
-    started = time.perf_counter()
     for number in range(10):
         thread.submit(lambda number=number: done.append(number), droppable=True)
     thread.submit(lambda: done.append("finish"))
-    assert time.perf_counter() - started < 0.5
-    gate.set()
+    gate.set()  # which is not reached where one of them blocks
     assert thread.close(10)
     assert done == [0, 1, 2, "finish"]
     assert thread.dropped == 7
@@ -48,10 +46,8 @@ def test_close_waits_for_a_bounded_time():
     gate = threading.Event()
     thread = BackgroundThread(capacity=10, on_error=lambda error: None)
     thread.submit(gate.wait)
-    started = time.perf_counter()
     assert not thread.close(0.1)
-    assert time.perf_counter() - started < 5
-    gate.set()
+    gate.set()  # which is not reached where that waits for the job
 
 
 def test_takes_jobs_after_close():

@@ -109,16 +109,19 @@ def test_a_run_left_open_is_interrupted(tmp_path, read_runs):
     assert read_runs(tmp_path)["trial 0"]["summary"]["state"] == "interrupted"
 
 
-def test_training_never_waits(tmp_path, read_runs):
-    started = time.perf_counter()
+def test_training_never_waits(tmp_path, warned, other_wandb):
+    """W&B's process hangs until a file is there, which is made when all is logged."""
+    opened = tmp_path / "opened"
+    other_wandb(HANGING.format(str_opened=str(opened)))
     tracker = WeightsAndBiases()
     log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
     for epoch in range(100):
         log.log_epoch(epoch, {"auc": 0.5})
     log.finish("complete", summary={})
-    assert time.perf_counter() - started < 0.1
+    opened.touch()
     tracker.close(60)
-    assert len(read_runs(tmp_path)["trial 0"]["epochs"]) == 100
+    [lost] = read_lines(RunFolder(tmp_path).not_recorded).whole
+    assert len(lost["epochs"]) == 100
 
 
 def test_what_does_not_fit_the_queue_is_told_and_kept(tmp_path, warned, read_runs):
@@ -132,9 +135,9 @@ def test_what_does_not_fit_the_queue_is_told_and_kept(tmp_path, warned, read_run
     runs = read_runs(tmp_path)
     lost = read_lines(RunFolder(tmp_path).not_recorded).whole
     assert 0 < len(runs) < 40
-    named = [name.split()[1] for name in [*runs, *(line["what"] for line in lost)]]
-    assert sorted(map(int, named)) == list(range(40))
-    assert {len(run["epochs"]) for run in runs.values()} | {len(line["content"]["epochs"]) for line in lost} == {30}
+    named = [int(name.split()[1]) for name in runs] + [line["what"] for line in lost]
+    assert sorted(named) == list(range(40))
+    assert {len(run["epochs"]) for run in runs.values()} | {len(line["epochs"]) for line in lost} == {30}
     assert f"{len(lost)} trials were not recorded" in " ".join(warned.texts)
 
 
@@ -181,6 +184,16 @@ def test_a_full_disk_is_one_warning(small_disk, warned, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+HANGING = """
+import time
+from pathlib import Path
+while not Path({str_opened!r}).exists():
+    time.sleep(0.02)
+raise ImportError("late")
+"""
+"""A package that hangs until a file is there."""
+
+
 @pytest.fixture
 def other_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Put another package in the place of wandb, for processes that start from now on."""
@@ -213,24 +226,24 @@ def test_a_wandb_that_does_not_work_is_one_warning(tmp_path, warned, other_wandb
     tracker.close(60)
     assert warned.texts == [f"Weights & Biases cannot log ({why}). The sweep goes on without it."]
     lost = read_lines(RunFolder(tmp_path).not_recorded).whole
-    assert [line["what"] for line in lost] == [f"trial {n} of study s" for n in range(3)]
+    assert [line["what"] for line in lost] == [0, 1, 2]
     for line in lost:
         expected = {"state": "complete", "epochs": [{"auc": 0.5, "epoch": 0}], "summary": {"auc": 0.5}}
-        assert expected.items() <= line["content"].items()
-        assert line["content"]["about"]["config"] == {"lr": 1}
+        assert expected.items() <= line.items()
+        assert line["about"]["config"] == {"lr": 1}
     [said] = describe_losses(tmp_path)
     assert said.startswith(f"Weights & Biases could not record 3 trials ({why}).")
 
 
 def test_close_waits_for_a_bounded_time(tmp_path, warned, other_wandb):
-    other_wandb("import time\ntime.sleep(3)\nraise ImportError('late')")
+    opened = tmp_path / "opened"
+    other_wandb(HANGING.format(str_opened=str(opened)))
     tracker = WeightsAndBiases()
     log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
-    started = time.perf_counter()
     log.log_epoch(0, {"auc": 0.5})
     tracker.close(0.2)
-    assert time.perf_counter() - started < 1.5
     assert "may be incomplete" in warned.texts[0]
+    opened.touch()  # which is not reached where that waits for W&B
     tracker.close(60)
 
 

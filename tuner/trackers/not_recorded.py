@@ -15,71 +15,58 @@ from tuner.run_folder import RunFolder
 
 logger = logging.getLogger("tuner")
 
-_TRIAL = "trial "
+STUDY = "study"
+"""What stands for the record of the study as a whole; a trial's is its number."""
 
 
-def name_trial(number: int, study: str) -> str:
-    """Return what a trial is called in the list of what is missing."""
-    return f"{_TRIAL}{number} of study {study}"
+def note_loss(folder: Path, tracker: str, what: int | str, why: str, content: Mapping[str, Any]) -> bool:
+    """Write down what a tracker could not record. Return whether that could be written.
 
-
-def name_record(study: str) -> str:
-    """Return what the record of a study as a whole is called there."""
-    return f"the record of study {study}"
-
-
-def note_loss(folder: Path, tracker: str, what: str, reason: str, content: Mapping[str, Any] | None = None) -> bool:
-    """List something that a tracker could not record. Return whether the list could be written.
-
-    folder: the run folder. tracker: its title, such as "Weights & Biases". what: see `name_trial`, `name_record`.
-    content: what was to be recorded, so that it is not lost.
+    tracker: its name, such as "Weights & Biases". what: the number of a trial, or `STUDY`. content: what was to be
+    recorded.
     """
-    line = {"tracker": tracker, "what": what, "reason": reason, "at": datetime.now().astimezone().isoformat()}
-    return _append(folder, {**line, **({"content": content} if content else {})})
-
-
-def note_recovery(folder: Path, tracker: str, what: str) -> None:
-    """List something as recorded after all; nothing where it was not missing."""
-    if (tracker, what) in _find_missing(folder):
-        _append(folder, {"tracker": tracker, "what": what, "recorded": True})
-
-
-def describe_losses(folder: Path) -> list[str]:
-    """Return a sentence for each tracker that could not record everything."""
-    missing: dict[str, dict[str, str]] = {}
-    for (tracker, what), reason in _find_missing(folder).items():
-        missing.setdefault(tracker, {})[what] = reason
-    return [_describe(tracker, reasons) for tracker, reasons in missing.items()]
-
-
-def _append(folder: Path, line: Mapping[str, Any]) -> bool:
+    line = {"tracker": tracker, "what": what, "why": why, "at": datetime.now().astimezone().isoformat(), **content}
     try:
         append_line(RunFolder(folder).not_recorded, line)
-    except FolderError as error:  # the folder itself may be what cannot be written
+    except FolderError as error:
         logger.debug("%s", error)
         return False
     return True
 
 
-def _find_missing(folder: Path) -> dict[tuple[str, str], str]:
-    """Return why something is missing, by tracker and what it is."""
-    missing: dict[tuple[str, str], str] = {}
+def note_recovery(folder: Path, tracker: str, what: int | str) -> None:
+    """Write down that what was missing has been recorded after all; nothing where it was not missing."""
+    if (tracker, what) in _find_losses(folder):
+        note_loss(folder, tracker, what, "", {"recorded": True})
+
+
+def describe_losses(folder: Path) -> list[str]:
+    """Return a sentence for each tracker that could not record everything."""
+    losses: dict[str, dict[int | str, str]] = {}
+    for (tracker, what), why in _find_losses(folder).items():
+        losses.setdefault(tracker, {})[what] = why
+    return [_describe(tracker, missing) for tracker, missing in losses.items()]
+
+
+def _find_losses(folder: Path) -> dict[tuple[str, int | str], str]:
+    """Return why something is missing, by tracker and what it is of."""
+    missing: dict[tuple[str, int | str], str] = {}
     for line in read_lines(RunFolder(folder).not_recorded).whole:
-        key = (str(line.get("tracker")), str(line.get("what")))
+        key = (line["tracker"], line["what"])
         if line.get("recorded"):
             missing.pop(key, None)
         else:
-            missing[key] = str(line.get("reason"))
+            missing[key] = line["why"]
     return missing
 
 
-def _describe(tracker: str, reasons: Mapping[str, str]) -> str:
-    n_trials = sum(what.startswith(_TRIAL) for what in reasons)
-    parts = [f"{n_trials} trial{'s' if n_trials != 1 else ''}"] if n_trials else []
-    parts += [what for what in reasons if not what.startswith(_TRIAL)]
-    (most_often, _), *others = Counter(reasons.values()).most_common()
+def _describe(tracker: str, missing: Mapping[int | str, str]) -> str:
+    trials = sorted(what for what in missing if isinstance(what, int))
+    parts = [f"{len(trials)} trial{'s' if len(trials) != 1 else ''}"] if trials else []
+    parts += ["the study as a whole"] if STUDY in missing else []
+    (most_often, _), *others = Counter(missing.values()).most_common()
     more = f"; {len(others)} other reason{'s' if len(others) != 1 else ''}" if others else ""
     return (
         f"{tracker} could not record {' and '.join(parts)} ({most_often}{more}). "
-        "See not_recorded.jsonl in the run folder."
+        "What is missing there is kept in not_recorded.jsonl."
     )

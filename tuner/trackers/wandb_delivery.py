@@ -31,8 +31,8 @@ class Parcel:
     key: str
     folder: Path
     """The run folder."""
-    title: str
-    """What it is called where it is missing."""
+    what: int | str
+    """What it is in the list of what is missing: the number of a trial, or `STUDY`."""
     opening: Request
     rows: list[dict[str, Any]] = field(default_factory=list)
     """A trial's epochs."""
@@ -112,7 +112,7 @@ class Delivery:
         """Keep what a run was to hold in the run folder."""
         requests = parcel.opening | ({"epochs": parcel.rows} if parcel.rows else {}) | (parcel.ending or {})
         content = {name: value for name, value in requests.items() if name not in _OURS}
-        note_loss(parcel.folder, NAME, parcel.title, why, content)
+        note_loss(parcel.folder, NAME, parcel.what, why, content)
 
     def end(self) -> None:
         """Wait for the runs that are on their way, and end the process; the next request starts another one."""
@@ -163,7 +163,7 @@ class Delivery:
         self._restarts = 0
         self.open.pop(parcel.key, None)
         parcel.has_arrived = True
-        note_recovery(parcel.folder, NAME, parcel.title)
+        note_recovery(parcel.folder, NAME, parcel.what)
 
     def _start_anew(self, failure: dict[str, str] | None) -> None:
         """End the process and have everything that is open done by another one."""

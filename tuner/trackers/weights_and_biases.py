@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
 from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
-from tuner.trackers.not_recorded import name_record, name_trial
+from tuner.trackers.not_recorded import STUDY
 from tuner.trackers.plain_values import make_plain
 from tuner.trackers.wandb_delivery import NAME, Delivery, Parcel, Request
 
@@ -68,7 +68,7 @@ class WeightsAndBiases:
         number = trial if resumes is None else resumes
         about = {"group": study, "job_type": "trial", "name": f"trial {number}"}
         request = self._describe_run("open", folder, f"{study}/{number}", about, config=config, tags=tags)
-        parcel = Parcel(request["key"], Path(folder), name_trial(number, study), request)
+        parcel = Parcel(request["key"], Path(folder), number, request)
         if not self._is_disabled and not self._submit(parcel, request, droppable=True):
             parcel.why_lost = "Weights & Biases was slower than the trials"
         return _RunLog(self, parcel)
@@ -80,7 +80,7 @@ class WeightsAndBiases:
             slug = f"{record.study}/study"
             request = self._describe_run("study", record.folder, slug, about, config=record.config, tags=record.tags)
             request |= _describe_study(record)
-            self._submit(Parcel(request["key"], Path(record.folder), name_record(record.study), request), request)
+            self._submit(Parcel(request["key"], Path(record.folder), STUDY, request), request)
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is left, for at most `timeout` seconds; runs still open end as interrupted."""
@@ -194,7 +194,7 @@ class _RunLog:
             "state": state,
             "summary": {_avoid_ours(name): value for name, value in _plain_figures(summary).items()},
             "pictures": {name: str(Path(path).absolute()) for name, path in pictures.items()},
-            "reason": reason,
+            "reason": make_plain(reason),
             "notes": make_plain(notes),
         }
         self._tracker._thread.submit(partial(self._tracker._send_end, self._parcel, ending))
@@ -240,7 +240,14 @@ def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
 
 def _plain_figures(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as JSON can hold them, without those that are not known."""
-    return {name: value for name, value in make_plain(values).items() if value is not None}
+    plain: dict[str, Any] = _leave_out_none(make_plain(values))
+    return plain
+
+
+def _leave_out_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _leave_out_none(item) for name, item in value.items() if item is not None}
+    return [_leave_out_none(item) for item in value] if isinstance(value, list) else value
 
 
 def _make_slug(key: str) -> str:
