@@ -63,7 +63,7 @@ def write_seconds(run: Callable[[Worker], None]) -> Callable[[Worker], None]:
         start, start_cpu = time.perf_counter(), time.process_time()
         try:
             run(worker)
-            worker.teller.keepsakes.close()  # the last pictures; closing again does nothing
+            worker.teller.artifacts.close()  # the last pictures; closing again does nothing
         finally:
             _spent[ALL] += time.perf_counter() - start  # type: ignore[assignment]
             _spent[ALL_CPU] += time.process_time() - start_cpu  # type: ignore[assignment]

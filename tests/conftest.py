@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,10 @@ import pandas as pd
 import pytest
 
 from tuner.problem import Problem
+from tuner.tune.picture_process import PictureProcess
+from tuner.tune.trial_pictures import Drawn, draw_words
+
+DRAW = PictureProcess.draw
 
 HERE = Path(__file__).parent
 
@@ -118,3 +123,20 @@ def make_problem(tmp_path):
         return Problem(**frame | {"undefined": -999.0} | changes)
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_pictures() -> Iterator[None]:
+    """Trials' pictures that take no time, and no process of their own, in sweeps of this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        picture = draw_words("A picture.")
+        patch.setattr(PictureProcess, "draw", lambda self, job: Drawn(picture=picture))
+        yield
+
+
+@pytest.fixture(scope="module")
+def real_pictures(quick_pictures: None) -> Iterator[None]:
+    """Trials' pictures as users have them, with the figures that come with them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PictureProcess, "draw", DRAW)
+        yield

@@ -6,8 +6,11 @@ import json
 import logging
 import math
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,14 +37,24 @@ class Own(Memory):
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory) -> tuple[tuner.Search, Evaluation, StudyRecord]:
-    """A search, its evaluation, and the record of it."""
+    """A search of which Weights & Biases was told offline, its evaluation, and the same record in memory."""
     quick = Judgement(finalists=2, seeds=2, baseline_trials=1, baseline_minutes=0.05, replicas=20)
     study = make_study(trials=3, epochs=2, n_events=1200, judgement=quick)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANDB_MODE", "offline")
+        search = tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"))
+        evaluation = tuner.evaluate(search)
     tracker = Memory()
-    search = tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), tracker=tracker)
-    evaluation = tuner.evaluate(search)
+    publish(search, evaluation, tracker)
     assert list(tracker.studies) == ["small"]
     return search, evaluation, tracker.studies["small"]
+
+
+def read_study_run(search: tuner.Search) -> dict[str, Any]:
+    """Return the newest run of the study as Weights & Biases reads its own file."""
+    *_, file = sorted(search.folder.wandb.glob("offline-run-*-study/*.wandb"))
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", "--summary", str(file)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def reopen(search: tuner.Search, **call: object) -> tuner.Search:
@@ -72,6 +85,21 @@ def test_the_record_holds_every_figure_of_the_evaluation(told):
         assert record.summary[f"{standing.part}/{standing.candidate}/mean of AUC"] == standing.figure.value
     assert record.summary["openings"] == 1
     assert record.summary["selection/best on validation"] == evaluation.selection.best
+
+
+def test_weights_and_biases_reads_every_figure_back_from_one_run_of_the_study(told, monkeypatch):
+    search, evaluation, record = told
+    figures, run = read_figures(search), read_study_run(search)
+    assert {name: run["summary"][name] for name in figures} == pytest.approx(figures, rel=0, abs=0, nan_ok=True)
+    assert run["summary"]["test/winner/threshold"] == record.summary["test/winner/threshold"]
+    assert run["notes"] == record.notes
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert tuner.evaluate(search) == evaluation
+    again = read_study_run(search)
+    assert again["run_id"] == run["run_id"]
+    assert {name: again["summary"][name] for name in figures} == {name: run["summary"][name] for name in figures}
+    ids = {path.stem for path in search.folder.wandb.glob("offline-run-*/*.wandb")}
+    assert len(ids) == len(search.trials) + 1
 
 
 def test_a_physicist_computes_sensitivity_and_specificity_again(told):
@@ -121,14 +149,15 @@ def test_a_page_and_figures_older_than_the_evaluation_are_left_out(told):
 
 def test_the_network_is_the_one_that_was_handed_on_and_is_exported_once(told):
     search, evaluation, *_ = told
+    tracker = Memory()
     said = {entry.key: entry.value for entry in onnx.load(str(search.folder.network)).metadata_props}
     assert said["networks"] == f"trial{evaluation.winner}:seed{evaluation.seed}"
     before = search.folder.network.stat()
-    publish(search, evaluation)
+    publish(search, evaluation, tracker)
     assert search.folder.network.stat().st_mtime_ns == before.st_mtime_ns
     content = search.folder.network.read_bytes()
     search.folder.network.write_bytes(b"of something else")
-    publish(search, evaluation)
+    publish(search, evaluation, tracker)
     assert len(search.folder.network.read_bytes()) == len(content)
 
 
@@ -175,16 +204,15 @@ def test_the_tracker_is_the_one_handed_in_else_the_one_of_the_sweep(told, caplog
     handed_in = Memory()
     publish(search, evaluation, handed_in)
     assert list(handed_in.studies) == ["small"]
-    publish(search, evaluation)
+    publish(replace(search, tracker=Memory()), evaluation)
     assert opened == []
     publish(reopen(search, tracker="wandb"), evaluation)
     assert opened == ["wandb"]
     publish(reopen(search, tracker="wandb"), evaluation, NoTracker())
     assert opened == ["wandb"]
-    with caplog.at_level(logging.INFO, "tuner"):
-        publish(reopen(search, tracker=None), evaluation)
-    assert [record.levelname for record in caplog.records] == ["INFO"]
-    assert "tuner.evaluate(search, tracker=...)" in caplog.text
+    publish(reopen(search, tracker=None), evaluation)
+    assert "hand it to `tuner.evaluate(search, tracker=...)`" in search.folder.log.read_text()
+    assert {record.levelname for record in caplog.records} <= {"INFO"}
 
 
 def test_what_goes_wrong_costs_one_warning_and_no_figure(told, caplog):

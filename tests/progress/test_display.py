@@ -1,8 +1,9 @@
-"""A terminal gets a panel that is redrawn, a log file gets lines; both say the same of the search."""
+"""A terminal gets a panel that is redrawn, a log file gets a line for each event."""
 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import pty
 import subprocess
@@ -15,29 +16,29 @@ import pytest
 from rich.console import Console
 
 from tuner.progress.display import open_display
-from tuner.progress.live import LiveDisplay, render_status
+from tuner.progress.live import LiveDisplay
 from tuner.progress.plain import PlainDisplay
-from tuner.progress.snapshot import Status
+from tuner.progress.snapshot import EndedTrial, Status
+from tuner.progress.stages import Stage
 
-BEGUN = Status(study="resonance", budget_trials=64, states={"running": 2}, training=(0, 1), workers=2, elapsed=3.0)
-HALFWAY = Status(
-    study="resonance",
-    question="Which pairs come from the resonance?",
-    budget_trials=64,
-    states={"complete": 12, "pruned": 19, "running": 16, "failed": 1},
+BEGUN = Status(study="resonance", budget_trials=64, states={"running": 2}, workers=2, elapsed=3.0)
+ONE = replace(
+    BEGUN,
+    states={"complete": 1, "running": 1},
+    best_trial=0,
     best_value=0.93214,
-    best_trial=23,
-    best_params={"mlp.width": 256, "lr": 0.00213, "mlp.activation": "silu"},
-    history=(0.9, 0.91, 0.93, 0.93214),
-    training=tuple(range(31, 47)),
-    trained_epochs=611,
-    elapsed=192.3,
-    rate=9.66,
-    seconds_left=205.0,
-    workers=2,
+    best_low=0.9298,
+    best_high=0.9345,
+    ended=(EndedTrial(number=0, state="complete", value=0.93214, low=0.9298, high=0.9345, reason="All 30 epochs."),),
 )
-SPENT = replace(
-    HALFWAY, states={"complete": 30, "pruned": 34}, training=(), seconds_left=0.0, winner_test={"AUC": 0.93612}
+TWO = replace(
+    ONE,
+    states={"complete": 1, "pruned": 1, "failed": 1},
+    ended=(
+        *ONE.ended,
+        EndedTrial(number=1, state="pruned", value=0.81, reason="Pruned after epoch 3."),
+        EndedTrial(number=2, state="failed", reason="ValueError: no"),
+    ),
 )
 
 
@@ -48,98 +49,78 @@ class Clock:
         return self.now
 
 
-def draw(status: Status, *, since: float = 0.0, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width, force_terminal=False)
-    console.print(render_status(status, since=since))
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
-
-
-def write_lines(*steps: tuple[float, Status]) -> list[str]:
+def write_lines(*steps: tuple[float, Status | Stage]) -> list[str]:
     text, clock = io.StringIO(), Clock()
     with PlainDisplay(Console(file=text, width=40), clock) as display:
-        for time, status in steps:
+        for time, step in steps:
             clock.now = time
-            display.update(status)
+            display.update(step) if isinstance(step, Status) else display.advance(step)
     return text.getvalue().splitlines()
 
 
-def test_panel_tells_what_one_wants_to_know() -> None:
-    text = draw(HALFWAY)
-    for words in (
-        "resonance",
-        "Which pairs come from the resonance?",
-        "31/64 trials",
-        "9.7 trials/min",
-        "about 3 min left",
-        "12 complete",
-        "19 pruned",
-        "16 running",
-        "1 failed",
-        "0.9321",
-        "trial 23",
-        "lr 0.00213",
-        "mlp.activation silu",
-        "611 epochs",
-        "31, 32, 33, 34, 35, 36 and 10 more",
-        "3 min 12 s",
-        "2 workers",
-    ):
-        assert words in text
-
-
-def test_clock_goes_on_between_two_updates() -> None:
-    text = draw(HALFWAY, since=60.0)
-    assert "4 min 12 s" in text
-    assert "about 2 min left" in text
-    assert "6 min 40 s" in draw(replace(SPENT, elapsed=400.0), since=60.0)
-
-
-def test_panel_of_a_spent_budget_shows_the_test_part() -> None:
-    text = draw(SPENT)
-    assert "budget spent" in text
-    assert " left" not in text
-    assert "winner on the test part" in text
-    assert "AUC 0.9361" in text
-
-
-def test_panel_names_trials_whose_worker_died() -> None:
-    assert "33, 34" in draw(replace(HALFWAY, stale_leases=(33, 34)))
-
-
-@pytest.mark.parametrize("status", [BEGUN, HALFWAY, SPENT])
-@pytest.mark.parametrize("width", [40, 80, 200])
-def test_panel_fits_the_terminal(status: Status, width: int) -> None:
-    assert {len(line) for line in draw(status, width=width).splitlines()} == {width}
-
-
-def test_lines_come_when_the_best_improves_and_every_ten_seconds() -> None:
-    better = replace(HALFWAY, best_value=0.94, best_trial=40)
-    trained = replace(better, trained_epochs=700)
-    lines = write_lines(
-        (0.0, BEGUN), (1.0, BEGUN), (2.0, HALFWAY), (3.0, HALFWAY), (4.0, better), (13.0, trained), (14.5, trained)
-    )
-    assert [("best" in line, "0.9400" in line) for line in lines] == [
-        (False, False),
-        (True, False),
-        (True, True),
-        (True, True),
+def test_a_line_for_each_event() -> None:
+    lines = write_lines((0.0, BEGUN), (1.0, BEGUN), (2.0, ONE), (3.0, ONE), (4.0, TWO))
+    assert lines == [
+        "resonance: 0 of 64 trials (2 running) in 3 s",
+        "Trial 0 complete, AUC 0.9321 ± 0.0024: All 30 epochs.",
+        "Best complete trial: 0, AUC 0.9321 ± 0.0024. 1 of 64 trials (1 complete, 1 running) in 3 s",
+        "Trial 1 pruned, best validation AUC 0.8100: Pruned after epoch 3.",
+        "Trial 2 failed: ValueError: no",
+        "resonance: 2 of 64 trials (1 complete, 1 pruned, 1 failed) in 3 s",
     ]
 
 
-def test_no_line_where_nothing_changed() -> None:
-    assert len(write_lines((0.0, HALFWAY), (60.0, HALFWAY), (120.0, HALFWAY))) == 1
+def test_where_nothing_happens_a_line_comes_every_30_seconds() -> None:
+    steps = [(float(second), replace(BEGUN, elapsed=float(second))) for second in range(100)]
+    assert [line.rpartition(" in ")[2] for line in write_lines(*steps)] == [
+        "0 s",
+        "30 s",
+        "1 min 0 s",
+        "1 min 30 s",
+        "1 min 39 s",
+    ]
 
 
-def test_last_status_is_always_written() -> None:
-    lines = write_lines((0.0, HALFWAY), (1.0, SPENT))
-    assert len(lines) == 2
-    assert lines[1].startswith("resonance, 3 min 12 s: 64/64 trials (30 complete, 34 pruned)")
+def test_what_ended_before_this_call_is_not_told_again() -> None:
+    assert write_lines((0.0, TWO)) == ["resonance: 2 of 64 trials (1 complete, 1 pruned, 1 failed) in 3 s"]
+
+
+def test_a_failure_that_was_warned_of_is_not_told_again() -> None:
+    text = io.StringIO()
+    with PlainDisplay(Console(file=text)) as display:
+        display.update(BEGUN)
+        logging.getLogger("tuner").warning("Trial %d failed: %s", 2, "ValueError: no")
+        display.update(TWO)
+    assert text.getvalue().count("Trial 2 failed: ValueError: no\n") == 1
+
+
+def test_stages_are_told_when_they_begin_and_as_they_advance() -> None:
+    training = Stage(name="finalists", text="Training 2 finalists anew, 2 seeds each", total=4)
+    fitting = Stage(name="baselines", text="Fitting baselines", total=41, noun="setting")
+    lines = write_lines(
+        (0.0, training),
+        (60.0, replace(training, done=1)),
+        (61.0, replace(training, done=1)),
+        (240.0, replace(training, done=4)),
+        (241.0, fitting),
+        (242.0, replace(fitting, done=1)),
+        (300.0, replace(fitting, done=30)),
+        (301.0, replace(fitting, done=41)),
+        (302.0, Stage(name="test", text="Opening the test part")),
+    )
+    assert lines == [
+        "Training 2 finalists anew, 2 seeds each",
+        "1 of 4 trainings, about 3 min left",
+        "4 of 4 trainings",
+        "Fitting baselines",
+        "30 of 41 settings, under a minute left",
+        "41 of 41 settings",
+        "Opening the test part",
+    ]
 
 
 def test_a_line_is_never_folded() -> None:
-    (line,) = write_lines((0.0, HALFWAY))
-    assert len(line) > 100
+    assert max(map(len, write_lines((0.0, BEGUN), (1.0, ONE)))) > 80
 
 
 @pytest.mark.parametrize(("terminal", "ci", "live"), [(True, "", True), (True, "true", False), (False, "", False)])
@@ -151,23 +132,35 @@ def test_choice_of_the_display(monkeypatch: pytest.MonkeyPatch, terminal: bool, 
     assert isinstance(open_display(console, live=not live), PlainDisplay if live else LiveDisplay)
 
 
+PROGRAM = """
+import logging, time, warnings
+from tuner.progress import Status, open_display
+from tuner.progress.stages import Stage
+with open_display() as display, display:
+    display.update(Status(study='s', budget_trials=4, states={'complete': 1, 'running': 1}))
+    logging.getLogger('tuner').warning('a worker ended')
+    time.sleep(0.7)
+    display.update(Status(study='s', budget_trials=4, states={'complete': 3, 'running': 1}))
+with open_display() as display:
+    display.plan('s', ['finalists', 'report'])
+    display.advance(Stage(name='finalists', text='Training', done=1, total=3))
+    time.sleep(0.7)
+    logging.getLogger('optuna').warning('a setting is odd')
+    display.advance(Stage(name='report', text='Writing'))
+"""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are a Unix thing")
 def test_live_display_leaves_a_terminal_as_it_was(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
-    program.write_text(
-        "import time\n"
-        "from tuner.progress import Status, open_display\n"
-        "with open_display() as display:\n"
-        "    display.update(Status(study='s', budget_trials=4, states={'complete': 1, 'running': 1}))\n"
-        "    display.tell('a worker ended')\n"
-        "    time.sleep(0.7)\n"
-        "    display.update(Status(study='s', budget_trials=4, states={'complete': 3, 'running': 1}))\n"
-    )
+    program.write_text(PROGRAM)
     screen = run_in_terminal([sys.executable, str(program)])
     hidden, shown = "\x1b[?25l", "\x1b[?25h"
-    assert screen.count(hidden) == screen.count(shown) == 1
-    assert screen.index(hidden) < screen.index("1/4 trials") < screen.index("3/4 trials") < screen.index(shown)
-    assert "a worker ended" in screen
+    assert screen.count(hidden) == screen.count(shown) == 2
+    assert screen.index(hidden) < screen.index("1 of 4 trials") < screen.index("3 of 4 trials") < screen.index(shown)
+    assert screen.count("a worker ended") == 1
+    assert screen.count("a setting is odd") == 1
+    assert screen.index("1 of 3 trainings") < screen.rindex("✓")
 
 
 def run_in_terminal(command: list[str]) -> str:

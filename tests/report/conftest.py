@@ -37,11 +37,17 @@ HOSTILE = '<b onclick="alert(1)">&amp;</b><script>document.title="taken"</script
 LONG = "a-name-without-any-place-to-break-it-" * 8
 
 
-def draw_png(width: float, height: float) -> bytes:
-    figure, buffer = Figure(figsize=(width, height), dpi=200, layout="constrained"), BytesIO()
-    figure.subplots().plot([0, 1], [0, 1])
+def make_png(width: float, height: float) -> bytes:
+    figure, buffer = Figure(figsize=(width, height), dpi=200), BytesIO()
+    figure.add_axes((0.1, 0.1, 0.8, 0.8)).plot([0, 1], [0, 1])
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+@pytest.fixture(scope="session")
+def draw_png() -> Callable[[float, float], bytes]:
+    """A function that draws a figure of a width and a height in inches as PNG."""
+    return make_png
 
 
 def make_page() -> Page:
@@ -69,8 +75,8 @@ def make_page() -> Page:
                 name="Reproduce",
                 title="Pictures",
                 blocks=[
-                    Picture(png=draw_png(12, 3), title=HOSTILE, alt=HOSTILE),
-                    Picture(png=draw_png(4, 3), title="b", alt="c"),
+                    Picture(png=make_png(12, 3), title=HOSTILE, alt=HOSTILE),
+                    Picture(png=make_png(4, 3), title="b", alt="c"),
                 ],
             ),
         ],

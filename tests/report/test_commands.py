@@ -11,9 +11,9 @@ import typer
 
 from tuner.checked_files import read_json
 from tuner.cli.app import app
-from tuner.report.commands import name_command, name_step, open_in_python
 from tuner.report.handing_on import write_hand_off, write_reproduction
 from tuner.run_folder import RunFolder
+from tuner.tune.commands import name_command, name_step, open_in_python
 from tuner.tune.provenance import record_call
 from tuner.tune.search import Search
 

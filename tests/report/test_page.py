@@ -43,7 +43,7 @@ def test_a_picture_has_two_pixels_for_one():
     buffer = BytesIO()
     Figure(figsize=(3, 2), dpi=100).savefig(buffer, format="png")
     picture = Picture(png=buffer.getvalue(), title="t", alt="a")
-    assert (picture.width, picture.height) == (150, 100)
+    assert [(view.width, view.height) for view in picture.views] == [(150, 100)]
 
 
 def test_backticks_become_code_and_signs_stay_with_their_numbers(sample_page):

@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -56,10 +55,9 @@ def cells(search):
 
 @pytest.fixture(autouse=True, scope="module")
 def quick():
-    """Packs of three at the most, not measured; pictures that take no time."""
+    """Packs of three at the most, not measured."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tuner.tune.worker.choose_pack_size", lambda *_, most: PackSize(min(3, most), {}, "test"))
-        patch.setattr("tuner.tune.keepsakes.draw_trial", lambda *_: SimpleNamespace(png_bytes=lambda dpi: b""))
         yield
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections import Counter
-from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -38,10 +37,9 @@ def sweep(study, folder):
 
 @pytest.fixture(autouse=True, scope="module")
 def quick():
-    """Packs of three at the most, not measured; pictures that take no time."""
+    """Packs of three at the most, not measured."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tuner.tune.worker.choose_pack_size", lambda *_, most: PackSize(min(SLOTS, most), {}, "test"))
-        patch.setattr("tuner.tune.keepsakes.draw_trial", lambda *_: SimpleNamespace(png_bytes=lambda dpi: b""))
         yield patch
 
 
@@ -157,7 +155,7 @@ def test_the_studys_own_sampler_and_pruner_are_made_with_seeds_and_epochs(tmp_pa
 
 
 def test_parameters_of_the_best_trials_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("tuner.tune.keepsakes.MOST_CHECKPOINTS", 2)
+    monkeypatch.setattr("tuner.tune.trial_artifacts.MOST_CHECKPOINTS", 2)
     search = sweep(make_study(trials=5, epochs=1, n_events=800, pruner=never_prune), tmp_path)
     assert {t.state for t in search.trials} == {"complete"}
     kept = {t.number for t in search.trials if search.checkpoint_path(t.number).exists()}

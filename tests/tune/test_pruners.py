@@ -1,7 +1,5 @@
 """Every pruner of Optuna prunes a search where it would prune the same curves alone."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import optuna
 import pytest
@@ -48,10 +46,9 @@ def sweep(folder, make):
 
 @pytest.fixture(autouse=True, scope="module")
 def quick():
-    """Packs of one, not measured; pictures that take no time."""
+    """Packs of one, not measured."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tuner.tune.worker.choose_pack_size", lambda *_, most: PackSize(1, {}, "test"))
-        patch.setattr("tuner.tune.keepsakes.draw_trial", lambda *_: SimpleNamespace(png_bytes=lambda dpi: b""))
         yield
 
 

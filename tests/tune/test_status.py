@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -13,14 +14,16 @@ import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState
+from rich.console import Console
 
 from tuner import Budget, Problem, Study
 from tuner.errors import DamagedFileError, SearchError
+from tuner.progress.panels import render_status
 from tuner.run_folder import RunFolder
 from tuner.tune.leases import Lease
 from tuner.tune.outcome import Outcome, write_outcome
 from tuner.tune.search import Search, open_search
-from tuner.tune.status import read_status
+from tuner.tune.status import Status, read_status
 from tuner.tune.storage import open_storage
 from tuner.tune.trial_attributes import EPOCHS, FIGURE, WORKER, write_evaluated, write_lease
 
@@ -132,7 +135,7 @@ def test_workers_and_stale_leases(search: Search) -> None:
         study.add_trial(make_trial(TrialState.RUNNING, 0.6, (64, None), worker=lease.worker))
         status = read_status(search)
     assert status.workers == 1
-    assert status.training == (6, 7)
+    assert [trial.number for trial in status.running] == [6, 7]
     assert status.stale_leases == (6,)
     assert (status.best_trial, status.best_value) == (1, 0.90)
     assert status.history[-1] == 0.90
@@ -151,12 +154,20 @@ def test_time_since_a_worker_died_does_not_count(search: Search) -> None:
     study = search.optuna_study
     study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), worker="dead"))
     assert read_status(search).elapsed == pytest.approx(60 * (4 + 2))
-    study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None)))
-    assert (read_status(search).elapsed or 0) > 60 * 9000 - 86400
+    with Lease(study) as lease:
+        study.add_trial(make_trial(TrialState.RUNNING, 0.95, (-9000, None), worker=lease.worker))
+        assert (read_status(search).elapsed or 0) > 60 * 9000 - 86400
+
+
+def draw(status: Status) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render_status(status))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def make_outcome(search: Search, **changes: Any) -> Outcome:
-    test = {"AUC": (0.94, 0.93, 0.95), "1/eps_B at eps_S=0.3": (None, 90.0, None)}
+    test = {"AUC": (0.94, 0.93, 0.952), "1/eps_B at eps_S=0.3": (None, 90.0, None)}
     known: dict[str, Any] = {"winner": 1, "verdict": "Trial 1 has won.", "test": test, "openings": 1}
     return Outcome(**known | {"fingerprint": search.fingerprint} | changes)
 
@@ -170,8 +181,9 @@ def test_winner_on_test_is_read_from_the_storage_alone(search: Search) -> None:
     elsewhere = Search(search.study, RunFolder(search.folder.path / "nowhere"), str(search.folder.journal))
     status = read_status(elsewhere)
     assert status.winner_test == {"AUC": 0.94, "1/eps_B at eps_S=0.3": None}
-    assert status.winner_test_intervals == {"AUC": (0.93, 0.95), "1/eps_B at eps_S=0.3": (90.0, None)}
+    assert status.winner_test_intervals == {"AUC": (0.93, 0.952), "1/eps_B at eps_S=0.3": (90.0, None)}
     assert status.verdict == "Trial 1 has won."
+    assert ("AUC 0.940 ± 0.011" in draw(status), "Trial 1 has won." in draw(status)) == (True, True)
     write_outcome(search, make_outcome(search, test=None))
     assert read_status(search).winner_test is None
 
@@ -181,7 +193,8 @@ def test_figures_on_test_of_fewer_trials_are_not_shown_as_those_of_now(search: S
     search.optuna_study.add_trial(make_trial(TrialState.COMPLETE, 0.99, (0, 1), **{FIGURE: 0.99}))
     status = read_status(search)
     assert (status.winner_test, status.winner_test_intervals) == (None, None)
-    assert "More trials have completed since" in status.verdict
+    assert "More trials have completed since" in draw(status)
+    assert "test part" not in draw(status)
 
 
 @pytest.mark.parametrize("content", [{}, {"winner": 1}, {"test": 3}, {"test": {"AUC": 1}}, 3, "?", None])

@@ -9,7 +9,6 @@ import signal
 import threading
 import time
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -29,8 +28,10 @@ from tuner.train.checkpoints import read_checkpoint
 from tuner.train.pack import Pack
 from tuner.train.sizing import PackSize
 from tuner.tune.leases import give_back
+from tuner.tune.picture_process import PictureProcess
 from tuner.tune.storage import open_storage
 from tuner.tune.trial_attributes import find_root, is_warm_start
+from tuner.tune.trial_pictures import Drawn
 
 
 def sweep(study, folder, **options):
@@ -383,14 +384,14 @@ def test_a_trial_that_was_given_to_another_worker_is_let_go(tmp_path):
 def test_a_search_that_stops_as_trials_fail_still_draws_the_pictures_of_those_that_ended(tmp_path, monkeypatch):
     def draw_slowly(*_):
         time.sleep(0.5)
-        return SimpleNamespace(png_bytes=lambda dpi: b"a picture")
+        return Drawn(picture=b"a picture")
 
     def suggest(trial):
         lr = trial.suggest_float("lr", 1e-3, 1e-2)
         fault = "no" if trial.number < 3 else "raise"
         return replace(make_settings(lr=lr, widths=(4,), batch_size=128), network=UnluckySettings(fault))
 
-    monkeypatch.setattr("tuner.tune.keepsakes.draw_trial", draw_slowly)
+    monkeypatch.setattr(PictureProcess, "draw", draw_slowly)
     study = make_study(trials=32, epochs=1, search_space=suggest)
     with pytest.raises(SearchError, match="32 trials failed and 3 did not"):
         sweep(study, tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import subprocess
@@ -96,7 +95,7 @@ def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path, caplo
     assert {trial.state for trial in tries} == {"interrupted"}
     assert last.state == "failed"
     assert last.reason.startswith("Its worker ended with exit code 0 each time that this setting trained alone")
-    *ends, failure = read_warnings(caplog)
+    *ends, failure = caplog.messages
     assert all("ended with exit code 0" in message for message in ends)
     assert failure == f"Trial {last.number} failed: {last.reason}"
 
@@ -124,10 +123,6 @@ def search(tmp_path):
     return Search(make_study(), folder)
 
 
-def read_warnings(caplog):
-    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-
-
 def work(search, program, *, workers=2):
     command = [sys.executable, "-c", program, str(search.folder.journal)]
     return work_in_processes(search, command, workers, NoDisplay(), None, n_gpus=0)
@@ -137,7 +132,7 @@ def work(search, program, *, workers=2):
 def test_workers_that_end_before_they_begin_are_an_error_with_what_they_said(search, code, caplog):
     with pytest.raises(SearchError, match=rf"all 2 ended while 4 of 4 trials(?s:.*)exit code {code}(?s:.*)no such"):
         work(search, f"print('no such study'); raise SystemExit({code})")
-    assert len(read_warnings(caplog)) == 2
+    assert len(caplog.messages) == 2
 
 
 WORKER = """
@@ -173,7 +168,7 @@ def test_a_worker_that_leaves_early_is_replaced(search):
 
 def test_workers_that_leave_and_leave_with_nothing_done_are_told_of(search, caplog):
     work(search, WORKER + "    pass")
-    assert read_warnings(caplog) == ["The workers left while 4 of 4 trials were left."]
+    assert caplog.messages == ["The workers left while 4 of 4 trials were left."]
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search, caplog):
@@ -186,8 +181,8 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search, caplog):
     work(search, program, workers=1)
     assert [trial.state for trial in search.trials] == ["interrupted", *["complete"] * 4]
     assert search.trials[0].params == search.trials[1].params
-    assert len(read_warnings(caplog)) == 1
-    assert "was ended by SIGKILL" in read_warnings(caplog)[0]
+    assert len(caplog.messages) == 1
+    assert "was ended by SIGKILL" in caplog.messages[0]
 
 
 def test_a_trial_lost_between_asking_and_claiming_does_not_end_the_sweep_early(search, monkeypatch):
@@ -217,7 +212,7 @@ def test_the_sweep_waits_for_trials_of_workers_elsewhere(search, caplog):
     work(search, WORKER + "    pass")
     thread.join()
     assert [trial.state for trial in search.trials] == ["complete"] * 4
-    assert read_warnings(caplog) == []
+    assert caplog.messages == []
 
 
 def test_no_worker_is_started_in_vain_where_the_sampler_has_stopped(search, caplog):
@@ -235,7 +230,7 @@ def test_no_worker_is_started_in_vain_where_the_sampler_has_stopped(search, capl
     work(search, WORKER + "    pass", workers=1)
     thread.join()
     assert [trial.state for trial in search.trials] == ["complete"]
-    assert read_warnings(caplog) == []
+    assert caplog.messages == []
     assert len(read_leases(study)) == 2
 
 

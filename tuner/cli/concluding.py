@@ -23,8 +23,8 @@ def conclude_sweep(
     from tuner.evaluate.waiting import wait_for_workers
     from tuner.progress.logs import open_log
     from tuner.progress.stages import Stage
-    from tuner.report.commands import name_step
     from tuner.report.step import report
+    from tuner.tune.commands import name_step
     from tuner.tune.status import count_left, count_running
 
     if not interrupted and 0 < count_left(search) <= count_running(search):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -93,7 +94,7 @@ def report(
     print_text(f"Wrote {write_report(search, style=style, tracker=_open_tracker(tracker))}")
 
 
-def _open_tracker(choice: TrackerChoice | None) -> Tracker | None:
+def _open_tracker(choices: Sequence[TrackerChoice] | None) -> Tracker | None:
     from tuner.trackers.choice import open_tracker
 
-    return None if choice is None else open_tracker(choice.value)
+    return open_tracker(",".join(choices)) if choices else None

@@ -86,8 +86,13 @@ OutputOption = Annotated[
 ]
 
 RecordOption = Annotated[
-    TrackerChoice | None,
-    typer.Option("--tracker", help="Where the record of the study goes.", show_default="what the sweep used"),
+    list[TrackerChoice] | None,
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="Where the study's record goes, as in a sweep.",
+        show_default="what the sweep used",
+    ),
 ]
 StyleOption = Annotated[
     str, typer.Option("--style", metavar="STYLE", help="Look of the figures: house, or mplhep's ATLAS, CMS, LHCb2 ...")

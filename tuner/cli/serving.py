@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import socket
@@ -92,20 +93,23 @@ def open_server(application: WSGIApplication, host: str, port: int | None) -> WS
         raise TunerError(
             f'--host must be a name or an address of this machine, but "{host}" is not ({error}).'
         ) from error
-    tried = [USUAL_PORT, 0] if port is None else [port]
-    for number in tried:
+    kind = _Server6 if family == socket.AF_INET6 else _Server
+    for number in [USUAL_PORT, 0] if port is None else [port]:
         try:
-            server = (_Server6 if family == socket.AF_INET6 else _Server)((place[0], number, *place[2:]), _QuietHandler)
+            server = kind((place[0], number, *place[2:]), _QuietHandler)
         except OSError as error:
-            if number != tried[-1]:
-                continue
-            raise TunerError(
-                f"The address {_write_host(host)}:{number} must be free and of this machine, but is not ({error}). "
-                "Choose another with --host and --port; --port 0 takes a free one."
-            ) from error
-        server.set_app(application)
-        return server
-    raise AssertionError
+            refused = error
+        else:
+            server.set_app(application)
+            return server
+    if refused.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        raise TunerError(
+            f'--host must be a name or an address of this machine, but "{host}" is not ({refused.strerror}).'
+        ) from refused
+    raise TunerError(
+        f"The port {port} must be free, but is not ({refused.strerror}). Choose another with --port, or --port 0 for a "
+        "free one."
+    ) from refused
 
 
 def name_address(server: WSGIServer, host: str) -> str:

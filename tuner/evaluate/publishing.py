@@ -10,14 +10,17 @@ from tuner.errors import MissingPackage, TunerError
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.grounds import TRIALS
 from tuner.evaluate.study_record import find_last_call, read_provenance, record_study
-from tuner.evaluate.verdicts import summarize_verdict
+from tuner.evaluate.verdicts import summarize_verdict, tabulate_verdicts
 from tuner.evaluate.waiting import hold_alone
 from tuner.predict.candidates import TrainedNetwork
+from tuner.progress.logs import NOTES, open_log
 from tuner.trackers.base import Tracker
 from tuner.trackers.choice import open_tracker
 from tuner.trackers.memory import Memory, NoTracker
 from tuner.tune.outcome import Outcome, keep_finite, write_outcome
 from tuner.tune.search import Search
+from tuner.tune.study_artifacts import keep_study_artifacts
+from tuner.tune.study_note import write_study_note
 
 logger = logging.getLogger("tuner")
 
@@ -28,18 +31,24 @@ SECONDS_TO_CLOSE = 60.0
 def publish(search: Search, evaluation: Evaluation | None, tracker: Tracker | None = None) -> None:
     """Tell of a search, and of its evaluation where there is one, in the storage and to the tracker; never raise.
 
+    In the storage are the outcome, and for Optuna Dashboard the study's note, the report and its figures.
+
     tracker: None for the one that the sweep was given, else for another one of the kind that it used, as its run folder
     tells. A user's own cannot be opened again: hand it in. Nothing is sent where that is `NoTracker`. The tracker is
     closed at the end, which writes what is left, for at most a minute; more may be logged after that. Told again, the
     record takes the place of the one before. What goes wrong costs no figure: a warning tells.
     """
-    problems = [
-        told
-        for step in (lambda: _write_outcome(search, evaluation), lambda: _track(search, evaluation, tracker))
-        if (told := _try(step)) is not None
-    ]
-    if problems:
-        logger.warning("The evaluation holds, but not all could be told of it: %s", "; ".join(problems))
+    steps = (
+        lambda: _write_outcome(search, evaluation),
+        lambda: write_study_note(search, "" if evaluation is None else tabulate_verdicts(evaluation)),
+        lambda: keep_study_artifacts(search),
+        lambda: _track(search, evaluation, tracker),
+    )
+    with open_log(search.folder.log, "publish"):
+        problems = dict.fromkeys(told for step in steps if (told := _try(step)) is not None)
+        if problems:
+            subject = "search" if evaluation is None else "evaluation"
+            logger.warning("The %s holds, but not all could be told of it: %s", subject, "; ".join(problems))
 
 
 def _try(step: Callable[[], None]) -> str | None:
@@ -89,7 +98,7 @@ def _reopen_tracker(search: Search) -> Tracker | None:
     call = find_last_call(read_provenance(search))
     kind = call.get("tracker", "wandb" if search.folder.wandb.exists() else "none")
     if kind is None:
-        logger.info(
+        NOTES.info(
             "The sweep's tracker was one of your own, which cannot be opened again: to have the study's record there, "
             "hand it to `tuner.evaluate(search, tracker=...)`."
         )
@@ -105,7 +114,7 @@ def _keep_network(search: Search, evaluation: Evaluation) -> Path | None:
     try:
         return keep_network(search, TrainedNetwork(evaluation.winner, evaluation.seed))
     except MissingPackage as error:
-        logger.info("The winner's network is no artifact of the study's record. %s", error)
+        NOTES.info("The winner's network is no artifact of the study's record. %s", error)
     except TunerError as error:
         logger.warning("The winner's network is no artifact of the study's record. %s", error)
     return None

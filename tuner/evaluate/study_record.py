@@ -14,11 +14,12 @@ from tuner.checked_files import read_json, warn_once
 from tuner.errors import DamagedFileError
 from tuner.evaluate.evaluation import Evaluation
 from tuner.evaluate.record_figures import summarize_evaluation, tabulate_evaluation
-from tuner.evaluate.verdicts import escape_markdown, tabulate_verdicts
+from tuner.evaluate.verdicts import tabulate_verdicts
 from tuner.passwords import hide_passwords
 from tuner.read.sources import find_source
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tune.best_so_far import follow_best
+from tuner.tune.dashboard_notes import escape_markdown
 from tuner.tune.parameter_importances import measure_parameter_importances
 from tuner.tune.samplers import describe_sampler, make_pruner, make_sampler
 from tuner.tune.search import PROVENANCE_ADVICE, Search
@@ -133,7 +134,7 @@ def _summarize_search(search: Search) -> dict[str, Any]:
     found: dict[str, Any] = {f"search/{state}": count for state, count in status.states.items()}
     found["search/epochs"] = status.trained_epochs
     if status.best_value is not None:
-        found |= {"search/best validation AUC": status.best_value, "search/best trial": status.best_trial}
+        found |= {f"search/best {status.figure_of_merit}": status.best_value, "search/best trial": status.best_trial}
     if status.elapsed is not None:
         found["search/minutes"] = status.elapsed / 60
     return found

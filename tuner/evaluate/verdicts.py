@@ -5,6 +5,8 @@ from __future__ import annotations
 from tuner.evaluate.comparing import Standing, find_baseline
 from tuner.evaluate.evaluation import Evaluation
 from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import say_figure
+from tuner.tune.dashboard_notes import escape_markdown
 
 
 def summarize_verdict(evaluation: Evaluation) -> str:
@@ -30,7 +32,7 @@ def summarize_verdict(evaluation: Evaluation) -> str:
 
 def write_measurement(measured: Measurement) -> str:
     """Return a value with its error: 0.9338 ± 0.0026."""
-    return str(measured).replace("+-", "±")
+    return say_figure(measured.value, measured.low, measured.high)
 
 
 def write_lead(measured: Measurement) -> str:
@@ -75,9 +77,3 @@ def _tell_openings(evaluation: Evaluation) -> str:
 
 def _count_times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def escape_markdown(text: str) -> str:
-    """Return text as Markdown shows it, on one line and in one cell of a table."""
-    marked = "".join(f"\\{c}" if c in r"\`*_[]<>|#" else c for c in text)
-    return " ".join(marked.split())

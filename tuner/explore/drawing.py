@@ -24,19 +24,20 @@ _UNIT = re.compile(
 
 
 def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> Figure:
-    """Draw the shares of signal and of background in bins of each feature, the most telling feature first."""
+    """Draw the shares of signal and of background in bins of each feature, the most telling feature first.
+
+    Shares are of what is drawn, with errors sqrt(sum w^2). An axis is logarithmic where a linear one would hide most.
+    """
     histograms = {histogram.name: histogram for histogram in exploration.histograms}
     columns = n_columns or min(len(histograms), 4 if len(histograms) > 6 else 3)
     rows = -(-len(histograms) // columns)
-    figure = Figure(figsize=(3.3 * columns, 2.6 * rows + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06))
+    figure = Figure(figsize=(3.5 * columns, 2.7 * rows + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, measures) in zip(axes, exploration.features.iterrows(), strict=False):
         _draw_feature(axis, histograms[str(name)])
         _write_below(axis, histograms[str(name)], measures)
     for axis in axes[len(histograms) :]:
         axis.set_visible(False)
-    for axis in axes[: len(histograms) : columns]:
-        axis.set_ylabel("share of events per bin", fontsize=8, color=INK)
     handles = [Patch(fc=to_rgba(SIGNAL, 0.3), ec=SIGNAL, lw=1.4), Patch(fc="none", ec=BACKGROUND, hatch="////", lw=1.4)]
     names = ["signal", "background"]
     figure.legend(handles, names, loc="outside upper center", ncols=2, frameon=False, fontsize=10)
@@ -82,10 +83,15 @@ def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
     axis.stairs(background, edges, fill=True, fc="none", ec=BACKGROUND, hatch="////", lw=0, alpha=0.4)
     axis.stairs(signal, edges, color=SIGNAL, lw=1.4)
     axis.stairs(background, edges, color=BACKGROUND, lw=1.4)
+    for shares, errors, colour in (
+        (signal, histogram.signal_error, SIGNAL),
+        (background, histogram.background_error, BACKGROUND),
+    ):
+        axis.errorbar(_find_middles(histogram), shares, yerr=errors, fmt="none", ecolor=colour, elinewidth=0.9)
     axis.set_title(write_name(split_unit(histogram.name)[0], 26), loc="left", fontsize=10, weight="bold", color=INK)
-    axis.set_ylim(0, 1.08 * max(signal.max(), background.max()) or 1)
+    axis.set_ylabel("share of class per bin", fontsize=8, color=INK)
     axis.set_xlim(edges[0], edges[-1])
-    axis.yaxis.set_major_locator(MaxNLocator(3))
+    _limit_shares(axis, histogram)
     if histogram.axis == "logarithmic":
         axis.set_xscale("log")
     else:
@@ -93,6 +99,26 @@ def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
     axis.tick_params(labelsize=8, colors=INK, length=3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color(QUIET)
+
+
+def _find_middles(histogram: FeatureHistogram) -> np.ndarray:
+    """Return the middles of the bins as they are drawn."""
+    lower, upper = histogram.edges[:-1], histogram.edges[1:]
+    middles: np.ndarray = np.sqrt(lower * upper) if histogram.axis == "logarithmic" else (lower + upper) / 2
+    return middles
+
+
+def _limit_shares(axis: Axes, histogram: FeatureHistogram) -> None:
+    """Choose the axis of shares: from 0, or logarithmic from below the smallest share to above the largest."""
+    shares = np.concatenate([histogram.signal, histogram.background])
+    errors = np.concatenate([histogram.signal_error, histogram.background_error])
+    top = float((shares + errors).max()) or 1.0
+    if histogram.is_steep:
+        axis.set_yscale("log", nonpositive="clip")
+        axis.set_ylim(max(0.5 * float(shares[shares > 0].min()), 1e-6 * top), 2 * top)
+    else:
+        axis.set_ylim(min(0.0, 1.05 * float(shares.min())), 1.05 * top)
+        axis.yaxis.set_major_locator(MaxNLocator(3))
 
 
 def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from io import BytesIO
+from math import ceil
 from pathlib import Path
 from shutil import which
 from textwrap import fill
@@ -21,8 +22,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tuner.errors import MissingPackage, StudyError, name_all, suggest_name
 from tuner.metrics.measurement import Measurement
@@ -32,6 +35,8 @@ LETTERS_PER_INCH = 8.8
 """Of a headline, on average."""
 MOST_BYTES = 100
 """Of a file's name, before its hash and ending."""
+PANEL_MARGIN = 0.05
+"""Inches around a panel that is cut out of its figure."""
 GREEK = {"eps": "epsilon", "sigma": "sigma"}
 
 SIGNAL = "#0072B2"
@@ -71,6 +76,8 @@ class Drawing:
     title: str
     alt: str
     """What a reader who cannot see the figure should know."""
+    panels: Sequence[Artist] = ()
+    """Axes and legends that may also stand one below the other, where a page is narrow."""
     style: str = field(default_factory=lambda: _STYLE.get().name)
     """In which it was drawn; fonts are looked up when it is written, so it is written in that style too."""
 
@@ -100,12 +107,46 @@ class Drawing:
             self.figure.savefig(buffer, format="png", dpi=dpi)
         return buffer.getvalue()
 
+    def cut_panels(self, png: bytes) -> list[bytes]:
+        """Return the panels of the figure as it was written to a PNG: axes in pieces of one size, legends as they are.
+
+        The headline is in none of them.
+        """
+        if not self.panels:
+            return []
+        with Image.open(BytesIO(png)) as whole:
+            boxes = [_find_box(panel, whole) for panel in self.panels]
+            same = [box for box, panel in zip(boxes, self.panels, strict=True) if isinstance(panel, Axes)]
+            largest = max(box[2] - box[0] for box in same), max(box[3] - box[1] for box in same)
+            pieces = []
+            for box, panel in zip(boxes, self.panels, strict=True):
+                size = largest if isinstance(panel, Axes) else (box[2] - box[0], box[3] - box[1])
+                piece = Image.new("RGB", size, "white")
+                piece.paste(whole.crop(box), (size[0] - (box[2] - box[0]), 0))
+                buffer = BytesIO()
+                piece.save(buffer, format="png", compress_level=1)
+                pieces.append(buffer.getvalue())
+        return pieces
+
     def svg(self) -> str:
         """Return the figure as SVG, letters as paths: it needs no fonts."""
         buffer = BytesIO()
         with use_style(self.style):
             self.figure.savefig(buffer, format="svg", metadata={"Date": None})
         return buffer.getvalue().decode()
+
+
+def _find_box(panel: Artist, whole: Image.Image) -> tuple[int, int, int, int]:
+    """Return left, upper, right and lower edge, in pixels, of all that belongs to a panel, with a small margin."""
+    figure = panel.get_figure(root=True)
+    assert figure is not None
+    found = panel.get_tightbbox()
+    assert found is not None
+    scale = whole.width / figure.bbox.width
+    margin = PANEL_MARGIN * scale * figure.dpi
+    left, right = scale * found.x0 - margin, scale * found.x1 + margin
+    upper, lower = whole.height - scale * found.y1 - margin, whole.height - scale * found.y0 + margin
+    return max(int(left), 0), max(int(upper), 0), min(ceil(right), whole.width), min(ceil(lower), whole.height)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def draw_learning_curves(
         or [pd.DataFrame(columns=["epoch", "train_loss", "validation_loss", "validation_auc", "trial", "state"])],
         ignore_index=True,
     )
-    return Drawing(figure, frame, title, _describe(title, known, best))
+    return Drawing(figure, frame, title, _describe(title, known, best), panels=(area, loss))
 
 
 def _draw_faint(axes: Axes, curve: pd.DataFrame, column: str, state: str) -> None:

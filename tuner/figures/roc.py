@@ -77,7 +77,8 @@ def draw_roc(
     title = f"ROC curve, {part} part"
     headline(figure, title)
     areas = "; ".join(f"{c.name} AUC {tell(c.area)}" for c in candidates)
-    return Drawing(figure, pd.concat([c.frame for c in candidates], ignore_index=True), title, f"{title}. {areas}.")
+    frame = pd.concat([c.frame for c in candidates], ignore_index=True)
+    return Drawing(figure, frame, title, f"{title}. {areas}.", panels=(learning, tmva, tagging))
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,7 +65,7 @@ def draw_scores(
         words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {tell(gap)}"
         figure.axes[1].set_title(words, fontsize=10, color=INK, loc="left", pad=8)
         alt += f" {words}."
-    return Drawing(figure, frame, title, alt)
+    return Drawing(figure, frame, title, alt, panels=figure.axes)
 
 
 def _tabulate(arrays: Arrays, edges: np.ndarray, part: str) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Where log records go: the log file of the run folder, and the display that is open.
 
-What happens in a run is noted in the logger `tuner.run`, warnings are logged in `tuner`. Neither changes what a user's
-own logging shows: notes pass on to it only where it takes records of level INFO.
+What happens in a run is noted in `NOTES`, warnings are logged in the logger `tuner`. Neither changes what a user's own
+logging shows: notes pass on to `tuner` only where that takes records of level INFO.
 """
 
 from __future__ import annotations
@@ -41,11 +41,8 @@ class _ToTuner(logging.Handler):
 
 
 def _make_notes() -> logging.Logger:
-    notes = logging.getLogger("tuner.run")
-    notes.setLevel(logging.INFO)
-    notes.propagate = False
-    if not notes.handlers:
-        notes.addHandler(_ToTuner())
+    notes = logging.Logger("tuner.run", logging.INFO)  # not one of `logging.getLogger`: nothing is set for all loggers
+    notes.addHandler(_ToTuner())
     return notes
 
 

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tuner.progress.snapshot import DeviceUse, RunningTrial, Status
+from tuner.progress.snapshot import RunningTrial, Status
 from tuner.progress.stages import STAGES, StageClock, TimedStage
 from tuner.progress.wording import (
     draw_sparkline,
@@ -40,15 +40,20 @@ def render_status(status: Status, *, since: float = 0.0, rows: int = MOST_ROWS) 
     """
     blocks: list[Sequence[RenderableType]] = [
         [Text(status.question, style="dim")] if status.question else [],
-        [_draw_bar(status), Flow(_list_states(status)), Flow(_list_pace(status, since)), *_draw_left(status, since)],
+        [
+            _draw_bar(status),
+            Flow(_list_states(status)),
+            *_draw_left(status, since),
+            Flow(_list_pace(status, since)),
+            Flow(_list_devices(status) if status.workers else ()),
+        ],
         _draw_best(status),
         _draw_running(status, rows),
         _draw_failures(status),
         _draw_stale(status),
         _draw_test(status),
     ]
-    footer = Text(" · ".join([write_count(status.workers, "worker"), *_say_devices(status.devices)]), style="dim")
-    return _frame(status.study, blocks, footer)
+    return _frame(status.study, blocks)
 
 
 def render_stages(study: str, clock: StageClock) -> RenderableType:
@@ -69,7 +74,7 @@ def render_stages(study: str, clock: StageClock) -> RenderableType:
             if timed.stage.total:
                 under_way = [_draw_progress(timed.stage.done, timed.stage.total, timed.stage.noun)]
     spent = sum(timed.seconds(now) for timed in clock.begun.values())
-    return _frame(f"{study}: evaluation", [[grid], under_way], Text(write_duration(round(spent)), style="dim"))
+    return _frame(f"{study}: evaluation", [[grid], under_way], write_duration(round(spent)))
 
 
 class Flow:
@@ -96,7 +101,7 @@ class Flow:
             yield line
 
 
-def _frame(title: str, blocks: Sequence[Sequence[RenderableType]], footer: Text) -> Panel:
+def _frame(title: str, blocks: Sequence[Sequence[RenderableType]], footer: str | None = None) -> Panel:
     """Return blocks with an empty line between two of them, in a frame."""
     lines: list[RenderableType] = []
     for block in filter(None, blocks):
@@ -219,10 +224,13 @@ def _draw_failures(status: Status) -> list[RenderableType]:
     by_reason: dict[str, list[int]] = {}
     for trial in status.failures:
         by_reason.setdefault(trial.reason or "unknown", []).append(trial.number)
-    return [
-        Text(f"{say_failure(numbers, reason)}", style="red", overflow="fold")
-        for reason, numbers in list(by_reason.items())[-MOST_REASONS:]
+    reasons = list(by_reason.items())
+    lines: list[RenderableType] = [
+        Text(say_failure(numbers, reason), style="red", overflow="fold") for reason, numbers in reasons[-MOST_REASONS:]
     ]
+    if hidden := [number for _, numbers in reasons[:-MOST_REASONS] for number in numbers]:
+        lines.append(Text(f"{say_trials(hidden)} failed for other reasons: see tuner.log", style="red"))
+    return lines
 
 
 def say_failure(numbers: Sequence[int], reason: str) -> str:
@@ -248,20 +256,28 @@ def _draw_stale(status: Status) -> list[RenderableType]:
 
 
 def _draw_test(status: Status) -> list[RenderableType]:
+    """Return who has won, and every figure of the network handed on, once there was an evaluation."""
+    told: list[RenderableType] = [Text(status.verdict)] if status.verdict else []
     if not status.winner_test:
-        return []
-    figures = [Text.assemble((f"{name} ", "dim"), say_value(value)) for name, value in status.winner_test.items()]
-    return [Text("winner on the test part"), Flow(figures)]
+        return told
+    ends = status.winner_test_intervals or {}
+    figures = [
+        Text.assemble((f"{name} ", "dim"), say_figure(value, *ends.get(name, (None, None))))
+        for name, value in status.winner_test.items()
+    ]
+    return [*told, Text("winner on the test part"), Flow(figures)]
 
 
-def _say_devices(devices: DeviceUse | None) -> list[str]:
-    if devices is None:
-        return []
-    told = [] if devices.cores is None else [f"CPU {devices.cores:.1f} of {write_count(devices.n_cores, 'core')}"]
-    for gpu in devices.gpus:
-        busy = "" if gpu.utilisation is None else f"{gpu.utilisation:.0%}, "
-        told.append(f"GPU {gpu.index}: {busy}{gpu.used:.1f} of {gpu.total:.0f} GiB")
-    return told
+def _list_devices(status: Status) -> list[Text]:
+    """Return how many workers there are and what they use, as far as that is known."""
+    told = [write_count(status.workers, "worker")]
+    if status.devices is not None:
+        if status.devices.cores is not None:
+            told.append(f"CPU {status.devices.cores:.1f} of {write_count(status.devices.n_cores, 'core')}")
+        for gpu in status.devices.gpus:
+            busy = "" if gpu.utilisation is None else f"{gpu.utilisation:.0%}, "
+            told.append(f"GPU {gpu.index}: {busy}{gpu.used:.1f} of {gpu.total:.0f} GiB")
+    return [Text(text, style="dim") for text in told]
 
 
 def _list_done(timed: TimedStage, now: float) -> list[Text]:

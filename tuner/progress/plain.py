@@ -32,6 +32,7 @@ class PlainDisplay:
         self._clock = clock
         self._shown: Status | None = None
         self._written: str | None = None
+        self._warned: set[str] = set()
         self._stages = StageClock(clock)
         self._last_line = clock()
         self._depth = 0
@@ -41,7 +42,7 @@ class PlainDisplay:
         """Begin to show, in the outermost block."""
         self._depth += 1
         if self._depth == 1:
-            self._open.enter_context(show_warnings(self._write))
+            self._open.enter_context(show_warnings(self._warn))
         return self
 
     def __exit__(
@@ -60,7 +61,8 @@ class PlainDisplay:
         is_first = self._shown is None
         self._shown = status
         for event in events:
-            self._write(event)
+            if event not in self._warned:
+                self._write(event)
         if is_first or self._clock() - self._last_line >= SECONDS_BETWEEN_LINES:
             self._write_progress(status)
 
@@ -83,6 +85,11 @@ class PlainDisplay:
     def tell(self, text: str) -> None:
         """Write a line."""
         NOTES.info("%s", text)
+        self._write(text)
+
+    def _warn(self, text: str) -> None:
+        """Write a warning; a failed trial that it tells of is no event any more."""
+        self._warned.add(text)
         self._write(text)
 
     def _is_due(self) -> bool:

@@ -10,7 +10,6 @@ from tuner.evaluate.nuisances import NuisanceEffects
 from tuner.evaluate.openings import count_openings
 from tuner.evaluate.survival import Survival
 from tuner.metrics.measurement import Measurement
-from tuner.report.commands import name_step
 from tuner.report.searching import name_network
 from tuner.report.writing import (
     count_digits,
@@ -20,6 +19,7 @@ from tuner.report.writing import (
     write_share,
     write_with_error,
 )
+from tuner.tune.commands import name_step
 from tuner.tune.search import Search, TrialRecord
 
 SHARE = "share of the optimum"

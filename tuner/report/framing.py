@@ -10,6 +10,7 @@ import pandas as pd
 
 from tuner.errors import EventsError
 from tuner.explore.drawing import MOST_NUMBERED, draw_correlations, draw_features
+from tuner.explore.exploration import Exploration
 from tuner.explore.step import explore_events
 from tuner.figures import Drawing
 from tuner.prepare.splits import Part
@@ -73,8 +74,9 @@ def write_data(search: Search) -> Section:
 
 def write_exploration(search: Search) -> Section:
     """Return step 2: each feature as it was read. The events are read again; a notice where that is not possible."""
+    problem = search.study.problem
     try:
-        events = read_events(search.study.problem)
+        events = read_events(problem)
     except EventsError as error:
         told = [Notice(f"The events cannot be read now. {error}")]
         return Section(number="2", name="Visualize", title="The features", blocks=told)
@@ -87,22 +89,9 @@ def write_exploration(search: Search) -> Section:
     )
     few = len(features) <= DRAWN_FEATURES
     blocks: list[Block] = [
-        keep_drawing(
-            search,
-            Drawing(
-                draw_features(shown, n_columns=min(3, len(shown.histograms))),
-                features,
-                title="Each feature: the share of signal and of background in each bin, of all events of the class; "
-                "what is undefined or beyond the axis counts, but is not drawn. The most telling first"
-                + ("" if few else f". The first {DRAWN_FEATURES} of {len(features)}"),
-                alt=f"Histograms of {len(shown.histograms)} features. {features.index[0]} tells most by itself, "
-                f"separation {features['separation'].iloc[0]:.3f}; {features.index[-1]} least, "
-                f"{features['separation'].iloc[-1]:.3f}.",
-            ),
-            "features",
-        ),
+        keep_drawing(search, _draw_features(shown, features, problem), "features"),
         Text("All events are shown, those of the test part included."),
-        _list_features(features, search.study.problem),
+        _list_features(features, problem),
         *(Notice(warning) for warning in exploration.warnings),
     ]
     if events.digest != search.splits.events_digest:
@@ -111,23 +100,53 @@ def write_exploration(search: Search) -> Section:
         )
     if few and len(features) > 1:
         percent = ", written in per cent" if len(features) <= MOST_NUMBERED else ""
-        title = f"How features go together: correlations{_tell_weights(search.study.problem)}{percent}"
+        title = f"How features go together: correlations{_tell_weights(problem)}{percent}"
         alt = "Matrices of correlations between the features, one for signal and one for background."
         table = pd.concat(exploration.correlations)
-        drawing = Drawing(draw_correlations(exploration), table, title=title, alt=alt)
+        figure = draw_correlations(exploration)
+        drawing = Drawing(figure, table, title=title, alt=alt)
         blocks.append(keep_drawing(search, drawing, "correlations"))
     return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
 
 
+def _draw_features(shown: Exploration, features: pd.DataFrame, problem: Problem) -> Drawing:
+    """Return the histograms of the features that are shown, of all `features`."""
+    figure = draw_features(shown, n_columns=min(3, len(shown.histograms)))
+    first, last = features.iloc[0], features.iloc[-1]
+    left_out = len(features) - len(shown.histograms)
+    return Drawing(
+        figure,
+        features,
+        title=f"Each feature, the most telling first: share of each class per bin{_tell_weights(problem, ', ')}, with "
+        "statistical errors. Both classes add up to 1, without what is undefined, which is told below a feature, and "
+        "without the outermost 0.2 % of the events at either end"
+        + (f". The first {len(shown.histograms)} of {len(features)}" if left_out else ""),
+        alt=f"Histograms of {write_count(len(shown.histograms), 'feature')}. {first.name} tells most by itself, "
+        f"separation {first['separation']:.3f}; {last.name} least, {last['separation']:.3f}.",
+        panels=[*figure.legends, *(axes for axes in figure.axes if axes.get_visible())],
+    )
+
+
 def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
     """Return the table of features, the most telling first."""
-    head = ("Feature", "Separation", "AUC alone", "Undefined", "Mean, signal", "Mean, background", "Lowest", "Highest")
+    undefined = ("undefined_signal", "undefined_background")
+    head = (
+        "Feature",
+        "Separation",
+        "AUC alone",
+        "Undefined, signal",
+        "Undefined, background",
+        "Mean, signal",
+        "Mean, background",
+        "Lowest",
+        "Highest",
+    )
     rows = [
         (
             str(name),
             f"{row['separation']:.3f}",
             f"{row['auc']:.3f}",
-            write_share(row["undefined"]) if row["undefined"] else "0",
+            *(write_share(row[c]) if row[c] else "0" for c in undefined),
             *(write_number(row[c]) for c in ("mean_signal", "mean_background", "minimum", "maximum")),
         )
         for name, row in features.iterrows()

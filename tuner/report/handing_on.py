@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.checked_files import read_json
-from tuner.report.commands import has_address, name_command, open_in_python
 from tuner.report.page import Block, Code, Facts, Notice, Section, Text
 from tuner.report.writing import write_count
 from tuner.run_folder import RunFolder
+from tuner.tune.commands import has_address, name_command, open_in_python
 from tuner.tune.search import PROVENANCE_ADVICE, Search
 from tuner.tune.storage import STORAGE_VARIABLE
 

@@ -7,10 +7,19 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib.resources import files
+from itertools import groupby
 from typing import ClassVar
 
 from markupsafe import Markup, escape
+
+from tuner.figures.dark_mode import adapt_to_both
+
+SHORT_TABLE = 8
+"""Rows of a table that is not parted between two printed pages, at most."""
+MANY_COLUMNS, MOST_COLUMNS = 8, 14
+"""Columns above which a table is set smaller on paper, and smallest."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,13 @@ class Table:
     """Whether the reader opens it; always open on paper."""
 
     @property
+    def size(self) -> str:
+        """How it is set on paper: "short" tables stay on one page, "many" columns are set small, "crowded" smallest."""
+        columns = len(self.head)
+        width = "" if columns <= MANY_COLUMNS else "many" if columns <= MOST_COLUMNS else "crowded"
+        return " ".join(filter(None, ("short" if len(self.rows) <= SHORT_TABLE else "", width)))
+
+    @property
     def numeric(self) -> frozenset[int]:
         """Columns that hold numbers and nothing else."""
         columns = enumerate(zip(*self.rows, strict=True)) if self.rows else ()
@@ -72,7 +88,7 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A drawing as PNG, embedded in the page."""
+    """A drawing on white, embedded in the page as PNG with two pixels for each of the page's."""
 
     kind: ClassVar[str] = "picture"
     png: bytes
@@ -81,6 +97,9 @@ class Picture:
     """What a person who cannot see it should know. May begin with the title."""
     note: str = ""
     """How to read it, where that is not what `alt` says."""
+    panels: Sequence[bytes] = ()
+    """The drawing in pieces, as PNG: side by side on a wide page, one below the other on a narrow one. Shown in place
+    of the whole."""
 
     @property
     def caption(self) -> str:
@@ -89,20 +108,38 @@ class Picture:
             return f"{self.title} {self.note}"
         return self.alt if self.alt.startswith(self.title.rstrip(".")) else f"{self.title} {self.alt}"
 
-    @property
-    def source(self) -> str:
-        """The picture as a `data:` address."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
+    @cached_property
+    def views(self) -> list[View]:
+        """What is shown: the panels, or the whole."""
+        return [View.of(png) for png in self.panels or (self.png,)]
 
     @property
-    def width(self) -> int:
-        """Width in CSS pixels; the PNG has two pixels for each. From its header (RFC 2083, section 11.2.1)."""
-        return int.from_bytes(self.png[16:20], "big") // 2
+    def is_wide(self) -> bool:
+        """Whether it takes a row of its own."""
+        return bool(self.panels) or self.views[0].width > 2 * self.views[0].height
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """A picture for a light and for a dark page, as `data:` addresses."""
+
+    light: str
+    dark: str
+    width: int
+    """In CSS pixels."""
+    height: int
+
+    @classmethod
+    def of(cls, png: bytes) -> View:
+        """Return the views of a picture. Its size is in its header (RFC 2083, section 11.2.1)."""
+        light, dark = ("data:image/png;base64," + base64.b64encode(p).decode("ascii") for p in adapt_to_both(png))
+        width, height = (int.from_bytes(png[place : place + 4], "big") // 2 for place in (16, 20))
+        return cls(light=light, dark=dark, width=width, height=height)
 
     @property
-    def height(self) -> int:
-        """Height in CSS pixels."""
-        return int.from_bytes(self.png[20:24], "big") // 2
+    def is_strip(self) -> bool:
+        """Whether it is as flat as a legend, and takes a row of its own."""
+        return self.width > 4 * self.height
 
 
 _NUMBER = re.compile("$|[-+±<>]? ?\\d[\\d,.]*([eE][-+]?\\d+)?\\b|[\N{EN DASH}∞]$|-∞$")
@@ -111,6 +148,7 @@ _CODE = re.compile(r"`([^`]+)`")
 _MINUS = re.compile(
     r"(?<![\w.\N{EN DASH}-])-(?=[\d∞])|(?<=eps_S )-(?= eps_B)|(?<=AUC )-(?= 1/2)|(?<=optimum )-(?= 1/2)"
 )
+_JOINT = re.compile(r"(?<=\w)([._/])(?=\w)")
 _EFFICIENCY = re.compile(r"\beps_([SB])\b")
 
 Block = Text | Notice | Code | Facts | Table | Picture
@@ -131,6 +169,12 @@ class Section:
     def anchor(self) -> str:
         """Name of the section in addresses."""
         return self.name.lower().replace(" ", "-")
+
+    @property
+    def groups(self) -> list[list[Block]]:
+        """The blocks, pictures that follow each other together: they share rows."""
+        runs = groupby(enumerate(self.blocks), lambda item: -1 if isinstance(item[1], Picture) else item[0])
+        return [[block for _, block in run] for _, run in runs]
 
 
 @dataclass(frozen=True)
@@ -172,6 +216,7 @@ def render_page(page: Page) -> str:
         lstrip_blocks=True,
     )
     environment.filters["mark_up"] = _mark_up
+    environment.filters["mark_up_name"] = _mark_up_name
     style = (files("tuner.report") / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.jinja").render(page=page, style=style)
 
@@ -190,3 +235,8 @@ def _mark_up(text: str) -> Markup:
         else:
             pieces[place] = _EFFICIENCY.sub(r"ε<sub>\1</sub>", _MINUS.sub("\N{MINUS SIGN}", piece))
     return Markup("".join(pieces))
+
+
+def _mark_up_name(text: str) -> Markup:
+    """Escape the name of a column, which may break after dots and underscores."""
+    return Markup(_JOINT.sub(r"\1<wbr>", _mark_up(text)))

@@ -54,9 +54,10 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> li
 
 def keep_drawing(search: Search, drawing: Drawing, name: str, note: str = "") -> Picture:
     """Write a drawing into the run folder as PNG and PDF, and return it for the page. note: how to read it."""
-    png, _ = drawing.save(search.folder.figures, name)
+    path, _ = drawing.save(search.folder.figures, name)
+    png = path.read_bytes()
     title = drawing.title if drawing.title.endswith((".", "?", "!")) else f"{drawing.title}."
-    return Picture(png=png.read_bytes(), title=title, alt=drawing.alt, note=note)
+    return Picture(png=png, title=title, alt=drawing.alt, note=note, panels=drawing.cut_panels(png))
 
 
 def _name_loss(search: Search) -> str:

@@ -6,18 +6,16 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tuner.checked_files import append_line
-from tuner.errors import FolderError
 from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
 from tuner.trackers.base import NO_PICTURES, StudyRecord
-from tuner.trackers.plain_values import describe_error, make_plain
+from tuner.trackers.not_recorded import STUDY, note_loss, note_recovery
+from tuner.trackers.plain_values import describe_error, make_plain, make_strict
 
 logger = logging.getLogger("tuner")
 
@@ -33,10 +31,28 @@ class Ending:
     notes: str = ""
 
 
+@dataclass(eq=False, kw_only=True)
+class Subject:
+    """What is recorded: a trial, or a study as a whole."""
+
+    folder: Path
+    """The run folder."""
+    study: str
+    what: int | str
+    """The number of the trial, or `STUDY`."""
+    content: dict[str, Any]
+    """What is to be recorded; the epochs of a trial, which its CSV file holds, are left out."""
+    is_lost: bool = False
+    """Whether it is listed as not recorded."""
+
+    def __str__(self) -> str:
+        return "the study as a whole" if self.what == STUDY else f"trial {self.what}"
+
+
 class BackgroundTracker(ABC):
     """Hands everything on to a thread, where a subclass writes it. What raises there costs only itself.
 
-    The first error is logged as a warning, and the run folder lists each trial that could not be recorded whole.
+    The first error is logged as a warning, and the run folder lists what could not be recorded whole.
     """
 
     title: ClassVar[str]
@@ -48,9 +64,8 @@ class BackgroundTracker(ABC):
         self._thread: BackgroundThread | None = None
         self._lock = threading.Lock()
         self._open: dict[tuple[Path, str, int], LoggedTrial] = {}
-        self._unwritten: dict[tuple[Path, str], None] = {}
-        """What was begun and is not written to its end, in order: its run folder, and a name for it."""
-        self._lost: set[tuple[Path, str]] = set()
+        self._unwritten: dict[Subject, None] = {}
+        """What was begun and is not written to its end, in order."""
         self._awaited: list[tuple[LoggedTrial, str, Path]] = []
         """Pictures that were announced and are not there yet."""
         self._has_warned = False
@@ -68,19 +83,16 @@ class BackgroundTracker(ABC):
         """Open the log of a trial. Returns at once and never raises."""
         number = trial if resumes is None else resumes
         plain = make_plain(config)
-        log = LoggedTrial(self, study, number, Path(folder), plain, tuple(map(str, tags)), trial)
-        self._submit(log.title, log.folder, partial(self._begin, log))
+        subject = Subject(folder=Path(folder), study=make_plain(study), what=trial, content={"config": plain})
+        log = LoggedTrial(self, subject, number, plain, tuple(make_plain(list(tags))))
+        self._submit(subject, partial(self._begin, log))
         return log
 
     def log_study(self, record: StudyRecord) -> None:
         """Keep the record of a study. Returns at once and never raises."""
-        title = f"the record of study {record.study}"
-
-        def write() -> None:
-            self._write_study(record)
-            self._unwritten.pop((Path(record.folder), title), None)
-
-        self._submit(title, Path(record.folder), write)
+        content = {"summary": make_plain(record.summary)}
+        subject = Subject(folder=Path(record.folder), study=record.study, what=STUDY, content=content)
+        self._submit(subject, partial(self._put_study, subject, record))
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is left, for at most `timeout` seconds; trials still open end as interrupted."""
@@ -91,8 +103,9 @@ class BackgroundTracker(ABC):
         thread.submit(self._wind_up)
         if not thread.close(timeout):
             logger.warning("%s was not done within %g s: the last trials may be incomplete.", self.title, timeout)
-            for folder, title in list(self._unwritten):
-                self._note_loss(title, folder, f"not done within {timeout:g} s")
+            for subject in list(self._unwritten):
+                why = f"not done within {timeout:g} s"
+                note_loss(subject.folder, self.title, subject.what, why, make_strict(subject.content))
         if thread.dropped:
             logger.warning("%s was too slow: %d epochs were not logged.", self.title, thread.dropped)
 
@@ -109,8 +122,8 @@ class BackgroundTracker(ABC):
         """Keep how a trial ended; return whether all of it is written."""
 
     @abstractmethod
-    def _write_study(self, record: StudyRecord) -> None:
-        """Keep a record of a study, in place of the one before."""
+    def _write_study(self, subject: Subject, record: StudyRecord) -> bool:
+        """Keep a record of a study, of plain values, in place of the one before; return whether all is written."""
 
     @abstractmethod
     def _add_picture(self, trial: LoggedTrial, name: str, path: Path) -> None:
@@ -120,27 +133,22 @@ class BackgroundTracker(ABC):
         """Write what is left; nothing is where each of the others writes at once."""
         return
 
-    def _submit(self, title: str, folder: Path, job: Callable[[], None], *, droppable: bool = False) -> None:
+    def _submit(self, subject: Subject, job: Callable[[], None], *, droppable: bool = False) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = BackgroundThread(capacity=self._capacity, on_error=_ignore)
-            self._unwritten[folder, title] = None
-            self._thread.submit(partial(self._try, title, folder, job), droppable=droppable)
+            self._unwritten[subject] = None
+            self._thread.submit(partial(self._try, subject, job), droppable=droppable)
 
-    def _try(self, title: str, folder: Path, job: Callable[[], None]) -> None:
+    def _try(self, subject: Subject, job: Callable[[], None]) -> None:
         try:
             job()
         except Exception as error:
-            self._lose(title, folder, error)
+            self._lose(subject, error)
 
     def _begin(self, log: LoggedTrial) -> None:
         self._open[log.key] = log
         self._open_trial(log)
-
-    def _reopen(self, log: LoggedTrial) -> None:
-        """Go on with a trial that `close` has ended."""
-        if self._open.get(log.key) is not log:
-            self._begin(log)
 
     def _log(self, log: LoggedTrial, epoch: int, figures: Mapping[str, Any]) -> None:
         self._reopen(log)
@@ -151,8 +159,29 @@ class BackgroundTracker(ABC):
         del self._open[log.key]
         self._awaited += [(log, name, path) for name, path in ending.pictures.items()]
         if self._end_trial(log, ending):
-            self._unwritten.pop((log.folder, log.title), None)
+            self._settle(log.subject)
         self._add_awaited()
+
+    def _put_study(self, subject: Subject, record: StudyRecord) -> None:
+        plain = replace(
+            record,
+            study=make_plain(record.study),
+            folder=Path(record.folder),
+            config=make_plain(record.config),
+            notes=make_plain(record.notes),
+            tags=tuple(make_plain(list(record.tags))),
+            summary=make_plain(record.summary),
+            history=make_plain(list(record.history)),
+            tables={name: table.map(make_plain) for name, table in record.tables.items()},
+            pictures={name: Path(path) for name, path in record.pictures.items()},
+        )
+        if self._write_study(subject, plain):
+            self._settle(subject)
+
+    def _reopen(self, log: LoggedTrial) -> None:
+        """Go on with a trial that `close` has ended."""
+        if self._open.get(log.key) is not log:
+            self._begin(log)
 
     def _add_awaited(self) -> None:
         """Keep the announced pictures that are there by now."""
@@ -160,38 +189,38 @@ class BackgroundTracker(ABC):
             log, name, path = awaited
             if path.exists() and path.stat().st_size:
                 self._awaited.remove(awaited)
-                self._try(log.title, log.folder, partial(self._add_picture, log, name, path))
+                self._try(log.subject, partial(self._add_picture, log, name, path))
 
     def _wind_up(self) -> None:
         for log in list(self._open.values()):
-            self._try(log.title, log.folder, partial(self._end, log, Ending(state="interrupted")))
+            self._try(log.subject, partial(self._end, log, Ending(state="interrupted")))
         self._add_awaited()
         self._awaited.clear()
         self._flush()
 
-    def _lose(self, title: str, folder: Path, error: Exception) -> None:
+    def _settle(self, subject: Subject) -> None:
+        """Take something off the list of what is still to be written."""
+        self._unwritten.pop(subject, None)
+        if not subject.is_lost:
+            note_recovery(subject.folder, self.title, subject.what)
+
+    def _lose(self, subject: Subject, error: Exception) -> None:
         """Note that something was not recorded, and say so the first time."""
         reason = hide_passwords(describe_error(error))
-        self._unwritten.pop((folder, title), None)
-        self._note_loss(title, folder, reason)
-        self._warn(f"could not record {title} ({reason})")
+        self._unwritten.pop(subject, None)
+        self._note_loss(subject, reason)
+        self._warn(f"could not record {subject} ({reason})")
 
     def _warn(self, what: str) -> None:
         if not self._has_warned:
             self._has_warned = True
-            logger.warning(
-                '%s %s. The sweep goes on, and what is missing is listed in "not_recorded.jsonl" in the run folder.',
-                self.title,
-                what,
-            )
+            logger.warning("%s %s. The sweep goes on; what is missing is kept in not_recorded.jsonl.", self.title, what)
 
-    def _note_loss(self, title: str, folder: Path, reason: str) -> None:
+    def _note_loss(self, subject: Subject, reason: str) -> None:
         """List something as not recorded, once."""
-        if (folder, title) in self._lost:
-            return
-        self._lost.add((folder, title))
-        with suppress(FolderError):  # the folder itself may be what cannot be written
-            append_line(folder / "not_recorded.jsonl", {"tracker": self.title, "what": title, "reason": reason})
+        if not subject.is_lost:
+            subject.is_lost = True
+            note_loss(subject.folder, self.title, subject.what, reason, make_strict(subject.content))
 
 
 @dataclass(eq=False)
@@ -199,31 +228,38 @@ class LoggedTrial:
     """The log of one trial: hands everything on to its tracker's thread."""
 
     tracker: BackgroundTracker
-    study: str
+    subject: Subject
     number: int
     """Number of the first trial of its setting, where it goes on where that one stopped."""
-    folder: Path
     config: Mapping[str, Any]
     tags: tuple[str, ...]
-    trial: int
-    """Its own number."""
     has_ended: bool = False
+
+    @property
+    def study(self) -> str:
+        """Name of its study."""
+        return self.subject.study
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.subject.folder
+
+    @property
+    def trial(self) -> int:
+        """Its own number."""
+        return int(self.subject.what)
 
     @property
     def key(self) -> tuple[Path, str, int]:
         """Names its log."""
         return (self.folder, self.study, self.number)
 
-    @property
-    def title(self) -> str:
-        """Its name in messages."""
-        return f"trial {self.number} of study {self.study}"
-
     def log_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Take one epoch's figures; none once the trial has ended."""
         if not self.has_ended:
             job = partial(self.tracker._log, self, int(epoch), make_plain(figures))
-            self.tracker._submit(self.title, self.folder, job, droppable=True)
+            self.tracker._submit(self.subject, job, droppable=True)
 
     def finish(
         self,
@@ -237,10 +273,10 @@ class LoggedTrial:
         """End the trial."""
         self.has_ended = True
         kept = {str(name): Path(path) for name, path in pictures.items()}
-        ending = Ending(
-            state=str(state), summary=make_plain(summary), pictures=kept, reason=reason, notes=str(notes or "")
-        )
-        self.tracker._submit(self.title, self.folder, partial(self.tracker._end, self, ending))
+        plain = make_plain({"state": state, "reason": reason, "summary": summary, "notes": notes})
+        self.subject.content |= plain
+        ending = Ending(**plain, pictures=kept)
+        self.tracker._submit(self.subject, partial(self.tracker._end, self, ending))
 
 
 def _ignore(_error: Exception) -> None:

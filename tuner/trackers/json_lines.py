@@ -4,6 +4,8 @@ One file for each trial: a trial has one writer at a time, so that workers need 
 and a trial that is resumed goes on in its own file. What a killed process left of its last line is dropped then.
 """
 
+# ruff: noqa: ARG002 - methods take what every tracker takes
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from typing import Any
 
 from tuner.checked_files import CHECKSUM, append_line, drop_damaged_lines, hash_file, write_json
 from tuner.run_folder import RunFolder
-from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial
+from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.trackers.plain_values import make_plain, make_strict
 
@@ -28,7 +30,7 @@ class JsonLines(BackgroundTracker):
     Numbers that JSON has no word for are "NaN", "Infinity" and "-Infinity", which pandas reads as numbers.
     """
 
-    title = "The JSON-lines tracker"
+    title = "The tracker of JSON lines"
 
     def _open_trial(self, trial: LoggedTrial) -> None:
         drop_damaged_lines(_find_file(trial))
@@ -53,7 +55,7 @@ class JsonLines(BackgroundTracker):
     def _add_picture(self, trial: LoggedTrial, name: str, path: Path) -> None:
         """Do nothing: the line of the trial's end names its pictures."""
 
-    def _write_study(self, record: StudyRecord) -> None:
+    def _write_study(self, subject: Subject, record: StudyRecord) -> bool:
         content = {
             "study": record.study,
             "timestamp": _tell_time(),
@@ -67,6 +69,7 @@ class JsonLines(BackgroundTracker):
             "artifacts": [_describe(artifact, record.folder) for artifact in record.artifacts],
         }
         write_json(RunFolder(record.folder).tracking / "study.json", make_strict(make_plain(content)))
+        return True
 
     def _append(self, trial: LoggedTrial, event: str, content: Mapping[str, Any], *, on_disk: bool) -> None:
         line = {"event": event, "trial": trial.trial, "timestamp": _tell_time(), **content}

@@ -29,8 +29,9 @@ from tuner.checked_files import read_json
 from tuner.errors import MissingPackage
 from tuner.passwords import hide_passwords
 from tuner.run_folder import RunFolder
-from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial
+from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
 from tuner.trackers.base import Artifact, StudyRecord
+from tuner.trackers.not_recorded import STUDY
 from tuner.trackers.plain_values import describe_error, flatten, make_plain, make_strict, split_numbers
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class MLflow(BackgroundTracker):
             "tuner.tags": ", ".join(trial.tags),
             **({"tuner.resumed_as": str(trial.trial)} if trial.trial != trial.number else {}),
         }
-        run = _Run(trial.title, trial.study, f"trial {trial.number}", trial.folder, tags, trial.config)
+        run = _Run(trial.subject, f"trial {trial.number}", tags, trial.config)
         self._runs[trial] = run
         self._unsent.append(run)
         self._send(run)
@@ -133,23 +134,25 @@ class MLflow(BackgroundTracker):
             self._unsent.append(run)
         self._send(run)
 
-    def _write_study(self, record: StudyRecord) -> None:
+    def _write_study(self, subject: Subject, record: StudyRecord) -> bool:
         tags = {"tuner.kind": "study", "tuner.tags": ", ".join(record.tags), "mlflow.note.content": record.notes}
-        title = f"the record of study {record.study}"
-        run = _Run(title, record.study, record.study, Path(record.folder), tags, make_plain(record.config))
+        run = _Run(subject, record.study, tags, record.config)
         run.writes += [partial(_write_figures, record), *_list_files(record), partial(_terminate, "FINISHED")]
         run.has_ended = True
-        self._unsent = [waiting for waiting in self._unsent if (waiting.folder, waiting.title) != (run.folder, title)]
+        older = [w for w in self._unsent if w.subject.what == STUDY and w.subject.folder == subject.folder]
+        for waiting in older:
+            self._unsent.remove(waiting)
+            self._unwritten.pop(waiting.subject, None)
         self._unsent.append(run)
         self._send(run)
+        return False
 
     def _flush(self) -> None:
         """Try a last time, and list what does not arrive."""
         self._pauses_until = 0.0
         self._send_waiting()
         for run in self._unsent:
-            self._note_loss(run.title, run.folder, self._last_error)
-            self._unwritten.pop((run.folder, run.title), None)
+            self._give_up(run)
         self._unsent.clear()
 
     def _send_waiting(self) -> None:
@@ -157,26 +160,30 @@ class MLflow(BackgroundTracker):
         waiting = [run for run in self._unsent if run.has_ended]
         for run in waiting[: max(0, len(waiting) - MOST_WAITING)]:
             self._unsent.remove(run)
-            self._note_loss(run.title, run.folder, self._last_error)
+            self._give_up(run)
         for run in waiting:
             self._send(run)
+
+    def _give_up(self, run: _Run) -> None:
+        self._unwritten.pop(run.subject, None)
+        self._note_loss(run.subject, self._last_error)
 
     def _send(self, run: _Run) -> None:
         """Send what is to be sent of a run, unless the server did not answer just now."""
         if run not in self._unsent or time.monotonic() < self._pauses_until:
             return
         try:
-            refusals = run.send(self._connect(run.folder))
+            refusals = run.send(self._connect(run.subject.folder))
         except Exception as error:
             self._last_error = hide_passwords(describe_error(error))
             self._pauses_until = time.monotonic() + SECONDS_OF_PAUSE
             self._warn(f"cannot be reached ({self._last_error})")
             return
         for refusal in refusals:
-            self._lose(run.title, run.folder, refusal)
+            self._lose(run.subject, refusal)
         if run.has_ended:
             self._unsent.remove(run)
-            self._unwritten.pop((run.folder, run.title), None)
+            self._settle(run.subject)
 
     def _connect(self, folder: Path) -> MlflowClient:
         """Return a client for the server, or for the database of a run folder, which is made where there is none."""
@@ -195,10 +202,8 @@ class MLflow(BackgroundTracker):
 class _Run:
     """What is to be sent of a trial, or of a study."""
 
-    title: str
-    study: str
+    subject: Subject
     name: str
-    folder: Path
     tags: Mapping[str, str]
     config: Mapping[str, Any]
     id: str | None = None
@@ -285,8 +290,8 @@ class _Known:
 def _open_run(client: MlflowClient, run: _Run) -> tuple[str, bool]:
     """Return the id of a run, and whether it is one of an earlier call, which goes on."""
     experiment = _find_experiment(client, run)
-    search = _read_search_id(run.folder)
-    tags = {"tuner.study": run.study, "tuner.search": search, **run.tags}
+    search = _read_search_id(run.subject.folder)
+    tags = {"tuner.study": run.subject.study, "tuner.search": search, **run.tags}
     identity = {name: tags[name] for name in ("tuner.search", "tuner.kind", "tuner.trial") if name in tags}
     found = client.search_runs([experiment], " and ".join(f"tags.`{n}` = '{v}'" for n, v in identity.items()))
     if found:
@@ -303,11 +308,11 @@ def _find_experiment(client: MlflowClient, run: _Run) -> str:
     """Return the id of the study's experiment; make it where there is none, and restore it where it was deleted."""
     from mlflow.exceptions import MlflowException
 
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or run.study
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or run.subject.study
     found = client.get_experiment_by_name(name)
     if found is None:
         is_local = client.tracking_uri.startswith("sqlite:///")
-        artifacts = (RunFolder(run.folder).mlflow.absolute() / "artifacts").as_uri() if is_local else None
+        artifacts = (RunFolder(run.subject.folder).mlflow.absolute() / "artifacts").as_uri() if is_local else None
         try:
             return str(client.create_experiment(name, artifact_location=artifacts))
         except MlflowException:  # another worker may have made it in between
@@ -383,12 +388,12 @@ def _terminate(status: str, client: MlflowClient, run_id: str) -> None:
 
 
 def _write_figures(record: StudyRecord, client: MlflowClient, run_id: str) -> None:
-    summary, words = split_numbers(make_plain(record.summary))
+    summary, words = split_numbers(record.summary)
     _write_tags({f"summary/{name}": text for name, text in words.items()}, client, run_id)
     now, names = int(time.time() * 1000), _clean_names(summary)
     metrics = [(names[name], value, now, 0) for name, value in summary.items()]
     for number, row in enumerate(record.history, 1):
-        figures, _ = split_numbers(make_plain(row))
+        figures, _ = split_numbers(row)
         step = int(figures.pop("trials", number))
         metrics += [(_clean_name(f"search/{name}"), value, now, step) for name, value in figures.items()]
     _write_metrics(metrics, _Known(client, run_id), client, run_id)

@@ -4,6 +4,8 @@ The only file that imports TensorBoard. Of its writers, the one for records is u
 an open file for each run, and a pack has hundreds of them at once.
 """
 
+# ruff: noqa: ARG002 - methods take what every tracker takes
+
 from __future__ import annotations
 
 import importlib.util
@@ -18,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from tuner.errors import MissingPackage
 from tuner.run_folder import RunFolder
-from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial
+from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.trackers.plain_values import flatten, is_number, make_plain, split_numbers, to_float
 
@@ -73,27 +75,27 @@ class TensorBoard(BackgroundTracker):
     def _add_picture(self, trial: LoggedTrial, name: str, path: Path) -> None:
         self._files[trial].write([_make_image(name, path)])
 
-    def _write_study(self, record: StudyRecord) -> None:
+    def _write_study(self, subject: Subject, record: StudyRecord) -> bool:
         folder = RunFolder(record.folder).tensorboard / "study"
         old = list(folder.glob("*tfevents*"))
         file = _EventFile(folder)
-        summary = make_plain(record.summary)
         texts = {
             "notes": record.notes,
             "about": _tabulate({"study": record.study, "tags": ", ".join(record.tags)}),
-            "configuration": _tabulate(make_plain(record.config)),
+            "configuration": _tabulate(record.config),
             "artifacts": _list_artifacts(record.artifacts),
-            "summary": _tabulate(summary),
+            "summary": _tabulate(record.summary),
             **{f"tables/{name}": _write_table(table) for name, table in record.tables.items()},
         }
         images = [_make_image(name, path) for name, path in record.pictures.items() if path.exists()]
-        file.write([*_make_scalars(split_numbers(summary)[0]), *_make_texts(texts), *images])
+        file.write([*_make_scalars(split_numbers(record.summary)[0]), *_make_texts(texts), *images])
         for number, row in enumerate(record.history, 1):
-            figures, _ = split_numbers(make_plain(row))
+            figures, _ = split_numbers(row)
             step = to_float(figures.pop("trials", number))
             file.write(_make_scalars({f"search/{name}": value for name, value in figures.items()}), step=int(step))
         for path in old:
             path.unlink(missing_ok=True)
+        return True
 
 
 class _EventFile:
@@ -234,7 +236,7 @@ def _list_artifacts(artifacts: Sequence[Artifact]) -> str:
 
 def _write_rows(rows: Sequence[Sequence[Any]]) -> str:
     """Return a table in Markdown; the first row is its head."""
-    cells = [[_escape(make_plain(cell)) for cell in row] for row in rows]
+    cells = [[_escape(cell) for cell in row] for row in rows]
     lines = [f"| {' | '.join(row)} |" for row in cells]
     return "\n".join([lines[0], "|" + " --- |" * len(cells[0]), *lines[1:]])
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 INIT_SECONDS = "15"
 """Time after which the server counts as out of reach, where `$WANDB_INIT_TIMEOUT` does not tell another."""
 
-END_SECONDS = 15
-"""Time for what is left of a run to arrive."""
+FINISH_SECONDS = "15"
+"""Time for what is left of a run to arrive, where `$WANDB_FINISH_TIMEOUT` does not tell another."""
 
 ORPHAN_SECONDS = 60.0
 """Time for the last runs where the process that asked is gone."""
@@ -125,7 +125,7 @@ class Writer:
             use_dot_wandb=False,
             sagemaker_disable=True,
             init_timeout=float(os.environ.get("WANDB_INIT_TIMEOUT") or INIT_SECONDS),
-            finish_timeout=END_SECONDS,
+            finish_timeout=float(os.environ.get("WANDB_FINISH_TIMEOUT") or FINISH_SECONDS),
             finish_timeout_raises=True,
             stop_fn=_ignore_stop,
             x_disable_stats=True,

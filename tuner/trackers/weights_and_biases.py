@@ -15,6 +15,7 @@ from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
 from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
 from tuner.trackers.not_recorded import STUDY
+from tuner.trackers.plain_values import make_plain
 from tuner.trackers.wandb_delivery import NAME, Delivery, Parcel, Request
 
 if TYPE_CHECKING:
@@ -123,13 +124,18 @@ class WeightsAndBiases:
         return self._thread.submit(partial(self._delivery.send, parcel, *requests), droppable=droppable)
 
     def _send_rows(self, parcel: Parcel) -> None:
-        self._delivery.send(parcel, *parcel.take_rows())
+        """Send epochs; those of a trial that `close` has ended go with its end."""
+        if parcel.ending is None:
+            self._delivery.send(parcel, *parcel.take_rows())
 
     def _send_end(self, parcel: Parcel, ending: Request, pictures: Mapping[str, Path]) -> None:
-        """Send how a trial ended, once its pictures are there."""
-        parcel.ending = ending
+        """Send how a trial ended, once its pictures are there; where `close` has ended it, send all of it anew."""
+        was_ended, parcel.ending = parcel.ending is not None, ending
         if parcel.why_lost is not None:
             self._delivery.lose(parcel, parcel.why_lost)
+            return
+        if was_ended:
+            self._delivery.send(parcel, *parcel.list_requests())
             return
         self._awaiting.append((parcel, pictures))
         self._send_awaiting()
@@ -191,8 +197,8 @@ class _RunLog:
             "state": state,
             "summary": {_avoid_ours(name): value for name, value in _make_plain(summary).items()},
             "pictures": {name: str(Path(path).absolute()) for name, path in pictures.items()},
-            "reason": reason,
-            "notes": notes,
+            "reason": make_plain(reason),
+            "notes": make_plain(notes),
         }
         self._tracker._thread.submit(partial(self._tracker._send_end, self._parcel, ending, dict(pictures)))
 
@@ -251,10 +257,10 @@ def _avoid_ours(name: str) -> str:
 
 def _make_plain(value: Any) -> Any:
     """Return `value` as W&B can store it: numbers, text, lists and mappings; `None` is left out of mappings."""
-    if isinstance(value, Mapping):
-        return {str(name): _make_plain(item) for name, item in value.items() if item is not None}
-    if isinstance(value, (list, tuple)):
-        return [_make_plain(item) for item in value]
-    if hasattr(value, "item"):
-        return value.item()
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    return _leave_out_none(make_plain(value))
+
+
+def _leave_out_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _leave_out_none(item) for name, item in value.items() if item is not None}
+    return [_leave_out_none(item) for item in value] if isinstance(value, list) else value

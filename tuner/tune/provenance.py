@@ -48,7 +48,7 @@ def record_call(
     call = {
         "command": _name_command(),
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "git_commit": _find_first_commit(study_file),
+        "git_commit": find_first_commit(study_file),
         "device": device,
         "workers": workers,
         "tracker": tracker,
@@ -73,7 +73,7 @@ def _name_command() -> str | None:
     return shlex.join(["python", sys.argv[0], *words])
 
 
-def _find_first_commit(study_file: Path | None) -> str | None:
+def find_first_commit(study_file: Path | None) -> str | None:
     """Return the commit of the study file's checkout, else of the program's, else of the current folder's."""
     places = [] if study_file is None else [Path(study_file).resolve().parent]
     places += [Path(__file__).resolve().parent, Path.cwd()]

@@ -34,6 +34,7 @@ from tuner.tune.status import count_left
 from tuner.tune.storage import open_storage
 from tuner.tune.study import Study
 from tuner.tune.study_file import refuse_while_reading
+from tuner.tune.study_note import write_study_note
 from tuner.tune.trial_attributes import (
     enqueue_warm_start,
     read_identity,
@@ -96,6 +97,7 @@ def sweep(
             search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker)
             _open_or_create(search, probe, prepared.splits.events_digest)
             splits = keep_run(prepared, run_folder)
+            write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
                 study_file = find_study_file(study)
             n_left = count_left(search)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,10 +26,13 @@ from tuner.train.pack import Member, Pack
 from tuner.train.state_files import read_state, write_state
 from tuner.train.train import Outcome
 from tuner.tune.asking import Asked, describe_error
-from tuner.tune.keepsakes import Keepsakes
 from tuner.tune.leases import give_back, try_again
+from tuner.tune.provenance import find_first_commit
 from tuner.tune.search import Search
+from tuner.tune.trial_artifacts import TrialArtifacts
 from tuner.tune.trial_attributes import write_reason, write_result
+from tuner.tune.trial_notes import TrialEnd
+from tuner.tune.trial_pictures import PictureJob
 
 logger = logging.getLogger("tuner")
 
@@ -35,22 +43,30 @@ MOST_REPORTS = 30
 """Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
 
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 @dataclass
 class _Running:
     """A trial in training, and its log."""
 
     asked: Asked
     log: TrialLog
+    begun: float = field(default_factory=time.monotonic)
+    last_epoch: float | None = None
+    """When its last epoch ended; None before the first that it trains here."""
 
 
 class Teller:
     """Keeps the books of one worker: every trial that was asked for is told how it ended, once."""
 
-    def __init__(self, search: Search, optuna_study: optuna.Study, tracker: Tracker) -> None:
+    def __init__(self, search: Search, optuna_study: optuna.Study, tracker: Tracker, *, device: str = "cpu") -> None:
         self.search = search
         self.optuna_study = optuna_study
         self.tracker = tracker
-        self.keepsakes = Keepsakes(search)
+        self.artifacts = TrialArtifacts(search)
+        self.host = socket.gethostname()
+        self.common = describe_search(search) | {"host": self.host, "device": device}
         self.asked: dict[int, Asked] = {}
         """All that was asked for and not told yet."""
         self.running: dict[int, _Running] = {}
@@ -62,8 +78,10 @@ class Teller:
         log = self.tracker.start_trial(
             study=self.search.study.name,
             trial=trial.number,
-            config={**trial.params, OURS: {"seed": asked.seed, "resumes": asked.resumes}},
+            config={**trial.params, OURS: {**self.common, "seed": asked.seed, "resumes": asked.resumes}},
             folder=self.search.folder.path,
+            tags=(type(asked.settings.network).__name__.removesuffix("Settings"), self.host),
+            resumes=_find_resumed(asked),
         )
         self.running[trial.number] = _Running(asked, log)
         member = Member(trial.number, asked.settings, asked.seed)
@@ -100,7 +118,11 @@ class Teller:
 
         Raise Optuna's `UpdateFinishedTrialError` where another worker has told the trial.
         """
-        self._send_epoch(member.name, member.curve[-1], member.best)
+        running, now = self.running[member.name], time.monotonic()
+        seconds = now - (running.last_epoch or running.begun)
+        running.last_epoch = now
+        pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
+        self._send_epoch(member.name, member.curve[-1] | pace, member.best)
         return member.age in self.report_epochs and self._should_prune(member)
 
     def _should_prune(self, member: Member) -> bool:
@@ -122,11 +144,11 @@ class Teller:
     def tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
         """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
         try:
-            self.keepsakes.keep_curve(member)
+            self.artifacts.keep_curve(member)
             if outcome.state == "interrupted":
-                self._interrupt(pack, member.name, row, outcome.reason)
+                self._interrupt(pack, member, row, outcome.reason)
             elif outcome.state == "failed":
-                self.fail(member.name, outcome.reason)
+                self.fail(member.name, outcome.reason, member)
             else:
                 self._finish(pack, member, row, outcome)
         except UpdateFinishedTrialError:
@@ -145,47 +167,62 @@ class Teller:
         }
         asked = self.running[member.name].asked
         trial, study = asked.trial, self.optuna_study
-        complete = outcome.state == "complete"
+        complete, scores = outcome.state == "complete", None
         if complete:
             checkpoint = take_checkpoint(pack, row)
-            scores = pack.best_scores(row)
+            scores = np.asarray(pack.best_scores(row))
             with refuse_exit("A figure of merit"):
-                result["figure"] = self.keepsakes.measure(scores, member)
-            artifact = self.keepsakes.announce_picture(trial)
-            self.keepsakes.keep_checkpoint(member, checkpoint)
-        write_result(trial, **result)
-        study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
+                result["figure"] = self.artifacts.measure(scores, member)
+            self.artifacts.keep_checkpoint(member, checkpoint)
+        with self._announce_picture(member) as artifact:
+            write_result(trial, **result)
+            study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
         self.search.resume_path(asked.resumes).unlink(missing_ok=True)
-        summary = result | {"validation_auc": member.best}
+        summary = {k: v for k, v in result.items() if k != "reason"} | {"validation_auc": member.best}
         if complete:
             NOTES.info("Trial %d complete, validation AUC %.4f: %s", member.name, member.best, outcome.reason)
-            log = self.running[member.name].log
-            self._forget(member.name)
-            self.keepsakes.finish_log(log, member, summary, scores=scores, artifact=artifact)
-        else:
-            self._close(member.name, "pruned", outcome.reason, summary)
+        job = PictureJob(trial=member.name, state=outcome.state, curve=member.curve, scores=scores)
+        self._close(member.name, outcome.state, outcome.reason, summary=summary, job=job, artifact=artifact)
 
-    def fail(self, name: int, reason: str) -> None:
-        """Tell a trial as failed."""
+    @contextmanager
+    def _announce_picture(self, member: Member | None) -> Iterator[Path | None]:
+        """Announce a member's picture while its trial runs; None where it has no epoch or too many wait."""
+        if member is None or not member.curve:
+            yield None
+            return
+        artifact = self.artifacts.announce_picture(self.asked[member.name].trial)
+        try:
+            yield artifact
+        except BaseException:
+            if artifact is not None:
+                self.artifacts.release()
+            raise
+
+    def fail(self, name: int, reason: str, member: Member | None = None) -> None:
+        """Tell a trial as failed; with the member that it was, its epochs are drawn."""
         if name not in self.asked:
             logger.warning("After trial %d was told: %s", name, reason)
             return
-        trial = self.asked[name].trial
+        trial, artifact = self.asked[name].trial, None
         try:
-            write_reason(self.optuna_study, trial, reason)
-            logger.warning("Trial %d failed: %s", name, reason)
-            self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            with self._announce_picture(member) as artifact:
+                write_reason(self.optuna_study, trial, reason)
+                logger.warning("Trial %d failed: %s", name, reason)
+                self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         except UpdateFinishedTrialError:
             logger.warning("Trial %d was told by another worker already.", name)
-        self._close(name, "failed", reason)
+            artifact, member = None, None
+        self._close_member(name, "failed", reason, member, artifact)
 
-    def _interrupt(self, pack: Pack, name: int, row: int, reason: str) -> None:
+    def _interrupt(self, pack: Pack, member: Member, row: int, reason: str) -> None:
         """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
+        name = member.name
         asked = self.running[name].asked
         kept = {"search": self.search.search_id, "state": pack.member_state(row)}
         write_state(self.search.resume_path(asked.resumes), kept)
-        give_back(self.optuna_study, asked.trial, reason)
-        self._close(name, "interrupted", reason)
+        with self._announce_picture(member) as artifact:
+            give_back(self.optuna_study, asked.trial, reason)
+        self._close_member(name, "interrupted", reason, member, artifact)
 
     def give_back(self, name: int, reason: str) -> None:
         """Put a trial back into the queue, to start anew, and tell it as interrupted."""
@@ -215,29 +252,71 @@ class Teller:
             self.give_back(name, reason)
 
     def _give_up(self, name: int) -> None:
-        """End the log of a trial that another worker has told already."""
+        """End the log of a trial that another worker has told already, which writes its note, too."""
         logger.warning("Trial %d was given to another worker, which took this one for dead.", name)
-        self._close(name, "interrupted", "Given to another worker.")
+        self.asked.pop(name, None)
+        running = self.running.pop(name, None)
+        if running is not None:
+            running.log.finish("interrupted", summary={}, reason="Given to another worker.")
+
+    def _close_member(self, name: int, state: str, reason: str, member: Member | None, artifact: Path | None) -> None:
+        """Close a trial that came to no result, with what epochs it has."""
+        if member is None or not member.curve:
+            self._close(name, state, reason)
+            return
+        summary = {"epochs": member.age, "best_epoch": member.best_epoch, "validation_auc": member.best}
+        job = PictureJob(trial=name, state=state, curve=member.curve)
+        self._close(name, state, reason, summary=summary, job=job, artifact=artifact)
 
     def _close(
         self,
         name: int,
         state: str,
         reason: str,
-        summary: Mapping[str, Any] | None = None,
+        *,
+        summary: Mapping[str, Any] = NOTHING,
+        job: PictureJob | None = None,
+        artifact: Path | None = None,
     ) -> None:
-        """End a trial's log."""
-        log = self._forget(name)
-        if state != "failed":
-            NOTES.info("Trial %d %s: %s", name, state, reason)
-        if log is not None:
-            log.finish(state, summary=summary or {}, reason=reason)
+        """Take a trial off the books; its picture, its note and the end of its log follow beside the training."""
+        asked, running = self.asked.pop(name), self.running.pop(name, None)
+        end = TrialEnd(
+            number=name,
+            state=state,
+            reason=reason,
+            params=asked.trial.params,
+            host=self.host,
+            seconds=None if running is None else time.monotonic() - running.begun,
+            summary=summary,
+            resumes=_find_resumed(asked),
+        )
+        self.artifacts.finish(asked.trial, running.log if running else None, end, job, artifact)
 
-    def _forget(self, name: int) -> TrialLog | None:
-        """Take a trial off the books; return its log, where it had one."""
-        self.asked.pop(name, None)
-        running = self.running.pop(name, None)
-        return running.log if running else None
+
+def _find_resumed(asked: Asked) -> int | None:
+    """Return the number of the trial that this one goes on with; None for a new one."""
+    return None if asked.resumes == asked.trial.number else asked.resumes
+
+
+def describe_search(search: Search) -> dict[str, Any]:
+    """Return what the tracker is told of each trial's search: its frame, and what one needs to do it again."""
+    study = search.study
+    problem = study.problem
+    return {
+        "frame": {
+            "question": problem.question,
+            "label": problem.label,
+            "signal": str(problem.signal),
+            "weight": problem.weight,
+            "figure_of_merit": problem.figure_of_merit.name,
+            "working_point": problem.working_point.name,
+        },
+        "preparation": asdict(study.preparation),
+        "study_seed": study.seed,
+        "events_digest": search.splits.events_digest,
+        "split_fingerprint": search.splits.fingerprint,
+        "git_commit": find_first_commit(search.study_file),
+    }
 
 
 def space_reports(n_epochs: int) -> set[int]:

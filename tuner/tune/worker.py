@@ -64,15 +64,15 @@ def work(
     with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
         asker = Asker(search, sampler, lease.worker)
         search.optuna_study.pruner = make_pruner(study)
-        teller = Teller(search, search.optuna_study, tracker)
+        teller = Teller(search, search.optuna_study, tracker, device=str(place))
         worker = Worker(search, asker, data, teller, interrupt, until, slots)
         with keep_random_state(place):
             try:
                 worker.run()
             except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
-                teller.keepsakes.close(cancel=not isinstance(error, Exception))
+                teller.artifacts.close(cancel=not isinstance(error, Exception))
                 raise
-            teller.keepsakes.close()
+            teller.artifacts.close()
         return interrupt.is_set()
 
 

@@ -31,13 +31,23 @@ def name_step(search: Search, verb: str) -> str:
 
 def open_in_python(search: Search) -> str:
     """Return the line of a program that opens the search of its `study`."""
+    return f"search = tuner.open_search({_list_arguments(search)})"
+
+
+def sweep_in_python(search: Search) -> str:
+    """Return the line of a program that goes on with the search of its `study`."""
+    return f"search = tuner.sweep({_list_arguments(search)})"
+
+
+def _list_arguments(search: Search) -> str:
+    """Return a study, its folder and its storage as arguments."""
     arguments = ["study"]
     if search.folder.path.parent != _RUNS:
-        arguments.append(repr(str(search.folder.path.parent)))
+        arguments.append(f"folder={str(search.folder.path.parent)!r}")
     if search.storage_url is not None:
         storage = f'os.environ["{STORAGE_VARIABLE}"]' if has_address(search) else repr(search.storage_url)
         arguments.append(f"storage={storage}")
-    return f"search = tuner.open_search({', '.join(arguments)})"
+    return ", ".join(arguments)
 
 
 def has_address(search: Search) -> bool:
