@@ -24,6 +24,7 @@ SLOW = (
     "evaluate/test_folds.py",
     "evaluate/test_holding.py",
     "evaluate/test_judge.py",
+    "evaluate/test_publishing.py",
     "evaluate/test_step.py",
     "evaluate/test_waiting.py",
     "figures/test_names.py",
