@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -195,7 +196,7 @@ class _RunLog:
             "do": "end",
             "key": self._parcel.key,
             "state": state,
-            "summary": {_avoid_ours(name): value for name, value in _make_plain(summary).items()},
+            "summary": {_avoid_ours(n): value for n, value in _spell_odd_numbers(_make_plain(summary)).items()},
             "pictures": {name: str(Path(path).absolute()) for name, path in pictures.items()},
             "reason": make_plain(reason),
             "notes": make_plain(notes),
@@ -217,7 +218,7 @@ def _describe_study(record: StudyRecord) -> Request:
     """Return the record as JSON can hold it."""
     return {
         "group": record.study,
-        "summary": _make_plain(record.summary),
+        "summary": _spell_odd_numbers(_make_plain(record.summary)),
         "history": [_make_plain(row) for row in record.history],
         "tables": {name: _describe_table(table) for name, table in record.tables.items()},
         "pictures": {name: str(Path(path).absolute()) for name, path in record.pictures.items()},
@@ -235,7 +236,7 @@ def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
         "name": artifact.name,
         "kind": artifact.kind,
         "files": [str(Path(path).absolute()) for path in artifact.files],
-        "metadata": _make_plain(artifact.metadata),
+        "metadata": _spell_odd_numbers(_make_plain(artifact.metadata)),
         "aliases": list(artifact.aliases),
         "made_from": list(artifact.made_from),
     }
@@ -264,3 +265,14 @@ def _leave_out_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _leave_out_none(item) for name, item in value.items() if item is not None}
     return [_leave_out_none(item) for item in value] if isinstance(value, list) else value
+
+
+def _spell_odd_numbers(value: Any) -> Any:
+    """Return numbers that JSON does not have as text, as in `evaluation.json`: W&B drops or refuses some of them."""
+    if isinstance(value, Mapping):
+        return {name: _spell_odd_numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_spell_odd_numbers(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(value)]
+    return value

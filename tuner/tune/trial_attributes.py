@@ -19,11 +19,13 @@ from tuner.errors import SearchError
 
 IDENTITY = "tuner:identity"
 SEARCH_ID = "tuner:search_id"
+BUDGET = "tuner:budget"
+BEST_INTERVAL = "tuner:best interval"
 STOPPED = "tuner:stopped"
 OUTCOME = "tuner:outcome"
 WORKER_PREFIX = "tuner:worker:"
-"""System attributes of the study: what all calls share, its random name, the sampler that has nothing more to try, what
-its last evaluation found, and the lease of each worker."""
+"""System attributes of the study: what all calls share, its random name, what the last call spends, the interval of
+its best trial, the sampler that has nothing more to try, what its last evaluation found, the lease of each worker."""
 
 WORKER = "tuner:worker"
 ALONE = "tuner:alone"
@@ -72,6 +74,27 @@ def read_search_id(study: optuna.Study) -> str | None:
 def write_search_id(study: optuna.Study, search_id: str) -> None:
     """Give a search its random name."""
     _write_study(study, SEARCH_ID, search_id)
+
+
+def read_budget(study: optuna.Study) -> dict[str, int] | None:
+    """Return trials, epochs and seed of the last call of the sweep; None where an older version made it."""
+    return _read_study(study, BUDGET).get(BUDGET)
+
+
+def write_budget(study: optuna.Study, *, trials: int, epochs: int, seed: int) -> None:
+    """Write down what a call of the sweep is to spend, for whoever sees the storage alone."""
+    _write_study(study, BUDGET, {"trials": trials, "epochs": epochs, "seed": seed})
+
+
+def read_best_interval(study: optuna.Study) -> tuple[int, float, float] | None:
+    """Return number, low and high end of the trial whose interval was written last; None where none was."""
+    found = _read_study(study, BEST_INTERVAL).get(BEST_INTERVAL)
+    return None if found is None else (found["trial"], found["low"], found["high"])
+
+
+def write_best_interval(study: optuna.Study, trial: int, low: float, high: float) -> None:
+    """Write down the 68 % interval of the best trial's figure of merit: Optuna takes nothing of a finished trial."""
+    _write_study(study, BEST_INTERVAL, {"trial": trial, "low": low, "high": high})
 
 
 def read_stopped(study: optuna.Study) -> str | None:
