@@ -91,13 +91,18 @@ def _draw_epochs(losses: Axes, curve: pd.DataFrame) -> pd.Series:
     _dress(losses, x="epoch", y="loss")
     area = losses.twinx()
     area.xaxis.set_visible(False)
-    area.plot(epochs, curve["validation_auc"], color=GOOD, label="validation AUC", **look)
+    area.plot(epochs, curve["validation_auc"], color=GOOD, label="AUC", **look)
     area.plot(best["epoch"], best["validation_auc"], marker="*", markersize=12, color=GOOD, markeredgecolor="white")
     _dress(area, x="epoch", y="validation AUC", side=1.13)
     area.grid(visible=False)
     area.spines["right"].set_visible(True)
     area.spines["left"].set_visible(False)
-    area.legend(handles=[*losses.lines, area.lines[0]], loc="center right", **LEGEND)
+    for axes in (losses, area):  # room for the legend above the lines
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + 0.16 * (high - low))
+    losses.set_xlim(float(epochs.min()) - 0.5, float(epochs.max()) + 0.5)
+    handles = [*losses.lines, area.lines[0]]
+    area.legend(handles=handles, loc="upper center", ncols=3, **{**LEGEND, "fontsize": 8.5, "columnspacing": 1.2})
     return best
 
 
@@ -141,7 +146,7 @@ def _dress(axes: Axes, *, x: str, y: str, side: float = -0.14) -> None:
     dress(axes, x=x, y=y)
     axes.xaxis.set_label_coords(0.5, -0.11)
     axes.yaxis.set_label_coords(side, 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=x == "epoch"))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=x == "epoch", min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
