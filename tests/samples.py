@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+import tuner
 from tuner import Budget, Problem, Study, models, search_space
 from tuner.progress.display import NoDisplay
 from tuner.read import Resonance
@@ -13,6 +14,7 @@ from tuner.train.data import TrainingData
 from tuner.train.member import Member
 from tuner.train.orders import draw_orders
 from tuner.train.settings import Settings, TrainingSettings
+from tuner.tune.sweep import SweepInterrupted
 
 
 def make_data(n=330, d_in=3, seed=0, dtype=torch.float32):
@@ -37,6 +39,14 @@ def make_settings(**changes):
     network = {k: changes.pop(k) for k in ("widths", "normalisation", "dropout", "activation") if k in changes}
     network = models.MLPSettings(**{"widths": (8, 8), **network})
     return Settings(network=network, training=TrainingSettings(**{"batch_size": 32, "lr": 1e-2, **changes}))
+
+
+def sweep_until_interrupted(study, **options):
+    """Sweep; return the search also where Ctrl-C ended it."""
+    try:
+        return tuner.sweep(study, **options)
+    except SweepInterrupted as interruption:
+        return interruption.search
 
 
 class Shown(NoDisplay):

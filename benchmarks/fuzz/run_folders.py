@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tuner.trackers import Memory, NoTracker
 from tuner.tune.judgement import Judgement
 from tuner.tune.search import Search, open_search
 from tuner.tune.status import read_status
+from tuner.tune.sweep import SweepInterrupted
 
 N_COMPLETE, N_TRIALS, EPOCHS = 2, 3, 3
 
@@ -65,7 +67,8 @@ class _Impatient(Memory):
 def write_run_folder(folder: Path) -> None:
     """Search, evaluate, and leave a third trial interrupted."""
     search = tuner.sweep(make_study(N_COMPLETE), folder=folder, workers=1, device="cpu", tracker=NoTracker())
-    tuner.sweep(make_study(), folder=folder, workers=1, device="cpu", tracker=_Impatient(), raise_interrupt=False)
+    with suppress(SweepInterrupted):
+        tuner.sweep(make_study(), folder=folder, workers=1, device="cpu", tracker=_Impatient())
     assert search.resume_path(N_COMPLETE).exists()
     tuner.evaluate(open_search(make_study(), folder), device="cpu")
 

@@ -26,6 +26,7 @@ from tuner.train.checkpoints import read_checkpoint
 from tuner.train.pack import Member, Pack
 from tuner.tune.search import Search, open_search
 from tuner.tune.study import Budget
+from tuner.tune.sweep import SweepInterrupted
 from tuner.tune.sweep import sweep as run_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,16 +55,16 @@ def sweep(contest: Contest) -> None:
     alarm.daemon = True
     alarm.start()
     budget = Budget(trials=contest.trials, epochs=contest.epochs)
-    run_sweep(
-        dataclasses.replace(contest.load_study(), seed=contest.seed, budget=budget),
-        folder=contest.folder,
-        workers=contest.cores if contest.device == "cpu" else 1,
-        device=contest.device,
-        tracker=NoTracker(),
-        study_file=ROOT / "studies" / f"{contest.study}.py",
-        options=["--tracker", "none"],
-        raise_interrupt=False,
-    )
+    with suppress(SweepInterrupted):
+        run_sweep(
+            dataclasses.replace(contest.load_study(), seed=contest.seed, budget=budget),
+            folder=contest.folder,
+            workers=contest.cores if contest.device == "cpu" else 1,
+            device=contest.device,
+            tracker=NoTracker(),
+            study_file=ROOT / "studies" / f"{contest.study}.py",
+            options=["--tracker", "none"],
+        )
 
 
 def write_new_epochs(contest: Contest, search: Search, seen: set[tuple[int, int]]) -> None:

@@ -8,9 +8,8 @@ import optuna
 import pytest
 import torch
 from optuna.trial import TrialState
-from samples import make_study
+from samples import make_study, sweep_until_interrupted
 
-import tuner
 from tuner.trackers import Memory
 from tuner.train.pack import Pack
 from tuner.train.state_files import read_state, write_state
@@ -84,7 +83,7 @@ def sweep(folder, *, interrupt_after=None, trials=1, **changes):
         trials=trials, epochs=EPOCHS, n_events=800, pruner=lambda n_epochs: optuna.pruners.NopPruner(), **changes
     )
     tracker = Memory() if interrupt_after is None else Impatient(interrupt_after)
-    return tuner.sweep(study, folder=folder, tracker=tracker, raise_interrupt=False)
+    return sweep_until_interrupted(study, folder=folder, tracker=tracker)
 
 
 def test_no_epoch_is_trained_twice(tmp_path, ages):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from samples import make_settings, make_study
+from samples import make_settings, make_study, sweep_until_interrupted
 
 import tuner
 from tuner.errors import SearchError
@@ -49,7 +49,7 @@ def sweep(folder, *, interrupt=False, lr=0.01, trials=1, storage=None, name="sma
         pruner=lambda n_epochs: optuna.pruners.NopPruner(),
     )
     tracker = Interrupting() if interrupt else NoTracker()
-    return tuner.sweep(study, folder=folder, tracker=tracker, storage=storage, raise_interrupt=False)
+    return sweep_until_interrupted(study, folder=folder, tracker=tracker, storage=storage)
 
 
 def delete_study(search):

@@ -14,7 +14,7 @@ import numpy as np
 import optuna
 import pytest
 import torch
-from samples import make_settings, make_study, suggest_small
+from samples import make_settings, make_study, suggest_small, sweep_until_interrupted
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
@@ -35,7 +35,7 @@ from tuner.tune.trial_pictures import Drawn
 
 
 def sweep(study, folder, **options):
-    return tuner.sweep(study, folder=folder, **{"tracker": NoTracker(), "raise_interrupt": False, **options})
+    return sweep_until_interrupted(study, folder=folder, **{"tracker": NoTracker(), **options})
 
 
 def states(search):
@@ -462,7 +462,7 @@ def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp
 
 def test_ctrl_c_stops_a_program_before_it_opens_the_test_part(tmp_path):
     with pytest.raises(KeyboardInterrupt, match="small was interrupted; the same call goes on"):
-        sweep(make_study(trials=3, epochs=6), tmp_path, tracker=InterruptingTracker(4), raise_interrupt=True)
+        tuner.sweep(make_study(trials=3, epochs=6), folder=tmp_path, tracker=InterruptingTracker(4))
     search = tuner.open_search(make_study(trials=3, epochs=6), tmp_path)
     assert "running" not in states(search)
     assert not search.folder.openings.exists()
