@@ -180,7 +180,7 @@ class OfTensorBoard:
             if not tag.startswith("_hparams_"):
                 text = events.Tensors(tag)[-1].tensor_proto.string_val[0].decode()
                 texts[tag] = list(_read_rows(text)) if text.startswith("| ") else text
-        return scalars, texts, set(tags["images"])
+        return scalars, texts, {tag.removeprefix("pictures/") for tag in tags["images"]}
 
 
 class OfMLflow:

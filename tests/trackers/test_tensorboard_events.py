@@ -96,7 +96,7 @@ def test_the_record_of_the_study_can_be_read(tmp_path):
     assert shown.splitlines() == ["| auc | why |", "| --- | --- |", r"| 0.9123456789 | a\|b |", "| nan | c d |"]
     [artifacts] = [event.tensor_proto.string_val[0].decode() for event in events.Tensors("artifacts")]
     assert artifacts.splitlines()[2] == "| network | model | winner | splits | roc.png |  |"
-    [image] = events.Images("roc")
+    [image] = events.Images("pictures/roc")
     assert (image.width, image.height, image.encoded_image_string) == (100, 50, picture.read_bytes())
 
 

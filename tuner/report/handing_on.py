@@ -54,6 +54,12 @@ def write_hand_off(search: Search) -> Section:
         "checkpoints/": (folder.checkpoints, "best-epoch parameters of the best trials"),
         "curves/": (folder.curves, "epochs of each trial, as CSV"),
         "wandb/": (folder.wandb, "a W&B run per trial; `tuner sync` with the study's file sends offline ones"),
+        "tracking/": (folder.tracking, "numbers of each trial as JSON lines: `pandas.read_json(path, lines=True)`"),
+        "tensorboard/": (folder.tensorboard, f"TensorBoard's events: `tensorboard --logdir {folder.tensorboard}`"),
+        "mlflow/": (
+            folder.mlflow,
+            f"MLflow's runs: `mlflow ui --backend-store-uri sqlite:///{folder.mlflow.absolute() / 'mlflow.db'}`",
+        ),
         "journal.log": (folder.journal, "every trial, for Optuna and Optuna Dashboard"),
     }
     facts = [(name, what) for name, (path, what) in kept.items() if path.exists()]

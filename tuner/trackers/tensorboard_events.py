@@ -166,7 +166,8 @@ def _make_image(name: str, path: Path) -> Summary.Value:
         width, height = image.size
     encoded = path.read_bytes()
     return Summary.Value(
-        tag=name, image=Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=encoded)
+        tag=f"pictures/{name}",
+        image=Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=encoded),
     )
 
 
