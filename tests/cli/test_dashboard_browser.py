@@ -12,6 +12,7 @@ import tuner
 from tuner.cli.dashboard_app import make_dashboard
 from tuner.cli.serving import name_address, open_server
 from tuner.trackers import NoTracker
+from tuner.tune.dashboard_notes import collect_trial_notes
 from tuner.tune.study_artifacts import keep_study_artifacts
 from tuner.tune.study_note import write_study_note
 
@@ -98,8 +99,14 @@ def test_the_study_has_its_note_and_its_figures(look):
 
 def test_a_complete_trial_has_a_note_and_its_roc(look, search):
     page = look(f"/trials?numbers={find(search, 'complete')}")
-    page.get_by_role("cell", name="sensitivity").wait_for()
-    assert "Complete. All 3 epochs." in page.inner_text("body")
+    page.get_by_role("cell", name="dropout").wait_for()
+    shown = page.inner_text("body")
+    assert "Complete. All 3 epochs." in shown
+    trials = search.optuna_study.get_trials()
+    notes = collect_trial_notes(search.optuna_study._storage.get_study_system_attrs(search.optuna_study._study_id))
+    note = notes[trials[find(search, "complete")]._trial_id]["body"]
+    names = [line.split("|")[1].strip().replace("\\", "") for line in note.splitlines() if line.startswith("| ")]
+    assert [name for name in names if name.strip("- ") and name not in shown] == []
     (width, height), *_ = drawn_pictures(page)
     assert width > height > 200
 
