@@ -31,6 +31,7 @@ from optuna.trial import Trial, TrialState
 
 from search_spaces import mlp
 from tuner.tune.dashboard_notes import save_note
+from tuner.tune.trial_attributes import write_result
 
 STUDY = """
 from search_spaces import mlp
@@ -91,39 +92,32 @@ def write_journal(run: Path, n_trials: int, *, notes: bool) -> tuple[float, int]
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names(["validation AUC"])
     rng = np.random.default_rng(0)
-    picture = run / "trial.png"
-    picture.write_bytes(draw_picture())
-    store = optuna.artifacts.FileSystemArtifactStore(run / "artifacts")
     for number in range(n_trials):
         trial = study.ask()
         mlp.suggest(trial)
         finish_trial(study, trial, rng)
         if notes:
             save_note(trial, write_note(trial, number))
-    del store, picture
     (run / "journal.log").write_text("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in lines.records))
     return time.perf_counter() - start, len(lines.records)
 
 
 def finish_trial(study: optuna.Study, trial: Trial, rng: np.random.Generator) -> None:
-    """Report, set the attributes of a trial, give it a picture's place, tell it."""
+    """Report, set the attributes of a trial, name its picture, tell it."""
     pruned = rng.random() < PRUNED_SHARE
     curve = 0.9 + 0.05 * rng.random() - 0.1 / np.arange(1, N_REPORTS + 1)
     n_epochs = int(rng.integers(1, N_REPORTS)) if pruned else N_REPORTS
     for epoch in range(1, n_epochs + 1):
         trial.report(float(curve[epoch - 1]), epoch)
-    attributes = {
-        "tuner:best_epoch": n_epochs,
-        "tuner:epochs": n_epochs,
-        "tuner:n_parameters": int(rng.integers(1000, 300_000)),
-        "tuner:pack": 8,
-        "tuner:reason": "Pruned: others were better." if pruned else "All epochs were trained.",
-        "tuner:worker": "node-12-4711-abcdef",
-        "tuner:figure": float(curve[n_epochs - 1]),
-        "tuner:seed": int(rng.integers(2**31)),
-    }
-    for name, value in attributes.items():
-        trial.set_user_attr(name, value)
+    write_result(
+        trial,
+        best_epoch=n_epochs,
+        epochs=n_epochs,
+        n_parameters=int(rng.integers(1000, 300_000)),
+        pack_size=8,
+        reason="Pruned: others were better." if pruned else "All epochs were trained.",
+        figure=None if pruned else float(curve[-1]),
+    )
     artifact = {"artifact_id": f"{trial.number:08x}-0000-4000-8000-000000000000", "filename": "validation.png"}
     study._storage.set_trial_system_attr(
         trial._trial_id,
@@ -142,18 +136,6 @@ def write_note(trial: Trial, number: int) -> str:
         "| sensitivity | 0.881 | 0.875 to 0.887 |\n| specificity | 0.861 | 0.855 to 0.867 |\n"
         "| 1/eps_B at eps_S = 0.5 | 61.2 | 55.1 to 67.9 |\n\nTrained in a pack of 8 on node-12."
     )
-
-
-def draw_picture() -> bytes:
-    """Return a small picture."""
-    from io import BytesIO
-
-    from matplotlib.figure import Figure
-
-    figure, buffer = Figure(figsize=(3, 2)), BytesIO()
-    figure.subplots().plot([0, 1], [0, 1])
-    figure.savefig(buffer, format="png", dpi=50)
-    return buffer.getvalue()
 
 
 def size_mb(path: Path) -> float:
@@ -207,21 +189,23 @@ def browse(address: str) -> dict[str, float]:
     from playwright.sync_api import sync_playwright
 
     executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    waits = {
-        "history": ("", "text=validation AUC"),
-        "trials": ("/trials", "text=Trial 0"),
-        "table": ("/trialTable", "text=Trial 0"),
+    drawn = {
+        "study page": (
+            "",
+            "document.querySelectorAll('.js-plotly-plot').length > 2",
+        ),
+        "list of trials": ("/trials", "document.body.innerText.includes('Trial 0')"),
+        "table of trials": ("/trialTable", "document.body.innerText.includes('Pruned')"),
     }
     figures = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        for name, (path, _) in waits.items():
+        for name, (path, condition) in drawn.items():
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             start = time.perf_counter()
             page.goto(address + path)
-            page.wait_for_load_state("networkidle", timeout=600_000)
+            page.wait_for_function(condition, timeout=300_000)
             figures[f"{name}: seconds until drawn"] = time.perf_counter() - start
-            page.screenshot(path=f"/tmp/dash/{name}.png", timeout=600_000)
             page.close()
         browser.close()
     return figures

@@ -12,6 +12,7 @@ import tuner
 from tuner.cli.dashboard_app import make_dashboard
 from tuner.cli.serving import name_address, open_server
 from tuner.trackers import NoTracker
+from tuner.tune.dashboard_notes import collect_trial_notes
 from tuner.tune.study_artifacts import keep_study_artifacts
 from tuner.tune.study_note import write_study_note
 
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.browser
 def search(tmp_path_factory):
     """A sweep of which some trials are pruned; its study has a verdict and a figure of the report."""
     study = make_study(
-        name="small", trials=6, epochs=3, n_events=900, pruner=lambda: optuna.pruners.MedianPruner(n_startup_trials=2)
+        name="small", trials=6, epochs=3, n_events=900, pruner=optuna.pruners.MedianPruner(n_startup_trials=1)
     )
     search = tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), device="cpu", tracker=NoTracker())
     write_study_note(search, "Trial 1 has **won**.\n\n| candidate | AUC |\n|---|---|\n| trial 1 | 0.93 |")
@@ -51,6 +52,7 @@ def look(browser, address):
 
     def look(path=""):
         page, complaints = browser.new_page(viewport={"width": 1280, "height": 900}), []
+        page.set_default_timeout(120_000)
         pages.append((page, complaints))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("response", lambda answer: answer.ok or complaints.append(f"{answer.status} {answer.url}"))
@@ -77,11 +79,10 @@ def drawn_pictures(page):
 
 def test_the_study_opens_with_history_and_importances(look):
     page = look()
-    page.get_by_role("heading", name="small", exact=False).first.wait_for()
-    page.wait_for_selector("#history-0 .js-plotly-plot, .js-plotly-plot")
+    page.wait_for_function("document.querySelectorAll('.js-plotly-plot').length > 2")
     page.get_by_text("Hyperparameter Importance").first.wait_for()
-    page.wait_for_function("document.body.innerText.includes('dropout')")
-    page.get_by_text("validation AUC").first.wait_for()
+    page.wait_for_function("document.body.textContent.includes('dropout')")
+    page.wait_for_function("document.body.textContent.includes('validation AUC')")  # the objective's name
 
 
 def test_the_study_has_its_note_and_its_figures(look):
@@ -98,8 +99,14 @@ def test_the_study_has_its_note_and_its_figures(look):
 
 def test_a_complete_trial_has_a_note_and_its_roc(look, search):
     page = look(f"/trials?numbers={find(search, 'complete')}")
-    page.get_by_text("Complete.", exact=False).first.wait_for()
-    assert "sensitivity" in page.inner_text("body")
+    page.get_by_role("cell", name="dropout").wait_for()
+    shown = page.inner_text("body")
+    assert "Complete. All 3 epochs." in shown
+    trials = search.optuna_study.get_trials()
+    notes = collect_trial_notes(search.optuna_study._storage.get_study_system_attrs(search.optuna_study._study_id))
+    note = notes[trials[find(search, "complete")]._trial_id]["body"]
+    names = [line.split("|")[1].strip().replace("\\", "") for line in note.splitlines() if line.startswith("| ")]
+    assert [name for name in names if name.strip("- ") and name not in shown] == []
     (width, height), *_ = drawn_pictures(page)
     assert width > height > 200
 

@@ -147,7 +147,7 @@ def test_dashboard_serves_the_study(swept) -> None:
         finally:
             served.send_signal(signal.SIGINT)
         out, err = served.communicate(timeout=120)
-    assert served.returncode == 130
+    assert served.returncode == 0
     assert "Traceback" not in out + err
 
 
