@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,61 @@ from tuner.tune.picture_process import PictureProcess
 from tuner.tune.trial_pictures import Drawn, draw_words
 
 DRAW = PictureProcess.draw
+
+HERE = Path(__file__).parent
+
+SLOW = (
+    "cli/test_command_line.py",
+    "cli/test_comparing.py",
+    "cli/test_concluding.py",
+    "cli/test_workflow.py",
+    "evaluate/test_folds.py",
+    "evaluate/test_holding.py",
+    "evaluate/test_judge.py",
+    "evaluate/test_publishing.py",
+    "evaluate/test_step.py",
+    "evaluate/test_waiting.py",
+    "figures/test_names.py",
+    "fuzz/test_fuzz.py",
+    "launchers/test_local.py",
+    "metrics/test_coverage.py",
+    "predict",
+    "report/test_browser.py",
+    "report/test_search_comparison.py",
+    "report/test_step.py",
+    "search_spaces/test_spaces.py",
+    "studies/test_studies.py",
+    "test_readme.py",
+    "test_wheel.py",
+    "trackers",
+    "train/test_chain.py",
+    "train/test_families.py",
+    "train/test_own_events.py",
+    "train/test_pack.py",
+    "train/test_pack_numbers.py",
+    "tune/test_choices.py",
+    "tune/test_going_on.py",
+    "tune/test_journal.py",
+    "tune/test_ownership.py",
+    "tune/test_packs_in_a_search.py",
+    "tune/test_programs.py",
+    "tune/test_resume.py",
+    "tune/test_retraining.py",
+    "tune/test_sweep.py",
+    "tune/test_torture.py",
+    "tune/test_worker_processes.py",
+    "tune/test_workers.py",
+)
+"""Files and folders of tests that search, simulate at length, or start processes, servers or browsers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow; `make test-quick` leaves it out."""
+    slow = [HERE / name for name in SLOW]
+    assert all(path.exists() for path in slow), "a file of SLOW is not there any more"
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in slow):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
@@ -86,3 +142,18 @@ def real_pictures(quick_pictures: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PictureProcess, "draw", DRAW)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; skip where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine")
+    switches = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*switches.split(), "--no-first-run"])
+        yield browser
+        browser.close()

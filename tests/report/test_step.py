@@ -19,6 +19,7 @@ from tuner.prepare.splits import prepare_splits, save_splits
 from tuner.problem import Nuisance, Problem
 from tuner.read.step import read_events
 from tuner.trackers import Memory
+from tuner.trackers.not_recorded import note_loss
 from tuner.train.building import build_network, compute_logits, list_state
 from tuner.train.checkpoints import Checkpoint, save_checkpoint
 
@@ -162,10 +163,12 @@ def test_damaged_scores_of_the_test_part_are_told(make_prepared, content):
 @pytest.mark.parametrize("trials", [{}, {"failed": 2}, {"pruned": 1}])
 def test_without_a_winner_the_page_says_so(make_prepared, trials):
     search, tracker = make_prepared(**trials), Memory()
+    note_loss(search.folder.path, "Weights & Biases", 0, "no space left", {})
     html = tuner.report(search, tracker=tracker).read_text()
     assert "This search is not over" in html
     assert "none is complete yet" in html or "No trial has begun." in html
     assert 'id="model"' not in html
+    assert "Weights &amp; Biases could not record 1 trial (no space left)." in html
     record = tracker.studies["s"]
     assert [artifact.name for artifact in record.artifacts] == ["events", "splits", "report"]
     assert record.artifacts[-1].files == (search.folder.report,)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -67,14 +68,17 @@ def _read_runs(folder: Path) -> dict[str, dict[str, Any]]:
         run |= {"group": about.get("run_group"), "job_type": about.get("job_type"), "notes": about.get("notes")}
         for record in records:  # notes and tags of the end come in a second one
             run |= {name: record["run"][name] for name in ("notes",) if name in record.get("run", {})}
-        run["artifacts"] = [record["artifact"] for record in records if "artifact" in record]
+        artifacts = [record["artifact"] for record in records if "artifact" in record]
+        run["artifacts"] = [artifact for artifact in artifacts if artifact["type"] != "run_table"]
         run["folder"] = path.parent
         runs[run["name"]] = run
     return runs
 
 
 def _inspect(path: Path, *options: str) -> list[str]:
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *options, str(path)]
+    """Return what `wandb leet inspect` prints, from the program that it hands on to: importing wandb takes a second."""
+    [core] = Path(str(find_spec("wandb").origin)).parent.glob("bin/wandb-core*")
+    command = [str(core), "leet", "inspect", "--json", *options, "--run-file", str(path), str(path.parent)]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     return subprocess.run(command, check=True, capture_output=True, text=True, env=clean).stdout.splitlines()
 

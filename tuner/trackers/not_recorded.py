@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -63,8 +64,9 @@ def _describe(tracker: str, missing: Mapping[int | str, str]) -> str:
     trials = sorted(what for what in missing if isinstance(what, int))
     parts = [f"{len(trials)} trial{'s' if len(trials) != 1 else ''}"] if trials else []
     parts += ["the study as a whole"] if STUDY in missing else []
-    reasons = dict.fromkeys(missing.values())
+    (most_often, _), *others = Counter(missing.values()).most_common()
+    more = f"; {len(others)} other reason{'s' if len(others) != 1 else ''}" if others else ""
     return (
-        f"{tracker} could not record {' and '.join(parts)} ({'; '.join(reasons)}). "
+        f"{tracker} could not record {' and '.join(parts)} ({most_often}{more}). "
         "What is missing there is kept in not_recorded.jsonl."
     )

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuner.trackers.not_recorded import STUDY, note_loss, note_recovery
+from tuner.trackers.not_recorded import note_loss, note_recovery
 from tuner.trackers.wandb_process import ProcessEndedError, WandbProcess
 
 NAME = "Weights & Biases"
 
 MOST_RESTARTS = 3
 """Processes that may die one after the other before W&B is given up until `Delivery.end`."""
+
+_OURS = frozenset({"do", "key", "slug", "folder", "project", "entity", "is_secret", "mode"})
+"""What a request holds that is not to be recorded."""
 
 Request = dict[str, Any]
 
@@ -29,7 +32,7 @@ class Parcel:
     folder: Path
     """The run folder."""
     what: int | str
-    """The number of a trial, or what stands for the study."""
+    """What it is in the list of what is missing: the number of a trial, or `STUDY`."""
     opening: Request
     rows: list[dict[str, Any]] = field(default_factory=list)
     """A trial's epochs."""
@@ -37,6 +40,12 @@ class Parcel:
     """Epochs that were sent already."""
     ending: Request | None = None
     why_lost: str | None = None
+    has_arrived: bool = False
+
+    @property
+    def is_study(self) -> bool:
+        """Whether it is the run of the study, which is sent in one request."""
+        return bool(self.opening["do"] == "study")
 
     def take_rows(self) -> list[Request]:
         """Return the request for the epochs that were not sent yet; none where there are none."""
@@ -64,7 +73,13 @@ class Delivery:
         self._warned: set[str] = set()
 
     def send(self, parcel: Parcel, *requests: Request) -> None:
-        """Have requests done; where the process fails, have everything that is open done by another one."""
+        """Have requests done; where the process fails, have everything that is open done by another one.
+
+        More may come after a run had ended with `end`: it is written anew.
+        """
+        if parcel.has_arrived:
+            parcel.ending = next((request for request in requests if request["do"] == "end"), None)
+            parcel.has_arrived, requests = False, tuple(parcel.list_requests())
         self.open[parcel.key] = parcel
         if self._given_up is not None and parcel.why_lost is None:
             self.lose(parcel, self._given_up)
@@ -81,7 +96,7 @@ class Delivery:
                 return failure
             if failure is not None:
                 self.lose(parcel, failure["why"])
-        if parcel.what == STUDY and parcel.why_lost is None:
+        if parcel.is_study and parcel.why_lost is None:
             self._confirm(parcel)
         return None
 
@@ -89,14 +104,14 @@ class Delivery:
         """Take note that a run cannot be recorded."""
         parcel.why_lost = why
         self.warn("loss", f"{NAME} cannot log ({why}). The sweep goes on without it.")
-        if parcel.ending is not None or parcel.what == STUDY:
+        if parcel.ending is not None or parcel.is_study:
             self.note_loss(parcel, why)
             self.open.pop(parcel.key, None)
 
     def note_loss(self, parcel: Parcel, why: str) -> None:
         """Keep what a run was to hold in the run folder."""
-        said = {name: value for name, value in (parcel.ending or parcel.opening).items() if name not in ("do", "key")}
-        content = {"epochs": parcel.rows, **said} if parcel.what != STUDY else said
+        requests = parcel.opening | ({"epochs": parcel.rows} if parcel.rows else {}) | (parcel.ending or {})
+        content = {name: value for name, value in requests.items() if name not in _OURS}
         note_loss(parcel.folder, NAME, parcel.what, why, content)
 
     def end(self) -> None:
@@ -147,6 +162,7 @@ class Delivery:
     def _confirm(self, parcel: Parcel) -> None:
         self._restarts = 0
         self.open.pop(parcel.key, None)
+        parcel.has_arrived = True
         note_recovery(parcel.folder, NAME, parcel.what)
 
     def _start_anew(self, failure: dict[str, str] | None) -> None:

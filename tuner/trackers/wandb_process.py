@@ -114,7 +114,7 @@ class WandbProcess:
 
 def make_environment(folder: Path) -> dict[str, str]:
     """Return the environment of a W&B that leaves nothing outside of `folder`, and knows no other run."""
-    place = folder / "wandb"
+    place = folder.absolute() / "wandb"
     ours = {
         "WANDB_CACHE_DIR": str(place / "cache"),
         "WANDB_DATA_DIR": str(place / "cache"),

@@ -74,8 +74,9 @@ def sync_runs(folder: Path) -> int:
             "Log in with `wandb login`, or set WANDB_API_KEY; then run `tuner sync` again."
         )
     environment = {"WANDB_X_GRAPHQL_RETRY_MAX": "3", **make_environment(folder)}
-    command = [sys.executable, "-m", "wandb", "sync", *(str(path) for path in runs)]
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-P", "-m", "wandb", "sync", *(str(path) for path in runs)]
+    # It writes its own log into a folder `wandb` of the folder that it is started in.
+    answer = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     arrived = sum(map(_is_synced, runs))
     if arrived < len(runs):
         said = (answer.stderr + answer.stdout).strip().splitlines()

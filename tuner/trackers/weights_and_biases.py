@@ -15,7 +15,7 @@ from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
 from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
 from tuner.trackers.not_recorded import STUDY
-from tuner.trackers.plain_values import make_plain
+from tuner.trackers.plain_values import make_plain, make_strict
 from tuner.trackers.wandb_delivery import NAME, Delivery, Parcel, Request
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class WeightsAndBiases:
         self._thread = BackgroundThread(capacity=capacity, on_error=self._warn)
         self._delivery = Delivery(mode)
         self._numbers = itertools.count()
-        self._awaiting: list[tuple[Parcel, Mapping[str, Path]]] = []
-        """Ended trials some of whose pictures are not there yet."""
+        self._awaiting: list[tuple[Parcel, Request]] = []
+        """Ended trials some of whose pictures are not there yet, and how they ended."""
 
     def start_trial(
         self,
@@ -68,7 +68,7 @@ class WeightsAndBiases:
         number = trial if resumes is None else resumes
         about = {"group": study, "job_type": "trial", "name": f"trial {number}"}
         request = self._describe_run("open", folder, f"{study}/{number}", about, config=config, tags=tags)
-        parcel = Parcel(request["key"], Path(folder), trial, request)
+        parcel = Parcel(request["key"], Path(folder), number, request)
         if not self._is_disabled and not self._submit(parcel, request, droppable=True):
             parcel.why_lost = "Weights & Biases was slower than the trials"
         return _RunLog(self, parcel)
@@ -77,10 +77,10 @@ class WeightsAndBiases:
         """Write the run of the study, in place of what it held before. Returns at once and never raises."""
         if not self._is_disabled:
             about = {"group": record.study, "job_type": "study", "name": record.study, "notes": record.notes}
-            slug = f"{record.study}/{STUDY}"
+            slug = f"{record.study}/study"
             request = self._describe_run("study", record.folder, slug, about, config=record.config, tags=record.tags)
             request |= _describe_study(record)
-            self._submit(Parcel(request["key"], record.folder, STUDY, request), request)
+            self._submit(Parcel(request["key"], Path(record.folder), STUDY, request), request)
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is left, for at most `timeout` seconds; runs still open end as interrupted."""
@@ -117,44 +117,39 @@ class WeightsAndBiases:
             "project": self._project,
             "entity": self._entity,
             "is_secret": any(hide_passwords(word) != word for word in sys.argv),
-            "about": {**about, "config": _make_plain(shown), "tags": _tidy_tags([*of_the_user, *tags])},
+            "about": {**make_plain(about), "config": _plain_figures(shown), "tags": _tidy_tags([*of_the_user, *tags])},
         }
 
     def _submit(self, parcel: Parcel, *requests: Request, droppable: bool = False) -> bool:
         return self._thread.submit(partial(self._delivery.send, parcel, *requests), droppable=droppable)
 
     def _send_rows(self, parcel: Parcel) -> None:
-        """Send epochs; those of a trial that `close` has ended go with its end."""
-        if parcel.ending is None:
-            self._delivery.send(parcel, *parcel.take_rows())
+        self._delivery.send(parcel, *parcel.take_rows())
 
-    def _send_end(self, parcel: Parcel, ending: Request, pictures: Mapping[str, Path]) -> None:
-        """Send how a trial ended, once its pictures are there; where `close` has ended it, send all of it anew."""
-        was_ended, parcel.ending = parcel.ending is not None, ending
-        if parcel.why_lost is not None:
-            self._delivery.lose(parcel, parcel.why_lost)
-            return
-        if was_ended:
-            self._delivery.send(parcel, *parcel.list_requests())
-            return
-        self._awaiting.append((parcel, pictures))
+    def _send_end(self, parcel: Parcel, ending: Request) -> None:
+        """Send how a trial ended, once its pictures are there."""
+        self._awaiting.append((parcel, ending))
         self._send_awaiting()
 
     def _send_awaiting(self, *, is_last: bool = False) -> None:
         """Send the ends of the trials whose pictures are there; at last of all, without pictures that never came."""
         waiting = []
-        for parcel, pictures in self._awaiting:
-            if is_last or all(path.exists() for path in pictures.values()):
-                self._delivery.send(parcel, *parcel.take_rows(), parcel.ending or {})
+        for parcel, ending in self._awaiting:
+            if not is_last and not all(Path(path).exists() for path in ending["pictures"].values()):
+                waiting.append((parcel, ending))
+                continue
+            parcel.ending = ending
+            if parcel.why_lost is None:
+                self._delivery.send(parcel, *parcel.take_rows(), ending)
             else:
-                waiting.append((parcel, pictures))
+                self._delivery.lose(parcel, parcel.why_lost)
         self._awaiting = waiting
 
     def _end_all(self) -> None:
         self._send_awaiting(is_last=True)
         for parcel in list(self._delivery.open.values()):
-            if parcel.ending is None and parcel.what != STUDY:
-                self._send_end(parcel, {"do": "end", "key": parcel.key, "state": "interrupted"}, NO_PICTURES)
+            if parcel.ending is None and not parcel.is_study:
+                self._send_end(parcel, {"do": "end", "key": parcel.key, "state": "interrupted", "pictures": {}})
         self._delivery.end()
 
     def _warn(self, error: Exception) -> None:
@@ -167,14 +162,15 @@ class _RunLog:
     def __init__(self, tracker: WeightsAndBiases, parcel: Parcel) -> None:
         self._tracker = tracker
         self._parcel = parcel
+        self._has_ended = False
         self._is_due = False
         """Whether the thread is asked already to send what is there."""
 
     def log_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
         """Log one epoch's figures against `epoch`."""
-        if self._tracker._is_disabled:
+        if self._tracker._is_disabled or self._has_ended:
             return
-        self._parcel.rows.append({**_make_plain(figures), "epoch": epoch})
+        self._parcel.rows.append({**_plain_figures(figures), "epoch": int(epoch)})
         if not self._is_due and self._parcel.why_lost is None:
             self._is_due = True
             self._tracker._thread.submit(self._send_rows)
@@ -189,18 +185,19 @@ class _RunLog:
         notes: str = "",
     ) -> None:
         """Log final figures and pictures, tag the run with its state, and end it; a failed trial is a failed run."""
-        if self._tracker._is_disabled:
+        if self._tracker._is_disabled or self._has_ended:
             return
+        self._has_ended = True
         ending = {
             "do": "end",
             "key": self._parcel.key,
             "state": state,
-            "summary": {_avoid_ours(name): value for name, value in _make_plain(summary).items()},
+            "summary": {_avoid_ours(name): value for name, value in make_strict(_plain_figures(summary)).items()},
             "pictures": {name: str(Path(path).absolute()) for name, path in pictures.items()},
             "reason": make_plain(reason),
             "notes": make_plain(notes),
         }
-        self._tracker._thread.submit(partial(self._tracker._send_end, self._parcel, ending, dict(pictures)))
+        self._tracker._thread.submit(partial(self._tracker._send_end, self._parcel, ending))
 
     def _send_rows(self) -> None:
         self._is_due = False
@@ -217,8 +214,8 @@ def _describe_study(record: StudyRecord) -> Request:
     """Return the record as JSON can hold it."""
     return {
         "group": record.study,
-        "summary": _make_plain(record.summary),
-        "history": [_make_plain(row) for row in record.history],
+        "summary": make_strict(_plain_figures(record.summary)),
+        "history": [_plain_figures(row) for row in record.history],
         "tables": {name: _describe_table(table) for name, table in record.tables.items()},
         "pictures": {name: str(Path(path).absolute()) for name, path in record.pictures.items()},
         "artifacts": [_describe_artifact(artifact) for artifact in record.artifacts],
@@ -227,7 +224,7 @@ def _describe_study(record: StudyRecord) -> Request:
 
 def _describe_table(table: pd.DataFrame) -> dict[str, Any]:
     rows = table.astype(object).where(table.notna(), None).to_numpy().tolist()
-    return {"columns": [str(name) for name in table.columns], "rows": [[_make_plain(v) for v in row] for row in rows]}
+    return {"columns": [str(name) for name in table.columns], "rows": make_plain(rows)}
 
 
 def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
@@ -235,10 +232,22 @@ def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
         "name": artifact.name,
         "kind": artifact.kind,
         "files": [str(Path(path).absolute()) for path in artifact.files],
-        "metadata": _make_plain(artifact.metadata),
+        "metadata": make_strict(_plain_figures(artifact.metadata)),
         "aliases": list(artifact.aliases),
         "made_from": list(artifact.made_from),
     }
+
+
+def _plain_figures(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as JSON can hold them, without those that are not known."""
+    plain: dict[str, Any] = _leave_out_none(make_plain(values))
+    return plain
+
+
+def _leave_out_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _leave_out_none(item) for name, item in value.items() if item is not None}
+    return [_leave_out_none(item) for item in value] if isinstance(value, list) else value
 
 
 def _make_slug(key: str) -> str:
@@ -247,20 +256,9 @@ def _make_slug(key: str) -> str:
 
 def _tidy_tags(tags: Sequence[str]) -> list[str]:
     """Return tags as W&B takes them: each once, of 1 to 64 characters."""
-    return list(dict.fromkeys(tag.strip()[:64] for tag in tags if tag.strip()))
+    return list(dict.fromkeys(make_plain(tag).strip()[:64] for tag in tags if tag.strip()))
 
 
 def _avoid_ours(name: str) -> str:
     """Return a name for a figure of a summary that neither W&B nor the run's own figures have."""
     return f"{name.lstrip('_')} (figure)" if name in OF_THE_RUN or name.startswith("_") else name
-
-
-def _make_plain(value: Any) -> Any:
-    """Return `value` as W&B can store it: numbers, text, lists and mappings; `None` is left out of mappings."""
-    return _leave_out_none(make_plain(value))
-
-
-def _leave_out_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _leave_out_none(item) for name, item in value.items() if item is not None}
-    return [_leave_out_none(item) for item in value] if isinstance(value, list) else value

@@ -226,6 +226,7 @@ class TrialArtifacts:
         self._process.close()
         if self._left_out > 1:
             logger.warning("%d trials have no picture.", self._left_out)
+        self._left_out = 0
 
 
 def _is_ours(figure: FigureOfMerit) -> bool:
