@@ -47,6 +47,10 @@ def test_sweep_ends_with_an_evaluated_winner_and_a_report(swept) -> None:
     assert "the test part has been opened once." in " ".join(said.split())
     assert "Is it?" in (swept.folder / "runs/small/report.html").read_text()
     assert (swept.folder / "runs/small/logs/worker-1.log").exists()
+    log = (swept.folder / "runs/small/tuner.log").read_text()
+    assert len(re.findall(r" INFO +work \S+  Trial \d+ (?:complete|pruned), best validation AUC 0\.", log)) == 6
+    assert log.index("Sweep of small: 6 of 6 trials left, 2 workers") < log.index("Opening the test part")
+    assert "Writing the report" in log
     assert len(list((swept.folder / "runs/small/wandb").rglob("run-*.wandb"))) >= 6
 
 
@@ -55,6 +59,7 @@ def test_status_is_json_and_imports_nothing_heavy(swept) -> None:
     assert status["finished"] == status["states"]["complete"] + status["states"].get("pruned", 0) == 6
     assert 0.5 < status["winner_test"]["AUC"] <= 1.0
     assert status["workers"] == 0
+    assert status["best_low"] < status["best_high"]
     assert swept.find_heavy_imports("status", "small.py", "--json") == {"optuna"}
     shown = swept.tuner("status", "small.py").stdout
     assert "6 of 6 trials" in shown

@@ -179,8 +179,6 @@ class Teller:
             study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
         self.search.resume_path(asked.resumes).unlink(missing_ok=True)
         summary = {k: v for k, v in result.items() if k != "reason"} | {"validation_auc": member.best}
-        if complete:
-            NOTES.info("Trial %d complete, validation AUC %.4f: %s", member.name, member.best, outcome.reason)
         job = PictureJob(trial=member.name, state=outcome.state, curve=member.curve, scores=scores)
         self._close(member.name, outcome.state, outcome.reason, summary=summary, job=job, artifact=artifact)
 
@@ -279,6 +277,9 @@ class Teller:
         artifact: Path | None = None,
     ) -> None:
         """Take a trial off the books; its picture, its note and the end of its log follow beside the training."""
+        if state != "failed":  # of that a warning told
+            best = f", best validation AUC {summary['validation_auc']:.4f}" if "validation_auc" in summary else ""
+            NOTES.info("Trial %d %s%s: %s", name, state, best, reason)
         asked, running = self.asked.pop(name), self.running.pop(name, None)
         end = TrialEnd(
             number=name,
