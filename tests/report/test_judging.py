@@ -141,8 +141,8 @@ def test_nuisances_are_told_by_direction_and_in_total(write, evaluation):
     section = write(replace(evaluation, nuisances=effects))
     table = find_table(section, "Nuisance variants")
     assert table.rows == [
-        ("scale, up", "0.9298\n-0.0040", "+1.20 %", "-3.00 %"),
-        ("scale, down\nthe opposite of up", "0.9378\n+0.0040", "-1.20 %", "+3.00 %"),
+        ("scale, up", "0.930\n-0.004", "+1.20 %", "-3.00 %"),
+        ("scale, down\nthe opposite of up", "0.938\n+0.004", "-1.20 %", "+3.00 %"),
     ]
     told = section.blocks[section.blocks.index(table) + 1].text
-    assert told == "Systematic uncertainty of the AUC, all nuisances added in quadrature: +0.0040 -0.0040."
+    assert told == "Systematic uncertainty of the AUC, all nuisances added in quadrature: +0.004 -0.004."

@@ -77,7 +77,7 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
     assert table.rows[0][-1].startswith(f"{d:.2f}\n")
     drawing = draw_survival(survival.frame(), names=("the network", "boosted trees"), d_auc=survival.d_auc)
     title = drawing.figure.axes[0].get_title(loc="left")
-    assert f"{0.01 * d:+.4f} ± 0.0011; the network minus boosted trees, 68 % intervals" in title
+    assert f"{0.01 * d:+.4f} ± 0.0011; the network minus boosted trees, 68 % intervals" in title.replace("\n", " ")
     marked = {
         c.lines[0].get_marker(): np.asarray(c.lines[0].get_ydata(), float) for c in drawing.figure.axes[0].containers
     }

@@ -66,8 +66,8 @@ def draw_correlations(exploration: Exploration) -> Figure:
     side = max(2.2, (0.4 if numbered else 0.24) * len(names))
     written = [write_name(name) for name in names]
     margin = 0.3 + 0.075 * max(map(len, written))
-    figure = Figure(figsize=(2 * side + margin + 1.3, side + margin + 0.4), layout="compressed")
-    axes = figure.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(2 * (side + margin) + 0.4, side + margin + 1.0), layout="compressed")
+    axes = figure.subplots(1, 2)
     for axis, (kind, matrix) in zip(axes, exploration.correlations.items(), strict=True):
         image = axis.imshow(matrix.to_numpy(), cmap=COLOURS, vmin=-1, vmax=1)
         axis.set_title(kind.capitalize(), fontsize=11, color=SIGNAL if kind == "signal" else BACKGROUND, weight="bold")
@@ -77,7 +77,7 @@ def draw_correlations(exploration: Exploration) -> Figure:
         axis.spines[:].set_visible(False)
         if numbered:
             _number_cells(axis, matrix.to_numpy())
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
+    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.5, pad=0.03, aspect=40)
     bar.set_label("correlation", fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=INK)

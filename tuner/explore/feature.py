@@ -23,8 +23,9 @@ DECADES = 1.5
 SKEWED = 8.0
 """A positive feature is drawn over a logarithmic axis if it spans `DECADES` and is `SKEWED`: its 99 % quantile is so
 many times farther from its median than its 1 % quantile, and less so in the logarithm."""
-LOW_BIN = 0.05
-"""Shares are drawn over a logarithmic axis if more than half of the bins are lower than this part of the highest."""
+LOW_BIN, MANY_LOW = 0.05, 0.45
+"""Shares are drawn over a logarithmic axis if more than 45 % of the bins are lower than 5 % of the highest: a spectrum
+that falls exponentially, but not a bell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ class FeatureHistogram:
     def is_steep(self) -> bool:
         """Whether shares need a logarithmic axis: most bins would lie flat on a linear one."""
         highest = np.maximum(self.signal, self.background)
-        return bool((highest < LOW_BIN * highest.max()).mean() > 0.5)
+        return bool((highest < LOW_BIN * highest.max()).mean() > MANY_LOW)
 
 
 def describe_feature(values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> dict[str, float]:

@@ -119,7 +119,7 @@ class Drawing:
         return buffer.getvalue()
 
     def cut_panels(self, png: bytes) -> list[bytes]:
-        """Return the panels of the figure as it was written to a PNG: axes in pieces of one size, legends as they are.
+        """Return the panels of the figure as it was written to a PNG, in pieces of one size; flat legends as they are.
 
         The headline is in none of them.
         """
@@ -127,11 +127,11 @@ class Drawing:
             return []
         with use_style(self.style), Image.open(BytesIO(png)) as whole:
             boxes = [_find_box(panel, whole) for panel in self.panels]
-            same = [box for box, panel in zip(boxes, self.panels, strict=True) if isinstance(panel, Axes)]
+            same = [box for box in boxes if not _is_strip(box)]
             largest = max(box[2] - box[0] for box in same), max(box[3] - box[1] for box in same)
             pieces = []
-            for box, panel in zip(boxes, self.panels, strict=True):
-                size = largest if isinstance(panel, Axes) else (box[2] - box[0], box[3] - box[1])
+            for box in boxes:
+                size = (box[2] - box[0], box[3] - box[1]) if _is_strip(box) else largest
                 piece = Image.new("RGB", size, "white")
                 piece.paste(whole.crop(box), (size[0] - (box[2] - box[0]), 0))
                 buffer = BytesIO()
@@ -158,6 +158,11 @@ def _find_box(panel: Artist, whole: Image.Image) -> tuple[int, int, int, int]:
     left, right = scale * found.x0 - margin, scale * found.x1 + margin
     upper, lower = whole.height - scale * found.y1 - margin, whole.height - scale * found.y0 + margin
     return max(int(left), 0), max(int(upper), 0), min(ceil(right), whole.width), min(ceil(lower), whole.height)
+
+
+def _is_strip(box: tuple[int, int, int, int]) -> bool:
+    """Return whether a panel is as flat as a legend or a scale of colours."""
+    return box[2] - box[0] > 4 * (box[3] - box[1])
 
 
 @contextmanager

@@ -169,7 +169,7 @@ def write_exploration(search: Search) -> Section:
         alt = "Matrices of correlations between the features, one for signal and one for background."
         table = pd.concat(exploration.correlations)
         figure = draw_correlations(exploration)
-        drawing = Drawing(figure, table, title=title, alt=alt)
+        drawing = Drawing(figure, table, title=title, alt=alt, panels=figure.axes)
         blocks.append(keep_drawing(search, drawing, "correlations"))
     return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
 
@@ -223,7 +223,7 @@ def _write_undefined(row: pd.Series) -> str:
     signal, background = (
         write_share(row[name]) if row[name] else "0" for name in ("undefined_signal", "undefined_background")
     )
-    return signal if signal == background else f"{signal} of signal\n{background} of background"
+    return signal if signal == background else f"{signal.removesuffix(' %')} / {background}\nS / B"
 
 
 def write_preparation(search: Search) -> Section:
