@@ -16,6 +16,9 @@ study = Study(
     problem=Problem(
         question="Which camera images are gamma showers?",
         events=OpenML(1120, file="magic04.data", columns=COLUMNS),
+        before="Simulated showers (CORSIKA) seen by the camera; each image is reduced to ten parameters (Hillas).",
+        after="A cut on the score keeps the gamma-like images, whose directions are searched for a source.",
+        worse_error="Background that is selected: hadrons are far more frequent in the sky than gammas.",
         label="class",
         signal="g",
         ballparks=(

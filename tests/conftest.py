@@ -1,6 +1,7 @@
 """What tests of several folders share."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +87,18 @@ def real_pictures(quick_pictures: None) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PictureProcess, "draw", DRAW)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; skip where there is none."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    executable = next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine")
+    switches = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=[*switches.split(), "--no-first-run"])
+        yield browser
+        browser.close()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tuner.errors import StudyError
+from tuner.metrics.figures_of_merit import Ams
 from tuner.problem import Problem
 
 
@@ -42,3 +43,16 @@ def test_the_optimum_may_be_named_among_the_observers_and_is_no_feature():
     assert Problem(**given, observers=("m", "n")).all_observers == ("m", "n")
     with pytest.raises(StudyError, match='"m" has more than one role: features, optimum'):
         Problem(**given, features=("m",))
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
+def test_expected_events_are_a_number_above_zero(value):
+    with pytest.raises(StudyError, match="`expected_signal` must be a number of events above 0, but is"):
+        Problem(question="q", events="e.csv", label="y", signal=1, expected_signal=value)
+
+
+def test_expected_events_are_those_of_the_figure_of_merit_unless_said_otherwise():
+    given = {"question": "q", "events": "e.csv", "label": "y", "signal": 1}
+    assert Problem(**given).yields == (None, None)
+    assert Problem(**given, figure_of_merit=Ams(s=5, b=7)).yields == (5, 7)
+    assert Problem(**given, figure_of_merit=Ams(s=5, b=7), expected_background=9).yields == (5, 9)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
 from tuner.fields import check_keywords, settle_fields, show_value
-from tuner.metrics.figures_of_merit import Auc, Custom, FigureOfMerit
+from tuner.metrics.figures_of_merit import Auc, Custom, CutFigure, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
 
 if TYPE_CHECKING:
@@ -126,6 +126,16 @@ class Problem:
     """Rule for the cut on the score; chosen on validation, frozen for test."""
     ballparks: tuple[Ballpark, ...] = ()
     """What others reached."""
+    before: str = ""
+    """What the events went through before they come here, such as simulation, trigger and selection, as a sentence."""
+    after: str = ""
+    """What happens with the scores afterwards, such as a cut and a count, or a fit, as a sentence."""
+    worse_error: str = ""
+    """Which error hurts more, background that is selected or signal that is lost, and why, as a sentence."""
+    expected_signal: float | None = None
+    """Signal events that the analysis expects, before the cut. None: those of a figure of merit that names them."""
+    expected_background: float | None = None
+    """Background events that the analysis expects, before the cut. None: as for signal."""
     nuisances: tuple[Nuisance, ...] = ()
     """What is known only so well, and what that costs the frozen network at its frozen cut."""
 
@@ -139,6 +149,11 @@ class Problem:
         raise_together(problems, StudyError, "This problem")
         settle_fields(self, "This problem")
         problems = _find_role_problems(self) + _find_nuisance_problems(self)
+        problems += [
+            f"`{name}` must be a number of events above 0, but is {show_value(value)}."
+            for name in ("expected_signal", "expected_background")
+            if (value := getattr(self, name)) is not None and not 0 < value < float("inf")
+        ]
         if not self.question.strip():
             problems.append("`question` is empty. Say in a sentence what the events are to tell.")
         raise_together(problems, StudyError, "This problem")
@@ -156,6 +171,14 @@ class Problem:
         for nuisance in self.nuisances:
             named |= dict.fromkeys(nuisance.columns, "nuisance variant")
         return named | dict.fromkeys(self.features or (), "feature")
+
+    @property
+    def yields(self) -> tuple[float | None, float | None]:
+        """Signal and background events that are expected before the cut; None where nobody said."""
+        named = self.figure_of_merit if isinstance(self.figure_of_merit, CutFigure) else None
+        signal = self.expected_signal if named is None or self.expected_signal is not None else named.s
+        background = self.expected_background if named is None or self.expected_background is not None else named.b
+        return signal, background
 
     def list_undefined(self, column: str) -> tuple[float, ...]:
         """Return the values that stand for "not defined" in a column."""

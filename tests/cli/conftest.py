@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,26 @@ class Workplace:
         assert process.wait(timeout=60) == 0
         return re.sub(r"\x1b\[[\d;]*m", "", shown.decode()).replace("\r\n", "\n")
 
+    def run_in_terminal(self, *arguments: str, columns: int) -> tuple[int, str]:
+        """Run `tuner ...` with output and errors in one terminal; return its exit code and all that it wrote."""
+        ours, theirs = pty.openpty()
+        environment = {name: value for name, value in self.environment.items() if name != "NO_COLOR"}
+        with subprocess.Popen(
+            [sys.executable, "-m", "tuner", *arguments],
+            cwd=self.folder,
+            env={**environment, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm-256color"},
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        ) as process:
+            os.close(theirs)
+            written = bytearray()
+            with suppress(OSError):  # Linux ends a terminal without a writer so
+                while piece := os.read(ours, 65536):
+                    written += piece
+            os.close(ours)
+            return process.wait(timeout=60), written.decode()
+
     def find_heavy_imports(self, *arguments: str) -> set[str]:
         """Run `tuner ...` and return the packages that it imported and that take long to import."""
         done = self.tuner(*arguments, flags=("-X", "importtime"))
@@ -90,11 +110,15 @@ class Workplace:
         assert "typer" in imported
         return imported & HEAVY
 
+    def start_tuner(self, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+        """Start `tuner ...`."""
+        return self.start(sys.executable, "-u", "-m", "tuner", *arguments)
+
     @contextmanager
-    def start_tuner(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Start `tuner ...`, to be watched while it runs; it does not outlive the context."""
+    def start(self, *command: str) -> Iterator[subprocess.Popen[str]]:
+        """Start a command, to be watched while it runs; it does not outlive the context."""
         with subprocess.Popen(
-            [sys.executable, "-u", "-m", "tuner", *arguments],
+            command,
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

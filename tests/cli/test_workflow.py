@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
+import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-QUIET = ("--workers", "1", "--tracker", "none", "--closed-test", "--json")
+QUIET = ("--workers", "1", "--tracker", "none", "--closed-test", "--json", "--quiet")
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +35,15 @@ def read_json(done):
 
 def test_sweep_ends_with_an_evaluated_winner_and_a_report(swept) -> None:
     said = (swept.folder / "said.txt").read_text()
-    assert "6/6 trials" in said
+    assert "6 of 6 trials" in said
     assert "Report: runs/small/report.html" in said
     assert re.search(r"^AUC +0\.\d+ ± 0\.\d+ +0\.\d+ ± 0\.\d+$", said, re.M)
-    assert re.search(r"^Trial \d \(MLP of \d+ parameters\) has won, with AUC 0\.\d+ ± 0\.\d+ on test", said, re.M)
+    assert re.search(
+        r"^Trial \d \(MLP of \d+ parameters\) has won( among the \d settings trained anew)?, "
+        r"with AUC 0\.\d+ ± 0\.\d+ on test",
+        said,
+        re.M,
+    )
     assert "the test part has been opened once." in " ".join(said.split())
     assert "Is it?" in (swept.folder / "runs/small/report.html").read_text()
     assert (swept.folder / "runs/small/logs/worker-1.log").exists()
@@ -48,7 +56,9 @@ def test_status_is_json_and_imports_nothing_heavy(swept) -> None:
     assert 0.5 < status["winner_test"]["AUC"] <= 1.0
     assert status["workers"] == 0
     assert swept.find_heavy_imports("status", "small.py", "--json") == {"optuna"}
-    assert "budget spent" in swept.tuner("status", "small.py").stdout
+    shown = swept.tuner("status", "small.py").stdout
+    assert "6 of 6 trials" in shown
+    assert re.search(r"AUC 0\.\d+ ± 0\.\d+", shown)
 
 
 def test_evaluation_opens_the_test_part_once(swept) -> None:
@@ -152,7 +162,10 @@ def test_a_taken_port_is_told(swept) -> None:
 
 def test_the_same_command_goes_on_and_repeats_nothing(swept) -> None:
     before = read_json(swept.tuner("status", "small.py", "--json"))
-    more = read_json(swept.tuner("sweep", "small.py", "--trials", "8", *QUIET))
+    done = swept.tuner("sweep", "small.py", "--trials", "8", *QUIET)
+    more = read_json(done)
+    assert done.stderr == ""
+    assert more["end"] == "spent"
     assert more["finished"] == 8
     assert more["history"][:6] == before["history"]
     assert len((swept.folder / "runs/small/test_openings.jsonl").read_text().splitlines()) == 2
@@ -165,19 +178,33 @@ def test_another_seed_or_fewer_epochs_in_the_same_folder_are_refused(swept) -> N
     assert "epochs: was 3, is 2" in refused.stderr
 
 
-def test_ctrl_c_once_tells_trials_writes_the_report_and_leaves_the_test_part_closed(workplace) -> None:
+def test_the_sum_of_a_sweep_is_that_of_its_evaluation(swept) -> None:
+    done = read_json(swept.tuner("sweep", "small.py", "--trials", "8", *QUIET))
+    found = json.loads((swept.folder / "runs/small/evaluation.json").read_text())
+    own = {part["part"]: part["measurements"] for part in found["parts"] if part["candidate"] == "winner"}
+    assert done["evaluation"]["figures"] == own
+    assert (done["evaluation"]["winner"], done["evaluation"]["seed"]) == (found["winner"], found["seed"])
+    assert done["evaluation"]["standings"][0]["candidate"] in {s["candidate"] for s in found["standings"]}
+    assert done["report"] == "runs/small/report.html"
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no /proc")
+def test_ctrl_c_once_tells_trials_writes_the_report_and_is_seen_by_a_shell(workplace) -> None:
     study = workplace.folder / "small.py"
     study.write_text(study.read_text().replace("trials=6, epochs=3", "trials=500, epochs=20"))
-    with workplace.start_tuner("sweep", "small.py", "--workers", "2", "--tracker", "none") as sweep:
+    command = f"{sys.executable} -m tuner sweep small.py --workers 2 --tracker none && echo went on"
+    with workplace.start("sh", "-c", command) as shell:
         journal, deadline = workplace.folder / "runs/small/journal.log", time.monotonic() + 120
         while not journal.exists() or '"state":1,' not in journal.read_text():  # one is complete
             assert time.monotonic() < deadline
-            assert sweep.poll() is None, sweep.communicate()[1]
+            assert shell.poll() is None, shell.communicate()[1]
             time.sleep(0.2)
-        sweep.send_signal(signal.SIGINT)
-        out, err = sweep.communicate(timeout=200)
-    assert sweep.returncode == 0, err
-    assert "goes on where this one stopped" in err
+        (sweep,) = Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()
+        os.kill(int(sweep), signal.SIGINT)
+        out, err = shell.communicate(timeout=200)
+    assert shell.returncode == 130, err
+    assert "went on" not in out
+    assert "rerun the same command to resume" in err
     assert "Traceback" not in out + err
     assert (workplace.folder / "runs/small/report.html").exists()
     status = read_json(workplace.tuner("status", "small.py", "--json"))
@@ -186,3 +213,16 @@ def test_ctrl_c_once_tells_trials_writes_the_report_and_leaves_the_test_part_clo
     assert status["states"]["complete"] >= 1
     assert status["winner_test"] is None
     assert not (workplace.folder / "runs/small/test_openings.jsonl").exists()
+
+
+def test_status_is_read_from_the_storage_alone_while_its_folder_is_elsewhere(workplace, tmp_path_factory) -> None:
+    url = f"sqlite:///{workplace.folder / 'trials.db'}"
+    options = ("--storage", url, "--workers", "1", "--tracker", "none", "--quiet", "--trials", "2", "--epochs", "2")
+    swept = workplace.tuner("sweep", "small.py", *options)
+    assert swept.returncode == 0, swept.stderr
+    elsewhere = type(workplace)(tmp_path_factory.mktemp("elsewhere"))
+    (elsewhere.folder / "small.py").write_text((workplace.folder / "small.py").read_text())
+    status = read_json(elsewhere.tuner("status", "small.py", "--storage", url, "--json"))
+    assert (status["finished"], status["budget_trials"], status["budget_epochs"]) == (2, 2, 2)
+    assert 0.5 < status["winner_test"]["AUC"] <= 1.0
+    assert [path.name for path in elsewhere.folder.iterdir() if path.name != "__pycache__"] == ["small.py"]

@@ -26,6 +26,7 @@ from tuner.evaluate.record_figures import summarize_evaluation
 from tuner.metrics.measurement import Measurement
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker, StudyRecord
+from tuner.tune.dashboard_notes import read_note
 from tuner.tune.judgement import Judgement
 from tuner.tune.outcome import read_outcome
 from tuner.tune.status import read_status
@@ -93,13 +94,20 @@ def test_weights_and_biases_reads_every_figure_back_from_one_run_of_the_study(to
     assert {name: run["summary"][name] for name in figures} == pytest.approx(figures, rel=0, abs=0, nan_ok=True)
     assert run["summary"]["test/winner/threshold"] == record.summary["test/winner/threshold"]
     assert run["notes"] == record.notes
+    part = evaluation.part("test")
+    endless = {
+        "1/eps_B at eps_S=0.3": Measurement(math.inf, 3.0, math.inf),
+        "precision": Measurement(math.nan, 0.0, 1.0),
+    }
+    odd = replace(part, measurements={**part.measurements, **endless})
     monkeypatch.setenv("WANDB_MODE", "offline")
-    assert tuner.evaluate(search) == evaluation
+    publish(search, replace(evaluation, parts=(*(p for p in evaluation.parts if p != part), odd)))
     again = read_study_run(search)
     assert again["run_id"] == run["run_id"]
-    assert {name: again["summary"][name] for name in figures} == {name: run["summary"][name] for name in figures}
-    ids = {path.stem for path in search.folder.wandb.glob("offline-run-*/*.wandb")}
-    assert len(ids) == len(search.trials) + 1
+    assert [again["summary"][f"test/winner/{name}"] for name in endless] == ["Infinity", "NaN"]
+    assert again["summary"]["test/winner/AUC/low"] == figures["test/winner/AUC/low"]
+    ids = [path.stem for path in search.folder.wandb.glob("offline-run-*/*.wandb")]
+    assert len(ids) == len(set(ids)) == len(search.trials) + 1
 
 
 def test_a_physicist_computes_sensitivity_and_specificity_again(told):
@@ -171,7 +179,7 @@ def test_tables_and_history_are_those_of_the_search(told):
     assert figures.loc[("test", "winner", "AUC"), "low"] == evaluation.part("test")["AUC"].low
     assert len(record.tables["permutation importances"]) == len(search.splits.preprocessing.features)
     assert [row["trials"] for row in record.history] == [1, 2, 3]
-    assert record.history[-1]["best"] == max(trial.value for trial in search.trials if trial.state == "complete")
+    assert record.history[-1]["best"] == max(trial.figure for trial in search.trials if trial.state == "complete")
     assert record.history[-1]["minutes"] == pytest.approx(read_status(search).elapsed / 60)
 
 
@@ -182,6 +190,7 @@ def test_the_notes_say_who_won_and_how_to_do_it_again(told):
     assert len(rows) == 2 + len(evaluation.standings_on("test"))
     assert "opened once" in record.notes
     assert search.splits.events_digest in record.notes
+    assert rows[-1] in read_note(search.optuna_study)
 
 
 def test_the_outcome_is_in_the_storage_and_holds_until_more_trials_complete(told):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import cauchy, expon, lognorm, norm
+from scipy.stats import cauchy, expon, lognorm, norm, uniform
 from sklearn.metrics import roc_auc_score
 
 from tuner.explore import explore_events
@@ -94,6 +94,8 @@ CONTINUOUS = {
     "a long tail": (lognorm(1.5), lognorm(1.5, scale=3.0)),
     "spread only": (norm(0, 1), norm(0, 3)),
     "ends": (expon(), expon(scale=4.0)),
+    "a narrow peak": (uniform(-1, 2), norm(0, 0.01)),
+    "a narrower peak": (uniform(-1, 2), norm(0, 0.002)),
 }
 
 
@@ -183,6 +185,29 @@ def test_histograms_hold_the_shares_of_events(values, axis):
     assert histogram.undefined[0] == pytest.approx(
         weights[labels & (np.arange(1000) % 10 == 0)].sum() / weights[labels].sum()
     )
+
+
+@pytest.mark.parametrize(
+    ("values", "axis", "steep"),
+    [
+        (norm().ppf(np.linspace(0.001, 0.999, 4000)), "linear", False),
+        (expon().ppf(np.linspace(0, 0.9995, 4000)), "linear", True),
+        (lognorm(1.5).ppf(np.linspace(0.001, 0.999, 4000)), "logarithmic", False),
+        (30 + norm().ppf(np.linspace(0.001, 0.999, 4000)), "linear", False),
+        (norm(50, 15).ppf(np.linspace(0.0005, 0.9995, 4000)).clip(0.1), "linear", False),
+    ],
+)
+def test_axes_are_logarithmic_where_a_linear_one_would_hide_most(values, axis, steep):
+    histogram = fill_histogram("x", values, np.arange(4000) % 2, np.ones(4000))
+    assert (histogram.axis, histogram.is_steep) == (axis, steep)
+
+
+def test_a_feature_that_one_class_lacks_has_an_empty_histogram_of_it():
+    values, labels = np.linspace(0, 1, 1000), np.arange(1000) % 2
+    values[labels == 1] = np.nan
+    histogram = fill_histogram("x", values, labels, np.ones(1000))
+    assert histogram.undefined == (1, 0)
+    assert (histogram.signal.sum(), histogram.signal_error.sum()) == (0, 0)
 
 
 def test_a_feature_that_is_nearly_always_the_same_has_bins_from_end_to_end():

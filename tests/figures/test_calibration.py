@@ -40,7 +40,7 @@ def test_weighted_bins_and_the_error_are_those_of_the_metric_with_classes_balanc
     error = expected_calibration_error(labels, scores**2, balanced)
     assert f"ECE {error:.2f}" in drawing.alt
     assert "classes balanced, weighted events" in drawing.alt
-    assert "classes balanced, weighted events" in drawing.figure.axes[0].get_ylabel()
+    assert "classes balanced, weighted events" in drawing.figure.axes[1].get_xlabel()
 
 
 def test_error_bars_are_binomial_and_a_calibrated_score_is_off_by_chance_alone():

@@ -67,3 +67,16 @@ def test_unusual_observers_are_drawn(case):
 def test_a_cut_that_nothing_passes_is_told():
     with pytest.raises(EventsError, match=r"passes the cut at 2 .* Loosen the cut"):
         draw_sculpting(*make_events(), threshold=2.0, name="m", part="test")
+
+
+def test_a_ratio_beyond_the_axis_is_marked_and_a_large_one_is_shown():
+    rng = np.random.default_rng(0)
+    observer = rng.uniform(0, 100, 40_000)
+    labels = np.repeat([0, 1], 20_000)
+    for width, beyond in ((20, False), (2, True)):
+        scores = np.where(np.abs(observer - 50) < width / 2, 0.9, 0.1)
+        drawing = draw_sculpting(observer, labels, scores, threshold=0.5, name="m", part="test", n_subsamples=20)
+        lower = drawing.figure.axes[1]
+        triangles = [line for line in lower.lines if line.get_marker() == "^"]
+        assert sum(len(line.get_xdata()) for line in triangles) > 0 if beyond else lower.get_ylim()[1] > 5
+        assert ("Triangles:" in drawing.alt) is beyond

@@ -11,6 +11,7 @@ import pytest
 
 from tuner.errors import MissingPackage, StudyError
 from tuner.figures import draw_confusion, draw_importances, use_style
+from tuner.figures.drawing import COLUMN
 
 mplhep = pytest.importorskip("mplhep")
 
@@ -33,7 +34,7 @@ def test_figures_are_drawn_in_an_experiments_style(name, caplog, tmp_path):
     assert not any(line.get_visible() for line in axes.get_xgridlines())
     with caplog.at_level(logging.WARNING):
         pixels = mpl.image.imread(drawing.save(tmp_path, "one")[0])
-    assert pixels.shape[1] == pytest.approx(7.4 * 160, abs=1)
+    assert pixels.shape[1] == pytest.approx(COLUMN * 160, abs=1)
     assert not caplog.records
 
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -31,7 +30,7 @@ from tuner.tune.study import Budget, Study
 from tuner.tune.trial_attributes import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, REASON
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    pass
 
 HOSTILE = '<b onclick="alert(1)">&amp;</b><script>document.title="taken"</script>'
 LONG = "a-name-without-any-place-to-break-it-" * 8
@@ -95,20 +94,6 @@ def hostile_page(sample_page: Page, tmp_path_factory: pytest.TempPathFactory) ->
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(render_page(sample_page), encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    executable = next(filter(None, map(shutil.which, names)), None)
-    if executable is None:
-        pytest.skip("no Chromium on this machine")
-    switches = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=[*switches.split(), "--no-first-run"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -12,15 +12,15 @@ import pytest
 from tuner.evaluate.nuisances import NuisanceEffect, NuisanceEffects, Shift
 from tuner.evaluate.survival import Survival, SurvivalRow
 from tuner.metrics.measurement import Measurement
-from tuner.report.answering import answer
+from tuner.report.answering import answer, write_total
 
 
 def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     search = make_search(complete=3, pruned=2)
     winner, rivals, trust = answer(search, search.winner, evaluation)
     assert winner == (
-        "Trial 2 (MLP of 54,017 parameters) has won, with AUC 0.9338 ± 0.0026 on test, the mean of 2 trainings; the "
-        "network handed on reaches 98.2 % of the optimum."
+        "Trial 2 (MLP of 54,017 parameters) has won among the 2 settings trained anew, with AUC 0.9338 ± 0.0026 on "
+        "test, the mean of 2 trainings; the network handed on reaches 98.2 % of the optimum."
     )
     assert rivals == (
         "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it is ahead by 0.0012 ± 0.0011) "
@@ -57,7 +57,9 @@ def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
 def test_a_better_ensemble_is_named(make_search, judge):
     search = make_search(complete=3)
     found = judge(ensemble="better")
-    assert "it is behind the ensemble by 0.0041 ± 0.0011" in answer(search, search.winner, found)[1]
+    told = answer(search, search.winner, found)
+    assert "averaged with the others, as the ensemble, it gains 0.0041 ± 0.0011" in told[1]
+    assert "behind" not in "".join(told)
 
 
 def test_the_winner_alone_has_no_rival(make_search, evaluation):
@@ -117,7 +119,9 @@ def test_nuisances_count_for_trust(make_search, evaluation):
     effect = NuisanceEffect("scale", Shift(0.93, -0.004, 0.01, 0.02), Shift(0.936, 0.002, 0.0, 0.0), symmetrised=False)
     effects = NuisanceEffects("AUC", 0.934, 0.61, (effect,))
     trust = answer(search, search.winner, replace(evaluation, nuisances=effects))[2]
-    assert "; nuisances move the AUC by +0.0020 -0.0040; the test part" in trust
+    assert "; nuisances move the AUC by +0.002 -0.004; the test part" in trust
+    only_down = NuisanceEffect("scale", Shift(0.93, -0.00074, 0, 0), Shift(0.93, -0.0006, 0, 0), symmetrised=False)
+    assert write_total(NuisanceEffects("AUC", 0.934, 0.61, (only_down,))) == "+0 -0.0007"
 
 
 def test_without_evaluation_the_test_part_is_closed(make_search):

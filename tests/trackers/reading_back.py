@@ -289,7 +289,11 @@ class OfWeightsAndBiases:
             best=[row["best"] for row in run["epochs"] if "best" in row],
             tables={name.removeprefix("tables/") for name in summary if name.startswith("tables/")},
             pictures={name.removeprefix("pictures/") for name in summary if name.startswith("pictures/")},
-            artifacts={artifact["name"].removeprefix("a-study-") for artifact in run["artifacts"]},
+            artifacts={
+                artifact["name"].removeprefix("a-study-")
+                for artifact in run["artifacts"]
+                if artifact["name"].startswith("a-study-")
+            },
         )
 
 

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -77,8 +78,6 @@ def test_the_page_of_hyperparameters_compares_the_trials(tmp_path):
 
 
 def test_the_record_of_the_study_can_be_read(tmp_path):
-    import pandas as pd
-
     picture = tmp_path / "roc.png"
     Figure(figsize=(2, 1)).savefig(picture, dpi=50)
     network = Artifact(name="network", kind="model", files=(picture,), aliases=("winner",), made_from=("splits",))
@@ -102,15 +101,15 @@ def test_the_record_of_the_study_can_be_read(tmp_path):
 
 
 def test_hundreds_of_trials_at_once_keep_no_file_open(tmp_path):
-
+    open_files = Path("/proc/self/fd")
     tracker = TensorBoard()
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = len(list(open_files.iterdir()))
     logs = [tracker.start_trial(study="s", trial=n, config={}, folder=tmp_path) for n in range(300)]
     for log in logs:
         log.log_epoch(1, {"auc": 0.5})
     for log in logs:
         log.finish("complete", summary={})
-    during = len(list(Path("/proc/self/fd").iterdir()))
+    during = len(list(open_files.iterdir()))
     tracker.close(60)
     assert during - before < 10
     assert len(list((tmp_path / "tensorboard").iterdir())) == 300

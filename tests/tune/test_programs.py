@@ -60,4 +60,4 @@ def test_a_file_of_the_current_folder_does_not_stand_for_a_library_in_workers(tm
         tmp_path, "-P", "-m", "tuner", "sweep", "mine.py", "--workers", "2", "--tracker", "none", "--closed-test"
     )
     assert done.returncode == 0, done.stderr
-    assert "2/2 trials" in done.stderr
+    assert "2 of 2 trials" in done.stderr

@@ -8,6 +8,7 @@ from samples import make_study
 import tuner
 from tuner.errors import SearchError
 from tuner.trackers import NoTracker
+from tuner.tune.dashboard_notes import read_note, save_note
 from tuner.tune.samplers import SeededSampler, make_default_sampler
 from tuner.tune.search import open_search
 from tuner.tune.storage import open_storage
@@ -50,7 +51,7 @@ def test_books_of_the_study_survive_the_storage_and_are_no_user_attributes(study
     assert again.user_attrs == {}
 
 
-def test_a_database_is_asked_for_our_attributes_alone(tmp_path, monkeypatch):
+def test_a_database_is_asked_for_what_is_wanted_and_not_for_the_notes_of_all_trials(tmp_path, monkeypatch):
     storage = open_storage(tmp_path / "journal.log", f"sqlite:///{tmp_path}/trials.db")
     study = optuna.create_study(study_name="s", storage=storage)
     other = optuna.create_study(study_name="other", storage=storage)
@@ -58,6 +59,10 @@ def test_a_database_is_asked_for_our_attributes_alone(tmp_path, monkeypatch):
     write_lease(other, "other", {"beat": 1.0})
     monkeypatch.setattr(RDBStorage, "get_study_system_attrs", None)  # reads the notes of all trials, too
     assert list(read_leases(study)) == ["one"]
+    trials = [study.ask() for _ in range(12)]
+    for trial in trials:
+        save_note(trial, f"Note of trial {trial.number}.")
+    assert all(f"trial {trial.number}." in read_note(trial) for trial in trials)
     storage.remove_session()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from contextlib import suppress
 from typing import Annotated
 
@@ -35,6 +36,7 @@ def dashboard(
     from tuner.cli.serving import has_browser, is_loopback, name_address, open_browser, open_server
 
     optuna_study = search.optuna_study
+    warnings.filterwarnings("ignore", category=UserWarning, module="optuna")  # of importances with few trials
     with open_server(make_dashboard(optuna_study._storage, search.folder.artifacts), host, port) as server:
         address = f"{name_address(server, host)}/dashboard/studies/{optuna_study._study_id}"
         print_text(f"{search.study.name} is served at {address} until Ctrl-C.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +29,8 @@ from tuner.cli.tables import print_evaluation, summarize_sweep
 if TYPE_CHECKING:
     from tuner.tune.study import Study
 
+_WATCH_SECONDS = 2.0
+"""Between two looks at the storage."""
 _SECONDS_TO_CLOSE = 60.0
 """What a worker waits at its end, at the longest, until all numbers are with the tracker."""
 
@@ -170,21 +174,29 @@ def status(
     study: StudyArgument,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """[dim]6[/]  Trials by state, the best so far, rate, time left, workers without a sign of life."""
-    search = open_study_search(study, folder=folder, storage=storage)
-    from tuner.tune.status import read_status
+    """[dim]6[/]  Trials by state, the best so far, rate, time left, workers without a sign of life.
 
-    current = read_status(search)
-    if as_json:
-        print_json(current.to_json())
-        return
+    Reads the storage only: works while a sweep runs, and with --storage from machines that do not see its run folder.
+    """
+    search = open_study_search(study, folder=folder, storage=storage)
     from rich.console import Console
 
+    from tuner.progress.display import open_display
     from tuner.progress.panels import render_status
+    from tuner.tune.status import read_status
 
-    Console().print(render_status(current))
+    if as_json:
+        print_json(read_status(search).to_json())
+    elif not watch:
+        Console().print(render_status(read_status(search)))
+    else:
+        with suppress(KeyboardInterrupt), open_display(Console()) as display:
+            while True:
+                display.update(read_status(search))
+                time.sleep(_WATCH_SECONDS)
 
 
 def limit_study(

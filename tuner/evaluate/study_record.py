@@ -134,15 +134,16 @@ def _summarize_search(search: Search) -> dict[str, Any]:
     found: dict[str, Any] = {f"search/{state}": count for state, count in status.states.items()}
     found["search/epochs"] = status.trained_epochs
     if status.best_value is not None:
-        found |= {f"search/best {status.figure_of_merit}": status.best_value, "search/best trial": status.best_trial}
+        figure = f"search/best {status.figure_of_merit} on validation"
+        found |= {figure: status.best_value, "search/best trial": status.best_trial}
     if status.elapsed is not None:
         found["search/minutes"] = status.elapsed / 60
     return found
 
 
 def _trace_best(search: Search) -> list[dict[str, float]]:
-    """Return a row for each trial that finished, from the first complete one on: trials, minutes, best."""
-    found = follow_best(search.trials)
+    """Return a row for each trial that finished, from the first complete one on: trials, minutes, best figure."""
+    found = follow_best(search.trials, lambda trial: trial.value if trial.figure is None else trial.figure)
     return [
         {"trials": number, "minutes": seconds / 60, "best": best}
         for number, (seconds, best) in enumerate(zip(found.seconds, found.best, strict=True), 1)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgba
+from matplotlib.colors import LinearSegmentedColormap, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Patch
@@ -18,6 +18,21 @@ from tuner.explore.feature import FeatureHistogram
 from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL, write_name
 
 MOST_NUMBERED = 16
+STRONG = 0.5
+"""Correlation from which the number in a cell is white. The colours pass quickly there from light to dark, so that
+numbers stand out from either side."""
+COLOURS = LinearSegmentedColormap.from_list(
+    "correlation",
+    [
+        (0.0, "#053061"),
+        (0.2, "#2F79B5"),
+        (0.3, "#B7D6E8"),
+        (0.5, "#FFFFFF"),
+        (0.7, "#F9CDB9"),
+        (0.8, "#C4433E"),
+        (1.0, "#67001F"),
+    ],
+)
 _UNIT = re.compile(
     r"^(?P<name>.+?)\s*[\[(](?P<unit>[^\])]+)[\])]$|^(?P<stem>.+)_(?P<suffix>[GMkT]eV|ns|mm|cm|deg|rad)$"
 )
@@ -41,23 +56,23 @@ def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> 
     handles = [Patch(fc=to_rgba(SIGNAL, 0.3), ec=SIGNAL, lw=1.4), Patch(fc="none", ec=BACKGROUND, hatch="////", lw=1.4)]
     names = ["signal", "background"]
     figure.legend(handles, names, loc="outside upper center", ncols=2, frameon=False, fontsize=10)
-    return _settle(figure)
+    return figure
 
 
 def draw_correlations(exploration: Exploration) -> Figure:
     """Draw the correlations of signal and of background, written in per cent where the numbers fit."""
     names = [histogram.name for histogram in exploration.histograms]
     numbered = len(names) <= MOST_NUMBERED
-    side = max(2.2, (0.36 if numbered else 0.24) * len(names))
+    side = max(2.2, (0.4 if numbered else 0.24) * len(names))
     written = [write_name(name) for name in names]
     margin = 0.3 + 0.075 * max(map(len, written))
     figure = Figure(figsize=(2 * side + margin + 1.3, side + margin + 0.4), layout="compressed")
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (kind, matrix) in zip(axes, exploration.correlations.items(), strict=True):
-        image = axis.imshow(matrix.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
+        image = axis.imshow(matrix.to_numpy(), cmap=COLOURS, vmin=-1, vmax=1)
         axis.set_title(kind.capitalize(), fontsize=11, color=SIGNAL if kind == "signal" else BACKGROUND, weight="bold")
-        axis.set_xticks(range(len(names)), written, rotation=90, fontsize=8)
-        axis.set_yticks(range(len(names)), written, fontsize=8)
+        axis.set_xticks(range(len(names)), written, rotation=90, fontsize=9)
+        axis.set_yticks(range(len(names)), written, fontsize=9)
         axis.tick_params(length=0, colors=INK)
         axis.spines[:].set_visible(False)
         if numbered:
@@ -66,10 +81,10 @@ def draw_correlations(exploration: Exploration) -> Figure:
     bar.set_label("correlation", fontsize=9, color=INK)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=8, colors=INK)
-    return _settle(figure)
+    return figure
 
 
-def _settle(figure: Figure) -> Figure:
+def settle(figure: Figure) -> Figure:
     """Lay a figure out once and for all: each file that is saved would do it again."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -136,8 +151,8 @@ def _number_cells(axis: Axes, matrix: np.ndarray) -> None:
     """Write correlations in per cent into their cells, but for the diagonal."""
     for (row, column), value in np.ndenumerate(matrix):
         if row != column and np.isfinite(value):
-            colour = "white" if abs(value) > 0.6 else INK
-            axis.text(column, row, str(round(100 * value)), ha="center", va="center", fontsize=7, color=colour)
+            colour = "white" if abs(value) > STRONG else INK
+            axis.text(column, row, str(round(100 * value)), ha="center", va="center", fontsize=8, color=colour)
 
 
 def split_unit(column: str) -> tuple[str, str]:

@@ -71,13 +71,14 @@ class Exploration:
 
     def save(self, folder: Path) -> list[Path]:
         """Write the table of features as CSV, and the figures as PNG and PDF. Return the paths."""
-        from tuner.explore.drawing import draw_correlations, draw_features
+        from tuner.explore.drawing import draw_correlations, draw_features, settle
 
         folder.mkdir(parents=True, exist_ok=True)
         table = folder / "features.csv"
         self.frame().to_csv(table, index=False)
         paths = [table]
-        for name, figure in (("features", draw_features(self)), ("correlations", draw_correlations(self))):
+        drawn = {"features": settle(draw_features(self)), "correlations": settle(draw_correlations(self))}
+        for name, figure in drawn.items():
             for suffix in ("png", "pdf"):
                 paths.append(folder / f"{name}.{suffix}")
                 figure.savefig(paths[-1], dpi=150)

@@ -20,7 +20,7 @@ TAILS = (0.005, 0.025, 0.975, 0.995)
 N_DRAWN_BINS = 50
 MOST_WHOLE = 30
 DECADES = 1.5
-SKEWED = 4.0
+SKEWED = 8.0
 """A positive feature is drawn over a logarithmic axis if it spans `DECADES` and is `SKEWED`: its 99 % quantile is so
 many times farther from its median than its 1 % quantile, and less so in the logarithm."""
 LOW_BIN = 0.05

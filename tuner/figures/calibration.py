@@ -7,7 +7,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from tuner.figures.drawing import BACKGROUND, QUIET, SIGNAL, Drawing, add_legend, dress, headline, start_figure, tell
+from tuner.figures.drawing import (
+    BACKGROUND,
+    COLUMN,
+    QUIET,
+    SIGNAL,
+    Drawing,
+    add_legend,
+    dress,
+    headline,
+    start_figure,
+    tell,
+)
 from tuner.metrics.arrays import balance_classes, check_arrays
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.measurement import Measurement, measure
@@ -38,14 +49,14 @@ def draw_calibration(
     balanced = balance_classes(is_signal, weight)
     central = calibrate(is_signal, score, balanced, n_bins=n_bins)
     frame, error, chance = _tabulate(is_signal, score, balanced, n_bins=n_bins, n_replicas=n_replicas, seed=seed)
-    figure = start_figure(6.4, 6.8)
+    figure = start_figure(COLUMN, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, 1.0))
     _draw_reliability(upper, frame)
     _draw_score_shares(lower, is_signal, score, balanced)
     told = f"ECE {tell(Measurement(central.expected_error, error.low, error.high))}, by chance alone {chance:.2g}"
     counted = "classes balanced" + (", weighted events" if weights is not None else "")
-    dress(upper, x="", y=f"share of signal ({counted})", title=f"{told}; {len(frame)} bins of equal weight")
-    dress(lower, x=f"score ({counted})", y="share of class")
+    dress(upper, x="", y="share of signal", title=f"{told}; {len(frame)} bins of equal weight")
+    dress(lower, x=f"score ({counted})", y="share of class\nper bin")
     upper.set(xlim=(0, 1), ylim=_limit(frame))
     add_legend(upper, "best")
     add_legend(lower, "upper center", ncols=2)

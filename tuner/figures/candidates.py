@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tuner.figures.drawing import (
+    COLUMN,
     GOOD,
     INK,
     QUIET,
@@ -26,6 +27,8 @@ from tuner.figures.drawing import (
 )
 from tuner.metrics.measurement import Measurement
 
+MOST_LETTERS = 24
+"""Of a candidate's name."""
 CLOSE = 12.0
 """Candidates are shown that are less than so many times farther from the best than half of them are."""
 
@@ -37,15 +40,15 @@ def draw_candidates(table: pd.DataFrame, *, figure_name: str, part: str, best: s
     dots. best: the candidate that is highlighted; None: none is. figure_name: of the values.
     """
     frame = table.sort_values("value", ascending=False, kind="stable", na_position="last", ignore_index=True)
-    figure = start_figure(8.4, 1.6 + 0.42 * max(len(frame), 1))
+    figure = start_figure(COLUMN, 1.5 + 0.4 * max(len(frame), 1))
     axes = figure.subplots()
     for place, row in enumerate(frame.to_dict("records")):
         _draw_row(axes, place, row, highlighted=row["candidate"] == best)
     winner = frame[frame["candidate"] == best]
     if len(winner):
         axes.axvline(winner["value"].iloc[0], color=GOOD, linewidth=1.0, linestyle="--", zorder=1)
-    dress(axes, x=write_formulas(wrap_text(f"{figure_name}, {part} part (68 % intervals)", 64)), y="")
-    name_rows(axes, list(frame["candidate"]))
+    dress(axes, x=write_formulas(wrap_text(f"{figure_name}, {part} part (68 % intervals)", 40)), y="")
+    name_rows(axes, list(frame["candidate"]), most=MOST_LETTERS)
     seeds = [value for row in frame.get("seeds", []) for value in _list_seeds(row)]
     axes.set_xlim(*_limit(frame))
     _mark_below(axes, frame)

@@ -16,6 +16,9 @@ from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, dress, headl
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.at_threshold import Confusion, sum_confusion
 
+STRONGEST = 0.3
+"""Opacity of a cell that holds all: letters stand out from it, on a dark page too."""
+
 
 def draw_confusion(
     labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None, *, threshold: float, part: str
@@ -24,22 +27,23 @@ def draw_confusion(
 
     labels [n] in {0, 1}, scores [n], event weights [n] (None: ones). Each cell tells its share of the true class by
     weight, its sum of weights and its number of events. Right decisions are blue, wrong ones orange, the stronger
-    the larger the share.
+    the larger the share. Precision is the share of signal in what is selected, as many of either class as there are
+    here; an analysis expects others.
     """
     is_signal, score, weight = check_arrays(labels, scores, weights)
     selected = score >= threshold
     sums = sum_confusion(is_signal, selected, weight)
     counts = sum_confusion(is_signal, selected, np.ones(len(weight)))
     frame = _tabulate(sums, counts)
-    figure = start_figure(6.0, 5.2)
+    figure = start_figure(4.8, 4.4)
     axes = figure.subplots()
     for place, row in enumerate(frame.to_dict("records")):
         _draw_cell(axes, place, row, weighted=weights is not None)
     counted = "weighted events" if weights is not None else "events"
     told = f"sensitivity {sums.sensitivity:.3f}, specificity {sums.specificity:.3f}"
-    purity = f"purity {sums.precision:.3f}" if np.isfinite(sums.precision) else "nothing selected"
-    y = f"truth (shares of each class, {counted})"
-    dress(axes, x=f"decision of the cut at {threshold:.3f}", y=y, title=f"{told}, {purity}")
+    precision = f"precision {sums.precision:.3f}" if np.isfinite(sums.precision) else "nothing selected"
+    y = f"truth (shares of class, {counted})"
+    dress(axes, x=f"decision of the cut at {threshold:.3f}", y=y, title=f"{told}, {precision}")
     axes.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5))
     axes.set_xticks([0, 1], ["signal\n(selected)", "background\n(rejected)"])
     axes.set_yticks([0, 1], ["signal", "background"], rotation=90, va="center")
@@ -52,7 +56,7 @@ def draw_confusion(
         f"{row['truth']} {row['decision']}: {row['share']:.1%}, {row['weight']:.5g} by weight, {row['events']} events"
         for row in frame.to_dict("records")
     )
-    return Drawing(figure, frame, title, f"{title}, cut at {threshold:.3f}: {told}, {purity}. {words}.")
+    return Drawing(figure, frame, title, f"{title}, cut at {threshold:.3f}: {told}, {precision}. {words}.")
 
 
 def _tabulate(sums: Confusion, counts: Confusion) -> pd.DataFrame:
@@ -73,7 +77,7 @@ def _draw_cell(axes: Axes, place: int, row: Mapping[Any, Any], *, weighted: bool
     """Draw the cell of a row of the table: 0 and 1 above, 2 and 3 below."""
     down, right = divmod(place, 2)
     colour = SIGNAL if down == right else BACKGROUND
-    strength = float(np.clip(row["share"], 0, 1)) * 0.8 + 0.06
+    strength = float(np.clip(row["share"], 0, 1)) * STRONGEST + 0.06
     axes.add_patch(Rectangle((right - 0.48, down - 0.48), 0.96, 0.96, facecolor=to_rgba(colour, strength), linewidth=0))
     events = f"{row['events']} event{'s' if row['events'] != 1 else ''}"
     small = (

@@ -28,11 +28,19 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from tuner.errors import MissingPackage, StudyError, name_all, suggest_name
+from tuner.figures.latex import escape_texts
 from tuner.metrics.measurement import Measurement
 
 HOUSE = "house"
+COLUMN = 5.6
+"""Inches: width of a figure of one panel. Legible on a phone, and two share a row of the page and of a sheet of paper.
+"""
 LETTERS_PER_INCH = 8.8
 """Of a headline, on average."""
+SMALL_LETTERS_PER_INCH = 11.0
+"""Of the title of a panel, on average."""
+BESIDE_PANEL = 0.9
+"""Inches of a panel's room that its ticks and labels take, about."""
 MOST_BYTES = 100
 """Of a file's name, before its hash and ending."""
 PANEL_MARGIN = 0.05
@@ -81,6 +89,9 @@ class Drawing:
     style: str = field(default_factory=lambda: _STYLE.get().name)
     """In which it was drawn; fonts are looked up when it is written, so it is written in that style too."""
 
+    def __post_init__(self) -> None:
+        escape_texts(self.figure)
+
     def frame(self) -> pd.DataFrame:
         """Return the numbers that are drawn."""
         return self.table
@@ -114,7 +125,7 @@ class Drawing:
         """
         if not self.panels:
             return []
-        with Image.open(BytesIO(png)) as whole:
+        with use_style(self.style), Image.open(BytesIO(png)) as whole:
             boxes = [_find_box(panel, whole) for panel in self.panels]
             same = [box for box, panel in zip(boxes, self.panels, strict=True) if isinstance(panel, Axes)]
             largest = max(box[2] - box[0] for box in same), max(box[3] - box[1] for box in same)
@@ -218,7 +229,7 @@ def dress(axes: Axes, *, x: str, y: str, title: str = "") -> None:
     axes.set_xlabel(x, **text)
     axes.set_ylabel(y, **text)
     if title:
-        axes.set_title(title, loc="left", pad=8, **text)
+        axes.set_title(_wrap_title(axes, title), loc="left", pad=8, **text)
     axes.tick_params(which="both", labelsize=9.5)
     if house:
         axes.grid(visible=True, color="#E6E9EC", linewidth=0.7)
@@ -227,6 +238,14 @@ def dress(axes: Axes, *, x: str, y: str, title: str = "") -> None:
             spine.set_visible(name in ("left", "bottom"))
             spine.set_color(QUIET)
         axes.tick_params(which="both", color=QUIET, labelcolor=INK)
+
+
+def _wrap_title(axes: Axes, title: str) -> str:
+    """Return a title in lines as wide as the panel."""
+    figure, grid = axes.get_figure(root=True), axes.get_gridspec()
+    if figure is None or grid is None:
+        return title
+    return wrap_text(title, int(SMALL_LETTERS_PER_INCH * (figure.get_figwidth() / grid.ncols - BESIDE_PANEL)))
 
 
 def name_rows(axes: Axes, names: Sequence[object], *, most: int = 38) -> None:

@@ -76,9 +76,17 @@ def _draw_best(area: Axes, loss: Axes, curve: pd.DataFrame) -> None:
         markeredgecolor="white",
         zorder=5,
     )
-    loss.plot(curve["epoch"], curve["validation_loss"], color=GOOD, linewidth=2.4, zorder=4, label="winner, validation")
     loss.plot(
-        curve["epoch"], curve["train_loss"], color=GOOD, linewidth=1.6, linestyle=":", zorder=4, label="winner, train"
+        curve["epoch"], curve["validation_loss"], color=GOOD, linewidth=2.4, zorder=4, label="best trial, validation"
+    )
+    loss.plot(
+        curve["epoch"],
+        curve["train_loss"],
+        color=GOOD,
+        linewidth=1.6,
+        linestyle=":",
+        zorder=4,
+        label="best trial, train",
     )
     bottom, ceiling = loss.get_ylim()
     lowest, highest = float(curve["train_loss"].min()), float(curve["train_loss"].max())
@@ -103,7 +111,7 @@ def _make_handles(states: Mapping[int, str], known: Mapping[int, pd.DataFrame], 
         value = known[best]["validation_auc"].max()
         handles.append(
             Line2D(
-                [], [], color=GOOD, linewidth=2.4, marker="*", markersize=10, label=f"winner: trial {best}, {value:.4f}"
+                [], [], color=GOOD, linewidth=2.4, marker="*", markersize=10, label=f"best: trial {best}, {value:.4f}"
             )
         )
     for state, (colour, marker) in STATES.items():
@@ -121,4 +129,4 @@ def _describe(title: str, known: Mapping[int, pd.DataFrame], best: int | None) -
     curve = known[best]
     top = find_best(curve, "validation_auc")
     value, epoch = top["validation_auc"], top["epoch"]
-    return f"{title}. The winner is trial {best}, with a validation AUC of {value:.4f} at epoch {epoch:.0f}."
+    return f"{title}. The best trial is {best}, with a validation AUC of {value:.4f} at epoch {epoch:.0f}."

@@ -1,4 +1,7 @@
-"""Parallel coordinates: each trial a line through its parameters, coloured by what it reached."""
+"""Parallel coordinates: each trial a line down through its parameters, coloured by what it reached.
+
+The axes lie: names and values are read without turning the head, and a narrow page holds them.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,12 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-from tuner.figures.drawing import GOOD, INK, QUIET, Drawing, headline, start_figure, write_formulas, write_name
+from tuner.figures.drawing import COLUMN, GOOD, INK, QUIET, Drawing, headline, start_figure, write_formulas, write_name
 
-NOT_USED = -0.12
-"""Height of a parameter that a trial does not have."""
+NOT_USED = -0.14
+"""Place on the axis of a parameter that a trial does not have."""
+ROW = 0.55
+"""Inches from one axis to the next."""
 MOST_TICKS = 7
 COLOURS = LinearSegmentedColormap.from_list("value", ["#DCE3E9", "#8FC1E3", "#0072B2", "#00263D"])
 
@@ -36,12 +41,12 @@ def draw_parallel_coordinates(
     important first; None: those that most trials have. The first `most` that vary are drawn. logarithmic: which have
     logarithmic axes; None: those above 0 that span two decades. best: number of the trial to be highlighted; None:
     the complete one with the largest value. chosen_by: name of the figure that chose it, where that is another. A trial
-    that lacks a parameter passes below its axis.
+    that lacks a parameter passes to the left of its axis.
     """
     table = trials[trials["value"].notna()].sort_values("value", ignore_index=True)
     varied = [n for n in parameters or _rank_by_use(table) if table[n].dropna().astype(str).unique().size > 1]
     axes_of = [_Axis.of(str(name), table[name], logarithmic) for name in varied[:most]]
-    figure = start_figure(max(7.0, 2.2 + 1.15 * len(axes_of)), 5.0)
+    figure = start_figure(COLUMN, 2.0 + ROW * max(len(axes_of), 2))
     axes = figure.subplots()
     title = f"Parameters of {len(table)} trials"
     if len(varied) > most:
@@ -51,16 +56,19 @@ def draw_parallel_coordinates(
         axes.axis("off")
         axes.text(0.5, 0.5, "no parameter varied yet", ha="center", color=QUIET, transform=axes.transAxes)
         return Drawing(figure, table, title, f"{title}: no parameter varied yet.")
-    heights = np.column_stack([axis.heights for axis in axes_of])
+    places = np.column_stack([axis.places for axis in axes_of])
     low = float(table["value"].quantile(0.2))
     normalise = Normalize(low, max(float(table["value"].iloc[-1]), low + 1e-9), clip=True)
     highlighted = _find_highlighted(table, best)
-    _draw_lines(axes, table, heights, normalise, highlighted)
-    for place, axis in enumerate(axes_of):
-        axis.draw(axes, place)
-    axes.set(xlim=(-0.3, len(axes_of) - 0.45), ylim=(-0.2, 1.06))
+    _draw_lines(axes, table, places, normalise, highlighted)
+    for row, axis in enumerate(axes_of):
+        axis.draw(axes, row)
+    axes.set(xlim=(-0.2, 1.05), ylim=(len(axes_of) - 0.45, -0.5))
     axes.axis("off")
-    bar = figure.colorbar(ScalarMappable(normalise, COLOURS), ax=axes, pad=0.02, fraction=0.03, extend="min")
+    scale = ScalarMappable(normalise, COLOURS)
+    bar = figure.colorbar(
+        scale, ax=axes, location="bottom", pad=0.01, fraction=0.16 / figure.get_figheight(), aspect=30, extend="min"
+    )
     bar.set_label(write_formulas(figure_name), fontsize=10, color=INK)
     bar.ax.tick_params(labelsize=9, labelcolor=INK)
     bar.outline.set_visible(False)
@@ -68,6 +76,8 @@ def draw_parallel_coordinates(
     told = ", ".join(f"{axis.name} = {_tell(top[axis.name])}" for axis in axes_of if not pd.isna(top[axis.name]))
     how = f", chosen by {chosen_by}" if chosen_by else ""
     alt = f"{title}. Highlighted is trial {top['number']} ({figure_name} {top['value']:.4f}{how}): {told}."
+    if left_out := varied[most:]:
+        alt += f" Left out, less important: {', '.join(map(str, left_out))}."
     return Drawing(figure, table, title, alt)
 
 
@@ -76,7 +86,7 @@ class _Axis:
     """One parameter: where trials stand between 0 and 1, and its ticks."""
 
     name: str
-    heights: np.ndarray
+    places: np.ndarray
     ticks: tuple[tuple[float, str], ...]
     partial: bool
     """Whether some trials lack it."""
@@ -86,39 +96,38 @@ class _Axis:
         missing = values.isna().to_numpy()
         is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
         if not is_number:
-            heights, ticks = _place_choices(values)
+            places, ticks = _place_choices(values)
         else:
             numbers = values.to_numpy(dtype=np.float64)
             low, high = np.nanmin(numbers), np.nanmax(numbers)
             wide = bool(low > 0 and high / low >= 100)
-            heights, ticks = _place_numbers(
+            places, ticks = _place_numbers(
                 numbers, log=low > 0 and (wide if logarithmic is None else name in logarithmic)
             )
-        return cls(name, np.where(missing, NOT_USED, heights), ticks, bool(missing.any()))
+        return cls(name, np.where(missing, NOT_USED, places), ticks, bool(missing.any()))
 
-    def draw(self, axes: Axes, place: int) -> None:
-        """Draw the axis with its ticks and its name above."""
-        axes.plot([place, place], [0, 1], color=INK, linewidth=1.0, zorder=4)
-        label: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8, "color": INK, "zorder": 6}
-        halo = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.75, "edgecolor": "none"}
-        for height, text in (*self.ticks, *([(NOT_USED, "not used")] if self.partial else [])):
-            axes.plot([place - 0.03, place], [height, height], color=INK, linewidth=1.0, zorder=4)
-            axes.text(place - 0.05, height, write_name(text, 24), bbox=halo, **label)
-        name = write_name(self.name, 60).replace(".", ".\n")
-        axes.text(place, 1.05, name, ha="center", va="bottom", fontsize=8.5, color=INK)
+    def draw(self, axes: Axes, row: int) -> None:
+        """Draw the axis with its name above and its ticks below."""
+        axes.plot([0, 1], [row, row], color=INK, linewidth=1.0, zorder=4)
+        text: dict[str, Any] = {"fontsize": 8.5, "color": INK, "zorder": 6}
+        halo = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
+        for place, told in (*self.ticks, *([(NOT_USED, "not used")] if self.partial else [])):
+            axes.plot([place, place], [row, row + 0.06], color=INK, linewidth=1.0, zorder=4)
+            axes.text(place, row + 0.1, write_name(told, 24), ha="center", va="top", bbox=halo, **text)
+        axes.text(0.0, row - 0.1, write_name(self.name, 60), va="bottom", weight="bold", bbox=halo, **text)
 
 
-def _draw_lines(axes: Axes, table: pd.DataFrame, heights: np.ndarray, normalise: Normalize, highlighted: int) -> None:
+def _draw_lines(axes: Axes, table: pd.DataFrame, places: np.ndarray, normalise: Normalize, highlighted: int) -> None:
     """Draw trials from the worst to the best, so that the best lie on top."""
     colours = COLOURS(normalise(table["value"].to_numpy()))
-    places = np.arange(heights.shape[1])
-    jitter = np.random.default_rng(0).uniform(-0.018, 0.018, len(table))
-    for row, (line, colour, state) in enumerate(zip(heights, colours, table["state"], strict=True)):
+    rows = np.arange(places.shape[1])
+    jitter = np.random.default_rng(0).uniform(-0.012, 0.012, len(table))
+    for place, (line, colour, state) in enumerate(zip(places, colours, table["state"], strict=True)):
         pruned = state == "pruned"
         axes.plot(
-            places, line + jitter[row], color=colour, linewidth=0.8 if pruned else 1.3, alpha=0.35 if pruned else 0.75
+            line + jitter[place], rows, color=colour, linewidth=0.8 if pruned else 1.3, alpha=0.35 if pruned else 0.75
         )
-    axes.plot(places, heights[highlighted], color=GOOD, linewidth=2.8, marker="o", markersize=4, zorder=5)
+    axes.plot(places[highlighted], rows, color=GOOD, linewidth=2.8, marker="o", markersize=4, zorder=5)
 
 
 def _rank_by_use(table: pd.DataFrame) -> list[str]:
@@ -134,16 +143,16 @@ def _find_highlighted(table: pd.DataFrame, best: int | None) -> int:
 
 
 def _place_choices(values: pd.Series) -> tuple[np.ndarray, tuple[tuple[float, str], ...]]:
-    """Return heights of named choices, evenly spaced in the order of their names."""
+    """Return places of named choices, evenly spaced in the order of their names."""
     names = sorted({str(value) for value in values.dropna()})
-    height = {name: place / max(len(names) - 1, 1) for place, name in enumerate(names)}
-    return values.map(lambda value: height.get(str(value), 0.0)).to_numpy(float), tuple(
-        (h, n) for n, h in height.items()
+    places = {name: order / max(len(names) - 1, 1) for order, name in enumerate(names)}
+    return values.map(lambda value: places.get(str(value), 0.0)).to_numpy(float), tuple(
+        (place, name) for name, place in places.items()
     )
 
 
 def _place_numbers(numbers: np.ndarray, *, log: bool) -> tuple[np.ndarray, tuple[tuple[float, str], ...]]:
-    """Return heights of numbers between the smallest and the largest, and ticks at both and in between."""
+    """Return places of numbers between the smallest and the largest, and ticks at both and in between."""
     scale = np.log10 if log else np.asarray
     low, high = float(scale(np.nanmin(numbers))), float(scale(np.nanmax(numbers)))
     distinct = np.unique(numbers[~np.isnan(numbers)])
@@ -154,8 +163,8 @@ def _place_numbers(numbers: np.ndarray, *, log: bool) -> tuple[np.ndarray, tuple
         marks = decades if len(decades) > 1 else np.array([10.0**low, 10.0**high])
     else:
         marks = np.linspace(low, high, 5)
-    heights = (scale(numbers) - low) / (high - low)
-    return heights, tuple((float((scale(mark) - low) / (high - low)), _tell(mark)) for mark in marks)
+    places = (scale(numbers) - low) / (high - low)
+    return places, tuple((float((scale(mark) - low) / (high - low)), _tell(mark)) for mark in marks)
 
 
 def _tell(value: object) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.figures.drawing import (
+    COLUMN,
     FAINT,
     INK,
     QUIET,
@@ -20,6 +21,8 @@ from tuner.figures.drawing import (
 )
 
 MOST_FEATURES = 25
+MOST_LETTERS = 30
+"""Of a feature's name."""
 
 
 def draw_permutation_importance(importances: pd.DataFrame, *, part: str, figure_name: str = "AUC") -> Drawing:
@@ -31,7 +34,7 @@ def draw_permutation_importance(importances: pd.DataFrame, *, part: str, figure_
     """
     ranked = importances.sort_values("value", ascending=False, kind="stable", na_position="last", ignore_index=True)
     frame = ranked.head(MOST_FEATURES)
-    figure = start_figure(7.8, 1.5 + 0.31 * max(len(frame), 1))
+    figure = start_figure(COLUMN, 1.5 + 0.31 * max(len(frame), 1))
     axes = figure.subplots()
     places = np.arange(len(frame))
     clear = (frame["low"] > 0) | (frame["high"] < 0)
@@ -41,9 +44,8 @@ def draw_permutation_importance(importances: pd.DataFrame, *, part: str, figure_
         frame["value"], places, xerr=np.nan_to_num(np.maximum([below, above], 0)), fmt="none", ecolor=INK, capsize=2.5
     )
     axes.axvline(0, color=QUIET, linewidth=1.0)
-    x = f"drop of {figure_name} when the feature is permuted (68 % intervals)"
-    dress(axes, x=write_formulas(wrap_text(x, 64)), y="")
-    name_rows(axes, list(frame["feature"]))
+    dress(axes, x=write_formulas(wrap_text(f"drop of {figure_name}, 68 % intervals", 44)), y="")
+    name_rows(axes, list(frame["feature"]), most=MOST_LETTERS)
     n_unclear = int((~clear).sum())
     left_out = len(ranked) - len(frame)
     title = f"Permutation importance, {part} part"

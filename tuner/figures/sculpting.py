@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from tuner.figures.drawing import (
     BACKGROUND,
+    COLUMN,
     INK,
     QUIET,
     Drawing,
@@ -21,6 +22,9 @@ from tuner.figures.drawing import (
     write_name,
 )
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
+
+MOST_RATIO = 12.0
+"""Of what passes to all, that is shown; what lies above is marked."""
 
 
 def draw_sculpting(
@@ -46,10 +50,10 @@ def draw_sculpting(
         observer, labels, scores, weights, threshold=threshold, n_subsamples=n_subsamples, seed=seed
     )
     frame = _tabulate(found)
-    figure = start_figure(7.4, 5.8)
+    figure = start_figure(COLUMN, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
     _draw_shapes(upper, frame, found, threshold)
-    _draw_ratio(lower, frame)
+    n_beyond = _draw_ratio(lower, frame)
     counted = "weighted events" if weights is not None else "events"
     told = _tell_divergence(found)
     dress(upper, x="", y=f"{counted}, area 1 each", title=told)
@@ -60,8 +64,9 @@ def draw_sculpting(
     add_legend(upper, "upper right")
     title = f"{shorten(name)} in background, before and after the cut, {part} part"
     headline(figure, title)
-    words = told.replace("\n", " ")
-    alt = f"{title}, at {threshold:.3f}: {words}. {found.n_after} of {found.n_before} background events pass."
+    alt = f"{title}, at {threshold:.3f}: {told}. {found.n_after} of {found.n_before} background events pass."
+    if n_beyond:
+        alt += f" Triangles: {n_beyond} above a ratio of {MOST_RATIO:g}."
     if found.n_undefined:
         alt += f" {found.n_undefined} without a value are left out."
     return Drawing(figure, frame, title, alt)
@@ -78,7 +83,7 @@ def _tell_divergence(found: Sculpting) -> str:
     low, middle, high = (f"{value:.2g}" for value in (found.chance.low, found.chance.value, found.chance.high))
     verdict = "more than chance" if found.beyond_chance else "no more than chance"
     return (
-        f"JSD {found.divergence:.2g} bits; random subsamples of this size: {middle} [{low}, {high}];\n"
+        f"JSD {found.divergence:.2g} bits; random subsamples of this size: {middle} [{low}, {high}]; "
         f"p = {found.p_value:.2g}: {verdict}"
     )
 
@@ -107,16 +112,21 @@ def _draw_shapes(axes: Axes, frame: pd.DataFrame, found: Sculpting, threshold: f
     )
 
 
-def _draw_ratio(axes: Axes, frame: pd.DataFrame) -> None:
-    """Draw the ratio of the densities, with the error of what passes."""
+def _draw_ratio(axes: Axes, frame: pd.DataFrame) -> int:
+    """Draw the ratio of the densities, with the error of what passes; return how many lie above the axis."""
     filled = frame[frame["before"] > 0]
     ratio, error = filled["after"] / filled["before"], filled["after_error"] / filled["before"]
     axes.axhline(1, color=QUIET, linewidth=1.0, linestyle=":")
     axes.errorbar(
         (filled["low"] + filled["high"]) / 2, ratio, yerr=error, fmt="o", markersize=3.8, color=INK, elinewidth=1.1
     )
-    if len(ratio):
-        axes.set_ylim(min(0.0, float(ratio.min())), min(4.0, max(2.0, 1.15 * float(ratio.max()))))
+    if not len(ratio):
+        return 0
+    top = min(MOST_RATIO, max(2.0, 1.15 * float((ratio + error).max())))
+    axes.set_ylim(min(0.0, float(ratio.min())), top)
+    beyond = filled[ratio > top]
+    axes.plot((beyond["low"] + beyond["high"]) / 2, [0.94 * top] * len(beyond), "^", color=INK, markersize=6)
+    return len(beyond)
 
 
 def _top(frame: pd.DataFrame) -> float:

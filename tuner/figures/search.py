@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from tuner.figures.drawing import (
+    COLUMN,
     GOOD,
     INK,
     QUIET,
@@ -35,7 +36,7 @@ def draw_optimization_history(
     Trials below the range that is shown, or without a value, stand at the bottom edge, the former above an
     arrow.
     """
-    figure = start_figure(8.6, 4.4)
+    figure = start_figure(COLUMN, 4.0)
     axes = figure.subplots()
     table = trials.sort_values("number", ignore_index=True)
     complete = table["value"].where(table["state"] == "complete")
@@ -67,7 +68,7 @@ def draw_optimization_history(
     axes.set_ylim(low - 2 * margin, high + margin)
     axes.set_xlim(*frame_values([*table["number"], 0, 1], share=0.03))
     if len(table):
-        add_legend(axes, "upper center", bbox_to_anchor=(0.5, -0.14), ncols=6, columnspacing=1.2)
+        add_legend(axes, "upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, columnspacing=1.2)
     title = f"Optimization history of {len(table)} trials"
     headline(figure, title)
     alt = _describe_history(title, starred, figure_name, chosen_by)
@@ -88,7 +89,7 @@ def draw_importances(importances: Mapping[str, float], *, most: int = 15, n_comp
     if rest := ranked[most:]:
         shown.append((f"{len(rest)} others", sum(value for _, value in rest)))
     frame = pd.DataFrame(shown, columns=["parameter", "importance"])
-    figure = start_figure(7.4, 1.3 + 0.34 * max(len(shown), 1))
+    figure = start_figure(COLUMN, 1.3 + 0.34 * max(len(shown), 1))
     axes = figure.subplots()
     places = np.arange(len(shown))
     axes.barh(places, frame["importance"], color=SIGNAL, height=0.66)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from tuner.figures.drawing import (
     BACKGROUND,
+    COLUMN,
     FAINT,
     GOOD,
     INK,
@@ -71,7 +72,7 @@ def draw_significance(
     frame = _tabulate(ranking, arrays.weights, replicas[:, :-1], kept, figure)
     frame["smoothed"] = pd.Series(scan.smoothed, scan.thresholds).reindex(frame["threshold"]).to_numpy()
     found = measure(figure.at(chosen, arrays.is_signal, arrays.scores, arrays.weights), replicas[:, -1])
-    canvas = start_figure(8.4, 6.6)
+    canvas = start_figure(COLUMN, 6.2)
     upper, lower = canvas.subplots(2, 1, sharex=True, height_ratios=(1.5, 1.0))
     short, _, told = figure.name.partition(", ")
     _draw_figure(upper, frame)
@@ -81,15 +82,20 @@ def draw_significance(
     counted = "weighted events" if weights is not None else "events"
     rule = "largest of the smoothed curve" if threshold is None else "frozen"
     row = _describe_cut(arrays, chosen, figure)
-    dress(upper, x="", y=write_formulas(short), title=rf"cut $\geq${chosen:.3f} ({rule}): {tell(found)}, {row}")
-    dress(lower, x="cut on the score: selected is what scores at least this", y=f"share ({counted})")
+    smoothed = pd.Series(scan.smoothed, scan.thresholds).get(chosen)
+    value = f"{short} at the cut itself {tell(found)}" + ("" if smoothed is None else f", smoothed {smoothed:.3g}")
+    title = rf"cut $\geq${chosen:.3f} ({rule}): {write_formulas(value)}; {row}"
+    dress(upper, x="", y=write_formulas(short), title=title)
+    dress(lower, x="cut: selected is what scores at least this", y=f"share\n({counted})")
     upper.set_ylim(*_limit(frame))
     add_legend(upper, "best")
-    add_legend(lower, "lower right", bbox_to_anchor=(1.0, 0.99), ncols=3, borderpad=0.2, borderaxespad=0.1)
+    add_legend(
+        lower, "lower right", bbox_to_anchor=(1.0, 0.99), ncols=3, columnspacing=1.0, borderpad=0.2, borderaxespad=0.1
+    )
     title = f"{short[:1].upper()}{short[1:]} against the cut{f' ({told})' if told else ''}, {part} part"
     headline(canvas, title)
     alt = (
-        f"{title}. With the cut at {chosen:.3f} ({rule}) it is {tell(found)}, {row}. "
+        f"{title}. The cut is {chosen:.3f} ({rule}): {value}; {row}. "
         f"Cuts above {scan.thresholds[0]:.3f} leave fewer than {LEAST_BACKGROUND} background events and are not judged."
     )
     return Drawing(canvas, frame, title, alt)
@@ -165,17 +171,17 @@ def _draw_figure(axes: Axes, frame: pd.DataFrame) -> None:
 def _draw_costs(axes: Axes, frame: pd.DataFrame) -> None:
     enough = frame["raw_background"] >= LEAST_BACKGROUND
     style: dict[str, Any] = {"linewidth": 1.8}
-    axes.plot(frame["threshold"], frame["eps_s"], color=SIGNAL, label=r"signal efficiency $\epsilon_S$", **style)
+    axes.plot(frame["threshold"], frame["eps_s"], color=SIGNAL, label=r"signal $\epsilon_S$", **style)
     axes.plot(
         frame["threshold"],
         frame["eps_b"],
         color=BACKGROUND,
         linestyle="--",
-        label=r"background efficiency $\epsilon_B$",
+        label=r"background $\epsilon_B$",
         **style,
     )
     pure = frame[enough]
-    axes.plot(pure["threshold"], pure["purity"], color=GOOD, linestyle="-.", label="purity $s/(s+b)$", **style)
+    axes.plot(pure["threshold"], pure["purity"], color=GOOD, linestyle="-.", label="expected purity $s/(s+b)$", **style)
 
 
 def _mark_cut(axes: Axes, chosen: float, frame: pd.DataFrame, tightest: float, *, named: bool) -> None:

@@ -8,7 +8,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from tuner.figures.drawing import BACKGROUND, GOOD, QUIET, Drawing, dress, headline, start_figure, tell, write_name
+from tuner.figures.drawing import (
+    BACKGROUND,
+    COLUMN,
+    GOOD,
+    QUIET,
+    Drawing,
+    dress,
+    headline,
+    start_figure,
+    tell,
+    write_name,
+)
 from tuner.metrics.measurement import Measurement
 
 LEAST_SPACING = 0.05
@@ -29,7 +40,7 @@ def draw_survival(
     """
     frame = table.sort_values("relative_systematic", ignore_index=True)
     first, second = names
-    figure = start_figure(7.6, 4.4)
+    figure = start_figure(COLUMN, 4.2)
     axes = figure.subplots()
     percent = 100 * frame["relative_systematic"].to_numpy(dtype=np.float64)
     above, below = frame["low_95"].to_numpy() > 0, frame["high_95"].to_numpy() < 0
@@ -50,7 +61,7 @@ def draw_survival(
     gain = "" if d_auc is None else rf"$\Delta$AUC = {_sign(d_auc)}; "
     dress(
         axes,
-        x="relative systematic uncertainty of the background (%)",
+        x="relative uncertainty of the background (%)",
         y=r"difference of significance $\Delta Z$",
         title=f"{gain}{write_name(first, 30)} minus {write_name(second, 30)}, 68 % intervals",
     )

@@ -72,7 +72,9 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
             f"{_capitalize(network)} is the best network, with {value}, but it cannot be told from "
             f"{equal.candidate}{share}."
         )
-    return f"{_capitalize(network)} has won, with {value}{share}."
+    n_settings = sum(standing.kind == "finalist" for standing in standings)
+    among = f" among the {n_settings} settings trained anew" if n_settings > 1 else ""
+    return f"{_capitalize(network)} has won{among}, with {value}{share}."
 
 
 def _find_baseline(standings: Sequence[Standing], verdict: str) -> Standing | None:
@@ -100,7 +102,9 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
     told = []
     for verdict, begin in (("worse", "it beats "), ("better", "it is behind "), ("not distinguishable", EQUAL)):
         rivals = [standing for standing in standings if standing.verdict == verdict]
-        if rivals:
+        if verdict == "better" and [rival.kind for rival in rivals] == ["ensemble"]:
+            told.append(f"averaged with the others, as the ensemble, it gains {_write_distance(rivals[0].lead)}")
+        elif rivals:
             told.append(f"{begin}{_list_rivals(rivals)}")
     if not told:
         return "It had no rival."
@@ -182,9 +186,12 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
 
 
 def write_total(effects: NuisanceEffects) -> str:
-    """Return the total of all nuisances either way: +0.0021 -0.0034."""
-    digits = count_digits(max(effects.total_up, effects.total_down)) or 0
-    return f"{effects.total_up:+.{digits}f} -{effects.total_down:.{digits}f}"
+    """Return the total of all nuisances either way, the larger with one digit: +0.002 -0.003, and 0 for none."""
+    digits = max((count_digits(max(effects.total_up, effects.total_down)) or 1) - 1, 0)
+    up, down = (
+        f"{total:.{digits}f}" if round(total, digits) else "0" for total in (effects.total_up, effects.total_down)
+    )
+    return f"+{up} -{down}"
 
 
 def tell_selection(search: Search, evaluation: Evaluation) -> str:

@@ -2,34 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError
+from tuner.evaluate.evaluation import Evaluation, PartEvaluation
 from tuner.explore.drawing import MOST_NUMBERED, draw_correlations, draw_features
 from tuner.explore.exploration import Exploration
 from tuner.explore.step import explore_events
 from tuner.figures import Drawing
+from tuner.metrics.measurement import Measurement
 from tuner.prepare.splits import Part
-from tuner.problem import Problem
+from tuner.problem import Ballpark, Problem
 from tuner.read.step import read_events
 from tuner.report.page import Block, Facts, Notice, Section, Table, Text
 from tuner.report.pictures import keep_drawing
-from tuner.report.writing import list_settings, write_count, write_number, write_share, write_value
+from tuner.report.writing import (
+    join_words,
+    list_settings,
+    stack_error,
+    write_count,
+    write_number,
+    write_share,
+    write_value,
+)
 from tuner.tune.search import Search
 
 DRAWN_FEATURES = 24
 """Features that are drawn, at most."""
 
 
-def write_frame(problem: Problem) -> Section:
-    """Return step 0: what is asked, and what counts as a good answer."""
+FRAME = {
+    "before": "what the events went through before",
+    "after": "what happens with the scores afterwards",
+    "worse_error": "which error hurts more",
+}
+"""Fields of a problem that one may leave empty, and what they say."""
+
+
+def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Section:
+    """Return step 0: what is asked, what comes before and after, what counts as a good answer, what others reached."""
     roles = {"weight": problem.weight, "event id": problem.event_id, "never an input": ", ".join(problem.all_observers)}
     facts = [
         ("Question", problem.question),
+        *((FRAME[name].capitalize(), told) for name in FRAME if (told := getattr(problem, name).strip())),
+        *_tell_yields(problem),
         ("Signal", f"{problem.label} = {problem.signal!r}"),
         ("Figure of merit", f"{problem.figure_of_merit.name}, on validation{_tell_weights(problem, ', ')}"),
         ("Working point", f"{problem.working_point.name}; chosen on validation, frozen for test"),
@@ -38,12 +59,56 @@ def write_frame(problem: Problem) -> Section:
     if problem.optimum is not None:
         facts.append(("Optimum", f"{problem.optimum}: no network can do better (Neyman-Pearson)"))
     blocks: list[Block] = [Facts(facts)]
+    if missing := [what for name, what in FRAME.items() if not getattr(problem, name).strip()]:
+        fields = join_words([f"`{name}`" for name in FRAME if not getattr(problem, name).strip()])
+        blocks.append(Text(f"Not said: {join_words(missing)}. Add {fields} to the problem."))
     if problem.ballparks:
-        rows = [(b.name, f"{b.auc:.4g}", b.source) for b in problem.ballparks]
-        blocks.append(Table(caption="What others reached", head=("Who", "AUC", "Source"), rows=rows))
+        blocks += _write_ballparks(problem, None if evaluation is None else evaluation.part(evaluation.last_part))
     else:
         blocks.append(Text("No ballpark is named: add what others reached to the study, to know what to expect."))
     return Section(number="0", name="Frame", title="What is asked", blocks=blocks)
+
+
+def _tell_yields(problem: Problem) -> list[tuple[str, str]]:
+    """Return the events that are expected before the cut, where somebody said."""
+    named = zip(("signal", "background"), problem.yields, strict=True)
+    told = [f"{write_number(events, 6)} {kind}" for kind, events in named if events is not None]
+    return [("Expected events", f"{join_words(told)}, before the cut")] if told else []
+
+
+def _write_ballparks(problem: Problem, own: PartEvaluation | None) -> list[Block]:
+    """Return what others reached beside what this study did, and how far they can be compared."""
+    measured = None if own is None else own.measurements.get("AUC")
+    rows = [(b.name, f"{b.auc:.4g}", b.source) for b in problem.ballparks]
+    if own is not None and measured is not None:
+        weighted = _tell_weights(problem, ", ")
+        rows.append((OWN, stack_error(measured), f"the network handed on, on the {own.part} part{weighted}"))
+    marked = len(rows) - 1 if measured is not None else None
+    blocks: list[Block] = [
+        Table(caption="What others reached", head=("Who", "AUC", "Source"), rows=rows, marked=marked)
+    ]
+    if measured is not None and measured.error > 0:
+        blocks.append(Text(_compare(problem.ballparks, measured)))
+    return blocks
+
+
+OWN = "this study"
+
+
+def _compare(ballparks: Sequence[Ballpark], measured: Measurement) -> str:
+    """Return which ballparks this study is above, below, or too close to, as far as that can be told."""
+    clear = 2 * math.sqrt(2) * measured.error
+    sides = {
+        "is above": [b.name for b in ballparks if measured.value - b.auc > clear],
+        "is below": [b.name for b in ballparks if b.auc - measured.value > clear],
+        "cannot be told from": [b.name for b in ballparks if abs(b.auc - measured.value) <= clear],
+    }
+    told = [f"{verb} {join_words([f'“{name}”' for name in names])}" for verb, names in sides.items() if names]
+    return (
+        f"This study {'; '.join(told)}. Take that as a rough guide: the others come without an interval and may rest "
+        "on other splits or events. If theirs are as uncertain as this one, differences up to "
+        f"{write_number(clear, 2)}, two standard deviations, may be chance. Step 7 compares candidates on equal events."
+    )
 
 
 def write_data(search: Search) -> Section:
@@ -129,13 +194,11 @@ def _draw_features(shown: Exploration, features: pd.DataFrame, problem: Problem)
 
 def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
     """Return the table of features, the most telling first."""
-    undefined = ("undefined_signal", "undefined_background")
     head = (
         "Feature",
         "Separation",
         "AUC alone",
-        "Undefined, signal",
-        "Undefined, background",
+        "Undefined",
         "Mean, signal",
         "Mean, background",
         "Lowest",
@@ -146,13 +209,21 @@ def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
             str(name),
             f"{row['separation']:.3f}",
             f"{row['auc']:.3f}",
-            *(write_share(row[c]) if row[c] else "0" for c in undefined),
+            _write_undefined(row),
             *(write_number(row[c]) for c in ("mean_signal", "mean_background", "minimum", "maximum")),
         )
         for name, row in features.iterrows()
     ]
     caption = f"Each feature by itself{_tell_weights(problem, ', ')}"
     return Table(caption=caption, head=head, rows=rows, folded=len(rows) > DRAWN_FEATURES)
+
+
+def _write_undefined(row: pd.Series) -> str:
+    """Return the share that is undefined, of signal above that of background where they differ."""
+    signal, background = (
+        write_share(row[name]) if row[name] else "0" for name in ("undefined_signal", "undefined_background")
+    )
+    return signal if signal == background else f"{signal} of signal\n{background} of background"
 
 
 def write_preparation(search: Search) -> Section:

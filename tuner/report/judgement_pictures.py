@@ -41,13 +41,16 @@ SCORES_ADVICE = (
 """What to do about a `scores.parquet` that is damaged."""
 
 
+HANDED_ON = "network handed on"
+"""One training of the winner's; figures of the winner itself are means over several."""
 NOTES = {
     "candidates": "Means over trainings with 68 % intervals over events and trainings; grey dots are single trainings, "
-    "the dashed line is the winner.",
+    "the dashed line is the winner's mean.",
     "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
     "scores": "Filled is this part, points are the training part. Where they differ, the network knows its training "
     "events by heart: the gap in AUC says how much that is worth.",
-    "confusion": "Shares of each class at the cut.",
+    "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
+    "not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
     "expected calibration error (ECE) is the mean distance from it.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
@@ -81,7 +84,7 @@ class _Pictures:
             "roc": draw_roc(
                 *of_part,
                 part=part,
-                name="winner",
+                name=HANDED_ON,
                 others=self.others,
                 optimum=self.observers.get(self.search.study.problem.optimum or ""),
                 threshold=winner.threshold,
@@ -95,7 +98,7 @@ class _Pictures:
             drawings["significance"] = self._draw_significance(figure)
         if np.isfinite(winner.threshold):
             drawings["confusion"] = draw_confusion(*of_part, threshold=winner.threshold, part=part)
-        drawings["calibration"] = draw_calibration(*of_part, part=part, name="winner", **self.replicas)
+        drawings["calibration"] = draw_calibration(*of_part, part=part, name=HANDED_ON, **self.replicas)
         if self.evaluation.importances:
             rows = [
                 {"feature": i.feature, "value": i.drop.value, "low": i.drop.low, "high": i.drop.high}

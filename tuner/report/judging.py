@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuner.evaluate.evaluation import Evaluation, PartEvaluation
+from tuner.evaluate.part_evaluation import SMOOTHED
 from tuner.report.answering import SHARE, tell_selection
 from tuner.report.page import Block, Notice, Picture, Section, Table, Text
 from tuner.report.surviving import write_nuisances, write_survival
@@ -32,6 +33,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
     weighted = ", with event weights" if search.study.problem.weight is not None else ""
     own = [part for part in evaluation.parts if part.candidate == "winner"]
     others = [part for part in evaluation.parts if part.candidate != "winner" and part.part == evaluation.last_part]
+    figure = evaluation.figure_of_merit
     caption = f"The others on {evaluation.last_part}{weighted}"
     out_of_fold = [part for part in evaluation.parts if part.part not in ("validation", "test")]
     in_depth = [picture for name, picture in pictures.items() if name not in (FIRST, OF_SURVIVAL)]
@@ -44,13 +46,13 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             Text(VERDICTS),
             *([pictures[FIRST]] if FIRST in pictures else []),
             *_write_selection(search, evaluation),
-            _write_figures(f"The network that is handed on{weighted}", own),
+            _write_figures(f"The network that is handed on{weighted}", own, figure),
             Text(_tell_figures(evaluation, own)),
             _write_counts(own),
             *_write_figure_cut(evaluation),
-            *([_write_figures(caption, others, folded=True)] if others else []),
+            *([_write_figures(caption, others, figure, folded=True)] if others else []),
             *(
-                _write_figures(f"Out of fold{weighted}: every event is new to its network", [part])
+                _write_figures(f"Out of fold{weighted}: every event is new to its network", [part], figure)
                 for part in out_of_fold
             ),
             *write_survival(evaluation, pictures.get(OF_SURVIVAL)),
@@ -64,8 +66,8 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
 VERDICTS = (
     "Each number with its 68 % interval, over events and trainings. Differences are the winner minus the candidate, "
     "positive where the winner is ahead, and paired: both see the same events, drawn anew. The winner is called better "
-    "or worse where p, corrected by Holm's method for all rivals together, is below 0.05. It was chosen by its mean on "
-    "validation."
+    "or worse where p, corrected by Holm's method for all rivals together, is below 0.05. The winner is a setting, "
+    "chosen by its mean on validation over its trainings; the network handed on is one of these trainings."
 )
 
 
@@ -116,12 +118,30 @@ def _write_selection(search: Search, evaluation: Evaluation) -> list[Block]:
     return [Text(f"{sentence}{noise if selection.expected_excess else ''}")]
 
 
-def _write_figures(caption: str, parts: Sequence[PartEvaluation], *, folded: bool = False) -> Table:
+def _write_figures(
+    caption: str, parts: Sequence[PartEvaluation], figure_of_merit: str, *, folded: bool = False
+) -> Table:
     """Return every figure of some candidates, each with its interval."""
     names = dict.fromkeys(name for part in parts for name in part.measurements)
     head = ["Figure", *(part.part if part.candidate == "winner" else part.candidate for part in parts)]
-    rows = [(name, *(stack_interval(part.measurements.get(name)) for part in parts)) for name in names]
+    rows = [
+        (
+            stack(name, _tell_cuts(parts) if name == figure_of_merit else ""),
+            *(stack_interval(part.measurements.get(name)) for part in parts),
+        )
+        for name in names
+    ]
     return Table(caption=caption, head=head, rows=rows, folded=folded)
+
+
+def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
+    """Return how the figure of a cut is estimated on each part, in a few words."""
+    told = [
+        f"{part.part}: {'smoothed' if part.figure_cut.estimator == SMOOTHED else 'at the frozen cut'}"
+        for part in parts
+        if part.figure_cut is not None
+    ]
+    return "; ".join(dict.fromkeys(told))
 
 
 def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
@@ -172,7 +192,10 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     estimators = ", on ".join(f"{part.part} it is the value {cut.estimator}" for part, cut in cuts)
     return [
         Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
-        Text(f"How {name} is estimated: on {estimators}."),
+        Text(
+            f"How {name} is estimated: on {estimators}. A smoothed value is the mean over neighbouring cuts, steadier "
+            "than that of the cut itself, which the figure tells, too."
+        ),
     ]
 
 

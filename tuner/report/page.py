@@ -239,4 +239,4 @@ def _mark_up(text: str) -> Markup:
 
 def _mark_up_name(text: str) -> Markup:
     """Escape the name of a column, which may break after dots and underscores."""
-    return Markup(_JOINT.sub(r"\1<wbr>", _mark_up(text)))
+    return Markup(_JOINT.sub(r"\1<wbr>", str(_mark_up(text))))

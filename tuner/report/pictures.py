@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.figures import (
@@ -47,9 +47,10 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> li
     varying = [name for name in names if len(set(table[name].dropna().astype(str))) > 1]
     if varying:
         drawings["parallel_coordinates"] = draw_parallel_coordinates(
-            table, parameters=varying[:MOST_PARAMETERS], logarithmic=_find_logarithmic(search), **starred
+            table, parameters=varying, most=MOST_PARAMETERS, logarithmic=_find_logarithmic(search), **starred
         )
-    return [keep_drawing(search, drawing, name) for name, drawing in drawings.items()]
+    notes = {"parallel_coordinates": _explain_lines(varying[MOST_PARAMETERS:])}
+    return [keep_drawing(search, drawing, name, notes.get(name, "")) for name, drawing in drawings.items()]
 
 
 def keep_drawing(search: Search, drawing: Drawing, name: str, note: str = "") -> Picture:
@@ -58,6 +59,12 @@ def keep_drawing(search: Search, drawing: Drawing, name: str, note: str = "") ->
     png = path.read_bytes()
     title = drawing.title if drawing.title.endswith((".", "?", "!")) else f"{drawing.title}."
     return Picture(png=png, title=title, alt=drawing.alt, note=note, panels=drawing.cut_panels(png))
+
+
+def _explain_lines(left_out: Sequence[str]) -> str:
+    """Return how to read parallel coordinates, and which parameters they leave out."""
+    told = "Each line is a trial, stronger where it is better; the green one is the best trial."
+    return f"{told} Left out, less important: {', '.join(left_out)}." if left_out else told
 
 
 def _name_loss(search: Search) -> str:

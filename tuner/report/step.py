@@ -71,7 +71,7 @@ def _make_page(search: Search, evaluation: Evaluation | None) -> Page:
 def _write_sections(search: Search, evaluation: Evaluation | None, seconds: float | None) -> list[Section]:
     """Return the steps in order; those that were not taken are left out."""
     sections = [
-        write_frame(search.study.problem),
+        write_frame(search.study.problem, evaluation),
         write_data(search),
         write_exploration(search),
         write_preparation(search),

@@ -37,7 +37,7 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
     if effects is None:
         return []
     largest = max(abs(shift.d_figure) for effect in effects.effects for shift in (effect.up, effect.down))
-    digits = count_digits(largest) or 4
+    digits = max((count_digits(largest) or 5) - 1, 0)
     rows = [
         (
             stack(f"{effect.name}, {direction}", "the opposite of up" if opposite else ""),

@@ -15,7 +15,7 @@ from tuner.passwords import hide_passwords
 from tuner.trackers.background import BackgroundThread
 from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
 from tuner.trackers.not_recorded import STUDY
-from tuner.trackers.plain_values import make_plain
+from tuner.trackers.plain_values import make_plain, make_strict
 from tuner.trackers.wandb_delivery import NAME, Delivery, Parcel, Request
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class _RunLog:
             "do": "end",
             "key": self._parcel.key,
             "state": state,
-            "summary": {_avoid_ours(name): value for name, value in _plain_figures(summary).items()},
+            "summary": {_avoid_ours(n): value for n, value in make_strict(_plain_figures(summary)).items()},
             "pictures": {name: str(Path(path).absolute()) for name, path in pictures.items()},
             "reason": make_plain(reason),
             "notes": make_plain(notes),
@@ -214,7 +214,7 @@ def _describe_study(record: StudyRecord) -> Request:
     """Return the record as JSON can hold it."""
     return {
         "group": record.study,
-        "summary": _plain_figures(record.summary),
+        "summary": make_strict(_plain_figures(record.summary)),
         "history": [_plain_figures(row) for row in record.history],
         "tables": {name: _describe_table(table) for name, table in record.tables.items()},
         "pictures": {name: str(Path(path).absolute()) for name, path in record.pictures.items()},
@@ -232,7 +232,7 @@ def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
         "name": artifact.name,
         "kind": artifact.kind,
         "files": [str(Path(path).absolute()) for path in artifact.files],
-        "metadata": _plain_figures(artifact.metadata),
+        "metadata": make_strict(_plain_figures(artifact.metadata)),
         "aliases": list(artifact.aliases),
         "made_from": list(artifact.made_from),
     }

@@ -96,9 +96,11 @@ def _find_storage(study_or_trial: optuna.Study | optuna.Trial) -> tuple[Any, int
 
 
 def _read_attributes(study_or_trial: optuna.Study | optuna.Trial) -> dict[str, Any]:
-    storage, study_id = _find_storage(study_or_trial)
-    attributes: dict[str, Any] = storage.get_study_system_attrs(study_id)
-    return attributes
+    """Return the attributes that hold this note alone: a study has those of all its trials."""
+    from tuner.tune.trial_attributes import read_study_attributes
+
+    study: Any = getattr(study_or_trial, "study", study_or_trial)
+    return read_study_attributes(study, f"{_name_prefix(study_or_trial)}note_")
 
 
 def _name_prefix(study_or_trial: optuna.Study | optuna.Trial) -> str:

@@ -23,6 +23,7 @@ from tuner.tune.trial_attributes import (
     is_interrupted,
     is_warm_start,
     read_best_epoch,
+    read_budget,
     read_epochs,
     read_figure,
     read_n_parameters,
@@ -207,15 +208,25 @@ def open_search(
     file's.
     """
     run_folder = RunFolder(Path(folder) / study.name)
-    record = read_json(run_folder.provenance, advice=PROVENANCE_ADVICE)
-    if record.get("calls"):
-        with expect_form(run_folder.provenance, advice=PROVENANCE_ADVICE):
-            call = record["calls"][-1]
-            budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
-            study = replace(study, seed=record["seed"], budget=budget)
     search = Search(study, run_folder, storage, study_file)
+    call = read_budget(search.optuna_study) or _read_last_call(run_folder)
+    if call is not None:
+        budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
+        opened = search.optuna_study
+        search = Search(replace(study, seed=call["seed"], budget=budget), run_folder, storage, study_file)
+        search.__dict__["optuna_study"] = opened  # a large journal takes seconds to read
     check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
     return search
+
+
+def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
+    """Return trials, epochs and seed of the last call by the run folder, where an older version made the search."""
+    record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
+    if not record.get("calls"):
+        return None
+    with expect_form(folder.provenance, advice=PROVENANCE_ADVICE):
+        call = record["calls"][-1]
+        return {"trials": call["trials"], "epochs": call["epochs"], "seed": record["seed"]}
 
 
 def _tell_missing(search: Search) -> str:

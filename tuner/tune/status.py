@@ -13,6 +13,7 @@ from tuner.tune.best_so_far import COUNTED, follow_best, list_finished, measure_
 from tuner.tune.leases import is_abandoned
 from tuner.tune.outcome import read_outcome
 from tuner.tune.search import Search, TrialRecord
+from tuner.tune.trial_attributes import read_best_interval
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -33,6 +34,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
     elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
     best = _find_best(trials)
+    low, high = _find_interval(search, best)
     until_spent = _estimate_left(count_left(search), rate, None)
     is_judged = seconds_left is None or (until_spent is not None and until_spent <= seconds_left)
     return Status(
@@ -43,6 +45,8 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         budget_epochs=search.study.budget.epochs,
         figure_of_merit=search.study.problem.figure_of_merit.name,
         best_value=_find_figure(best) if best else None,
+        best_low=low,
+        best_high=high,
         best_trial=best.number if best else None,
         best_params=dict(best.params) if best else {},
         history=tuple(best for best in follow_best(trials, _find_figure).best if best > -math.inf),
@@ -82,6 +86,12 @@ def _find_best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
     """Return the complete trial with the best figure of merit; of equals the first."""
     ranked = [(f, -t.number, t) for t in trials if t.state == "complete" and (f := _find_figure(t)) is not None]
     return max((entry for entry in ranked if math.isfinite(entry[0])), default=(0.0, 0, None))[2]
+
+
+def _find_interval(search: Search, best: TrialRecord | None) -> tuple[float | None, float | None]:
+    """Return the ends of the interval of the best trial's figure of merit; None until they are measured."""
+    known = read_best_interval(search.optuna_study)
+    return known[1:] if known is not None and best is not None and known[0] == best.number else (None, None)
 
 
 def _list_ended(trials: Sequence[TrialRecord]) -> tuple[EndedTrial, ...]:

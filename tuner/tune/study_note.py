@@ -43,7 +43,7 @@ def _write_frame(problem: Problem) -> str:
         *((role, columns) for role, columns in roles.items() if columns),
         *((f"AUC of {ballpark.name}", f"{ballpark.auc:.4g} ({ballpark.source})") for ballpark in problem.ballparks),
     ]
-    return f"**{escape_markdown(problem.question)}**\n\n{_write_table(rows)}"
+    return f"**{escape_markdown(problem.question)}**\n\n{_write_list(rows)}"
 
 
 def _write_events(search: Search) -> str:
@@ -54,12 +54,12 @@ def _write_events(search: Search) -> str:
         parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
         counts = ", ".join(f"{len(part.labels):,} {name}" for name, part in parts.items())
         rows += [("Events", counts), ("Digest", f"sha256 {splits.events_digest}")]
-    return _write_table(rows)
+    return _write_list(rows)
 
 
-def _write_table(rows: list[tuple[str, str]]) -> str:
-    cells = [(escape_markdown(name), escape_markdown(value)) for name, value in rows]
-    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in cells)])
+def _write_list(rows: list[tuple[str, str]]) -> str:
+    """Return names and values as a list: the dashboard sets the columns of a table without any space between them."""
+    return "\n".join(f"- **{escape_markdown(name)}:** {escape_markdown(value)}" for name, value in rows)
 
 
 def _write_commands(search: Search) -> str:

@@ -40,6 +40,7 @@ from tuner.tune.trial_attributes import (
     read_identity,
     read_search_id,
     refuse_older,
+    write_budget,
     write_identity,
     write_search_id,
 )
@@ -227,6 +228,7 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna_study.set_metric_names(["validation AUC"])
             write_identity(optuna_study, identity)
+        write_budget(optuna_study, trials=study.budget.trials, epochs=study.budget.epochs, seed=study.seed)
     search.__dict__["optuna_study"] = optuna_study
 
 

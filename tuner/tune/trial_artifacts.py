@@ -27,7 +27,7 @@ from tuner.train.member import Member
 from tuner.tune.dashboard_notes import save_note
 from tuner.tune.picture_process import PictureProcess
 from tuner.tune.search import Search
-from tuner.tune.trial_attributes import read_figure
+from tuner.tune.trial_attributes import read_figure, write_best_interval
 from tuner.tune.trial_notes import TrialEnd, write_trial_note
 from tuner.tune.trial_pictures import Drawn, PictureJob, ValidationEvents, draw_words
 
@@ -152,6 +152,7 @@ class TrialArtifacts:
         if job is not None and artifact is not None:
             try:
                 end = self._draw(end, job, artifact)
+                self._keep_interval(end)
                 pictures["validation" if end.state == "complete" else "learning_curve"] = self._picture_path(end.number)
             except Exception as error:  # a picture is no reason to lose a sweep
                 logger.warning("The picture of trial %d could not be made: %s", end.number, error)
@@ -179,6 +180,14 @@ class TrialArtifacts:
             end = replace(end, remark="Its picture could not be drawn.")
         cut = None if job.scores is None else job.threshold
         return replace(end, figures=self._complete_figures(drawn, job), cut=cut)
+
+    def _keep_interval(self, end: TrialEnd) -> None:
+        """Write down the interval of the figure of merit of a trial that is the best so far."""
+        measured = end.figures.get(self.search.study.problem.figure_of_merit.name)
+        best = self.search.winner
+        if measured is None or best is None or best.number != end.number or not np.isfinite(measured.error):
+            return
+        write_best_interval(self.search.optuna_study, end.number, float(measured.low), float(measured.high))
 
     def _complete_figures(self, drawn: Drawn, job: PictureJob) -> Mapping[str, Measurement]:
         """Return the figures of a trial, with the user's own where there is one, which this process alone can call."""
@@ -217,6 +226,7 @@ class TrialArtifacts:
         self._process.close()
         if self._left_out > 1:
             logger.warning("%d trials have no picture.", self._left_out)
+        self._left_out = 0
 
 
 def _is_ours(figure: FigureOfMerit) -> bool:

@@ -19,11 +19,13 @@ from tuner.errors import SearchError
 
 IDENTITY = "tuner:identity"
 SEARCH_ID = "tuner:search_id"
+BUDGET = "tuner:budget"
+BEST_INTERVAL = "tuner:best interval"
 STOPPED = "tuner:stopped"
 OUTCOME = "tuner:outcome"
 WORKER_PREFIX = "tuner:worker:"
-"""System attributes of the study: what all calls share, its random name, the sampler that has nothing more to try, what
-its last evaluation found, and the lease of each worker."""
+"""System attributes of the study: what all calls share, its random name, what the last call spends, the interval of
+its best trial, the sampler that has nothing more to try, what its last evaluation found, the lease of each worker."""
 
 WORKER = "tuner:worker"
 ALONE = "tuner:alone"
@@ -56,7 +58,7 @@ def refuse_older(study: optuna.Study) -> None:
 
 def read_identity(study: optuna.Study) -> dict[str, Any] | None:
     """Return what all calls of a search must share; None where it has not begun."""
-    return _read_study(study, IDENTITY).get(IDENTITY)
+    return read_study_attributes(study, IDENTITY).get(IDENTITY)
 
 
 def write_identity(study: optuna.Study, identity: dict[str, Any]) -> None:
@@ -66,7 +68,7 @@ def write_identity(study: optuna.Study, identity: dict[str, Any]) -> None:
 
 def read_search_id(study: optuna.Study) -> str | None:
     """Return the random name of a search; None where it has none yet."""
-    return _read_study(study, SEARCH_ID).get(SEARCH_ID)
+    return read_study_attributes(study, SEARCH_ID).get(SEARCH_ID)
 
 
 def write_search_id(study: optuna.Study, search_id: str) -> None:
@@ -74,9 +76,30 @@ def write_search_id(study: optuna.Study, search_id: str) -> None:
     _write_study(study, SEARCH_ID, search_id)
 
 
+def read_budget(study: optuna.Study) -> dict[str, int] | None:
+    """Return trials, epochs and seed of the last call of the sweep; None where an older version made it."""
+    return _read_study(study, BUDGET).get(BUDGET)
+
+
+def write_budget(study: optuna.Study, *, trials: int, epochs: int, seed: int) -> None:
+    """Write down what a call of the sweep is to spend, for whoever sees the storage alone."""
+    _write_study(study, BUDGET, {"trials": trials, "epochs": epochs, "seed": seed})
+
+
+def read_best_interval(study: optuna.Study) -> tuple[int, float, float] | None:
+    """Return number, low and high end of the trial whose interval was written last; None where none was."""
+    found = _read_study(study, BEST_INTERVAL).get(BEST_INTERVAL)
+    return None if found is None else (found["trial"], found["low"], found["high"])
+
+
+def write_best_interval(study: optuna.Study, trial: int, low: float, high: float) -> None:
+    """Write down the 68 % interval of the best trial's figure of merit: Optuna takes nothing of a finished trial."""
+    _write_study(study, BEST_INTERVAL, {"trial": trial, "low": low, "high": high})
+
+
 def read_stopped(study: optuna.Study) -> str | None:
     """Return the description of the sampler that has nothing more to try; None where there is none."""
-    return _read_study(study, STOPPED).get(STOPPED)
+    return read_study_attributes(study, STOPPED).get(STOPPED)
 
 
 def write_stopped(study: optuna.Study, sampler: str) -> None:
@@ -86,7 +109,7 @@ def write_stopped(study: optuna.Study, sampler: str) -> None:
 
 def read_evaluated(study: optuna.Study) -> Any:
     """Return what the last evaluation of a search found; None where there was none."""
-    return _read_study(study, OUTCOME).get(OUTCOME)
+    return read_study_attributes(study, OUTCOME).get(OUTCOME)
 
 
 def write_evaluated(study: optuna.Study, outcome: Mapping[str, Any]) -> None:
@@ -96,7 +119,9 @@ def write_evaluated(study: optuna.Study, outcome: Mapping[str, Any]) -> None:
 
 def read_leases(study: optuna.Study) -> dict[str, dict[str, Any]]:
     """Return the lease of each worker that there is or was, by its name."""
-    return {name.removeprefix(WORKER_PREFIX): lease for name, lease in _read_study(study, WORKER_PREFIX).items()}
+    return {
+        name.removeprefix(WORKER_PREFIX): lease for name, lease in read_study_attributes(study, WORKER_PREFIX).items()
+    }
 
 
 def write_lease(study: optuna.Study, worker: str, lease: Mapping[str, Any]) -> None:
@@ -104,7 +129,7 @@ def write_lease(study: optuna.Study, worker: str, lease: Mapping[str, Any]) -> N
     _write_study(study, WORKER_PREFIX + worker, dict(lease))
 
 
-def _read_study(study: optuna.Study, prefix: str) -> dict[str, Any]:
+def read_study_attributes(study: optuna.Study, prefix: str) -> dict[str, Any]:
     """Return the system attributes of a study whose names begin with `prefix`.
 
     Notes of trials are system attributes of the study, too, and many: a database is asked for ours alone.

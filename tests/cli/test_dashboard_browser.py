@@ -1,0 +1,110 @@
+"""Optuna Dashboard in a real browser, on a small real sweep: notes, pictures, curves, importances."""
+
+from __future__ import annotations
+
+import threading
+
+import optuna
+import pytest
+from samples import make_study
+
+import tuner
+from tuner.cli.dashboard_app import make_dashboard
+from tuner.cli.serving import name_address, open_server
+from tuner.trackers import NoTracker
+from tuner.tune.study_artifacts import keep_study_artifacts
+from tuner.tune.study_note import write_study_note
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    """A sweep of which some trials are pruned; its study has a verdict and a figure of the report."""
+    study = make_study(
+        name="small", trials=6, epochs=3, n_events=900, pruner=lambda: optuna.pruners.MedianPruner(n_startup_trials=2)
+    )
+    search = tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), device="cpu", tracker=NoTracker())
+    write_study_note(search, "Trial 1 has **won**.\n\n| candidate | AUC |\n|---|---|\n| trial 1 | 0.93 |")
+    search.folder.figures.mkdir(exist_ok=True)
+    picture = next(search.folder.trials.glob("*.png"))
+    (search.folder.figures / "roc.png").write_bytes(picture.read_bytes())
+    keep_study_artifacts(search)
+    return search
+
+
+@pytest.fixture(scope="module")
+def address(search):
+    application = make_dashboard(search.optuna_study._storage, search.folder.artifacts)
+    with open_server(application, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"{name_address(server, '127.0.0.1')}/dashboard/studies/{search.optuna_study._study_id}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def look(browser, address):
+    """A function that opens a page of the study; the browser must have nothing to complain of."""
+    pages = []
+
+    def look(path=""):
+        page, complaints = browser.new_page(viewport={"width": 1280, "height": 900}), []
+        pages.append((page, complaints))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("response", lambda answer: answer.ok or complaints.append(f"{answer.status} {answer.url}"))
+        page.goto(address + path)
+        return page
+
+    yield look
+    for page, complaints in pages:
+        page.close()
+        assert complaints == []
+
+
+def find(search, state):
+    return next(trial.number for trial in search.trials if trial.state == state)
+
+
+def drawn_pictures(page):
+    """Sizes of the artifacts that the page shows."""
+    page.wait_for_function("[...document.images].some(i => i.src.includes('/artifacts/') && i.naturalWidth > 0)")
+    return page.evaluate(
+        "[...document.images].filter(i => i.src.includes('/artifacts/')).map(i => [i.naturalWidth, i.naturalHeight])"
+    )
+
+
+def test_the_study_opens_with_history_and_importances(look):
+    page = look()
+    page.get_by_role("heading", name="small", exact=False).first.wait_for()
+    page.wait_for_selector("#history-0 .js-plotly-plot, .js-plotly-plot")
+    page.get_by_text("Hyperparameter Importance").first.wait_for()
+    page.wait_for_function("document.body.innerText.includes('dropout')")
+    page.get_by_text("validation AUC").first.wait_for()
+
+
+def test_the_study_has_its_note_and_its_figures(look):
+    page = look("/note")
+    page.get_by_role("heading", name="What is asked").wait_for()
+    for words in ("Is there a particle?", "Trial 1 has won.", "goes on where the search stopped"):
+        assert words in page.inner_text("body")
+    assert "tuner: the rest is yours" not in page.inner_text("body")  # what marks our part is not shown
+    assert page.locator("td", has_text="0.93").count() == 1
+    page = look()
+    page.get_by_role("heading", name="Study Artifacts").wait_for()
+    assert drawn_pictures(page)
+
+
+def test_a_complete_trial_has_a_note_and_its_roc(look, search):
+    page = look(f"/trials?numbers={find(search, 'complete')}")
+    page.get_by_text("Complete.", exact=False).first.wait_for()
+    assert "sensitivity" in page.inner_text("body")
+    (width, height), *_ = drawn_pictures(page)
+    assert width > height > 200
+
+
+def test_a_pruned_trial_has_a_note_and_its_curve(look, search):
+    page = look(f"/trials?numbers={find(search, 'pruned')}")
+    page.get_by_text("Pruned after epoch", exact=False).first.wait_for()
+    assert drawn_pictures(page)
