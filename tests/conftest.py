@@ -15,6 +15,61 @@ from tuner.tune.trial_pictures import Drawn, draw_words
 
 DRAW = PictureProcess.draw
 
+HERE = Path(__file__).parent
+
+SLOW = (
+    "cli/test_command_line.py",
+    "cli/test_comparing.py",
+    "cli/test_concluding.py",
+    "cli/test_workflow.py",
+    "evaluate/test_folds.py",
+    "evaluate/test_holding.py",
+    "evaluate/test_judge.py",
+    "evaluate/test_publishing.py",
+    "evaluate/test_step.py",
+    "evaluate/test_waiting.py",
+    "figures/test_names.py",
+    "fuzz/test_fuzz.py",
+    "launchers/test_local.py",
+    "metrics/test_coverage.py",
+    "predict",
+    "report/test_browser.py",
+    "report/test_search_comparison.py",
+    "report/test_step.py",
+    "search_spaces/test_spaces.py",
+    "studies/test_studies.py",
+    "test_readme.py",
+    "test_wheel.py",
+    "trackers",
+    "train/test_chain.py",
+    "train/test_families.py",
+    "train/test_own_events.py",
+    "train/test_pack.py",
+    "train/test_pack_numbers.py",
+    "tune/test_choices.py",
+    "tune/test_going_on.py",
+    "tune/test_journal.py",
+    "tune/test_ownership.py",
+    "tune/test_packs_in_a_search.py",
+    "tune/test_programs.py",
+    "tune/test_resume.py",
+    "tune/test_retraining.py",
+    "tune/test_sweep.py",
+    "tune/test_torture.py",
+    "tune/test_worker_processes.py",
+    "tune/test_workers.py",
+)
+"""Files and folders of tests that search, simulate at length, or start processes, servers or browsers."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow; `make test-quick` leaves it out."""
+    slow = [HERE / name for name in SLOW]
+    assert all(path.exists() for path in slow), "a file of SLOW is not there any more"
+    for item in items:
+        if any(item.path.is_relative_to(path) for path in slow):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def data_folder(monkeypatch):

@@ -192,7 +192,7 @@ class _RunLog:
             "do": "end",
             "key": self._parcel.key,
             "state": state,
-            "summary": {_avoid_ours(n): value for n, value in make_strict(_plain_figures(summary)).items()},
+            "summary": {_avoid_ours(name): value for name, value in make_strict(_plain_figures(summary)).items()},
             "pictures": {name: str(Path(path).absolute()) for name, path in pictures.items()},
             "reason": make_plain(reason),
             "notes": make_plain(notes),

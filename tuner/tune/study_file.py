@@ -11,6 +11,9 @@ from types import ModuleType
 from tuner.errors import StudyError, TunerError, name_all, refuse_exit, suggest_name
 from tuner.tune.study import Study
 
+STUDIES = "studies"
+"""Package of all study files: without an `__init__.py`, so that one's own lie beside those that are installed."""
+
 _being_read: list[Path] = []
 """Study files whose code is running at this moment."""
 
@@ -41,7 +44,7 @@ def _run_file(file: Path) -> ModuleType:
     for folder in (resolved.parent, resolved.parent.parent):
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-    in_package = (resolved.parent / "__init__.py").exists()
+    in_package = resolved.parent.name == STUDIES or (resolved.parent / "__init__.py").exists()
     name = f"{resolved.parent.name}.{resolved.stem}" if in_package else f"tuner_study_{resolved.stem}"
     known = sys.modules.get(name)
     if (

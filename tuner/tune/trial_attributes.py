@@ -78,7 +78,7 @@ def write_search_id(study: optuna.Study, search_id: str) -> None:
 
 def read_budget(study: optuna.Study) -> dict[str, int] | None:
     """Return trials, epochs and seed of the last call of the sweep; None where an older version made it."""
-    return _read_study(study, BUDGET).get(BUDGET)
+    return read_study_attributes(study, BUDGET).get(BUDGET)
 
 
 def write_budget(study: optuna.Study, *, trials: int, epochs: int, seed: int) -> None:
@@ -88,7 +88,7 @@ def write_budget(study: optuna.Study, *, trials: int, epochs: int, seed: int) ->
 
 def read_best_interval(study: optuna.Study) -> tuple[int, float, float] | None:
     """Return number, low and high end of the trial whose interval was written last; None where none was."""
-    found = _read_study(study, BEST_INTERVAL).get(BEST_INTERVAL)
+    found = read_study_attributes(study, BEST_INTERVAL).get(BEST_INTERVAL)
     return None if found is None else (found["trial"], found["low"], found["high"])
 
 

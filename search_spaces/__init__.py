@@ -1,1 +1,0 @@
-"""Search spaces: one function of a trial each."""

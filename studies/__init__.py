@@ -1,1 +1,0 @@
-"""Studies: one file, one question."""
