@@ -46,8 +46,8 @@ def test_what_is_killed_is_started_again_and_nothing_is_lost(tmp_path, warned, r
     for log in logs[:2]:
         log.finish("complete", summary={"auc": 0.6})
     tracker.close(60)
-    runs = read_runs(tmp_path)
-    assert set(runs) == {"trial 0", "trial 1", "trial 2"}
+    runs = dict(sorted(read_runs(tmp_path).items()))
+    assert list(runs) == ["trial 0", "trial 1", "trial 2"]
     assert [[row["epoch"] for row in run["epochs"]] for run in runs.values()] == [[0, 1, 2, 3, 4]] * 2 + [[0, 1, 2]]
     assert [run["summary"]["state"] for run in runs.values()] == ["complete", "complete", "pruned"]
     assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 3
