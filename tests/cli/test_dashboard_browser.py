@@ -19,7 +19,7 @@ from tuner.tune.study_note import write_study_note
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def search(tmp_path_factory):
     """A sweep of which some trials are pruned; its study has a verdict and a figure of the report."""
     study = make_study(
@@ -34,7 +34,7 @@ def search(tmp_path_factory):
     return search
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address(search):
     application = make_dashboard(search.optuna_study._storage, search.folder.artifacts)
     with open_server(application, "127.0.0.1", 0) as server:
@@ -46,7 +46,7 @@ def address(search):
 
 
 @pytest.fixture
-def look(browser, address):
+def look(address, browser):  # in this order: no sweep runs beside an event loop of Playwright
     """A function that opens a page of the study; the browser must have nothing to complain of."""
     pages = []
 
