@@ -97,7 +97,7 @@ def test_the_study_has_its_note_and_its_figures(look):
     assert drawn_pictures(page)
 
 
-def test_a_complete_trial_has_a_note_and_its_roc(look, search):
+def test_a_complete_trial_has_a_note_and_a_picture(look, search):
     page = look(f"/trials?numbers={find(search, 'complete')}")
     page.get_by_role("cell", name="dropout").wait_for()
     shown = page.inner_text("body")
@@ -107,8 +107,7 @@ def test_a_complete_trial_has_a_note_and_its_roc(look, search):
     note = notes[trials[find(search, "complete")]._trial_id]["body"]
     names = [line.split("|")[1].strip().replace("\\", "") for line in note.splitlines() if line.startswith("| ")]
     assert [name for name in names if name.strip("- ") and name not in shown] == []
-    (width, height), *_ = drawn_pictures(page)
-    assert width > height > 200
+    assert drawn_pictures(page)
 
 
 def test_a_pruned_trial_has_a_note_and_its_curve(look, search):
