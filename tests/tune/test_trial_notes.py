@@ -24,18 +24,18 @@ def test_a_complete_trials_note_tells_all():
     assert lines == [
         "**Complete.** All 30 epochs.",
         "",
-        "Best at epoch 27 of 30; 54,017 parameters; in a pack of 16; 1 min 15 s; on node\\_7.",
+        "Best at epoch 27 of 30; 54,017 parameters; in a pack of 16; 1 min 15 s; on node_7.",
         "",
         "| on validation, cut at 0.5271 | value and 68 % interval |",
         "| --- | --- |",
         "| AUC | 0.9312 ± 0.0041 |",
-        "| 1/eps\\_B at eps\\_S=0.3 | 213 +45 -15 |",
+        "| 1/eps_B at eps_S=0.3 | 213 +45 -15 |",
         "",
         "| setting | value |",
         "| --- | --- |",
         "| lr | 0.001234 |",
         "| width\\|depth | a\\|b |",
-        "| schedule | one\\_cycle |",
+        "| schedule | one_cycle |",
         "",
         'Its network is kept while it is among the best 20: `tuner.predict(search, "new_events.root", trial=12)`, '
         '`tuner.export(search, "network.onnx", trial=12)`.',
@@ -45,7 +45,7 @@ def test_a_complete_trials_note_tells_all():
 def test_a_trial_that_came_to_nothing_says_why_and_no_more():
     end = TrialEnd(number=1, state="failed", reason="ValueError: `x` is\nno <number>", params={}, resumes=0)
     assert write_trial_note(end).splitlines() == [
-        "**Failed.** ValueError: \\`x\\` is no \\<number>",
+        "**Failed.** ValueError: \\`x\\` is no \\<number\\>",
         "",
         "It goes on where trial 0 stopped.",
     ]
@@ -63,5 +63,5 @@ def test_a_note_fits_into_one_attribute_whatever_there_is_to_tell(n_params, lett
     )
     note = write_trial_note(end)
     assert len(note) < CHUNK - 100
-    shown = note.count("parameter\\_")
+    shown = note.count("parameter_")
     assert shown == n_params or f"{n_params - shown} more setting" in note

@@ -58,8 +58,8 @@ class _Artifacts(FileSystemArtifactStore):
 class _NotesApart:
     """A storage that tells of a study without the notes of its trials.
 
-    They are attributes of the study, and the dashboard looks through all attributes of the study for each trial: with
-    10,000 trials and notes an answer took minutes. `_AnswerTrialNotes` puts the notes back into the answer.
+    They are attributes of the study, and the dashboard looks through all attributes of the study for each trial: its
+    time would grow with the square of their number. `_AnswerTrialNotes` puts the notes back into the answer.
     """
 
     def __init__(self, storage: BaseStorage) -> None:

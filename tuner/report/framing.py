@@ -16,8 +16,10 @@ from tuner.explore.exploration import Exploration
 from tuner.explore.step import explore_events
 from tuner.figures import Drawing
 from tuner.metrics.measurement import Measurement
+from tuner.passwords import hide_passwords
 from tuner.prepare.splits import Part
 from tuner.problem import Ballpark, Problem
+from tuner.read.sources import find_source
 from tuner.read.step import read_events
 from tuner.report.page import Block, Facts, Notice, Section, Table, Text
 from tuner.report.pictures import keep_drawing
@@ -116,13 +118,13 @@ def write_data(search: Search) -> Section:
     splits, problem = search.splits, search.study.problem
     parts = (splits.train, splits.validation, splits.test)
     n_events = sum(len(part.labels) for part in parts)
-    source = problem.events if isinstance(problem.events, str) else getattr(problem.events, "describe", str)()
+    source = hide_passwords(find_source(problem.events).describe())
     rows = [
         (name, *_count([part.weights[part.labels == label] for part in parts]))
         for name, label in (("signal", 1), ("background", 0))
     ]
     blocks: list[Block] = [
-        Facts([("Source", str(source)), ("Digest", f"sha256 {splits.events_digest}")]),
+        Facts([("Source", source), ("Digest", f"sha256 {splits.events_digest}")]),
         Table(caption="Events by class", head=("Class", "Events", "Sum of weights", "Effective events"), rows=rows),
         Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
     ]

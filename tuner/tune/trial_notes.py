@@ -9,7 +9,7 @@ from typing import Any
 
 from tuner.metrics.measurement import Measurement
 from tuner.progress.wording import say_value, write_duration
-from tuner.tune.dashboard_notes import CHUNK
+from tuner.tune.dashboard_notes import CHUNK, escape_markdown
 
 MOST_REASON = 400
 """Letters of a reason: the trace of an error may be long."""
@@ -85,7 +85,7 @@ def _describe_training(end: TrialEnd) -> str:
     if end.seconds is not None:
         parts.append(write_duration(end.seconds))
     if end.host:
-        parts.append(f"on {_escape(end.host)}")
+        parts.append(f"on {escape_markdown(end.host)}")
     text = "; ".join(parts)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
@@ -109,19 +109,11 @@ def _tell_left(n: int) -> str:
 
 
 def _tabulate(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    lines = [head, ("---", "---"), *((_escape(name), _escape(value)) for name, value in rows)]
+    lines = [head, ("---", "---"), *((escape_markdown(name), escape_markdown(value)) for name, value in rows)]
     return "\n".join(f"| {name} | {value} |" for name, value in lines)
-
-
-def _escape(text: str) -> str:
-    """Return a text as a cell of a table shows it."""
-    plain = " ".join(text.split()).replace("\\", "\\\\")
-    for letter in "|*_<`[":
-        plain = plain.replace(letter, f"\\{letter}")
-    return plain
 
 
 def _shorten(reason: str) -> str:
     """Return a reason on one line, as plain text."""
-    text = _escape(reason)
+    text = escape_markdown(reason)
     return text if len(text) <= MOST_REASON else f"{text[: MOST_REASON - 1].rstrip(chr(92))}…"
