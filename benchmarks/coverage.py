@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from scipy.stats import norm
 
-from tuner.evaluate.part_evaluation import evaluate_scores
+from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.metrics import asimov_significance, auc, bootstrap_auc, delong_variance
 from tuner.metrics.figures_of_merit import Significance
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure

@@ -30,13 +30,13 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from search_spaces import mlp
-from tuner.tune.dashboard_notes import save_note
-from tuner.tune.trial_attributes import write_result
+from tuner.tuning.dashboard_notes import save_note
+from tuner.tuning.trial_attributes import write_result
 
 STUDY = """
 from search_spaces import mlp
 from tuner import Budget, Problem, Study
-from tuner.read import Resonance
+from tuner.events import Resonance
 
 problem = Problem(question="Is it?", events=Resonance(1000), label="label", signal="signal", weight="weight")
 study = Study(name="many", problem=problem, search_space=mlp.suggest, budget=Budget(trials=10_000, epochs=10))

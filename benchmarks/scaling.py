@@ -95,9 +95,9 @@ def run_alone(call: Callable[..., T], *arguments: object) -> T:
 def prepare(n_events: int, folder: str) -> Prepared:
     """Simulate events, prepare them and write the parts."""
     from studies.resonance import study
-    from tuner.prepare.splits import prepare_splits, save_splits
-    from tuner.read import Resonance
-    from tuner.read.step import read_events
+    from tuner.events import Resonance
+    from tuner.events.reading import read_events
+    from tuner.preparation.splits import prepare_splits, save_splits
 
     start = time.perf_counter()
     problem = dataclasses.replace(study.problem, events=Resonance(n_events))
@@ -111,12 +111,12 @@ def train(folder: str, slots: int) -> Trained:
     """Train one epoch of a pack, and validate it."""
     import torch
 
-    import tuner.tune.worker  # noqa: F401 - its imports take memory, too
+    import tuner.tuning.worker  # noqa: F401 - its imports take memory, too
     from tuner.models import MLPSettings
-    from tuner.prepare.splits import load_splits
-    from tuner.train.data import load_training_data
-    from tuner.train.pack import Member, Pack
-    from tuner.train.settings import Settings, TrainingSettings
+    from tuner.preparation.splits import load_splits
+    from tuner.training.data import load_training_data
+    from tuner.training.pack import Member, Pack
+    from tuner.training.settings import Settings, TrainingSettings
 
     torch.set_num_threads(1)
     data = load_training_data(load_splits(Path(folder) / "splits"), torch.device("cpu"))

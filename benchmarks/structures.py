@@ -30,10 +30,10 @@ import torch
 
 from benchmarks.task import describe_device
 from tuner.trackers.memory import NoTracker
-from tuner.train.device import find_device
-from tuner.tune import worker
-from tuner.tune.study import Budget, Study
-from tuner.tune.sweep import sweep
+from tuner.training.device import find_device
+from tuner.tuning import worker
+from tuner.tuning.study import Budget, Study
+from tuner.tuning.sweep import sweep
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Shares of the time at which the best AUC is printed."""

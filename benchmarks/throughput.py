@@ -23,12 +23,12 @@ import torch
 
 from benchmarks.task import BATCH_SIZE, DEPTH, DROPOUT, LR, WEIGHT_DECAY, WIDTH, Task, describe_device, load_task
 from tuner.models import MLPSettings
-from tuner.train.data import TrainingData
-from tuner.train.device import fast_products, find_device, mixed_precision
-from tuner.train.pack import Member, Pack
-from tuner.train.settings import Settings, TrainingSettings
-from tuner.train.sizing import choose_pack_size
-from tuner.train.train import Answer, train_members
+from tuner.training.data import TrainingData
+from tuner.training.device import fast_products, find_device, mixed_precision
+from tuner.training.loop import Answer, train_members
+from tuner.training.pack import Member, Pack
+from tuner.training.pack_size import choose_pack_size
+from tuner.training.settings import Settings, TrainingSettings
 
 Train = Callable[[Task, int, torch.device], None]
 
@@ -140,13 +140,13 @@ def train_pack(data: TrainingData, slots: int, n_epochs: int) -> None:
     pack.admit(*[Member(trial.number, settings, seed=trial.number) for trial in trials])
 
     def report(member: Member) -> Answer:
-        trials[member.name].report(member.best, member.age)
-        return "prune" if trials[member.name].should_prune() else "go on"
+        trials[member.number].report(member.best, member.age)
+        return "prune" if trials[member.number].should_prune() else "go on"
 
     train_members(
         pack,
         on_epoch=report,
-        on_end=lambda member, _row, _outcome: study.tell(trials[member.name], member.best) and None,
+        on_end=lambda member, _row, _outcome: study.tell(trials[member.number], member.best) and None,
         refill=lambda: None,
     )
 

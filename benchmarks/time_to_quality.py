@@ -39,11 +39,11 @@ import torch
 from benchmarks.peers.contest import Contest
 from benchmarks.peers.own_loop import build_network
 from tuner.errors import TunerError
+from tuner.events.reading import read_events
 from tuner.metrics import auc
-from tuner.predict.network import score_events
-from tuner.prepare.splits import load_splits, prepare_splits, save_splits
-from tuner.read.step import read_events
-from tuner.tune.study import Study
+from tuner.prediction.network import score_events
+from tuner.preparation.splits import load_splits, prepare_splits, save_splits
+from tuner.tuning.study import Study
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from typing import Any
 
 from studies import magic, resonance
 from tuner.errors import EventsError
-from tuner.train.pack import Pack
-from tuner.tune.asking import Asker
-from tuner.tune.study import Budget, Study
-from tuner.tune.telling import Teller
-from tuner.tune.worker import Worker
+from tuner.training.pack import Pack
+from tuner.tuning.study import Budget, Study
+from tuner.tuning.trial_queue import Asker
+from tuner.tuning.trial_reporter import Teller
+from tuner.tuning.worker import Worker
 
 SECONDS = "seconds-{}.json"
 ALL, ALL_CPU = "all", "all, CPU"

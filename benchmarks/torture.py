@@ -34,7 +34,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks import tortured_study
-from tuner.tune.trial_attributes import has_died, is_interrupted, read_epochs
+from tuner.tuning.trial_attributes import has_died, is_interrupted, read_epochs
 
 SWEEP = """
 import dataclasses, sys
@@ -48,7 +48,7 @@ file = Path(tortured_study.__file__)
 sweep(study, folder="runs", workers=workers, device="cpu", study_file=file, options=["--tracker", "none"])
 """
 
-MOST_TIMES = 2.0
+MAX_TIMES = 2.0
 """How many times the undisturbed sweep's time what is left may take once the kills have ended."""
 
 
@@ -101,12 +101,12 @@ def main() -> None:
     wrong = (
         outcome.lost + outcome.doubled + outcome.failed + abs(outcome.told - options.trials) + abs(outcome.exit_code)
     )
-    in_time = outcome.seconds_after <= MOST_TIMES * undisturbed
+    in_time = outcome.seconds_after <= MAX_TIMES * undisturbed
     print(
         f"{outcome.kills} kills: {outcome.told} of {options.trials} trials told, {outcome.lost} results lost, "
         f"{outcome.doubled} doubled, {outcome.failed} settings failed; {outcome.interrupted} trials were interrupted.\n"
         f"The sweep ended {outcome.seconds_after:.0f} s after the last kill, {outcome.seconds_after / undisturbed:.2f} "
-        f"times the undisturbed time (at most {MOST_TIMES:.0f}), with exit code {outcome.exit_code}."
+        f"times the undisturbed time (at most {MAX_TIMES:.0f}), with exit code {outcome.exit_code}."
     )
     print(json.dumps(asdict(outcome) | {"undisturbed": undisturbed, "ok": in_time and not wrong}))
     sys.exit(not (in_time and not wrong))

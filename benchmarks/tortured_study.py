@@ -8,7 +8,7 @@ import os
 from optuna.trial import Trial
 
 from tuner import Budget, Problem, Settings, Study, TrainingSettings, models, search_space
-from tuner.read import Resonance
+from tuner.events import Resonance
 
 DRAWN = "TORTURE_DRAWN"
 """Environment variable that names the file of what was drawn; nothing is written where it is not set."""

@@ -31,10 +31,10 @@ from benchmarks.task import DROPOUT, describe_device, load_task
 from benchmarks.throughput import make_settings, put_task
 from tuner.trackers import NoTracker, Tracker
 from tuner.trackers.choice import open_tracker
-from tuner.train.data import TrainingData
-from tuner.train.device import find_device
-from tuner.train.pack import Member, Pack
-from tuner.train.train import Answer, train_members
+from tuner.training.data import TrainingData
+from tuner.training.device import find_device
+from tuner.training.loop import Answer, train_members
+from tuner.training.pack import Member, Pack
 
 TARGET = 0.02
 """Largest share of the training's time that is aimed at."""
@@ -100,12 +100,12 @@ def time_pack(data: TrainingData, tracker: Tracker, n_epochs: int) -> tuple[floa
     def report(member: Member) -> Answer:
         row = member.curve[-1]
         with count():
-            logs[member.name].log_epoch(member.age, {k: v for k, v in row.items() if k != "epoch"})
+            logs[member.number].log_epoch(member.age, {k: v for k, v in row.items() if k != "epoch"})
         return "go on"
 
     def end(member: Member, *_: object) -> None:
         with count():
-            logs[member.name].finish("complete", summary={"auc": member.best})
+            logs[member.number].finish("complete", summary={"auc": member.best})
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from search_spaces import ft_transformer, mlp, realmlp, resnet, snn, tabm
-from tuner.tune.study import SearchSpace, search_space
+from tuner.tuning.study import SearchSpace, search_space
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
-    from tuner.train.settings import Settings
+    from tuner.training.settings import Settings
 
 FAMILIES = {
     "mlp": mlp,

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 from search_spaces import embeddings, optimizer
 from search_spaces.optimizer import suggest_or_zero
 from tuner import models
-from tuner.train.settings import Settings
-from tuner.tune.study import search_space
+from tuner.training.settings import Settings
+from tuner.tuning.study import search_space
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from tuner.models import MLPSettings
     from tuner.models.mlp import ActivationKind, NormalisationKind
-    from tuner.train.settings import OptimizerKind
+    from tuner.training.settings import OptimizerKind
 
 STRUCTURE = (
     "mlp.n_layers",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from tuner.train.settings import OptimizerKind, ScheduleKind, TrainingSettings
+from tuner.training.settings import OptimizerKind, ScheduleKind, TrainingSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

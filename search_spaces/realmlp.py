@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from search_spaces import optimizer
 from tuner import models
-from tuner.train.settings import Settings
-from tuner.tune.study import search_space
+from tuner.training.settings import Settings
+from tuner.tuning.study import search_space
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from search_spaces import embeddings, optimizer
 from search_spaces.optimizer import suggest_or_zero
 from tuner import models
-from tuner.train.settings import Settings
-from tuner.tune.study import search_space
+from tuner.training.settings import Settings
+from tuner.tuning.study import search_space
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

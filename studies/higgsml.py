@@ -6,10 +6,10 @@ Source: ATLAS collaboration, CERN Open Data, CC0, doi:10.7483/OPENDATA.ATLAS.ZBP
 from __future__ import annotations
 
 from search_spaces import mlp
+from tuner.events import File
 from tuner.metrics.figures_of_merit import Ams
 from tuner.problem import Ballpark, Problem
-from tuner.read import File
-from tuner.tune.study import Budget, Study
+from tuner.tuning.study import Budget, Study
 
 study = Study(
     name="higgsml",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from search_spaces import mlp
+from tuner.events import OpenML
 from tuner.problem import Ballpark, Problem
-from tuner.read import OpenML
-from tuner.tune.judgement import Judgement
-from tuner.tune.study import Budget, Study
+from tuner.tuning.evaluation_settings import EvaluationSettings
+from tuner.tuning.study import Budget, Study
 
 COLUMNS = ("fLength", "fWidth", "fSize", "fConc", "fConc1", "fAsym", "fM3Long", "fM3Trans", "fAlpha", "fDist", "class")
 MEASURED = "measured on the test part of this split, fitted on the other 80 %"
@@ -29,5 +29,5 @@ study = Study(
     ),
     search_space=mlp.suggest,
     budget=Budget(trials=64, epochs=30),
-    judgement=Judgement(finalists=2),  # 10 trainings: some three minutes on two cores
+    evaluation=EvaluationSettings(finalists=2),  # 10 trainings: some three minutes on two cores
 )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from search_spaces import mlp
+from tuner.events import Resonance
 from tuner.problem import Ballpark, Nuisance, Problem
-from tuner.read import Resonance
-from tuner.tune.judgement import Judgement
-from tuner.tune.study import Budget, Study
+from tuner.tuning.evaluation_settings import EvaluationSettings
+from tuner.tuning.study import Budget, Study
 
 study = Study(
     name="resonance",
@@ -38,5 +38,5 @@ study = Study(
     search_space=mlp.suggest,
     # Enough to see what there is to see, and small enough for ten minutes on two cores.
     budget=Budget(trials=24, epochs=20),
-    judgement=Judgement(finalists=2),
+    evaluation=EvaluationSettings(finalists=2),
 )

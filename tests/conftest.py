@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from tuner.problem import Problem
-from tuner.tune.picture_process import PictureProcess
-from tuner.tune.trial_pictures import Drawn, draw_words
+from tuner.tuning.picture_process import PictureProcess
+from tuner.tuning.trial_pictures import Drawn, draw_words
 
 DRAW = PictureProcess.draw
 

@@ -8,13 +8,13 @@ from torch import nn
 
 import tuner
 from tuner import Budget, Problem, Study, models, search_space
+from tuner.events import Resonance
 from tuner.progress.display import NoDisplay
-from tuner.read import Resonance
-from tuner.train.data import TrainingData
-from tuner.train.member import Member
-from tuner.train.orders import draw_orders
-from tuner.train.settings import Settings, TrainingSettings
-from tuner.tune.sweep import SweepInterrupted
+from tuner.training.data import TrainingData
+from tuner.training.member import Member
+from tuner.training.settings import Settings, TrainingSettings
+from tuner.training.shuffling import draw_orders
+from tuner.tuning.sweep import SweepInterrupted
 
 
 def make_data(n=330, d_in=3, seed=0, dtype=torch.float32):
@@ -126,10 +126,10 @@ def live(pack, settings, wilder):
     def train(n_epochs=1):
         for _ in range(n_epochs):
             came = pack.train_epoch()
-            losses.append({member.name: float(came[row]) for row, member in pack.rows})
+            losses.append({member.number: float(came[row]) for row, member in pack.rows})
 
     def find(name):
-        return next(row for row, member in pack.rows if member.name == name)
+        return next(row for row, member in pack.rows if member.number == name)
 
     pack.admit(Member(0, settings, seed=0))
     pack.admit(Member(1, settings, seed=1))
@@ -152,7 +152,7 @@ def live(pack, settings, wilder):
     pack.admit(Member(3, wilder, seed=3, state=state))
     train()
     pack.validate()
-    return {member.name: pack.member_state(row) for row, member in pack.rows}, losses
+    return {member.number: pack.member_state(row) for row, member in pack.rows}, losses
 
 
 @search_space(structure=["width"], warm_starts=[{"width": 16, "lr": 0.01}])

@@ -27,7 +27,7 @@ from tuner.checked_files import (
     write_table,
 )
 from tuner.errors import DamagedFileError, FolderError
-from tuner.train.state_files import read_state, write_state
+from tuner.training.state_files import read_state, write_state
 
 CONTENT = {"name": "é \N{GREEK SMALL LETTER MU}", "figures": [0.1, -1e300, None], "deep": {"n": 3, "zeros": "0" * 64}}
 TABLE = pd.DataFrame({"row": np.arange(40), "score": np.linspace(0, 1, 40), "name": [f"event {i}" for i in range(40)]})

@@ -12,11 +12,21 @@ import pandas as pd
 import pytest
 from samples import make_settings, make_study
 
-from tuner import Ballpark, Budget, Judgement, Nuisance, Preparation, Problem, Settings, Study, TrainingSettings
+from tuner import (
+    Ballpark,
+    Budget,
+    EvaluationSettings,
+    Nuisance,
+    Preparation,
+    Problem,
+    Settings,
+    Study,
+    TrainingSettings,
+)
 from tuner.errors import StudyError
 from tuner.metrics.figures_of_merit import Auc, Custom, PartialAuc
 from tuner.metrics.working_points import FixedSignalEfficiency, Youden
-from tuner.tune.study import SearchSpace
+from tuner.tuning.study import SearchSpace
 
 
 class Kind(enum.Enum):
@@ -39,7 +49,7 @@ def my_figure(labels, scores, weights):
         (lambda: Budget(minutes=np.float32(0.5)), "minutes", 0.5),
         (lambda: Budget(epochs=np.array(3)), "epochs", 3),
         (lambda: make_study(seed=np.uint8(3)), "seed", 3),
-        (lambda: Judgement(folds=np.int32(5)), "folds", 5),
+        (lambda: EvaluationSettings(folds=np.int32(5)), "folds", 5),
         (lambda: Preparation(fractions=[0.5, np.float64(0.25), 0.25]), "fractions", (0.5, 0.25, 0.25)),
         (lambda: Preparation(fractions=np.array([0.5, 0.25, 0.25])), "fractions", (0.5, 0.25, 0.25)),
         (lambda: Preparation(balance=np.bool_(False)), "balance", False),
@@ -90,7 +100,7 @@ ODD = [
 
 FIELDS = {
     Budget: ["trials", "epochs", "minutes"],
-    Judgement: ["finalists", "seeds", "baseline_trials", "baseline_minutes", "folds", "replicas"],
+    EvaluationSettings: ["finalists", "seeds", "baseline_trials", "baseline_minutes", "folds", "replicas"],
     Preparation: ["fractions", "seed", "scaling", "n_quantiles", "balance", "negative_weights"],
     TrainingSettings: ["optimizer", "batch_size", "lr", "warmup", "schedule", "clip_norm", "patience"],
     Problem: ["question", "label", "features", "weight", "observers", "event_id", "ignored", "undefined", "optimum",

@@ -13,7 +13,7 @@ from samples import make_study
 import tuner
 from tuner.errors import SearchError, StudyError
 from tuner.passwords import hide_parts, hide_passwords
-from tuner.tune.storage import open_storage
+from tuner.tuning.storage import open_storage
 
 SECRET = "hush5"
 

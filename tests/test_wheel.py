@@ -72,7 +72,7 @@ def tuner(wheel, tmp_path_factory):
 
 def test_the_wheel_holds_what_is_looked_for_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {"tuner/py.typed", "tuner/report/page.css", "search_spaces/mlp.py", "studies/resonance.py"} <= set(names)
+    assert {"tuner/py.typed", "tuner/reporting/page.css", "search_spaces/mlp.py", "studies/resonance.py"} <= set(names)
     assert {name.split("/")[0].partition("-")[0] for name in names} == {
         "tuner", "search_spaces", "studies", "signal_tuner"
     }  # fmt: skip

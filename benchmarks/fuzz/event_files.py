@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tuner.frame.draft import draft_study
+from tuner.drafts.draft import draft_study
+from tuner.events.reading import read_events, read_features
 from tuner.problem import Problem
-from tuner.read.step import read_events, read_features
 
 N_EVENTS = 200
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import tuner
 from tuner import Budget, Problem, Settings, Study, TrainingSettings, search_space
+from tuner.events import Resonance
+from tuner.events.table import NewEvents
 from tuner.models import MLPSettings
-from tuner.read import Resonance
-from tuner.read.events import NewEvents
 from tuner.trackers import Memory, NoTracker
-from tuner.tune.judgement import Judgement
-from tuner.tune.search import Search, open_search
-from tuner.tune.status import read_status
-from tuner.tune.sweep import SweepInterrupted
+from tuner.tuning.evaluation_settings import EvaluationSettings
+from tuner.tuning.search import Search, open_search
+from tuner.tuning.status import read_status
+from tuner.tuning.sweep import SweepInterrupted
 
 N_COMPLETE, N_TRIALS, EPOCHS = 2, 3, 3
 
@@ -43,9 +43,9 @@ def make_study(n_trials: int = N_TRIALS) -> Study:
         observers=("mass",),
         undefined=-999.0,
     )
-    judgement = Judgement(finalists=2, seeds=1, baseline_trials=0, replicas=20)
+    settings = EvaluationSettings(finalists=2, seeds=1, baseline_trials=0, replicas=20)
     budget = Budget(trials=n_trials, epochs=EPOCHS)
-    return Study(name="fuzzed", problem=problem, search_space=suggest, budget=budget, judgement=judgement)
+    return Study(name="fuzzed", problem=problem, search_space=suggest, budget=budget, evaluation=settings)
 
 
 class _Impatient(Memory):

@@ -16,9 +16,9 @@ import torch
 from torch import nn
 
 from search_spaces import mlp
-from tuner.prepare.splits import load_splits
-from tuner.train.data import TrainingData, load_training_data
-from tuner.tune.study import Study
+from tuner.preparation.splits import load_splits
+from tuner.training.data import TrainingData, load_training_data
+from tuner.tuning.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)

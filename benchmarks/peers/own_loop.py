@@ -15,10 +15,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.data import DataLoader, TensorDataset
 
 from tuner.models.layers import Dropout, find_decayed
-from tuner.train.data import TrainingData
-from tuner.train.ranking import rank_auc
-from tuner.train.schedules import draw_schedule
-from tuner.train.settings import NetworkSettings, Settings, TrainingSettings
+from tuner.training.data import TrainingData
+from tuner.training.ranking import rank_auc
+from tuner.training.schedules import draw_schedule
+from tuner.training.settings import NetworkSettings, Settings, TrainingSettings
 
 
 @dataclass(frozen=True)

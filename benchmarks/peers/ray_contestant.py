@@ -48,7 +48,7 @@ def drive(contest: Contest) -> None:
     from ray.tune.search import ConcurrencyLimiter
     from ray.tune.search.optuna import OptunaSearch
 
-    from tuner.tune.samplers import make_default_sampler
+    from tuner.tuning.samplers import make_default_sampler
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     ray.init(num_cpus=contest.cores, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)

@@ -11,8 +11,8 @@ import optuna_dashboard
 import pytest
 
 from tuner.cli.dashboard_app import make_dashboard
-from tuner.tune.dashboard_notes import CHUNK, read_note, save_note
-from tuner.tune.storage import open_storage
+from tuner.tuning.dashboard_notes import CHUNK, read_note, save_note
+from tuner.tuning.storage import open_storage
 
 
 @pytest.fixture(params=["journal", "database"])

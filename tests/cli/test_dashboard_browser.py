@@ -10,11 +10,11 @@ from samples import make_study
 
 import tuner
 from tuner.cli.dashboard_app import make_dashboard
-from tuner.cli.serving import name_address, open_server
+from tuner.cli.server import name_address, open_server
 from tuner.trackers import NoTracker
-from tuner.tune.dashboard_notes import collect_trial_notes
-from tuner.tune.study_artifacts import keep_study_artifacts
-from tuner.tune.study_note import write_study_note
+from tuner.tuning.dashboard_notes import collect_trial_notes
+from tuner.tuning.study_artifacts import keep_study_artifacts
+from tuner.tuning.study_note import write_study_note
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,9 @@ import pytest
 from matplotlib.cbook import is_math_text
 from matplotlib.text import Text
 
-from tuner.explore import explore_events
-from tuner.explore.drawing import draw_correlations, draw_features
+from tuner.events.table import Events
+from tuner.exploration import explore_events
+from tuner.exploration.drawing import draw_correlations, draw_features
 from tuner.figures import (
     Drawing,
     draw_candidates,
@@ -26,7 +27,6 @@ from tuner.figures import (
 )
 from tuner.figures.drawing import name_file, start_figure, write_formulas, write_name
 from tuner.metrics import Significance
-from tuner.read.events import Events
 
 ODD = [
     "$\\frac{$",

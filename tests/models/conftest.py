@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tuner import models
-from tuner.train.settings import NetworkSettings
+from tuner.training.settings import NetworkSettings
 
 PERIODIC = models.PeriodicSettings(n_frequencies=4, d_embedding=3)
 PIECEWISE = models.PiecewiseLinearSettings(n_bins=5, d_embedding=3)

@@ -14,7 +14,7 @@ from torch.func import functional_call, stack_module_state
 from tuner import models
 from tuner.errors import StudyError
 from tuner.models.layers import Dropout
-from tuner.train.settings import NetworkSettings
+from tuner.training.settings import NetworkSettings
 
 D_IN, N, K = 5, 32, 3
 RATES = ("dropout", "hidden_dropout", "residual_dropout", "attention_dropout")

@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_written_is_given_up_with_one_warning(
 
 
 def test_a_log_that_is_too_large_is_put_aside_when_a_sweep_begins(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "MOST_BYTES", 10)
+    monkeypatch.setattr(logs, "MAX_BYTES", 10)
     path.write_text("a long time ago\n")
     with open_log(path, "work"):
         NOTES.info("a worker")

@@ -11,8 +11,8 @@ import optuna
 import pytest
 from optuna.samplers import PartialFixedSampler, RandomSampler
 
-from tuner.train.structure import find_structure
-from tuner.tune.study import SearchSpace
+from tuner.training.structure import find_structure
+from tuner.tuning.study import SearchSpace
 
 NAMES = ["auto", "ft_transformer", "mlp", "realmlp", "resnet", "snn", "tabm"]
 

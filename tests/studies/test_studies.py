@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from tuner.prepare import prepare_splits
-from tuner.read import read_events
-from tuner.tune.study_file import load_study
+from tuner.events import read_events
+from tuner.preparation import prepare_splits
+from tuner.tuning.study_file import load_study
 
 NAMES = ("resonance", "magic", "higgsml")
 

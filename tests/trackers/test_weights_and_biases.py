@@ -19,7 +19,7 @@ from tuner.figures import tabulate_trials
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, WeightsAndBiases, sync_runs
 from tuner.trackers.not_recorded import describe_losses
-from tuner.tune.samplers import derive_seed
+from tuner.tuning.samplers import derive_seed
 
 
 def track_three(folder: Path, home: Path, **environment: str) -> str:

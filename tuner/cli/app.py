@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli import comparing, dashboard, framing, handing_on, judging, tuning
+from tuner.cli import comparing, dashboard, data, deploy, evaluate, sweep
 from tuner.errors import TunerError
 
 _HELP = """Tune, track and judge networks that tell signal from background.
@@ -98,11 +98,11 @@ def _common(
 
 
 for panel, commands in (
-    (FRAME, (framing.new, framing.check, framing.explore)),
-    (TUNE, (tuning.sweep, tuning.work, tuning.status, dashboard.dashboard)),
-    (JUDGE, (judging.evaluate, judging.report, comparing.compare)),
-    (USE, (handing_on.predict, handing_on.export, handing_on.sync)),
+    (FRAME, (data.new, data.check, data.explore)),
+    (TUNE, (sweep.sweep, sweep.work, sweep.status, dashboard.dashboard)),
+    (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare)),
+    (USE, (deploy.predict, deploy.export, deploy.sync)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)
-app.command(hidden=True)(tuning.retrain)
+app.command(hidden=True)(sweep.retrain)

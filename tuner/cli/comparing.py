@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuner.cli.opening import open_study
+from tuner.cli.loading import open_study
 from tuner.cli.options import RUNS, JsonOption, StorageOption
-from tuner.cli.printing import print_json, print_text
+from tuner.cli.output import print_json, print_text
 from tuner.errors import SearchError, name_all
 from tuner.run_folder import make_parent
 
 if TYPE_CHECKING:
-    from tuner.tune.search import Search
+    from tuner.tuning.search import Search
 
 
 def compare(
@@ -49,7 +49,7 @@ def compare(
     """
     searches = find_searches(studies, folder or [RUNS], storage)
     from tuner.cli.tables import print_comparison
-    from tuner.report.search_comparison import compare as compare_searches
+    from tuner.reporting.search_comparison import compare as compare_searches
 
     comparison = compare_searches(*searches)
     paths = () if output is None else comparison.save(make_parent(output / "compare.png").parent)
@@ -66,7 +66,7 @@ def find_searches(studies: Sequence[Path], folders: Sequence[Path], storage: str
 
     Raise `SearchError` where a study has none in any folder, or where a folder has none of any study.
     """
-    from tuner.tune.search import open_search
+    from tuner.tuning.search import open_search
 
     opened = [(path, open_study(path)) for path in studies]
     if len(folders) == 1:

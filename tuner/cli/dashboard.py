@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.opening import open_study_search
+from tuner.cli.loading import open_study_search
 from tuner.cli.options import RUNS, FolderOption, StorageOption, StudyArgument
-from tuner.cli.printing import print_text
+from tuner.cli.output import print_text
 
 
 def dashboard(
@@ -33,7 +33,7 @@ def dashboard(
     """[dim]6  [/]  Serve Optuna Dashboard on this study, artifacts included, until Ctrl-C. Safe while a sweep runs."""
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.cli.dashboard_app import make_dashboard
-    from tuner.cli.serving import has_browser, is_loopback, name_address, open_browser, open_server
+    from tuner.cli.server import has_browser, is_loopback, name_address, open_browser, open_server
 
     optuna_study = search.optuna_study
     warnings.filterwarnings("ignore", category=UserWarning, module="optuna")  # of importances with few trials

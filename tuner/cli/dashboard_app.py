@@ -13,7 +13,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import BaseStorage, get_storage
 
-from tuner.tune.dashboard_notes import collect_trial_notes, leave_trial_notes_out
+from tuner.tuning.dashboard_notes import collect_trial_notes, leave_trial_notes_out
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tuner.evaluate.evaluation import Evaluation, PartEvaluation
-    from tuner.report.search_comparison import SearchComparison
-    from tuner.tune.search import Search
+    from tuner.evaluation.results import Evaluation, PartEvaluation
+    from tuner.reporting.search_comparison import SearchComparison
+    from tuner.tuning.search import Search
 
 STYLES = {"winner": "bold", "better": "green", "worse": "dim", "not distinguishable": ""}
 PLAIN_WIDTH = 120
@@ -22,7 +22,7 @@ PLAIN_WIDTH = 120
 
 def print_evaluation(search: Search, evaluation: Evaluation) -> None:
     """Print how all candidates stand, every figure of the network that is handed on, and the answer."""
-    from tuner.report.answering import answer
+    from tuner.reporting.summary import answer
 
     console = _open_console()
     console.print("", _tabulate_standings(evaluation), "", sep="\n")
@@ -41,7 +41,7 @@ def summarize_sweep(search: Search, evaluation: Evaluation | None, page: Path, *
 
     end: "spent" (the budget of trials), "unfinished" (the time was over, or the workers left), "interrupted".
     """
-    from tuner.tune.status import count_left, read_status
+    from tuner.tuning.status import count_left, read_status
 
     end = "interrupted" if interrupted else "unfinished" if count_left(search) else "spent"
     judged = None if evaluation is None else summarize_evaluation(evaluation)
@@ -92,7 +92,7 @@ def _open_console() -> Console:
 
 
 def _tabulate_standings(evaluation: Evaluation) -> Table:
-    from tuner.report.writing import write_change, write_error, write_with_error
+    from tuner.reporting.formatting import write_change, write_error, write_with_error
 
     part = evaluation.last_part
     title = f"{evaluation.study}: {evaluation.figure_of_merit} on {part}, mean over trainings"
@@ -115,7 +115,7 @@ def _tabulate_standings(evaluation: Evaluation) -> Table:
 
 
 def _tabulate_figures(title: str, parts: Sequence[PartEvaluation]) -> Table:
-    from tuner.report.writing import DASH, write_with_error
+    from tuner.reporting.formatting import DASH, write_with_error
 
     table = _start_table(title, "figure")
     for part in parts:
@@ -129,8 +129,8 @@ def _tabulate_figures(title: str, parts: Sequence[PartEvaluation]) -> Table:
 def _tabulate_searches(comparison: SearchComparison) -> Table:
     """Return a column for each search: trials, time, the best on validation, the winner on test, its verdict."""
     from tuner.progress.wording import write_duration
-    from tuner.report.comparison_answer import write_short
-    from tuner.report.writing import DASH, write_number, write_with_error
+    from tuner.reporting.comparison_answer import write_short
+    from tuner.reporting.formatting import DASH, write_number, write_with_error
 
     searches, figure = comparison.searches, comparison.figure_of_merit
     table = _start_columns("Searches side by side", "", [search.name for search in searches])

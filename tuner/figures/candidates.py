@@ -27,7 +27,7 @@ from tuner.figures.drawing import (
 )
 from tuner.metrics.measurement import Measurement
 
-MOST_LETTERS = 24
+MAX_LETTERS = 24
 """Of a candidate's name."""
 CLOSE = 12.0
 """Candidates are shown that are less than so many times farther from the best than half of them are."""
@@ -48,7 +48,7 @@ def draw_candidates(table: pd.DataFrame, *, figure_name: str, part: str, best: s
     if len(winner):
         axes.axvline(winner["value"].iloc[0], color=GOOD, linewidth=1.0, linestyle="--", zorder=1)
     dress(axes, x=write_formulas(wrap_text(f"{figure_name}, {part} part (68 % intervals)", 40)), y="")
-    name_rows(axes, list(frame["candidate"]), most=MOST_LETTERS)
+    name_rows(axes, list(frame["candidate"]), most=MAX_LETTERS)
     seeds = [value for row in frame.get("seeds", []) for value in _list_seeds(row)]
     axes.set_xlim(*_limit(frame))
     _mark_below(axes, frame)

@@ -41,7 +41,7 @@ SMALL_LETTERS_PER_INCH = 11.0
 """Of the title of a panel, on average."""
 BESIDE_PANEL = 0.9
 """Inches of a panel's room that its ticks and labels take, about."""
-MOST_BYTES = 100
+MAX_BYTES = 100
 """Of a file's name, before its hash and ending."""
 PANEL_MARGIN = 0.05
 """Inches around a panel that is cut out of its figure."""
@@ -299,7 +299,7 @@ def _escape(text: str) -> str:
 
 def name_file(name: str) -> str:
     """Return a name that any file may have; one that had to be altered ends in a hash, so that no two become one."""
-    safe = re.sub(r"[^\w.+-]+", "_", name).encode()[:MOST_BYTES].decode(errors="ignore")
+    safe = re.sub(r"[^\w.+-]+", "_", name).encode()[:MAX_BYTES].decode(errors="ignore")
     safe = re.sub(r"^\.+", "_", safe) or "_"
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 

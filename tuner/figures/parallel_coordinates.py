@@ -21,7 +21,7 @@ NOT_USED = -0.14
 """Place on the axis of a parameter that a trial does not have."""
 ROW = 0.55
 """Inches from one axis to the next."""
-MOST_TICKS = 7
+MAX_TICKS = 7
 COLOURS = LinearSegmentedColormap.from_list("value", ["#DCE3E9", "#8FC1E3", "#0072B2", "#00263D"])
 
 
@@ -156,7 +156,7 @@ def _place_numbers(numbers: np.ndarray, *, log: bool) -> tuple[np.ndarray, tuple
     scale = np.log10 if log else np.asarray
     low, high = float(scale(np.nanmin(numbers))), float(scale(np.nanmax(numbers)))
     distinct = np.unique(numbers[~np.isnan(numbers)])
-    if len(distinct) <= MOST_TICKS and np.all(distinct == distinct.round()):
+    if len(distinct) <= MAX_TICKS and np.all(distinct == distinct.round()):
         marks = distinct
     elif log:
         decades = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)

@@ -20,8 +20,8 @@ from tuner.figures.drawing import (
     write_formulas,
 )
 
-MOST_FEATURES = 25
-MOST_LETTERS = 30
+MAX_FEATURES = 25
+MAX_LETTERS = 30
 """Of a feature's name."""
 
 
@@ -33,7 +33,7 @@ def draw_permutation_importance(importances: pd.DataFrame, *, part: str, figure_
     unimportant.
     """
     ranked = importances.sort_values("value", ascending=False, kind="stable", na_position="last", ignore_index=True)
-    frame = ranked.head(MOST_FEATURES)
+    frame = ranked.head(MAX_FEATURES)
     figure = start_figure(COLUMN, 1.5 + 0.31 * max(len(frame), 1))
     axes = figure.subplots()
     places = np.arange(len(frame))
@@ -45,7 +45,7 @@ def draw_permutation_importance(importances: pd.DataFrame, *, part: str, figure_
     )
     axes.axvline(0, color=QUIET, linewidth=1.0)
     dress(axes, x=write_formulas(wrap_text(f"drop of {figure_name}, 68 % intervals", 44)), y="")
-    name_rows(axes, list(frame["feature"]), most=MOST_LETTERS)
+    name_rows(axes, list(frame["feature"]), most=MAX_LETTERS)
     n_unclear = int((~clear).sum())
     left_out = len(ranked) - len(frame)
     title = f"Permutation importance, {part} part"

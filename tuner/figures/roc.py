@@ -32,7 +32,7 @@ from tuner.metrics.curves import RocCurve, background_rejection, rank, smooth_re
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
-LEAST_BACKGROUND = 10
+MIN_BACKGROUND = 10
 """Background events above the cut, counted, below which 1/eps_B is not drawn: it would be a fluctuation."""
 
 
@@ -144,7 +144,7 @@ class _Candidate:
         learning.plot(table["eps_b"], table["eps_s"], label=f"{write_name(self.name)}, AUC {tell(self.area)}", **style)
         tmva.fill_between(table["eps_s"], 1 - table["eps_b_high"], 1 - table["eps_b_low"], **band)
         tmva.plot(table["eps_s"], 1 - table["eps_b"], **style)
-        enough = table[(table["raw_background"] >= LEAST_BACKGROUND) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)]
+        enough = table[(table["raw_background"] >= MIN_BACKGROUND) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)]
         tagging.fill_between(enough["eps_s"], 1 / enough["eps_b_high"], 1 / enough["eps_b_low"], **band)
         tagging.plot(enough["eps_s"], 1 / enough["eps_b"], **style)
 

@@ -23,7 +23,7 @@ from tuner.figures.drawing import (
 )
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
 
-MOST_RATIO = 12.0
+MAX_RATIO = 12.0
 """Of what passes to all, that is shown; what lies above is marked."""
 
 
@@ -66,7 +66,7 @@ def draw_sculpting(
     headline(figure, title)
     alt = f"{title}, at {threshold:.3f}: {told}. {found.n_after} of {found.n_before} background events pass."
     if n_beyond:
-        alt += f" Triangles: {n_beyond} above a ratio of {MOST_RATIO:g}."
+        alt += f" Triangles: {n_beyond} above a ratio of {MAX_RATIO:g}."
     if found.n_undefined:
         alt += f" {found.n_undefined} without a value are left out."
     return Drawing(figure, frame, title, alt)
@@ -122,7 +122,7 @@ def _draw_ratio(axes: Axes, frame: pd.DataFrame) -> int:
     )
     if not len(ratio):
         return 0
-    top = min(MOST_RATIO, max(2.0, 1.15 * float((ratio + error).max())))
+    top = min(MAX_RATIO, max(2.0, 1.15 * float((ratio + error).max())))
     axes.set_ylim(min(0.0, float(ratio.min())), top)
     beyond = filled[ratio > top]
     axes.plot((beyond["low"] + beyond["high"]) / 2, [0.94 * top] * len(beyond), "^", color=INK, markersize=6)

@@ -30,7 +30,7 @@ from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import Ranking, RocCurve, rank
-from tuner.metrics.cut_scan import LEAST_BACKGROUND
+from tuner.metrics.cut_scan import MIN_BACKGROUND
 from tuner.metrics.figures_of_merit import CutFigure
 from tuner.metrics.measurement import measure
 
@@ -96,7 +96,7 @@ def draw_significance(
     headline(canvas, title)
     alt = (
         f"{title}. The cut is {chosen:.3f} ({rule}): {value}; {row}. "
-        f"Cuts above {scan.thresholds[0]:.3f} leave fewer than {LEAST_BACKGROUND} background events and are not judged."
+        f"Cuts above {scan.thresholds[0]:.3f} leave fewer than {MIN_BACKGROUND} background events and are not judged."
     )
     return Drawing(canvas, frame, title, alt)
 
@@ -125,7 +125,7 @@ def _tabulate(
     """Return one row per cut: threshold, eps_s, eps_b, purity, s, b, raw_background, significance and its band."""
     curve = ranking.curve(weights)
     raw = np.append(0, np.cumsum(~ranking.is_signal)[ranking.ends])[kept]
-    value = np.where(raw >= LEAST_BACKGROUND, _expect(figure, curve, kept), np.nan)
+    value = np.where(raw >= MIN_BACKGROUND, _expect(figure, curve, kept), np.nan)
     band = [
         measure(at, column if np.isfinite(at) else np.empty(0))
         for at, column in zip(value, np.transpose(replicas), strict=True)
@@ -169,7 +169,7 @@ def _draw_figure(axes: Axes, frame: pd.DataFrame) -> None:
 
 
 def _draw_costs(axes: Axes, frame: pd.DataFrame) -> None:
-    enough = frame["raw_background"] >= LEAST_BACKGROUND
+    enough = frame["raw_background"] >= MIN_BACKGROUND
     style: dict[str, Any] = {"linewidth": 1.8}
     axes.plot(frame["threshold"], frame["eps_s"], color=SIGNAL, label=r"signal $\epsilon_S$", **style)
     axes.plot(
@@ -188,7 +188,7 @@ def _mark_cut(axes: Axes, chosen: float, frame: pd.DataFrame, tightest: float, *
     """Draw the chosen cut, and grey what lies above the tightest cut that is judged."""
     top = float(frame["threshold"].max())
     low, high = frame_values(frame["threshold"].to_numpy(), share=0.01)
-    grey = f"fewer than {LEAST_BACKGROUND} background events" if named else None
+    grey = f"fewer than {MIN_BACKGROUND} background events" if named else None
     if top > tightest:
         axes.axvspan(tightest, high, color=FAINT, alpha=0.28, linewidth=0, label=grey)
     if np.isfinite(chosen):

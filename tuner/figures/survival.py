@@ -22,7 +22,7 @@ from tuner.figures.drawing import (
 )
 from tuner.metrics.measurement import Measurement
 
-LEAST_SPACING = 0.05
+MIN_SPACING = 0.05
 """Share of the axis between neighbouring points below which ticks at the points would touch each other."""
 
 
@@ -66,7 +66,7 @@ def draw_survival(
         title=f"{gain}{write_name(first, 30)} minus {write_name(second, 30)}, 68 % intervals",
     )
     _label_sides(axes, first, second)
-    if len(percent) > 1 and np.diff(percent).min() >= LEAST_SPACING * np.ptp(percent):
+    if len(percent) > 1 and np.diff(percent).min() >= MIN_SPACING * np.ptp(percent):
         axes.set_xticks(percent, [f"{value:g}" for value in percent])
         axes.tick_params(axis="x", which="minor", length=0)
     title = f"Does the difference between {first} and {second} survive?"

@@ -12,7 +12,7 @@ from tuner.errors import EventsError
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.curves import rank
 
-LEAST_BACKGROUND = 25
+MIN_BACKGROUND = 25
 """Background events, counted, that a cut must leave: fewer and the expected background is mostly a fluctuation."""
 NEIGHBOURHOOD = 0.1
 """Cuts that select within this share as many events are neighbours."""
@@ -47,7 +47,7 @@ def scan_cuts(
     s: float,
     b: float,
     significance: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    least_background: int = LEAST_BACKGROUND,
+    least_background: int = MIN_BACKGROUND,
 ) -> CutScan:
     """Return the significance of every cut that leaves at least `least_background` background events.
 

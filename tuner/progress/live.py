@@ -15,7 +15,7 @@ from rich.text import Text
 
 from tuner.progress.display import note_stage
 from tuner.progress.logs import NOTES, show_warnings
-from tuner.progress.panels import MOST_ROWS, render_stages, render_status
+from tuner.progress.panels import MAX_ROWS, render_stages, render_status
 from tuner.progress.snapshot import Status
 from tuner.progress.stages import Stage, StageClock
 
@@ -97,7 +97,7 @@ class LiveDisplay:
 
     def _fit(self, status: Status, since: float) -> RenderableType:
         """Return the status with as many rows of running trials as the terminal is high enough for."""
-        for rows in range(MOST_ROWS, -1, -1):
+        for rows in range(MAX_ROWS, -1, -1):
             panel = render_status(status, since=since, rows=rows)
             if len(self._console.render_lines(panel, pad=False)) < self._console.height:
                 break

@@ -18,7 +18,7 @@ from typing import TextIO
 
 from tuner.passwords import hide_in_record
 
-MOST_BYTES = 10_000_000
+MAX_BYTES = 10_000_000
 """A log that is larger when a sweep begins is put aside as `tuner.old.log`, in place of the one before."""
 
 WATCHED = ("tuner", "optuna", "py.warnings")
@@ -210,7 +210,7 @@ def _log_python_warnings(handler: logging.Handler) -> Iterator[None]:
 def _turn_over(path: Path) -> None:
     """Put a log aside that has grown too large."""
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             path.replace(path.with_suffix(".old.log"))
     except OSError:
         return

@@ -19,9 +19,9 @@ from tuner.progress.snapshot import Status
 from tuner.progress.stages import Stage, StageClock
 
 _WIDTH = 100
-_MOST_LINES = 8
+_MAX_LINES = 8
 """Lines that were told and stay above the panel, the last ones."""
-_LEAST_SECONDS = 1.0
+_MIN_SECONDS = 1.0
 """Between two replacements: each is a message that the notebook keeps."""
 _PAGE = '<pre style="line-height: normal; font-family: Menlo, Consolas, monospace">{code}</pre>'
 
@@ -89,7 +89,7 @@ class NotebookDisplay:
 
     def _draw(self, *, now: bool = False) -> None:
         """Replace the output, unless it was replaced just now."""
-        if not now and time.monotonic() - self._drawn < _LEAST_SECONDS:
+        if not now and time.monotonic() - self._drawn < _MIN_SECONDS:
             return
         self._drawn = time.monotonic()
         from IPython.display import HTML, display
@@ -103,7 +103,7 @@ class NotebookDisplay:
     def _render(self) -> str:
         """Return what is shown as HTML."""
         console = Console(record=True, width=_WIDTH, file=StringIO(), force_jupyter=False, force_terminal=True)
-        panels: list[RenderableType] = [Text(line) for line in self._lines[-_MOST_LINES:]]
+        panels: list[RenderableType] = [Text(line) for line in self._lines[-_MAX_LINES:]]
         if self._stages is not None:
             panels.append(render_stages(self._study, self._stages))
         elif self._status is not None:

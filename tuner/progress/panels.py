@@ -27,13 +27,13 @@ from tuner.progress.wording import (
 
 HISTORY_COLUMNS, MEMBER_COLUMNS = 24, 10
 """Width of the sparklines of the search and of a running trial."""
-MOST_ROWS = 8
+MAX_ROWS = 8
 """Rows of running trials, where the terminal is high enough for them."""
-MOST_REASONS = 2
+MAX_REASONS = 2
 """Reasons of failed trials in the panel, the last ones."""
 
 
-def render_status(status: Status, *, since: float = 0.0, rows: int = MOST_ROWS) -> RenderableType:
+def render_status(status: Status, *, since: float = 0.0, rows: int = MAX_ROWS) -> RenderableType:
     """Return a status as a panel.
 
     since: age of the status in seconds: while trials run, the clock goes on. rows: of running trials, at the most.
@@ -226,9 +226,9 @@ def _draw_failures(status: Status) -> list[RenderableType]:
         by_reason.setdefault(trial.reason or "unknown", []).append(trial.number)
     reasons = list(by_reason.items())
     lines: list[RenderableType] = [
-        Text(say_failure(numbers, reason), style="red", overflow="fold") for reason, numbers in reasons[-MOST_REASONS:]
+        Text(say_failure(numbers, reason), style="red", overflow="fold") for reason, numbers in reasons[-MAX_REASONS:]
     ]
-    if hidden := [number for _, numbers in reasons[:-MOST_REASONS] for number in numbers]:
+    if hidden := [number for _, numbers in reasons[:-MAX_REASONS] for number in numbers]:
         lines.append(Text(f"{say_trials(hidden)} failed for other reasons: see tuner.log", style="red"))
     return lines
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 30.0
 """After so long without an event a line tells how far it has come."""
-MOST_TOLD = 30
+MAX_TOLD = 30
 """Where a stage counts more than so many, not each of them is told."""
 
 
@@ -76,7 +76,7 @@ class PlainDisplay:
         if self._stages.advance(stage):
             note_stage(stage)
             self._write(stage.text)
-        is_new = stage.done > done_before and (stage.done == stage.total or stage.total <= MOST_TOLD)
+        is_new = stage.done > done_before and (stage.done == stage.total or stage.total <= MAX_TOLD)
         if stage.total and (is_new or self._is_due()):
             left = self._stages.begun[stage.name].seconds_left(self._clock())
             more = f", {say_estimate(left)} left" if left is not None and stage.done < stage.total else ""

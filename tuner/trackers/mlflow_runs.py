@@ -44,13 +44,13 @@ SECONDS_BETWEEN_SENDINGS = 1.0
 SECONDS_OF_PAUSE = 30.0
 """After which a server that did not answer is asked again."""
 
-MOST_WAITING = 500
+MAX_WAITING = 500
 """Trials that have ended and wait for a server that does not answer; the oldest is given up for each one more."""
 
-MOST_IN_A_BATCH = 100
+MAX_IN_A_BATCH = 100
 """Parameters or tags that the server takes at once; it takes ten times as many metrics."""
 
-MOST_CHARACTERS = 5_000
+MAX_CHARACTERS = 5_000
 """Of the value of a tag or a parameter."""
 
 _PATIENCE = {
@@ -158,7 +158,7 @@ class MLflow(BackgroundTracker):
     def _send_waiting(self) -> None:
         """Send what waits of trials that have ended, where the server may answer again."""
         waiting = [run for run in self._unsent if run.has_ended]
-        for run in waiting[: max(0, len(waiting) - MOST_WAITING)]:
+        for run in waiting[: max(0, len(waiting) - MAX_WAITING)]:
             self._unsent.remove(run)
             self._give_up(run)
         for run in waiting:
@@ -337,12 +337,12 @@ def _write_parameters(client: MlflowClient, run: Run, config: Mapping[str, Any])
     values = {name: str(value) for name, value in flatten(config).items()}
     names = _clean_names(values)
     old = run.data.params
-    new = [Param(names[name], text[:MOST_CHARACTERS]) for name, text in values.items() if names[name] not in old]
-    for start in range(0, len(new), MOST_IN_A_BATCH):
-        client.log_batch(run.info.run_id, params=new[start : start + MOST_IN_A_BATCH])
-    changed = {n: t for n, t in values.items() if names[n] in old and old[names[n]] != t[:MOST_CHARACTERS]}
+    new = [Param(names[name], text[:MAX_CHARACTERS]) for name, text in values.items() if names[name] not in old]
+    for start in range(0, len(new), MAX_IN_A_BATCH):
+        client.log_batch(run.info.run_id, params=new[start : start + MAX_IN_A_BATCH])
+    changed = {n: t for n, t in values.items() if names[n] in old and old[names[n]] != t[:MAX_CHARACTERS]}
     _write_tags({f"changed/{name}": text for name, text in changed.items()}, client, run.info.run_id)
-    if any(len(text) > MOST_CHARACTERS for text in values.values()):
+    if any(len(text) > MAX_CHARACTERS for text in values.values()):
         client.log_text(run.info.run_id, json.dumps(make_strict(dict(config)), indent=2), "configuration.json")
 
 
@@ -354,8 +354,8 @@ def _write_metrics(metrics: Iterable[Metric], known: _Known | None, client: Mlfl
         for name, value, milliseconds, step in metrics
         if known is None or not known.has(name, value, step)
     ]
-    for start in range(0, len(entities), 10 * MOST_IN_A_BATCH):
-        client.log_batch(run_id, metrics=entities[start : start + 10 * MOST_IN_A_BATCH])
+    for start in range(0, len(entities), 10 * MAX_IN_A_BATCH):
+        client.log_batch(run_id, metrics=entities[start : start + 10 * MAX_IN_A_BATCH])
 
 
 def _write_tags(tags: Mapping[str, str], client: MlflowClient, run_id: str) -> None:
@@ -363,8 +363,8 @@ def _write_tags(tags: Mapping[str, str], client: MlflowClient, run_id: str) -> N
 
     names = _clean_names(tags)
     entities = [RunTag(names[name], _shorten(text)) for name, text in tags.items()]
-    for start in range(0, len(entities), MOST_IN_A_BATCH):
-        client.log_batch(run_id, tags=entities[start : start + MOST_IN_A_BATCH])
+    for start in range(0, len(entities), MAX_IN_A_BATCH):
+        client.log_batch(run_id, tags=entities[start : start + MAX_IN_A_BATCH])
 
 
 def _write_file(path: Path, name: str, client: MlflowClient, run_id: str) -> None:
@@ -414,7 +414,7 @@ def _list_files(record: StudyRecord) -> list[Write]:
     if record.artifacts:
         lineage = [_describe_artifact(artifact) for artifact in record.artifacts]
         writes.append(partial(_write_text, json.dumps(make_strict(lineage), indent=2), "artifacts.json"))
-    if len(record.notes) > MOST_CHARACTERS:
+    if len(record.notes) > MAX_CHARACTERS:
         writes.append(partial(_write_text, record.notes, "notes.md"))
     return writes
 
@@ -453,4 +453,4 @@ def _clean_name(name: str) -> str:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 4] + " ..."
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 4] + " ..."

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
-MOST_CHARACTERS = 100_000
+MAX_CHARACTERS = 100_000
 """Of one text: the page shows it whole."""
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 """Of one table, which is written as text."""
 
 _numbers = count()
@@ -214,9 +214,9 @@ def _tabulate(values: Mapping[str, Any]) -> str:
 
 
 def _write_table(table: pd.DataFrame) -> str:
-    shown = table.head(MOST_ROWS)
+    shown = table.head(MAX_ROWS)
     text = _write_rows([tuple(shown.columns), *shown.itertuples(index=False, name=None)])
-    return text + (f"\n\nThe first {MOST_ROWS:,} of {len(table):,} rows." if len(table) > MOST_ROWS else "")
+    return text + (f"\n\nThe first {MAX_ROWS:,} of {len(table):,} rows." if len(table) > MAX_ROWS else "")
 
 
 def _list_artifacts(artifacts: Sequence[Artifact]) -> str:
@@ -248,4 +248,4 @@ def _escape(cell: Any) -> str:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + " ..."
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + " ..."

@@ -13,7 +13,7 @@ from tuner.trackers.wandb_process import ProcessEndedError, WandbProcess
 
 NAME = "Weights & Biases"
 
-MOST_RESTARTS = 3
+MAX_RESTARTS = 3
 """Processes that may die one after the other before W&B is given up until `Delivery.end`."""
 
 _OURS = frozenset({"do", "key", "slug", "folder", "project", "entity", "is_secret", "mode"})
@@ -173,7 +173,7 @@ class Delivery:
             self._restarts += 1
             if not is_dead:
                 self.mode = "offline"
-            if self._restarts > MOST_RESTARTS:
+            if self._restarts > MAX_RESTARTS:
                 self._given_up = why
             failure = None
             for parcel in list(self.open.values()):

@@ -37,10 +37,10 @@ FINISH_SECONDS = "15"
 ORPHAN_SECONDS = 60.0
 """Time for the last runs where the process that asked is gone."""
 
-LEAST_SPACE = 1_000_000
+MIN_SPACE = 1_000_000
 """Free bytes below which a disk counts as full; a run takes about 50,000."""
 
-MOST_ENDING = 16
+MAX_ENDING = 16
 """Runs that may be on their way out at once: each waits for the server, not for the processor."""
 
 
@@ -53,7 +53,7 @@ class Writer:
         self._last_epochs: dict[str, float] = {}
         self._broken: dict[str, Exception] = {}
         self._ending: dict[str, Future[None]] = {}
-        self._pool = ThreadPoolExecutor(max_workers=MOST_ENDING, thread_name_prefix="tuner-wandb-end")
+        self._pool = ThreadPoolExecutor(max_workers=MAX_ENDING, thread_name_prefix="tuner-wandb-end")
 
     def take(self, request: Mapping[str, Any]) -> dict[str, Any] | None:
         """Do what is asked; return the answer, None for a request that has none."""
@@ -171,7 +171,7 @@ class Writer:
         last = self._last_epochs.pop(request["key"])
         if error := self._broken.pop(request["key"], None):
             raise error
-        wait([f for f in self._ending.values() if not f.done()][: 1 - MOST_ENDING])
+        wait([f for f in self._ending.values() if not f.done()][: 1 - MAX_ENDING])
         future = self._pool.submit(self._end_run, run, request, last)
         self._ending[f"{request['key']} {run.id}"] = future
 
@@ -242,7 +242,7 @@ def _finish(run: wandb.Run, exit_code: int) -> None:
 
 
 def _check_space(folder: Path) -> None:
-    if shutil.disk_usage(folder).free < LEAST_SPACE:
+    if shutil.disk_usage(folder).free < MIN_SPACE:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 

@@ -1,0 +1,212 @@
+"""Verdicts: Holm by closed testing, intervals by closed form, false positives by simulation, pairing, exact zeros."""
+
+from __future__ import annotations
+
+from itertools import chain, combinations
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import roc_auc_score
+
+from tuner.evaluation.statistics.comparison import (
+    Replicas,
+    Standing,
+    compare,
+    correct_by_holm,
+    find_baseline,
+    find_cheapest,
+    measure_mean,
+    replicate,
+)
+from tuner.metrics.figures_of_merit import Auc, Custom, Significance
+from tuner.metrics.measurement import Measurement
+
+
+def draw_events(n=400, seed=0):
+    """Two Gaussians 1.5 standard deviations apart: labels, logits, weights."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    return labels, rng.normal(1.5 * labels), rng.uniform(0.5, 2, n)
+
+
+def compare_scores(scores, *, winner="a", kinds=None, n_parameters=None, n=400, **more):
+    """Compare candidates by the AUC of their scores, each [s, n]."""
+    labels, _, weights = draw_events(n)
+    replicas = {name: replicate(Auc(), labels, each, weights, **more) for name, each in scores.items()}
+    kinds = dict.fromkeys(scores, "finalist") | (kinds or {})
+    return compare(replicas, winner, kinds=kinds, part="test", n_parameters=n_parameters)
+
+
+def close_under_bonferroni(p_values):
+    """Return each hypothesis' largest Bonferroni p value over all sets that hold it: what Holm's method abbreviates."""
+    places = range(len(p_values))
+    subsets = list(chain.from_iterable(combinations(places, k) for k in range(1, len(p_values) + 1)))
+    of_set = {s: min(1.0, len(s) * min(p_values[i] for i in s)) for s in subsets}
+    return [max(p for s, p in of_set.items() if i in s) for i in places]
+
+
+def test_holm_on_the_textbook_example():
+    """Four p values; at 5 % the first and the last are rejected, and no other."""
+    assert correct_by_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert correct_by_holm([]) == []
+    assert correct_by_holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_holm_is_closed_testing_with_bonferroni():
+    rng = np.random.default_rng(0)
+    for n in (1, 2, 5, 6):
+        p_values = list(rng.uniform(0, 0.4, n).round(2))  # rounded: ties among them
+        assert correct_by_holm(p_values) == pytest.approx(close_under_bonferroni(p_values))
+
+
+def test_replicas_of_ranked_events_are_those_of_scikit_learn():
+    labels, scores, weights = draw_events(120)
+    other = np.round(scores)
+    ranked = replicate(Auc(), labels, [scores, other], weights, n_replicas=25, seed=4)
+    by_rows = Custom(name="sklearn", function=lambda y, s, w: roc_auc_score(y, s, sample_weight=w))
+    plain = replicate(by_rows, labels, [scores, other], weights, n_replicas=25, seed=4)
+    np.testing.assert_allclose(ranked.replicas, plain.replicas)
+    np.testing.assert_allclose(ranked.values, plain.values)
+    assert ranked.replicas.shape == (2, 25)
+    assert ranked.mean == pytest.approx(
+        np.mean([roc_auc_score(labels, s, sample_weight=weights) for s in (scores, other)])
+    )
+
+
+def test_a_frozen_cut_is_kept_in_every_replica():
+    labels, scores, weights = draw_events(400)
+    scores, figure = norm.cdf(scores), Significance(s=100, b=1_000)
+    cut = figure.choose(labels, scores, weights)
+    frozen = replicate(figure, labels, [scores], weights, cuts=[cut], n_replicas=10, seed=1)
+    searched = replicate(figure, labels, [scores], weights, n_replicas=10, seed=1)
+    by_hand = Custom(name="at", function=lambda y, s, w: figure.at(cut, y, s, w))
+    np.testing.assert_allclose(
+        frozen.replicas, replicate(by_hand, labels, [scores], weights, n_replicas=10, seed=1).replicas
+    )
+    assert not np.allclose(frozen.replicas, searched.replicas)
+
+
+@pytest.mark.parametrize("n_seeds", [2, 5])
+def test_the_interval_of_a_mean_holds_the_seeds_and_the_events(n_seeds):
+    """The variance of a mean over s trainings is var(events) + var(seeds) / s, with the unbiased variance."""
+    rng = np.random.default_rng(1)
+    values = 0.9 + 0.01 * rng.normal(size=n_seeds)
+    still = Replicas(values, np.tile(values[:, None], (1, 40_000)))
+    of_seeds = values.std(ddof=1) / np.sqrt(n_seeds)
+    assert still.draw_means(rng).std() == pytest.approx(of_seeds, rel=0.02)
+    events = 0.004 * rng.normal(size=40_000)
+    both = Replicas(values, values[:, None] + events)
+    assert both.draw_means(rng).std() == pytest.approx(np.hypot(of_seeds, 0.004), rel=0.02)
+    found = measure_mean(Replicas(values[:1], values[:1, None] + events))
+    assert found.value == values[0]
+    assert found.error == pytest.approx(0.004, rel=0.02)
+
+
+def test_the_same_scores_are_told_apart_by_nothing():
+    _, scores, _ = draw_events()
+    found = compare_scores({"a": [scores], "b": [scores]})
+    rival = next(standing for standing in found if standing.candidate == "b")
+    assert rival.difference == Measurement(0.0, 0.0, 0.0)
+    assert (rival.verdict, rival.p_value, rival.p_holm) == ("not distinguishable", 1.0, 1.0)
+    winner = next(standing for standing in found if standing.candidate == "a")
+    assert (winner.verdict, winner.difference) == ("winner", Measurement(0.0, 0.0, 0.0))
+
+
+def test_seeds_alone_make_no_difference_significant():
+    _, scores, _ = draw_events()
+    rng = np.random.default_rng(2)
+    found = compare_scores({name: [scores + 0.4 * rng.normal(size=400) for _ in range(3)] for name in "ab"})
+    assert {standing.verdict for standing in found} == {"winner", "not distinguishable"}
+
+
+def test_a_clearly_better_one_is_better_and_comes_first():
+    labels, scores, weights = draw_events()
+    rng = np.random.default_rng(3)
+    noisy = [scores + 1.5 * rng.normal(size=400) for _ in range(3)]
+    found = compare_scores({"a": noisy, "b": [scores], "c": [rng.normal(size=400)]}, kinds={"b": "baseline"})
+    assert [(s.candidate, s.verdict) for s in found] == [("b", "better"), ("a", "winner"), ("c", "worse")]
+    better = found[0]
+    expected = roc_auc_score(labels, scores, sample_weight=weights)
+    assert better.figure.value == pytest.approx(expected)
+    assert better.difference.value == pytest.approx(
+        expected - np.mean([roc_auc_score(labels, s, sample_weight=weights) for s in noisy])
+    )
+    assert 0 < better.difference.low < better.difference.value < better.difference.high
+    assert len(found[1].singles) == 3
+    assert find_baseline(found) is better
+    assert find_baseline(found[1:]) is None
+
+
+def test_paired_differences_are_narrower_than_what_is_not_paired():
+    _, scores, _ = draw_events()
+    near = scores + 0.1 * np.random.default_rng(4).normal(size=400)
+    winner, rival = sorted(compare_scores({"a": [scores], "b": [near]}), key=lambda standing: standing.candidate)
+    assert rival.difference.error < 0.3 * np.hypot(winner.figure.error, rival.figure.error)
+
+
+@pytest.mark.parametrize(("of_seeds", "of_events"), [(0.0, 1.0), (3.0, 0.3)])
+def test_few_verdicts_are_false_where_nobody_is_better(of_seeds, of_events):
+    """300 judgements of four rivals of five seeds, all worth the same: at least one false verdict in 5 % of them.
+
+    A figure is a mean over events that all share in part, plus a seed's own deviation; of_seeds and of_events are the
+    standard deviations of what is not shared.
+    """
+    rng, n_events, n_seeds, n_candidates, n_times = np.random.default_rng(5), 200, 5, 5, 300
+    names, n_false = [f"{place}" for place in range(n_candidates)], 0
+    for _ in range(n_times):
+        events = rng.normal(size=n_events) + of_events * rng.normal(size=(n_candidates, n_events))
+        seeds = of_seeds * rng.normal(size=(n_candidates, n_seeds)) / np.sqrt(n_events)
+        drawn = events @ rng.multinomial(n_events, np.full(n_events, 1 / n_events), size=200).T / n_events
+        replicas = {
+            name: Replicas(events[i].mean() + seeds[i], drawn[i] + seeds[i][:, None]) for i, name in enumerate(names)
+        }
+        standings = compare(replicas, "0", kinds=dict.fromkeys(names, "finalist"), part="test", seed=0)
+        n_false += any(standing.verdict in ("better", "worse") for standing in standings)
+    assert n_false <= 0.07 * n_times
+
+
+def test_a_figure_without_bound_tells_nobody_apart():
+    """A rejection is infinite where no background is left above the cut, in the events or in some replicas."""
+    rng = np.random.default_rng(6)
+    finite, mixed = 10 + rng.normal(size=(2, 50)), np.full((2, 50), np.inf)
+    mixed[:, ::2] = 20.0
+    candidates = {
+        "a": Replicas(np.array([10.0, 11.0]), finite),
+        "b": Replicas(np.array([np.inf, 20.0]), mixed),
+        "c": Replicas(np.array([20.0, 20.0]), mixed),
+        "d": Replicas(np.array([np.nan]), finite[:1]),
+    }
+    for winner in "ab":
+        found = compare(candidates, winner, kinds=dict.fromkeys(candidates, "finalist"), part="test")
+        assert {standing.verdict for standing in found} == {"winner", "not distinguishable"}
+    assert measure_mean(candidates["b"]).value == np.inf
+
+
+def standing(candidate, value, verdict, n_parameters, kind="finalist"):
+    measured = Measurement(value, value, value)
+    return Standing(
+        candidate=candidate,
+        kind=kind,
+        part="test",
+        figure=measured,
+        singles=(value,),
+        difference=measured,
+        p_value=1.0,
+        p_holm=1.0,
+        verdict=verdict,
+        n_parameters=n_parameters,
+    )
+
+
+def test_the_cheapest_is_the_smallest_network_of_those_that_are_not_worse():
+    standings = [
+        standing("big", 0.93, "winner", 9_000),
+        standing("trees", 0.93, "not distinguishable", None, kind="baseline"),
+        standing("ensemble", 0.93, "better", 50, kind="ensemble"),
+        standing("small", 0.92, "not distinguishable", 100),
+        standing("as small", 0.91, "not distinguishable", 100),
+        standing("tiny", 0.80, "worse", 10),
+    ]
+    assert find_cheapest(standings) == "small"
+    assert find_cheapest(standings[:1] + standings[-1:]) == "big"

@@ -1,0 +1,217 @@
+"""Survival of a gain: closed forms of two Gaussians, exact zeros, few and negative weights, the verdict's words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+from scipy.stats import norm
+
+from tuner.errors import EventsError
+from tuner.evaluation.statistics.systematics import Survival, SurvivalRow, measure_survival
+from tuner.metrics.measurement import Measurement
+from tuner.metrics.significance import asimov_significance
+
+SHIFT, NOISE = 2.0, 0.8
+TOTALS = {"s": 100.0, "b": 1_000.0}
+
+
+def draw_events(n=3_000, seed=0):
+    """Return labels and the scores of two candidates: a Gaussian, and the same with noise on it; weights of mean 1."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    best = rng.normal(SHIFT * labels)
+    return labels, norm.cdf(best), norm.cdf(best + rng.normal(0, NOISE, n)), rng.exponential(size=n)
+
+
+def find_best_significance(shift, systematic):
+    cut = np.linspace(-3, 5, 4_001)
+    b = TOTALS["b"] * norm.sf(cut)
+    return asimov_significance(TOTALS["s"] * norm.sf(cut - shift), b, systematic * b).max()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_two_gaussians_have_the_closed_forms(weighted):
+    labels, winner, baseline, weights = draw_events(20_000)
+    found = measure_survival(labels, winner, baseline, weights if weighted else None, **TOTALS, n_replicas=20)
+    shifts = SHIFT, SHIFT / np.hypot(1, NOISE)
+    gain = norm.cdf(shifts[0] / np.sqrt(2)) - norm.cdf(shifts[1] / np.sqrt(2))
+    assert found.d_auc.value == pytest.approx(gain, abs=4 * found.d_auc.error)
+    assert found.d_auc.error < 0.1 * gain
+    for row in found.rows:
+        for z, shift in ((row.z_winner, shifts[0]), (row.z_baseline, shifts[1])):
+            assert z.value == pytest.approx(find_best_significance(shift, row.relative_systematic), abs=4 * z.error)
+            assert z.error < 0.1 * z.value
+        assert row.d_z.value == row.z_winner.value - row.z_baseline.value
+        assert row.d_z_95.low <= row.d_z.low <= row.d_z.high <= row.d_z_95.high
+    assert [row.relative_systematic for row in found.rows] == [0, 0.02, 0.05, 0.1, 0.2, 0.3]
+    assert found.verdict == "survives"
+
+
+def test_the_same_ranking_differs_by_exactly_nothing():
+    labels, winner, _, weights = draw_events()
+    found = measure_survival(labels, winner, winner**3, weights, **TOTALS, n_replicas=20)
+    nothing = Measurement(0.0, 0.0, 0.0)
+    assert found.d_auc == found.d_auc_95 == nothing
+    assert all(row.d_z == row.d_z_95 == nothing and row.z_winner == row.z_baseline for row in found.rows)
+    assert found.verdict == "no gain"
+
+
+def test_exchanging_the_candidates_changes_the_sign():
+    labels, winner, baseline, weights = draw_events(1_000)
+    found, turned = (
+        measure_survival(labels, *scores, weights, **TOTALS, n_replicas=20)
+        for scores in ((winner, baseline), (baseline, winner))
+    )
+    for row, back in zip(found.rows, turned.rows, strict=True):
+        assert back.d_z == Measurement(-row.d_z.value, -row.d_z.high, -row.d_z.low)
+        assert back.z_winner == row.z_baseline
+    verdict, verdict_turned = (s.sentence(names).split(":")[0] for s, names in ((found, "AB"), (turned, "BA")))
+    assert verdict == verdict_turned
+    assert f"A minus B is {found.d_auc.value:+.4f}" in found.sentence(("A", "B"))
+    assert f"B minus A is {-found.d_auc.value:+.4f}" in turned.sentence(("B", "A"))
+
+
+def test_units_of_weights_do_not_matter_and_the_expected_totals_do():
+    labels, winner, baseline, weights = draw_events(1_000)
+    in_units = weights * np.where(labels == 1, 7.0, 0.03)
+    found, same, more = (
+        measure_survival(labels, winner, baseline, w, s=k * 100, b=k * 1_000, systematics=(0,), n_replicas=20)
+        for w, k in ((weights, 1), (in_units, 1), (weights, 100))
+    )
+    assert same.rows[0].z_winner.value == pytest.approx(found.rows[0].z_winner.value)
+    # 100 times the luminosity is 10 times the significance, as long as nothing else is uncertain.
+    assert more.rows[0].z_winner.value == pytest.approx(10 * found.rows[0].z_winner.value)
+
+
+def test_a_half_without_background_above_the_cut_is_not_infinitely_significant():
+    """60 background events lie above the signal's scores, but nearly all of their weight is that of one of them."""
+    n_signal, n_background = 100, 400
+    labels = np.repeat([1, 0], [n_signal, n_background])
+    scores = np.concatenate([np.full(n_signal, 0.9), np.full(60, 0.9), np.full(n_background - 60, 0.1)])
+    weights = np.ones(n_signal + n_background)
+    weights[n_signal + 1 : n_signal + 60] = 1e-12
+    found = measure_survival(labels, scores, scores, weights, **TOTALS, systematics=(0, 0.1), n_replicas=20)
+    one_event = TOTALS["b"] / (n_background / 2)
+    for row in found.rows:
+        most = asimov_significance(TOTALS["s"], one_event, row.relative_systematic * one_event)
+        assert 0 < row.z_winner.value <= most
+        assert 0 < row.z_winner.low <= row.z_winner.high <= 1.2 * most
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_useless_score_wins_nothing_by_a_cut_that_the_other_half_chose(weighted):
+    """No cut does better than s / sigma_b; chosen and tested on the same events, the luckiest gives more."""
+    truth = float(asimov_significance(TOTALS["s"], TOTALS["b"], 0.3 * TOTALS["b"]))
+    found = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        labels, scores = np.arange(1_000) % 2, rng.random(1_000)
+        weights = rng.uniform(0.5, 1.5, 1_000) if weighted else None
+        survival = measure_survival(labels, scores, scores, weights, **TOTALS, systematics=(0.3,), n_replicas=10)
+        found.append(survival.rows[0].z_winner.value)
+    assert np.mean(found) == pytest.approx(truth, rel=0.05)
+
+
+def test_negative_weights_are_kept():
+    labels, winner, baseline, weights = draw_events(1_000)
+    weights[::7] *= -1
+    found = measure_survival(labels, winner, baseline, weights, **TOTALS, n_replicas=20)
+    assert all(np.isfinite([*asdict(row.d_z).values(), row.z_winner.value]).all() for row in found.rows)
+
+
+def test_halves_in_which_negative_weights_prevail_count_for_nothing():
+    labels, winner, baseline, _ = draw_events(200)
+    weights = np.ones(200)
+    weights[labels == 1] = np.where(np.arange(100) == 0, 99.5, -1.0)
+    found = measure_survival(labels, winner, baseline, weights, **TOTALS, systematics=(0,), n_replicas=10)
+    assert np.isnan([*asdict(found.rows[0].z_winner).values(), *asdict(found.rows[0].d_z_95).values()]).all()
+    assert found.rows[0].sign == 0
+
+
+def test_too_few_events_are_refused():
+    labels, winner, baseline, _ = draw_events(98)
+    with pytest.raises(EventsError, match="at least 50 background and 2 signal events, but there are 49 and 49"):
+        measure_survival(labels, winner, baseline, **TOTALS)
+
+
+def make(d_auc, d_z, declared=None):
+    """Return a survival of given 95 % intervals (value +- 1, 68 %: +- 0.5) of d_auc and of the rows' d_z."""
+
+    def measure(value, error=1.0):
+        return Measurement(value, value - error, value + error)
+
+    rows = tuple(SurvivalRow(k, measure(9), measure(9 - z), measure(z, 0.5), measure(z)) for k, z in d_z.items())
+    return Survival(measure(d_auc, 0.5), measure(d_auc), rows, s=1.0, b=1.0, n_replicas=1, declared=declared)
+
+
+@pytest.mark.parametrize(
+    ("d_auc", "d_z", "declared", "verdict", "words"),
+    [
+        (2, {0: 2, 0.1: 3}, None, "survives", "The gain of MLP over BDT survives at every background systematic from"),
+        (
+            2,
+            {0: 0, 0.1: 3},
+            0.1,
+            "survives",
+            "systematic of 10 %: MLP minus BDT is +2.0000 [+1.5000, ",
+        ),
+        (0, {0: 2, 0.1: 3}, None, "survives", "The gain of MLP over BDT survives"),
+        (-2, {0: -2, 0.1: -3}, None, "survives", "The gain of BDT over MLP survives at every background systematic"),
+        (2, {0: 2, 0.1: 3, 0.2: 0}, None, "survives in part", "of 0 and 10 %, not at a background systematic of 20 %:"),
+        (
+            2,
+            {0: 2, 0.1: 0},
+            0.1,
+            "survives in part",
+            "of 0 %, not at a background systematic of 10 %: MLP minus",
+        ),
+        (
+            2,
+            {0: 0.5, 0.1: 0},
+            None,
+            "absorbed",
+            "gain of MLP over BDT is absorbed at the next stage: MLP minus BDT is +2",
+        ),
+        (
+            -2,
+            {0: 0.5, 0.1: 0},
+            0.1,
+            "absorbed",
+            "gain of BDT over MLP is absorbed at the next stage: MLP minus BDT is -2",
+        ),
+        (2, {0: -2, 0.1: 0}, None, "reversed", "The gain of MLP over BDT in AUC turns into a loss at a background"),
+        (
+            0.5,
+            {0: 0.5, 0.1: 0},
+            None,
+            "no gain",
+            "between MLP and BDT: MLP minus BDT is +0.5000 [+0.0000, ",
+        ),
+        (0, {0: 2, 0.1: -2}, None, "no gain", "There is no gain to speak of"),
+    ],
+)
+def test_the_verdict_is_told_in_plain_words(d_auc, d_z, declared, verdict, words):
+    survival = make(d_auc, d_z, declared)
+    assert survival.verdict == verdict
+    assert words in survival.sentence(("MLP", "BDT"))
+    assert survival.sentence(("MLP", "BDT")).endswith("(68 % intervals; the verdict rests on those of 95 %).")
+
+
+def test_a_declared_systematic_gets_a_row_and_is_told():
+    labels, winner, baseline, _ = draw_events(400)
+    found = measure_survival(labels, winner, baseline, **TOTALS, systematics=(0.1, 0), declared=0.07, n_replicas=5)
+    assert [row.relative_systematic for row in found.rows] == [0, 0.07, 0.1]
+    assert "at 7 % of background uncertainty (68 %" in found.sentence()
+
+
+def test_numbers_come_back_from_json_and_are_given_as_a_table():
+    labels, winner, baseline, _ = draw_events(400)
+    found = measure_survival(labels, winner, baseline, **TOTALS, n_replicas=5)
+    assert TypeAdapter(Survival).validate_json(to_json(found, inf_nan_mode="strings")) == found
+    table = found.frame()
+    assert list(table.columns[:6]) == ["relative_systematic", "value", "low", "high", "low_95", "high_95"]
+    np.testing.assert_allclose(table["value"], table["z_winner_value"] - table["z_baseline_value"])

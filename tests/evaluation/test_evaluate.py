@@ -1,0 +1,189 @@
+"""The step on a real, small search: the cut is frozen, the test part is opened once, the log says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tuner
+from search_spaces import mlp
+from tuner.errors import EventsError, SearchError
+from tuner.evaluation.results import Evaluation
+from tuner.evaluation.test_set_log import read_openings
+from tuner.events.resonance import Resonance
+from tuner.metrics import FixedSignalEfficiency, Significance, auc
+from tuner.prediction.network import score_events
+from tuner.prediction.predict import score_part
+from tuner.problem import Nuisance
+from tuner.trackers.memory import NoTracker
+from tuner.tuning.evaluation_settings import EvaluationSettings
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> tuner.Search:
+    from studies.resonance import study
+
+    small = dataclasses.replace(
+        study,
+        problem=dataclasses.replace(study.problem, events=Resonance(3_000, seed=1), nuisances=()),
+        search_space=mlp.suggest,
+        budget=tuner.Budget(trials=2, epochs=2),
+        evaluation=EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20),
+    )
+    return tuner.sweep(small, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
+
+
+@pytest.fixture
+def search(swept) -> tuner.Search:
+    """The search with its test part closed."""
+    for path in (swept.folder.evaluation, swept.folder.openings, swept.folder.scores):
+        path.unlink(missing_ok=True)
+    return swept
+
+
+def test_the_cut_is_chosen_on_validation_and_frozen_for_test(search):
+    found = tuner.evaluate(search)
+    validation = search.splits.validation
+    scores = score_part(search, "validation")
+    rule = search.study.problem.working_point
+    threshold = rule.choose(validation.labels, scores, validation.weights)
+    own = {part.part: part.threshold for part in found.parts if part.candidate == "winner"}
+    assert own == {"validation": threshold, "test": threshold}
+    assert found.part("test").threshold_rule == f"{rule.name}, chosen on validation"
+    assert found.winner == search.best_trial.number
+
+
+def test_anyone_can_compute_the_figures_again_from_the_scores_that_were_written(search):
+    found = tuner.evaluate(search).part("test")
+    table = pd.read_parquet(search.folder.scores)
+    assert auc(table["label"], table["score"], table["weight"]) == pytest.approx(found["AUC"].value)
+    assert len(table) == found.n_signal + found.n_background
+    assert table["row"].is_unique
+    optimum = table[search.study.problem.optimum]
+    assert auc(table["label"], optimum, table["weight"]) == pytest.approx(found["optimum AUC"].value)
+    assert found["share of the optimum"].value < 1
+    assert found["optimum AUC"].value == pytest.approx(0.961, abs=0.02)
+
+
+def test_the_test_part_is_opened_once_for_a_winner(search):
+    first = tuner.evaluate(search)
+    again = tuner.evaluate(search)
+    assert again == first == Evaluation.from_json(search.folder.evaluation.read_text())
+    (opening,) = read_openings(search)
+    assert (opening.number, opening.trial, opening.reason) == (1, search.best_trial.number, "first evaluation")
+    assert opening.events_digest == search.splits.events_digest
+    assert json.loads(search.folder.openings.read_text())["study"] == search.study.name
+
+
+def test_the_opening_is_logged_before_anything_of_the_test_part_is_scored(search, monkeypatch):
+    """All scores of the judgement come through here; the events tell which part they are of."""
+    test, scored = search.splits.test.x, []
+
+    def fail(network, x, *more):
+        scored.append(len(x))
+        if len(x) == len(test) and np.array_equal(x, test):
+            raise RuntimeError(f"{len(read_openings(search))} opening logged")
+        return score_events(network, x, *more)
+
+    monkeypatch.setattr("tuner.evaluation.candidates.score_events", fail)
+    with pytest.raises(RuntimeError, match="1 opening logged"):
+        tuner.evaluate(search)
+    assert len(search.splits.validation.x) in scored
+    assert not search.folder.evaluation.exists()
+
+
+def test_a_closed_test_part_stays_closed_and_is_not_mistaken_for_an_opened_one(search):
+    closed = tuner.evaluate(search, open_test=False)
+    assert closed.opening is None
+    assert {part.part for part in closed.parts} == {standing.part for standing in closed.standings} == {"validation"}
+    assert {importance.part for importance in closed.importances} == {"validation"}
+    assert closed.selection.test is None
+    assert read_openings(search) == ()
+    assert not search.folder.scores.exists()
+    assert tuner.evaluate(search).opening == 1
+    assert tuner.evaluate(search, open_test=False).opening == 1
+
+
+def test_another_rule_for_the_cut_opens_the_test_part_again_and_says_so(search):
+    first = tuner.evaluate(search)
+    problem = dataclasses.replace(search.study.problem, working_point=FixedSignalEfficiency(eps_s=0.5))
+    other = tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder)
+    found = tuner.evaluate(other)
+    assert found.part("validation")["sensitivity"].value == pytest.approx(0.5, abs=0.01)
+    assert (found.opening, found.openings) == (2, 2)
+    assert read_openings(search)[1].reason == "other working point"
+    assert found.part("test")["AUC"] == first.part("test")["AUC"]
+
+
+def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(search):
+    figure = Significance(s=300.0, b=3_000.0)
+    problem = dataclasses.replace(search.study.problem, figure_of_merit=figure)
+    found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
+    validation, test = search.splits.validation, search.splits.test
+    scores = score_part(search, "validation")
+    assert found.part("validation")[figure.name].value == figure(validation.labels, scores, validation.weights)
+    cut = figure.choose(validation.labels, scores, validation.weights)
+    test_scores = score_part(search, "test")
+    expected = figure.at(cut, test.labels, test_scores, test.weights)
+    assert found.part("test")[figure.name].value == pytest.approx(expected)
+    kept = found.part("test").figure_cut
+    assert kept.threshold == found.part("validation").figure_cut.threshold == cut
+    above = (test_scores >= cut) & (np.asarray(test.labels) == 0)
+    assert kept.n_background == above.sum()
+    of_background = test.weights[above].sum() / test.weights[np.asarray(test.labels) == 0].sum()
+    assert kept.b == pytest.approx(3_000 * of_background)
+    assert figure.expect(np.array([kept.s]), np.array([kept.b]))[0] == pytest.approx(expected)
+    assert kept.estimator == "at the cut that validation chose"
+    assert Evaluation.from_json(found.to_json()) == found
+
+
+def test_lost_results_are_measured_again_and_the_second_opening_is_told(search):
+    first = tuner.evaluate(search)
+    search.folder.evaluation.unlink()
+    again = tuner.evaluate(search)
+    assert again.parts == first.parts
+    assert [opening.reason for opening in read_openings(search)][
+        1
+    ] == "evaluation.json is not there: deleted, or never finished"
+
+
+def test_a_log_of_openings_that_was_lost_does_not_begin_at_one_again(search):
+    tuner.evaluate(search)
+    search.folder.openings.unlink()
+    problem = dataclasses.replace(search.study.problem, working_point=FixedSignalEfficiency(eps_s=0.5))
+    found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
+    assert (found.opening, found.openings) == (2, 2)
+    assert read_openings(search)[0].reason == "other working point"
+
+
+def test_events_that_have_changed_are_not_judged(search):
+    problem = dataclasses.replace(search.study.problem, events=Resonance(3_000, seed=2))
+    other = tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder)
+    with pytest.raises(EventsError, match="has changed since"):
+        tuner.evaluate(other)
+    assert read_openings(search) == ()
+
+
+def test_a_variant_that_does_not_fit_is_told_before_the_test_part_is_opened(search):
+    nuisance = Nuisance(name="momentum scale", up=Resonance(2_000, seed=1, variant="scale_up"))
+    problem = dataclasses.replace(search.study.problem, nuisances=(nuisance,))
+    with pytest.raises(EventsError, match="2,000 events instead of 3,000"):
+        tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
+    assert read_openings(search) == ()
+
+
+def test_a_search_without_a_complete_trial_says_so(search, tmp_path):
+    empty = tuner.Search(search.study, tuner.run_folder.RunFolder(tmp_path))
+    with pytest.raises(SearchError, match="tuner sweep"):
+        tuner.evaluate(empty)
+
+
+def test_test_figures_are_those_of_the_test_events_only(search):
+    tuner.evaluate(search)
+    rows = pd.read_parquet(search.folder.scores)["row"].to_numpy()
+    np.testing.assert_array_equal(rows, search.splits.test.rows)
+    assert not set(rows) & (set(search.splits.train.rows) | set(search.splits.validation.rows))

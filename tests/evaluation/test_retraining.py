@@ -1,0 +1,301 @@
+"""Settings trained anew: once each, from what they follow from, whoever else trains beside them."""
+
+import logging
+import math
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from samples import Shown, make_settings, make_study
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+import tuner
+from tuner import Budget
+from tuner.evaluation.retraining import find_retrainings, free_claims, retrain
+from tuner.evaluation.retraining_processes import retrain_finalists
+from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.predict import score_part
+from tuner.trackers import NoTracker
+from tuner.training.loop import train_members
+from tuner.training.pack_size import PackSize
+from tuner.training.settings import Settings
+from tuner.tuning.study_file import load_study
+
+STUDY = """
+from dataclasses import replace
+
+from samples import make_settings, make_study
+from tuner import search_space
+
+
+@search_space(structure=["width"])
+def suggest(trial):
+    width = trial.suggest_categorical("width", [4, 8])
+    return make_settings(widths=(width,), lr=trial.suggest_float("lr", 1e-3, 1e-1, log=True), batch_size=128)
+
+
+study = make_study(trials=3, epochs=2, n_events=900, search_space=suggest)
+"""
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """A search of three settings that never drop out, with the file that its study stands in."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "mine.py").write_text(STUDY)
+    study = replace(load_study(folder / "mine.py"), pruner=lambda n_epochs: optuna.pruners.NopPruner())
+    search = tuner.sweep(study, folder=folder / "runs", workers=1, device="cpu", tracker=NoTracker())
+    return replace(search, study_file=folder / "mine.py")
+
+
+@pytest.fixture
+def search(swept):
+    """The search as it was before anything was trained anew."""
+    for path in swept.folder.finalists.glob("trial_*"):
+        path.unlink()
+    free_claims(swept)
+    return replace(swept, study_file=None)
+
+
+def files(search):
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in search.folder.finalists.glob("trial_*")}
+
+
+def scores(search, trial, seed):
+    return score_part(search, "validation", candidate=Candidate("", (TrainedNetwork(trial, seed),)))
+
+
+def test_each_setting_is_trained_with_each_seed_and_its_parameters_give_its_value(search):
+    found = retrain_finalists(search, search.trials[:2], seeds=2)
+    assert [(each.trial, each.seed) for each in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    part = search.splits.validation
+    for each in found:
+        given = scores(search, each.trial, each.seed)
+        assert roc_auc_score(part.labels, given, sample_weight=part.weights) == pytest.approx(each.value, abs=1e-6)
+        assert (each.epochs, each.n_parameters) == (2, search.trials[each.trial].n_parameters)
+        assert not np.allclose(given, scores(search, each.trial, None))
+    assert not np.allclose(scores(search, 0, 0), scores(search, 0, 1))
+
+
+def test_the_same_call_again_trains_nothing_and_more_seeds_train_only_these(search):
+    first = retrain_finalists(search, search.trials[:1], seeds=2)
+    before = files(search)
+    assert retrain_finalists(search, search.trials[:1], seeds=2) == first
+    assert files(search) == before
+    more = retrain_finalists(search, search.trials[:1], seeds=3)
+    assert more[:2] == first
+    assert {name: content for name, content in files(search).items() if "seed_2" not in name} == before
+
+
+def test_what_is_trained_again_becomes_the_same(search):
+    first = retrain_finalists(search, search.trials[:1], seeds=2)
+    kept = scores(search, 0, 1)
+    for path in search.folder.finalists.glob("trial_*"):
+        path.unlink()
+    assert [each.value for each in retrain_finalists(search, search.trials[:1], seeds=2)] == pytest.approx(
+        [each.value for each in first]
+    )
+    np.testing.assert_allclose(scores(search, 0, 1), kept, atol=1e-6)
+
+
+def change_params(search):
+    return search, replace(search.trials[0], params={**search.trials[0].params, "lr": 0.05})
+
+
+def change_epochs(search):
+    return replace(search, study=replace(search.study, budget=Budget(trials=3, epochs=1))), search.trials[0]
+
+
+def change_seed(search):
+    return replace(search, study=replace(search.study, seed=search.study.seed + 1)), search.trials[0]
+
+
+def change_events(search):
+    other = replace(search)
+    other.__dict__["splits"] = replace(search.splits, events_digest="0" * 64)
+    return other, search.trials[0]
+
+
+@pytest.mark.parametrize("change", [change_params, change_epochs, change_seed, change_events])
+def test_a_training_of_something_else_is_not_taken_for_this_one(search, change):
+    first = retrain_finalists(search, search.trials[:1], seeds=1)
+    changed, trial = change(search)
+    assert find_retrainings(changed, [trial], 1) == ()
+    (found,) = retrain_finalists(changed, [trial], seeds=1)
+    assert find_retrainings(changed, [trial], 1) == (found,)
+    assert find_retrainings(search, search.trials[:1], 1) == ()
+    assert (found == first[0]) == (change is change_events)
+
+
+def test_parameters_that_were_lost_are_trained_again(search):
+    first = retrain_finalists(search, search.trials[:1], seeds=1)
+    search.checkpoint_path(0, 0).unlink()
+    assert find_retrainings(search, search.trials[:1], 1) == ()
+    assert retrain_finalists(search, search.trials[:1], seeds=1) == first
+
+
+def test_what_another_process_has_claimed_is_left_to_it(search):
+    claims = search.folder.finalists / "claims"
+    claims.mkdir(parents=True)
+    (claims / "trial_00000-seed_1").touch()
+    retrain(search, search.trials[:1], seeds=3)
+    assert [each.seed for each in find_retrainings(search, search.trials[:1], 3)] == [0, 2]
+    found = retrain_finalists(search, search.trials[:1], seeds=3)  # the claim was that of one who died
+    assert [each.seed for each in found] == [0, 1, 2]
+    assert not claims.exists()
+
+
+def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, monkeypatch):
+    alone = retrain_finalists(search, search.trials, seeds=2)
+    kept = {(each.trial, each.seed): scores(search, each.trial, each.seed) for each in alone}
+    for path in search.folder.finalists.glob("trial_*"):
+        path.unlink()
+    monkeypatch.setattr("tuner.evaluation.retraining_processes.choose_workers", lambda *_: 2)
+    tests = Path(__file__).parents[1]
+    monkeypatch.setenv("PYTHONPATH", f"{tests}{os.pathsep}{tests.parent}")
+    display = Shown()
+    together = retrain_finalists(swept, swept.trials, seeds=2, device="cpu", display=display)
+    assert [(each.trial, each.seed) for each in together] == list(kept)
+    for each in together:
+        np.testing.assert_allclose(scores(search, each.trial, each.seed), kept[each.trial, each.seed], atol=1e-5)
+    trained = re.findall(r"  (Trained trial \d+ anew with seed \d+): validation AUC", search.folder.log.read_text())
+    assert sorted(trained) == sorted(f"Trained trial {trial} anew with seed {seed}" for trial, seed in kept)
+    assert display.stages[0].text == "Training 3 finalists anew, 2 seeds each"
+    assert [display.stages[0].done, display.stages[-1].done, display.stages[-1].total] == [0, 6, 6]
+
+
+def test_a_process_that_dies_leaves_its_work_to_this_one(search, swept, monkeypatch, caplog):
+    monkeypatch.setattr("tuner.evaluation.retraining_processes.choose_workers", lambda *_: 2)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    broken = replace(swept, study_file=swept.study_file.with_name("gone.py"))
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        found = retrain_finalists(broken, swept.trials[:1], seeds=2)
+    assert len(found) == 2
+    assert sum("finalists-" in record.getMessage() for record in caplog.records) == 2
+
+
+NOW: set[str] = set()
+"""Moods that make a network fail from now on."""
+
+
+class Moody(nn.Module):
+    """Learns well, until its mood is in NOW."""
+
+    def __init__(self, d_in, mood):
+        super().__init__()
+        self.layer, self.mood = nn.Linear(d_in, 1), mood
+
+    def forward(self, x):
+        if self.mood == "raise" and self.mood in NOW:
+            raise RuntimeError("not again")
+        logits = self.layer(x).squeeze(-1)
+        return logits * math.nan if self.mood == "nan" and self.mood in NOW else logits
+
+
+@dataclass(frozen=True)
+class MoodySettings:
+    mood: str
+
+    def build(self, d_in):
+        return Moody(d_in, self.mood)
+
+
+def suggest_moody(trial):
+    mood = trial.suggest_categorical("mood", ["fine", "raise", "nan"])
+    lr = trial.suggest_float("lr", 1e-3, 1e40, log=True)
+    return Settings(network=MoodySettings(mood), training=make_settings(lr=lr).training)
+
+
+def enqueue(search, **params):
+    distributions = {
+        "mood": optuna.distributions.CategoricalDistribution(["fine", "raise", "nan"]),
+        "lr": optuna.distributions.FloatDistribution(1e-3, 1e40, log=True),
+    }
+    trial = optuna.trial.create_trial(params=params, distributions=distributions, value=0.5)
+    search.optuna_study.add_trial(trial)
+    return search.trials[-1]
+
+
+@pytest.fixture(scope="module")
+def moody(tmp_path_factory):
+    study = make_study("moody", trials=1, epochs=2, n_events=600, search_space=suggest_moody)
+    NOW.clear()
+    return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), tracker=NoTracker())
+
+
+@pytest.mark.parametrize("mood", ["raise", "nan"])
+def test_a_network_that_fails_is_left_out_with_a_warning_and_the_others_remain(moody, caplog, mood):
+    bad, good = enqueue(moody, mood=mood, lr=0.01), enqueue(moody, mood="fine", lr=0.01)
+    NOW.add(mood)
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        found = retrain_finalists(moody, [bad, good], seeds=2)
+    NOW.clear()
+    assert [(each.trial, each.seed) for each in found] == [(good.number, 0), (good.number, 1)]
+    left_out = [r.getMessage() for r in caplog.records if "is left out" in r.getMessage()]
+    assert len(left_out) == 2
+    assert all(f"Trial {bad.number} trained anew with seed" in message for message in left_out)
+    assert not moody.checkpoint_path(bad.number, 0).exists()
+
+
+def test_one_that_diverges_does_no_harm_to_the_others_of_its_pack(moody, caplog):
+    """All of one structure, so of one pack: the others become what they are without it."""
+    wild, tame = enqueue(moody, mood="fine", lr=1e40), enqueue(moody, mood="fine", lr=0.02)
+    alone = retrain_finalists(moody, [tame], seeds=2)
+    kept = [scores(moody, tame.number, seed) for seed in (0, 1)]
+    for path in moody.folder.finalists.glob(f"trial_{tame.number:05d}*"):
+        path.unlink()
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        beside = retrain_finalists(moody, [wild, tame], seeds=2)
+    assert [each.trial for each in beside] == [tame.number] * 2
+    assert [each.value for each in beside] == pytest.approx([each.value for each in alone])
+    for seed in (0, 1):
+        np.testing.assert_allclose(scores(moody, tame.number, seed), kept[seed], atol=1e-5)
+
+
+def test_a_pack_that_does_not_fit_is_trained_in_smaller_ones(search, caplog, monkeypatch):
+    first = retrain_finalists(search, search.trials[:1], seeds=4)
+    for path in search.folder.finalists.glob("trial_*"):
+        path.unlink()
+    tried = []
+
+    def train_few(pack, **more):
+        tried.append(len(pack))
+        if len(pack) > 1:
+            raise RuntimeError("out of memory")
+        return train_members(pack, **more)
+
+    monkeypatch.setattr("tuner.evaluation.retraining.choose_pack_size", lambda *_, **__: PackSize(4, {}, "test"))
+    monkeypatch.setattr("tuner.evaluation.retraining.train_members", train_few)
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        found = retrain_finalists(search, search.trials[:1], seeds=4)
+    assert tried == [4, 2, 1]
+    assert [each.seed for each in found] == [0, 1, 2, 3]
+    assert [each.value for each in found] == pytest.approx([each.value for each in first])
+    assert not caplog.records
+
+
+def test_the_random_state_of_the_program_is_left_as_it_is(search):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    retrain_finalists(search, search.trials[:1], seeds=1)
+    torch.testing.assert_close(torch.rand(2), expected)
+
+
+@pytest.mark.parametrize(("n_gpus", "expected"), [(0, 4), (1, 1), (2, 2)])
+def test_finalists_train_in_one_process_per_gpu_however_many_searched(search, monkeypatch, n_gpus, expected):
+    processes = "tuner.evaluation.retraining_processes"
+    started = []
+    monkeypatch.setattr(f"{processes}.choose_workers", lambda *_: 4)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
+    monkeypatch.setattr(f"{processes}.find_retrainings", lambda *_: [])
+    monkeypatch.setattr(f"{processes}.retrain", lambda *_, **more: None)
+    monkeypatch.setattr(f"{processes}._retrain_in_processes", lambda *_, n_workers, **more: started.append(n_workers))
+    retrain_finalists(search, search.trials, seeds=5)
+    assert started == ([] if expected == 1 else [expected])

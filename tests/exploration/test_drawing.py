@@ -1,0 +1,72 @@
+"""The pictures hold the numbers, and say what they show without colour."""
+
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from tuner.events import read_events
+from tuner.exploration import explore_events
+from tuner.exploration.drawing import draw_correlations, draw_features, split_unit
+
+
+@pytest.fixture
+def exploration(make_events, make_problem):
+    table = make_events(500).rename(columns={"a": "energy [GeV]"})
+    table["n_jets"] = np.arange(500) % 4
+    return explore_events(read_events(make_problem(table)))
+
+
+def test_every_feature_is_drawn_with_its_histograms(exploration):
+    axes = [axis for axis in draw_features(exploration).axes if axis.get_visible()]
+    assert [axis.get_title(loc="left") for axis in axes] == [split_unit(n)[0] for n in exploration.features.index]
+    assert {axis.get_title(loc="left") for axis in axes} == {"energy", "b", "n_jets"}
+    energy = next(axis for axis in axes if axis.get_title(loc="left") == "energy")
+    assert energy.get_xlabel().startswith("GeV")
+    drawn = [patch.get_data().values for patch in energy.patches]
+    histogram = next(h for h in exploration.histograms if h.name == "energy [GeV]")
+    for values in (histogram.signal, histogram.background):
+        assert any(np.array_equal(values, found) for found in drawn)
+    assert [patch.get_hatch() for patch in energy.patches if patch.get_fill() and patch.get_hatch()] == ["////"]
+
+
+def test_undefined_shares_are_written(exploration):
+    axes = draw_features(exploration).axes
+    text = next(axis.get_xlabel() for axis in axes if axis.get_title(loc="left") == "b")
+    row = exploration.features.loc["b"]
+    assert text.endswith(
+        f"undefined: {row['undefined_signal']:.0%} of signal, {row['undefined_background']:.0%} of background"
+    )
+
+
+def test_correlations_are_drawn_and_numbered(exploration):
+    signal, background, _ = draw_correlations(exploration).axes
+    np.testing.assert_array_equal(signal.images[0].get_array(), exploration.correlations["signal"])
+    expected = round(100 * exploration.correlations["background"].iloc[0, 1])
+    assert {text.get_position(): text.get_text() for text in background.texts}[1, 0] == str(expected)
+
+
+def test_files_are_written_and_pyplot_is_not_used(exploration, tmp_path):
+    before = "matplotlib.pyplot" in sys.modules
+    paths = exploration.save(tmp_path / "figures")
+    assert {path.name for path in paths} == {
+        "features.csv", "features.png", "features.pdf", "correlations.png", "correlations.pdf",
+    }  # fmt: skip
+    picture = imread(tmp_path / "figures" / "features.png")
+    assert picture[..., :3].std() > 0.05
+    assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        ("pt [GeV]", ("pt", "GeV")),
+        ("pt (GeV)", ("pt", "GeV")),
+        ("met_MeV", ("met", "MeV")),
+        ("fAlpha_deg", ("fAlpha", "deg")),
+        ("lepton1_pt", ("lepton1_pt", "")),
+    ],
+)
+def test_units_are_taken_from_names(column, expected):
+    assert split_unit(column) == expected

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tuner.prediction.scores import Scores
+
+VALUES = np.array([0.1, 0.9, 0.4])
+
+
+def test_scores_behave_as_the_array_of_their_values():
+    scores = Scores(VALUES, labels=np.array(["h", "g", "h"]), trial=3)
+    assert len(scores) == 3
+    assert scores[1] == 0.9
+    assert list(scores[1:]) == [0.9, 0.4]
+    assert list(scores[VALUES < 0.5]) == [0.1, 0.4]
+    assert list(scores) == [0.1, 0.9, 0.4]
+    assert np.asarray(scores).dtype == np.float64
+    assert np.asarray(scores, dtype=np.float32).dtype == np.float32
+    assert np.mean(scores) == pytest.approx(VALUES.mean())
+    assert list(scores.frame().columns) == ["score", "label"]
+
+
+def test_a_copy_of_the_array_is_a_copy():
+    scores = Scores(VALUES.copy())
+    np.array(scores)[0] = 7.0
+    assert scores[0] == 0.1
+    assert np.asarray(scores) is scores.values
+
+
+def test_the_repr_is_short():
+    assert repr(Scores(VALUES, trial=3)) == "Scores(3 events by trial 3, 0.1 to 0.9)"
+    assert repr(Scores(np.array([]))) == "Scores(0 events)"

@@ -1,0 +1,85 @@
+"""Step 0 on the page: the frame in full, and this study among what others reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tuner.metrics.figures_of_merit import Ams
+from tuner.metrics.measurement import Measurement
+from tuner.problem import Ballpark, Problem
+from tuner.reporting.sections.data import write_frame
+
+PROBLEM = Problem(
+    question="Which are showers?",
+    events="events.csv",
+    label="class",
+    signal="g",
+    ballparks=(Ballpark(name="trees", auc=0.88, source="a"), Ballpark(name="optimum", auc=0.96, source="b")),
+)
+
+
+def read_facts(section) -> dict[str, str]:
+    return dict(section.blocks[0].items)
+
+
+def test_what_comes_before_and_after_is_told_or_asked_for():
+    empty = write_frame(PROBLEM)
+    assert empty.blocks[1].text == (
+        "Not said: what the events went through before, what happens with the scores afterwards and which error hurts "
+        "more. Add `before`, `after` and `worse_error` to the problem."
+    )
+    full = write_frame(replace(PROBLEM, before="A trigger.", after="A fit.", worse_error="Background."))
+    facts = read_facts(full)
+    assert facts["What the events went through before"] == "A trigger."
+    assert facts["What happens with the scores afterwards"] == "A fit."
+    assert facts["Which error hurts more"] == "Background."
+    assert not any(getattr(block, "text", "").startswith("Not said") for block in full.blocks)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"expected_signal": 70, "expected_background": 41_000.5}, "70 signal and 41,000.5 background, before the cut"),
+        ({"expected_background": 12}, "12 background, before the cut"),
+        ({"figure_of_merit": Ams(s=692, b=411_000)}, "692 signal and 411,000 background, before the cut"),
+        ({"figure_of_merit": Ams(s=692, b=411_000), "expected_signal": 9}, "9 signal and 411,000 background"),
+        ({}, None),
+    ],
+)
+def test_expected_events_are_told(changes, told):
+    found = read_facts(write_frame(replace(PROBLEM, **changes))).get("Expected events")
+    assert found == told if told is None else found.startswith(told)
+
+
+def test_this_study_stands_among_the_ballparks_with_its_interval(evaluation):
+    *_, table, compared = write_frame(PROBLEM, evaluation).blocks
+    assert table.rows[table.marked] == (
+        "this study",
+        "0.9338\n± 0.0026",
+        "the network handed on, on the test part",
+    )
+    assert compared.text.startswith("This study is above “trees”; is below “optimum”. ")
+    assert "differences up to 0.0074, two standard deviations, may be chance" in compared.text
+
+
+def test_what_is_too_close_is_not_called_better(evaluation):
+    close = replace(PROBLEM, ballparks=(Ballpark(name="trees", auc=0.93, source="a"),))
+    assert write_frame(close, evaluation).blocks[-1].text.startswith("This study cannot be told from “trees”. ")
+
+
+def test_without_an_evaluation_or_an_auc_the_others_stand_alone(evaluation):
+    parts = tuple(
+        replace(part, measurements={n: m for n, m in part.measurements.items() if n != "AUC"})
+        for part in evaluation.parts
+    )
+    for known in (None, replace(evaluation, parts=parts)):
+        table = write_frame(PROBLEM, known).blocks[-1]
+        assert (len(table.rows), table.marked) == (2, None)
+
+
+def test_an_auc_without_an_interval_is_not_compared(evaluation):
+    parts = tuple(replace(p, measurements={"AUC": Measurement(0.9, 0.9, 0.9)}) for p in evaluation.parts)
+    table = write_frame(PROBLEM, replace(evaluation, parts=parts)).blocks[-1]
+    assert table.rows[-1][1] == "0.9"

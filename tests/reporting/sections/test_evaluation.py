@@ -1,0 +1,148 @@
+"""Step 7 on the page, block by block: standings, luck, figures, the next stage, openings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tuner.evaluation.results import FigureCut
+from tuner.evaluation.statistics.metrics_table import FROZEN, SMOOTHED
+from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
+from tuner.reporting.page import Picture, Table
+from tuner.reporting.sections.evaluation import write_evaluation
+
+
+@pytest.fixture
+def write(make_search):
+    """A function that writes the section of an evaluation, with pictures of these names."""
+
+    def write(evaluation, *names):
+        pictures = {name: Picture(png=b"", title=f"{name}.", alt=name) for name in names}
+        return write_evaluation(make_search(complete=3), evaluation, pictures)
+
+    return write
+
+
+def find_table(section, words: str) -> Table:
+    return next(block for block in section.blocks if block.kind == "table" and words in block.caption)
+
+
+def test_standings_tell_value_difference_verdict_of_every_candidate(write, evaluation):
+    table = write(evaluation).blocks[0]
+    assert table.head == ["Candidate", "Test", "Winner minus it", "The winner is", "Validation"]
+    assert table.rows == [
+        ["trial 2\n2 trainings, 54,017 parameters", "0.9338\n± 0.0026", "\N{EN DASH}", "this one", "0.9338\n± 0.0026"],
+        [
+            "trial 0\n2 trainings, 12,001 parameters, the cheapest",
+            *("0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"),
+        ],
+        ["ensemble", "0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"],
+        ["boosted trees", "0.9195\n± 0.0026", "+0.0143\n± 0.0011", "better\np = 0.012", "0.9195\n± 0.0026"],
+    ]
+    assert table.marked == 0
+
+
+def test_a_rival_that_is_better_stands_above_the_winner_that_is_marked(write, judge):
+    table = write(judge(trees="better")).blocks[0]
+    assert table.rows[0][0] == "boosted trees"
+    assert table.rows[0][2:4] == ["-0.0041\n± 0.0011", "worse\np = 0.012"]
+    assert (table.marked, table.rows[1][3]) == (1, "this one")
+
+
+def test_pictures_stand_where_they_belong(write, evaluation):
+    section = write(evaluation, "candidates", "roc", "survival", "scores")
+    kinds = [getattr(block, "title", block.kind) for block in section.blocks]
+    assert kinds[:4] == ["table", "text", "candidates.", "text"]
+    assert kinds[-3:] == ["roc.", "scores.", "text"]
+    assert "survival." not in kinds  # there is no such comparison here
+
+
+def test_selection_bias_is_one_plain_sentence_and_its_formula(write, evaluation):
+    [told] = [block.text for block in write(evaluation).blocks if "Selection bias" in getattr(block, "text", "")]
+    assert told == (
+        "Selection bias: trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which up to "
+        "0.0018 may be luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test. Luck: 0.0012, the "
+        "spread of equal settings, times √(2 ln 3), what the best of so many exceeds their mean by."
+    )
+
+
+def test_every_figure_has_its_interval_and_the_events_behind_it(write, evaluation):
+    section = write(evaluation)
+    figures = find_table(section, "The network that is handed on")
+    assert figures.rows[0] == (
+        "AUC",
+        "0.9371\n0.9346 \N{EN DASH} 0.9395",
+        "0.9338\n0.9312 \N{EN DASH} 0.9364",
+    )
+    assert find_table(section, "Events they rest on").rows[1] == (
+        *("test", "2,099\nof 2,466", "191\nof 1,338", "2,466", "1,338"),
+    )
+    [told] = [block.text for block in section.blocks if "Seed 1 of trial 2" in getattr(block, "text", "")]
+    assert "score ≥ 0.61, largest eps_S - eps_B on validation, frozen for test" in told
+    assert "(AUC - 1/2)/(AUC of the optimum - 1/2)" in told
+
+
+def test_the_others_are_folded_and_of_the_last_part_only(write, evaluation):
+    trees = [replace(part, candidate="boosted trees") for part in evaluation.parts]
+    table = find_table(write(replace(evaluation, parts=(*evaluation.parts, *trees))), "The others on test")
+    assert table.folded
+    assert table.head == ["Figure", "boosted trees"]
+
+
+def test_figures_out_of_fold_are_shown_as_such(write, evaluation):
+    folds = replace(evaluation.parts[0], candidate="trial 2, 3 folds", part="all events")
+    section = write(replace(evaluation, parts=(*evaluation.parts, folds)))
+    assert find_table(section, "Out of fold").head == ["Figure", "trial 2, 3 folds"]
+
+
+def test_a_closed_test_part_leaves_no_trace_of_test(write, evaluation):
+    closed = replace(
+        evaluation,
+        opening=None,
+        openings=0,
+        parts=evaluation.parts[:1],
+        standings=evaluation.standings_on("validation"),
+        selection=replace(evaluation.selection, test=None),
+    )
+    section = write(closed)
+    assert section.blocks[0].head == ["Candidate", "Validation", "Winner minus it", "The winner is"]
+    assert section.blocks[-1].text == "The test part is still closed."
+    assert find_table(section, "The network that is handed on").head == ["Figure", "validation"]
+
+
+@pytest.mark.parametrize(
+    ("openings", "told"),
+    [
+        ({"opening": 1, "openings": 1}, "The test part has been opened once, for this."),
+        ({"opening": 2, "openings": 3}, "opening 2 of the test part, which has been opened 3 times"),
+    ],
+)
+def test_openings_of_the_test_part_are_counted(write, evaluation, openings, told):
+    assert told in write(replace(evaluation, **openings)).blocks[-1].text
+
+
+def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(write, evaluation):
+    common = {"threshold": 0.9, "n_signal": 80, "n_background": 31, "effective_background": 28.4}
+    parts = [
+        replace(part, figure_cut=FigureCut(s=8.0, b=2.5, estimator=how, **common))
+        for part, how in zip(evaluation.parts, (SMOOTHED, FROZEN), strict=True)
+    ]
+    section = write(replace(evaluation, parts=tuple(parts), figure_of_merit="AMS"))
+    table = find_table(section, "Above the cut of AMS")
+    assert table.rows[1] == ("test", "0.9", "8", "2.5", "80", "31\neffective: 28")
+    told = section.blocks[section.blocks.index(table) + 1].text
+    assert "on test it is the value at the cut that validation chose" in told
+
+
+def test_nuisances_are_told_by_direction_and_in_total(write, evaluation):
+    up, down = Shift(0.9298, -0.004, 0.012, -0.03), Shift(0.9378, 0.004, -0.012, 0.03)
+    effects = NuisanceEffects("AUC", 0.9338, 0.61, (NuisanceEffect("scale", up, down, symmetrised=True),))
+    section = write(replace(evaluation, nuisances=effects))
+    table = find_table(section, "Nuisance variants")
+    assert table.rows == [
+        ("scale, up", "0.930\n-0.004", "+1.20 %", "-3.00 %"),
+        ("scale, down\nthe opposite of up", "0.938\n+0.004", "-1.20 %", "+3.00 %"),
+    ]
+    told = section.blocks[section.blocks.index(table) + 1].text
+    assert told == "Systematic uncertainty of the AUC, all nuisances added in quadrature: +0.004 -0.004."

@@ -1,0 +1,42 @@
+"""The section on the search: trials by state, the best of them, settings at the edge of their range."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tuner.reporting.sections.search import find_edges, rank_trials, write_search
+
+
+def test_edges_of_ranges_are_told(make_search):
+    winner = make_search(complete=1, params={"lr": 9.9e-3, "depth": 4, "dropout": 0.0, "width": 64}).winner
+    assert find_edges(winner) == [
+        "The best lr = 0.0099 lies at the upper edge of its range, 1e-05 to 0.01: widen the range.",
+        "The best depth = 4 lies at the upper edge of its range, 1 to 4: widen the range.",
+    ]
+    winner = make_search(complete=1, params={"lr": 1.1e-5, "depth": 1, "dropout": 0.3, "width": 64}).winner
+    assert [text.split(" lies at the lower")[0] for text in find_edges(winner)] == ["The best lr = 1.1e-05"]
+
+
+def test_the_search_section_tells_states_and_reasons(make_search):
+    section = write_search(make_search(complete=12, pruned=2, failed=1), [], {}, 60.0)
+    assert section.title == "15 trials: 12 complete, 2 pruned, 1 failed"
+    tables = {block.caption: block for block in section.blocks if block.kind == "table"}
+    best = tables["The 10 best trials and where they differ most"]
+    assert [row[0] for row in best.rows] == [str(n) for n in range(11, 1, -1)]
+    assert list(best.head) == ["Trial", "AUC", "Best epoch", "Parameters", "lr"]
+    assert tables["Failed trials"].rows == [("14", "the loss is not a number <b>")]
+
+
+def test_ranking_prefers_the_earlier_of_equals(make_search):
+    trials = make_search(complete=3).trials
+    equal = [replace(trial, figure=0.9) for trial in trials]
+    assert [trial.number for trial in rank_trials(equal)] == [0, 1, 2]
+
+
+def test_the_best_trials_are_told_apart_by_what_matters_most(make_search):
+    section = write_search(make_search(complete=2), [], {"depth": 0.9, "lr": 0.1}, None)
+    [best] = [block for block in section.blocks if block.kind == "table"]
+    assert list(best.head)[4:] == ["lr"]
+    section = write_search(make_search(complete=1), [], {"lr": 0.9, "depth": 0.1}, None)
+    [best] = [block for block in section.blocks if block.kind == "table"]
+    assert list(best.head)[4:] == ["lr", "depth", "dropout", "width"]

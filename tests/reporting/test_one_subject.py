@@ -1,0 +1,85 @@
+"""A comparison has one subject, the winner, one sign and one level, wherever it is told: text, tile, table, figure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tuner.cli.tables import print_evaluation
+from tuner.evaluation.statistics.systematics import Survival, SurvivalRow
+from tuner.figures import draw_survival
+from tuner.metrics.measurement import Measurement
+from tuner.reporting.highlights import highlight
+from tuner.reporting.sections.evaluation import write_evaluation
+from tuner.reporting.sections.systematics import write_survival
+from tuner.reporting.summary import answer
+
+ERRORS = {"68": 1.0, "95": 1.96}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ahead", "told", "sign", "winner_is"),
+    [
+        ("worse", True, "It beats boosted trees by 0.0143 ± 0.0011", "+0.0143", "better"),
+        ("better", False, "It is behind boosted trees by 0.0041 ± 0.0011", "-0.0041", "worse"),
+        (
+            "not distinguishable",
+            True,
+            "boosted trees (it is ahead by 0.0012 ± 0.0011)",
+            "+0.0012",
+            "not distinguishable",
+        ),
+    ],
+)
+def test_the_trees_are_told_alike_everywhere(make_search, judge, capsys, verdict, ahead, told, sign, winner_is):
+    search, found = make_search(complete=3), judge(trees=verdict)
+    sentences = answer(search, search.best_trial, found)
+    assert told in sentences[1]
+    assert ("is behind by" in sentences[0]) == (verdict == "better")
+    tile = next(tile for tile in highlight(search, found, None) if tile.name == "AUC over boosted trees")
+    assert (tile.value, tile.note) == (sign, f"± 0.0011, {winner_is}")
+    table = write_evaluation(search, found, {}).blocks[0]
+    row = next(row for row in table.rows if row[0] == "boosted trees")
+    assert row[2] == f"{sign}\n± 0.0011"
+    assert row[3].startswith(f"{winner_is}\n")
+    print_evaluation(search, found)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("boosted trees ")]
+    assert f"{sign} ± 0.0011" in line
+    assert line.rstrip().endswith(winner_is)
+    standing = next(s for s in found.standings_on("test") if s.candidate == "boosted trees")
+    assert (standing.lead.value > 0) == ahead
+
+
+def measure(value: float, error: float, level: str) -> Measurement:
+    return Measurement(value, value - ERRORS[level] * error, value + ERRORS[level] * error)
+
+
+@pytest.mark.parametrize("d", [1.0, -1.0])
+def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
+    """The 68 % interval of the second row leaves out 0, that of 95 % does not: no marker, sign or word says more."""
+    z = {0.0: d, 0.1: 0.3 * d}
+    rows = tuple(
+        SurvivalRow(
+            share, *(measure(v, 0.2, "68") for v in (5.0, 5.0 - z[share], z[share])), measure(z[share], 0.2, "95")
+        )
+        for share in z
+    )
+    d_auc = measure(0.01 * d, 0.0011, "68"), measure(0.01 * d, 0.0011, "95")
+    survival = Survival(*d_auc, rows, s=10.0, b=100.0, n_replicas=20)
+    told, _ = write_survival(replace(judge(), survival=survival), None)
+    assert f"the network minus boosted trees is {0.01 * d:+.4f}" in told.text
+    assert f"{d:+.2f} [{d - 0.2:+.2f}, {d + 0.2:+.2f}] in significance at 0 %" in told.text
+    assert "survives at a background systematic of 0 %, not at a background systematic of 10 %" in told.text
+    _, table = write_survival(replace(judge(), survival=survival), None)
+    assert table.head[-1] == "The network minus it"
+    assert table.rows[0][-1].startswith(f"{d:.2f}\n")
+    drawing = draw_survival(survival.frame(), names=("the network", "boosted trees"), d_auc=survival.d_auc)
+    title = drawing.figure.axes[0].get_title(loc="left")
+    assert f"{0.01 * d:+.4f} ± 0.0011; the network minus boosted trees, 68 % intervals" in title.replace("\n", " ")
+    marked = {
+        c.lines[0].get_marker(): np.asarray(c.lines[0].get_ydata(), float) for c in drawing.figure.axes[0].containers
+    }
+    np.testing.assert_allclose(marked["s"], [z[0.1]])
+    np.testing.assert_allclose(marked["o" if d > 0 else "v"], [d])

@@ -1,0 +1,160 @@
+"""What the page leads with: who won, against whom, and whether it can be trusted."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
+from tuner.evaluation.statistics.systematics import Survival, SurvivalRow
+from tuner.metrics.measurement import Measurement
+from tuner.reporting.summary import answer, write_total
+
+
+def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
+    search = make_search(complete=3, pruned=2)
+    winner, rivals, trust = answer(search, search.best_trial, evaluation)
+    assert winner == (
+        "Trial 2 (MLP of 54,017 parameters) has won among the 2 settings trained anew, with AUC 0.9338 ± 0.0026 on "
+        "test, the mean of 2 trainings; the network handed on reaches 98.2 % of the optimum."
+    )
+    assert rivals == (
+        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it is ahead by 0.0012 ± 0.0011) "
+        "and the ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
+    )
+    assert trust == (
+        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which up to 0.0018 may be "
+        "luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been opened "
+        "once."
+    )
+
+
+def test_that_the_trees_won_comes_first(make_search, judge):
+    search = make_search(complete=3)
+    found = judge(trees="better")
+    winner, rivals, _ = answer(search, search.best_trial, found)
+    assert winner.startswith(
+        "Boosted trees have won: AUC 0.9379 ± 0.0026 on test; the best network, trial 2 (MLP of "
+        "54,017 parameters), the mean of 2 trainings, is behind by 0.0041 ± 0.0011; the network handed on"
+    )
+    assert rivals.startswith("It is behind boosted trees by 0.0041 ± 0.0011; it cannot be told from trial 0 ")
+
+
+def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
+    search = make_search(complete=3)
+    found = replace(judge(trees="not distinguishable"), cheapest="trial 2")
+    winner, rivals, _ = answer(search, search.best_trial, found)
+    assert winner.startswith("Trial 2 (MLP of 54,017 parameters) is the best network, with AUC 0.9338 ± 0.0026 on test")
+    assert "but it cannot be told from boosted trees" in winner
+    assert "won" not in winner
+    assert rivals == "It cannot be told from boosted trees (it is ahead by 0.0012 ± 0.0011), the ensemble and trial 0."
+
+
+def test_a_better_ensemble_is_named(make_search, judge):
+    search = make_search(complete=3)
+    found = judge(ensemble="better")
+    told = answer(search, search.best_trial, found)
+    assert "averaged with the others, as the ensemble, it gains 0.0041 ± 0.0011" in told[1]
+    assert "behind" not in "".join(told)
+
+
+def test_the_winner_alone_has_no_rival(make_search, evaluation):
+    search = make_search(complete=3)
+    alone = tuple(standing for standing in evaluation.standings if standing.verdict == "winner")
+    assert answer(search, search.best_trial, replace(evaluation, standings=alone))[1] == "It had no rival."
+
+
+def test_a_closed_test_part_is_told_and_validation_leads(make_search, evaluation):
+    search = make_search(complete=3)
+    closed = replace(evaluation, opening=None, openings=0, selection=replace(evaluation.selection, test=None))
+    winner, _, trust = answer(search, search.best_trial, closed)
+    assert "on validation, the mean of 2 trainings" in winner
+    assert "on test" not in winner
+    assert trust.endswith("trained anew it has 0.9371 ± 0.0025 there; the test part is still closed.")
+
+
+def test_luck_that_was_not_measured_is_not_told(make_search, evaluation):
+    search = make_search(complete=3)
+    bare = replace(evaluation.selection, n_trials=1, noise=0.0, expected_excess=0.0, retrained=None, test=None)
+    trust = answer(search, search.best_trial, replace(evaluation, selection=bare, openings=3))[2]
+    assert trust.startswith("Trial 2 promised AUC 0.9401 on validation; it was not trained anew; the test part has ")
+    assert "opened 3 times, so it is not quite unseen any more." in trust
+
+
+def make_survival(d_auc: float, *d_z: float) -> Survival:
+    """A difference in AUC and in significance, each known to 0.5 of itself at 0.001 and 0.1."""
+
+    def known(value: float, error: float) -> Measurement:
+        return Measurement(value, value - error, value + error)
+
+    rows = [
+        SurvivalRow(0.1 * place, known(30.0, 1.0), known(30.0 - z, 1.0), known(z, 0.05), known(z, 0.1))
+        for place, z in enumerate(d_z)
+    ]
+    return Survival(known(d_auc, 5e-4), known(d_auc, 1e-3), tuple(rows), s=100.0, b=1000.0, n_replicas=20)
+
+
+@pytest.mark.parametrize(
+    ("survival", "told"),
+    [
+        (make_survival(0.01, 1.0, 1.0), "the lead of the network over boosted trees survives a cut and the background"),
+        (make_survival(0.01, 1.0, 0.0), "survives a cut at some of the background's uncertainties only"),
+        (make_survival(0.01, 0.0, 0.0), "is absorbed at the next stage"),
+        (make_survival(0.01, -1.0, -1.0), "the lead of the network over boosted trees turns into a loss at a cut"),
+        (make_survival(-0.01, -1.0, -1.0), "the lead of boosted trees over the network survives a cut"),
+        (make_survival(0.0, 0.0, 0.0), "at a cut there is no gain to speak of over boosted trees"),
+    ],
+)
+def test_what_a_cut_leaves_of_the_lead(make_search, evaluation, survival, told):
+    search = make_search(complete=3)
+    assert told in answer(search, search.best_trial, replace(evaluation, survival=survival))[1]
+
+
+def test_nuisances_count_for_trust(make_search, evaluation):
+    search = make_search(complete=3)
+    effect = NuisanceEffect("scale", Shift(0.93, -0.004, 0.01, 0.02), Shift(0.936, 0.002, 0.0, 0.0), symmetrised=False)
+    effects = NuisanceEffects("AUC", 0.934, 0.61, (effect,))
+    trust = answer(search, search.best_trial, replace(evaluation, nuisances=effects))[2]
+    assert "; nuisances move the AUC by +0.002 -0.004; the test part" in trust
+    only_down = NuisanceEffect("scale", Shift(0.93, -0.00074, 0, 0), Shift(0.93, -0.0006, 0, 0), symmetrised=False)
+    assert write_total(NuisanceEffects("AUC", 0.934, 0.61, (only_down,))) == "+0 -0.0007"
+
+
+def test_without_evaluation_the_test_part_is_closed(make_search):
+    search = make_search(complete=2)
+    told = answer(search, search.best_trial, None)
+    assert "number 1 is the best so far: AUC 0.915 on validation" in told[0]
+    assert told[1].endswith("the test part is still closed: `tuner.evaluate(search)` does both.")
+    kept = replace(search, study_file=Path("my studies/a.py"))
+    place = shlex.quote(str(search.folder.path.parent))
+    assert answer(kept, kept.winner, None)[1].endswith(
+        f"still closed: `tuner evaluate 'my studies/a.py' --folder {place}` does both."
+    )
+
+
+def test_an_opened_test_part_is_not_called_closed(make_search):
+    search = make_search(complete=2)
+    opening = {"number": 1, "when": "", "study": "s", "trial": 0, "events_digest": "", "reason": "first evaluation"}
+    search.folder.openings.write_text(json.dumps(opening) + "\n")
+    told = answer(search, search.best_trial, None)[1]
+    assert "closed" not in told
+    assert "the test part has been opened once: `tuner.evaluate(search)` judges anew." in told
+
+
+def test_without_a_complete_trial_says_so(make_search):
+    assert answer(make_search(), None, None) == ["No trial has begun."]
+    [told] = answer(make_search(pruned=1, failed=1), None, None)
+    assert "Of 2 trials, none is complete yet" in told
+    [told] = answer(make_search(failed=2), None, None)
+    assert "All of them failed" in told
+
+
+def test_luck_that_could_not_be_measured_is_told_as_not_known(make_search, evaluation):
+    search = make_search(complete=3)
+    unknown = replace(evaluation.selection, noise=None, expected_excess=None)
+    trust = answer(search, search.best_trial, replace(evaluation, selection=unknown))[2]
+    assert "it is not known how much is luck" in trust

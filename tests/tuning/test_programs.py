@@ -1,0 +1,63 @@
+"""Programs as a user writes them: one file, no guard; a folder with a file named like a library."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+STUDY = """
+from search_spaces import mlp
+from tuner import Budget, Problem, Study
+from tuner.events import Resonance
+
+study = Study(
+    name="small",
+    problem=Problem(
+        question="Is it?", events=Resonance(1500), label="label", signal="signal", weight="weight",
+        observers=("mass", "log_likelihood_ratio"), undefined=-999.0,
+    ),
+    search_space=mlp.suggest,
+    budget=Budget(trials=2, epochs=1),
+)
+"""
+
+PROGRAM = """
+import tuner
+
+search = tuner.sweep(study)
+evaluation = tuner.evaluate(search)
+print("winner", evaluation.winner)
+"""
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_study_and_sweep_in_one_file_train_in_its_own_process(tmp_path):
+    (tmp_path / "program.py").write_text(STUDY + PROGRAM)
+    done = run(tmp_path, "program.py")
+    assert done.returncode == 0, done.stderr
+    assert "winner" in done.stdout
+    calls = json.loads((tmp_path / "runs/small/provenance.json").read_text())["calls"]
+    assert [call["workers"] for call in calls] == [1]
+
+
+def test_a_file_of_the_current_folder_does_not_stand_for_a_library_in_workers(tmp_path):
+    (tmp_path / "signal.py").write_text("raise SystemExit('not the library')")
+    (tmp_path / "mine.py").write_text(STUDY)
+    done = run(
+        tmp_path, "-P", "-m", "tuner", "sweep", "mine.py", "--workers", "2", "--tracker", "none", "--closed-test"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 trials" in done.stderr

@@ -1,0 +1,37 @@
+from . import errors as errors
+from . import evaluation as evaluation
+from . import events as events
+from . import exploration as exploration
+from . import figures as figures
+from . import metrics as metrics
+from . import models as models
+from . import prediction as prediction
+from . import preparation as preparation
+from . import progress as progress
+from . import reporting as reporting
+from . import trackers as trackers
+from . import training as training
+from . import tuning as tuning
+from .evaluation.evaluate import evaluate as evaluate
+from .models.settings import KNOB as KNOB
+from .prediction.checks import check_study as check_study
+from .prediction.export import export as export
+from .prediction.predict import predict as predict
+from .preparation.settings import Preparation as Preparation
+from .problem import Ballpark as Ballpark
+from .problem import Nuisance as Nuisance
+from .problem import Problem as Problem
+from .reporting.report import report as report
+from .reporting.search_comparison import compare as compare
+from .training.settings import Settings as Settings
+from .training.settings import TrainingSettings as TrainingSettings
+from .tuning.evaluation_settings import EvaluationSettings as EvaluationSettings
+from .tuning.search import Search as Search
+from .tuning.search import open_search as open_search
+from .tuning.study import Budget as Budget
+from .tuning.study import Study as Study
+from .tuning.study import search_space as search_space
+from .tuning.study_file import load_study as load_study
+from .tuning.sweep import sweep as sweep
+
+__version__: str

@@ -1,0 +1,49 @@
+"""What follows a sweep: the winner is evaluated, and the report is written in any case."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuner.evaluation.results import Evaluation
+    from tuner.progress.display import Display
+    from tuner.tuning.search import Search
+
+
+def conclude_sweep(
+    search: Search, display: Display, *, open_test: bool, device: str | None, interrupted: bool = False
+) -> tuple[Evaluation | None, Path]:
+    """Judge the finalists, write the report, say what comes next. Return the judgement, if there is one, and the page.
+
+    Where the budget of trials is not spent, or Ctrl-C ended the sweep, nothing is judged and the test part stays
+    closed. Where other workers train the last of its trials, this waits for them.
+    """
+    from tuner.evaluation.evaluate import evaluate
+    from tuner.evaluation.waiting import wait_for_workers
+    from tuner.progress.logs import open_log
+    from tuner.progress.stages import Stage
+    from tuner.reporting.report import report
+    from tuner.tuning.commands import name_step
+    from tuner.tuning.status import count_left, count_running
+
+    if not interrupted and 0 < count_left(search) <= count_running(search):
+        wait_for_workers(search, display.tell)
+    spent = not count_left(search)
+    evaluation = None
+    with open_log(search.folder.log, "sweep"), display:
+        if spent and not interrupted and search.best_trial is not None:
+            evaluation = evaluate(search, open_test=open_test, device=device, display=display)
+        display.plan(search.study.name, ["report"])
+        display.advance(Stage(name="report", text="Writing the report"))
+        page = report(search, evaluation)
+    if search.best_trial is None:
+        display.tell("No trial is complete yet.")
+    if interrupted:
+        display.tell("Interrupted: rerun the same command to resume.")
+    elif not spent:
+        display.tell(
+            "The budget is not spent: rerun the same command to resume, or judge what there is with "
+            f"{name_step(search, 'evaluate')}"
+        )
+    return evaluation, page

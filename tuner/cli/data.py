@@ -1,0 +1,98 @@
+"""Steps 0 to 2 on the command line: `new`, `check`, `explore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from tuner.cli.loading import open_study
+from tuner.cli.options import (
+    RUNS,
+    DeviceOption,
+    EventsOption,
+    FolderOption,
+    JsonOption,
+    OutputOption,
+    StudyArgument,
+)
+from tuner.cli.output import print_json, print_text
+from tuner.run_folder import RunFolder
+
+
+def new(
+    events: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENTS", help="Data file: CSV, Parquet, HDF5 or ROOT (FILE.root:TREE).", show_default=False
+        ),
+    ],
+    *,
+    label: Annotated[str | None, typer.Option(help="Column that says what an event is.", show_default=False)] = None,
+    signal: Annotated[str | None, typer.Option(help="Its value that means signal.", show_default=False)] = None,
+    weight: Annotated[str | None, typer.Option(help="Column of event weights.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study. Default: the file's.", show_default=False)
+    ] = None,
+    output: OutputOption = None,
+) -> None:
+    """[dim]0  [/]  Write a study file from a data file, asking nothing it can infer.
+
+    Looks at names and values: two values make a label, a repeated extreme value such as -999 means "not defined",
+    unique whole numbers name events. Says what it inferred and why; never writes over a file.
+    """
+    from tuner.drafts.draft import draft_study, write_draft
+
+    draft = draft_study(events, label=label, signal=signal, weight=weight, name=name)
+    path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
+    for line in draft.reasons:
+        print_text(line)
+    file = quote(str(path))
+    print_text(f"\nWrote {path}. Read it, correct what is wrong, then:\n  tuner check {file}\n  tuner explore {file}")
+
+
+def check(
+    study: StudyArgument,
+    *,
+    device: DeviceOption = None,
+    folder: FolderOption = RUNS,
+    events: EventsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]0-4[/]  Dry run: read, validate, train a few networks for two steps, save, load and export them.
+
+    Says what a sweep will do. Every problem of the study is told at once. Keeps nothing.
+    """
+    opened = open_study(study, events)
+    from tuner.prediction.checks import check_study
+
+    checked = check_study(opened, folder=folder, device=device)
+    if as_json:
+        print_json({"study": str(study), "ok": True, "lines": list(checked.lines)})
+        return
+    for line in checked.lines:
+        print_text(line)
+
+
+def explore(
+    study: StudyArgument, folder: FolderOption = RUNS, events: EventsOption = None, as_json: JsonOption = False
+) -> None:
+    """[dim]1-2[/]  Look at the events before any network does: each feature, its separation, what is undefined.
+
+    Draws signal over background for every feature into the run folder's figures/.
+    """
+    opened = open_study(study, events)
+    from tuner.events.reading import read_events
+    from tuner.exploration.explore import explore_events
+
+    exploration = explore_events(read_events(opened.problem))
+    place = RunFolder(folder / opened.name).create().figures
+    paths = exploration.save(place)
+    if as_json:
+        print_json(exploration.to_json())
+        return
+    for line in exploration.lines:
+        print_text(line)
+    print_text(f"Wrote {len(paths)} files to {place}")

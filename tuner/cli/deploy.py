@@ -1,0 +1,80 @@
+"""Step 8 on the command line: `predict`, `export`, `sync`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuner.cli.loading import open_study, open_study_search
+from tuner.cli.options import (
+    RUNS,
+    DeviceOption,
+    EnsembleOption,
+    FolderOption,
+    OutputOption,
+    StorageOption,
+    StudyArgument,
+)
+from tuner.cli.output import print_text
+from tuner.run_folder import RunFolder, check_output
+
+
+def predict(
+    study: StudyArgument,
+    events: Annotated[
+        str,
+        typer.Argument(
+            metavar="EVENTS",
+            help="Data file with the same features; label and weight may be absent.",
+            show_default=False,
+        ),
+    ],
+    *,
+    ensemble: EnsembleOption = False,
+    output: OutputOption = None,
+    device: DeviceOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+) -> None:
+    """[dim]8  [/]  Score new events with the winner: one score per event, in the order of the file, as Parquet."""
+    search = open_study_search(study, folder=folder, storage=storage)
+    from tuner.events.sources import find_input_files, find_source
+    from tuner.prediction.predict import predict as predict_scores
+    from tuner.prediction.scores import ENDINGS
+
+    path = output or search.folder.path / "predictions.parquet"
+    own = search.study.problem.events
+    reads = [*find_input_files(own), *find_input_files(find_source(own).at(Path(events)))]
+    check_output(path, ENDINGS, reads=reads, folder=search.folder)
+    scores = predict_scores(search, events, ensemble=ensemble, device=device)
+    scores.save(path)
+    for note in scores.notes:
+        print_text(f"Note: {note}")
+    print_text(f"Wrote {len(scores):,} scores to {path}")
+
+
+def export(
+    study: StudyArgument,
+    *,
+    ensemble: EnsembleOption = False,
+    output: OutputOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+) -> None:
+    """[dim]8  [/]  Write the winner as ONNX, preprocessing inside: features go in as read, scores come out."""
+    search = open_study_search(study, folder=folder, storage=storage)
+    from tuner.prediction.export import export as export_network
+
+    path = export_network(search, output or search.folder.path / "network.onnx", ensemble=ensemble)
+    print_text(f"Wrote {path}")
+
+
+def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
+    """[dim]3-6[/]  Send the offline Weights & Biases runs of a study to the server. Log in first: wandb login."""
+    place = RunFolder(folder / open_study(study).name)
+    from tuner.trackers.wandb_sync import sync_runs
+
+    number = sync_runs(place.path)
+    print_text(f"Sent {number} runs of {place.wandb}")

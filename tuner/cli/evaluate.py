@@ -1,0 +1,100 @@
+"""Step 7 on the command line: `evaluate`, `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tuner.cli.loading import open_study_search
+from tuner.cli.options import (
+    RUNS,
+    ClosedTestOption,
+    DeviceOption,
+    EventsOption,
+    FinalistsOption,
+    FolderOption,
+    FoldsOption,
+    JsonOption,
+    QuietOption,
+    RecordOption,
+    SeedsOption,
+    StorageOption,
+    StudyArgument,
+    StyleOption,
+    TrackerChoice,
+)
+from tuner.cli.output import choose_display, print_text
+
+if TYPE_CHECKING:
+    from tuner.trackers.base import Tracker
+
+
+def evaluate(
+    study: StudyArgument,
+    *,
+    finalists: FinalistsOption = None,
+    seeds: SeedsOption = None,
+    folds: FoldsOption = None,
+    closed_test: ClosedTestOption = False,
+    device: DeviceOption = None,
+    tracker: RecordOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]7  [/]  Train the best settings anew, judge them beside boosted trees, on validation and test.
+
+    The test part is opened once for a judgement, and every opening is logged in the run folder. Asked again, the same
+    figures are shown. Without options the study's own judgement counts.
+    """
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.cli.tables import print_evaluation
+    from tuner.evaluation.evaluate import evaluate as evaluate_search
+    from tuner.evaluation.evaluate import read_evaluation
+
+    given = {name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value}
+    settings = replace(search.study.evaluation, **given)
+    stored = read_evaluation(search)
+    display = choose_display(quiet=quiet)
+    evaluation = evaluate_search(
+        search,
+        settings=settings,
+        open_test=not closed_test,
+        device=device,
+        tracker=_open_tracker(tracker),
+        display=display,
+    )
+    if as_json:
+        print_text(evaluation.to_json().rstrip())
+        return
+    print_evaluation(search, evaluation)
+    is_old = stored is not None and stored.to_json() == evaluation.to_json()
+    print_text(f"{'Already evaluated:' if is_old else 'Wrote'} {search.folder.evaluation}")
+
+
+def report(
+    study: StudyArgument,
+    *,
+    style: StyleOption = "house",
+    tracker: RecordOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+) -> None:
+    """[dim]7  [/]  Write report.html: the frame, the data, the search, the winner, its figures, how to reproduce it.
+
+    Does not open the test part: what `tuner evaluate` measured is shown, and where it did not, the page says so.
+    """
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.reporting.report import report as write_report
+
+    print_text(f"Wrote {write_report(search, style=style, tracker=_open_tracker(tracker))}")
+
+
+def _open_tracker(choices: Sequence[TrackerChoice] | None) -> Tracker | None:
+    from tuner.trackers.choice import open_tracker
+
+    return open_tracker(",".join(choices)) if choices else None

@@ -1,0 +1,221 @@
+"""Steps 3 to 6 on the command line: `sweep`, `work`, `status`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.loading import open_study, open_study_search
+from tuner.cli.options import (
+    RUNS,
+    ClosedTestOption,
+    DeviceOption,
+    EventsOption,
+    FolderOption,
+    JsonOption,
+    QuietOption,
+    StorageOption,
+    StudyArgument,
+    TrackerChoice,
+    TrackerOption,
+)
+from tuner.cli.output import INTERRUPTED_CODE, choose_display, print_json, print_text
+from tuner.cli.tables import print_evaluation, summarize_sweep
+
+if TYPE_CHECKING:
+    from tuner.tuning.study import Study
+
+_WATCH_SECONDS = 2.0
+"""Between two looks at the storage."""
+_SECONDS_TO_CLOSE = 60.0
+"""What a worker waits at its end, at the longest, until all numbers are with the tracker."""
+
+TrialsOption = Annotated[
+    int | None,
+    typer.Option("--trials", min=1, help="Trials to finish in all. Default: the study's budget.", show_default=False),
+]
+EpochsOption = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, help="Epochs of a trial. Default: the study's budget.", show_default=False),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", help="Another seed than the study's; give it a --folder of its own.", show_default=False),
+]
+_WANDB = [TrackerChoice.WANDB]
+
+
+def sweep(
+    study: StudyArgument,
+    *,
+    trials: TrialsOption = None,
+    epochs: EpochsOption = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option("--minutes", min=0.01, help="Wall time of this call; call again to go on.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", min=1, help="Processes. Default: one to four per GPU, else one per core.", show_default=False
+        ),
+    ] = None,
+    device: DeviceOption = None,
+    seed: SeedOption = None,
+    tracker: TrackerOption = _WANDB,
+    closed_test: ClosedTestOption = False,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]3-6[/]  Search for the best network, then evaluate it and write the report.
+
+    Ctrl-C once: trials are told, the report is written, and the same command goes on where it stopped. Twice: leave at
+    once. The same command again never repeats a trial. The test part is opened when the budget of trials is spent.
+
+    Exit codes: 0 when the budget of trials is spent, and when --minutes are over, as that is what was asked for (`tuner
+    status --json` tells the two apart by `finished`); 130 after Ctrl-C or SIGTERM, so that `&&` stops; 2 after an
+    error. What happened is in the run folder's tuner.log.
+    """
+    limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
+    from tuner.cli.conclusion import conclude_sweep
+    from tuner.trackers.choice import open_tracker
+    from tuner.tuning.sweep import SweepInterrupted
+    from tuner.tuning.sweep import sweep as run_sweep
+
+    display, interrupted = choose_display(quiet=quiet), False
+    display.tell(f"Reading and preparing the events of {limited.name} ...")
+    tracked = open_tracker(",".join(tracker))
+    options = [word for kind in tracker for word in ("--tracker", kind.value)]
+    options += ["--events", events] if events else []
+    try:
+        search = run_sweep(
+            limited,
+            folder=folder,
+            storage=storage,
+            workers=workers,
+            device=device,
+            tracker=tracked,
+            display=display,
+            study_file=study,
+            options=options,
+        )
+    except SweepInterrupted as interruption:
+        search, interrupted = interruption.search, True
+    evaluation, page = conclude_sweep(
+        search, display, open_test=not closed_test, device=device, interrupted=interrupted
+    )
+    if as_json:
+        print_json(summarize_sweep(search, evaluation, page, interrupted=interrupted))
+    else:
+        if evaluation is not None:
+            print_evaluation(search, evaluation)
+        print_text(f"Report: {page}")
+    if interrupted:
+        raise typer.Exit(INTERRUPTED_CODE)
+
+
+def work(
+    study: StudyArgument,
+    *,
+    until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
+    device: DeviceOption = None,
+    tracker: TrackerOption = _WANDB,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+) -> None:
+    """[dim]5-6[/]  One more worker for a running sweep, on any machine that reaches the storage and the folder.
+
+    Budget and seed are those that the sweep was started with. It leaves when the budget is spent, or with Ctrl-C.
+    """
+    search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.progress.logs import open_log, quiet_optuna
+    from tuner.trackers.choice import open_tracker
+    from tuner.tuning.worker import work as run_worker
+
+    used = open_tracker(",".join(tracker))
+    with open_log(search.folder.log, "work"), quiet_optuna():
+        try:
+            interrupted = run_worker(search, tracker=used, device=device, until=until)
+        finally:
+            used.close(_SECONDS_TO_CLOSE)
+    if interrupted:
+        raise typer.Exit(INTERRUPTED_CODE)
+
+
+def retrain(
+    study: StudyArgument,
+    *,
+    trials: Annotated[str, typer.Option("--trials", help="Numbers of trials, joined by commas.")],
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each.")],
+    device: DeviceOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+) -> None:
+    """Train settings of trials anew, one of several processes that share this; `tuner evaluate` starts them."""
+    search = open_study_search(study, folder=folder, storage=storage)
+    from tuner.evaluation.retraining import retrain as retrain_trials
+    from tuner.progress.logs import open_log
+
+    numbers = {int(number) for number in trials.split(",")}
+    chosen = [trial for trial in search.trials if trial.number in numbers]
+    with open_log(search.folder.log, "retrain"):
+        retrain_trials(search, chosen, seeds=seeds, device=device)
+
+
+def status(
+    study: StudyArgument,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]6[/]  Trials by state, the best so far, rate, time left, workers without a sign of life.
+
+    Reads the storage only: works while a sweep runs, and with --storage from machines that do not see its run folder.
+    """
+    search = open_study_search(study, folder=folder, storage=storage)
+    from rich.console import Console
+
+    from tuner.progress.display import open_display
+    from tuner.progress.panels import render_status
+    from tuner.tuning.status import read_status
+
+    if as_json:
+        print_json(read_status(search).to_json())
+    elif not watch:
+        Console().print(render_status(read_status(search)))
+    else:
+        with suppress(KeyboardInterrupt), open_display(Console()) as display:
+            while True:
+                display.update(read_status(search))
+                time.sleep(_WATCH_SECONDS)
+
+
+def limit_study(
+    study: Study,
+    *,
+    trials: int | None = None,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+) -> Study:
+    """Return the study with what the command line gave in place of its own: how much, and from which seed."""
+    budget = study.budget
+    return replace(
+        study,
+        seed=study.seed if seed is None else seed,
+        budget=replace(
+            budget,
+            trials=budget.trials if trials is None else trials,
+            epochs=budget.epochs if epochs is None else epochs,
+            minutes=budget.minutes if minutes is None else minutes,
+        ),
+    )

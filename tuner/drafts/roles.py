@@ -1,0 +1,345 @@
+"""Infer the role of each column from names and values, and say why."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuner.errors import EventsError, name_all, suggest_name
+from tuner.events.columns import is_number, is_same, parse_texts
+from tuner.events.diagnostics import locate, write_value
+
+_LABELS = ("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type")
+_SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
+_WEIGHTS = ("weight", "eventweight", "weights", "mcweight", "genweight", "sampleweight", "w", "wgt", "evtweight")
+_IDS = ("eventid", "eventnumber", "event", "evt", "evtid", "eventno", "id", "entry", "index", "unnamed0")
+_BOOKKEEPING = ("run", "runnumber", "runid", "lumi", "lumiblock", "luminosityblock", "bunchcrossing", "kaggleset")
+_MASSES = ("mass", "m", "invmass", "invariantmass", "mll", "mjj", "myy", "mgg", "mbb", "mtautau")
+_UNDEFINED = (-999.0, -9999.0, -99.0, -99999.0, -999.9, -1000.0, 999.0, 9999.0, 99999.0)
+_MIN_SHARE = 5e-4
+_MAX_LISTED = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Roles:
+    """What each column of a table seems to be. Columns that are not named here are features."""
+
+    label: str
+    signal: Any
+    """Value of the label that means signal."""
+    features: tuple[str, ...]
+    weight: str | None = None
+    event_id: str | None = None
+    observers: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    undefined: float | tuple[float, ...] | dict[str, float | tuple[float, ...]] | None = None
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why, by argument of `Problem`."""
+
+
+def infer_roles(
+    table: pd.DataFrame, *, label: str | None = None, signal: str | None = None, weight: str | None = None
+) -> Roles:
+    """Return the roles of a table's columns; what the caller names is taken as it is.
+
+    Raise `EventsError` where a named column or value is not there, or no column can be told to be the label.
+    """
+    reasons: dict[str, str] = {}
+    for column in (label, weight):
+        if column is not None and column not in table:
+            raise EventsError(f'Column "{column}" is not in the file.{suggest_name(column, table.columns)}')
+    index = [name for name in table.attrs.get("index", ()) if name not in (label, weight)]
+    label = label or _find_label(table.drop(columns=index))
+    values = table[label].value_counts()
+    reasons["label"] = f"the column with two values: {_say_counts(values)}"
+    chosen, reasons["signal"] = _find_signal(values, label, signal)
+    left = _parse_numbers(table.drop(columns=label))
+    reasons_weight = "as you said" if weight is not None else ""
+    weight, others = _find_weight(left, weight)
+    if weight is not None:
+        reasons["weight"] = reasons_weight or _say_weight(left[weight].to_numpy(np.float64, na_value=np.nan))
+    left = left.drop(columns=[c for c in (weight, *others) if c is not None])
+    event_id = _find_id(left)
+    if event_id is not None:
+        reasons["event_id"] = f"by its name; {left[event_id].nunique():,} values in {len(left):,} events"
+    left = left.drop(columns=[name for name in {*index, event_id} if name in left])
+    for name in index:
+        if name != event_id:
+            reasons[f'row index "{name}"'] = "left out by the reader"
+    for name, why in table.attrs.get("left_out", {}).items():
+        reasons[f'"{name}"'] = f"left out by the reader: it {why}"
+    ignored = dict.fromkeys(others, "another weight" if weight else "a weight that does not vary") | _find_ignored(left)
+    left = left.drop(columns=[column for column in ignored if column in left])
+    undefined, found = _find_undefined(left)
+    if undefined is not None:
+        reasons["undefined"] = found
+    observers = _find_observers(left)
+    left = left.drop(columns=list(observers))
+    for name, columns in (("ignored", ignored), ("observers", observers)):
+        if columns:
+            reasons[name] = "; ".join(f'"{column}": {why}' for column, why in columns.items())
+    return Roles(
+        label=label,
+        signal=chosen,
+        features=tuple(left.columns),
+        weight=weight,
+        event_id=event_id,
+        observers=tuple(observers),
+        ignored=tuple(ignored),
+        undefined=undefined,
+        reasons=reasons,
+    )
+
+
+def _parse_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which texts that are numbers throughout, or stand for "not defined", are numbers."""
+    parsed = {}
+    for name in table.columns:
+        if not is_number(table[name]):
+            numbers, _, is_text = parse_texts(table[name])
+            if not is_text.any() and not np.isnan(numbers).all():
+                parsed[name] = numbers
+    return table.assign(**parsed)
+
+
+def _plain(name: object) -> str:
+    """Return a column's name without case, marks, and a unit in brackets, as the lists above have them."""
+    without_unit = re.sub(r"\s*(\[[^]]*\]|\([^)]*\))\s*$", "", str(name))
+    return re.sub(r"[^a-z0-9]", "", (without_unit or str(name)).lower())
+
+
+def _rank(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
+    """Return the columns whose names are known, the best known first."""
+    order = {name: place for place, name in enumerate(known)}
+    return sorted((c for c in columns if _plain(c) in order), key=lambda c: order[_plain(c)])
+
+
+def _find_label(table: pd.DataFrame) -> str:
+    two_valued = [c for c in table.columns if _can_be_label(table[c])]
+    named = _rank(two_valued, _LABELS)
+    if named:
+        return named[0]
+    if len(two_valued) == 1:
+        return str(two_valued[0])
+    if two_valued:
+        raise EventsError(
+            f"Several columns have two values and none has the name of a label: {name_all(two_valued)}. "
+            "Name the right one with --label."
+        )
+    close = _rank(table.columns, _LABELS)
+    hint = f' Column "{close[0]}" has {_list_values(table[close[0]].value_counts())}.' if close else ""
+    raise EventsError(
+        f"One column must say what an event is, with one value for signal and one for background, but none has two "
+        f"values.{hint} The columns are {name_all(table.columns)}."
+    )
+
+
+def _list_values(values: pd.Series[int]) -> str:
+    """Return how many values there are and which, the most frequent first."""
+    first = values.head(_MAX_LISTED).items()
+    shown = [f"{_to_python(value)!r} ({_say_number(count, 'event')})" for value, count in first]
+    more = f" and {len(values) - _MAX_LISTED:,} more" if len(values) > _MAX_LISTED else ""
+    return f"{len(values):,}: {', '.join(shown)}{more}" if shown else "none"
+
+
+def _say_number(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _can_be_label(column: pd.Series) -> bool:
+    """Return whether a column has two values that can be written in a study file."""
+    values = column.dropna().unique()
+    return len(values) == 2 and all(isinstance(_to_python(value), (str, bool, int, float)) for value in values)
+
+
+def _find_signal(values: pd.Series[int], label: str, named: str | None) -> tuple[Any, str]:
+    """Return the value that means signal, and why."""
+    if len(values) != 2:
+        raise EventsError(
+            f'The label must have two values, but "{label}" has {len(values)}: {name_all(values.index)}. '
+            "Name another column with --label."
+        )
+    by_text = {str(value): _to_python(value) for value in values.index}
+    if named is not None:
+        for text, value in by_text.items():
+            if named == text or (isinstance(value, float) and named == f"{value:g}"):
+                return value, "as you said"
+        raise EventsError(
+            f'"{named}" is not a value of column "{label}" (found {name_all(by_text)}).{suggest_name(named, by_text)}'
+        )
+    for known in _SIGNALS:
+        for text, value in by_text.items():
+            if text.strip().lower() == known and not known.startswith("1"):
+                return value, "by its name"
+    numbers = {_to_number(value): value for value in by_text.values()}
+    if set(numbers) in ({0.0, 1.0}, {-1.0, 1.0}):
+        return numbers[1.0], "1 of 0 and 1, or of -1 and 1"
+    rarer = _to_python(values.index[-1])
+    return rarer, "a guess, the rarer of the two. Check it, or name it with --signal"
+
+
+def _to_number(value: Any) -> float | None:
+    """Return a value as a number; None where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _to_python(value: Any) -> Any:
+    """Return a numpy value as Python's own, as it stands in a study file."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _find_weight(table: pd.DataFrame, named: str | None) -> tuple[str | None, list[str]]:
+    """Return the column of event weights, and other columns of weights, which no network may see."""
+    numbers = [c for c in table.columns if is_number(table[c])]
+    known = _rank(numbers, _WEIGHTS)
+    alike = known + [c for c in numbers if c not in known and _plain(c).endswith("weight")]
+    usable = [c for c in alike if _is_usable(table[c].to_numpy(np.float64, na_value=np.nan))]
+    chosen = named if named is not None else next(iter([*usable, *(c for c in alike if _is_flawed(table[c]))]), None)
+    return chosen, [c for c in alike if c != chosen]
+
+
+def _is_flawed(column: pd.Series) -> bool:
+    """Return whether a column of weights is to be told as flawed: it has values that differ, or is zero throughout."""
+    values = column.to_numpy(np.float64, na_value=np.nan)
+    finite = values[np.isfinite(values)]
+    return bool(len(finite)) and not (pd.api.types.is_bool_dtype(column) or (np.ptp(finite) == 0 and finite[0] != 0))
+
+
+def _say_weight(weights: np.ndarray) -> str:
+    """Return why a column is the weight, and what is wrong with it."""
+    bad = ~np.isfinite(weights)
+    if bad.any():
+        n_bad = _say_number(int(bad.sum()), "event")
+        return f"by its name; but it is no finite number in {n_bad}, the first of them event {bad.argmax() + 1:,}"
+    return "by its name" if weights.any() else "by its name; but it is zero in all events"
+
+
+def _is_usable(weights: np.ndarray) -> bool:
+    return bool(np.isfinite(weights).all() and np.ptp(weights) > 0)
+
+
+def _find_id(table: pd.DataFrame) -> str | None:
+    """Return a column of whole numbers or texts that is named like an id and hardly ever repeats."""
+    for column in _rank(table.columns, _IDS):
+        values = table[column]
+        whole = not pd.api.types.is_float_dtype(values) or bool((values == np.round(values)).all())
+        if whole and values.nunique() > 0.5 * len(values):
+            return column
+    return None
+
+
+def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
+    """Return columns that cannot be inputs, and why."""
+    why = {}
+    for column in table.columns:
+        values = table[column]
+        n_values = values.nunique(dropna=True)
+        if _plain(column) in _BOOKKEEPING:
+            why[column] = "bookkeeping"
+        elif not is_number(values):
+            why[column] = f"not a number{_say_texts(table, column)}"
+        elif n_values == 0:
+            why[column] = "entirely missing"
+        elif n_values == 1:
+            why[column] = "constant"
+    return why
+
+
+def _say_texts(table: pd.DataFrame, name: Any) -> str:
+    """Return which value is no number, and where, of a column that holds numbers for the most part."""
+    numbers, _, is_text = parse_texts(table[name])
+    n_texts = int(is_text.sum())
+    if not 0 < n_texts < np.isfinite(numbers).sum():
+        return ""
+    row = int(is_text.argmax())
+    more = f" and {_say_number(n_texts - 1, 'other')}" if n_texts > 1 else ""
+    return f": {write_value(table[name].iloc[row])[:40]} in {locate(table, row)}{more}, beside numbers"
+
+
+def _find_undefined(table: pd.DataFrame) -> tuple[Any, str]:
+    """Return the values that stand for "not defined", and why; of each column, where one is a proper value elsewhere.
+
+    Such a value is extreme, repeated, and far from all others.
+    """
+    columns = {str(name): table[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in table.columns}
+    of_column = {name: _find_marks(values[np.isfinite(values)]) for name, values in columns.items()}
+    counts = sum((Counter(marks) for marks in of_column.values()), Counter[float]())
+    found = [value for value, _ in counts.most_common()]
+    if not found:
+        return None, ""
+    where = {value: [name for name, marks in of_column.items() if value in marks] for value in found}
+    told = [f"{value:g} {_say_where(where[value])}, {counts[value]:,} times" for value in found]
+    why = f"extreme and far from all other values: {'; '.join(told)}"
+    if not any(_is_proper(columns[name], value, marks) for name, marks in of_column.items() for value in found):
+        return found[0] if len(found) == 1 else tuple(found), why
+    return {
+        name: tuple(marks) if len(marks) > 1 else next(iter(marks)) for name, marks in of_column.items() if marks
+    }, why
+
+
+def _find_marks(values: np.ndarray) -> dict[float, int]:
+    """Return how often each value that seems to stand for "not defined" occurs in finite values [n]."""
+    marks: dict[float, int] = {}
+    n = len(values)
+    for extreme in (min, max, min, max):
+        if not len(values):
+            break
+        mark = _shorten(values.min() if extreme is min else values.max())
+        is_mark = is_same(values, mark)
+        if is_mark.sum() >= max(3, _MIN_SHARE * n) and _stands_apart(values, mark, is_mark):
+            marks[mark] = int(is_mark.sum())
+            values = values[~is_mark]
+    return marks
+
+
+def _is_proper(values: np.ndarray, value: float, marks: Iterable[float]) -> bool:
+    """Return whether a value that stands for "not defined" elsewhere is one among others in a column [n]."""
+    left = values[np.isfinite(values)]
+    for mark in marks:
+        left = left[~is_same(left, mark)]
+    is_value = is_same(left, value)
+    return bool(is_value.any()) and not _stands_apart(left, value, is_value)
+
+
+def _say_where(columns: Sequence[str]) -> str:
+    return f"in {name_all(columns)}" if len(columns) < 4 else f"in {len(columns)} columns"
+
+
+def _shorten(value: float) -> float:
+    """Return the value with one decimal, where float32 takes both for the same."""
+    short = round(float(value), 1)
+    return short if is_same(np.array([short]), float(value))[0] else float(value)
+
+
+def _stands_apart(values: np.ndarray, mark: float, is_mark: np.ndarray) -> bool:
+    """Whether an extreme is a customary mark, or far away from other values that lie close together."""
+    others = values[~is_mark]
+    if not len(others) or mark != round(mark, 1) or not (others.min() > mark or others.max() < mark):
+        return False
+    gap = np.abs(others - mark).min()
+    width = np.quantile(others, 0.99) - np.quantile(others, 0.01)
+    return bool(gap > 0.1 * width if mark in _UNDEFINED else mark < -1 and gap > 10 * width > 0)
+
+
+def _find_observers(table: pd.DataFrame) -> dict[str, str]:
+    """Return columns that are better looked at than learnt from, and why."""
+    why = {}
+    for column in table.columns:
+        if re.match(r"(?i)(truth|true|gen|mc)[_.]", str(column)) or "likelihood" in str(column).lower():
+            why[str(column)] = "named like the truth"
+        elif _plain(column) in _MASSES:
+            why[str(column)] = "a mass, often fitted afterwards, which a network must not shape"
+    return why
+
+
+def _say_counts(values: pd.Series[int]) -> str:
+    return ", ".join(f"{_to_python(value)!r} {count:,} times" for value, count in values.items())

@@ -1,0 +1,1 @@
+"""Step 7, evaluate: figures of merit with uncertainties, on validation and, once, on test."""

@@ -1,0 +1,1 @@
+"""What networks are held against: boosted trees and logistic regression."""

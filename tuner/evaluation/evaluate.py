@@ -1,0 +1,160 @@
+"""Step 7, evaluate: finalists, ensemble and baselines side by side, on validation and, once, on test."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from tuner.checked_files import read_json
+from tuner.errors import EventsError, SearchError
+from tuner.evaluation.judge import Judge
+from tuner.evaluation.publishing import publish
+from tuner.evaluation.results import Evaluation, describe_mismatch
+from tuner.evaluation.validity import find_grounds, find_grounds_in_events, read_judged_events, still_holds
+from tuner.evaluation.waiting import hold_alone, wait_for_workers
+from tuner.events.table import Events
+from tuner.prediction.networks import Candidate, TrainedNetwork, hand_on_again
+from tuner.progress.display import Display, NoDisplay
+from tuner.progress.logs import open_log, quiet_optuna
+from tuner.progress.stages import STAGES
+from tuner.trackers.base import Tracker
+from tuner.tuning.evaluation_settings import EvaluationSettings
+from tuner.tuning.search import Search
+
+logger = logging.getLogger("tuner")
+
+WAITING = "Another process evaluates this search: waiting for what it finds. Ctrl-C stops waiting."
+
+
+def evaluate(
+    search: Search,
+    *,
+    settings: EvaluationSettings | None = None,
+    open_test: bool = True,
+    device: str | None = None,
+    tracker: Tracker | None = None,
+    display: Display | None = None,
+) -> Evaluation:
+    """Return the judgement of a search, with 68 % intervals; write it to the run folder.
+
+    The best settings are trained anew with several seeds; the winner is the one with the best mean of the figure of
+    merit on validation. Its best network on validation is handed on to `tuner.predict` and `tuner.export`. A greedy
+    ensemble of all these trainings and baselines (boosted trees, logistic regression) are judged beside it. The cuts
+    are chosen on validation and frozen for test. The test part is opened once: the opening is logged in the run folder
+    before anything of it is scored, and a later call on the same trials, events and rules reads what was found then.
+    One process at a time evaluates a search; another one waits, and reads what the first has found. While workers still
+    train the study, the test part is not opened: this waits for them.
+
+    settings: how many finalists, seeds, baselines; None for the study's own. open_test: False leaves the test part
+    closed and judges on validation alone. tracker: keeps the record of the study, with every figure of the evaluation;
+    None for the one that the sweep used, `NoTracker()` for none. It is closed at the end, and may be used again.
+    display: shows how far it has come, such as `tuner.progress.open_display()`.
+
+    Writes `evaluation.json`, `finalists/` and, for the test part, `scores.parquet`: row of the events, label, weight,
+    observers, the score of the network that is handed on, and those of every other candidate's trainings. Raise
+    `SearchError` where no trial is complete, `EventsError` where the events have changed or a nuisance's variant does
+    not fit them: before anything is trained.
+    """
+    settings = settings or search.study.evaluation
+    evaluation = _find_or_judge(search, settings, open_test=open_test, device=device, display=display)
+    publish(search, evaluation, tracker)
+    return evaluation
+
+
+def _find_or_judge(
+    search: Search, settings: EvaluationSettings, *, open_test: bool, device: str | None, display: Display | None
+) -> Evaluation:
+    """Return the evaluation in the run folder where it still holds, else a new one."""
+    tell_waiting = display.tell if display else logger.warning
+    if search.best_trial is None:
+        raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
+    if (stored := _find_stored(search, settings, open_test=open_test)) is not None:
+        return stored
+    shown = display or NoDisplay()
+    with open_log(search.folder.log, "evaluate"), quiet_optuna(), shown:
+        shown.plan(search.study.name, _list_stages(settings, open_test=open_test))
+        if open_test:
+            wait_for_workers(search, tell_waiting)
+        with hold_alone(search.folder.path / ".evaluation.lock", lambda: tell_waiting(WAITING)):
+            if open_test:  # again, as a worker may have begun while this waited for the lock
+                wait_for_workers(search, tell_waiting)
+            if (stored := _find_stored(search, settings, open_test=open_test)) is not None:
+                return stored
+            return _judge(search, settings, open_test=open_test, device=device, display=shown)
+
+
+def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
+    """Return the names of the stages that a judgement takes."""
+    taken = {"baselines": settings.baseline_trials > 0, "test": open_test, "folds": open_test and settings.folds}
+    return [name for name in STAGES if name != "report" and taken.get(name, True)]
+
+
+def _judge(
+    search: Search, settings: EvaluationSettings, *, open_test: bool, device: str | None, display: Display
+) -> Evaluation:
+    """Return the judgement of all trials, also of those that end meanwhile."""
+    events = read_judged_events(search, settings)
+    if events is not None:
+        _check_events(search, events)
+    in_events = find_grounds_in_events(search, settings, events)
+    while True:
+        judge = Judge(
+            search,
+            settings,
+            rests_on=find_grounds(search, settings) | in_events,
+            stored=read_evaluation(search),
+            events=events,
+            device=device,
+            display=display,
+        )
+        if (evaluation := judge.judge(open_test=open_test)) is not None:
+            return evaluation
+        display.tell("More trials ended meanwhile: they are judged, too")
+
+
+def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: bool) -> Evaluation | None:
+    """Return the evaluation in the run folder where it is just what would be found again; else None."""
+    stored = read_evaluation(search)
+    if (
+        stored is not None
+        and stored.settings == settings
+        and (stored.opening is not None or not open_test)
+        and search.checkpoint_path(stored.winner, stored.seed).exists()
+        and still_holds(stored, search)
+    ):
+        winner = Candidate("winner", (TrainedNetwork(stored.winner, stored.seed),))
+        hand_on_again(search, winner, Candidate("ensemble", stored.ensemble))
+        return stored
+    return None
+
+
+def _check_events(search: Search, events: Events) -> None:
+    """Raise `EventsError` where the events are others than those that were split."""
+    digest = search.splits.events_digest
+    if events.digest != digest:
+        raise EventsError(
+            f"The events must be those that were split for the search, but {events.source} has changed since: "
+            f"its hash is {events.digest[:12]}, not {digest[:12]}. "
+            "Bring the old events back, or start a study of another name."
+        )
+
+
+def read_evaluation(search: Search) -> Evaluation | None:
+    """Return what the last evaluation of a search found; None where there was none.
+
+    Raise `DamagedFileError` where its file is damaged, `SearchError` where another version wrote it.
+    """
+    path = search.folder.evaluation
+    advice = (
+        "Restore it from a copy; or delete it and run `tuner evaluate`, which opens the test part again and logs that."
+    )
+    if not path.exists():
+        return None
+    content = read_json(path, advice=advice)
+    try:
+        return Evaluation.from_json(json.dumps(content))
+    except ValueError as error:
+        raise SearchError(
+            f'"{path}" must be an evaluation that this version of tuner wrote, but {describe_mismatch(error)}. Move it '
+            "away; `tuner evaluate` then judges anew, opens the test part once more, and says so in its log."
+        ) from error

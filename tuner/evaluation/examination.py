@@ -1,0 +1,180 @@
+"""One training of a candidate from all sides: figures, importances, nuisances, folds, what its gain is worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuner.checked_files import write_table
+from tuner.evaluation.candidates import Contender, Field
+from tuner.evaluation.cross_validation import OutOfFold
+from tuner.evaluation.results import Importance, PartEvaluation
+from tuner.evaluation.statistics.importance import measure_importances
+from tuner.evaluation.statistics.metrics_table import evaluate_scores
+from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
+from tuner.evaluation.statistics.systematics import Survival, measure_survival
+from tuner.events.table import Events
+from tuner.events.variants import Direction, read_variant
+from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.preparation.splits import Part
+from tuner.problem import Nuisance
+from tuner.tuning.search import Search
+
+MIN_BACKGROUND = 50
+"""Background events without which no cut is tested: 25 in each half."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A contender's training, its cuts chosen on validation and frozen."""
+
+    search: Search
+    field: Field
+    contender: Contender
+    place: int = 0
+    """Which of its trainings."""
+    events: Events | None = None
+    """The events as read; None where nobody needs them."""
+
+    @cached_property
+    def threshold(self) -> float:
+        """The working point, chosen on validation."""
+        validation, rule = self.search.splits.validation, self.search.study.problem.working_point
+        return float(rule.choose(validation.labels, self.scores("validation"), validation.weights))
+
+    @cached_property
+    def figure_cut(self) -> float | None:
+        """The cut of a figure that is one of a cut, chosen on validation; None where it is not."""
+        cuts = self.field.cuts(self.contender)
+        return None if cuts is None else cuts[self.place]
+
+    def part(self, name: str) -> Part:
+        """Return a part of the search's events."""
+        part: Part = getattr(self.search.splits, name)
+        return part
+
+    def scores(self, part: str) -> np.ndarray:
+        """Return the scores [n] of a part."""
+        return self.contender.scores(part, self.part(part))[self.place]
+
+    def evaluate(self, name: str, part: str) -> PartEvaluation:
+        """Return all figures on a part, under a candidate's name."""
+        events = self.part(part)
+        rule = f"{self.search.study.problem.working_point.name}, chosen on validation"
+        cut = None if part == "validation" else self.figure_cut
+        return evaluate_scores(
+            events.labels,
+            self.scores(part),
+            events.weights,
+            candidate=name,
+            part=part,
+            threshold_rule=rule,
+            optimum=self._take_optimum(events.rows),
+            figure_cut=cut,
+            **self._common,
+        )
+
+    def evaluate_folds(self, found: OutOfFold, *, folds: int) -> PartEvaluation:
+        """Return all figures of the setting on all events, each scored out of fold, at the cuts of this training.
+
+        Writes `out_of_fold.parquet`.
+        """
+        columns = {
+            "row": found.rows,
+            "label": found.labels.astype(np.int8),
+            "weight": found.weights,
+            "fold": found.folds,
+            "score": found.scores,
+        }
+        write_table(self.search.folder.out_of_fold, pd.DataFrame(columns))
+        scored = ~np.isnan(found.scores)
+        return evaluate_scores(
+            found.labels[scored],
+            found.scores[scored],
+            found.weights[scored],
+            candidate=f"{self.contender.name}, {folds} folds",
+            part="all events",
+            threshold_rule=f"{self.search.study.problem.working_point.name}, that of the network handed on",
+            optimum=self._take_optimum(found.rows[scored]),
+            figure_cut=self.figure_cut,
+            **self._common,
+        )
+
+    @property
+    def _common(self) -> dict[str, Any]:
+        figure = self.search.study.problem.figure_of_merit
+        replicas = {"n_bootstrap": self.field.n_replicas, "seed": self.field.seed}
+        return {"figure_of_merit": figure, "threshold": self.threshold, **replicas}
+
+    def _take_optimum(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return the observer that no network can beat for some rows of the events; None where there is none."""
+        optimum = self.search.study.problem.optimum
+        return None if optimum is None or self.events is None else self.events.observers[optimum].to_numpy()[rows]
+
+    def measure_importances(self, part: str) -> tuple[Importance, ...]:
+        """Return what each feature is worth on a part, largest first."""
+        return measure_importances(
+            self.field.figure,
+            self.part(part),
+            part,
+            self.search.splits.preprocessing,
+            self.contender.scorers[self.place],
+            cut=self.figure_cut,
+            seed=self.field.seed,
+        )
+
+    def measure_survival(self, baseline: Contender | None, part: str) -> Survival | None:
+        """Return what is left of the gain on a baseline in significance; None without one, or with too few events.
+
+        Expected are the problem's s and b where its figure declares them, else the event weights of the part.
+        """
+        events, figure = self.part(part), self.field.figure
+        if baseline is None or (events.labels == 0).sum() < MIN_BACKGROUND:
+            return None
+        s, b = (float(events.weights[events.labels == label].sum()) for label in (1, 0))
+        declared = None
+        if isinstance(figure, CutFigure):
+            s, b = figure.s, figure.b
+            declared = figure.relative_systematic if isinstance(figure, Significance) else None
+        return measure_survival(
+            events.labels,
+            self.scores(part),
+            baseline.scores(part, events)[0],
+            events.weights,
+            s=s,
+            b=b,
+            declared=declared,
+            n_replicas=self.field.n_replicas,
+            seed=self.field.seed,
+        )
+
+    def measure_nuisances(self, part: str) -> NuisanceEffects | None:
+        """Return what the problem's nuisances do at the frozen cut; None where it names none."""
+        nuisances, events = self.search.study.problem.nuisances, self.part(part)
+        if not nuisances:
+            return None
+        variants = {
+            nuisance.name: (
+                self._score_variant(nuisance, "up", events.rows),
+                None if nuisance.down is None else self._score_variant(nuisance, "down", events.rows),
+            )
+            for nuisance in nuisances
+        }
+        return measure_nuisances(
+            events.labels,
+            self.scores(part),
+            events.weights,
+            variants=variants,
+            threshold=self.threshold,
+            figure=self.field.figure,
+            figure_cut=self.figure_cut,
+        )
+
+    def _score_variant(self, nuisance: Nuisance, direction: Direction, rows: np.ndarray) -> np.ndarray:
+        assert self.events is not None
+        table = read_variant(self.search.study.problem, nuisance, direction, self.events)
+        return self.contender.scorers[self.place](self.search.splits.preprocessing.transform(table.iloc[rows]))

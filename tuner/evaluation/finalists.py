@@ -1,0 +1,62 @@
+"""Which settings are trained anew: the best by a lower confidence bound, each setting once."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+
+from tuner.errors import DamagedFileError, SearchError
+from tuner.evaluation.statistics.comparison import measure_mean, replicate
+from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.predict import score_part
+from tuner.tuning.search import Search, TrialRecord
+
+logger = logging.getLogger("tuner")
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trial whose setting is trained anew."""
+
+    trial: TrialRecord
+    lower: float
+    """Lower end of the 68 % interval of its figure of merit on validation."""
+
+
+def choose_finalists(
+    search: Search, *, most: int, n_replicas: int = 200, device: str | None = None
+) -> tuple[Finalist, ...]:
+    """Return the complete trials whose figure of merit is best by its lower confidence bound, best first.
+
+    The bound is the lower end of the figure's bootstrap interval over the validation events: where a figure rests on
+    few events, as a significance does, the luckiest is not the best. Trials of equal settings count once, the best of
+    them. Those without kept parameters (only the best trials' are) are left out. Raise `SearchError` for none.
+    """
+    figure, part = search.study.problem.figure_of_merit, search.splits.validation
+    complete = [trial for trial in search.trials if trial.state == "complete" and trial.figure is not None]
+    distinct: dict[str, TrialRecord] = {}
+    for trial in sorted(complete, key=lambda trial: (-(trial.figure or 0.0), trial.number)):
+        if search.checkpoint_path(trial.number).exists():
+            distinct.setdefault(json.dumps(dict(trial.params), sort_keys=True), trial)
+    if not distinct:
+        raise SearchError(
+            f'The search of study "{search.study.name}" must hold a complete trial with kept parameters, '
+            "but holds none yet."
+        )
+    finalists = []
+    for trial in distinct.values():
+        candidate = Candidate(f"trial {trial.number}", (TrainedNetwork(trial.number),))
+        try:
+            scores = score_part(search, "validation", candidate=candidate, device=device)
+        except DamagedFileError as error:
+            logger.warning("Trial %d cannot be a finalist: %s", trial.number, error)
+            continue
+        replicas = replicate(figure, part.labels, [scores], part.weights, n_replicas=n_replicas, seed=search.study.seed)
+        finalists.append(Finalist(trial, measure_mean(replicas).low))
+    if not finalists:
+        raise SearchError(
+            f'The search of study "{search.study.name}" must hold a complete trial with whole parameters, '
+            f"but those of all {len(distinct)} are damaged. Restore `checkpoints/` from a copy."
+        )
+    return tuple(sorted(finalists, key=lambda finalist: (-finalist.lower, finalist.trial.number))[:most])

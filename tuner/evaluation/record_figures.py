@@ -1,0 +1,142 @@
+"""Every figure of an evaluation by a name of its own, and as tables: what trackers show of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.statistics.nuisances import NuisanceEffects
+from tuner.evaluation.statistics.selection_bias import SelectionBias
+from tuner.evaluation.statistics.systematics import Survival
+from tuner.metrics.measurement import Measurement
+
+_COUNTS = (
+    "n_signal",
+    "n_background",
+    "effective_signal",
+    "effective_background",
+    "negative_fraction",
+    "threshold",
+    "selected_signal",
+    "selected_background",
+)
+_OF_THE_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
+
+
+def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """Return all figures of an evaluation by name: `part/candidate/figure`, and `.../low`, `.../high` of its interval.
+
+    Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
+    `survival`, `nuisances` and `importance`.
+    """
+    found: dict[str, Any] = {
+        "winner": evaluation.winner,
+        "winner seed": evaluation.seed,
+        "figure of merit": evaluation.figure_of_merit,
+        "cheapest": evaluation.cheapest,
+        "opening": evaluation.opening,
+        "openings": evaluation.openings,
+    }
+    for part in evaluation.parts:
+        found |= _summarize_part(part)
+    for standing in evaluation.standings:
+        prefix = f"{standing.part}/{standing.candidate}"
+        found |= _spread(f"{prefix}/mean of {evaluation.figure_of_merit}", standing.figure)
+        if standing.verdict != "winner":
+            found |= _spread(f"{prefix}/lead of the winner", standing.lead)
+        found[f"{prefix}/the winner is"] = standing.verdict_on_winner
+        found |= {f"{prefix}/p": standing.p_value, f"{prefix}/p after Holm": standing.p_holm}
+    for importance in evaluation.importances:
+        found |= _spread(f"importance/{importance.part}/{importance.feature}", importance.drop)
+    found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
+    found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
+    found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def tabulate_evaluation(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
+    """Return the figures, the verdicts, each training of the finalists, and what importances there are, by name."""
+    tables = {
+        "figures": pd.DataFrame(
+            {"part": part.part, "candidate": part.candidate, "figure": name} | _list_ends(measured)
+            for part in evaluation.parts
+            for name, measured in part.measurements.items()
+        ),
+        "verdicts": pd.DataFrame(
+            {"part": s.part, "candidate": s.candidate, "kind": s.kind, "trainings": len(s.singles)}
+            | _list_ends(s.figure)
+            | _list_ends(s.lead, "lead")
+            | {"p": s.p_value, "p after Holm": s.p_holm, "the winner is": s.verdict_on_winner}
+            | {"parameters": s.n_parameters}
+            for s in evaluation.standings
+        ),
+        "finalists": pd.DataFrame(
+            {"part": s.part, "candidate": s.candidate, "training": number, "value": value}
+            for s in evaluation.standings
+            if s.kind == "finalist"
+            for number, value in enumerate(s.singles, 1)
+        ),
+        "permutation importances": pd.DataFrame(
+            {"feature": i.feature, "part": i.part} | _list_ends(i.drop, "drop") for i in evaluation.importances
+        ),
+    }
+    if evaluation.survival is not None:
+        tables["survival"] = evaluation.survival.frame()
+    if evaluation.nuisances is not None:
+        tables["nuisances"] = evaluation.nuisances.frame()
+    return tables
+
+
+def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
+    prefix = f"{part.part}/{part.candidate}"
+    found: dict[str, Any] = {f"{prefix}/{name}": getattr(part, name) for name in _COUNTS}
+    if part.figure_cut is not None:
+        found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_CUT}
+    for name, measured in part.measurements.items():
+        found |= _spread(f"{prefix}/{name}", measured)
+    return found
+
+
+def _name_selection(selection: SelectionBias) -> Iterator[tuple[str, Any]]:
+    yield "selection/complete trials", selection.n_trials
+    yield "selection/best on validation", selection.best
+    yield "selection/noise", selection.noise
+    yield "selection/expected excess", selection.expected_excess
+    for name, measured in (("trained anew", selection.retrained), ("on test", selection.test)):
+        if measured is not None:
+            yield from _spread(f"selection/{name}", measured).items()
+
+
+def _name_survival(survival: Survival) -> Iterator[tuple[str, Any]]:
+    yield "survival/verdict", survival.verdict
+    yield "survival/s", survival.s
+    yield "survival/b", survival.b
+    yield from _spread("survival/difference in AUC", survival.d_auc).items()
+    for row in survival.rows:
+        prefix = f"survival/background known to {100 * row.relative_systematic:g} %"
+        yield from _spread(f"{prefix}/z of the winner", row.z_winner).items()
+        yield from _spread(f"{prefix}/z of the baseline", row.z_baseline).items()
+        yield from _spread(f"{prefix}/difference in z", row.d_z).items()
+
+
+def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
+    yield "nuisances/nominal", nuisances.nominal
+    yield "nuisances/total up", nuisances.total_up
+    yield "nuisances/total down", nuisances.total_down
+    for effect in nuisances.effects:
+        for direction, shift in (("up", effect.up), ("down", effect.down)):
+            for name in ("figure", "d_figure", "signal", "background"):
+                yield f"nuisances/{effect.name}/{direction}/{name}", getattr(shift, name)
+
+
+def _spread(name: str, measured: Measurement) -> dict[str, float]:
+    return {name: measured.value, f"{name}/low": measured.low, f"{name}/high": measured.high}
+
+
+def _list_ends(measured: Measurement, name: str = "value") -> dict[str, float]:
+    prefix = "" if name == "value" else f"{name} "
+    ends = {name: measured.value, f"{prefix}low": measured.low, f"{prefix}high": measured.high}
+    return {name: end + 0.0 for name, end in ends.items()}  # never -0.0, the winner's lead on itself

@@ -1,0 +1,163 @@
+"""What the judgement found: figures with intervals, by candidate and part; and its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
+
+from tuner.evaluation.statistics.comparison import Standing
+from tuner.evaluation.statistics.nuisances import NuisanceEffects
+from tuner.evaluation.statistics.selection_bias import SelectionBias
+from tuner.evaluation.statistics.systematics import Survival
+from tuner.metrics.measurement import Measurement
+from tuner.prediction.networks import TrainedNetwork
+from tuner.tuning.evaluation_settings import EvaluationSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureCut:
+    """The cut of a figure of merit that is one of a cut, and what lies above it on one part."""
+
+    threshold: float
+    """Events with score >= threshold are selected; chosen on validation, frozen for test."""
+    estimator: str
+    """What the figure's value on this part is."""
+    s: float
+    """Signal above the cut, rescaled to what is expected."""
+    b: float
+    """Background above the cut, rescaled to what is expected."""
+    n_signal: int
+    """Signal events above the cut, counted."""
+    n_background: int
+    """Background events above the cut, counted."""
+    effective_background: float
+    """(sum w)^2 / sum w^2 of the background above the cut."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartEvaluation:
+    """One candidate's figures on one part of the events."""
+
+    candidate: str
+    """Whose scores: "winner", a baseline, an ensemble."""
+    part: str
+    """"validation" or "test"."""
+    n_signal: int
+    """Signal events, counted."""
+    n_background: int
+    """Background events, counted."""
+    effective_signal: float
+    """(sum w)^2 / sum w^2 of the signal."""
+    effective_background: float
+    """(sum w)^2 / sum w^2 of the background."""
+    negative_fraction: float
+    """Share of the absolute weight that events of negative weight carry."""
+    threshold: float
+    """Events with score >= threshold are selected."""
+    threshold_rule: str
+    """How the threshold was chosen, and on which part."""
+    selected_signal: int
+    """Signal events above the threshold, counted."""
+    selected_background: int
+    """Background events above the threshold, counted."""
+    measurements: Mapping[str, Measurement]
+    """Figure by name, each with its 68 % interval: stratified weighted bootstrap over the events of the part."""
+    figure_cut: FigureCut | None = None
+    """The declared figure's own cut; None where it is not one of a cut."""
+
+    def __getitem__(self, name: str) -> Measurement:
+        """Return a measurement by name."""
+        return self.measurements[name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """What a feature is worth to the winner's network: what the declared figure loses where its values are shuffled."""
+
+    feature: str
+    part: str
+    drop: Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """The judgement of a search."""
+
+    study: str
+    winner: int
+    """Number of the winning trial: its setting has the best mean over trainings, on validation."""
+    seed: int
+    """Number of the seed of the network that is handed on: the winner's best on validation."""
+    figure_of_merit: str
+    """Name of the figure that chose the winner, on validation."""
+    opening: int | None
+    """Number of the opening of the test part that these figures come from; None while it is closed."""
+    openings: int
+    """How often the test part was opened until then."""
+    events_digest: str
+    """Hash of the events that were judged."""
+    settings: EvaluationSettings
+    """How many finalists, seeds, baselines."""
+    rests_on: Mapping[str, str]
+    """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
+    parts: tuple[PartEvaluation, ...]
+    """The network that is handed on ("winner"), the ensemble and the baselines, each on validation and on test."""
+    standings: tuple[Standing, ...] = ()
+    """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
+    cheapest: str = ""
+    """The finalist with the fewest parameters among those that cannot be told from the winner."""
+    ensemble: tuple[TrainedNetwork, ...] = ()
+    """Networks of the ensemble and their shares."""
+    selection: SelectionBias | None = None
+    """How much of the best validation figure is luck."""
+    importances: tuple[Importance, ...] = ()
+    """Permutation importance of each feature, on the last part that is open."""
+
+    survival: Survival | None = None
+    """Whether the gain on the best baseline survives a cut and the background's uncertainty; None without baselines."""
+    nuisances: NuisanceEffects | None = None
+    """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
+
+    def part(self, name: str, candidate: str = "winner") -> PartEvaluation | None:
+        """Return a candidate's figures on a part; None where there are none."""
+        return next((p for p in self.parts if p.part == name and p.candidate == candidate), None)
+
+    @property
+    def last_part(self) -> str:
+        """The part that the judgement is read from: "test" where it was opened, else "validation"."""
+        return "validation" if self.opening is None else "test"
+
+    def standings_on(self, part: str) -> tuple[Standing, ...]:
+        """Return the standings on a part, best first."""
+        return tuple(standing for standing in self.standings if standing.part == part)
+
+    def to_json(self) -> str:
+        """Return all figures as JSON, which `from_json` reads back exactly.
+
+        What JSON has no number for is the text "Infinity", "-Infinity" or "NaN".
+        """
+        return to_json(self, indent=2, inf_nan_mode="strings").decode() + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Evaluation:
+        """Return the evaluation that `to_json` told. Raise `ValueError` for what is none."""
+        return _adapt().validate_json(text)
+
+
+@cache
+def _adapt() -> TypeAdapter[Evaluation]:
+    return TypeAdapter(Evaluation)
+
+
+def describe_mismatch(error: ValueError) -> str:
+    """Return in a few words why a text is no evaluation."""
+    if not isinstance(error, ValidationError):
+        return f"cannot be read: {error}"
+    first, *others = error.errors(include_url=False, include_input=False)
+    place = ".".join(map(str, first["loc"]))
+    more = f", and {len(others)} more" if others else ""
+    return f"is not: {f'{place}: ' if place else ''}{first['msg']}{more}"

@@ -1,0 +1,238 @@
+"""Settings trained anew, from scratch, with other seeds: what a setting is worth, not what one lucky training was."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
+from tuner.errors import DamagedFileError, TrainingError
+from tuner.progress.logs import NOTES
+from tuner.training.batched.sequential import Randomness
+from tuner.training.checkpoints import save_checkpoint, take_checkpoint
+from tuner.training.data import TrainingData, load_training_data
+from tuner.training.device import find_device, keep_random_state
+from tuner.training.loop import Outcome, train_members
+from tuner.training.pack import Member, Pack
+from tuner.training.pack_size import choose_pack_size
+from tuner.training.settings import Settings
+from tuner.training.structure import find_structure
+from tuner.tuning.contents import describe_contents
+from tuner.tuning.limits import limit_slots
+from tuner.tuning.samplers import derive_seed
+from tuner.tuning.search import Search, TrialRecord
+from tuner.tuning.trial_queue import describe_error
+
+logger = logging.getLogger("tuner")
+
+PURPOSE = 100
+"""Purpose of the first seed of a retraining, in `derive_seed`: the search itself uses smaller ones."""
+
+RANDOMNESS: Randomness = "different"
+"""Members are to be independent trainings: with the same dropout their spread would be far too small."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """One training of a trial's setting; its parameters are at `Search.checkpoint_path(trial, seed)`."""
+
+    trial: int
+    seed: int
+    """Number of the seed, from 0; the seed itself follows from it, the study's seed and the trial's number."""
+    value: float
+    """Best weighted validation AUC."""
+    best_epoch: int
+    epochs: int
+    """Epochs trained."""
+    n_parameters: int
+
+
+def find_retrainings(search: Search, trials: Sequence[TrialRecord], seeds: int) -> tuple[Retraining, ...]:
+    """Return the trainings of these settings that are in the run folder, of the present events, budget and settings."""
+    wanted = [(trial, seed) for trial in trials for seed in range(seeds)]
+    return tuple(found for trial, seed in wanted if (found := _read(search, trial, seed)) is not None)
+
+
+def retrain(
+    search: Search,
+    trials: Sequence[TrialRecord],
+    *,
+    seeds: int,
+    device: str | None = None,
+    on_trained: Callable[[], object] = lambda: None,
+) -> None:
+    """Train each trial's setting from scratch with `seeds` seeds, in this process; those of one structure as one pack.
+
+    Events, budget of epochs and early stopping are the search's own. What was trained before, or is claimed by another
+    process, is not trained again. A training that fails (not-a-number) is left out with a warning. on_trained: is
+    called after each training. Raise `SearchError` where the search space no longer gives a trial's settings.
+    """
+    missing = [
+        _Job(trial, seed, search.settings(trial))
+        for trial in trials
+        for seed in range(seeds)
+        if _read(search, trial, seed) is None
+    ]
+    if not missing:
+        return
+    data = load_training_data(search.splits, find_device(device))
+    trainer = _Trainer(search, data, on_trained)
+    groups: dict[Any, list[_Job]] = {}
+    for job in missing:
+        groups.setdefault(find_structure(job.settings), []).append(job)
+    with keep_random_state(data.device):
+        for group in groups.values():
+            trainer.train(group)
+
+
+def free_claims(search: Search) -> None:
+    """Forget which trainings are claimed: before processes share them, and after."""
+    shutil.rmtree(_claims(search), ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A training that is to be done."""
+
+    trial: TrialRecord
+    seed: int
+    settings: Settings
+
+
+@dataclass
+class _Trainer:
+    """Trains jobs of one structure after the other."""
+
+    search: Search
+    data: TrainingData
+    on_trained: Callable[[], object]
+
+    def train(self, jobs: Sequence[_Job]) -> None:
+        """Train jobs of one structure as one pack; where that fails, those that it had claimed in smaller ones."""
+        most = min(len(jobs), limit_slots(self.data.device))
+        claimed = ((name, job) for name, job in enumerate(jobs) if self._claim(job))
+        first = next(claimed, None)
+        if first is None:
+            return
+        try:
+            slots = choose_pack_size(jobs[0].settings, self.data, most=most, randomness=RANDOMNESS).slots
+        except Exception:  # the training itself fails with this error, and tells it
+            slots = 1
+        left = dict([first])
+        while left:
+            try:
+                self._train(left, claimed, slots)
+            except Exception as error:  # a network's own code may raise anything
+                if slots == 1 and left:  # else it happened after the last of them had ended
+                    name = next(iter(left))
+                    self._leave_out(left.pop(name), describe_error(error))
+                slots = max(1, slots // 2)
+                if not left and (more := next(claimed, None)) is not None:
+                    left = dict([more])
+
+    def _train(self, left: dict[int, _Job], claimed: Iterator[tuple[int, _Job]], slots: int) -> None:
+        """Train what is left and what more is claimed, in a pack of so many slots; take out of `left` what is done."""
+        first = next(iter(left.values()))
+        n_epochs = self.search.study.budget.epochs
+        pack = Pack(first.settings, self.data, n_epochs=n_epochs, randomness=RANDOMNESS)
+        waiting = list(left.items())
+
+        def draw() -> Member | None:
+            name, job = waiting.pop(0) if waiting else next(claimed, (None, None))
+            if name is None or job is None:
+                return None
+            left[name] = job
+            return Member(name, job.settings, self._derive(job))
+
+        def end(member: Member, row: int, outcome: Outcome) -> None:
+            if outcome.state == "failed":
+                self._leave_out(left[member.number], outcome.reason)
+            else:
+                self._keep(pack, member, row, left[member.number])
+            del left[member.number]
+
+        pack.admit(*itertools.islice(iter(draw, None), slots))
+        torch.manual_seed(self._derive(first))
+        train_members(pack, on_epoch=lambda _: "go on", on_end=end, refill=draw)
+
+    def _derive(self, job: _Job) -> int:
+        return derive_seed(self.search.study.seed, job.trial.number, purpose=PURPOSE + job.seed)
+
+    def _claim(self, job: _Job) -> bool:
+        """Return whether the job is this process's; False where another one has it."""
+        path = _claims(self.search) / f"trial_{job.trial.number:05d}-seed_{job.seed}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+    def _keep(self, pack: Pack, member: Member, row: int, job: _Job) -> None:
+        try:
+            checkpoint = take_checkpoint(pack, row)
+        except TrainingError as error:
+            self._leave_out(job, str(error))
+            return
+        save_checkpoint(checkpoint, self.search.checkpoint_path(job.trial.number, job.seed))
+        found = Retraining(
+            trial=job.trial.number,
+            seed=job.seed,
+            value=member.best,
+            best_epoch=member.best_epoch,
+            epochs=member.age,
+            n_parameters=pack.n_parameters,
+        )
+        path = _record_path(self.search, job.trial.number, job.seed)
+        write_json(path, {"key": _key(self.search, job.trial), "training": asdict(found)})
+        NOTES.info("Trained trial %d anew with seed %d: validation AUC %.4f", job.trial.number, job.seed, member.best)
+        self.on_trained()
+
+    def _leave_out(self, job: _Job, reason: str) -> None:
+        logger.warning(
+            "Trial %d trained anew with seed %d failed and is left out: %s", job.trial.number, job.seed, reason
+        )
+
+
+def _read(search: Search, trial: TrialRecord, seed: int) -> Retraining | None:
+    """Return a training that is in the run folder; None where it is not, or of other events, epochs or settings.
+
+    None also where its files are damaged: it is trained again then, to the same.
+    """
+    path, parameters = _record_path(search, trial.number, seed), search.checkpoint_path(trial.number, seed)
+    advice = "It is trained anew."
+    try:
+        record = read_json(path, advice=advice)
+        if record.get("key") != _key(search, trial) or not parameters.exists():
+            return None
+        read_archive(parameters, advice=advice)
+        with expect_form(path, advice=advice):
+            return Retraining(**record["training"])
+    except DamagedFileError as error:
+        warn_once(str(error))
+        return None
+
+
+def _key(search: Search, trial: TrialRecord) -> dict[str, Any]:
+    """Return what a training follows from, as it comes back from JSON."""
+    return {
+        "events": search.splits.events_digest,
+        "epochs": search.study.budget.epochs,
+        "study_seed": search.study.seed,
+        "settings": describe_contents(search.settings(trial)),
+    }
+
+
+def _record_path(search: Search, trial: int, seed: int) -> Path:
+    return search.checkpoint_path(trial, seed).with_suffix(".json")
+
+
+def _claims(search: Search) -> Path:
+    return search.folder.finalists / "claims"

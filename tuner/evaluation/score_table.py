@@ -1,0 +1,36 @@
+"""The scores of the test part as a table, so that anyone can compute its figures again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from tuner.evaluation.candidates import Contender
+from tuner.preparation.splits import Part
+
+
+def tabulate_scores(contenders: Iterable[Contender], handed_on: np.ndarray, test: Part) -> pd.DataFrame:
+    """Return row of the events, label, weight, the score of the network that is handed on, and those of all trainings.
+
+    The others' columns are named "score: trial 12, seed 0", "score: ensemble", "score: boosted trees".
+    """
+    columns = {
+        "row": np.asarray(test.rows),
+        "label": np.asarray(test.labels).astype(np.int8),
+        "weight": np.asarray(test.weights, dtype=np.float64),
+        "score": handed_on,
+    }
+    for contender in contenders:
+        seeds = [f", seed {n.seed}" for n in contender.networks] if contender.kind == "finalist" else [""]
+        scores = contender.scores("test", test)
+        columns |= {f"score: {contender.name}{seed}": one for seed, one in zip(seeds, scores, strict=True)}
+    return pd.DataFrame(columns)
+
+
+def add_observers(table: pd.DataFrame, observers: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the observers of its events; one that has the name of a column is named "observer ..."."""
+    rows = table["row"].to_numpy()
+    named = {f"observer {name}" if name in table else str(name): observers[name].to_numpy()[rows] for name in observers}
+    return table.assign(**named)

@@ -1,0 +1,1 @@
+"""What is concluded from scores: pure functions of arrays, without torch."""

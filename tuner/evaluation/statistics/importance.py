@@ -1,0 +1,67 @@
+"""Permutation importance: what the declared figure of merit loses where one feature's values are shuffled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tuner.evaluation.results import Importance
+from tuner.evaluation.statistics.comparison import replicate
+from tuner.metrics.figures_of_merit import FigureOfMerit
+from tuner.metrics.measurement import measure
+from tuner.preparation.preprocessing import Preprocessing
+from tuner.preparation.splits import Part
+
+MAX_EVENTS = 20_000
+"""Events that importances are measured on, at the most: the first ones of a part are a fair sample."""
+N_REPLICAS = 40
+"""Bootstrap replicas, each with the features shuffled in one of the ways."""
+
+
+def measure_importances(
+    figure: FigureOfMerit,
+    part: Part,
+    name: str,
+    preprocessing: Preprocessing,
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    cut: float | None = None,
+    repeats: int = 5,
+    seed: int = 0,
+) -> tuple[Importance, ...]:
+    """Return each feature's importance, largest first (Breiman 2001, doi:10.1023/A:1010933404324).
+
+    A feature's values are shuffled among the events, with the indicator of where it is undefined; labels, weights and
+    all other features stay. `score` maps prepared inputs [n, d_in] to scores [n]. The 68 % interval holds the events
+    (bootstrap) and the ways to shuffle. Features that tell the same may each look worthless: the other stands in.
+    """
+    few = slice(0, MAX_EVENTS)
+    x, labels, weights = np.array(part.x[few]), part.labels[few], part.weights[few]
+    generator = np.random.default_rng(seed)
+
+    def replicas_of(scores: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        cuts = None if cut is None else [cut] * len(scores)
+        found = replicate(figure, labels, scores, weights, cuts=cuts, n_replicas=N_REPLICAS, seed=seed)
+        return found.values, found.replicas
+
+    value, replicas = replicas_of([score(x)])
+    importances = []
+    for feature, columns in _list_inputs(preprocessing).items():
+        shuffled = []
+        for _ in range(repeats):
+            changed = x.copy()
+            changed[:, columns] = x[generator.permutation(len(x))][:, columns]
+            shuffled.append(score(changed))
+        values, shuffled_replicas = replicas_of(shuffled)
+        drop = measure(float(value[0] - values.mean()), (replicas - shuffled_replicas).ravel())
+        importances.append(Importance(feature=feature, part=name, drop=drop))
+    return tuple(sorted(importances, key=lambda importance: -importance.drop.value))
+
+
+def _list_inputs(preprocessing: Preprocessing) -> dict[str, list[int]]:
+    """Return the columns of the inputs that belong to each feature: its own, and its indicator's."""
+    columns = {feature: [i] for i, feature in enumerate(preprocessing.features)}
+    for place, i in enumerate(preprocessing.indicated, start=len(preprocessing.features)):
+        columns[preprocessing.features[i]].append(place)
+    return columns

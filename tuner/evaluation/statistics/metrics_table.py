@@ -1,0 +1,86 @@
+"""All figures of one candidate on one part, with their intervals, from arrays."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from tuner.evaluation.results import FigureCut, PartEvaluation
+from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
+from tuner.metrics.at_threshold import sum_confusion
+from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.metrics.measured_figures import measure_figures
+
+SMOOTHED = "of the best cut, largest after smoothing over neighbouring cuts"
+FROZEN = "at the cut that validation chose"
+
+
+def evaluate_scores(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    candidate: str,
+    part: str,
+    threshold: float,
+    threshold_rule: str,
+    optimum: ArrayLike | None = None,
+    figure_of_merit: FigureOfMerit | None = None,
+    figure_cut: float | None = None,
+    n_bootstrap: int = 200,
+    seed: int = 0,
+) -> PartEvaluation:
+    """Return every figure of scores [n] in [0, 1] for labels [n] in {0, 1} and event weights [n] (None: ones).
+
+    threshold: the frozen cut; events with score >= threshold are selected.
+    optimum: observer [n] that no network can beat, such as the exact likelihood ratio; any monotone function of it.
+        It adds its AUC and the share of it that is reached, (AUC - 0.5) / (AUC of the optimum - 0.5).
+    figure_of_merit: the problem's own, where it is not among the others.
+    figure_cut: frozen cut of a significance, so that it is not looked for again here; None: it is.
+    n_bootstrap: replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of the AUC of
+        events of equal weight is DeLong's.
+    Raise `EventsError` as `check_arrays` does, and where a score is no probability.
+    """
+    arrays = check_arrays(labels, scores, weights)
+    measurements = measure_figures(
+        *arrays,
+        threshold=threshold,
+        optimum=optimum,
+        figure_of_merit=figure_of_merit,
+        figure_cut=figure_cut,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    cut = _describe_cut(figure_of_merit, figure_cut, arrays) if isinstance(figure_of_merit, CutFigure) else None
+    signal, selected = arrays.is_signal, arrays.scores >= threshold
+    return PartEvaluation(
+        candidate=candidate,
+        part=part,
+        n_signal=int(signal.sum()),
+        n_background=int((~signal).sum()),
+        effective_signal=effective_number(arrays.weights[signal]),
+        effective_background=effective_number(arrays.weights[~signal]),
+        negative_fraction=negative_fraction(arrays.weights),
+        threshold=float(threshold),
+        threshold_rule=threshold_rule,
+        selected_signal=int((signal & selected).sum()),
+        selected_background=int((~signal & selected).sum()),
+        measurements=measurements,
+        figure_cut=cut,
+    )
+
+
+def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:
+    """Return the figure's cut, the frozen one where there is one, with what lies above it."""
+    signal, scores, weights = arrays
+    threshold = figure.choose(signal, scores, weights) if frozen is None else frozen
+    selected = scores >= threshold
+    confusion = sum_confusion(signal, selected, weights)
+    return FigureCut(
+        threshold=float(threshold),
+        estimator=SMOOTHED if frozen is None else FROZEN,
+        s=float(figure.s * confusion.sensitivity),
+        b=float(figure.b * (1 - confusion.specificity)),
+        n_signal=int((signal & selected).sum()),
+        n_background=int((~signal & selected).sum()),
+        effective_background=effective_number(weights[~signal & selected]),
+    )

@@ -1,0 +1,55 @@
+"""The selection-bias meter: how much of the best validation figure is the luck of being the best of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import log, sqrt
+
+import numpy as np
+
+from tuner.evaluation.statistics.comparison import Replicas
+from tuner.metrics.measurement import Measurement
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionBias:
+    """What validation promised, what luck explains of it, what fresh trainings and fresh events say."""
+
+    n_trials: int
+    """Complete trials that the best was picked from."""
+    best: float
+    """The best trial's figure of merit on validation, as the search saw it."""
+    noise: float | None
+    """Standard deviation of a trial's figure that is not its setting's: seeds, and events that networks differ on."""
+    expected_excess: float | None
+    """noise * sqrt(2 ln n_trials): what the best of so many equal settings would exceed their mean by."""
+    retrained: Measurement | None
+    """The same setting's mean over new trainings, on validation; None where it is no finalist."""
+    test: Measurement | None
+    """The same mean on test; None while that is closed."""
+
+
+def estimate_noise(finalists: Sequence[Replicas]) -> float | None:
+    """Return the standard deviation of one training's figure on validation around what its setting is worth.
+
+    Two sources, added in quadrature: the spread over seeds, pooled over the finalists; and the sampling of the
+    validation events as far as two networks do not share it, half the variance of their paired difference.
+    None where there is one finalist of one training: nothing is known then.
+    """
+    of_seeds = [np.var(f.values, ddof=1) for f in finalists if len(f.values) > 1]
+    of_events = [np.var(a.replicas[0] - b.replicas[0], ddof=1) / 2 for a, b in combinations(finalists, 2)]
+    known = [float(np.mean(variances)) for variances in (of_seeds, of_events) if variances]
+    return sqrt(sum(known)) if known else None
+
+
+def expect_excess(noise: float | None, n_trials: int) -> float | None:
+    """Return the leading term of the expected maximum of n normal deviates, noise * sqrt(2 ln n).
+
+    0 for one trial, None for an unknown noise. An upper estimate for small n: the exact expectation for 10 is 1.54,
+    the formula gives 2.15.
+    """
+    if n_trials == 1:
+        return 0.0
+    return None if noise is None else noise * sqrt(2 * log(n_trials))

@@ -1,0 +1,79 @@
+"""Who has won, against whom and by how much: a sentence, and a table in Markdown."""
+
+from __future__ import annotations
+
+from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.comparison import Standing, find_baseline
+from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import say_figure
+from tuner.tuning.dashboard_notes import escape_markdown
+
+
+def summarize_verdict(evaluation: Evaluation) -> str:
+    """Return who has won on the last part that is open, and how the best baseline compares."""
+    part, figure = evaluation.last_part, evaluation.figure_of_merit
+    standings = evaluation.standings_on(part)
+    mine = next((standing for standing in standings if standing.verdict == "winner"), None)
+    name, baseline = f"trial {evaluation.winner}", find_baseline(standings)
+    if mine is None:
+        return f"Trial {evaluation.winner} has won."
+    own = f"{figure} {write_measurement(mine.figure)} on {part}"
+    if baseline is None:
+        return f"Trial {evaluation.winner} has won: {own}."
+    rival, lead = baseline.candidate, write_lead(baseline.lead)
+    match baseline.verdict:
+        case "better":
+            theirs = f"{figure} {write_measurement(baseline.figure)} on {part}"
+            return f"The winner is no network but {rival}: {theirs}; the best network, {name}, differs by {lead}."
+        case "worse":
+            return f"Trial {evaluation.winner} has won: {own}; it leads {rival} by {lead}."
+    return f"Trial {evaluation.winner} is the best network: {own}; it cannot be told from {rival} ({lead})."
+
+
+def write_measurement(measured: Measurement) -> str:
+    """Return a value with its error: 0.9338 ± 0.0026."""
+    return say_figure(measured.value, measured.low, measured.high)
+
+
+def write_lead(measured: Measurement) -> str:
+    """Return a difference with its sign and its error."""
+    return f"{'+' if measured.value > 0 else ''}{write_measurement(measured)}"
+
+
+def tabulate_verdicts(evaluation: Evaluation) -> str:
+    """Return the verdict in Markdown: the sentence, a row for each candidate, how often the test part was opened."""
+    part, figure = evaluation.last_part, escape_markdown(evaluation.figure_of_merit)
+    head = ("Candidate", f"{figure} on {part}", "Lead of the winner", "The winner is")
+    rows = [_write_row(standing) for standing in evaluation.standings_on(part)]
+    lines = [head, ("---", "---", "---", "---"), *rows]
+    return "\n".join(
+        [
+            escape_markdown(summarize_verdict(evaluation)),
+            "",
+            *(f"| {' | '.join(line)} |" for line in lines),
+            "",
+            "Means over trainings; errors are 68 %, over events and trainings. Leads are paired; verdicts allow for "
+            "the number of candidates.",
+            "",
+            _tell_openings(evaluation),
+        ]
+    )
+
+
+def _write_row(standing: Standing) -> tuple[str, str, str, str]:
+    trainings = f" (mean of {len(standing.singles)} trainings)" if len(standing.singles) > 1 else ""
+    name, figure = f"{escape_markdown(standing.candidate)}{trainings}", write_measurement(standing.figure)
+    if standing.verdict == "winner":
+        return f"**{name}**", figure, "", "this one"
+    return name, figure, write_lead(standing.lead), standing.verdict_on_winner
+
+
+def _tell_openings(evaluation: Evaluation) -> str:
+    if evaluation.opening is None:
+        before = f"; it was opened {_count_times(evaluation.openings)} before" if evaluation.openings else ""
+        return f"This judgement left the test part closed{before}."
+    return f"The test part has been opened {_count_times(evaluation.openings)}."
+
+
+def _count_times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

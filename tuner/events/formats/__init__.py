@@ -1,0 +1,1 @@
+"""Formats of event files: one file each."""

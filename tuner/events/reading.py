@@ -1,0 +1,72 @@
+"""Step 1, get the data: read the events of a problem, give each column its role, check that they are what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tuner.errors import EventsError, raise_together
+from tuner.events.column_selection import find_missing, list_features, note_left_out, read_needed
+from tuner.events.columns import (
+    check_features,
+    take_event_id,
+    take_features,
+    take_known_weights,
+    take_observers,
+    take_weights,
+)
+from tuner.events.diagnostics import Findings
+from tuner.events.labels import keep_labels, take_labels
+from tuner.events.sources import find_source
+from tuner.events.table import Events, NewEvents, compute_digest
+from tuner.problem import Problem
+
+
+def read_events(problem: Problem) -> Events:
+    """Read the events of a problem and check them; `problem.undefined`, infinity and not-a-number become undefined.
+
+    Raise `EventsError` that tells all that does not hold: missing columns, a label with one class or a third, weights
+    that are not finite or not positive in total, features that are text, constant or undefined throughout.
+    """
+    source = find_source(problem.events)
+    table, names = read_needed(source, problem)
+    found = Findings(find_missing(problem, table, names), note_left_out(problem, table))
+    labels = take_labels(table, problem.label, problem.signal, found)
+    weights = take_weights(table, problem.weight, labels, found)
+    event_id = take_event_id(table, problem.event_id, found)
+    observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
+    features = take_features(table, list_features(problem, table), problem.list_undefined, found)
+    check_features(features, found)
+    raise_together(found.problems, EventsError, source.describe())
+    return Events(
+        features,
+        labels,
+        weights,
+        observers,
+        event_id,
+        source.describe(),
+        digest=compute_digest(features, labels, weights),
+        optimum=problem.optimum,
+        notes=tuple(found.notes),
+    )
+
+
+def read_features(problem: Problem, path: str | Path, *, features: Sequence[str] | None = None) -> NewEvents:
+    """Read events to be scored from another place. Features must be there; other roles come along as they are.
+
+    features: names of the inputs. None: those of the problem, or all columns without a role. Raise `EventsError`.
+    """
+    source = find_source(problem.events).at(Path(path))
+    if features is not None:
+        problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
+    table, names = read_needed(source, problem)
+    found = Findings(find_missing(problem, table, names, only_features=True))
+    inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
+    labels = keep_labels(table[problem.label]) if problem.label in table else None
+    weights = take_known_weights(table, problem.weight)
+    there = [name for name in problem.all_observers if name in table]
+    observers = take_observers(table, there, problem.list_undefined, None, found)
+    event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
+    raise_together(found.problems, EventsError, source.describe())
+    return NewEvents(inputs, labels, weights, observers, event_id, source.describe(), notes=tuple(found.notes))

@@ -1,0 +1,66 @@
+"""Nuisance variants: the same events with something measured otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+import pandas as pd
+
+from tuner.errors import EventsError, StudyError, raise_together
+from tuner.events.column_selection import find_missing, read_needed
+from tuner.events.columns import take_features
+from tuner.events.diagnostics import Findings, locate
+from tuner.events.labels import take_labels
+from tuner.events.sources import find_source
+from tuner.events.table import Events
+from tuner.problem import Nuisance, Problem
+
+Direction = Literal["up", "down"]
+
+
+def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, events: Events) -> pd.DataFrame:
+    """Return the features of the shifted events as `read_events` would give them, float32 [n, d].
+
+    events: the nominal ones. Raise `EventsError` where columns are missing, or where these are not the same events in
+    the same order: another number of them, other labels or other event ids. Raise `StudyError` where the nuisance has
+    no such variant.
+    """
+    variant = getattr(nuisance, direction)
+    if variant is None:
+        raise StudyError(f'Nuisance "{nuisance.name}" has no variant "{direction}"; it is the opposite of the other.')
+    columns: Mapping[str, str] = variant if isinstance(variant, Mapping) else {}
+    source = find_source(problem.events if isinstance(variant, Mapping) else variant)
+    names = tuple(columns.get(name, name) for name in events.features)
+    nominal = replace(problem, weight=None, observers=(), optimum=None, ignored=(), nuisances=())
+    needed = replace(nominal, features=names)
+    table, there = read_needed(source, needed)
+    found = Findings(find_missing(needed, table, there))
+    if not found.problems:
+        found.problems += _find_differences(needed, table, events, found)
+        nominal_of = dict(zip(names, events.features, strict=True))
+        features = take_features(table, names, lambda name: problem.list_undefined(nominal_of[name]), found)
+    raise_together(found.problems, EventsError, f'Nuisance "{nuisance.name}", {direction}: {source.describe()}')
+    return features.set_axis(list(events.features), axis="columns")
+
+
+def _find_differences(problem: Problem, table: pd.DataFrame, events: Events, found: Findings) -> list[str]:
+    """Return a sentence for the first thing that shows that these are not the nominal events in their order."""
+    if len(table) != len(events.labels):
+        return [_tell(f"there are {len(table):,} events instead of {len(events.labels):,}")]
+    labels = take_labels(table, problem.label, problem.signal, found)
+    kept = {"label": (problem.label, labels, events.labels)}
+    if problem.event_id is not None and events.event_id is not None:
+        kept["event id"] = (problem.event_id, table[problem.event_id].to_numpy(), events.event_id)
+    for role, (column, values, nominal) in kept.items():
+        if len(values) == len(nominal) and (other := values != nominal).any():
+            row = int(other.argmax())
+            return [
+                _tell(f'{role} "{column}" differs in {other.sum():,} events, the first of them {locate(table, row)}')
+            ]
+    return []
+
+
+def _tell(difference: str) -> str:
+    return f"The variant must hold the same events in the same order as the nominal ones, but {difference}."

@@ -1,0 +1,99 @@
+"""What a look at the events gave: numbers, and how to print, draw and save them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuner.exploration.feature import FeatureHistogram
+
+MAX_LETTERS = 60
+"""Of a feature's name in a terminal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exploration:
+    """Features and classes of events, measured with event weights."""
+
+    source: str
+    """Where the events came from."""
+    classes: pd.DataFrame
+    """Rows signal and background: events, weight (their sum), effective ((sum w)^2 / sum w^2), negative (share)."""
+    features: pd.DataFrame
+    """One row a feature, the most telling first: undefined, mean, sd, separation, auc, minimum, maximum."""
+    correlations: Mapping[str, pd.DataFrame]
+    """Weighted correlation matrix [d, d] of "signal" and of "background"."""
+    histograms: tuple[FeatureHistogram, ...]
+    """One for each feature, in the events' order."""
+    warnings: tuple[str, ...]
+    """What may go wrong, and what one does about it."""
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table of features with `feature` as its first column."""
+        return self.features.reset_index()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The exploration as a person reads it in a terminal."""
+        counts = [
+            f"{str(name).capitalize():<11} {row['events']:>11,.0f} events   sum of weights {row['weight']:>12,.6g}   "
+            f"effective events {row['effective']:>11,.0f}"
+            for name, row in self.classes.iterrows()
+        ]
+        names = [_keep_on_a_line(str(name)) for name in self.features.index]
+        width = max(len("feature"), *map(len, names))
+        head = (
+            f"{'feature':<{width}}    AUC  separation  undefined         signal, mean +- sd     background, mean +- sd"
+        )
+        rows = [
+            f"{name:<{width}}  {row['auc']:.3f}       {row['separation']:.3f}  {row['undefined']:>8.1%}"
+            f"  {row['mean_signal']:>12.4g} +- {row['sd_signal']:<10.4g} {row['mean_background']:>12.4g}"
+            f" +- {row['sd_background']:.4g}"
+            for name, (_, row) in zip(names, self.features.iterrows(), strict=True)
+        ]
+        cautions = ["", *(f"Note: {warning}" for warning in self.warnings)] if self.warnings else []
+        return (self.source, *counts, "", head, *rows, *cautions)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as plain objects; what is not a number is None."""
+        return {
+            "source": self.source,
+            "classes": _to_plain(self.classes),
+            "features": _to_plain(self.features),
+            "correlations": {name: _to_plain(matrix) for name, matrix in self.correlations.items()},
+            "warnings": list(self.warnings),
+        }
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the table of features as CSV, and the figures as PNG and PDF. Return the paths."""
+        from tuner.exploration.drawing import draw_correlations, draw_features, settle
+
+        folder.mkdir(parents=True, exist_ok=True)
+        table = folder / "features.csv"
+        self.frame().to_csv(table, index=False)
+        paths = [table]
+        drawn = {"features": settle(draw_features(self)), "correlations": settle(draw_correlations(self))}
+        for name, figure in drawn.items():
+            for suffix in ("png", "pdf"):
+                paths.append(folder / f"{name}.{suffix}")
+                figure.savefig(paths[-1], dpi=150)
+        return paths
+
+
+def _keep_on_a_line(text: str) -> str:
+    """Return the beginning of a text, with a blank for what a terminal does not print as a letter."""
+    kept = "".join(letter if letter.isprintable() else " " for letter in text)
+    return kept if len(kept) <= MAX_LETTERS else f"{kept[: MAX_LETTERS - 1]}\u2026"
+
+
+def _to_plain(table: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """Return row name to column name to value."""
+    return {
+        str(row): {str(column): float(value) if np.isfinite(value) else None for column, value in values.items()}
+        for row, values in table.iterrows()
+    }

@@ -1,0 +1,267 @@
+"""Step 8, hand on: the network for other programs, preprocessing inside. The only file that imports onnx packages."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tuner.checked_files import hash_file
+from tuner.errors import MissingPackage, SearchError
+from tuner.events.columns import LARGEST
+from tuner.events.sources import find_input_files
+from tuner.prediction.network import load_network, score_events
+from tuner.prediction.networks import Candidate, TrainedNetwork, choose_candidate
+from tuner.preparation.preprocessing import Preprocessing
+from tuner.problem import Problem
+from tuner.run_folder import check_output, make_parent
+from tuner.tuning.search import Search
+
+TOLERANCE = 1e-4
+"""Largest difference between an exported network's scores and ours that passes."""
+
+N_CHECKED = 512
+
+ENDINGS = (".onnx",)
+"""Formats that networks are written in."""
+
+
+class ExportedNetwork(nn.Module):
+    """Features as they were read in, scores out: fill, piecewise-linear map, indicators, network, sigmoid.
+
+    Undefined values may come as the problem's own (such as -999), as not-a-number, infinite, or too large.
+    """
+
+    fill: Tensor
+    starts: Tensor
+    marks: Tensor
+    widths: Tensor
+    rises: Tensor
+    offsets: Tensor
+    indicated: Tensor
+
+    def __init__(self, network: nn.Module, preprocessing: Preprocessing, problem: Problem) -> None:
+        super().__init__()
+        self.network = network
+        self.clamped = preprocessing.clamped
+        x_knots, z_knots = torch.from_numpy(preprocessing.x_knots), torch.from_numpy(preprocessing.z_knots)
+        width = x_knots.diff(dim=1)
+        constants = {
+            "marks": _list_marks(problem, preprocessing.features),
+            "fill": torch.from_numpy(preprocessing.fill),
+            "starts": x_knots[:, :-1],
+            "widths": torch.where(width > 0, width, 1.0),
+            "rises": z_knots.diff(dim=1),
+            "offsets": z_knots[:, 0],
+            "indicated": torch.from_numpy(preprocessing.indicated),
+        }
+        for name, tensor in constants.items():
+            self.register_buffer(name, tensor.contiguous())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores [n] in (0, 1) of features float32 [n, d]."""
+        undefined = ~(features.abs() <= LARGEST)
+        for values in self.marks:
+            undefined = undefined | (features == values)
+        x = torch.where(undefined, self.fill, features)
+        share = (x[:, :, None] - self.starts) / self.widths
+        if self.clamped:
+            share = share.clamp(0.0, 1.0)
+        z = self.offsets + (share * self.rises).sum(2)
+        inputs = torch.cat([z, undefined[:, self.indicated].float()], dim=1)
+        scores: Tensor = self.network(inputs).reshape(-1).sigmoid()
+        return scores.float()
+
+
+def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
+    """Return the values that stand for "not defined", float32 [m, d]; not-a-number where a feature has fewer."""
+    marks = [problem.list_undefined(name) for name in features]
+    padded = np.full((max(map(len, marks)), len(marks)), np.nan)
+    for column, values in enumerate(marks):
+        padded[: len(values), column] = values
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(padded.astype(np.float32))
+
+
+def export(search: Search, path: str | Path, *, trial: int | None = None, ensemble: bool = False) -> Path:
+    """Write the winner's network (or that trial's, or the ensemble) as ONNX, preprocessing inside; return the path.
+
+    Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
+    "score": float32 [n]. The file is read back by onnxruntime and compared with our own scores on validation
+    events. Raise `FolderError` where the path does not end in ".onnx" or is a file that is read, `MissingPackage`
+    without the extra "onnx", `SearchError` where the network cannot be exported or its scores differ.
+    """
+    path = Path(path)
+    check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
+    _require_packages()
+    candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
+    _write_candidate(search, candidate, path, _describe(search, candidate))
+    return path
+
+
+def keep_network(search: Search, trained: TrainedNetwork) -> Path:
+    """Write a network into the run folder as `export` does, unless it lies there already; return its path.
+
+    Raise `MissingPackage` without the extra "onnx", `SearchError` where the network cannot be exported.
+    """
+    _require_packages()
+    candidate, path = Candidate("winner", (trained,)), search.folder.network
+    metadata = _describe(search, candidate)
+    if _read_metadata(path) != metadata:
+        _write_candidate(search, candidate, path, metadata)
+    return path
+
+
+def _describe(search: Search, candidate: Candidate) -> dict[str, str]:
+    """Return what an exported file says of itself: its networks, their parameters' hashes, what they take."""
+    problem = search.study.problem
+    files = [search.checkpoint_path(network.trial, network.seed) for network in candidate.networks]
+    return {
+        "study": search.study.name,
+        "trial": "" if candidate.trial is None else str(candidate.trial),
+        "networks": " ".join(_name(network) for network in candidate.networks),
+        "parameters": " ".join(map(hash_file, files)),
+        "features": ",".join(search.splits.preprocessing.features),
+        "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
+        "events_digest": search.splits.events_digest,
+    }
+
+
+def _write_candidate(search: Search, candidate: Candidate, path: Path, metadata: dict[str, str]) -> None:
+    preprocessing, problem = search.splits.preprocessing, search.study.problem
+    write_network(load_network(search, candidate), preprocessing, problem, make_parent(path), metadata)
+
+
+def write_network(
+    plain: nn.Module, preprocessing: Preprocessing, problem: Problem, path: Path, metadata: dict[str, str]
+) -> None:
+    """Write a network of prepared features as ONNX for features as they were read, once its scores are seen to agree.
+
+    Raise `SearchError` where it cannot be exported or its scores differ; then nothing is written.
+    """
+    network = ExportedNetwork(plain, preprocessing, problem).eval()
+    example = draw_examples(preprocessing)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
+    try:
+        _write(network, example[:2], partial)
+        _add_metadata(partial, metadata)
+        expected = score_events(plain, preprocessing.transform(example.numpy()), "cpu")
+        features = mark_undefined(example, network.marks)
+        given = _score_by_onnxruntime(partial, features), _score_by_onnxruntime(partial, features[:1])
+        difference = max(float(np.abs(scores - expected[: len(scores)]).max()) for scores in given)
+        if not difference < TOLERANCE:
+            raise SearchError(
+                f'The exported network must give the same scores, but "{path}" differs by up to {difference:.1e}. '
+                "Please report this with the search space."
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _name(network: TrainedNetwork) -> str:
+    """Return a network's trial, the seed it was trained anew with, and its share in an ensemble."""
+    seed = "" if network.seed is None else f":seed{network.seed}"
+    return f"trial{network.trial}{seed}" + ("" if network.weight == 1 else f"*{network.weight:.6g}")
+
+
+def draw_examples(preprocessing: Preprocessing) -> Tensor:
+    """Return features float32 [n, d] drawn between the knots, some of them undefined."""
+    generator = torch.Generator().manual_seed(0)
+    x_knots = torch.from_numpy(preprocessing.x_knots)
+    low, high = x_knots[:, 0], x_knots[:, -1]
+    features = low + (high - low) * (1.2 * torch.rand(N_CHECKED, len(low), generator=generator) - 0.1)
+    for place in preprocessing.indicated:
+        features[torch.rand(N_CHECKED, generator=generator) < 0.3, place] = torch.nan
+    return features.clamp(-LARGEST, LARGEST)
+
+
+def mark_undefined(features: Tensor, marks: Tensor) -> Tensor:
+    """Return features [n, d] where marks [m, d] replace not-a-number in turn; in every (m + 1)th row it stays."""
+    turn = torch.arange(len(features)) % (len(marks) + 1)
+    for number, values in enumerate(marks):
+        features = torch.where(features.isnan() & (turn == number)[:, None], values, features)
+    return features
+
+
+def is_exporting_possible() -> bool:
+    """Return whether the packages of the extra "onnx" are installed."""
+    try:
+        _require_packages()
+    except MissingPackage:
+        return False
+    return True
+
+
+def _require_packages() -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            raise MissingPackage(package, "onnx", "Exporting a network") from error
+
+
+def _write(network: nn.Module, example: Tensor, path: Path) -> None:
+    """Write ONNX; the exporter's own talk is kept quiet."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                network,
+                (example,),
+                str(path),
+                input_names=["features"],
+                output_names=["score"],
+                dynamic_shapes={"features": {0: torch.export.Dim("events")}},
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # what the exporter cannot trace raises many kinds
+        told = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+        raise SearchError(
+            f"The network must be one that torch.onnx can export, but {type(error).__name__}: {told} Its forward pass "
+            "must not depend on the values of its inputs in Python, nor call what ONNX has no operator for."
+        ) from error
+    finally:
+        logger.setLevel(level)
+
+
+def _add_metadata(path: Path, metadata: dict[str, str]) -> None:
+    import onnx
+
+    model: Any = onnx.load(str(path))
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, str(path))
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """Return what an exported file says of itself; nothing where there is none, or none that can be read."""
+    import onnx
+
+    try:
+        model: Any = onnx.load(str(path))
+    except Exception:  # protobuf raises its own kinds
+        return {}
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def _score_by_onnxruntime(path: Path, features: Tensor) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (scores,) = session.run(["score"], {"features": features.numpy()})
+    return np.asarray(scores)

@@ -1,0 +1,70 @@
+"""The networks of a candidate, with their best-epoch parameters, as one plain module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tuner.errors import SearchError, TrainingError
+from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.training.building import compute_logits
+from tuner.training.checkpoints import read_checkpoint, restore_network
+from tuner.training.device import find_device
+from tuner.tuning.search import Search
+
+EVENTS_AT_ONCE = 4096
+
+ADVICE = "Restore it from a copy; or delete it and run `tuner evaluate`, which trains a finalist anew."
+"""What to do about parameters that are damaged."""
+
+
+class Ensemble(nn.Module):
+    """Networks whose scores are averaged: the logit [n] of the weighted mean of their scores."""
+
+    weights: Tensor
+
+    def __init__(self, networks: Sequence[nn.Module], weights: Sequence[float]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits [n] of features [n, d_in]."""
+        scores = torch.stack([network(x.clone()).reshape(-1).sigmoid() for network in self.networks], dim=-1)
+        return (scores * self.weights).sum(-1).logit(eps=1e-7)
+
+
+def load_network(search: Search, candidate: Candidate) -> nn.Module:
+    """Return a candidate's network on the CPU, ready to score prepared features [n, d_in] as logits [n]."""
+    networks = [_load(search, network) for network in candidate.networks]
+    if len(networks) == 1:
+        return networks[0]
+    return Ensemble(networks, [network.weight for network in candidate.networks]).eval()
+
+
+def _load(search: Search, trained: TrainedNetwork) -> nn.Module:
+    trial = next(trial for trial in search.trials if trial.number == trained.trial)
+    path = search.checkpoint_path(trained.trial, trained.seed)
+    checkpoint = read_checkpoint(path, advice=ADVICE)
+    try:
+        return restore_network(checkpoint, search.settings(trial).network)
+    except TrainingError as error:
+        raise SearchError(
+            f'The network of trial {trial.number} in "{path}" cannot be used. {error} Put the code that builds it and '
+            "the versions of packages back to what they were, or run the search anew."
+        ) from error
+
+
+@torch.no_grad()
+def score_events(network: nn.Module, x: np.ndarray, device: str | None = None) -> np.ndarray:
+    """Return scores in (0, 1), float64 [n], for prepared features [n, d_in], in chunks of events."""
+    place = find_device(device)
+    network = network.to(place)
+    chunks = []
+    for start in range(0, len(x), EVENTS_AT_ONCE):
+        chunk = torch.from_numpy(np.array(x[start : start + EVENTS_AT_ONCE], dtype=np.float32)).to(place)
+        chunks.append(compute_logits(network, chunk).double().sigmoid().cpu().numpy())
+    return np.concatenate(chunks) if chunks else np.empty(0)

@@ -1,0 +1,163 @@
+"""Step 3, prepare: split the events, fit the preprocessing on train, weight for training."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from tuner.checked_files import describe_damage, hash_file, read_json, write_json
+from tuner.errors import SplitsError, TunerError
+from tuner.events.table import Events
+from tuner.preparation.preprocessing import Preprocessing, fit_preprocessing
+from tuner.preparation.settings import Preparation
+from tuner.preparation.splitting import check_parts, split_rows
+from tuner.preparation.training_weights import make_training_weights
+from tuner.problem import Problem
+
+PARTS = ("train", "validation", "test")
+N_FITTED = 200_000
+"""Most train events that the preprocessing is fitted on: quantiles are known to 0.1 % then."""
+_CHUNK = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One part of the events, prepared."""
+
+    x: np.ndarray
+    """Inputs of a network, float32 [n, d_in]."""
+    labels: np.ndarray
+    """Float32 [n] in {0, 1}."""
+    weights: np.ndarray
+    """Event weights as they were read, float64 [n]."""
+    training_weights: np.ndarray
+    """What the loss uses, float32 [n]: mean 1 over the events that are used, 0 for those that are not."""
+    rows: np.ndarray
+    """Places of these events in `Events`, int64 [n]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Splits:
+    """Train, validation and test parts, and the preprocessing that was fitted on train."""
+
+    train: Part
+    validation: Part
+    test: Part
+    preprocessing: Preprocessing
+    events_digest: str
+    """SHA-256 of the events that were split."""
+
+    @property
+    def d_in(self) -> int:
+        """Number of inputs of a network."""
+        return self.preprocessing.d_in
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of which events are in which part: the same for the same split of the same events."""
+        digest = hashlib.sha256(self.events_digest.encode())
+        for part in (self.train, self.validation, self.test):
+            digest.update(f"\0{len(part.rows)}\0".encode())
+            digest.update(np.ascontiguousarray(part.rows, dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+
+def prepare_splits(events: Events, problem: Problem, preparation: Preparation | None = None) -> Splits:
+    """Split the events, each class alike, and prepare each part with what was fitted on train.
+
+    Events that share an id come into one part. The same seed gives the same split. Raise `SplitsError` where a part
+    would lack a class, or where the weights of a class do not add up to more than 0 in it.
+    """
+    preparation = preparation or Preparation()
+    rows = dict(zip(PARTS, split_rows(events.labels, events.event_id, preparation), strict=True))
+    check_parts(rows, events.labels, events.weights, problem.label)
+    # Train rows are in random order: the first of them are a fair sample.
+    fitted = events.table.to_numpy()[rows["train"][:N_FITTED]]
+    preprocessing = fit_preprocessing(fitted, events.features, preparation)
+    keep_negative = replace(preparation, negative_weights="keep")
+    parts = {
+        name: _prepare_part(events, rows[name], preprocessing, preparation if name == "train" else keep_negative)
+        for name in PARTS
+    }
+    return Splits(**parts, preprocessing=preprocessing, events_digest=events.digest)
+
+
+def save_splits(splits: Splits, folder: Path) -> None:
+    """Write a folder of .npy files in the place of what was there, so that no reader meets half of it."""
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name in PARTS:
+        for field in fields(Part):
+            np.save(partial / f"{name}-{field.name}.npy", getattr(getattr(splits, name), field.name))
+    splits.preprocessing.save(partial / "preprocessing.npz")
+    checksums = {path.name: hash_file(path) for path in sorted(partial.iterdir())}
+    write_json(partial / "splits.json", {"events_digest": splits.events_digest, "files": checksums})
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def load_splits(folder: Path) -> Splits:
+    """Return parts that are mapped from the files: processes share the memory; what one writes, no other sees.
+
+    Each file is compared with its checksum, once in a process. Raise `SplitsError` where one is damaged, or where the
+    folder does not hold them.
+    """
+    try:
+        content = read_json(folder / "splits.json", advice="")
+        _check_files(folder, content.get("files", {}))
+        parts = {name: Part(**{field.name: _map_array(folder / f"{name}-{field.name}.npy") for field in fields(Part)})
+                 for name in PARTS}  # fmt: skip
+        preprocessing = Preprocessing.load(folder / "preprocessing.npz", advice="")
+        _check_form(parts, preprocessing)
+        return Splits(**parts, preprocessing=preprocessing, events_digest=content["events_digest"])
+    except Exception as error:  # NumPy raises many kinds for files of an older version, which have no checksum
+        what = str(error).strip() if isinstance(error, TunerError) else f"{type(error).__name__}: {error}"
+        raise SplitsError(
+            f'"{folder}" must hold prepared events, whole, but does not ({what}). '
+            "Rerun `tuner sweep`, which prepares them again from the events."
+        ) from error
+
+
+def _prepare_part(events: Events, rows: np.ndarray, preprocessing: Preprocessing, preparation: Preparation) -> Part:
+    """Return one part, transformed in chunks so that little memory is needed beside it."""
+    values = events.table.to_numpy()
+    x = np.empty((len(rows), preprocessing.d_in), np.float32)
+    for start in range(0, len(rows), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        x[chunk] = preprocessing.transform(values[rows[chunk]])
+    labels, weights = events.labels[rows], events.weights[rows]
+    training_weights = make_training_weights(
+        labels, weights, balance=preparation.balance, negative=preparation.negative_weights
+    )
+    return Part(x, labels.astype(np.float32), weights, training_weights, rows)
+
+
+def _check_files(folder: Path, checksums: Mapping[str, str]) -> None:
+    """Raise `DamagedFileError` where a file does not fit its checksum."""
+    for name, checksum in checksums.items():
+        if hash_file(folder / name) != checksum:
+            raise describe_damage(folder / name, "its checksum is another", advice="")
+
+
+def _check_form(parts: Mapping[str, Part], preprocessing: Preprocessing) -> None:
+    """Raise `ValueError` where arrays do not fit each other."""
+    for name, part in parts.items():
+        n_events = len(part.rows)
+        if part.x.shape != (n_events, preprocessing.d_in):
+            raise ValueError(f"x of {name} has shape {part.x.shape}, not {(n_events, preprocessing.d_in)}")
+        for array in (part.labels, part.weights, part.training_weights, part.rows):
+            if array.shape != (n_events,):
+                raise ValueError(f"an array of {name} has shape {array.shape}, not {(n_events,)}")
+
+
+def _map_array(path: Path) -> np.ndarray:
+    array: np.ndarray = np.load(path, mmap_mode="c")
+    return array

@@ -1,0 +1,73 @@
+"""Which events go into the train, the validation and the test part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from tuner.errors import SplitsError, raise_together
+from tuner.preparation.settings import Preparation
+
+
+def split_rows(
+    labels: np.ndarray, event_id: np.ndarray | None, preparation: Preparation
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows of train, validation and test, int64, in random order; each class is split alike.
+
+    labels: [n] in {0, 1}. event_id: [n]; rows that share an id come into one part, and the fractions are those of the
+    ids. First the test part is taken, then validation from the rest, as one does by hand with scikit-learn.
+    Raise `SplitsError` where a class is too small to be in each part.
+    """
+    group = None if event_id is None else _number_groups(event_id)
+    if group is None:
+        return _split_units(labels, preparation, "events")
+    kind = np.bincount(group, weights=labels) >= 0.5 * np.bincount(group)
+    rng = np.random.default_rng(preparation.seed)
+    train, validation, test = (
+        rng.permutation(np.flatnonzero(np.isin(group, units))) for units in _split_units(kind, preparation, "ids")
+    )
+    return train, validation, test
+
+
+def check_parts(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np.ndarray, column: str) -> None:
+    """Raise `SplitsError` where a part lacks a class, or where the weights of one do not add up to more than 0."""
+    problems = []
+    for name, rows in parts.items():
+        for label, kind in ((1, "signal"), (0, "background")):
+            chosen = rows[labels[rows] == label]
+            if len(chosen) == 0:
+                problems.append(f'The {name} part must hold both classes of "{column}", but has no {kind}.')
+            elif (total := weights[chosen].sum()) <= 0:
+                problems.append(
+                    f"Weights of {kind} in the {name} part must add up to more than 0, but add up to {total:g} "
+                    f"({len(chosen):,} events)."
+                )
+    if problems:
+        problems[-1] += " Use more events, other `fractions`, or another `seed` of Preparation."
+    raise_together(problems, SplitsError, "The split")
+
+
+def _number_groups(event_id: np.ndarray) -> np.ndarray | None:
+    """Return the number of each row's id, int64 [n]; None where no id occurs twice."""
+    ids, group = np.unique(event_id, return_inverse=True)
+    return None if len(ids) == len(event_id) else group
+
+
+def _split_units(kind: np.ndarray, preparation: Preparation, unit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the numbers of the units (events, or groups of them) in each part; kind: [n_units], split alike."""
+    train, validation, test = preparation.fractions
+    everything = np.arange(len(kind))
+    try:
+        rest, tested = train_test_split(everything, test_size=test, stratify=kind, random_state=preparation.seed)
+        trained, validated = train_test_split(
+            rest, test_size=validation / (train + validation), stratify=kind[rest], random_state=preparation.seed
+        )
+    except ValueError as error:
+        n_signal = int(kind.sum())
+        raise SplitsError(
+            f"Each class must be in each part, but {n_signal:,} signal and {len(kind) - n_signal:,} background {unit} "
+            f"are too few to be split {train:g} : {validation:g} : {test:g}. Use more events, or other `fractions`."
+        ) from error
+    return trained, validated, tested

@@ -1,0 +1,1 @@
+"""Sections of the report page, by step of the workflow."""

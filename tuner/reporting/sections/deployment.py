@@ -1,0 +1,92 @@
+"""Step 8 on the page, and how to do it all again: what lies in the run folder for others to use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuner.checked_files import read_json
+from tuner.reporting.formatting import write_count
+from tuner.reporting.page import Block, Code, Facts, Notice, Section, Text
+from tuner.run_folder import RunFolder
+from tuner.tuning.commands import has_address, name_command, open_in_python
+from tuner.tuning.search import PROVENANCE_ADVICE, Search
+from tuner.tuning.storage import STORAGE_VARIABLE
+
+
+def write_reproduction(folder: RunFolder) -> Section:
+    """Return what one needs to do it again, from `provenance.json`."""
+    record: dict[str, Any] = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
+    if not record:
+        missing = Notice("There is no provenance.json in the run folder: this search cannot be traced.")
+        return Section(number="", name="Reproduce", title="How to do it again", blocks=[missing])
+    calls: Sequence[Mapping[str, Any]] = record.get("calls", [])
+    last = calls[-1] if calls else {}
+    facts = [
+        ("Commit", str(last.get("git_commit") or "not in a git checkout")),
+        ("Seed", f"{record.get('seed')} (search), {record.get('split_seed')} (split)"),
+        ("Events", f"sha256 {record.get('events_digest')}"),
+        ("Device", f"{last.get('device')}, {write_count(int(last.get('workers', 1)), 'worker')}"),
+        ("Platform", str(record.get("platform"))),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items())),
+    ]
+    commands = list(dict.fromkeys(str(call["command"]) for call in calls if call.get("command")))
+    blocks: list[Block] = [Code("\n".join(commands)) if commands else Text(FROM_A_SESSION), Facts(facts)]
+    if str(last.get("git_commit")).endswith("+changes"):
+        blocks.append(
+            Notice("The checkout had changes that were not committed: the commit alone does not bring it back.")
+        )
+    return Section(number="", name="Reproduce", title="How to do it again", blocks=blocks)
+
+
+FROM_A_SESSION = "It was called in a Python session: `tuner.sweep(study)` with the same study does it again."
+
+
+def write_hand_off(search: Search) -> Section:
+    """Return step 8: what lies in the run folder for others to use, and how to use it."""
+    folder = search.folder
+    kept = {
+        "evaluation.json": (folder.evaluation, "every figure of merit, with intervals"),
+        "scores.parquet": (folder.scores, "scores of the test part"),
+        "winner.onnx": (folder.network, "the network handed on, with its preparation inside"),
+        "network.onnx": (folder.path / "network.onnx", "the winner with its preparation inside"),
+        "figures/": (folder.figures, "every figure as PNG and PDF"),
+        "checkpoints/": (folder.checkpoints, "best-epoch parameters of the best trials"),
+        "curves/": (folder.curves, "epochs of each trial, as CSV"),
+        "wandb/": (folder.wandb, "a W&B run per trial; `tuner sync` with the study's file sends offline ones"),
+        "tracking/": (folder.tracking, "numbers of each trial as JSON lines: `pandas.read_json(path, lines=True)`"),
+        "tensorboard/": (folder.tensorboard, f"TensorBoard's events: `tensorboard --logdir {folder.tensorboard}`"),
+        "mlflow/": (
+            folder.mlflow,
+            f"MLflow's runs: `mlflow ui --backend-store-uri sqlite:///{folder.mlflow.absolute() / 'mlflow.db'}`",
+        ),
+        "journal.log": (folder.journal, "every trial, for Optuna and Optuna Dashboard"),
+    }
+    facts = [(name, what) for name, (path, what) in kept.items() if path.exists()]
+    blocks: list[Block] = [Text(f"All of it lies in {folder.path}, and nothing elsewhere."), Facts(facts)]
+    if search.best_trial is not None:
+        blocks += _name_uses(search)
+    return Section(number="8", name="Predict", title="What is handed on", blocks=blocks)
+
+
+def _name_uses(search: Search) -> list[Block]:
+    """Return how to use the winner: commands, or what a program says where no file holds the study."""
+    commands = [
+        name_command(search, *words)
+        for words in (("predict", "new_events.parquet"), ("export",), ("dashboard",), ("sync",))
+        if words[0] != "sync" or search.folder.wandb.exists()
+    ]
+    if all(commands):
+        blocks: list[Block] = [Code("\n".join(filter(None, commands)))]
+    else:
+        calls = (
+            open_in_python(search),
+            'scores = tuner.predict(search, "new_events.parquet")',
+            'network = tuner.export(search, "network.onnx")',
+        )
+        blocks = [Text("No file of its own holds the study. In the program that does:"), Code("\n".join(calls))]
+    if has_address(search):
+        blocks.append(
+            Text(f"The environment variable {STORAGE_VARIABLE} stands for the address of the trials' database.")
+        )
+    return blocks

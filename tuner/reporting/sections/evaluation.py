@@ -1,0 +1,211 @@
+"""Step 7 on the page: who won, by how much, and how far to trust it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.statistics.metrics_table import SMOOTHED
+from tuner.reporting.formatting import (
+    DASH,
+    stack,
+    stack_error,
+    stack_interval,
+    write_change,
+    write_count,
+    write_error,
+    write_number,
+)
+from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
+from tuner.reporting.sections.systematics import write_nuisances, write_survival
+from tuner.reporting.summary import SHARE, tell_selection
+from tuner.tuning.search import Search
+
+FIRST, OF_SURVIVAL = "candidates", "survival"
+SHARE_FORMULA = "(AUC - 1/2)/(AUC of the optimum - 1/2)"
+
+
+def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[str, Picture]) -> Section:
+    """Return step 7: who won against whom, what is luck, every figure, what survives, pictures, openings.
+
+    pictures: by name; `candidates` stands with the standings, `survival` with its table, the others follow in order.
+    """
+    weighted = ", with event weights" if search.study.problem.weight is not None else ""
+    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    others = [part for part in evaluation.parts if part.candidate != "winner" and part.part == evaluation.last_part]
+    figure = evaluation.figure_of_merit
+    caption = f"The others on {evaluation.last_part}{weighted}"
+    out_of_fold = [part for part in evaluation.parts if part.part not in ("validation", "test")]
+    in_depth = [picture for name, picture in pictures.items() if name not in (FIRST, OF_SURVIVAL)]
+    return Section(
+        number="7",
+        name="Evaluate",
+        title="Who won, by how much, and how far to trust it",
+        blocks=[
+            _write_standings(evaluation),
+            Text(VERDICTS),
+            *([pictures[FIRST]] if FIRST in pictures else []),
+            *_write_selection(search, evaluation),
+            _write_figures(f"The network that is handed on{weighted}", own, figure),
+            Text(_tell_figures(evaluation, own)),
+            _write_counts(own),
+            *_write_figure_cut(evaluation),
+            *([_write_figures(caption, others, figure, folded=True)] if others else []),
+            *(
+                _write_figures(f"Out of fold{weighted}: every event is new to its network", [part], figure)
+                for part in out_of_fold
+            ),
+            *write_survival(evaluation, pictures.get(OF_SURVIVAL)),
+            *write_nuisances(evaluation),
+            *in_depth,
+            _tell_openings(evaluation),
+        ],
+    )
+
+
+VERDICTS = (
+    "Each number with its 68 % interval, over events and trainings. Differences are the winner minus the candidate, "
+    "positive where the winner is ahead, and paired: both see the same events, drawn anew. The winner is called better "
+    "or worse where p, corrected by Holm's method for all rivals together, is below 0.05. The winner is a setting, "
+    "chosen by its mean on validation over its trainings; the network handed on is one of these trainings."
+)
+
+
+def _write_standings(evaluation: Evaluation) -> Table:
+    """Return every candidate's mean, how far the winner is ahead of it, the verdict, the mean on validation."""
+    last = evaluation.last_part
+    standings = evaluation.standings_on(last)
+    on_validation = {s.candidate: s for s in evaluation.standings_on("validation")}
+    head = [
+        "Candidate",
+        last.capitalize(),
+        "Winner minus it",
+        "The winner is",
+        *(["Validation"] if last == "test" else []),
+    ]
+    rows = []
+    for standing in standings:
+        told = [write_count(len(standing.singles), "training")] if standing.kind == "finalist" else []
+        told += [write_count(standing.n_parameters, "parameter")] if standing.n_parameters else []
+        told += ["the cheapest"] if standing.candidate == evaluation.cheapest else []
+        won = standing.verdict == "winner"
+        p_value = "p < 0.001" if standing.p_holm < MIN_P else f"p = {standing.p_holm:#.2g}"
+        row = [
+            stack(standing.candidate, ", ".join(told)),
+            stack_error(standing.figure),
+            DASH if won else stack(write_change(standing.lead), write_error(standing.lead)),
+            "this one" if won else stack(standing.verdict_on_winner, p_value),
+        ]
+        rows.append([*row, *([stack_error(on_validation[standing.candidate].figure)] if last == "test" else [])])
+    marked = next(place for place, standing in enumerate(standings) if standing.verdict == "winner")
+    return Table(caption=f"{evaluation.figure_of_merit} of all candidates", head=head, rows=rows, marked=marked)
+
+
+MIN_P = 0.001
+"""Below this a p value is not told: tails say little there."""
+
+
+def _write_selection(search: Search, evaluation: Evaluation) -> list[Block]:
+    """Return the selection-bias meter: what the search promised, what of it may be luck, what came of it."""
+    selection = evaluation.selection
+    if selection is None:
+        return []
+    noise = (
+        f" Luck: {write_number(selection.noise, 2)}, the spread of equal settings, times "
+        f"√(2 ln {selection.n_trials:,}), what the best of so many exceeds their mean by."
+    )
+    sentence = f"Selection bias: {tell_selection(search, evaluation)}."
+    return [Text(f"{sentence}{noise if selection.expected_excess else ''}")]
+
+
+def _write_figures(
+    caption: str, parts: Sequence[PartEvaluation], figure_of_merit: str, *, folded: bool = False
+) -> Table:
+    """Return every figure of some candidates, each with its interval."""
+    names = dict.fromkeys(name for part in parts for name in part.measurements)
+    head = ["Figure", *(part.part if part.candidate == "winner" else part.candidate for part in parts)]
+    rows = [
+        (
+            stack(name, _tell_cuts(parts) if name == figure_of_merit else ""),
+            *(stack_interval(part.measurements.get(name)) for part in parts),
+        )
+        for name in names
+    ]
+    return Table(caption=caption, head=head, rows=rows, folded=folded)
+
+
+def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
+    """Return how the figure of a cut is estimated on each part, in a few words."""
+    told = [
+        f"{part.part}: {'smoothed' if part.figure_cut.estimator == SMOOTHED else 'at the frozen cut'}"
+        for part in parts
+        if part.figure_cut is not None
+    ]
+    return "; ".join(dict.fromkeys(told))
+
+
+def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
+    """Return what the figures of the network are of, and at which cut."""
+    told = f"Seed {evaluation.seed} of trial {evaluation.winner}, its best on validation; intervals: 68 %, over events."
+    if own:
+        told += f" Cut: score ≥ {own[0].threshold:.4g}, {own[0].threshold_rule}, frozen for test."
+    if any(SHARE in part.measurements for part in own):
+        told += f" Share of the optimum: {SHARE_FORMULA}."
+    return told
+
+
+def _write_counts(parts: Sequence[PartEvaluation]) -> Table:
+    """Return the events that the figures rest on."""
+    rows = [
+        (
+            part.part,
+            stack(f"{part.selected_signal:,}", f"of {part.n_signal:,}"),
+            stack(f"{part.selected_background:,}", f"of {part.n_background:,}"),
+            f"{part.effective_signal:,.0f}",
+            f"{part.effective_background:,.0f}",
+        )
+        for part in parts
+    ]
+    head = ("Part", "Signal above cut", "Background above cut", "Effective signal", "Effective background")
+    return Table(caption="Events they rest on, counted", head=head, rows=rows)
+
+
+def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
+    """Return the cut of the declared figure of merit with what lies above it; nothing where it is not one of a cut."""
+    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    cuts = [(part, part.figure_cut) for part in own if part.figure_cut is not None]
+    if not cuts:
+        return []
+    head = ("Part", "Cut", "s", "b", "Signal, counted", "Background, counted")
+    rows = [
+        (
+            part.part,
+            f"{cut.threshold:.4g}",
+            write_number(cut.s),
+            write_number(cut.b),
+            f"{cut.n_signal:,}",
+            stack(f"{cut.n_background:,}", f"effective: {cut.effective_background:,.0f}"),
+        )
+        for part, cut in cuts
+    ]
+    name = evaluation.figure_of_merit
+    estimators = ", on ".join(f"{part.part} it is the value {cut.estimator}" for part, cut in cuts)
+    return [
+        Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
+        Text(
+            f"How {name} is estimated: on {estimators}. A smoothed value is the mean over neighbouring cuts, steadier "
+            "than that of the cut itself, which the figure tells, too."
+        ),
+    ]
+
+
+def _tell_openings(evaluation: Evaluation) -> Block:
+    """Return how often the test part was opened."""
+    if evaluation.opening is None:
+        return Text("The test part is still closed.")
+    if evaluation.openings == 1:
+        return Text("The test part has been opened once, for this.")
+    return Notice(
+        f"These figures are from opening {evaluation.opening} of the test part, which has been opened "
+        f"{evaluation.openings} times: the more often one looks, the less they are those of unseen events."
+    )

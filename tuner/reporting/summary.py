@@ -1,0 +1,220 @@
+"""What the page leads with: the answer in three sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.comparison import Standing, find_baseline
+from tuner.evaluation.statistics.nuisances import NuisanceEffects
+from tuner.evaluation.statistics.systematics import Survival
+from tuner.evaluation.test_set_log import count_openings
+from tuner.metrics.measurement import Measurement
+from tuner.reporting.formatting import (
+    count_digits,
+    join_words,
+    write_count,
+    write_number,
+    write_share,
+    write_with_error,
+)
+from tuner.reporting.sections.search import name_network
+from tuner.tuning.commands import name_step
+from tuner.tuning.search import Search, TrialRecord
+
+SHARE = "share of the optimum"
+
+
+def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | None) -> list[str]:
+    """Return who won by how much, against whom, and whether it can be trusted: a sentence each."""
+    if winner is None:
+        return [_answer_without_winner(search)]
+    if evaluation is None:
+        figure = search.study.problem.figure_of_merit.name
+        return [
+            f"Of {write_count(len(search.trials), 'trial')}, number {winner.number} is the best so far: "
+            f"{figure} {write_number(winner.figure)} on validation, by which it was chosen.",
+            _tell_not_judged(search),
+        ]
+    standings = evaluation.standings_on(evaluation.last_part)
+    return [
+        _tell_winner(search, evaluation, standings),
+        _tell_rivals(evaluation, standings),
+        _tell_trust(search, evaluation),
+    ]
+
+
+def _tell_not_judged(search: Search) -> str:
+    """Return that there is no judgement, whether the test part was opened all the same, and what to do."""
+    todo, n_openings = name_step(search, "evaluate"), count_openings(search)
+    if not n_openings:
+        return f"No finalist was trained anew and the test part is still closed: `{todo}` does both."
+    times = "once" if n_openings == 1 else f"{n_openings} times"
+    return f"There is no judgement of what it is now, but the test part has been opened {times}: `{todo}` judges anew."
+
+
+def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
+    """Return who won and how well. That a baseline won comes first; one that is as good is named, too."""
+    mine = next(standing for standing in standings if standing.verdict == "winner")
+    trial = next(trial for trial in search.trials if trial.number == evaluation.winner)
+    network = f"trial {evaluation.winner} ({name_network(search, trial)})"
+    trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
+    part, share = evaluation.last_part, _tell_share(evaluation)
+    value = f"{evaluation.figure_of_merit} {write_with_error(mine.figure)} on {part}{trainings}"
+    if (better := _find_baseline(standings, "better")) is not None:
+        return (
+            f"{_capitalize(better.candidate)} {_conjugate(better)} won: {evaluation.figure_of_merit} "
+            f"{write_with_error(better.figure)} on {part}; the best network, {network}{trainings}, is behind by "
+            f"{_write_distance(better.lead)}{share}."
+        )
+    if (equal := _find_baseline(standings, "not distinguishable")) is not None:
+        return (
+            f"{_capitalize(network)} is the best network, with {value}, but it cannot be told from "
+            f"{equal.candidate}{share}."
+        )
+    n_settings = sum(standing.kind == "finalist" for standing in standings)
+    among = f" among the {n_settings} settings trained anew" if n_settings > 1 else ""
+    return f"{_capitalize(network)} has won{among}, with {value}{share}."
+
+
+def _find_baseline(standings: Sequence[Standing], verdict: str) -> Standing | None:
+    """Return the best baseline of a verdict."""
+    return find_baseline([standing for standing in standings if standing.verdict == verdict])
+
+
+def _capitalize(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _conjugate(standing: Standing) -> str:
+    return "have" if standing.candidate.endswith("s") else "has"
+
+
+def _tell_share(evaluation: Evaluation) -> str:
+    part = evaluation.part(evaluation.last_part)
+    if part is None or SHARE not in part.measurements:
+        return ""
+    return f"; the network handed on reaches {write_share(part[SHARE].value)} of the optimum"
+
+
+def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
+    """Return whom the winner beats, who beats it, whom it cannot be told from, what a cut leaves of it."""
+    told = []
+    for verdict, begin in (("worse", "it beats "), ("better", "it is behind "), ("not distinguishable", EQUAL)):
+        rivals = [standing for standing in standings if standing.verdict == verdict]
+        if verdict == "better" and [rival.kind for rival in rivals] == ["ensemble"]:
+            told.append(f"averaged with the others, as the ensemble, it gains {_write_distance(rivals[0].lead)}")
+        elif rivals:
+            told.append(f"{begin}{_list_rivals(rivals)}")
+    if not told:
+        return "It had no rival."
+    if evaluation.cheapest and evaluation.cheapest != f"trial {evaluation.winner}":
+        cheapest = next(standing for standing in standings if standing.candidate == evaluation.cheapest)
+        size = f" ({write_count(cheapest.n_parameters, 'parameter')})" if cheapest.n_parameters else ""
+        told.append(f"of the networks that are as good, {cheapest.candidate} is the cheapest{size}")
+    if evaluation.survival is not None:
+        told.append(_tell_survival(evaluation, evaluation.survival))
+    return _capitalize("; ".join(told)) + "."
+
+
+EQUAL = "it cannot be told from "
+
+
+def _list_rivals(rivals: Sequence[Standing]) -> str:
+    """Return rivals in words, first the best baseline among them, with how far the winner is from it."""
+    first = find_baseline(rivals) or rivals[0]
+    by = f"by {_write_distance(first.lead)}"
+    if first.verdict == "not distinguishable":
+        by = f"(it is {'behind' if first.lead.value < 0 else 'ahead'} {by})"
+    named = f"{_name_rival(first)} {by}" if first.lead.error > 0 else _name_rival(first)
+    others = [rival for rival in rivals if rival is not first]
+    trials = [other.candidate.removeprefix("trial ") for other in others if other.kind == "finalist"]
+    names = [_name_rival(other) for other in others if other.kind != "finalist"]
+    if trials:
+        names.append(f"trial{'s' if len(trials) > 1 else ''} {join_words(trials)}")
+    if first.verdict == "not distinguishable":
+        return join_words([named, *names])
+    return f"{named}, and {join_words(names)}" if names else named
+
+
+def _name_rival(rival: Standing) -> str:
+    return f"the {rival.candidate}" if rival.kind == "ensemble" else rival.candidate
+
+
+def _write_distance(lead: Measurement) -> str:
+    """Return how far the winner is ahead or behind, without the sign."""
+    return write_with_error(-lead if lead.value < 0 else lead)
+
+
+def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
+    """Return in a few words what a cut, and a background that is not known exactly, leave of the lead in AUC."""
+    baseline = name_baseline(evaluation)
+    leader, other = (baseline, "the network") if survival.leader < 0 else ("the network", baseline)
+    lead = f"the lead of {leader} over {other}"
+    match survival.verdict:
+        case "survives":
+            return f"{lead} survives a cut and the background's uncertainty"
+        case "survives in part":
+            return f"{lead} survives a cut at some of the background's uncertainties only"
+        case "reversed":
+            return f"{lead} turns into a loss at a cut"
+        case "absorbed":
+            return f"{lead} is absorbed at the next stage: no difference is left in significance at a cut"
+    return f"at a cut there is no gain to speak of over {baseline}"
+
+
+def name_baseline(evaluation: Evaluation) -> str:
+    """Return the name of the best baseline on the last part that is open."""
+    baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
+    return "the baseline" if baseline is None else baseline.candidate
+
+
+def _tell_trust(search: Search, evaluation: Evaluation) -> str:
+    """Return what the search promised, how much of it may be luck, what test said, how often that was opened."""
+    told = []
+    if evaluation.selection is not None:
+        told.append(tell_selection(search, evaluation))
+    if evaluation.nuisances is not None:
+        told.append(f"nuisances move the {evaluation.figure_of_merit} by {write_total(evaluation.nuisances)}")
+    if evaluation.opening is None:
+        told.append("the test part is still closed")
+    elif evaluation.openings == 1:
+        told.append("the test part has been opened once")
+    else:
+        told.append(f"the test part has been opened {evaluation.openings} times, so it is not quite unseen any more")
+    return _capitalize("; ".join(told)) + "."
+
+
+def write_total(effects: NuisanceEffects) -> str:
+    """Return the total of all nuisances either way, the larger with one digit: +0.002 -0.003, and 0 for none."""
+    digits = max((count_digits(max(effects.total_up, effects.total_down)) or 1) - 1, 0)
+    up, down = (
+        f"{total:.{digits}f}" if round(total, digits) else "0" for total in (effects.total_up, effects.total_down)
+    )
+    return f"+{up} -{down}"
+
+
+def tell_selection(search: Search, evaluation: Evaluation) -> str:
+    """Return the selection-bias meter in a sentence without its full stop."""
+    selection, best = evaluation.selection, search.best_trial
+    assert selection is not None
+    who = f"trial {best.number}" if best is not None else "the best trial"
+    among = f", as the best of {selection.n_trials:,} complete trials," if selection.n_trials > 1 else ""
+    promised = f"{who}{among} promised {evaluation.figure_of_merit} {write_number(selection.best)} on validation"
+    if selection.expected_excess is None:
+        promised += ", of which it is not known how much is luck: there was one training"
+    elif selection.expected_excess > 0:
+        promised += f", of which up to {write_number(selection.expected_excess, 2)} may be luck"
+    if selection.retrained is None:
+        return f"{promised}; it was not trained anew"
+    anew = f"{promised}; trained anew it has {write_with_error(selection.retrained)} there"
+    return anew if selection.test is None else f"{anew} and {write_with_error(selection.test)} on test"
+
+
+def _answer_without_winner(search: Search) -> str:
+    trials = search.trials
+    if not trials:
+        return "No trial has begun."
+    failed = sum(trial.state == "failed" for trial in trials)
+    why = " All of them failed: their reasons are below." if failed == len(trials) else ""
+    return f"Of {write_count(len(trials), 'trial')}, none is complete yet, so there is no winner to judge.{why}"

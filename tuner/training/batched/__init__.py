@@ -1,0 +1,1 @@
+"""Networks of one structure computed as one: parameters, layers, optimizers, CUDA graphs."""

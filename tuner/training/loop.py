@@ -1,0 +1,73 @@
+"""Step 5, train: the one training loop. It knows packs and members, not where they come from."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tuner.training.member import Member
+from tuner.training.pack import Pack
+
+Answer = Literal["go on", "prune", "interrupt"]
+"""What a caller may say after an epoch of a member."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a member's training ended."""
+
+    state: Literal["complete", "pruned", "failed", "interrupted"]
+    reason: str
+
+
+def train_members(
+    pack: Pack,
+    *,
+    on_epoch: Callable[[Member], Answer],
+    on_end: Callable[[Member, int, Outcome], None],
+    refill: Callable[[], Member | None],
+) -> None:
+    """Train until no member is left.
+
+    After each epoch `on_epoch(member)` may end that member; `on_end(member, row, outcome)` is called while the
+    member still is in its row; then `refill()` may give the row to another member; after None it may be
+    asked again, where the pack keeps the row.
+    """
+    while len(pack):
+        losses = pack.train_epoch()
+        aucs, validation_losses = pack.validate()
+        for row, member in list(pack.rows):
+            figures = (float(losses[row]), float(validation_losses[row]), float(aucs[row]))
+            member.curve.append(
+                dict(zip(("train_loss", "validation_loss", "validation_auc"), figures, strict=True))
+                | {"epoch": member.age, "lr": float(pack.mean_rates[row])}
+            )
+            outcome = _judge(pack, member, figures, on_epoch)
+            if outcome is not None:
+                on_end(member, row, outcome)
+                pack.vacate(row)
+        n_vacant = len(pack.members) - len(pack)
+        pack.admit(*itertools.islice(iter(refill, None), n_vacant))
+        pack.compact()
+
+
+def _judge(
+    pack: Pack, member: Member, figures: tuple[float, ...], on_epoch: Callable[[Member], Answer]
+) -> Outcome | None:
+    """Return how a member's training ended with this epoch, or None where it goes on."""
+    if not all(math.isfinite(figure) for figure in figures):
+        return Outcome("failed", f"The loss or the score became not-a-number or infinite in epoch {member.age}.")
+    answer = on_epoch(member)
+    if member.age >= pack.n_epochs:
+        return Outcome("complete", f"All {pack.n_epochs} epochs.")
+    if answer == "interrupt":
+        return Outcome("interrupted", f"Interrupted after epoch {member.age}.")
+    if answer == "prune":
+        return Outcome("pruned", f"Pruned after epoch {member.age}: too far behind others of its age.")
+    patience = member.settings.training.patience
+    if member.age - member.best_epoch >= patience:
+        return Outcome("complete", f"Stopped early: no better validation figure in {patience} epochs.")
+    return None

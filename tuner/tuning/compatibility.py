@@ -1,0 +1,171 @@
+"""Whether a search may go on with this study: what must be the same, and what to do where it is not."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    IntDistribution,
+    check_distribution_compatibility,
+)
+
+from tuner.errors import SearchError, StudyError, TunerError, raise_together, suggest_name
+from tuner.training.settings import Settings
+from tuner.tuning.contents import agree, describe_contents
+from tuner.tuning.samplers import make_pruner, make_sampler
+from tuner.tuning.study import Study
+from tuner.tuning.trial_attributes import read_identity
+
+RESERVED, RESERVED_BEGIN = ("tuner", "_wandb"), ("tuner:", "tuner.")
+"""Names, and beginnings of names, that no parameter may have."""
+
+N_PROBES = 60
+"""Settings that are drawn to see the distributions of a space, its branches included."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What drawing settings from a search space shows of it."""
+
+    distributions: dict[str, BaseDistribution]
+    """Distribution of each parameter, by name."""
+    least_batch: int
+    """Smallest batch size that was drawn."""
+
+
+def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
+    """Return what all calls of one search must share."""
+    problem = study.problem
+    identity = {
+        "events": events_digest,
+        "label": problem.label,
+        "signal": str(problem.signal),
+        "event id": problem.event_id,
+        "figure of merit": describe_contents(problem.figure_of_merit),
+        "preparation": asdict(study.preparation),
+        "epochs": study.budget.epochs,
+        "seed": study.seed,
+        "parameters": sorted(probe.distributions),
+    }
+    return dict(json.loads(json.dumps(identity)))
+
+
+def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe: Probe) -> None:
+    """Raise `SearchError` that tells everything in which the study differs from its search so far."""
+    before = read_identity(optuna_study) or identity
+    problems = []
+    for name, value in identity.items():
+        was = before.get(name)
+        if name == "parameters" and was is not None:
+            problems += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
+            problems += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]
+        elif was != value and not (isinstance(was, str) and agree(was, str(value))):
+            problems.append(f"{name}: was {was!r}, is {value!r}.")
+    problems += find_changed_parameters(optuna_study, probe)
+    if problems:
+        told = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
+        raise SearchError(
+            f'Study "{optuna_study.study_name}" must be the one that its trials were made with, but differs:\n{told}\n'
+            "To go on with the old search, put this back; to start a new one, give the study another `name` "
+            "or choose another --folder."
+        )
+
+
+def find_changed_parameters(optuna_study: optuna.Study, probe: Probe) -> list[str]:
+    """Return a sentence for each parameter whose distribution Optuna cannot continue. Ranges of floats may change."""
+    old: dict[str, BaseDistribution] = {}
+    for trial in optuna_study.get_trials(deepcopy=False):
+        old |= trial.distributions
+    if not old:
+        return []
+    problems = []
+    for name, new in sorted(probe.distributions.items()):
+        if name not in old:
+            continue
+        try:
+            check_distribution_compatibility(old[name], new)
+        except ValueError:
+            problems.append(f'search space: parameter "{name}" was {old[name]}, is {new}.')
+    return problems
+
+
+def probe_space(study: Study) -> Probe:
+    """Draw settings at random, and the warm starts, to see what a search space samples.
+
+    Raise `StudyError` where the space raises for most settings, returns something else than `Settings`, or cannot
+    give what a warm start asks for. A trial for which it raises now and then fails alone.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    probe = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    warm_starts = study.space.warm_starts
+    for params in warm_starts:
+        probe.enqueue_trial(dict(params))
+    make_sampler(study, study.seed)
+    make_pruner(study)
+    seen: dict[str, BaseDistribution] = {}
+    batch_sizes, n_raised, problems = [], 0, []
+    for number in range(len(warm_starts) + N_PROBES):
+        trial = probe.ask()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a value out of range is told below
+                settings = study.space(trial)
+        except Exception as error:
+            n_raised += 1
+            if n_raised > N_PROBES / 2:
+                if isinstance(error, TunerError):
+                    raise StudyError(f"The search space fails for {trial.params}. {error}") from error
+                raise StudyError(
+                    f"The search space must return settings for a trial, but raised {type(error).__name__}: {error} "
+                    f"for {trial.params}."
+                ) from error
+            continue
+        if not isinstance(settings, Settings):
+            raise StudyError(
+                "A search space must return `tuner.Settings(network=..., training=...)`, "
+                f"but returned {type(settings).__name__}: {settings!r}."
+            )
+        batch_sizes.append(settings.training.batch_size)
+        seen |= trial.distributions
+        problems += [_tell_reserved(n) for n in trial.distributions if n in RESERVED or n.startswith(RESERVED_BEGIN)]
+        if number < len(warm_starts):
+            problems += _find_wrong_values(number + 1, warm_starts[number], trial.distributions)
+    raise_together(list(dict.fromkeys(problems)), StudyError, "The search space")
+    return Probe(seen, min(batch_sizes))
+
+
+def _tell_reserved(name: str) -> str:
+    return f'A parameter must not have the name "{name}", which trackers keep for their own. Choose another name.'
+
+
+def _find_wrong_values(
+    number: int, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> list[str]:
+    """Return a sentence for each value of a warm start that the space does not sample."""
+    problems = []
+    for name, value in params.items():
+        distribution = distributions.get(name)
+        if distribution is None:
+            near = suggest_name(name, distributions)
+            problems.append(f'Warm start {number} names a parameter "{name}" that the space does not sample.{near}')
+        elif not _contains(distribution, value):
+            problems.append(f'Warm start {number} gives "{name}" the value {value!r}, not one of {distribution}.')
+    return problems
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a distribution can give a value."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    if isinstance(distribution, IntDistribution) and value != int(value):
+        return False
+    return distribution._contains(distribution.to_internal_repr(value))

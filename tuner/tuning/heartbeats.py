@@ -1,0 +1,233 @@
+"""Leases: which worker trains which trial, and whether it still lives.
+
+Each worker beats in an attribute of the Optuna study; each trial names its worker. A trial whose worker is
+dead is told as interrupted and its setting is given to another worker. A setting whose workers die again and again is
+trained alone, to see whether it is to blame: how a worker ended is told by the process that started it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from tuner.launchers.processes import describe_exit, is_outside, name_host, read_start
+from tuner.tuning.trial_attributes import (
+    count_tries,
+    enqueue_again,
+    find_root,
+    has_died,
+    mark_died,
+    mark_interrupted,
+    read_leases,
+    read_worker,
+    trained_alone,
+    write_lease,
+    write_reason,
+)
+
+BEAT_SECONDS = 20.0
+STALE_SECONDS = 180.0
+"""A worker on another host that has not beaten for so long counts as dead."""
+ORPHAN_SECONDS = 10.0
+"""A trial that nobody has claimed for so long has lost its worker between asking for it and claiming it."""
+
+MAX_TRIES = 3
+"""How often a setting is tried of which a worker ends itself (a crash), or for which alone there is no memory."""
+MAX_KILLS = 10
+"""How often a setting is tried alone whose worker is killed from outside each time, and no other worker is."""
+MAX_KILLS_AT_ALL = 30
+"""The same where other workers are killed, too."""
+
+logger = logging.getLogger("tuner")
+
+
+class Lease:
+    """Beat of this worker: while the context is open, others see that it lives."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.study = study
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._process = {"host": name_host(), "pid": os.getpid(), "started": read_start(os.getpid())}
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._beat_until_closed, name="tuner-lease", daemon=True)
+
+    def __enter__(self) -> Lease:
+        self._beat()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closed.set()
+        self._thread.join(timeout=BEAT_SECONDS)
+        self._write({"left": time.time()})
+
+    def _beat_until_closed(self) -> None:
+        while not self._closed.wait(BEAT_SECONDS):
+            try:
+                self._beat()
+            except Exception as error:  # a storage that is away for a moment must not silence this worker for good
+                logger.warning("This worker could not say that it lives: %s", error)
+
+    def _beat(self) -> None:
+        self._write({"beat": time.time()})
+
+    def _write(self, content: dict[str, Any]) -> None:
+        write_lease(self.study, self.worker, self._process | content)
+
+
+def find_workers(study: optuna.Study) -> dict[str, bool]:
+    """Return each worker of a search that has not left, and whether it lives."""
+    return {worker: _lives(lease) for worker, lease in read_leases(study).items() if "left" not in lease}
+
+
+def _lives(lease: dict[str, Any]) -> bool:
+    """Ask this host's process table for its own workers, the clock for others."""
+    if "exit" in lease:
+        return False
+    if lease["host"] == name_host():
+        return read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
+    return bool(time.time() - lease["beat"] < STALE_SECONDS)
+
+
+def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[str, Any]] | None:
+    """Return name and lease of the worker that a process of this host is or was, begun after `since`; None: it is none.
+
+    since: Unix time; numbers of processes are used again.
+    """
+    for worker, lease in read_leases(study).items():
+        of_process = lease.get("pid") == pid and lease.get("host") == name_host()
+        if of_process and max(lease.get("beat", 0.0), lease.get("left", 0.0)) >= since:
+            return worker, lease
+    return None
+
+
+def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> None:
+    """Write down how a process of this host ended that had not left in order.
+
+    exit_code: negative for a signal. A process that had not become a worker yet is written down, too: its death speaks
+    for those who died with it.
+    """
+    worker, lease = find_lease(study, pid, since) or (
+        f"{socket.gethostname()}-{pid}-{uuid.uuid4().hex[:6]}",
+        {"host": name_host(), "pid": pid, "beat": time.time()},
+    )
+    write_lease(study, worker, lease | {"exit": exit_code})
+
+
+def give_back(
+    study: optuna.Study,
+    trial: optuna.trial.FrozenTrial | optuna.Trial,
+    reason: str,
+    *,
+    tries: int = 0,
+    suspect: bool = False,
+) -> None:
+    """Put a running trial's setting back into the queue, then tell the trial as interrupted.
+
+    In this order: who is killed in between leaves a setting that is there twice, and `reap_trials` sees it.
+    """
+    was_given = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params", {})
+    params = {**was_given, **trial.params}
+    if params and not _goes_on(study, trial):
+        enqueue_again(study, params, trial, tries=tries, suspect=suspect)
+    mark_interrupted(study, trial, reason)
+    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def _goes_on(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial) -> bool:
+    """Whether a later trial goes on with a trial's setting already, waiting or further."""
+    root = find_root(trial)
+    return any(t.number > trial.number and find_root(t) == root for t in study.get_trials(deepcopy=False))
+
+
+def reap_trials(study: optuna.Study) -> list[int]:
+    """Tell running trials of dead workers as failed, enqueue their settings again, return their numbers."""
+    workers = find_workers(study)
+    reaped = []
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if not is_abandoned(trial, workers):
+            continue
+        reaped.append(trial.number)
+        with suppress(UpdateFinishedTrialError):  # a worker of another host that was only silent told it after all
+            _reap(study, trial)
+    return reaped
+
+
+def _reap(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """Give the setting of a dead worker's trial back, or tell it as failed where it is to blame."""
+    mark_died(study, trial)
+    root = find_root(trial)
+    deaths = [t for t in study.get_trials(deepcopy=False) if has_died(t) and find_root(t) == root]
+    leases = read_leases(study)
+    fault = find_fault(deaths, leases)
+    if fault is None:
+        suspect = len(deaths) > 1 or any(_ended_itself(t, leases) for t in deaths)
+        give_back(study, trial, "Its worker died.", tries=count_tries(trial), suspect=suspect)
+        return
+    write_reason(study, trial, fault)
+    logger.warning("Trial %d failed: %s", trial.number, fault)
+    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def find_fault(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dict[str, Any]]) -> str | None:
+    """Return why a setting is to blame for the deaths of its workers; None where it need not be.
+
+    Only a worker that trained nothing else counts. One that ended itself (a crash, `os._exit`) speaks against the
+    setting; one that was killed, or whose end nobody saw, does so only if it happens each time and to no other worker.
+    """
+    alone = [trial for trial in deaths if trained_alone(trial)]
+    ended = [trial for trial in alone if _ended_itself(trial, leases)]
+    if len(ended) >= MAX_TRIES - 1:
+        how = describe_exit(leases[read_worker(ended[-1]) or ""]["exit"])
+        return f"Its worker {how} each time that this setting trained alone ({len(ended)} times)."
+    killed = len(alone) - len(ended)
+    if killed >= MAX_KILLS_AT_ALL or (killed >= MAX_KILLS and not _others_died(alone, leases)):
+        return f"Its worker was killed {killed} times while this setting trained alone: is there too little memory?"
+    return None
+
+
+def _ended_itself(trial: optuna.trial.FrozenTrial, leases: dict[str, dict[str, Any]]) -> bool:
+    """Whether a trial's worker is known to have ended by what it ran, not by a signal from outside."""
+    code = leases.get(read_worker(trial) or "", {}).get("exit")
+    return code is not None and not is_outside(code)
+
+
+def _others_died(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dict[str, Any]]) -> bool:
+    """Whether workers of other settings died since the first of these deaths."""
+    own = {read_worker(trial) for trial in deaths}
+    first = min(trial.datetime_start.timestamp() for trial in deaths if trial.datetime_start)
+    return any(
+        worker not in own and "left" not in lease and lease["beat"] >= first and not _lives(lease)
+        for worker, lease in leases.items()
+    )
+
+
+def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str) -> bool:
+    """Give a trial back whose setting may be to blame; return False, with nothing done, after `MAX_TRIES` of them."""
+    tries = count_tries(trial) + 1
+    if tries >= MAX_TRIES:
+        return False
+    give_back(study, trial, reason, tries=tries)
+    return True
+
+
+def is_abandoned(trial: optuna.trial.FrozenTrial, workers: Mapping[str, bool]) -> bool:
+    """Whether a running trial's worker lives no more; one that nobody has claimed yet is given time.
+
+    workers: which there are, and whether each lives, as `find_workers` returns it.
+    """
+    worker = read_worker(trial)
+    if worker is not None:
+        return not workers.get(worker, False)
+    return trial.datetime_start is None or time.time() - trial.datetime_start.timestamp() > ORPHAN_SECONDS

@@ -1,0 +1,102 @@
+"""Where a search comes from: what one needs to do it again."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from filelock import FileLock
+
+from tuner.checked_files import read_json, write_json
+from tuner.passwords import hide_passwords
+from tuner.run_folder import RunFolder
+from tuner.tuning.search import PROVENANCE_ADVICE
+from tuner.tuning.study import Study
+
+PACKAGES = ("signal-tuner", "torch", "optuna", "numpy", "pandas", "scikit-learn", "wandb", "matplotlib")
+
+
+def record_call(
+    folder: RunFolder,
+    study: Study,
+    *,
+    events_digest: str,
+    device: str,
+    workers: int,
+    tracker: str | None = None,
+    study_file: Path | None = None,
+) -> None:
+    """Add a call of a sweep to the run folder's `provenance.json`.
+
+    tracker: kind of the tracker, by which the steps that follow open another one; None for a user's own. study_file:
+    where the study was read from; the commit is that of its checkout, else the program's, else this
+    folder's.
+    """
+    about = {
+        "study": study.name,
+        "seed": study.seed,
+        "split_seed": study.preparation.seed,
+        "events_digest": events_digest,
+        "versions": {name: _find_version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "platform": platform.platform(),
+    }
+    call = {
+        "command": _name_command(),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "git_commit": find_first_commit(study_file),
+        "device": device,
+        "workers": workers,
+        "tracker": tracker,
+        "trials": study.budget.trials,
+        "epochs": study.budget.epochs,
+    }
+    with FileLock(folder.lock):  # of two calls at once neither loses the other
+        record = read_json(folder.provenance, advice=PROVENANCE_ADVICE) | about
+        record.setdefault("calls", []).append(call)
+        write_json(folder.provenance, record)
+
+
+def _name_command() -> str | None:
+    """Return the command that runs, quoted, passwords hidden; None in an interactive session, which has none."""
+    program, words = Path(sys.argv[0]), [hide_passwords(word) for word in sys.argv[1:]]
+    if program.name == "tuner":
+        return shlex.join(["tuner", *words])
+    if program.name == "__main__.py" and program.parent.name == "tuner":
+        return shlex.join(["python", "-m", "tuner", *words])
+    if getattr(sys.modules.get("__main__"), "__file__", None) is None:
+        return None
+    return shlex.join(["python", sys.argv[0], *words])
+
+
+def find_first_commit(study_file: Path | None) -> str | None:
+    """Return the commit of the study file's checkout, else of the program's, else of the current folder's."""
+    places = [] if study_file is None else [Path(study_file).resolve().parent]
+    places += [Path(__file__).resolve().parent, Path.cwd()]
+    return next(filter(None, map(find_commit, places)), None)
+
+
+def find_commit(folder: Path) -> str | None:
+    """Return the commit of the checkout that `folder` is in, with "+changes" where it is not clean; None outside."""
+    state = _ask_git(folder, "status", "--porcelain", "--untracked-files=no")
+    commit = _ask_git(folder, "rev-parse", "HEAD")
+    return None if commit is None else commit + ("+changes" if state else "")
+
+
+def _ask_git(folder: Path, *words: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _find_version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

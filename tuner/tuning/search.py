@@ -1,0 +1,261 @@
+"""The product of steps 5 and 6: a study's trials, its winner, and the folder they lie in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuner.checked_files import expect_form, read_csv, read_json, warn_once
+from tuner.errors import DamagedFileError, SearchError
+from tuner.run_folder import RunFolder
+from tuner.tuning.heartbeats import find_workers
+from tuner.tuning.ownership import check_owner
+from tuner.tuning.storage import open_storage
+from tuner.tuning.study import Study
+from tuner.tuning.trial_attributes import (
+    is_interrupted,
+    is_warm_start,
+    read_best_epoch,
+    read_budget,
+    read_epochs,
+    read_figure,
+    read_n_parameters,
+    read_reason,
+    read_search_id,
+    read_stopped,
+    refuse_older,
+)
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+    from tuner.preparation.splits import Splits
+    from tuner.trackers.base import Tracker
+    from tuner.training.settings import Settings
+
+PROVENANCE_ADVICE = (
+    "Restore it from a copy; or delete it and rerun `tuner sweep` with the seed and the budget that it had."
+)
+"""What to do about a `provenance.json` that is damaged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial, as it stands in the storage."""
+
+    number: int
+    state: str
+    """complete, pruned, failed, interrupted (goes on in a later trial), running or waiting."""
+    params: Mapping[str, Any]
+    distributions: Mapping[str, Any]
+    """Optuna's distribution of each parameter: range, log or not, choices."""
+    value: float | None
+    """Best weighted validation AUC so far."""
+    figure: float | None
+    """The problem's figure of merit on validation, at the best epoch."""
+    best_epoch: int | None
+    epochs: int
+    """Epochs trained."""
+    reason: str | None
+    """Why it ended."""
+    n_parameters: int | None
+    """Parameters of its network."""
+    started: datetime | None
+    finished: datetime | None
+    warm_start: bool
+    """Whether its setting was given by the search space and not sampled."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time, shared with the other members of its pack."""
+        if self.started is None or self.finished is None:
+            return None
+        return (self.finished - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class Search:
+    """A study, its run folder, and what its storage holds at this moment."""
+
+    study: Study
+    folder: RunFolder
+    storage_url: str | None = None
+    study_file: Path | None = None
+    """File that other processes can read the study from; None where there is none."""
+    tracker: Tracker | None = None
+    """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
+
+    @cached_property
+    def optuna_study(self) -> optuna.Study:
+        """The Optuna study. Raise `SearchError` where there is none yet."""
+        import optuna
+
+        file = self.storage_url or str(self.folder.journal)
+        if "://" not in file and not Path(file).exists():
+            raise SearchError(_tell_missing(self))
+        storage = open_storage(self.folder.journal, self.storage_url)
+        try:
+            optuna_study = optuna.load_study(study_name=self.study.name, storage=storage)
+        except KeyError as error:
+            raise SearchError(_tell_missing(self)) from error
+        refuse_older(optuna_study)
+        return optuna_study
+
+    @cached_property
+    def search_id(self) -> str | None:
+        """Random name of this search; None where it was not given one yet."""
+        return read_search_id(self.optuna_study)
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Every trial, by number."""
+        return tuple(_record(trial) for trial in self.optuna_study.get_trials(deepcopy=False))
+
+    @property
+    def best_trial(self) -> TrialRecord | None:
+        """The complete trial with the best figure of merit on validation; of equals the first."""
+        ranked = [(t.figure, -t.number, t) for t in self.trials if t.state == "complete" and t.figure is not None]
+        return max(((f, n, t) for f, n, t in ranked if math.isfinite(f)), default=(0, 0, None))[2]
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the study's sampler has nothing more to try, so that what is left of the budget is not spent."""
+        if self.study.sampler is None:
+            return False
+        from tuner.tuning.samplers import describe_sampler, make_sampler
+
+        stopped = read_stopped(self.optuna_study)
+        return stopped is not None and stopped == describe_sampler(make_sampler(self.study, self.study.seed))
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the complete trials and their figures: what a judgement rests on."""
+        complete = [(t.number, t.figure) for t in self.trials if t.state == "complete"]
+        return hashlib.sha256(json.dumps(complete).encode()).hexdigest()
+
+    @property
+    def workers(self) -> Mapping[str, bool]:
+        """Workers that have not left, and whether each lives."""
+        return find_workers(self.optuna_study)
+
+    @cached_property
+    def splits(self) -> Splits:
+        """The prepared parts, memory-mapped."""
+        from tuner.preparation.splits import load_splits
+
+        return load_splits(self.folder.splits)
+
+    def settings(self, trial: TrialRecord) -> Settings:
+        """Return a trial's settings, by its parameters through the study's search space. Raise `SearchError`."""
+        from optuna.trial import FixedTrial
+
+        try:
+            return self.study.space(FixedTrial(dict(trial.params)))  # type: ignore[arg-type]
+        except Exception as error:
+            raise SearchError(
+                f"The search space must still give the settings of trial {trial.number}, but raised "
+                f"{type(error).__name__}: {error} Has it changed since?"
+            ) from error
+
+    def curve(self, trial: int) -> pd.DataFrame:
+        """Return a trial's epochs: epoch, train_loss, validation_loss, validation_auc, lr.
+
+        No rows if none are kept, or if their file is damaged, of which a warning tells.
+        """
+        import pandas as pd
+
+        path = self.curve_path(trial)
+        names, advice = ["epoch", "train_loss", "validation_loss", "validation_auc", "lr"], "Figures leave it out."
+        try:
+            if path.exists():
+                table = read_csv(path, advice=advice)
+                with expect_form(path, advice=advice):
+                    numbers: pd.DataFrame = table[names].apply(pd.to_numeric)
+                return numbers
+        except DamagedFileError as error:
+            warn_once(str(error))
+        return pd.DataFrame(columns=names)
+
+    def curve_path(self, trial: int) -> Path:
+        """Return where a trial's epochs are kept."""
+        return self.folder.curves / f"trial_{trial:05d}.csv"
+
+    def resume_path(self, trial: int) -> Path:
+        """Return where an interrupted trial's state is kept."""
+        return self.folder.checkpoints / f"trial_{trial:05d}.resume.pt"
+
+    def checkpoint_path(self, trial: int, seed: int | None = None) -> Path:
+        """Return where best-epoch parameters are kept: a trial's own, or those of its setting trained anew."""
+        if seed is None:
+            return self.folder.checkpoints / f"trial_{trial:05d}.pt"
+        return self.folder.finalists / f"trial_{trial:05d}-seed_{seed}.pt"
+
+
+def open_search(
+    study: Study, folder: str | Path = "runs", storage: str | None = None, *, study_file: Path | None = None
+) -> Search:
+    """Return the search of a study that was started before. Raise `SearchError` where it was not.
+
+    Its seed and budget are those of the last call of the sweep, which may have been given others than the study
+    file's.
+    """
+    run_folder = RunFolder(Path(folder) / study.name)
+    search = Search(study, run_folder, storage, study_file)
+    call = read_budget(search.optuna_study) or _read_last_call(run_folder)
+    if call is not None:
+        budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
+        opened = search.optuna_study
+        search = Search(replace(study, seed=call["seed"], budget=budget), run_folder, storage, study_file)
+        search.__dict__["optuna_study"] = opened  # a large journal takes seconds to read
+    check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
+    return search
+
+
+def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
+    """Return trials, epochs and seed of the last call by the run folder, where an older version made the search."""
+    record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
+    if not record.get("calls"):
+        return None
+    with expect_form(folder.provenance, advice=PROVENANCE_ADVICE):
+        call = record["calls"][-1]
+        return {"trials": call["trials"], "epochs": call["epochs"], "seed": record["seed"]}
+
+
+def _tell_missing(search: Search) -> str:
+    place = search.storage_url or search.folder.journal
+    return (
+        f'There must be a search of study "{search.study.name}", but "{place}" holds none. '
+        "Start it with `tuner sweep`, or name its place with --folder or --storage."
+    )
+
+
+def _record(trial: optuna.trial.FrozenTrial) -> TrialRecord:
+    """Return Optuna's trial as ours."""
+    state = {"FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())
+    if state == "failed" and is_interrupted(trial):
+        state = "interrupted"
+    reported = trial.intermediate_values
+    value = trial.value if trial.value is not None else max(reported.values(), default=None)
+    return TrialRecord(
+        number=trial.number,
+        state=state,
+        params=trial.params,
+        distributions=trial.distributions,
+        value=value,
+        figure=read_figure(trial),
+        best_epoch=read_best_epoch(trial),
+        epochs=read_epochs(trial),
+        reason=read_reason(trial),
+        n_parameters=read_n_parameters(trial),
+        started=trial.datetime_start,
+        finished=trial.datetime_complete,
+        warm_start=is_warm_start(trial),
+    )

@@ -1,0 +1,129 @@
+"""A study: problem, search space and budget, and how the space is searched. No torch and no Optuna imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from tuner.errors import StudyError, raise_together, refuse_exit
+from tuner.fields import check_keywords, settle_fields, show_value
+from tuner.preparation.settings import Preparation
+from tuner.problem import Problem
+from tuner.run_folder import find_name_problem
+from tuner.tuning.choices import PlainTrial, encode_params
+from tuner.tuning.evaluation_settings import EvaluationSettings
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+    from optuna.trial import Trial
+
+    from tuner.training.settings import Settings
+
+
+_MARKS = {"sampler": "sample_independent", "pruner": "prune"}
+"""Method by which an object is known to be one of Optuna's, which is not imported here."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """A function of a trial, and what the search may know of it. Made by `search_space`."""
+
+    suggest: Callable[[Trial], Settings]
+    """Samples one setting."""
+    structure: tuple[str, ...] = ()
+    """Parameters that fix tensor shapes and code path; a pack's members share them."""
+    warm_starts: tuple[Mapping[str, Any], ...] = ()
+    """Parameters of known good settings, tried first."""
+
+    def __post_init__(self) -> None:
+        settle_fields(self, "This search space")
+        object.__setattr__(self, "warm_starts", tuple(encode_params(params) for params in self.warm_starts))
+
+    def __call__(self, trial: Trial) -> Settings:
+        """Sample one setting."""
+        with refuse_exit("A search space"):
+            return self.suggest(trial if isinstance(trial, PlainTrial) else cast("Trial", PlainTrial(trial)))
+
+
+def search_space(
+    *, structure: Sequence[str] = (), warm_starts: Sequence[Mapping[str, Any]] = ()
+) -> Callable[[Callable[[Trial], Settings]], SearchSpace]:
+    """Name the structure parameters and the warm starts of the function below.
+
+    A structure name may end in `*`: `"mlp.width*"` stands for `mlp.width_1`, `mlp.width_2`, ...
+    A warm start need not name every parameter: the sampler draws the others.
+    """
+
+    def wrap(suggest: Callable[[Trial], Settings]) -> SearchSpace:
+        return SearchSpace(suggest, structure, warm_starts)  # type: ignore[arg-type]  # settled there
+
+    return wrap
+
+
+@check_keywords
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How much a sweep may spend. It ends with whatever is spent first."""
+
+    trials: int = 64
+    """Trials that completed or were pruned; failed ones are not counted, up to as many again."""
+    epochs: int = 30
+    """Epochs of a trial that is not pruned."""
+    minutes: float | None = None
+    """Wall time of one call; None for no limit."""
+
+    def __post_init__(self) -> None:
+        settle_fields(self, "Budget")
+        problems = [
+            f"`{name}` must be a whole number of at least 1, but is {value!r}."
+            for name, value in (("trials", self.trials), ("epochs", self.epochs))
+            if value < 1
+        ]
+        if self.minutes is not None and not self.minutes > 0:
+            problems.append(f"`minutes` must be above 0 or None, but is {self.minutes!r}.")
+        raise_together(problems, StudyError, "Budget")
+
+
+@check_keywords
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A whole study: complete in one file; a variant is `dataclasses.replace(study, ...)`."""
+
+    name: str
+    """Name of the run folder, of the Optuna study and of the W&B group."""
+    problem: Problem
+    """What is asked, of which events."""
+    search_space: SearchSpace | Callable[[Trial], Settings]
+    """Function of a trial that returns `Settings`."""
+    budget: Budget = field(default_factory=Budget)
+    """Trials, epochs, minutes."""
+    preparation: Preparation = field(default_factory=Preparation)
+    """How events are split, scaled and weighted for training."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """How the search is judged at its end: finalists, seeds, baselines."""
+    seed: int = 0
+    """Each trial's seed follows from this and its number."""
+    sampler: Callable[[int], BaseSampler] | BaseSampler | None = None
+    """Makes an Optuna sampler from a seed; or a sampler, or its class. None: TPE, multivariate."""
+    pruner: Callable[[int], BasePruner] | BasePruner | None = None
+    """Makes an Optuna pruner from the number of epochs; or a pruner, or its class. None: Hyperband with factor 3."""
+
+    def __post_init__(self) -> None:
+        settle_fields(self, "This study")
+        problems = [f"`seed` must not be negative, but is {self.seed}."] if self.seed < 0 else []
+        if problem := find_name_problem(self.name):
+            problems.append(problem)
+        for name, made in (("sampler", self.sampler), ("pruner", self.pruner)):
+            if made is not None and not callable(made) and not hasattr(made, _MARKS[name]):
+                problems.append(
+                    f"`{name}` must be Optuna's {name}, or a function that makes one, but is {show_value(made)}."
+                )
+        raise_together(problems, StudyError, "This study")
+
+    @property
+    def space(self) -> SearchSpace:
+        """The search space with its structure and warm starts; a plain function has neither."""
+        given = self.search_space
+        return given if isinstance(given, SearchSpace) else SearchSpace(given)

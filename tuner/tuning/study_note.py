@@ -1,0 +1,87 @@
+"""The note of a study in Optuna Dashboard: what is asked, of which events, how to go on, and who has won."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from tuner.errors import TunerError
+from tuner.passwords import hide_passwords
+from tuner.problem import EventSource, Problem
+from tuner.tuning.commands import name_command, open_in_python, sweep_in_python
+from tuner.tuning.dashboard_notes import escape_markdown, save_note
+
+if TYPE_CHECKING:
+    from tuner.tuning.search import Search
+
+
+def write_study_note(search: Search, verdicts: str = "") -> None:
+    """Write the note of a search's study; what a person has added to it in Optuna Dashboard is kept.
+
+    Args:
+        search: Its splits are prepared.
+        verdicts: Who has won, in Markdown; empty while nothing is judged, or after trials that were not.
+    """
+    sections = {
+        "What is asked": _write_frame(search.study.problem),
+        "Events": _write_events(search),
+        "Go on and look": _write_commands(search),
+        "Verdict": verdicts,
+    }
+    text = "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items() if body)
+    save_note(search.optuna_study, hide_passwords(text))
+
+
+def _write_frame(problem: Problem) -> str:
+    roles = {"Weight": problem.weight, "Event id": problem.event_id, "Never an input": ", ".join(problem.all_observers)}
+    weighted = "" if problem.weight is None else ", weighted"
+    rows = [
+        ("Signal", f"{problem.label} = {problem.signal!r}"),
+        ("Figure of merit", f"{problem.figure_of_merit.name}, on validation{weighted}"),
+        ("Working point", f"{problem.working_point.name}; chosen on validation, frozen for test"),
+        *((role, columns) for role, columns in roles.items() if columns),
+        *((f"AUC of {ballpark.name}", f"{ballpark.auc:.4g} ({ballpark.source})") for ballpark in problem.ballparks),
+    ]
+    return f"**{escape_markdown(problem.question)}**\n\n{_write_list(rows)}"
+
+
+def _write_events(search: Search) -> str:
+    events = search.study.problem.events
+    rows = [("Source", events.describe() if isinstance(events, EventSource) else str(events))]
+    with suppress(TunerError):  # prepared parts that are gone; a later sweep makes them again, and the note
+        splits = search.splits
+        parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+        counts = ", ".join(f"{len(part.labels):,} {name}" for name, part in parts.items())
+        rows += [("Events", counts), ("Digest", f"sha256 {splits.events_digest}")]
+    return _write_list(rows)
+
+
+def _write_list(rows: list[tuple[str, str]]) -> str:
+    """Return names and values as a list: the dashboard sets the columns of a table without any space between them."""
+    return "\n".join(f"- **{escape_markdown(name)}:** {escape_markdown(value)}" for name, value in rows)
+
+
+def _write_commands(search: Search) -> str:
+    """Return how to resume, to report and to look: commands, or a program's lines where no file holds the study."""
+    uses = {
+        "sweep": "goes on where the search stopped, repeats no trial",
+        "status": "where it stands",
+        "dashboard": "this page",
+        "report": "report.html",
+    }
+    commands = {verb: name_command(search, verb) for verb in uses}
+    if all(commands.values()):
+        width = max(len(command or "") for command in commands.values())
+        lines = [f"{command:<{width}}  # {uses[verb]}" for verb, command in commands.items()]
+        return _fence(lines, "sh")
+    lines = [f"{sweep_in_python(search)}  # {uses['sweep']}", f"{open_in_python(search)}  # opens it as it is"]
+    return _fence(lines, "python")
+
+
+def _fence(lines: list[str], language: str) -> str:
+    """Return lines as a block of code, whatever stands in them."""
+    text = "\n".join(lines)
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -1,0 +1,300 @@
+"""Steps 3 to 6: prepare the events, search, train. Resumable: the same call goes on where the last one stopped."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+from filelock import FileLock
+
+from tuner.errors import SearchError, SplitsError, TunerError
+from tuner.launchers.local import count_cores, tuner_command
+from tuner.progress.display import Display, NoDisplay
+from tuner.progress.logs import NOTES, open_log, quiet_optuna
+from tuner.progress.wording import write_count
+from tuner.run_folder import RunFolder
+from tuner.trackers.base import Tracker
+from tuner.trackers.choice import name_kind
+from tuner.tuning.compatibility import Probe, check_resumption, identify, probe_space
+from tuner.tuning.gathering import gather, raise_gathered
+from tuner.tuning.ownership import take_folder
+from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
+from tuner.tuning.provenance import record_call
+from tuner.tuning.search import Search
+from tuner.tuning.status import count_left
+from tuner.tuning.storage import open_storage
+from tuner.tuning.study import Study
+from tuner.tuning.study_file import refuse_while_reading
+from tuner.tuning.study_note import write_study_note
+from tuner.tuning.trial_attributes import (
+    enqueue_warm_start,
+    read_identity,
+    read_search_id,
+    refuse_older,
+    write_budget,
+    write_identity,
+    write_search_id,
+)
+from tuner.tuning.watching import StatusWatch
+from tuner.tuning.worker_processes import STATUS_SECONDS, work_in_processes
+
+if TYPE_CHECKING:
+    from tuner.preparation.splits import Splits
+
+logger = logging.getLogger("tuner")
+
+WORKERS_PER_GPU, TRIALS_PER_WORKER = 4, 64
+"""Processes that share a GPU at the most, and trials that are worth the start of one: some seconds."""
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended a sweep in order: its trials were told."""
+
+    def __init__(self, search: Search) -> None:
+        super().__init__(f"{search.study.name} was interrupted; the same call goes on where it stopped.")
+        self.search = search
+
+
+def sweep(
+    study: Study,
+    *,
+    folder: str | Path = "runs",
+    storage: str | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    tracker: Tracker | None = None,
+    display: Display | None = None,
+    study_file: Path | None = None,
+    options: Sequence[str] = (),
+) -> Search:
+    """Spend a study's budget of trials and return the search; called again, go on where it stopped.
+
+    workers: processes that share the study; None for one per core on a CPU, one to four per GPU. They need the file
+    that the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
+    `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
+    go; Weights & Biases where none is given. This process trains where one is given without a `study_file`: other
+    processes cannot share it. display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
+    failed trials and whatever else goes wrong are logged as warnings. What happens is kept in the run folder's
+    `tuner.log`. Ctrl-C once: running trials are told, then `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so
+    that a program does not go on to open the test part; twice: leave at once.
+
+    Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
+    """
+    refuse_while_reading()
+    run_folder = RunFolder(Path(folder) / study.name)
+    with quiet_optuna():
+        probe, prepared = _check_and_prepare(study, run_folder, device)
+        run_folder.create()
+        with open_log(run_folder.log, "sweep"):
+            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker)
+            _open_or_create(search, probe, prepared.splits.events_digest)
+            splits = keep_run(prepared, run_folder)
+            write_study_note(search)
+            if study_file is None and (tracker is None or (workers or 1) > 1):
+                study_file = find_study_file(study)
+            n_left = count_left(search)
+            n_workers = choose_workers(n_left, workers, device, study_file)
+            record_call(
+                run_folder,
+                study,
+                events_digest=splits.events_digest,
+                device=device or "automatic",
+                workers=n_workers,
+                tracker="wandb" if tracker is None else name_kind(tracker),
+                study_file=search.study_file,
+            )
+            NOTES.info("Sweep of %s: %s, %s", study.name, _say_left(search, n_left), write_count(n_workers, "worker"))
+            if n_left:
+                command: list[str] = []
+                if n_workers > 1:
+                    assert study_file is not None
+                    command = tuner_command("work", study_file, *_name_options(folder, device), *options)
+                with display or NoDisplay() as shown:
+                    interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
+                NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
+                if interrupted:
+                    raise SweepInterrupted(search)
+    return search
+
+
+def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> tuple[Probe, PreparedRun]:
+    """Return what the space samples and the prepared parts; raise everything that does not hold at once."""
+    problems: list[TunerError] = []
+    if device is not None:
+        from tuner.training.device import find_device
+
+        gather(problems, lambda: find_device(device))
+    gather(problems, folder.check)
+    probe = gather(problems, lambda: probe_space(study))
+    prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
+    if probe and prepared:
+        gather(problems, lambda: check_batches(prepared.splits, probe))
+    raise_gathered(study, problems)
+    assert probe is not None
+    assert prepared is not None
+    return probe, prepared
+
+
+def check_batches(splits: Splits, probe: Probe) -> None:
+    """Raise `SplitsError` where the train part is smaller than the smallest batch."""
+    n_train = len(splits.train.labels)
+    if n_train < probe.least_batch:
+        raise SplitsError(
+            f"The train part must hold at least one batch, but has {n_train} events where the smallest `batch_size` "
+            f"of the search space is {probe.least_batch}. Use more events or smaller batches."
+        )
+
+
+def choose_workers(n_trials: int, workers: int | None, device: str | None, study_file: Path | None) -> int:
+    """Return how many processes train so many trials, at the most one for each.
+
+    As asked, else one per core on a CPU, and on GPUs as `share_gpus` says.
+    """
+    if workers is not None and workers < 1:
+        raise SearchError(f"`workers` must be at least 1, but is {workers}.")
+    if study_file is None:
+        if workers is not None and workers > 1:
+            raise SearchError(
+                f"`workers={workers}` needs a file that each worker can read the study from: "
+                "write the study as `study` into a module of its own, or call with `workers=1`."
+            )
+        return 1
+    if workers is None:
+        n_gpus = count_gpus(device)
+        workers = share_gpus(n_gpus, count_cores(), n_trials) if n_gpus else count_cores()
+    return max(1, min(workers, n_trials))
+
+
+def share_gpus(n_gpus: int, n_cores: int, n_trials: int) -> int:
+    """Return how many processes train on GPUs: one each; more where each has trials enough and two cores.
+
+    A process samples, writes and draws in Python while its GPU waits: four together did twice the trials of one.
+    """
+    return max(n_gpus, min(n_gpus * WORKERS_PER_GPU, n_cores // 2, n_trials // TRIALS_PER_WORKER))
+
+
+def count_gpus(device: str | None) -> int:
+    """Return the number of CUDA devices that torch sees, of which one may be named; none where it is to be another."""
+    import torch
+
+    n_gpus = torch.cuda.device_count() if device is None or device.startswith("cuda") else 0
+    return min(n_gpus, 1) if device is not None and ":" in device else n_gpus
+
+
+def find_study_file(study: Study) -> Path | None:
+    """Return the file of the imported module that holds this very study as `study`; None where there is none.
+
+    The main script does not count, under whatever name it is known (`__mp_main__` too): a worker that read it would
+    start a sweep itself.
+    """
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if name != "__main__" and path and path != script and getattr(module, "study", None) is study:
+            return Path(path)
+    return None
+
+
+def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
+    """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
+    study = search.study
+    storage = open_storage(search.folder.journal, search.storage_url)
+    identity = identify(study, events_digest, probe)
+    with FileLock(search.folder.lock):
+        optuna_study = optuna.create_study(
+            study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
+        )
+        refuse_older(optuna_study)
+        check_resumption(optuna_study, identity, probe)
+        is_new = read_identity(optuna_study) is None
+        search_id = read_search_id(optuna_study)
+        if search_id is None:
+            search_id = secrets.token_hex(8)
+            write_search_id(optuna_study, search_id)
+        take_folder(search.folder, search_id, is_new=is_new)
+        if is_new:  # last of all, so that who is killed in between begins anew
+            for params in study.space.warm_starts:
+                enqueue_warm_start(optuna_study, params)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                optuna_study.set_metric_names(["validation AUC"])
+            write_identity(optuna_study, identity)
+        write_budget(optuna_study, trials=study.budget.trials, epochs=study.budget.epochs, seed=study.seed)
+    search.__dict__["optuna_study"] = optuna_study
+
+
+def _name_options(folder: str | Path, device: str | None) -> list[str]:
+    """Return the options with which a worker finds a search; its budget and seed it reads in the run folder."""
+    options = ["--folder", str(folder)]
+    if device is not None:
+        options += ["--device", device]
+    return options
+
+
+def _spend_budget(
+    search: Search,
+    command: Sequence[str],
+    n_workers: int,
+    display: Display,
+    *,
+    tracker: Tracker | None,
+    device: str | None,
+) -> bool:
+    """Train, here or in processes of a command, until budget or time is spent. Return whether Ctrl-C ended it."""
+    minutes = search.study.budget.minutes
+    until = None if minutes is None else time.time() + 60 * minutes
+    if n_workers == 1:
+        return _work_here(search, tracker, device, until, display)
+    timed = [*command, *([] if until is None else ["--until", f"{until:.0f}"])]
+    return work_in_processes(search, timed, n_workers, display, until, n_gpus=count_gpus(device))
+
+
+def _say_left(search: Search, n_left: int | None = None) -> str:
+    left = count_left(search) if n_left is None else n_left
+    return f"{left} of {write_count(search.study.budget.trials, 'trial')} left"
+
+
+def _work_here(
+    search: Search, tracker: Tracker | None, device: str | None, until: float | None, display: Display
+) -> bool:
+    """Train in this process; a thread looks at the storage for the display. Return whether Ctrl-C ended it."""
+    from tuner.trackers import WeightsAndBiases
+    from tuner.tuning.worker import work
+
+    tracker = tracker or WeightsAndBiases()
+    with _show(search, display, until, gpus=count_gpus(device) > 0):
+        try:
+            return work(search, tracker=tracker, device=device, until=until)
+        finally:
+            tracker.close(timeout=60.0)
+
+
+@contextmanager
+def _show(search: Search, display: Display, until: float | None, *, gpus: bool) -> Iterator[None]:
+    """Update the display from a thread."""
+    if isinstance(display, NoDisplay):
+        yield
+        return
+    over = threading.Event()
+    with StatusWatch(Search(search.study, search.folder, search.storage_url), display, until, gpus=gpus) as watch:
+
+        def look() -> None:
+            while not over.wait(STATUS_SECONDS):
+                watch.look()
+
+        thread = threading.Thread(target=look, name="tuner-display", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()

@@ -1,0 +1,140 @@
+"""Asking for trials: within the budget, with a pack's structure, never twice the same."""
+
+from __future__ import annotations
+
+import fnmatch
+import logging
+import traceback
+from collections.abc import Hashable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from filelock import FileLock
+from optuna.trial import Trial, TrialState
+
+from tuner.errors import SearchError, TunerError
+from tuner.passwords import hide_passwords
+from tuner.training.settings import Settings
+from tuner.training.structure import find_structure
+from tuner.tuning.heartbeats import reap_trials
+from tuner.tuning.samplers import SeededSampler, derive_seed, describe_sampler
+from tuner.tuning.search import Search
+from tuner.tuning.trial_attributes import (
+    claim,
+    find_root,
+    is_interrupted,
+    is_suspect,
+    read_reason,
+    write_reason,
+    write_stopped,
+)
+
+logger = logging.getLogger("tuner")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that waits to be trained."""
+
+    trial: Trial
+    settings: Settings
+    structure: Hashable
+    seed: int
+    resumes: int
+    """Number of the trial that it goes on with; its own where it is a new one."""
+    is_suspect: bool = False
+    """Whether it is to train alone, as workers died that trained its setting."""
+
+
+class Asker:
+    """Asks Optuna for trials on behalf of one worker."""
+
+    def __init__(self, search: Search, sampler: SeededSampler, worker: str) -> None:
+        self.search = search
+        self.study = search.study
+        self.optuna_study = search.optuna_study
+        self.sampler = sampler
+        self.worker = worker
+        self.optuna_study.sampler = sampler
+        self.lock = FileLock(search.folder.lock)
+        self.n_before = len(self.optuna_study.get_trials(deepcopy=False))
+        """Trials that were there when this worker began: their failures are no matter now."""
+
+    def ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
+        """Return a trial with the `fixed` parameters, or None where the budget is spent.
+
+        An enqueued setting comes first and keeps its own structure. A setting that cannot be built is told as
+        failed and the next is asked for; `SearchError` where too many fail.
+        """
+        while True:
+            with self.lock if self.sampler.draws_at_once else nullcontext():
+                trial = self._ask_within_budget(fixed or {})
+                if trial is None:
+                    return None
+                try:
+                    settings = self.study.space(trial)
+                    structure = find_structure(settings)
+                except Exception as error:  # a search space may raise anything
+                    self._tell_failed(trial, error)
+                    continue
+            resumes = find_root(trial)
+            seed = derive_seed(self.study.seed, resumes, purpose=1)
+            return Asked(trial, settings, structure, seed, resumes, is_suspect(trial))
+
+    def fix_structure(self, trial: Trial) -> dict[str, Any]:
+        """Return the structure parameters of a trial; none where the sampler must not have any fixed."""
+        patterns = self.study.space.structure if self.sampler.can_fix else ()
+        return {n: v for n, v in trial.params.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
+
+    def _ask_within_budget(self, fixed: Mapping[str, Any]) -> Trial | None:
+        with self.lock:
+            reap_trials(self.optuna_study)
+            trials = self.optuna_study.get_trials(deepcopy=False)
+            states = [t.state for t in trials]
+            n_good = states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED)
+            check_failures(trials[self.n_before :], self.study.budget.trials)
+            if n_good + states.count(TrialState.RUNNING) >= self.study.budget.trials:
+                return None
+            if TrialState.WAITING not in states and self._has_stopped():
+                return None
+            self.sampler.fixed = fixed
+            trial = self.optuna_study.ask()
+            claim(trial, self.worker)
+            return trial
+
+    def _has_stopped(self) -> bool:
+        """Return whether the sampler has nothing more to try, and let later calls of the sweep know."""
+        if not self.sampler.is_exhausted(self.optuna_study):
+            return False
+        if not self.search.has_stopped:
+            write_stopped(self.optuna_study, describe_sampler(self.sampler.sampler))
+            logger.warning("The sampler has tried every setting that it can give: the search ends here.")
+        return True
+
+    def _tell_failed(self, trial: Trial, error: Exception) -> None:
+        reason = describe_error(error)
+        write_reason(self.optuna_study, trial, reason)
+        logger.warning("Trial %d failed: %s", trial.number, reason)
+        self.optuna_study.tell(trial, state=TrialState.FAIL)
+
+
+def check_failures(trials: Sequence[optuna.trial.FrozenTrial], budget: int) -> None:
+    """Raise `SearchError` where so many of these trials failed that the search is not worth going on with."""
+    failed = [t for t in trials if t.state == TrialState.FAIL and not is_interrupted(t)]
+    n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
+    if len(failed) >= (budget if n_good else min(10, budget)):
+        raise SearchError(
+            f"{len(failed)} trials failed and {n_good} did not; the search stops. The last reason: "
+            f"{read_reason(failed[-1]) or 'unknown'} Fix it, then rerun the same command to resume."
+        )
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error as the reason of a failed trial: our own in its words, others with the end of their trace."""
+    if isinstance(error, TunerError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
+    return hide_passwords(f"{type(error).__name__}: {error} ({places})")[:1500]

@@ -1,0 +1,327 @@
+"""What is told of the trials of one worker: to Optuna, to their logs, and to the run folder."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import TrialState
+
+from tuner.errors import DamagedFileError, refuse_exit
+from tuner.progress.logs import NOTES
+from tuner.trackers.base import Tracker, TrialLog
+from tuner.training.checkpoints import take_checkpoint
+from tuner.training.loop import Outcome
+from tuner.training.pack import Member, Pack
+from tuner.training.state_files import read_state, write_state
+from tuner.tuning.heartbeats import give_back, try_again
+from tuner.tuning.provenance import find_first_commit
+from tuner.tuning.search import Search
+from tuner.tuning.trial_artifacts import TrialArtifacts
+from tuner.tuning.trial_attributes import write_reason, write_result
+from tuner.tuning.trial_notes import TrialEnd
+from tuner.tuning.trial_pictures import PictureJob
+from tuner.tuning.trial_queue import Asked, describe_error
+
+logger = logging.getLogger("tuner")
+
+OURS = "tuner"
+"""What the tracker is told beside the parameters, under this name, which no parameter may have."""
+
+MAX_REPORTS = 30
+"""Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
+
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass
+class _Running:
+    """A trial in training, and its log."""
+
+    asked: Asked
+    log: TrialLog
+    begun: float = field(default_factory=time.monotonic)
+    last_epoch: float | None = None
+    """When its last epoch ended; None before the first that it trains here."""
+
+
+class Teller:
+    """Keeps the books of one worker: every trial that was asked for is told how it ended, once."""
+
+    def __init__(self, search: Search, optuna_study: optuna.Study, tracker: Tracker, *, device: str = "cpu") -> None:
+        self.search = search
+        self.optuna_study = optuna_study
+        self.tracker = tracker
+        self.artifacts = TrialArtifacts(search)
+        self.host = socket.gethostname()
+        self.common = describe_search(search) | {"host": self.host, "device": device}
+        self.asked: dict[int, Asked] = {}
+        """All that was asked for and not told yet."""
+        self.running: dict[int, _Running] = {}
+        self.report_epochs = space_reports(search.study.budget.epochs)
+
+    def begin(self, asked: Asked) -> Member | None:
+        """Begin a trial's log and return it as a member for a pack; None, and told, where its state cannot be read."""
+        trial = asked.trial
+        log = self.tracker.start_trial(
+            study=self.search.study.name,
+            trial=trial.number,
+            config={**trial.params, OURS: {**self.common, "seed": asked.seed, "resumes": asked.resumes}},
+            folder=self.search.folder.path,
+            tags=(type(asked.settings.network).__name__.removesuffix("Settings"), self.host),
+            resumes=_find_resumed(asked),
+        )
+        self.running[trial.number] = _Running(asked, log)
+        member = Member(trial.number, asked.settings, asked.seed)
+        try:
+            member.state = self._read_state(asked)
+            if member.state is not None:
+                best = -np.inf
+                for row in member.state["curve"]:
+                    best = max(best, row["validation_auc"])
+                    self._send_epoch(member.number, row, best)
+        except Exception as error:
+            self.fail(member.number, describe_error(error))
+            return None
+        return member
+
+    def _read_state(self, asked: Asked) -> dict[str, Any] | None:
+        """Return the state that a trial goes on from; None where it is a new one.
+
+        None, too, where the state's file is damaged or is of another search.
+        """
+        path = self.search.resume_path(asked.resumes)
+        if asked.resumes == asked.trial.number or not path.exists():
+            return None
+        try:
+            kept = read_state(path, advice=f"Trial {asked.resumes} starts again from its first epoch.")
+        except DamagedFileError as error:
+            logger.warning("%s", error)
+            path.unlink(missing_ok=True)
+            return None
+        return kept["state"] if kept.get("search") == self.search.search_id else None
+
+    def report(self, member: Member) -> bool:
+        """Report the epoch that a member has just trained; return whether it is to be pruned.
+
+        Raise Optuna's `UpdateFinishedTrialError` where another worker has told the trial.
+        """
+        running, now = self.running[member.number], time.monotonic()
+        seconds = now - (running.last_epoch or running.begun)
+        running.last_epoch = now
+        pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
+        self._send_epoch(member.number, member.curve[-1] | pace, member.best)
+        return member.age in self.report_epochs and self._should_prune(member)
+
+    def _should_prune(self, member: Member) -> bool:
+        """Ask the pruner. One that waits for an improvement sees each epoch: the running best never falls."""
+        trial, pruner = self.running[member.number].asked.trial, self.optuna_study.pruner
+        if not isinstance(pruner, optuna.pruners.PatientPruner):
+            return trial.should_prune()
+        seen = copy(self.optuna_study._storage.get_trial(trial._trial_id))
+        seen.intermediate_values = {int(row["epoch"]): row["validation_auc"] for row in member.curve}
+        return pruner.prune(self.optuna_study, seen)
+
+    def _send_epoch(self, name: int, row: Mapping[str, float], best: float) -> None:
+        """Report a member's epoch to Optuna and to its log."""
+        running, epoch = self.running[name], int(row["epoch"])
+        if epoch in self.report_epochs:
+            running.asked.trial.report(best, epoch)
+        running.log.log_epoch(epoch, {k: v for k, v in row.items() if k != "epoch"} | {"best_validation_auc": best})
+
+    def tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
+        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
+        try:
+            self.artifacts.keep_curve(member)
+            if outcome.state == "interrupted":
+                self._interrupt(pack, member, row, outcome.reason)
+            elif outcome.state == "failed":
+                self.fail(member.number, outcome.reason, member)
+            else:
+                self._finish(pack, member, row, outcome)
+        except UpdateFinishedTrialError:
+            self._give_up(member.number)
+        except Exception as error:  # a figure of merit of the user's own may raise anything
+            self.fail(member.number, describe_error(error))
+
+    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
+        """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
+        result: dict[str, Any] = {
+            "best_epoch": member.best_epoch,
+            "epochs": member.age,
+            "n_parameters": pack.n_parameters,
+            "pack_size": len(pack.members),
+            "reason": outcome.reason,
+        }
+        asked = self.running[member.number].asked
+        trial, study = asked.trial, self.optuna_study
+        complete, scores = outcome.state == "complete", None
+        if complete:
+            checkpoint = take_checkpoint(pack, row)
+            scores = np.asarray(pack.best_scores(row))
+            with refuse_exit("A figure of merit"):
+                result["figure"] = self.artifacts.measure(scores, member)
+            self.artifacts.keep_checkpoint(member, checkpoint)
+        with self._announce_picture(member) as artifact:
+            write_result(trial, **result)
+            study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
+        self.search.resume_path(asked.resumes).unlink(missing_ok=True)
+        summary = {k: v for k, v in result.items() if k != "reason"} | {"validation_auc": member.best}
+        job = PictureJob(trial=member.number, state=outcome.state, curve=member.curve, scores=scores)
+        self._close(member.number, outcome.state, outcome.reason, summary=summary, job=job, artifact=artifact)
+
+    @contextmanager
+    def _announce_picture(self, member: Member | None) -> Iterator[Path | None]:
+        """Announce a member's picture while its trial runs; None where it has no epoch or too many wait."""
+        if member is None or not member.curve:
+            yield None
+            return
+        artifact = self.artifacts.announce_picture(self.asked[member.number].trial)
+        try:
+            yield artifact
+        except BaseException:
+            if artifact is not None:
+                self.artifacts.release()
+            raise
+
+    def fail(self, name: int, reason: str, member: Member | None = None) -> None:
+        """Tell a trial as failed; with the member that it was, its epochs are drawn."""
+        if name not in self.asked:
+            logger.warning("After trial %d was told: %s", name, reason)
+            return
+        trial, artifact = self.asked[name].trial, None
+        try:
+            with self._announce_picture(member) as artifact:
+                write_reason(self.optuna_study, trial, reason)
+                logger.warning("Trial %d failed: %s", name, reason)
+                self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+        except UpdateFinishedTrialError:
+            logger.warning("Trial %d was told by another worker already.", name)
+            artifact, member = None, None
+        self._close_member(name, "failed", reason, member, artifact)
+
+    def _interrupt(self, pack: Pack, member: Member, row: int, reason: str) -> None:
+        """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
+        name = member.number
+        asked = self.running[name].asked
+        kept = {"search": self.search.search_id, "state": pack.member_state(row)}
+        write_state(self.search.resume_path(asked.resumes), kept)
+        with self._announce_picture(member) as artifact:
+            give_back(self.optuna_study, asked.trial, reason)
+        self._close_member(name, "interrupted", reason, member, artifact)
+
+    def give_back(self, name: int, reason: str) -> None:
+        """Put a trial back into the queue, to start anew, and tell it as interrupted."""
+        try:
+            give_back(self.optuna_study, self.asked[name].trial, reason)
+        except UpdateFinishedTrialError:
+            self._give_up(name)
+        else:
+            self._close(name, "interrupted", reason)
+
+    def try_again(self, name: int, reason: str) -> bool:
+        """Put a trial back into the queue, or tell it as failed where its setting was tried often enough."""
+        try:
+            is_tried_again = try_again(self.optuna_study, self.asked[name].trial, reason)
+        except UpdateFinishedTrialError:
+            self._give_up(name)
+            return False
+        if is_tried_again:
+            self._close(name, "interrupted", reason)
+        else:
+            self.fail(name, reason)
+        return is_tried_again
+
+    def give_back_running(self, reason: str) -> None:
+        """Give all that are in training back: what an error left of them is not to be trusted."""
+        for name in list(self.running):
+            self.give_back(name, reason)
+
+    def _give_up(self, name: int) -> None:
+        """End the log of a trial that another worker has told already, which writes its note, too."""
+        logger.warning("Trial %d was given to another worker, which took this one for dead.", name)
+        self.asked.pop(name, None)
+        running = self.running.pop(name, None)
+        if running is not None:
+            running.log.finish("interrupted", summary={}, reason="Given to another worker.")
+
+    def _close_member(self, name: int, state: str, reason: str, member: Member | None, artifact: Path | None) -> None:
+        """Close a trial that came to no result, with what epochs it has."""
+        if member is None or not member.curve:
+            self._close(name, state, reason)
+            return
+        summary = {"epochs": member.age, "best_epoch": member.best_epoch, "validation_auc": member.best}
+        job = PictureJob(trial=name, state=state, curve=member.curve)
+        self._close(name, state, reason, summary=summary, job=job, artifact=artifact)
+
+    def _close(
+        self,
+        name: int,
+        state: str,
+        reason: str,
+        *,
+        summary: Mapping[str, Any] = NOTHING,
+        job: PictureJob | None = None,
+        artifact: Path | None = None,
+    ) -> None:
+        """Take a trial off the books; its picture, its note and the end of its log follow beside the training."""
+        if state != "failed":  # of that a warning told
+            best = f", best validation AUC {summary['validation_auc']:.4f}" if "validation_auc" in summary else ""
+            NOTES.info("Trial %d %s%s: %s", name, state, best, reason)
+        asked, running = self.asked.pop(name), self.running.pop(name, None)
+        end = TrialEnd(
+            number=name,
+            state=state,
+            reason=reason,
+            params=asked.trial.params,
+            host=self.host,
+            seconds=None if running is None else time.monotonic() - running.begun,
+            summary=summary,
+            resumes=_find_resumed(asked),
+        )
+        self.artifacts.finish(asked.trial, running.log if running else None, end, job, artifact)
+
+
+def _find_resumed(asked: Asked) -> int | None:
+    """Return the number of the trial that this one goes on with; None for a new one."""
+    return None if asked.resumes == asked.trial.number else asked.resumes
+
+
+def describe_search(search: Search) -> dict[str, Any]:
+    """Return what the tracker is told of each trial's search: its frame, and what one needs to do it again."""
+    study = search.study
+    problem = study.problem
+    return {
+        "frame": {
+            "question": problem.question,
+            "label": problem.label,
+            "signal": str(problem.signal),
+            "weight": problem.weight,
+            "figure_of_merit": problem.figure_of_merit.name,
+            "working_point": problem.working_point.name,
+        },
+        "preparation": asdict(study.preparation),
+        "study_seed": study.seed,
+        "events_digest": search.splits.events_digest,
+        "split_fingerprint": search.splits.fingerprint,
+        "git_commit": find_first_commit(search.study_file),
+    }
+
+
+def space_reports(n_epochs: int) -> set[int]:
+    """Return the epochs that are reported to Optuna: all of them, or about `MAX_REPORTS` with growing distances."""
+    if n_epochs <= MAX_REPORTS:
+        return set(range(1, n_epochs + 1))
+    return set(np.unique(np.geomspace(1, n_epochs, MAX_REPORTS).round().astype(int)).tolist())

@@ -1,0 +1,67 @@
+"""Looking at a search while it runs: for the display, and for failures that nobody would see otherwise."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+
+from tuner.launchers.local import count_cores
+from tuner.progress.device_use import DeviceMeter
+from tuner.progress.display import Display
+from tuner.progress.logs import SCREEN_ONLY
+from tuner.tuning.search import Search
+from tuner.tuning.status import read_status
+
+logger = logging.getLogger("tuner")
+
+
+class StatusWatch:
+    """Looks at a search now and then on behalf of a display. Use it in a `with` block."""
+
+    def __init__(
+        self,
+        search: Search,
+        display: Display,
+        until: float | None,
+        *,
+        pids: Callable[[], Sequence[int]] = lambda: (os.getpid(),),
+        gpus: bool = False,
+        warns: bool = False,
+    ) -> None:
+        self.search = search
+        self.display = display
+        self.until = until
+        self.pids = pids
+        """Processes that train."""
+        self.warns = warns
+        """Whether to warn of failed trials: where other processes train, whose warnings are in their own logs."""
+        self._meter = DeviceMeter(gpus=gpus)
+        self._known = {trial.number for trial in search.trials if trial.state == "failed"} if warns else set()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Look a last time, unless something went wrong."""
+        if kind is None:
+            self.look()
+        self._meter.close()
+
+    def look(self) -> None:
+        """Update the display with where the search stands; warn of trials that failed since the last time."""
+        seconds_left = None if self.until is None else max(0.0, self.until - time.time())
+        devices = self._meter.read(self.pids(), count_cores())
+        status = read_status(self.search, seconds_left=seconds_left, devices=devices)
+        if self.warns:
+            for trial in status.failures:
+                if trial.number not in self._known:
+                    self._known.add(trial.number)
+                    logger.warning("Trial %d failed: %s", trial.number, trial.reason, extra=SCREEN_ONLY)
+        self.display.update(status)

@@ -1,0 +1,294 @@
+"""One worker: asks for trials, trains them in packs, tells how they ended, until the budget is spent."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from optuna.exceptions import UpdateFinishedTrialError
+
+from tuner.checked_files import append_line
+from tuner.errors import SearchError, refuse_exit
+from tuner.launchers.signals import take_signals
+from tuner.trackers.base import Tracker
+from tuner.training.data import TrainingData, load_training_data
+from tuner.training.device import find_device, is_out_of_memory, keep_random_state
+from tuner.training.loop import Answer, train_members
+from tuner.training.pack import Member, Pack
+from tuner.training.pack_size import UNPACKABLE, PackSize, choose_pack_size
+from tuner.training.structure import name_differences
+from tuner.tuning.heartbeats import Lease
+from tuner.tuning.limits import count_trials_per_structure, limit_slots
+from tuner.tuning.prefetch import Ahead, take_short_turns
+from tuner.tuning.samplers import SeededSampler, make_pruner, make_sampler
+from tuner.tuning.search import Search
+from tuner.tuning.trial_attributes import mark_alone
+from tuner.tuning.trial_queue import Asked, Asker, describe_error
+from tuner.tuning.trial_reporter import Teller
+
+logger = logging.getLogger("tuner")
+
+MEMORY_SECONDS = 10.0
+"""Pause of a worker that has no memory for a single trial: others may have ended by then."""
+
+MAX_WAITING = 8
+"""Trials of other structures that may wait for a pack of their own."""
+
+
+def work(
+    search: Search,
+    *,
+    tracker: Tracker,
+    device: str | None = None,
+    slots: int | None = None,
+    until: float | None = None,
+) -> bool:
+    """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or Ctrl-C.
+
+    Return whether Ctrl-C ended it.
+
+    slots: members of a pack at the most. Raise `SearchError`, `DeviceError`.
+    """
+    place = find_device(device)
+    data = load_training_data(search.splits, place)
+    study = search.study
+    sampler = SeededSampler(partial(make_sampler, study), study.seed)
+    with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
+        asker = Asker(search, sampler, lease.worker)
+        search.optuna_study.pruner = make_pruner(study)
+        teller = Teller(search, search.optuna_study, tracker, device=str(place))
+        worker = Worker(search, asker, data, teller, interrupt, until, slots)
+        with keep_random_state(place):
+            try:
+                worker.run()
+            except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
+                teller.artifacts.close(cancel=not isinstance(error, Exception))
+                raise
+            teller.artifacts.close()
+        return interrupt.is_set()
+
+
+def asks_ahead(device: torch.device) -> bool:
+    """Return whether the sampler works beside the training: where a GPU does it, whose time is not the sampler's."""
+    return device.type != "cpu"
+
+
+@contextmanager
+def _watch_interrupt() -> Iterator[threading.Event]:
+    """Set an event at the first Ctrl-C; the second leaves at once."""
+    event = threading.Event()
+
+    def handle(*_: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+        logger.warning("Stopping after this epoch. Press Ctrl-C again to leave at once.")
+
+    with take_signals(handle):
+        yield event
+
+
+@dataclass
+class Worker:
+    """The state of one worker."""
+
+    search: Search
+    asker: Asker
+    data: TrainingData
+    teller: Teller
+    interrupt: threading.Event
+    until: float | None
+    most_slots: int | None
+    waiting: list[Asked] = field(default_factory=list)
+    """Asked for, but of another structure than the pack that is training."""
+    apart: set[int] = field(default_factory=set)
+    """Numbers of trials that were drawn as mates of others and do not fit together with them."""
+    alone: set[Hashable] = field(default_factory=set)
+    """Structures that no pack is to be made of: one failed."""
+    stop: SearchError | None = None
+    """Why the search is to stop, where too many trials fail."""
+    warned: bool = False
+    """Whether it was said that a network cannot be packed."""
+    warned_apart: bool = False
+    """Whether it was said that trials of one structure do not fit together."""
+
+    def __post_init__(self) -> None:
+        self.per_structure = count_trials_per_structure(self.search.study, self.data.device)
+
+    def run(self) -> None:
+        """Train one pack after the other; whatever happens, give back what was asked for and not told."""
+        try:
+            while not self.is_over() and self.stop is None:
+                first = self.waiting.pop(0) if self.waiting else self._ask()
+                if first is None:
+                    break
+                self.train_pack(first)
+        finally:
+            for name in list(self.teller.asked):
+                self.teller.give_back(name, "Interrupted before it ended.")
+        if self.stop is not None:
+            raise self.stop
+
+    def _ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
+        """Ask for a trial; None where the budget is spent, or where so many fail that the search is to stop."""
+        try:
+            asked = self.asker.ask(fixed)
+        except SearchError as error:
+            self.stop = error
+            return None
+        if asked is not None:
+            self.teller.asked[asked.trial.number] = asked
+        return asked
+
+    def is_over(self) -> bool:
+        """Whether Ctrl-C or the clock ends this worker."""
+        return self.interrupt.is_set() or (self.until is not None and time.time() >= self.until)
+
+    def train_pack(self, first: Asked) -> None:
+        """Train trials of the first one's structure together; a suspect alone."""
+        if first.is_suspect:
+            with suppress(UpdateFinishedTrialError):  # another worker took this one for dead; the teller finds out
+                mark_alone(first.trial)
+            self._train_pack(first, PackSize(1, {}, "its workers died"), iter(()))
+            return
+        size = self._choose_size(first)
+        with self._ask_ahead(self._ask_mates(first)) as mates:
+            self._train_pack(first, size, mates)
+
+    def _train_pack(self, first: Asked, size: PackSize, mates: Iterator[Asked]) -> None:
+        """Train the first trial and its mates in a pack of this size."""
+        members = [first, *itertools.islice(mates, size.slots - 1)]
+        started = [member for asked in members if (member := self.teller.begin(asked)) is not None]
+        try:
+            with refuse_exit("A network"):
+                pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
+                pack.admit(*started)
+                torch.manual_seed(first.seed)  # dropout is drawn once for all members of a pack
+                train_members(
+                    pack,
+                    on_epoch=self._report,
+                    on_end=lambda member, row, outcome: self.teller.tell(pack, member, row, outcome),
+                    refill=lambda: None if self.is_over() else next(filter(None, map(self.teller.begin, mates)), None),
+                )
+        except Exception as error:  # a network's own code may raise anything; the sweep goes on
+            if is_out_of_memory(error):
+                self._shrink(error)
+            elif len(self.teller.running) > 1:
+                logger.warning("A pack of %d failed; its trials go on one by one: %s", len(self.teller.running), error)
+                self.teller.give_back_running("Its pack failed; goes on alone.")
+                self.alone.add(first.structure)
+            else:
+                for name in list(self.teller.running):
+                    self.teller.fail(name, describe_error(error))
+
+    @contextmanager
+    def _ask_ahead(self, mates: Iterator[Asked]) -> Iterator[Iterator[Asked]]:
+        """Let mates be asked for one ahead where that pays, else when they are wanted.
+
+        One that was asked for and not started waits for a pack of its own.
+        """
+        if not asks_ahead(self.data.device):
+            yield mates
+            return
+        with take_short_turns(), Ahead(mates) as ahead:
+            yield ahead
+        self.waiting += ahead.left
+
+    def _choose_size(self, first: Asked) -> PackSize:
+        """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
+        if first.structure in self.alone:
+            return PackSize(1, {}, "a pack of this structure failed")
+        most = min(self.most_slots or limit_slots(self.data.device), self.per_structure)
+        try:
+            with refuse_exit("A network"):
+                size = choose_pack_size(first.settings, self.data, most=most)
+        except Exception:  # the trial itself will fail with this error, and tell it
+            return PackSize(1, {}, "could not be measured")
+        if size.reason.startswith(UNPACKABLE) and not self.warned:
+            self.warned = True
+            logger.warning("Trials train one by one, which is slower: %s", size.reason)
+        row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
+        append_line(self.search.folder.packs, row)
+        return size
+
+    def _ask_mates(self, first: Asked) -> Iterator[Asked]:
+        """Ask for trials of the first one's structure, those that wait before others, until it has had its share.
+
+        Enqueued settings of another structure come in between: they wait for a pack of their own. So do trials that
+        were drawn as mates and do not fit; these ask for no mates again, so that the next draw is a free one.
+        """
+        fixed = self.asker.fix_structure(first.trial)
+        left = self.per_structure - 1
+        while left > 0 and len(self.waiting) < MAX_WAITING and not self.is_over():
+            asked = self._take_waiting(first.structure)
+            if asked is None and first.trial.number not in self.apart:
+                asked = self._ask(fixed)
+            if asked is None:
+                return
+            if asked.structure == first.structure and not asked.is_suspect:
+                left -= 1
+                yield asked
+                continue
+            self.waiting.append(asked)
+            if asked.is_suspect or not fixed:
+                continue
+            if all(asked.trial.params.get(name) == value for name, value in fixed.items()):
+                left -= 1
+                self.apart.add(asked.trial.number)
+                self._warn_apart(first, asked)
+
+    def _take_waiting(self, structure: Hashable) -> Asked | None:
+        """Return a trial of this structure that waits, and no longer does; None where there is none."""
+        for index, asked in enumerate(self.waiting):
+            if asked.structure == structure and not asked.is_suspect:
+                return self.waiting.pop(index)
+        return None
+
+    def _warn_apart(self, first: Asked, asked: Asked) -> None:
+        """Say once where trials that agree in all that the space calls structure do not fit into one pack."""
+        if self.warned_apart:
+            return
+        self.warned_apart = True
+        logger.warning(
+            "Trials %d and %d agree in the search space's `structure` but cannot train together, which would be "
+            "faster, as they differ in %s. Name the parameters behind that in `search_space(structure=[...])`; or mark "
+            "the field, where it fixes no tensor's shape, with `metadata=tuner.KNOB`.",
+            first.trial.number,
+            asked.trial.number,
+            ", ".join(f"`{name}`" for name in name_differences(first.structure, asked.structure)),
+        )
+
+    def _report(self, member: Member) -> Answer:
+        """Report the epoch that a member has just trained; say whether it goes on."""
+        try:
+            prunes = self.teller.report(member)
+        except UpdateFinishedTrialError:
+            return "prune"  # another worker took this one for dead; the teller finds out, too
+        if self.is_over():
+            return "interrupt"
+        return "prune" if prunes else "go on"
+
+    def _shrink(self, error: Exception) -> None:
+        """Give the members of a pack that outgrew the memory back, and make the next packs smaller.
+
+        Where it had one member only, others may hold the memory: it is tried again later, though not for ever.
+        """
+        running = self.teller.running
+        if len(running) > 1:
+            self.most_slots = len(running) // 2
+            logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
+            self.teller.give_back_running("The pack was out of memory; goes on in a smaller one.")
+            return
+        self.most_slots = 1
+        for name in list(running):
+            if self.teller.try_again(name, describe_error(error)):
+                logger.warning("Trial %d was out of memory, alone in its pack; its setting is tried again.", name)
+                self.interrupt.wait(MEMORY_SECONDS)

@@ -1,0 +1,182 @@
+"""A sweep's workers as processes of this machine: started, watched, replaced while there is work to do."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.errors import SearchError
+from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
+from tuner.launchers.processes import is_outside
+from tuner.launchers.signals import take_signals
+from tuner.progress.display import Display
+from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, record_exit
+from tuner.tuning.search import Search
+from tuner.tuning.status import count_left
+from tuner.tuning.storage import STORAGE_VARIABLE
+from tuner.tuning.trial_attributes import is_interrupted
+from tuner.tuning.trial_queue import check_failures
+from tuner.tuning.watching import StatusWatch
+
+logger = logging.getLogger("tuner")
+
+STATUS_SECONDS = 1.0
+"""Between two looks at the storage and at the workers."""
+
+INTERRUPTED_CODE, ERROR_CODE = 130, 2
+"""Exit codes of `tuner work` after Ctrl-C or SIGTERM, and after an error that it tells in words."""
+
+STOP_SECONDS = 30.0
+"""What workers are given to tell their trials when the search stops."""
+
+End = Literal["left", "killed", "died", "stopped"]
+"""How a worker ended: in order, by a signal from outside, by what it ran, with an error that others would meet, too."""
+
+MAX_IN_VAIN: dict[End, int] = {"left": 3, "killed": 200, "died": 10, "stopped": 0}
+"""Workers that are replaced, by how they ended, while no trial ends; after that something else is wrong."""
+
+
+def work_in_processes(
+    search: Search,
+    command: Sequence[str],
+    n_workers: int,
+    display: Display,
+    until: float | None,
+    *,
+    n_gpus: int,
+) -> bool:
+    """Start workers on so many GPUs, replace those that die, show how they get on, until the budget is spent.
+
+    Pass Ctrl-C on to them once; the second kills them. Return whether Ctrl-C ended them. Raise `SearchError` where
+    they end and end, or the trials fail and fail.
+    """
+    interrupts = 0
+
+    def handle(*_: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        if interrupts > 1:
+            raise KeyboardInterrupt
+        logger.warning(
+            "Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once."
+        )
+        processes.interrupt()
+
+    processes = launch(
+        command,
+        workers=n_workers,
+        folder=search.folder,
+        n_gpus=n_gpus,
+        environment={STORAGE_VARIABLE: search.storage_url or ""},
+    )
+    watch = StatusWatch(search, display, until, pids=lambda: processes.pids, gpus=n_gpus > 0, warns=True)
+    with processes, take_signals(handle), watch:
+        supervisor = _Supervisor(search, processes, n_workers)
+        while True:
+            time.sleep(STATUS_SECONDS)
+            watch.look()
+            supervisor.note_ends()
+            is_over = interrupts > 0 or (until is not None and time.time() >= until) or not count_left(search)
+            if is_over and len(supervisor.vacant) == n_workers:
+                break
+            if not is_over and not supervisor.go_on():
+                supervisor.end(n_left=count_left(search))
+                break
+    return interrupts > 0
+
+
+class _Supervisor:
+    """The workers of one call of a sweep, and what became of those that ended."""
+
+    def __init__(self, search: Search, processes: LocalWorkers, n_workers: int) -> None:
+        self.search = search
+        self.processes = processes
+        self.n_workers = n_workers
+        self.n_before = len(self._read_trials())
+        self.n_told = 0
+        self.in_vain: Counter[End] = Counter()
+        """Workers that ended since the last trial did, by how they ended."""
+        self.vacant: dict[int, tuple[End, ExitedWorker]] = {}
+        """Places of workers that ended and were not replaced."""
+
+    def _read_trials(self) -> list[FrozenTrial]:
+        return self.search.optuna_study.get_trials(deepcopy=False)
+
+    def note_ends(self) -> None:
+        """Note how workers ended since the last call: in a warning, and in the storage, which blames trials by it."""
+        n_told = sum(t.state.is_finished() and not is_interrupted(t) for t in self._read_trials())
+        if n_told > self.n_told:
+            self.in_vain.clear()
+        self.n_told = n_told
+        for worker in self.processes.poll():
+            end = self._judge(worker)
+            if end != "left" or not self._are_all_taken(self._read_trials()):
+                self.in_vain[end] += 1
+            self.vacant[worker.number] = end, worker
+            if end != "left":
+                logger.warning("%s", worker.describe())
+
+    def _judge(self, worker: ExitedWorker) -> End:
+        """Return how a worker ended. One that leaves without a word has been ended, whatever its exit code."""
+        study, code = self.search.optuna_study, worker.exit_code
+        found = find_lease(study, worker.pid, worker.started)
+        has_left = found is not None and "left" in found[1]
+        if not has_left:
+            try:
+                record_exit(study, worker.pid, worker.started, code)
+            except OSError as error:  # a full disk: the worker may have died of the same
+                logger.warning("How worker %d ended could not be written down: %s", worker.number, error)
+        if is_outside(code) or (has_left and code == INTERRUPTED_CODE):
+            return "killed"
+        if has_left and code == 0:
+            return "left"
+        return "stopped" if found is None or (has_left and code == ERROR_CODE) else "died"
+
+    def go_on(self) -> bool:
+        """Start workers in vacant places where there are trials to train; return whether the budget is in good hands.
+
+        Raise `SearchError`, once the others have told their trials, where too many trials fail.
+        """
+        trials = self._read_trials()
+        try:
+            check_failures(trials[self.n_before :], self.search.study.budget.trials)
+        except SearchError:
+            self.processes.interrupt()
+            self.processes.wait(STOP_SECONDS)
+            raise
+        if self._are_all_taken(trials):
+            return True
+        for number, (end, _) in list(self.vacant.items()):
+            if self.in_vain[end] <= MAX_IN_VAIN[end]:
+                del self.vacant[number]
+                self.processes.replace(number)
+        return len(self.vacant) < self.n_workers
+
+    def _are_all_taken(self, trials: Sequence[FrozenTrial]) -> bool:
+        """Whether all trials are used up or in the hands of living workers, here or elsewhere.
+
+        All trials: those of the budget, or where the sampler has stopped those that it has given.
+        """
+        workers = find_workers(self.search.optuna_study)
+        n_taken = sum(
+            t.state in (TrialState.COMPLETE, TrialState.PRUNED)
+            or (t.state == TrialState.RUNNING and not is_abandoned(t, workers))
+            for t in trials
+        )
+        n_given = sum(t.state != TrialState.FAIL for t in trials)
+        return n_taken >= self.search.study.budget.trials or (n_taken == n_given and self.search.has_stopped)
+
+    def end(self, n_left: int) -> None:
+        """Say that all workers left before the budget was spent; raise `SearchError` where one was ended."""
+        ends = [(end, worker) for end, worker in self.vacant.values() if end != "left"]
+        if ends:
+            raise SearchError(
+                f"The workers must spend the budget, but all {len(self.vacant)} ended while {n_left} of "
+                f"{self.search.study.budget.trials} trials were left. {ends[-1][1].describe()}"
+            )
+        logger.warning("The workers left while %d of %d trials were left.", n_left, self.search.study.budget.trials)
