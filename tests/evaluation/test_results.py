@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tuner.evaluation.results import Evaluation, FigureCut, Importance, PartEvaluation, describe_mismatch
+from tuner.evaluation.results import Evaluation, describe_mismatch
 from tuner.evaluation.statistics.comparison import Standing
-from tuner.evaluation.statistics.metrics_table import evaluate_scores
+from tuner.evaluation.statistics.importance import Importance
+from tuner.evaluation.statistics.metrics_table import FigureCut, PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import measure_nuisances
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import measure_survival

@@ -8,8 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from tuner.errors import EventsError
 from tuner.events import Resonance
-from tuner.events.resonance import COLUMNS, FEATURES
-from tuner.events.simulation import CHUNK
+from tuner.events.simulation import CHUNK, COLUMNS, FEATURES
 
 N = 40_000
 RARE = 1e-4  # a right simulation fails one of these tests once in ten thousand seeds

@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from tuner.events import read_events
 from tuner.exploration import explore_events
-from tuner.exploration.drawing import draw_correlations, draw_features, split_unit
+from tuner.exploration.drawing import draw_correlations, draw_features, save_exploration, split_unit
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_correlations_are_drawn_and_numbered(exploration):
 
 def test_files_are_written_and_pyplot_is_not_used(exploration, tmp_path):
     before = "matplotlib.pyplot" in sys.modules
-    paths = exploration.save(tmp_path / "figures")
+    paths = save_exploration(exploration, tmp_path / "figures")
     assert {path.name for path in paths} == {
         "features.csv", "features.png", "features.pdf", "correlations.png", "correlations.pdf",
     }  # fmt: skip

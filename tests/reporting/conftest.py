@@ -14,8 +14,9 @@ from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
-from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
+from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.metrics.measurement import Measurement
 from tuner.models import MLPSettings

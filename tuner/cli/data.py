@@ -85,11 +85,12 @@ def explore(
     """
     opened = open_study(study, events)
     from tuner.events.reading import read_events
+    from tuner.exploration.drawing import save_exploration
     from tuner.exploration.explore import explore_events
 
     exploration = explore_events(read_events(opened.problem))
     place = RunFolder(folder / opened.name).create().figures
-    paths = exploration.save(place)
+    paths = save_exploration(exploration, place)
     if as_json:
         print_json(exploration.to_json())
         return

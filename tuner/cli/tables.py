@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from tuner.evaluation.results import Evaluation, PartEvaluation
+    from tuner.evaluation.results import Evaluation
+    from tuner.evaluation.statistics.metrics_table import PartEvaluation
     from tuner.reporting.search_comparison import SearchComparison
     from tuner.tuning.search import Search
 

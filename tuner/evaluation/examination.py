@@ -12,9 +12,8 @@ import pandas as pd
 from tuner.checked_files import write_table
 from tuner.evaluation.candidates import Contender, Field
 from tuner.evaluation.cross_validation import OutOfFold
-from tuner.evaluation.results import Importance, PartEvaluation
-from tuner.evaluation.statistics.importance import measure_importances
-from tuner.evaluation.statistics.metrics_table import evaluate_scores
+from tuner.evaluation.statistics.importance import Importance, measure_importances
+from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
 from tuner.events.table import Events

@@ -24,7 +24,7 @@ from tuner.evaluation.candidates import (
 from tuner.evaluation.cross_validation import assign_search_folds, train_folds
 from tuner.evaluation.examination import Examination
 from tuner.evaluation.finalists import choose_finalists
-from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.results import Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_scores
 from tuner.evaluation.statistics.comparison import (
@@ -35,6 +35,7 @@ from tuner.evaluation.statistics.comparison import (
     find_cheapest,
     measure_mean,
 )
+from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
 from tuner.evaluation.validity import TRIALS

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival

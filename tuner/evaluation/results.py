@@ -10,77 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from tuner.evaluation.statistics.comparison import Standing
+from tuner.evaluation.statistics.importance import Importance
+from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
-from tuner.metrics.measurement import Measurement
 from tuner.prediction.networks import TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
-
-
-@dataclass(frozen=True, kw_only=True)
-class FigureCut:
-    """The cut of a figure of merit that is one of a cut, and what lies above it on one part."""
-
-    threshold: float
-    """Events with score >= threshold are selected; chosen on validation, frozen for test."""
-    estimator: str
-    """What the figure's value on this part is."""
-    s: float
-    """Signal above the cut, rescaled to what is expected."""
-    b: float
-    """Background above the cut, rescaled to what is expected."""
-    n_signal: int
-    """Signal events above the cut, counted."""
-    n_background: int
-    """Background events above the cut, counted."""
-    effective_background: float
-    """(sum w)^2 / sum w^2 of the background above the cut."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PartEvaluation:
-    """One candidate's figures on one part of the events."""
-
-    candidate: str
-    """Whose scores: "winner", a baseline, an ensemble."""
-    part: str
-    """"validation" or "test"."""
-    n_signal: int
-    """Signal events, counted."""
-    n_background: int
-    """Background events, counted."""
-    effective_signal: float
-    """(sum w)^2 / sum w^2 of the signal."""
-    effective_background: float
-    """(sum w)^2 / sum w^2 of the background."""
-    negative_fraction: float
-    """Share of the absolute weight that events of negative weight carry."""
-    threshold: float
-    """Events with score >= threshold are selected."""
-    threshold_rule: str
-    """How the threshold was chosen, and on which part."""
-    selected_signal: int
-    """Signal events above the threshold, counted."""
-    selected_background: int
-    """Background events above the threshold, counted."""
-    measurements: Mapping[str, Measurement]
-    """Figure by name, each with its 68 % interval: stratified weighted bootstrap over the events of the part."""
-    figure_cut: FigureCut | None = None
-    """The declared figure's own cut; None where it is not one of a cut."""
-
-    def __getitem__(self, name: str) -> Measurement:
-        """Return a measurement by name."""
-        return self.measurements[name]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Importance:
-    """What a feature is worth to the winner's network: what the declared figure loses where its values are shuffled."""
-
-    feature: str
-    part: str
-    drop: Measurement
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from tuner.errors import EventsError, raise_together
 from tuner.events.listing import Wanted
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Variant = Literal["nominal", "scale_up", "scale_down"]
-MOMENTUM_SCALES: dict[Variant, float] = {"nominal": 1.0, "scale_up": 1.01, "scale_down": 0.99}
-FEATURES = ("lepton1_pt", "lepton1_eta", "lepton1_phi", "lepton2_pt", "lepton2_eta", "lepton2_phi", "jet_pt")
-OBSERVERS = ("mass", "log_likelihood_ratio")
-COLUMNS = (*FEATURES, "label", "weight", *OBSERVERS)
 
 
 @dataclass(frozen=True)
@@ -43,8 +39,8 @@ class Resonance:
         problems = []
         if not isinstance(self.n, int) or self.n < 2:
             problems.append(f"`n` must be a whole number of at least 2, but is {self.n!r}.")
-        if self.variant not in MOMENTUM_SCALES:
-            problems.append(f"`variant` must be one of {', '.join(MOMENTUM_SCALES)}, but is {self.variant!r}.")
+        if self.variant not in get_args(Variant):
+            problems.append(f"`variant` must be one of {', '.join(get_args(Variant))}, but is {self.variant!r}.")
         raise_together(problems, EventsError, "Resonance")
 
     def read(self) -> pd.DataFrame:
@@ -53,15 +49,16 @@ class Resonance:
 
     def read_columns(self, wanted: Wanted) -> pd.DataFrame:
         """Return all events with the wanted columns. Memory: the table, and one chunk of 65,536 events beside it."""
-        from tuner.events.simulation import simulate_table
+        from tuner.events.simulation import COLUMNS, simulate_table
 
-        return simulate_table(self, [name for name in COLUMNS if wanted(name)])
+        columns = [name for name in COLUMNS if wanted(name)]
+        return simulate_table(self.n, columns, seed=self.seed, variant=self.variant)
 
     def chunks(self) -> Iterator[pd.DataFrame]:
         """Yield the same events in tables of at most 65,536, for more events than memory holds."""
         from tuner.events.simulation import simulate_chunks
 
-        return simulate_chunks(self)
+        return simulate_chunks(self.n, seed=self.seed, variant=self.variant)
 
     def describe(self) -> str:
         """Return number, seed and variant."""

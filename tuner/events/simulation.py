@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from tuner.events.resonance import COLUMNS, FEATURES, MOMENTUM_SCALES
-
-if TYPE_CHECKING:
-    from tuner.events.resonance import Resonance
-
+MOMENTUM_SCALES: dict[str, float] = {"nominal": 1.0, "scale_up": 1.01, "scale_down": 0.99}
+FEATURES = ("lepton1_pt", "lepton1_eta", "lepton1_phi", "lepton2_pt", "lepton2_eta", "lepton2_phi", "jet_pt")
+OBSERVERS = ("mass", "log_likelihood_ratio")
+COLUMNS = (*FEATURES, "label", "weight", *OBSERVERS)
 CHUNK = 65_536
 NO_JET = -999.0
 MASS, WIDTH = 125.0, 6.0
@@ -58,11 +56,14 @@ class Decays:
     weight: np.ndarray
 
 
-def simulate_table(source: Resonance, columns: list[str]) -> pd.DataFrame:
-    """Return `n` events with the given columns, in their order. Features are float32, all others float64."""
-    arrays: dict[str, np.ndarray] = {name: np.empty(source.n, _dtype(name)) for name in columns}
+def simulate_table(n: int, columns: list[str], *, seed: int, variant: str) -> pd.DataFrame:
+    """Return `n` events with the given columns, in their order. Features are float32, all others float64.
+
+    variant: one of `MOMENTUM_SCALES`.
+    """
+    arrays: dict[str, np.ndarray] = {name: np.empty(n, _dtype(name)) for name in columns}
     start = 0
-    for chunk in _simulate(source):
+    for chunk in _simulate(n, seed, variant):
         stop = start + len(chunk["label"])
         for name, array in arrays.items():
             array[start:stop] = chunk[name]
@@ -70,9 +71,9 @@ def simulate_table(source: Resonance, columns: list[str]) -> pd.DataFrame:
     return _tabulate(arrays)
 
 
-def simulate_chunks(source: Resonance) -> Iterator[pd.DataFrame]:
+def simulate_chunks(n: int, *, seed: int, variant: str) -> Iterator[pd.DataFrame]:
     """Yield the same events in tables of at most `CHUNK`."""
-    for chunk in _simulate(source):
+    for chunk in _simulate(n, seed, variant):
         yield _tabulate({name: chunk[name].astype(_dtype(name)) for name in COLUMNS})
 
 
@@ -94,14 +95,17 @@ def _tabulate(arrays: dict[str, np.ndarray]) -> pd.DataFrame:
     return table
 
 
-def _simulate(source: Resonance) -> Iterator[dict[str, np.ndarray]]:
+def _simulate(n: int, seed: int, variant: str) -> Iterator[dict[str, np.ndarray]]:
     """Yield columns of one chunk after the other, each with a generator of its own. Signal and background alternate."""
-    n_chunks = -(-source.n // CHUNK)
-    scale = MOMENTUM_SCALES[source.variant]
-    for number, seed in enumerate(np.random.SeedSequence(source.seed).spawn(n_chunks)):
-        n = min(CHUNK, source.n - number * CHUNK)
-        rng = np.random.default_rng(seed)
-        yield _interleave(_draw_events(rng, (n + 1) // 2, True, scale), _draw_events(rng, n // 2, False, scale))
+    scale = MOMENTUM_SCALES[variant]
+    for number, of_chunk in enumerate(np.random.SeedSequence(seed).spawn(-(-n // CHUNK))):
+        n_here = min(CHUNK, n - number * CHUNK)
+        rng = np.random.default_rng(of_chunk)
+        signal, background = (
+            _draw_events(rng, (n_here + 1) // 2, True, scale),
+            _draw_events(rng, n_here // 2, False, scale),
+        )
+        yield _interleave(signal, background)
 
 
 def _interleave(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,20 @@ COLOURS = LinearSegmentedColormap.from_list(
 _UNIT = re.compile(
     r"^(?P<name>.+?)\s*[\[(](?P<unit>[^\])]+)[\])]$|^(?P<stem>.+)_(?P<suffix>[GMkT]eV|ns|mm|cm|deg|rad)$"
 )
+
+
+def save_exploration(exploration: Exploration, folder: Path) -> list[Path]:
+    """Write the table of features as CSV, and the figures as PNG and PDF. Return the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / "features.csv"
+    exploration.frame().to_csv(table, index=False)
+    paths = [table]
+    drawn = {"features": settle(draw_features(exploration)), "correlations": settle(draw_correlations(exploration))}
+    for name, figure in drawn.items():
+        for suffix in ("png", "pdf"):
+            paths.append(folder / f"{name}.{suffix}")
+            figure.savefig(paths[-1], dpi=150)
+    return paths
 
 
 def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> Figure:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -68,21 +67,6 @@ class Exploration:
             "correlations": {name: _to_plain(matrix) for name, matrix in self.correlations.items()},
             "warnings": list(self.warnings),
         }
-
-    def save(self, folder: Path) -> list[Path]:
-        """Write the table of features as CSV, and the figures as PNG and PDF. Return the paths."""
-        from tuner.exploration.drawing import draw_correlations, draw_features, settle
-
-        folder.mkdir(parents=True, exist_ok=True)
-        table = folder / "features.csv"
-        self.frame().to_csv(table, index=False)
-        paths = [table]
-        drawn = {"features": settle(draw_features(self)), "correlations": settle(draw_correlations(self))}
-        for name, figure in drawn.items():
-            for suffix in ("png", "pdf"):
-                paths.append(folder / f"{name}.{suffix}")
-                figure.savefig(paths[-1], dpi=150)
-        return paths
 
 
 def _keep_on_a_line(text: str) -> str:

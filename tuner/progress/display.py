@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from tuner.progress.logs import NOTES
 from tuner.progress.snapshot import Status
-from tuner.progress.stages import Stage
+from tuner.progress.stages import Stage, note_stage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,8 +92,3 @@ class NoDisplay:
     def tell(self, text: str) -> None:
         """Note it."""
         NOTES.info("%s", text)
-
-
-def note_stage(stage: Stage) -> None:
-    """Note in the log that a stage begins."""
-    NOTES.info("%s", stage.text)

@@ -13,11 +13,10 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from tuner.progress.display import note_stage
 from tuner.progress.logs import NOTES, show_warnings
 from tuner.progress.panels import MAX_ROWS, render_stages, render_status
 from tuner.progress.snapshot import Status
-from tuner.progress.stages import Stage, StageClock
+from tuner.progress.stages import Stage, StageClock, note_stage
 
 if TYPE_CHECKING:
     from rich.console import Console

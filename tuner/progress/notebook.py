@@ -12,11 +12,10 @@ from typing import Any, Self
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from tuner.progress.display import note_stage
 from tuner.progress.logs import NOTES, show_warnings
 from tuner.progress.panels import render_stages, render_status
 from tuner.progress.snapshot import Status
-from tuner.progress.stages import Stage, StageClock
+from tuner.progress.stages import Stage, StageClock, note_stage
 
 _WIDTH = 100
 _MAX_LINES = 8

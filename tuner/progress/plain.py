@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from tuner.progress.display import note_stage
 from tuner.progress.events import describe_progress, list_events
 from tuner.progress.logs import NOTES, show_warnings
 from tuner.progress.snapshot import Status
-from tuner.progress.stages import Stage, StageClock
+from tuner.progress.stages import Stage, StageClock, note_stage
 from tuner.progress.wording import say_estimate, write_count
 
 if TYPE_CHECKING:

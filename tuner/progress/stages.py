@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tuner.progress.logs import NOTES
+
 STAGES = {
     "finalists": "finalists trained anew",
     "baselines": "baselines",
@@ -91,3 +93,8 @@ class StageClock:
         for timed in self.begun.values():
             if timed.ended is None:
                 timed.ended = self.clock()
+
+
+def note_stage(stage: Stage) -> None:
+    """Note in the log that a stage begins."""
+    NOTES.info("%s", stage.text)

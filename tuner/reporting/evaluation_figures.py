@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import read_table
-from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
+from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.figures import (
     Drawing,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuner.metrics.measurement import Measurement
 from tuner.progress.wording import write_count as write_count  # noqa: PLC0414
 from tuner.progress.wording import write_duration as write_duration  # noqa: PLC0414
+
+if TYPE_CHECKING:
+    from tuner.tuning.search import Search, TrialRecord
 
 DASH = "\N{EN DASH}"
 """Stands where there is nothing, and between two ends."""
@@ -114,3 +117,9 @@ def list_settings(settings: Any) -> list[tuple[str, str]]:
 def join_words(words: Sequence[str]) -> str:
     """Return words as a list in a sentence: a, b and c."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def name_network(search: Search, trial: TrialRecord) -> str:
+    """Return the kind and size of a trial's network: MLP of 54,017 parameters."""
+    kind = type(search.settings(trial).network).__name__.removesuffix("Settings")
+    return f"{kind} of {write_count(trial.n_parameters, 'parameter')}" if trial.n_parameters else kind

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
+from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.metrics.measurement import Measurement
 from tuner.reporting.formatting import (
     write_change,

@@ -9,8 +9,7 @@ from typing import Any
 from tuner.checked_files import expect_form, read_json
 from tuner.errors import SearchError
 from tuner.problem import EventSource
-from tuner.reporting.formatting import DASH, join_words, write_count, write_number, write_value
-from tuner.reporting.sections.search import name_network
+from tuner.reporting.formatting import DASH, join_words, name_network, write_count, write_number, write_value
 from tuner.tuning.contents import agree, describe_contents
 from tuner.tuning.samplers import make_pruner, make_sampler
 from tuner.tuning.search import PROVENANCE_ADVICE, Search, TrialRecord

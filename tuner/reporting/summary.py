@@ -13,12 +13,12 @@ from tuner.metrics.measurement import Measurement
 from tuner.reporting.formatting import (
     count_digits,
     join_words,
+    name_network,
     write_count,
     write_number,
     write_share,
     write_with_error,
 )
-from tuner.reporting.sections.search import name_network
 from tuner.tuning.commands import name_step
 from tuner.tuning.search import Search, TrialRecord
 

@@ -11,8 +11,7 @@ from scipy.stats import norm
 from sklearn import metrics as reference
 
 from tuner.errors import EventsError
-from tuner.evaluation.results import PartEvaluation
-from tuner.evaluation.statistics.metrics_table import evaluate_scores
+from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.figures.roc import _Candidate
 from tuner.metrics import BackgroundRejection, FigureOfMerit, Measurement, Significance, asimov_significance
 from tuner.metrics.arrays import check_arrays

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tuner.evaluation.results import FigureCut
-from tuner.evaluation.statistics.metrics_table import FROZEN, SMOOTHED
+from tuner.evaluation.statistics.metrics_table import FROZEN, SMOOTHED, FigureCut
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
 from tuner.reporting.page import Picture, Table
 from tuner.reporting.sections.evaluation import write_evaluation

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.evaluation.results import Importance
 from tuner.evaluation.statistics.comparison import replicate
 from tuner.metrics.figures_of_merit import FigureOfMerit
-from tuner.metrics.measurement import measure
+from tuner.metrics.measurement import Measurement, measure
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.preparation.splits import Part
 
@@ -17,6 +17,15 @@ MAX_EVENTS = 20_000
 """Events that importances are measured on, at the most: the first ones of a part are a fair sample."""
 N_REPLICAS = 40
 """Bootstrap replicas, each with the features shuffled in one of the ways."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """What a feature is worth to the winner's network: what the declared figure loses where its values are shuffled."""
+
+    feature: str
+    part: str
+    drop: Measurement
 
 
 def measure_importances(

@@ -2,16 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from numpy.typing import ArrayLike
 
-from tuner.evaluation.results import FigureCut, PartEvaluation
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
 from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
 from tuner.metrics.measured_figures import measure_figures
+from tuner.metrics.measurement import Measurement
 
 SMOOTHED = "of the best cut, largest after smoothing over neighbouring cuts"
 FROZEN = "at the cut that validation chose"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureCut:
+    """The cut of a figure of merit that is one of a cut, and what lies above it on one part."""
+
+    threshold: float
+    """Events with score >= threshold are selected; chosen on validation, frozen for test."""
+    estimator: str
+    """What the figure's value on this part is."""
+    s: float
+    """Signal above the cut, rescaled to what is expected."""
+    b: float
+    """Background above the cut, rescaled to what is expected."""
+    n_signal: int
+    """Signal events above the cut, counted."""
+    n_background: int
+    """Background events above the cut, counted."""
+    effective_background: float
+    """(sum w)^2 / sum w^2 of the background above the cut."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartEvaluation:
+    """One candidate's figures on one part of the events."""
+
+    candidate: str
+    """Whose scores: "winner", a baseline, an ensemble."""
+    part: str
+    """"validation" or "test"."""
+    n_signal: int
+    """Signal events, counted."""
+    n_background: int
+    """Background events, counted."""
+    effective_signal: float
+    """(sum w)^2 / sum w^2 of the signal."""
+    effective_background: float
+    """(sum w)^2 / sum w^2 of the background."""
+    negative_fraction: float
+    """Share of the absolute weight that events of negative weight carry."""
+    threshold: float
+    """Events with score >= threshold are selected."""
+    threshold_rule: str
+    """How the threshold was chosen, and on which part."""
+    selected_signal: int
+    """Signal events above the threshold, counted."""
+    selected_background: int
+    """Background events above the threshold, counted."""
+    measurements: Mapping[str, Measurement]
+    """Figure by name, each with its 68 % interval: stratified weighted bootstrap over the events of the part."""
+    figure_cut: FigureCut | None = None
+    """The declared figure's own cut; None where it is not one of a cut."""
+
+    def __getitem__(self, name: str) -> Measurement:
+        """Return a measurement by name."""
+        return self.measurements[name]
 
 
 def evaluate_scores(

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError
-from tuner.evaluation.results import Evaluation, PartEvaluation
+from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.events.reading import read_events
 from tuner.events.sources import find_source
 from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_features

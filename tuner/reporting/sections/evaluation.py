@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tuner.evaluation.results import Evaluation, PartEvaluation
-from tuner.evaluation.statistics.metrics_table import SMOOTHED
+from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
 from tuner.reporting.formatting import (
     DASH,
     stack,

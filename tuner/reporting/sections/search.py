@@ -6,7 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuner.reporting.formatting import DASH, list_settings, write_count, write_duration, write_number, write_value
+from tuner.reporting.formatting import (
+    DASH,
+    list_settings,
+    name_network,
+    write_count,
+    write_duration,
+    write_number,
+    write_value,
+)
 from tuner.reporting.page import Block, Facts, Notice, Picture, Section, Table, Text
 from tuner.tuning.parameter_importances import MIN_COMPLETE
 from tuner.tuning.search import Search, TrialRecord
@@ -27,12 +35,6 @@ def write_model(search: Search, winner: TrialRecord) -> tuple[Section, Section]:
     if winner.best_epoch == search.study.budget.epochs:
         trained.append(Notice("The best epoch is the last one of the budget: more epochs may make it better."))
     return network, Section(number="5", name="Train", title="How the winner was trained", blocks=trained)
-
-
-def name_network(search: Search, trial: TrialRecord) -> str:
-    """Return the kind and size of a trial's network: MLP of 54,017 parameters."""
-    kind = type(search.settings(trial).network).__name__.removesuffix("Settings")
-    return f"{kind} of {write_count(trial.n_parameters, 'parameter')}" if trial.n_parameters else kind
 
 
 def write_search(
