@@ -28,10 +28,11 @@ import torch
 from benchmarks import timed_study
 from benchmarks.task import describe_device
 from benchmarks.timed_study import ALL, ALL_CPU, ARITHMETIC, ARITHMETIC_CPU, SECONDS
+from tuner.launchers.allocation import choose_workers
 from tuner.trackers import NoTracker, WeightsAndBiases
 from tuner.training.device import find_device
 from tuner.tuning.study import Budget
-from tuner.tuning.sweep import choose_workers, sweep
+from tuner.tuning.sweep import sweep
 
 TARGET = 0.10
 """Largest share that is aimed at."""

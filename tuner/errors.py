@@ -17,11 +17,14 @@ A message says what must hold, what came, and what to do.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import TypeVar
 
 from tuner.passwords import hide_passwords
+
+T = TypeVar("T")
 
 
 class TunerError(Exception):
@@ -107,3 +110,20 @@ def refuse_exit(code: str) -> Iterator[None]:
             f"{code} must not end the program, but called `sys.exit({error.code!r})` ({place}). Raise an exception "
             "instead."
         ) from error
+
+
+def gather(problems: list[TunerError], attempt: Callable[[], T]) -> T | None:
+    """Return what an attempt gives; where it raises a `TunerError`, add that to the problems."""
+    try:
+        return attempt()
+    except TunerError as error:
+        problems.append(error)
+        return None
+
+
+def raise_gathered(subject: str, problems: list[TunerError]) -> None:
+    """Raise the one problem as it is, or several, each once, as one `StudyError`; nothing where there are none."""
+    told = {str(problem): problem for problem in problems}
+    if len(told) == 1:
+        raise problems[0]
+    raise_together(list(told), StudyError, subject)

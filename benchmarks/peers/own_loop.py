@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from tuner.models.layers import Dropout, find_decayed
 from tuner.training.data import TrainingData
-from tuner.training.ranking import rank_auc
 from tuner.training.schedules import draw_schedule
 from tuner.training.settings import NetworkSettings, Settings, TrainingSettings
+from tuner.training.validation import rank_auc
 
 
 @dataclass(frozen=True)

@@ -75,8 +75,8 @@ def test_a_taken_port_is_refused_where_it_was_asked_for_and_left_where_not(monke
             open_server(answer, "127.0.0.1", port)
         assert "--port 0" in str(refused.value)
         monkeypatch.setattr(server, "USUAL_PORT", port)
-        with open_server(answer, "127.0.0.1", None) as server:
-            assert server.server_port not in (0, port)
+        with open_server(answer, "127.0.0.1", None) as opened:
+            assert opened.server_port not in (0, port)
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.77", "", "a b", "x" * 300])

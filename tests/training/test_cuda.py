@@ -16,9 +16,9 @@ from tuner.training.batched.cuda_graphs import StepGraph
 from tuner.training.member import Member
 from tuner.training.pack import Pack
 from tuner.training.pack_size import choose_pack_size
-from tuner.training.ranking import rank_auc
 from tuner.training.settings import OptimizerKind
 from tuner.training.shuffling import draw_orders
+from tuner.training.validation import rank_auc
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 

@@ -15,10 +15,10 @@ from tuner.errors import TrainingError
 from tuner.events.reading import read_events
 from tuner.preparation.splits import prepare_splits
 from tuner.training.data import load_training_data
-from tuner.training.losses import weigh_losses
 from tuner.training.member import Member
 from tuner.training.pack import Pack
 from tuner.training.schedules import draw_schedule
+from tuner.training.validation import weigh_losses
 
 SMOOTHING = 0.2
 

@@ -8,8 +8,10 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
+from tuner.launchers.allocation import choose_workers, count_gpus, share_gpus
 from tuner.trackers import NoTracker
-from tuner.tuning.sweep import _name_options, choose_workers, count_gpus, find_study_file, share_gpus
+from tuner.tuning.study_file import find_study_file
+from tuner.tuning.sweep import _name_options
 
 
 def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
@@ -37,7 +39,7 @@ def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
 )
 def test_one_worker_per_core_or_gpu_and_no_more_than_trials(tmp_path, monkeypatch, workers, device, n_gpus, expected):
     monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
-    monkeypatch.setattr("tuner.tuning.sweep.count_cores", lambda: 6)
+    monkeypatch.setattr("tuner.launchers.allocation.count_cores", lambda: 6)
     assert choose_workers(7, workers, device, tmp_path / "study.py") == expected
 
 

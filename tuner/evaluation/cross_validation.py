@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from tuner.evaluation.retraining import RANDOMNESS
-from tuner.preparation.folds import assign_folds
 from tuner.preparation.splits import PARTS, Part
+from tuner.preparation.splitting import assign_folds
 from tuner.preparation.training_weights import make_training_weights
 from tuner.progress.logs import NOTES
 from tuner.training.data import TrainingData

@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from tuner.evaluation.retraining import Retraining, find_retrainings, free_claims, retrain
+from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import launch, tuner_command
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.stages import Stage
 from tuner.progress.wording import write_count
 from tuner.tuning.search import Search, TrialRecord
 from tuner.tuning.storage import STORAGE_VARIABLE
-from tuner.tuning.sweep import choose_workers, count_gpus
 
 logger = logging.getLogger("tuner")
 

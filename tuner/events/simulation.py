@@ -101,11 +101,8 @@ def _simulate(n: int, seed: int, variant: str) -> Iterator[dict[str, np.ndarray]
     for number, of_chunk in enumerate(np.random.SeedSequence(seed).spawn(-(-n // CHUNK))):
         n_here = min(CHUNK, n - number * CHUNK)
         rng = np.random.default_rng(of_chunk)
-        signal, background = (
-            _draw_events(rng, (n_here + 1) // 2, True, scale),
-            _draw_events(rng, n_here // 2, False, scale),
-        )
-        yield _interleave(signal, background)
+        signal = _draw_events(rng, (n_here + 1) // 2, True, scale)
+        yield _interleave(signal, _draw_events(rng, n_here // 2, False, scale))
 
 
 def _interleave(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -15,8 +15,9 @@ import optuna
 import torch
 from optuna.distributions import CategoricalDistribution
 
-from tuner.errors import StudyError, TunerError, raise_together
+from tuner.errors import StudyError, TunerError, gather, raise_gathered, raise_together
 from tuner.events.reading import read_events
+from tuner.launchers.allocation import choose_workers
 from tuner.prediction.export import is_exporting_possible, write_network
 from tuner.prediction.network import score_events
 from tuner.preparation.splits import Splits, prepare_splits
@@ -27,11 +28,10 @@ from tuner.training.device import find_device, keep_random_state
 from tuner.training.pack import Member, Pack
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
-from tuner.tuning.compatibility import probe_space
-from tuner.tuning.gathering import gather, raise_gathered
+from tuner.tuning.compatibility import check_batches, probe_space
 from tuner.tuning.samplers import derive_seed
 from tuner.tuning.study import Study
-from tuner.tuning.sweep import check_batches, choose_workers, find_study_file
+from tuner.tuning.study_file import find_study_file
 from tuner.tuning.trial_queue import describe_error
 
 N_DRAWN = 60
@@ -61,7 +61,7 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
     events = gather(problems, lambda: read_events(study.problem))
     splits = events and gather(problems, lambda: prepare_splits(events, study.problem, study.preparation))
     networks = splits and gather(problems, lambda: _try_networks(study, splits, device))
-    raise_gathered(study, problems)
+    raise_gathered(f'Study "{study.name}"', problems)
     assert space and events and splits and networks
     n_signal = int(events.labels.sum())
     return StudyCheck(

@@ -18,12 +18,11 @@ from tuner.training.batched.sequential import Randomness
 from tuner.training.building import CONSTANTS_SEED, build_network
 from tuner.training.data import TrainingData
 from tuner.training.device import fast_products, keep_freed_memory, mixed_precision
-from tuner.training.losses import weigh_losses
 from tuner.training.member import Member
 from tuner.training.settings import Settings
 from tuner.training.shuffling import draw_orders, draw_rates
 from tuner.training.structure import find_structure
-from tuner.training.validation import measure_rows
+from tuner.training.validation import measure_rows, weigh_losses
 
 __all__ = ["Member", "Pack"]
 

@@ -16,7 +16,8 @@ from optuna.distributions import (
     check_distribution_compatibility,
 )
 
-from tuner.errors import SearchError, StudyError, TunerError, raise_together, suggest_name
+from tuner.errors import SearchError, SplitsError, StudyError, TunerError, raise_together, suggest_name
+from tuner.preparation.splits import Splits
 from tuner.training.settings import Settings
 from tuner.tuning.contents import agree, describe_contents
 from tuner.tuning.samplers import make_pruner, make_sampler
@@ -169,3 +170,13 @@ def _contains(distribution: BaseDistribution, value: Any) -> bool:
     if isinstance(distribution, IntDistribution) and value != int(value):
         return False
     return distribution._contains(distribution.to_internal_repr(value))
+
+
+def check_batches(splits: Splits, probe: Probe) -> None:
+    """Raise `SplitsError` where the train part is smaller than the smallest batch."""
+    n_train = len(splits.train.labels)
+    if n_train < probe.least_batch:
+        raise SplitsError(
+            f"The train part must hold at least one batch, but has {n_train} events where the smallest `batch_size` "
+            f"of the search space is {probe.least_batch}. Use more events or smaller batches."
+        )

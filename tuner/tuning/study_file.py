@@ -93,3 +93,17 @@ def _describe_failure(file: Path, resolved: Path, error: Exception) -> str:
     if isinstance(error, TunerError):
         return f'The study file "{file}" does not hold{place}. {error}'
     return f'The study file "{file}" must run, but raised {type(error).__name__}{place}: {error}'
+
+
+def find_study_file(study: Study) -> Path | None:
+    """Return the file of the imported module that holds this very study as `study`; None where there is none.
+
+    The main script does not count, under whatever name it is known (`__mp_main__` too): a worker that read it would
+    start a sweep itself.
+    """
+    script = getattr(sys.modules.get("__main__"), "__file__", None)
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if name != "__main__" and path and path != script and getattr(module, "study", None) is study:
+            return Path(path)
+    return None

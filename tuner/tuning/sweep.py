@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import sys
 import threading
 import time
 import warnings
@@ -16,16 +15,16 @@ from typing import TYPE_CHECKING
 import optuna
 from filelock import FileLock
 
-from tuner.errors import SearchError, SplitsError, TunerError
-from tuner.launchers.local import count_cores, tuner_command
+from tuner.errors import TunerError, gather, raise_gathered
+from tuner.launchers.allocation import choose_workers, count_gpus
+from tuner.launchers.local import tuner_command
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
 from tuner.trackers.choice import name_kind
-from tuner.tuning.compatibility import Probe, check_resumption, identify, probe_space
-from tuner.tuning.gathering import gather, raise_gathered
+from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
 from tuner.tuning.provenance import record_call
@@ -33,7 +32,7 @@ from tuner.tuning.search import Search
 from tuner.tuning.status import count_left
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
-from tuner.tuning.study_file import refuse_while_reading
+from tuner.tuning.study_file import find_study_file, refuse_while_reading
 from tuner.tuning.study_note import write_study_note
 from tuner.tuning.trial_attributes import (
     enqueue_warm_start,
@@ -48,12 +47,9 @@ from tuner.tuning.watching import StatusWatch
 from tuner.tuning.worker_processes import STATUS_SECONDS, work_in_processes
 
 if TYPE_CHECKING:
-    from tuner.preparation.splits import Splits
+    pass
 
 logger = logging.getLogger("tuner")
-
-WORKERS_PER_GPU, TRIALS_PER_WORKER = 4, 64
-"""Processes that share a GPU at the most, and trials that are worth the start of one: some seconds."""
 
 
 class SweepInterrupted(KeyboardInterrupt):
@@ -138,70 +134,10 @@ def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> t
     prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
     if probe and prepared:
         gather(problems, lambda: check_batches(prepared.splits, probe))
-    raise_gathered(study, problems)
+    raise_gathered(f'Study "{study.name}"', problems)
     assert probe is not None
     assert prepared is not None
     return probe, prepared
-
-
-def check_batches(splits: Splits, probe: Probe) -> None:
-    """Raise `SplitsError` where the train part is smaller than the smallest batch."""
-    n_train = len(splits.train.labels)
-    if n_train < probe.least_batch:
-        raise SplitsError(
-            f"The train part must hold at least one batch, but has {n_train} events where the smallest `batch_size` "
-            f"of the search space is {probe.least_batch}. Use more events or smaller batches."
-        )
-
-
-def choose_workers(n_trials: int, workers: int | None, device: str | None, study_file: Path | None) -> int:
-    """Return how many processes train so many trials, at the most one for each.
-
-    As asked, else one per core on a CPU, and on GPUs as `share_gpus` says.
-    """
-    if workers is not None and workers < 1:
-        raise SearchError(f"`workers` must be at least 1, but is {workers}.")
-    if study_file is None:
-        if workers is not None and workers > 1:
-            raise SearchError(
-                f"`workers={workers}` needs a file that each worker can read the study from: "
-                "write the study as `study` into a module of its own, or call with `workers=1`."
-            )
-        return 1
-    if workers is None:
-        n_gpus = count_gpus(device)
-        workers = share_gpus(n_gpus, count_cores(), n_trials) if n_gpus else count_cores()
-    return max(1, min(workers, n_trials))
-
-
-def share_gpus(n_gpus: int, n_cores: int, n_trials: int) -> int:
-    """Return how many processes train on GPUs: one each; more where each has trials enough and two cores.
-
-    A process samples, writes and draws in Python while its GPU waits: four together did twice the trials of one.
-    """
-    return max(n_gpus, min(n_gpus * WORKERS_PER_GPU, n_cores // 2, n_trials // TRIALS_PER_WORKER))
-
-
-def count_gpus(device: str | None) -> int:
-    """Return the number of CUDA devices that torch sees, of which one may be named; none where it is to be another."""
-    import torch
-
-    n_gpus = torch.cuda.device_count() if device is None or device.startswith("cuda") else 0
-    return min(n_gpus, 1) if device is not None and ":" in device else n_gpus
-
-
-def find_study_file(study: Study) -> Path | None:
-    """Return the file of the imported module that holds this very study as `study`; None where there is none.
-
-    The main script does not count, under whatever name it is known (`__mp_main__` too): a worker that read it would
-    start a sweep itself.
-    """
-    script = getattr(sys.modules.get("__main__"), "__file__", None)
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if name != "__main__" and path and path != script and getattr(module, "study", None) is study:
-            return Path(path)
-    return None
 
 
 def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from tuner.training.ranking import rank_auc
+from tuner.training.validation import rank_auc
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 8])
