@@ -61,7 +61,7 @@ check: $(READY_DEV) ## Lint, format, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(READY_DEV) ## Mend what ruff can mend
+format: $(READY_DEV) ## Fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

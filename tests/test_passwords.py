@@ -135,3 +135,9 @@ def test_nothing_that_a_search_writes_or_starts_shows_it(tmp_path, monkeypatch):
     assert any(path.suffix == ".wandb" for path in written)
     assert not [path for path in written if SECRET.encode() in path.read_bytes()]
     assert "password=***" in search.folder.provenance.read_text()
+
+
+def test_a_record_whose_arguments_do_not_fit_is_written_all_the_same(caplog):
+    logging.getLogger("tuner").warning("%d events of postgresql://me:hush@host", "x")
+    assert "hush" not in caplog.text
+    assert "x" in caplog.text

@@ -37,6 +37,13 @@ def hide_parts(text: str, url: str) -> str:
 
 
 def hide_in_record(record: logging.LogRecord) -> bool:
-    """Hide the passwords of a log record, as a filter of a logger; let every record pass."""
-    record.msg, record.args = hide_passwords(record.getMessage()), None
+    """Hide the passwords of a log record, as a filter of a logger; let every record pass.
+
+    A record whose arguments do not fit its message is written as it is, with them: logging must not raise.
+    """
+    try:
+        text = record.getMessage()
+    except Exception:
+        text = f"{record.msg} {record.args}"
+    record.msg, record.args = hide_passwords(text), None
     return True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def compare(
     studies: Annotated[
-        list[Path], typer.Argument(metavar="STUDY ...", help="Study files; the first is the yardstick.")
+        list[Path], typer.Argument(metavar="STUDY ...", help="Study files; the others are compared with the first.")
     ],
     *,
     folder: Annotated[

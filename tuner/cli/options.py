@@ -24,7 +24,7 @@ TrackerOption = Annotated[
     typer.Option(
         "--tracker",
         metavar="NAME",
-        help="Where curves and figures go besides: wandb, tensorboard, mlflow, json, none. Repeat it for several.",
+        help="Where curves and figures are logged: wandb, tensorboard, mlflow, json, none. Repeat it for several.",
     ),
 ]
 

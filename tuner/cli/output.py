@@ -15,8 +15,8 @@ INTERRUPTED_CODE = 130
 
 
 def print_text(text: str) -> None:
-    """Write a line as it is: no wrapping, so that paths can be copied and lines searched."""
-    print(text)
+    """Write a line as it is, at once: no wrapping, so that paths can be copied and lines searched."""
+    print(text, flush=True)
 
 
 def choose_display(*, quiet: bool) -> Display:

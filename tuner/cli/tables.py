@@ -149,7 +149,7 @@ def _tabulate_searches(comparison: SearchComparison) -> Table:
         )
         rest = [DASH if j is None else write_short(j.difference) for j in judged[1:]]
         table.add_row(f"minus that of {comparison.first.name}", "", *rest)
-        table.add_row("so it is", "the yardstick", *("not judged" if j is None else j.verdict for j in judged[1:]))
+        table.add_row("verdict", "the reference", *("not judged" if j is None else j.verdict for j in judged[1:]))
     return table
 
 

@@ -1,1 +1,1 @@
-"""Step 0, frame: from a data file to a study file that a person reads and mends."""
+"""Step 0, frame: from a data file to a study file that a person reads and corrects."""

@@ -107,7 +107,7 @@ def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles)
         f"        # Features: {_say_features(len(roles.features))}.",
     ]
     lines = [
-        f'"""{name}: drafted by `tuner new`. Read it, and mend what it got wrong."""',
+        f'"""{name}: drafted by `tuner new`. Read it, and correct what it got wrong."""',
         "",
         "from search_spaces import mlp",
         "from tuner import Budget, Problem, Study",

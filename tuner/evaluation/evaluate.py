@@ -65,7 +65,8 @@ def _find_or_judge(
     search: Search, settings: EvaluationSettings, *, open_test: bool, device: str | None, display: Display | None
 ) -> Evaluation:
     """Return the evaluation in the run folder where it still holds, else a new one."""
-    tell_waiting = display.tell if display else logger.warning
+    # Where nothing else is shown, one must still see that it waits.
+    tell_waiting = logger.warning if display is None or type(display) is NoDisplay else display.tell
     if search.best_trial is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
     if (stored := _find_stored(search, settings, open_test=open_test)) is not None:

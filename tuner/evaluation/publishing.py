@@ -48,7 +48,9 @@ def publish(search: Search, evaluation: Evaluation | None, tracker: Tracker | No
         problems = dict.fromkeys(told for step in steps if (told := _try(step)) is not None)
         if problems:
             subject = "search" if evaluation is None else "evaluation"
-            logger.warning("The %s holds, but not all could be told of it: %s", subject, "; ".join(problems))
+            logger.warning(
+                "The %s is complete, but could not be published everywhere: %s", subject, "; ".join(problems)
+            )
 
 
 def _try(step: Callable[[], None]) -> str | None:

@@ -1,4 +1,4 @@
-"""From columns as they were read to features, labels, weights: what does not hold is told, never mended unnoticed."""
+"""From columns as they were read to features, labels, weights: what does not hold is told, never repaired unnoticed."""
 
 from __future__ import annotations
 

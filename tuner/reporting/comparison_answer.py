@@ -155,7 +155,8 @@ def _tell_unfinished(comparison: SearchComparison) -> Iterator[str]:
                 "its figures may change."
             )
         elif search.n_left:
-            yield f"{search.name} is not over: {write_count(search.n_left, 'trial')} of its budget are left."
+            verb = "is" if search.n_left == 1 else "are"
+            yield f"{search.name} is not over: {write_count(search.n_left, 'trial')} of its budget {verb} left."
 
 
 def write_short(difference: Measurement) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tuner.checked_files import expect_form, read_json
 from tuner.errors import SearchError
+from tuner.passwords import hide_passwords
 from tuner.problem import EventSource
 from tuner.reporting.formatting import DASH, join_words, name_network, write_count, write_number, write_value
 from tuner.tuning.contents import agree, describe_contents
@@ -99,15 +100,19 @@ def _tell(value: Any, write: Callable[[Any], str] | None = None) -> _Setting:
 
 
 def _write(value: Any) -> str:
-    """Return a setting in a few words."""
+    """Return a setting in a few words, without the password of a URL."""
+    return hide_passwords(_write_openly(value))
+
+
+def _write_openly(value: Any) -> str:
     if isinstance(value, EventSource):
         return value.describe()
     if isinstance(named := getattr(value, "name", None), str):
         return named
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_write(inner)}" for key, inner in value.items())
+        return ", ".join(f"{key}: {_write_openly(inner)}" for key, inner in value.items())
     if isinstance(value, tuple):
-        return ", ".join(map(_write, value)) or DASH
+        return ", ".join(map(_write_openly, value)) or DASH
     return write_value(value)
 
 

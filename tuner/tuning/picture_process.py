@@ -88,7 +88,7 @@ class PictureProcess:
             drawn: Any = pickle.load(process.stdout)
         finally:
             watch.cancel()
-        return drawn if isinstance(drawn, Drawn) else Drawn(picture=b"", problem="an answer that is none")
+        return drawn if isinstance(drawn, Drawn) else Drawn(picture=b"", problem="it gave no picture")
 
     def _start(self) -> subprocess.Popen[bytes]:
         home = str(Path(__file__).parents[2])
