@@ -16,7 +16,7 @@ HEAVY = {"torch", "pandas", "sklearn", "matplotlib", "wandb", "scipy", "pyarrow"
 
 SMALL_STUDY = '''"""A small study."""
 
-from tuner import Budget, Judgement, Problem, Settings, Study, TrainingSettings, models, search_space
+from tuner import Budget, EvaluationSettings, Problem, Settings, Study, TrainingSettings, models, search_space
 
 
 @search_space(structure=("width",), warm_starts=({"width": 8, "lr": 0.01},))
@@ -32,7 +32,7 @@ study = Study(
     problem=Problem(question="Is it?", events="events.csv", label="label", signal=1, weight="weight"),
     search_space=suggest,
     budget=Budget(trials=6, epochs=3),
-    judgement=Judgement(finalists=1, seeds=1, baseline_trials=0, replicas=20),
+    evaluation=EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20),
 )
 '''
 

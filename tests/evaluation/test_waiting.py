@@ -29,10 +29,10 @@ import sys
 from samples import make_study
 import tuner
 from tuner.run_folder import RunFolder
-from tuner.tuning.evaluation_settings import Judgement
+from tuner.tuning.evaluation_settings import EvaluationSettings
 
-quick = Judgement(finalists=1, seeds=1, baseline_trials=0, replicas=20)
-study = make_study(trials=1, epochs=1, n_events=800, judgement=quick)
+quick = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+study = make_study(trials=1, epochs=1, n_events=800, evaluation=quick)
 search = tuner.Search(study, RunFolder(tuner.run_folder.Path(sys.argv[1])))
 print(tuner.evaluate(search).to_json())
 """

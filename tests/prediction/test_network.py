@@ -57,7 +57,7 @@ def test_parameters_that_do_not_fit_are_told(search, checkpoint):
     left = {name: tensor for name, tensor in content.state.items() if name != gone}
     save_checkpoint(replace(content, state=left), checkpoint)
     with pytest.raises(
-        SearchError, match=rf'trial {search.winner.number} in .*cannot be used.*but adds "{gone}".*back'
+        SearchError, match=rf'trial {search.best_trial.number} in .*cannot be used.*but adds "{gone}".*back'
     ):
         score_part(search, "validation")
 

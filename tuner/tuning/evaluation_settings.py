@@ -27,7 +27,7 @@ class EvaluationSettings:
     """Bootstrap replicas behind each interval."""
 
     def __post_init__(self) -> None:
-        settle_fields(self, "Judgement")
+        settle_fields(self, "EvaluationSettings")
         least = {"finalists": 1, "seeds": 1, "baseline_trials": 0, "folds": 3, "replicas": 20}
         problems = [
             f"`{name}` must be a whole number of at least {number}, but is {value!r}."
@@ -36,4 +36,4 @@ class EvaluationSettings:
         ]
         if not self.baseline_minutes > 0:
             problems.append(f"`baseline_minutes` must be above 0, but is {self.baseline_minutes!r}.")
-        raise_together(problems, StudyError, "Judgement")
+        raise_together(problems, StudyError, "EvaluationSettings")
