@@ -88,6 +88,27 @@ def test_the_record_holds_every_figure_of_the_evaluation(told):
     assert record.summary["selection/best on validation"] == evaluation.selection.best
 
 
+def test_no_number_of_the_evaluation_is_left_out(told):
+    search, _, record = told
+    content = json.loads(search.folder.evaluation.read_text())
+    for what_is_set in ("settings", "rests_on"):
+        del content[what_is_set]
+    held = {abs(float(value)) for value in record.summary.values() if isinstance(value, int | float)}
+    for table in record.tables.values():
+        held |= set(np.abs(table.select_dtypes("number").to_numpy(dtype=float)).ravel())
+    missing = {path for path, value in list_numbers(content) if math.isfinite(value) and abs(value) not in held}
+    assert missing == set()
+
+
+def list_numbers(content: object, path: str = "") -> list[tuple[str, float]]:
+    """Return each number of a JSON document with where it stands."""
+    if isinstance(content, dict):
+        return [found for name, inner in content.items() for found in list_numbers(inner, f"{path}/{name}")]
+    if isinstance(content, list):
+        return [found for inner in content for found in list_numbers(inner, path)]
+    return [(path, float(content))] if isinstance(content, int | float) and not isinstance(content, bool) else []
+
+
 def test_weights_and_biases_reads_every_figure_back_from_one_run_of_the_study(told, monkeypatch):
     search, evaluation, record = told
     figures, run = read_figures(search), read_study_run(search)

@@ -31,7 +31,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return all figures of an evaluation by name: `part/candidate/figure`, and `.../low`, `.../high` of its interval.
 
     Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
-    `survival`, `nuisances` and `importance`.
+    `survival`, `nuisances`, `importance` and `ensemble` (the share of each network).
     """
     found: dict[str, Any] = {
         "winner": evaluation.winner,
@@ -52,6 +52,8 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         found |= {f"{prefix}/p": standing.p_value, f"{prefix}/p after Holm": standing.p_holm}
     for importance in evaluation.importances:
         found |= _spread(f"importance/{importance.part}/{importance.feature}", importance.drop)
+    for network in evaluation.ensemble:
+        found[f"ensemble/trial {network.trial}, seed {network.seed}"] = network.weight
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}
@@ -113,14 +115,17 @@ def _name_selection(selection: SelectionBias) -> Iterator[tuple[str, Any]]:
 
 def _name_survival(survival: Survival) -> Iterator[tuple[str, Any]]:
     yield "survival/verdict", survival.verdict
+    yield "survival/replicas", survival.n_replicas
     yield "survival/s", survival.s
     yield "survival/b", survival.b
     yield from _spread("survival/difference in AUC", survival.d_auc).items()
+    yield from _name_ends("survival/difference in AUC", survival.d_auc_95)
     for row in survival.rows:
         prefix = f"survival/background known to {100 * row.relative_systematic:g} %"
         yield from _spread(f"{prefix}/z of the winner", row.z_winner).items()
         yield from _spread(f"{prefix}/z of the baseline", row.z_baseline).items()
         yield from _spread(f"{prefix}/difference in z", row.d_z).items()
+        yield from _name_ends(f"{prefix}/difference in z", row.d_z_95)
 
 
 def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
@@ -135,6 +140,12 @@ def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
 
 def _spread(name: str, measured: Measurement) -> dict[str, float]:
     return {name: measured.value, f"{name}/low": measured.low, f"{name}/high": measured.high}
+
+
+def _name_ends(name: str, sure: Measurement) -> Iterator[tuple[str, float]]:
+    """Yield the ends of the 95 % interval that a verdict rests on."""
+    yield f"{name}/low of 95 %", sure.low
+    yield f"{name}/high of 95 %", sure.high
 
 
 def _list_ends(measured: Measurement, name: str = "value") -> dict[str, float]:

@@ -178,7 +178,7 @@ class Teller:
             write_result(trial, **result)
             study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
         self.search.resume_path(asked.resumes).unlink(missing_ok=True)
-        summary = {k: v for k, v in result.items() if k != "reason"} | {"validation_auc": member.best}
+        summary = {k: v for k, v in result.items() if k != "reason"} | _summarize_best(member)
         job = PictureJob(trial=member.number, state=outcome.state, curve=member.curve, scores=scores)
         self._close(member.number, outcome.state, outcome.reason, summary=summary, job=job, artifact=artifact)
 
@@ -262,7 +262,7 @@ class Teller:
         if member is None or not member.curve:
             self._close(name, state, reason)
             return
-        summary = {"epochs": member.age, "best_epoch": member.best_epoch, "validation_auc": member.best}
+        summary = {"epochs": member.age, "best_epoch": member.best_epoch} | _summarize_best(member)
         job = PictureJob(trial=name, state=state, curve=member.curve)
         self._close(name, state, reason, summary=summary, job=job, artifact=artifact)
 
@@ -317,6 +317,14 @@ def describe_search(search: Search) -> dict[str, Any]:
         "events_digest": search.splits.events_digest,
         "split_fingerprint": search.splits.fingerprint,
         "git_commit": find_first_commit(search.study_file),
+    }
+
+
+def _summarize_best(member: Member) -> dict[str, float]:
+    """Return the figures of a member's best epoch: a tracker shows those of the last one otherwise."""
+    best = next((row for row in member.curve if row["epoch"] == member.best_epoch), {})
+    return {name: value for name, value in best.items() if name not in ("epoch", "lr")} | {
+        "validation_auc": member.best
     }
 
 
