@@ -106,6 +106,6 @@ def test_what_was_handed_on_of_other_trials_is_not_used(judged):
     other = tuner.Search(judged.study, judged.folder)
     trial = optuna.trial.create_trial(value=0.1, params={}, distributions={})
     other.optuna_study.add_trial(trial)
-    assert choose_candidate(other).trial == other.winner.number
+    assert choose_candidate(other).trial == other.best_trial.number
     with pytest.raises(SearchError, match="must be judged before"):
         choose_candidate(other, ensemble=True)

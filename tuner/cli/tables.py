@@ -100,7 +100,7 @@ def _tabulate_standings(evaluation: Evaluation) -> Table:
     table = _start_table(title, "candidate")
     for name in (part, "winner minus it"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("the winner is", no_wrap=True)
+    table.add_column("the winner is")
     for s in evaluation.standings_on(part):
         won = s.verdict == "winner"
         difference = "" if won else f"{write_change(s.lead)} {write_error(s.lead)}".rstrip()
@@ -175,5 +175,5 @@ def _start_table(title: str, first: str) -> Table:
         pad_edge=False,
         show_edge=False,
     )
-    table.add_column(first, min_width=len("logistic regression"))
+    table.add_column(first, min_width=len("logistic"))
     return table

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from rich.console import RenderableType
 from rich.live import Live
+from rich.panel import Panel
 from rich.text import Text
 
 from tuner.progress.logs import NOTES, show_warnings
@@ -89,10 +90,16 @@ class LiveDisplay:
 
     def _render(self) -> RenderableType:
         if self._stages is not None:
-            return render_stages(self._study, self._stages)
+            return self._narrow(render_stages(self._study, self._stages))
         if self._status is None:
             return Text("Workers are starting ...", style="dim")
-        return self._fit(self._status, time.monotonic() - self._updated)
+        return self._narrow(self._fit(self._status, time.monotonic() - self._updated))
+
+    def _narrow(self, panel: RenderableType) -> RenderableType:
+        """Leave room for the `^C` that a terminal writes behind the panel: a line more could not be taken back."""
+        if isinstance(panel, Panel):
+            panel.width = self._console.width - 3
+        return panel
 
     def _fit(self, status: Status, since: float) -> RenderableType:
         """Return the status with as many rows of running trials as the terminal is high enough for."""

@@ -159,7 +159,7 @@ def _draw_left(status: Status, since: float) -> list[RenderableType]:
         return []
     else:
         search = f"{say_estimate(max(0.0, status.seconds_left - since))} of search left"
-    if status.evaluation_seconds is None:
+    if status.evaluation_seconds is None or status.verdict:
         return [Text(search)]
     return [Flow([search, f"then evaluation, {say_estimate(status.evaluation_seconds)}"], ", ")]
 

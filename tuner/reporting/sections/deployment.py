@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 from tuner.checked_files import read_json
 from tuner.reporting.formatting import write_count
 from tuner.reporting.page import Block, Code, Facts, Notice, Section, Text
 from tuner.run_folder import RunFolder
-from tuner.tuning.commands import has_address, name_command, open_in_python
+from tuner.tuning.commands import has_address, name_command, open_in_python, quote_path
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
 from tuner.tuning.storage import STORAGE_VARIABLE
 
@@ -44,7 +45,7 @@ FROM_A_SESSION = "It was called in a Python session: `tuner.sweep(study)` with t
 
 def write_hand_off(search: Search) -> Section:
     """Return step 8: what lies in the run folder for others to use, and how to use it."""
-    folder = search.folder
+    folder, database = search.folder, search.folder.mlflow.absolute() / "mlflow.db"
     kept = {
         "evaluation.json": (folder.evaluation, "every figure of merit, with intervals"),
         "scores.parquet": (folder.scores, "scores of the test part"),
@@ -55,10 +56,13 @@ def write_hand_off(search: Search) -> Section:
         "curves/": (folder.curves, "epochs of each trial, as CSV"),
         "wandb/": (folder.wandb, "a W&B run per trial; `tuner sync` with the study's file sends offline ones"),
         "tracking/": (folder.tracking, "numbers of each trial as JSON lines: `pandas.read_json(path, lines=True)`"),
-        "tensorboard/": (folder.tensorboard, f"TensorBoard's events: `tensorboard --logdir {folder.tensorboard}`"),
+        "tensorboard/": (
+            folder.tensorboard,
+            f"TensorBoard's events: `tensorboard --logdir {quote_path(folder.tensorboard)}`",
+        ),
         "mlflow/": (
             folder.mlflow,
-            f"MLflow's runs: `mlflow ui --backend-store-uri sqlite:///{folder.mlflow.absolute() / 'mlflow.db'}`",
+            f"MLflow's runs: `mlflow ui --backend-store-uri {quote(f'sqlite:///{database}')}`",
         ),
         "journal.log": (folder.journal, "every trial, for Optuna and Optuna Dashboard"),
     }
