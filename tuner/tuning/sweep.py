@@ -10,12 +10,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
 from filelock import FileLock
 
-from tuner.errors import TunerError, gather, raise_gathered
+from tuner.errors import SearchError, TunerError, gather, raise_gathered
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
 from tuner.progress.display import Display, NoDisplay
@@ -46,9 +45,6 @@ from tuner.tuning.trial_attributes import (
 from tuner.tuning.watching import StatusWatch
 from tuner.tuning.worker_processes import STATUS_SECONDS, work_in_processes
 
-if TYPE_CHECKING:
-    pass
-
 logger = logging.getLogger("tuner")
 
 
@@ -77,8 +73,9 @@ def sweep(
     workers: processes that share the study; None for one per core on a CPU, one to four per GPU. They need the file
     that the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
     `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
-    go; Weights & Biases where none is given. This process trains where one is given without a `study_file`: other
-    processes cannot share it. display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
+    go; Weights & Biases where none is given. Workers open one of the same kind each; this process alone trains with a
+    `Memory` or one of your own, which they cannot open, and where one is given without a `study_file` and `workers`.
+    display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
     failed trials and whatever else goes wrong are logged as warnings. What happens is kept in the run folder's
     `tuner.log`. Ctrl-C once: running trials are told, then `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so
     that a program does not go on to open the test part; twice: leave at once.
@@ -86,6 +83,9 @@ def sweep(
     Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
     """
     refuse_while_reading()
+    tracker_options = _name_tracker(tracker)
+    if tracker_options is None:
+        workers = _refuse_workers(tracker, workers)
     run_folder = RunFolder(Path(folder) / study.name)
     with quiet_optuna():
         probe, prepared = _check_and_prepare(study, run_folder, device)
@@ -113,7 +113,8 @@ def sweep(
                 command: list[str] = []
                 if n_workers > 1:
                     assert study_file is not None
-                    command = tuner_command("work", study_file, *_name_options(folder, device), *options)
+                    command = tuner_command("work", study_file, *_name_options(folder, device))
+                    command += [*(tracker_options or ()), *options]
                 with display or NoDisplay() as shown:
                     interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
                 NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
@@ -166,6 +167,27 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
             write_identity(optuna_study, identity)
         write_budget(optuna_study, trials=study.budget.trials, epochs=study.budget.epochs, seed=study.seed)
     search.__dict__["optuna_study"] = optuna_study
+
+
+def _name_tracker(tracker: Tracker | None) -> list[str] | None:
+    """Return the options with which a worker opens a tracker like this one; None where it cannot."""
+    if tracker is None:
+        return []
+    kind = name_kind(tracker)
+    if kind is None or "memory" in kind.split(","):
+        return None
+    return [word for name in kind.split(",") for word in ("--tracker", name)]
+
+
+def _refuse_workers(tracker: Tracker | None, workers: int | None) -> int:
+    """Return 1, the only number of workers for a tracker that no other process can open; raise `SearchError`."""
+    if workers is not None and workers != 1:
+        raise SearchError(
+            f"`workers={workers}` needs a tracker that each worker can open for itself, but "
+            f"`{type(tracker).__name__}` cannot be opened by its name. Use one of `tuner.trackers` (not `Memory`), or "
+            "`workers=1`."
+        )
+    return 1
 
 
 def _name_options(folder: str | Path, device: str | None) -> list[str]:
