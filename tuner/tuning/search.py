@@ -117,7 +117,22 @@ class Search:
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial, by number."""
-        return tuple(_record(trial) for trial in self.optuna_study.get_trials(deepcopy=False))
+        return tuple(map(self._read_trial, self.optuna_study.get_trials(deepcopy=False)))
+
+    def _read_trial(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
+        """Return Optuna's trial as ours; one that has finished does not change any more."""
+        known = self._finished.get(trial.number)
+        if known is not None:
+            return known
+        record = _record(trial)
+        if trial.state.is_finished():
+            self._finished[trial.number] = record
+        return record
+
+    @cached_property
+    def _finished(self) -> dict[int, TrialRecord]:
+        """Trials that have finished, as far as they were read."""
+        return {}
 
     @property
     def best_trial(self) -> TrialRecord | None:

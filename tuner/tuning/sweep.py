@@ -247,7 +247,7 @@ def _show(search: Search, display: Display, until: float | None, *, gpus: bool) 
 
         def look() -> None:
             while not over.wait(STATUS_SECONDS):
-                watch.look()
+                watch.look_when_due()
 
         thread = threading.Thread(target=look, name="tuner-display", daemon=True)
         thread.start()

@@ -227,8 +227,10 @@ class TrialArtifacts:
     def _keep_interval(self, end: TrialEnd) -> None:
         """Write down the interval of the figure of merit of a trial that is the best so far."""
         measured = end.figures.get(self.search.study.problem.figure_of_merit.name)
+        if measured is None or not np.isfinite(measured.error):
+            return
         best = self.search.best_trial
-        if measured is None or best is None or best.number != end.number or not np.isfinite(measured.error):
+        if best is None or best.number != end.number:
             return
         write_best_interval(self.search.optuna_study, end.number, float(measured.low), float(measured.high))
 
