@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -92,12 +92,16 @@ class Search:
     """File that other processes can read the study from; None where there is none."""
     tracker: Tracker | None = None
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
+    opened: optuna.Study | None = field(default=None, repr=False, compare=False)
+    """The Optuna study where it is open already: a large journal takes seconds to read."""
 
     @cached_property
     def optuna_study(self) -> optuna.Study:
         """The Optuna study. Raise `SearchError` where there is none yet."""
         import optuna
 
+        if self.opened is not None:
+            return self.opened
         file = self.storage_url or str(self.folder.journal)
         if "://" not in file and not Path(file).exists():
             raise SearchError(_tell_missing(self))
@@ -227,9 +231,8 @@ def open_search(
     call = read_budget(search.optuna_study) or _read_last_call(run_folder)
     if call is not None:
         budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
-        opened = search.optuna_study
-        search = Search(replace(study, seed=call["seed"], budget=budget), run_folder, storage, study_file)
-        search.__dict__["optuna_study"] = opened  # a large journal takes seconds to read
+        limited = replace(study, seed=call["seed"], budget=budget)
+        search = Search(limited, run_folder, storage, study_file, opened=search.optuna_study)
     check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
     return search
 

@@ -91,8 +91,8 @@ def sweep(
         probe, prepared = _check_and_prepare(study, run_folder, device)
         run_folder.create()
         with open_log(run_folder.log, "sweep"):
-            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker)
-            _open_or_create(search, probe, prepared.splits.events_digest)
+            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits.events_digest)
+            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
             splits = keep_run(prepared, run_folder)
             write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
@@ -117,6 +117,7 @@ def sweep(
                     command += [*(tracker_options or ()), *options]
                 with display or NoDisplay() as shown:
                     interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
+                write_study_note(search)
                 NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
                 if interrupted:
                     raise SweepInterrupted(search)
@@ -141,12 +142,13 @@ def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> t
     return probe, prepared
 
 
-def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
+def _open_or_create(
+    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, events_digest: str
+) -> optuna.Study:
     """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
-    study = search.study
-    storage = open_storage(search.folder.journal, search.storage_url)
+    storage = open_storage(folder.journal, storage_url)
     identity = identify(study, events_digest, probe)
-    with FileLock(search.folder.lock):
+    with FileLock(folder.lock):
         optuna_study = optuna.create_study(
             study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
         )
@@ -157,7 +159,7 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
         if search_id is None:
             search_id = secrets.token_hex(8)
             write_search_id(optuna_study, search_id)
-        take_folder(search.folder, search_id, is_new=is_new)
+        take_folder(folder, search_id, is_new=is_new)
         if is_new:  # last of all, so that who is killed in between begins anew
             for params in study.space.warm_starts:
                 enqueue_warm_start(optuna_study, params)
@@ -166,7 +168,7 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
                 optuna_study.set_metric_names(["validation AUC"])
             write_identity(optuna_study, identity)
         write_budget(optuna_study, trials=study.budget.trials, epochs=study.budget.epochs, seed=study.seed)
-    search.__dict__["optuna_study"] = optuna_study
+    return optuna_study
 
 
 def _name_tracker(tracker: Tracker | None) -> list[str] | None:
