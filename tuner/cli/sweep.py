@@ -88,8 +88,8 @@ def sweep(
     """
     limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
     from tuner.cli.conclusion import conclude_sweep
+    from tuner.errors import SweepInterrupted
     from tuner.trackers.choice import open_tracker
-    from tuner.tuning.sweep import SweepInterrupted
     from tuner.tuning.sweep import sweep as run_sweep
 
     display, interrupted = choose_display(quiet=quiet), False

@@ -14,7 +14,7 @@ from pathlib import Path
 import optuna
 from filelock import FileLock
 
-from tuner.errors import SearchError, TunerError, gather, raise_gathered
+from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, raise_gathered
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
 from tuner.progress.display import Display, NoDisplay
@@ -46,14 +46,6 @@ from tuner.tuning.watching import StatusWatch
 from tuner.tuning.worker_processes import STATUS_SECONDS, work_in_processes
 
 logger = logging.getLogger("tuner")
-
-
-class SweepInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended a sweep in order: its trials were told."""
-
-    def __init__(self, search: Search) -> None:
-        super().__init__(f"{search.study.name} was interrupted; the same call goes on where it stopped.")
-        self.search = search
 
 
 def sweep(
