@@ -11,7 +11,7 @@ from tuner.checked_files import write_json
 from tuner.errors import SearchError
 from tuner.launchers.allocation import choose_workers, count_gpus, share_gpus
 from tuner.run_folder import RunFolder
-from tuner.trackers import Memory, NoTracker
+from tuner.trackers import Memory, NoTracker, WeightsAndBiases
 from tuner.trackers.several import Several
 from tuner.tuning.provenance import find_tracker_kind
 from tuner.tuning.study_file import find_study_file
@@ -27,7 +27,10 @@ class Own(NoTracker):
     """A user's own tracker."""
 
 
-@pytest.mark.parametrize("tracker", [Own(), Memory(), Several([NoTracker(), Memory()])])
+@pytest.mark.parametrize(
+    "tracker",
+    [Own(), Memory(), Several([NoTracker(), Memory()]), WeightsAndBiases(mode="offline")],
+)
 def test_a_tracker_that_workers_cannot_open_is_refused_for_several(tmp_path, tracker):
     with pytest.raises(SearchError, match=r"`workers=2` needs a tracker that each worker can open"):
         tuner.sweep(make_study(), folder=tmp_path, workers=2, tracker=tracker, study_file=tmp_path / "study.py")

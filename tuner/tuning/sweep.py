@@ -22,7 +22,7 @@ from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
-from tuner.trackers.choice import name_kind
+from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
@@ -65,8 +65,9 @@ def sweep(
     workers: processes that share the study; None for one per core on a CPU, one to four per GPU. They need the file
     that the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
     `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
-    go; Weights & Biases where none is given. Workers open one of the same kind each; this process alone trains with a
-    `Memory` or one of your own, which they cannot open, and where one is given without a `study_file` and `workers`.
+    go; Weights & Biases where none is given. Workers open one of the same kind each. This process alone trains with a
+    `Memory`, one of your own or one with arguments (`WeightsAndBiases(project=...)`), which they cannot open, and
+    where one is given without `study_file` and `workers`.
     display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
     failed trials and whatever else goes wrong are logged as warnings. What happens is kept in the run folder's
     `tuner.log`. Ctrl-C once: running trials are told, then `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so
@@ -167,21 +168,22 @@ def _name_tracker(tracker: Tracker | None) -> list[str] | None:
     """Return the options with which a worker opens a tracker like this one; None where it cannot."""
     if tracker is None:
         return []
-    kind = name_kind(tracker)
-    if kind is None or "memory" in kind.split(","):
+    kind = name_shared_kind(tracker)
+    if kind is None:
         return None
     return [word for name in kind.split(",") for word in ("--tracker", name)]
 
 
 def _refuse_workers(tracker: Tracker | None, workers: int | None) -> int:
-    """Return 1, the only number of workers for a tracker that no other process can open; raise `SearchError`."""
-    if workers is not None and workers != 1:
+    """Return how many workers use a tracker that no other process can open: 1. Raise `SearchError` for several."""
+    if workers is not None and workers > 1:
         raise SearchError(
-            f"`workers={workers}` needs a tracker that each worker can open for itself, but "
-            f"`{type(tracker).__name__}` cannot be opened by its name. Use one of `tuner.trackers` (not `Memory`), or "
-            "`workers=1`."
+            f"`workers={workers}` needs a tracker that each worker can open for itself by its name alone, but this "
+            f"`{type(tracker).__name__}` is your own, keeps its numbers in this process, or has settings of its own. "
+            "Use one of `tuner.trackers` without arguments (environment variables such as `WANDB_PROJECT` and "
+            "`WANDB_MODE` hold for all workers), or `workers=1`."
         )
-    return 1
+    return 1 if workers is None else workers
 
 
 def _name_options(folder: str | Path, device: str | None) -> list[str]:
