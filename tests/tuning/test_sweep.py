@@ -66,7 +66,7 @@ def test_no_setting_comes_twice(finished):
 
 
 def test_the_winner_is_the_best_and_its_parameters_give_its_value(finished):
-    winner = finished.winner
+    winner = finished.best_trial
     complete = [trial for trial in finished.trials if trial.state == "complete"]
     assert winner.figure == max(trial.figure for trial in complete)
     part = finished.splits.validation
@@ -284,8 +284,8 @@ def test_a_space_with_the_wrong_return_is_told_before_anything_is_trained(tmp_pa
 def test_checkpoints_are_those_of_complete_trials(finished):
     for trial in finished.trials:
         assert finished.checkpoint_path(trial.number).exists() == (trial.state == "complete")
-    state = read_checkpoint(finished.checkpoint_path(finished.winner.number)).state
-    assert sum(tensor.numel() for tensor in state.values() if tensor.ndim > 0) == finished.winner.n_parameters
+    state = read_checkpoint(finished.checkpoint_path(finished.best_trial.number)).state
+    assert sum(tensor.numel() for tensor in state.values() if tensor.ndim > 0) == finished.best_trial.n_parameters
 
 
 def test_warm_starts_are_told_apart(finished):
