@@ -8,13 +8,13 @@ from torch import nn
 
 import tuner
 from tuner import Budget, Problem, Study, models, search_space
+from tuner.errors import SweepInterrupted
 from tuner.events import Resonance
 from tuner.progress.display import NoDisplay
 from tuner.training.data import TrainingData
 from tuner.training.member import Member
 from tuner.training.settings import Settings, TrainingSettings
 from tuner.training.shuffling import draw_orders
-from tuner.tuning.sweep import SweepInterrupted
 
 
 def make_data(n=330, d_in=3, seed=0, dtype=torch.float32):

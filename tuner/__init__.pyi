@@ -12,6 +12,7 @@ from . import reporting as reporting
 from . import trackers as trackers
 from . import training as training
 from . import tuning as tuning
+from .errors import SweepInterrupted as SweepInterrupted
 from .evaluation.evaluate import evaluate as evaluate
 from .models.settings import KNOB as KNOB
 from .prediction.checks import check_study as check_study

@@ -11,6 +11,9 @@ TunerError
 │   └── DamagedFileError  a file of a run folder that is not as it was written
 └── MissingPackage    an optional package that is not installed
 
+KeyboardInterrupt
+└── SweepInterrupted      Ctrl-C or SIGTERM ended a sweep in order; no error, so `except Exception` lets it pass
+
 A message says what must hold, what came, and what to do.
 """
 
@@ -20,9 +23,12 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from tuner.passwords import hide_passwords
+
+if TYPE_CHECKING:
+    from tuner.tuning.search import Search
 
 T = TypeVar("T")
 
@@ -74,6 +80,14 @@ class MissingPackage(TunerError):  # noqa: N818 - the design's name for it
             f'{purpose} needs the package "{package}", which is not installed. '
             f'Install it with: pip install "signal-tuner[{extra}]"'
         )
+
+
+class SweepInterrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended a sweep in order: its trials were told, and `search` has them."""
+
+    def __init__(self, search: Search) -> None:
+        super().__init__(f"{search.study.name} was interrupted; the same call goes on where it stopped.")
+        self.search = search
 
 
 def suggest_name(name: object, known: Iterable[object]) -> str:

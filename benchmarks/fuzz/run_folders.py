@@ -11,6 +11,7 @@ from typing import Any
 
 import tuner
 from tuner import Budget, Problem, Settings, Study, TrainingSettings, search_space
+from tuner.errors import SweepInterrupted
 from tuner.events import Resonance
 from tuner.events.table import NewEvents
 from tuner.models import MLPSettings
@@ -18,7 +19,6 @@ from tuner.trackers import Memory, NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search, open_search
 from tuner.tuning.status import read_status
-from tuner.tuning.sweep import SweepInterrupted
 
 N_COMPLETE, N_TRIALS, EPOCHS = 2, 3, 3
 

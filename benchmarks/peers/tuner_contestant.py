@@ -20,13 +20,12 @@ import torch
 from optuna.trial import FixedTrial
 
 from benchmarks.peers.contest import Contest
-from tuner.errors import SearchError
+from tuner.errors import SearchError, SweepInterrupted
 from tuner.trackers import NoTracker
 from tuner.training.checkpoints import read_checkpoint
 from tuner.training.pack import Member, Pack
 from tuner.tuning.search import Search, open_search
 from tuner.tuning.study import Budget
-from tuner.tuning.sweep import SweepInterrupted
 from tuner.tuning.sweep import sweep as run_sweep
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -49,6 +49,7 @@ def test_the_drivers_answer_is_read_and_what_it_does_not_know_is_left_out() -> N
     first, second = read_answer(answer)
     assert first == GpuUse(index=0, utilisation=0.87, used=12595 / 1024, total=81559 / 1024)
     assert (second.index, second.utilisation, second.used) == (1, None, 1.0)
+    assert read_answer("No devices were found\n") == ()
 
 
 def test_a_driver_is_asked_without_waiting_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ ONE = replace(
     best_value=0.93214,
     best_low=0.9298,
     best_high=0.9345,
-    ended=(EndedTrial(number=0, state="complete", value=0.93214, low=0.9298, high=0.9345, reason="All 30 epochs."),),
+    ended=(EndedTrial(number=0, state="complete", value=0.93214, reason="All 30 epochs."),),
 )
 TWO = replace(
     ONE,
@@ -62,7 +62,7 @@ def test_a_line_for_each_event() -> None:
     lines = write_lines((0.0, BEGUN), (1.0, BEGUN), (2.0, ONE), (3.0, ONE), (4.0, TWO))
     assert lines == [
         "resonance: 0 of 64 trials (2 running) in 3 s",
-        "Trial 0 complete, AUC 0.9321 ± 0.0024: All 30 epochs.",
+        "Trial 0 complete, AUC 0.9321: All 30 epochs.",
         "Best complete trial: 0, AUC 0.9321 ± 0.0024. 1 of 64 trials (1 complete, 1 running) in 3 s",
         "Trial 1 pruned, best validation AUC 0.8100: Pruned after epoch 3.",
         "Trial 2 failed: ValueError: no",

@@ -20,7 +20,7 @@ from tuner.tuning.limits import count_trials_per_structure
 from tuner.tuning.samplers import SeededSampler, make_default_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage
-from tuner.tuning.trial_attributes import read_pack_size
+from tuner.tuning.trial_attributes import PACK_SIZE
 from tuner.tuning.trial_queue import Asker
 
 SLOTS = 3
@@ -68,7 +68,7 @@ def test_the_budget_is_spent_exactly_by_packs(packed):
 def test_packs_are_full_and_trials_say_so(packed):
     search, packs = packed
     assert max(len(epoch) for pack in packs for epoch in pack) == SLOTS
-    assert max(read_pack_size(t) for t in search.optuna_study.get_trials()) == SLOTS
+    assert max(t.user_attrs[PACK_SIZE] for t in search.optuna_study.get_trials()) == SLOTS
 
 
 def test_trials_that_train_together_share_the_structure_and_nothing_else(packed):

@@ -5,7 +5,9 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,11 +79,24 @@ def test_where_none_lives_a_trial_has_no_picture_and_nothing_hangs(monkeypatch):
         assert drawn.picture.startswith(b"\x89PNG")
 
 
-def test_a_picture_that_takes_for_ever_is_given_up(monkeypatch):
+@pytest.mark.parametrize("n_events", [500, 500_000], ids=["few events", "more than a pipe holds"])
+def test_a_picture_that_takes_for_ever_is_given_up(monkeypatch, n_events):
     monkeypatch.setattr("tuner.tuning.picture_process.MAX_SECONDS", 0.2)
-    monkeypatch.setattr("tuner.tuning.picture_process.PROGRAM", "import time; time.sleep(60)")
-    process = PictureProcess(EVENTS)
+    monkeypatch.setattr("tuner.tuning.picture_process.PROGRAM", "import time; time.sleep(20)")
+    process = PictureProcess(replace(EVENTS, labels=np.zeros(n_events, np.int8)))
     assert "SIGKILL" in process.draw(PRUNED).problem
+    assert process._process is None
+
+
+def test_a_process_that_is_ended_while_it_draws_is_not_replaced(monkeypatch):
+    monkeypatch.setattr("tuner.tuning.picture_process.PROGRAM", "import time; time.sleep(20)")
+    process = PictureProcess(EVENTS)
+    killing = threading.Timer(0.2, process.kill)
+    killing.start()
+    assert "SIGKILL" in process.draw(PRUNED).problem
+    killing.join()
+    assert process._process is None
+    assert process.draw(PRUNED).problem
 
 
 def test_it_imports_neither_torch_nor_optuna():

@@ -265,3 +265,18 @@ def test_json_round_trip(search: Search) -> None:
     assert content["states"]["complete"] == 3
     assert content["finished"] == 4
     assert content["best_params"] == {"lr": 0.1}
+
+
+def test_a_trial_that_has_finished_is_read_once_and_one_that_runs_each_time(search: Search) -> None:
+    before = search.trials
+    running = search.optuna_study.ask({"lr": FloatDistribution(0, 1)})
+    running.report(0.7, 1)
+    during = search.trials
+    assert during[-1].epochs == 1
+    search.optuna_study.tell(running, 0.8)
+    after = search.trials
+    assert (during[-1].state, after[-1].state, after[-1].value) == ("running", "complete", 0.8)
+    ended = [old.number for old in before if old.finished is not None]
+    assert len(ended) > 3
+    assert all(before[number] is after[number] for number in ended)
+    assert [trial.number for trial in after] == list(range(len(before)))

@@ -16,6 +16,7 @@ from tuner import Ballpark
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
 from tuner.tuning.dashboard_notes import escape_markdown, read_note
+from tuner.tuning.outcome import Outcome, write_outcome
 from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study_artifacts import keep_study_artifacts
@@ -50,6 +51,19 @@ def test_a_sweep_writes_it_and_an_edit_survives_the_next_one(tmp_path) -> None:
     again = tuner.sweep(study, **run)
     assert read_note(again.optuna_study).endswith("Ask Ada about the trigger.")
     assert "Trial 0 has won." not in read_note(again.optuna_study)
+
+
+def test_a_verdict_stays_while_it_holds(tmp_path) -> None:
+    study = make_study(trials=1, epochs=1, n_events=600)
+    run = {"folder": tmp_path, "device": "cpu", "tracker": NoTracker()}
+    search = tuner.sweep(study, **run)
+    verdict = "Trial 0 has **won**.\n\n## In figures\n\n- AUC: 0.9"
+    write_study_note(search, verdict)
+    write_outcome(search, Outcome(winner=0, verdict="", test=None, openings=0, fingerprint=search.fingerprint))
+    again = tuner.sweep(study, **run)
+    assert f"## Verdict\n\n{verdict}\n\n" in read_note(again.optuna_study)
+    more = tuner.sweep(replace(study, budget=replace(study.budget, trials=2)), **run)
+    assert "Verdict" not in read_note(more.optuna_study)
 
 
 def test_verdicts_stand_once_there_are_any(make_search) -> None:

@@ -1,9 +1,11 @@
 """What a trial leaves behind: figures equal to the evaluation's, a picture, a note; in the tracker and in Optuna."""
 
 import json
+import signal
 import threading
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import optuna_dashboard
@@ -17,6 +19,7 @@ from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.metrics.figures_of_merit import Custom
 from tuner.prediction.networks import Candidate, TrainedNetwork
 from tuner.prediction.predict import score_part
+from tuner.run_folder import RunFolder
 from tuner.trackers import Memory
 from tuner.tuning.picture_process import PictureProcess
 from tuner.tuning.trial_pictures import Drawn
@@ -182,3 +185,56 @@ def test_a_note_that_a_person_wrote_while_the_trial_ran_is_kept(tmp_path):
     assert "**Complete.**" in note
     assert "Looks odd to me." in note
     assert np.isfinite(search.trials[0].figure)
+
+
+def test_where_no_picture_can_be_written_trials_go_on_without(tmp_path, caplog):
+    study = make_study(trials=2, epochs=1, n_events=400)
+    RunFolder(tmp_path / study.name).create().artifacts.write_text("no folder")
+    tracker = Memory()
+    search = tuner.sweep(study, folder=tmp_path, tracker=tracker, workers=1, device="cpu")
+    assert [trial.state for trial in search.trials] == ["complete", "complete"]
+    assert ["no place to write it" in record.notes for record in tracker.trials.values()] == [True, True]
+    assert len([message for message in caplog.messages if "cannot be written" in message]) == 1
+
+
+class Pressing(Memory):
+    """Presses Ctrl-C when the fifth trial begins."""
+
+    def __init__(self, presses):
+        super().__init__()
+        self.presses = presses
+
+    def start_trial(self, **about):
+        if about["trial"] == 4:
+            for _ in range(self.presses):
+                signal.raise_signal(signal.SIGINT)
+        return super().start_trial(**about)
+
+
+@pytest.mark.parametrize("presses", [1, 2])
+def test_who_leaves_waits_for_no_picture_and_the_tracker_knows_how_trials_ended(tmp_path, monkeypatch, caplog, presses):
+    """Pictures hang; after the first Ctrl-C the worker waits for them a while, after the second not at all."""
+    monkeypatch.setattr("tuner.tuning.picture_process.PROGRAM", "import time; time.sleep(90)")
+    monkeypatch.setattr("tuner.tuning.worker.PICTURE_SECONDS", 0.1 if presses == 1 else 90)
+    tracker, study = Pressing(presses), make_study(trials=9, epochs=1, n_events=400)
+    with pytest.raises(KeyboardInterrupt):
+        tuner.sweep(study, folder=tmp_path, tracker=tracker, workers=1, device="cpu")
+    search = tuner.open_search(study, tmp_path)
+    states = {number: search.trials[number].state for _, number in tracker.trials}
+    assert {number: record.state for (_, number), record in tracker.trials.items()} == states
+    ended = [record for record in tracker.trials.values() if record.state == "complete"]
+    assert len(ended) > 1
+    assert all("no time left" in record.notes and not record.pictures for record in ended)
+    n_drawn = len([record for record in tracker.trials.values() if record.epochs])
+    assert f"{n_drawn} trials without a picture" in caplog.text
+
+
+def test_parameters_that_fell_behind_are_deleted_once(tmp_path, monkeypatch):
+    deleted, unlink = [], Path.unlink
+    monkeypatch.setattr(Path, "unlink", lambda path, **options: (deleted.append(path), unlink(path, **options)))
+    monkeypatch.setattr("tuner.tuning.trial_artifacts.MAX_CHECKPOINTS", 1)
+    search = tuner.sweep(
+        make_study(trials=5, epochs=1, n_events=400), folder=tmp_path, tracker=Memory(), workers=1, device="cpu"
+    )
+    counts = [deleted.count(search.checkpoint_path(trial.number)) for trial in search.trials]
+    assert sorted(counts) == [0, 0, 1, 1, 1]  # the last one's rank was not known when it ended

@@ -15,7 +15,6 @@ import pytest
 from samples import make_study
 
 import tuner
-from tuner.checked_files import read_json, write_json
 from tuner.errors import SearchError, StudyError
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
@@ -24,7 +23,7 @@ from tuner.tuning.samplers import describe_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study_file import load_study
-from tuner.tuning.trial_attributes import claim, read_leases, write_lease, write_stopped
+from tuner.tuning.trial_attributes import claim, read_leases, write_budget, write_lease, write_stopped
 from tuner.tuning.worker_processes import work_in_processes
 
 STUDY = """
@@ -87,8 +86,9 @@ def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path, caplo
         workers=2,
         device="cpu",
         study_file=path,
-        options=["--tracker", "none"],
+        tracker=NoTracker(),
     )
+    assert not search.folder.wandb.exists()
     states = [trial.state for trial in search.trials if trial.params.get("lr") != 0.0123]
     assert [state for state in states if state != "interrupted"] == ["complete"] * 2
     *tries, last = [trial for trial in search.trials if trial.params.get("lr") == 0.0123]
@@ -248,20 +248,18 @@ def test_where_every_setting_ends_its_worker_the_search_stops(search):
 def test_a_preempted_worker_leaves_with_a_code_that_says_so(tmp_path):
     path = write_study(tmp_path, trials=4, in_space="print('asked', flush=True); time.sleep(0.05)")
     study = load_study(path)
-    tuner.sweep(
+    search = tuner.sweep(
         replace(study, budget=replace(study.budget, trials=1)),
         folder=tmp_path / "runs",
         workers=1,
         device="cpu",
         tracker=NoTracker(),
     )
-    provenance = tmp_path / "runs" / "deadly" / "provenance.json"
-    record = read_json(provenance)
-    record["calls"][-1]["trials"] = 400
-    write_json(provenance, record)
+    write_budget(search.optuna_study, trials=400, epochs=2, seed=study.seed)
     command = [sys.executable, "-m", "tuner", "work", str(path), "--folder", str(tmp_path / "runs"), "--device", "cpu"]
-    with subprocess.Popen([*command, "--tracker", "none"], stdout=subprocess.PIPE, text=True) as worker:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
         assert worker.stdout.readline() == "asked\n"
         worker.send_signal(signal.SIGTERM)
         worker.communicate()
     assert worker.returncode == 130
+    assert not search.folder.wandb.exists()  # as in the sweep

@@ -7,20 +7,45 @@ import pytest
 from samples import make_study
 
 import tuner
+from tuner.checked_files import write_json
 from tuner.errors import SearchError
 from tuner.launchers.allocation import choose_workers, count_gpus, share_gpus
-from tuner.trackers import NoTracker
+from tuner.run_folder import RunFolder
+from tuner.trackers import Memory, NoTracker, WeightsAndBiases
+from tuner.trackers.several import Several
+from tuner.tuning.provenance import find_tracker_kind
 from tuner.tuning.study_file import find_study_file
 from tuner.tuning.sweep import _name_options
 
 
 def test_workers_are_told_what_they_cannot_read_in_the_folder(tmp_path):
-    assert _name_options("runs", None, None) == ["--folder", "runs"]
-    assert _name_options(tmp_path, "cuda:0", 1234.4) == [
-        *("--folder", str(tmp_path)),
-        *("--device", "cuda:0"),
-        *("--until", "1234"),
-    ]
+    assert _name_options("runs", None) == ["--folder", "runs"]
+    assert _name_options(tmp_path, "cuda:0") == ["--folder", str(tmp_path), "--device", "cuda:0"]
+
+
+class Own(NoTracker):
+    """A user's own tracker."""
+
+
+@pytest.mark.parametrize(
+    "tracker",
+    [Own(), Memory(), Several([NoTracker(), Memory()]), WeightsAndBiases(mode="offline")],
+)
+def test_a_tracker_that_workers_cannot_open_is_refused_for_several(tmp_path, tracker):
+    with pytest.raises(SearchError, match=r"`workers=2` needs a tracker that each worker can open"):
+        tuner.sweep(make_study(), folder=tmp_path, workers=2, tracker=tracker, study_file=tmp_path / "study.py")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("calls", "kind"),
+    [([], "wandb"), ([{}], "wandb"), ([{"tracker": "none"}], "none"), ([{"tracker": None}], None)],
+)
+def test_one_more_worker_uses_the_tracker_of_the_last_call(tmp_path, calls, kind):
+    folder = RunFolder(tmp_path).create()
+    assert find_tracker_kind(folder) == "wandb"
+    write_json(folder.provenance, {"calls": calls})
+    assert find_tracker_kind(folder) == kind
 
 
 @pytest.mark.parametrize(

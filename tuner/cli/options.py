@@ -94,6 +94,15 @@ RecordOption = Annotated[
         show_default="what the sweep used",
     ),
 ]
+WorkTrackerOption = Annotated[
+    list[TrackerChoice] | None,
+    typer.Option(
+        "--tracker",
+        metavar="NAME",
+        help="Where this worker's numbers go, as in a sweep.",
+        show_default="what the sweep used",
+    ),
+]
 StyleOption = Annotated[
     str, typer.Option("--style", metavar="STYLE", help="Look of the figures: house, or mplhep's ATLAS, CMS, LHCb2 ...")
 ]

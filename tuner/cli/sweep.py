@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -22,11 +23,13 @@ from tuner.cli.options import (
     StudyArgument,
     TrackerChoice,
     TrackerOption,
+    WorkTrackerOption,
 )
 from tuner.cli.output import INTERRUPTED_CODE, choose_display, print_json, print_text
 from tuner.cli.tables import print_evaluation, summarize_sweep
 
 if TYPE_CHECKING:
+    from tuner.tuning.search import Search
     from tuner.tuning.study import Study
 
 _WATCH_SECONDS = 2.0
@@ -85,15 +88,14 @@ def sweep(
     """
     limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
     from tuner.cli.conclusion import conclude_sweep
+    from tuner.errors import SweepInterrupted
     from tuner.trackers.choice import open_tracker
-    from tuner.tuning.sweep import SweepInterrupted
     from tuner.tuning.sweep import sweep as run_sweep
 
     display, interrupted = choose_display(quiet=quiet), False
     display.tell(f"Reading and preparing the events of {limited.name} ...")
     tracked = open_tracker(",".join(tracker))
-    options = [word for kind in tracker for word in ("--tracker", kind.value)]
-    options += ["--events", events] if events else []
+    options = ["--events", events] if events else []
     try:
         search = run_sweep(
             limited,
@@ -126,7 +128,7 @@ def work(
     *,
     until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
     device: DeviceOption = None,
-    tracker: TrackerOption = _WANDB,
+    tracker: WorkTrackerOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -140,7 +142,7 @@ def work(
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.worker import work as run_worker
 
-    used = open_tracker(",".join(tracker))
+    used = open_tracker(",".join(tracker) if tracker else _find_kind(search))
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
             interrupted = run_worker(search, tracker=used, device=device, until=until)
@@ -148,6 +150,20 @@ def work(
             used.close(_SECONDS_TO_CLOSE)
     if interrupted:
         raise typer.Exit(INTERRUPTED_CODE)
+
+
+def _find_kind(search: Search) -> str:
+    """Return the kind of tracker that the sweep used; "none", and say so, where no other process can open it."""
+    from tuner.tuning.provenance import find_tracker_kind
+
+    kind = find_tracker_kind(search.folder)
+    if kind is not None and "memory" not in kind.split(","):
+        return kind
+    logging.getLogger("tuner").warning(
+        "The sweep's tracker cannot be opened by another process: this worker's numbers go to none. "
+        "Name one with --tracker."
+    )
+    return "none"
 
 
 def retrain(

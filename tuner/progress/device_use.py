@@ -84,10 +84,10 @@ def read_answer(text: str) -> tuple[GpuUse, ...]:
     """Return GPUs from what `nvidia-smi` says: index, utilisation in per cent, used and total memory in MiB."""
     gpus = []
     for line in text.splitlines():
-        index, busy, used, total = (field.strip() for field in line.split(","))
         try:
+            index, busy, used, total = (field.strip() for field in line.split(","))
             share = float(busy) / 100 if busy.replace(".", "", 1).isdigit() else None
             gpus.append(GpuUse(index=int(index), utilisation=share, used=float(used) / 1024, total=float(total) / 1024))
-        except ValueError:  # a part of a GPU, of which the driver does not tell
+        except ValueError:  # a part of a GPU, of which the driver does not tell, or no GPU at all
             continue
     return tuple(gpus)

@@ -36,7 +36,7 @@ def describe_end(trial: EndedTrial, figure_of_merit: str) -> str:
     figure = ""
     if trial.value is not None and trial.state != "failed":
         name = figure_of_merit if trial.state == "complete" else "best validation AUC"
-        figure = f", {name} {say_figure(trial.value, trial.low, trial.high)}"
+        figure = f", {name} {say_figure(trial.value)}"
     reason = f": {trial.reason}" if trial.reason else ""
     return f"Trial {trial.number} {trial.state}{figure}{reason}"
 

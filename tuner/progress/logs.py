@@ -24,8 +24,6 @@ MAX_BYTES = 10_000_000
 WATCHED = ("tuner", "optuna", "py.warnings")
 """Loggers whose warnings are shown by a display and kept in the log file."""
 
-FILE_ONLY = {"file_only": True}
-"""`extra` of a record that the screen has from elsewhere."""
 SCREEN_ONLY = {"screen_only": True}
 """`extra` of a record that another process has written to the log file."""
 
@@ -156,7 +154,6 @@ class _Shown(logging.Handler):
     def __init__(self, show: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
         self.show = show
-        self.addFilter(lambda record: not getattr(record, "file_only", False))
         self.addFilter(hide_in_record)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -169,7 +166,7 @@ class _LastResort(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record where no other handler takes it."""
-        if logging.lastResort is not None and not getattr(record, "file_only", False) and not _is_taken():
+        if logging.lastResort is not None and not _is_taken():
             logging.lastResort.handle(record)
 
 

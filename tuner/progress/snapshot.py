@@ -27,9 +27,6 @@ class EndedTrial:
     """complete, pruned, failed, or interrupted (goes on in a later trial)."""
     value: float | None = None
     """The problem's figure of merit on validation of a complete trial; of others the best validation AUC."""
-    low: float | None = None
-    high: float | None = None
-    """Ends of its 68 % interval, where they are known."""
     reason: str | None = None
     """Why it ended."""
 

@@ -37,3 +37,13 @@ def name_kind(tracker: Tracker) -> str | None:
         kinds = [name_kind(one) for one in tracker.trackers]
         return None if None in kinds else ",".join(map(str, kinds))
     return next((kind for kind, made in _KINDS.items() if type(tracker) is made), None)
+
+
+def name_shared_kind(tracker: Tracker) -> str | None:
+    """Return the name by which another process opens one that sends numbers to the same place; None where it cannot."""
+    if isinstance(tracker, Several):
+        kinds = [name_shared_kind(one) for one in tracker.trackers]
+        return None if None in kinds else ",".join(map(str, kinds))
+    is_local = isinstance(tracker, Memory)
+    is_set = isinstance(tracker, WeightsAndBiases | MLflow) and tracker.has_settings
+    return None if is_local or is_set else name_kind(tracker)

@@ -87,6 +87,8 @@ class MLflow(BackgroundTracker):
         if importlib.util.find_spec("mlflow") is None:
             raise MissingPackage("mlflow", "mlflow", "Tracking with MLflow")
         super().__init__(capacity=capacity)
+        self.has_settings = tracking_uri is not None
+        """Whether it was told where runs go: one that is opened by its name alone may send them elsewhere."""
         self._uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         self._clients: dict[Path, MlflowClient] = {}
         self._runs: WeakKeyDictionary[LoggedTrial, _Run] = WeakKeyDictionary()

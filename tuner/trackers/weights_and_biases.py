@@ -45,6 +45,8 @@ class WeightsAndBiases:
         `project`: default `$WANDB_PROJECT`, else "tuner". `mode`: default `$WANDB_MODE`, else online where logged in,
         else offline. `capacity`: how much may wait to be written; trials that begin while more waits are not recorded.
         """
+        self.has_settings = (project, entity, mode) != (None, None, None)
+        """Whether it was told where runs go: one that is opened by its name alone may send them elsewhere."""
         self._project = project or os.environ.get("WANDB_PROJECT") or "tuner"
         self._entity = entity
         self._is_disabled = _is_disabled(mode)

@@ -61,6 +61,12 @@ def read_note(study_or_trial: optuna.Study | optuna.Trial) -> str:
     return _join(_read_attributes(study_or_trial), _name_prefix(study_or_trial))
 
 
+def read_our_part(study_or_trial: optuna.Study | optuna.Trial) -> str:
+    """Return our part of a note, with what a person has changed in it; empty where there is none."""
+    found = _OURS.search(read_note(study_or_trial))
+    return "" if found is None else found[2]
+
+
 def collect_trial_notes(attributes: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
     """Return version and body of each trial's note, by the trial's number in the storage.
 

@@ -40,16 +40,18 @@ class PictureProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._n_failed = 0
         """Starts since the last answer."""
+        self._lock = threading.Lock()
+        self._is_over = False
 
     def draw(self, job: PictureJob) -> Drawn:
         """Return what became of a job; where its process dies, another one tries once more."""
         problem = "its process ended again and again"
         for _ in range(2):
-            if self._n_failed >= MAX_STARTS:
+            if self._n_failed >= MAX_STARTS or self._is_over:
                 break
             try:
                 drawn = self._ask(job)
-            except (OSError, EOFError, pickle.UnpicklingError) as error:
+            except Exception as error:  # what cannot be pickled raises anything
                 self._n_failed += 1
                 code = self.close(timeout=5.0)
                 problem = f"its process {describe_exit(code)}" if code else f"{type(error).__name__}: {error}"
@@ -75,14 +77,27 @@ class PictureProcess:
         process.stdout.close()
         return code
 
+    def kill(self) -> None:
+        """End the process at once, from another thread than the one that waits for it; none is started again."""
+        with self._lock:
+            self._is_over = True
+            if self._process is not None:
+                self._process.kill()
+
     def _ask(self, job: PictureJob) -> Drawn:
-        process = self._process = self._process or self._start()
+        with self._lock:
+            if self._is_over:
+                raise EOFError("no more pictures are wanted")
+            is_new = self._process is None
+            process = self._process = self._process or _start()
         assert process.stdin is not None
         assert process.stdout is not None
         watch = threading.Timer(MAX_SECONDS, process.kill)
         watch.daemon = True
         watch.start()
         try:
+            if is_new:
+                pickle.dump(self._events, process.stdin)
             pickle.dump(job, process.stdin)
             process.stdin.flush()
             drawn: Any = pickle.load(process.stdout)
@@ -90,17 +105,15 @@ class PictureProcess:
             watch.cancel()
         return drawn if isinstance(drawn, Drawn) else Drawn(picture=b"", problem="it gave no picture")
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        home = str(Path(__file__).parents[2])
-        paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **_THREADS, "PYTHONPATH": paths},
-            process_group=0,  # Ctrl-C is the worker's, which waits for its last pictures
-        )
-        assert process.stdin is not None
-        pickle.dump(self._events, process.stdin)
-        return process
+
+def _start() -> subprocess.Popen[bytes]:
+    home = str(Path(__file__).parents[2])
+    paths = os.pathsep.join(filter(None, (home, os.environ.get("PYTHONPATH"))))
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **_THREADS, "PYTHONPATH": paths},
+        process_group=0,  # Ctrl-C is the worker's, which waits for its last pictures
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from tuner.checked_files import read_json, write_json
+from tuner.checked_files import expect_form, read_json, write_json
 from tuner.passwords import hide_passwords
 from tuner.run_folder import RunFolder
 from tuner.tuning.search import PROVENANCE_ADVICE
@@ -59,6 +59,17 @@ def record_call(
         record = read_json(folder.provenance, advice=PROVENANCE_ADVICE) | about
         record.setdefault("calls", []).append(call)
         write_json(folder.provenance, record)
+
+
+def find_tracker_kind(folder: RunFolder) -> str | None:
+    """Return the kind of tracker that the last call of the sweep used, "wandb" where no call is written down.
+
+    None for a user's own. Raise `DamagedFileError`.
+    """
+    record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
+    with expect_form(folder.provenance, advice=PROVENANCE_ADVICE):
+        kind: str | None = record["calls"][-1].get("tracker", "wandb") if record.get("calls") else "wandb"
+    return kind
 
 
 def _name_command() -> str | None:

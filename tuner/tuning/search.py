@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -92,12 +92,16 @@ class Search:
     """File that other processes can read the study from; None where there is none."""
     tracker: Tracker | None = None
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
+    opened: optuna.Study | None = field(default=None, repr=False, compare=False)
+    """The Optuna study where it is open already: a large journal takes seconds to read."""
 
     @cached_property
     def optuna_study(self) -> optuna.Study:
         """The Optuna study. Raise `SearchError` where there is none yet."""
         import optuna
 
+        if self.opened is not None:
+            return self.opened
         file = self.storage_url or str(self.folder.journal)
         if "://" not in file and not Path(file).exists():
             raise SearchError(_tell_missing(self))
@@ -117,7 +121,22 @@ class Search:
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial, by number."""
-        return tuple(_record(trial) for trial in self.optuna_study.get_trials(deepcopy=False))
+        return tuple(map(self._read_trial, self.optuna_study.get_trials(deepcopy=False)))
+
+    def _read_trial(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
+        """Return Optuna's trial as ours; one that has finished does not change any more."""
+        known = self._finished.get(trial.number)
+        if known is not None:
+            return known
+        record = _record(trial)
+        if trial.state.is_finished():
+            self._finished[trial.number] = record
+        return record
+
+    @cached_property
+    def _finished(self) -> dict[int, TrialRecord]:
+        """Trials that have finished, as far as they were read."""
+        return {}
 
     @property
     def best_trial(self) -> TrialRecord | None:
@@ -212,9 +231,8 @@ def open_search(
     call = read_budget(search.optuna_study) or _read_last_call(run_folder)
     if call is not None:
         budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
-        opened = search.optuna_study
-        search = Search(replace(study, seed=call["seed"], budget=budget), run_folder, storage, study_file)
-        search.__dict__["optuna_study"] = opened  # a large journal takes seconds to read
+        limited = replace(study, seed=call["seed"], budget=budget)
+        search = Search(limited, run_folder, storage, study_file, opened=search.optuna_study)
     check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
     return search
 

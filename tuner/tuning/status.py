@@ -29,13 +29,14 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
     """
     frozen = search.optuna_study.get_trials(deepcopy=False)
     trials, workers = search.trials, search.workers
-    stale = _find_stale(search, workers)
+    stale = _find_stale(frozen, workers)
     finished = list_finished(trials)
     elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
     best = _find_best(trials)
     low, high = _find_interval(search, best)
-    until_spent = _estimate_left(count_left(search), rate, None)
+    n_left = _count_left(search, trials)
+    until_spent = _estimate_left(n_left, rate, None)
     is_judged = seconds_left is None or (until_spent is not None and until_spent <= seconds_left)
     return Status(
         study=search.study.name,
@@ -54,8 +55,8 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         trained_epochs=sum(t.epochs for t in trials),
         elapsed=elapsed,
         rate=rate,
-        seconds_left=_estimate_left(count_left(search), rate, seconds_left),
-        evaluation_seconds=_estimate_evaluation(search, trials, elapsed) if is_judged else None,
+        seconds_left=_estimate_left(n_left, rate, seconds_left),
+        evaluation_seconds=_estimate_evaluation(search, trials, elapsed, n_left) if is_judged else None,
         stale_leases=stale,
         workers=sum(workers.values()),
         ended=_list_ended(trials),
@@ -66,14 +67,18 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
 
 def count_left(search: Search) -> int:
     """Return how many trials of the budget are not used up; of a sampler that has stopped, those it has given."""
-    states = Counter(t.state for t in search.trials)
+    return _count_left(search, search.trials)
+
+
+def _count_left(search: Search, trials: Sequence[TrialRecord]) -> int:
+    states = Counter(t.state for t in trials)
     left = max(0, search.study.budget.trials - states["complete"] - states["pruned"])
     return min(left, states["waiting"] + states["running"]) if left and search.has_stopped else left
 
 
 def count_running(search: Search) -> int:
     """Return how many trials are trained at this moment, by workers that give a sign of life."""
-    stale = _find_stale(search, search.workers)
+    stale = _find_stale(search.optuna_study.get_trials(deepcopy=False), search.workers)
     return sum(t.state == "running" and t.number not in stale for t in search.trials)
 
 
@@ -127,7 +132,9 @@ def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | N
     return min(known, default=None)
 
 
-def _estimate_evaluation(search: Search, trials: Sequence[TrialRecord], elapsed: float | None) -> float | None:
+def _estimate_evaluation(
+    search: Search, trials: Sequence[TrialRecord], elapsed: float | None, n_left: int
+) -> float | None:
     """Return about how many seconds the evaluation takes; None before a trial is complete.
 
     A finalist trains as long as complete trials did, and as many train at a time; of baselines, the limit counts.
@@ -137,16 +144,15 @@ def _estimate_evaluation(search: Search, trials: Sequence[TrialRecord], elapsed:
     if not complete or not elapsed:
         return None
     at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in COUNTED and t.seconds) / elapsed)
-    n_finalists = min(settings.finalists, max(len(complete), count_left(search) and settings.finalists))
+    n_finalists = min(settings.finalists, max(len(complete), n_left and settings.finalists))
     n_trainings = n_finalists * settings.seeds + (settings.folds or 0)
     seconds = n_trainings * sum(complete) / len(complete) / at_a_time
     return seconds + (60 * settings.baseline_minutes if settings.baseline_trials else 0.0)
 
 
-def _find_stale(search: Search, workers: Mapping[str, bool]) -> tuple[int, ...]:
+def _find_stale(trials: Sequence[FrozenTrial], workers: Mapping[str, bool]) -> tuple[int, ...]:
     """Return running trials that no living worker trains."""
-    running = [t for t in search.optuna_study.get_trials(deepcopy=False) if t.state.name == "RUNNING"]
-    return tuple(t.number for t in running if is_abandoned(t, workers))
+    return tuple(t.number for t in trials if t.state.name == "RUNNING" and is_abandoned(t, workers))
 
 
 def _read_outcome(search: Search) -> dict[str, Any]:

@@ -10,27 +10,42 @@ from tuner.errors import TunerError
 from tuner.passwords import hide_passwords
 from tuner.problem import EventSource, Problem
 from tuner.tuning.commands import name_command, open_in_python, sweep_in_python
-from tuner.tuning.dashboard_notes import escape_markdown, save_note
+from tuner.tuning.dashboard_notes import escape_markdown, read_our_part, save_note
+from tuner.tuning.outcome import read_outcome
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search
 
 
-def write_study_note(search: Search, verdicts: str = "") -> None:
+_VERDICT = "Verdict"
+
+
+def write_study_note(search: Search, verdicts: str | None = None) -> None:
     """Write the note of a search's study; what a person has added to it in Optuna Dashboard is kept.
 
     Args:
         search: Its splits are prepared.
-        verdicts: Who has won, in Markdown; empty while nothing is judged, or after trials that were not.
+        verdicts: Who has won, in Markdown; empty while nothing is judged, or after trials that were not. None for what
+            stands there, where it was said of the search as it is now.
     """
+    if verdicts is None:
+        verdicts = _read_verdicts(search)
     sections = {
         "What is asked": _write_frame(search.study.problem),
         "Events": _write_events(search),
         "Go on and look": _write_commands(search),
-        "Verdict": verdicts,
+        _VERDICT: verdicts,
     }
     text = "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items() if body)
     save_note(search.optuna_study, hide_passwords(text))
+
+
+def _read_verdicts(search: Search) -> str:
+    """Return the verdicts that the note holds; nothing where trials have completed since."""
+    outcome = read_outcome(search)
+    if outcome is None or not outcome.holds_for(search):
+        return ""
+    return read_our_part(search.optuna_study).partition(f"## {_VERDICT}\n\n")[2]
 
 
 def _write_frame(problem: Problem) -> str:

@@ -10,12 +10,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import optuna
 from filelock import FileLock
 
-from tuner.errors import TunerError, gather, raise_gathered
+from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, raise_gathered
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
 from tuner.progress.display import Display, NoDisplay
@@ -23,7 +22,7 @@ from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
-from tuner.trackers.choice import name_kind
+from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
@@ -46,18 +45,7 @@ from tuner.tuning.trial_attributes import (
 from tuner.tuning.watching import StatusWatch
 from tuner.tuning.worker_processes import STATUS_SECONDS, work_in_processes
 
-if TYPE_CHECKING:
-    pass
-
 logger = logging.getLogger("tuner")
-
-
-class SweepInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended a sweep in order: its trials were told."""
-
-    def __init__(self, search: Search) -> None:
-        super().__init__(f"{search.study.name} was interrupted; the same call goes on where it stopped.")
-        self.search = search
 
 
 def sweep(
@@ -77,8 +65,10 @@ def sweep(
     workers: processes that share the study; None for one per core on a CPU, one to four per GPU. They need the file
     that the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
     `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
-    go; Weights & Biases where none is given. This process trains where one is given without a `study_file`: other
-    processes cannot share it. display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
+    go; Weights & Biases where none is given. Workers open one of the same kind each. This process alone trains with a
+    `Memory`, one of your own or one with arguments (`WeightsAndBiases(project=...)`), which they cannot open, and
+    where one is given without `study_file` and `workers`.
+    display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
     failed trials and whatever else goes wrong are logged as warnings. What happens is kept in the run folder's
     `tuner.log`. Ctrl-C once: running trials are told, then `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so
     that a program does not go on to open the test part; twice: leave at once.
@@ -86,13 +76,16 @@ def sweep(
     Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
     """
     refuse_while_reading()
+    tracker_options = _name_tracker(tracker)
+    if tracker_options is None:
+        workers = _refuse_workers(tracker, workers)
     run_folder = RunFolder(Path(folder) / study.name)
     with quiet_optuna():
         probe, prepared = _check_and_prepare(study, run_folder, device)
         run_folder.create()
         with open_log(run_folder.log, "sweep"):
-            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker)
-            _open_or_create(search, probe, prepared.splits.events_digest)
+            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits.events_digest)
+            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
             splits = keep_run(prepared, run_folder)
             write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
@@ -113,9 +106,11 @@ def sweep(
                 command: list[str] = []
                 if n_workers > 1:
                     assert study_file is not None
-                    command = tuner_command("work", study_file, *_name_options(folder, device), *options)
+                    command = tuner_command("work", study_file, *_name_options(folder, device))
+                    command += [*(tracker_options or ()), *options]
                 with display or NoDisplay() as shown:
                     interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
+                write_study_note(search)
                 NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
                 if interrupted:
                     raise SweepInterrupted(search)
@@ -140,12 +135,13 @@ def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> t
     return probe, prepared
 
 
-def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
+def _open_or_create(
+    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, events_digest: str
+) -> optuna.Study:
     """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
-    study = search.study
-    storage = open_storage(search.folder.journal, search.storage_url)
+    storage = open_storage(folder.journal, storage_url)
     identity = identify(study, events_digest, probe)
-    with FileLock(search.folder.lock):
+    with FileLock(folder.lock):
         optuna_study = optuna.create_study(
             study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
         )
@@ -156,7 +152,7 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
         if search_id is None:
             search_id = secrets.token_hex(8)
             write_search_id(optuna_study, search_id)
-        take_folder(search.folder, search_id, is_new=is_new)
+        take_folder(folder, search_id, is_new=is_new)
         if is_new:  # last of all, so that who is killed in between begins anew
             for params in study.space.warm_starts:
                 enqueue_warm_start(optuna_study, params)
@@ -165,7 +161,29 @@ def _open_or_create(search: Search, probe: Probe, events_digest: str) -> None:
                 optuna_study.set_metric_names(["validation AUC"])
             write_identity(optuna_study, identity)
         write_budget(optuna_study, trials=study.budget.trials, epochs=study.budget.epochs, seed=study.seed)
-    search.__dict__["optuna_study"] = optuna_study
+    return optuna_study
+
+
+def _name_tracker(tracker: Tracker | None) -> list[str] | None:
+    """Return the options with which a worker opens a tracker like this one; None where it cannot."""
+    if tracker is None:
+        return []
+    kind = name_shared_kind(tracker)
+    if kind is None:
+        return None
+    return [word for name in kind.split(",") for word in ("--tracker", name)]
+
+
+def _refuse_workers(tracker: Tracker | None, workers: int | None) -> int:
+    """Return how many workers use a tracker that no other process can open: 1. Raise `SearchError` for several."""
+    if workers is not None and workers > 1:
+        raise SearchError(
+            f"`workers={workers}` needs a tracker that each worker can open for itself by its name alone, but this "
+            f"`{type(tracker).__name__}` is your own, keeps its numbers in this process, or has settings of its own. "
+            "Use one of `tuner.trackers` without arguments (environment variables such as `WANDB_PROJECT` and "
+            "`WANDB_MODE` hold for all workers), or `workers=1`."
+        )
+    return 1 if workers is None else workers
 
 
 def _name_options(folder: str | Path, device: str | None) -> list[str]:
@@ -225,7 +243,7 @@ def _show(search: Search, display: Display, until: float | None, *, gpus: bool) 
 
         def look() -> None:
             while not over.wait(STATUS_SECONDS):
-                watch.look()
+                watch.look_when_due()
 
         thread = threading.Thread(target=look, name="tuner-display", daemon=True)
         thread.start()

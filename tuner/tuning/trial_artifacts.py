@@ -7,7 +7,7 @@ import io
 import logging
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,11 +16,12 @@ import optuna
 from optuna.trial import Trial, TrialState
 
 from tuner.checked_files import write_atomically, write_csv
-from tuner.errors import TrainingError
+from tuner.errors import FolderError, TrainingError
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.figures_of_merit import Auc, Custom, FigureOfMerit
 from tuner.metrics.measured_figures import measure_declared
 from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import write_count
 from tuner.trackers.base import TrialLog
 from tuner.training.checkpoints import Checkpoint, save_checkpoint
 from tuner.training.member import Member
@@ -43,6 +44,8 @@ MAX_BYTES = 256_000_000
 """What the scores of waiting pictures may take; 16 may wait in any case."""
 
 NO_ROOM = "It has no picture: too many were waiting to be drawn when it ended."
+NO_PLACE = "It has no picture: there was no place to write it."
+NO_TIME = "It has no picture: its worker had no time left to draw it."
 
 
 class TrialArtifacts:
@@ -64,7 +67,16 @@ class TrialArtifacts:
         )
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tuner-pictures")
         self._lock = threading.Lock()
-        self._waiting = self._left_out = 0
+        self._waiting = self._left_out = self._in_vain = 0
+        self._without: dict[int, str] = {}
+        """Why a trial has no picture, by its number, until it is told."""
+        self._leaves = threading.Event()
+        """Set once no more is to be drawn."""
+        self._writes_notes = True
+        self._jobs: set[Future[None]] = set()
+        self._fell_behind: set[int] = set()
+        """Trials whose parameters were given up."""
+        self._is_warned = False
         self._most = min(MAX_WAITING, max(16, MAX_BYTES // (8 * max(1, len(self.labels)))))
         self._placeholder = b""
 
@@ -94,31 +106,45 @@ class TrialArtifacts:
         save_checkpoint(checkpoint, self.search.checkpoint_path(member.number))
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         figures = {t.number: -np.inf if (figure := read_figure(t)) is None else figure for t in trials}
-        for number in sorted(figures, key=lambda n: figures[n], reverse=True)[MAX_CHECKPOINTS:]:
+        behind = sorted(figures, key=lambda n: figures[n], reverse=True)[MAX_CHECKPOINTS:]
+        for number in set(behind) - self._fell_behind:
             self.search.checkpoint_path(number).unlink(missing_ok=True)
+            self._fell_behind.add(number)
 
     def announce_picture(self, trial: Trial) -> Path | None:
         """Give Optuna's artifact store, which Optuna Dashboard shows, the place of a trial's picture; return it.
 
         Optuna takes artifacts of running trials only, and drawing would hold up the training: a picture that says so
-        stands there until the trial's own is drawn. None where too many wait already: `finish` must be called for each
-        that is announced.
+        stands there until the trial's own is drawn. None where too many wait already, or where it cannot be written:
+        `finish` must be called for each that is announced.
         """
         with self._lock:
             if self._waiting >= self._most:
                 self._note_left_out()
+                self._without[trial.number] = NO_ROOM
                 return None
             self._waiting += 1
         try:
-            self._placeholder = self._placeholder or draw_words("This picture was not drawn before its worker ended.")
-            picture = self._picture_path(trial.number)
-            write_atomically(picture, self._placeholder)
-            self.search.folder.artifacts.mkdir(parents=True, exist_ok=True)
-            store = optuna.artifacts.FileSystemArtifactStore(str(self.search.folder.artifacts))
-            name = optuna.artifacts.upload_artifact(artifact_store=store, file_path=str(picture), study_or_trial=trial)
+            return self._write_placeholder(trial)
+        except (OSError, FolderError) as error:  # a picture is no reason to lose a trial
+            self.release()
+            self._without[trial.number] = NO_PLACE
+            if not self._is_warned:
+                self._is_warned = True
+                logger.warning("Trials have no pictures where these cannot be written: %s", error)
+            return None
         except BaseException:
             self.release()
             raise
+
+    def _write_placeholder(self, trial: Trial) -> Path:
+        """Write the picture that stands for a trial's own until that is drawn; return its place in the store."""
+        self._placeholder = self._placeholder or draw_words("This picture was not drawn before its worker ended.")
+        picture = self._picture_path(trial.number)
+        write_atomically(picture, self._placeholder)
+        self.search.folder.artifacts.mkdir(parents=True, exist_ok=True)
+        store = optuna.artifacts.FileSystemArtifactStore(str(self.search.folder.artifacts))
+        name = optuna.artifacts.upload_artifact(artifact_store=store, file_path=str(picture), study_or_trial=trial)
         return self.search.folder.artifacts / name
 
     def release(self) -> None:
@@ -138,12 +164,16 @@ class TrialArtifacts:
             job: What is to be drawn; None where there is nothing.
             artifact: What `announce_picture` returned.
         """
+        without = self._without.pop(end.number, NO_ROOM)
         if job is not None and artifact is None:
-            end, job = replace(end, remark=NO_ROOM), None
+            end, job = replace(end, remark=without), None
         try:
-            self._pool.submit(self._finish, trial, log, end, job, artifact)
+            submitted = self._pool.submit(self._finish, trial, log, end, job, artifact)
         except RuntimeError:  # closed: a second Ctrl-C
             self._end_log(log, end, {}, "")
+            return
+        self._jobs.add(submitted)
+        submitted.add_done_callback(self._jobs.discard)
 
     def _finish(
         self, trial: Trial, log: TrialLog | None, end: TrialEnd, job: PictureJob | None, artifact: Path | None
@@ -151,9 +181,15 @@ class TrialArtifacts:
         pictures: dict[str, Path] = {}
         if job is not None and artifact is not None:
             try:
-                end = self._draw(end, job, artifact)
-                self._keep_interval(end)
-                pictures["validation" if end.state == "complete" else "learning_curve"] = self._picture_path(end.number)
+                drawn = None if self._leaves.is_set() else self._draw(end, job, artifact)
+                if drawn is None:
+                    self._in_vain += 1
+                    end = replace(end, remark=NO_TIME)
+                else:
+                    end = drawn
+                    self._keep_interval(end)
+                    kind = "validation" if end.state == "complete" else "learning_curve"
+                    pictures[kind] = self._picture_path(end.number)
             except Exception as error:  # a picture is no reason to lose a sweep
                 logger.warning("The picture of trial %d could not be made: %s", end.number, error)
             finally:
@@ -161,18 +197,25 @@ class TrialArtifacts:
         keeps = MAX_CHECKPOINTS if end.state == "complete" else 0
         note = write_trial_note(end, keeps=keeps)
         self._end_log(log, end, pictures, note)
+        if not self._writes_notes:
+            return
         try:
             save_note(trial, note)
         except Exception as error:
             logger.warning("The note of trial %d could not be written: %s", end.number, error)
 
-    def _draw(self, end: TrialEnd, job: PictureJob, artifact: Path) -> TrialEnd:
-        """Write the picture of a trial to both of its places; return its end with the figures."""
+    def _draw(self, end: TrialEnd, job: PictureJob, artifact: Path) -> TrialEnd | None:
+        """Write the picture of a trial to both of its places; return its end with the figures.
+
+        None where the worker leaves meanwhile.
+        """
         if job.scores is not None:
             problem = self.search.study.problem
             threshold = problem.working_point.choose(self.labels, job.scores, self.weights)
             job = replace(job, threshold=float(threshold))
         drawn = self._process.draw(job)
+        if drawn.problem and self._leaves.is_set():
+            return None
         for path in (artifact, self._picture_path(end.number)):
             write_atomically(path, drawn.picture)
         if drawn.problem:
@@ -184,8 +227,10 @@ class TrialArtifacts:
     def _keep_interval(self, end: TrialEnd) -> None:
         """Write down the interval of the figure of merit of a trial that is the best so far."""
         measured = end.figures.get(self.search.study.problem.figure_of_merit.name)
+        if measured is None or not np.isfinite(measured.error):
+            return
         best = self.search.best_trial
-        if measured is None or best is None or best.number != end.number or not np.isfinite(measured.error):
+        if best is None or best.number != end.number:
             return
         write_best_interval(self.search.optuna_study, end.number, float(measured.low), float(measured.high))
 
@@ -220,13 +265,25 @@ class TrialArtifacts:
                 self._most,
             )
 
-    def close(self, *, cancel: bool = False) -> None:
-        """Wait until the last pictures are drawn; with `cancel`, those that have not begun never are."""
-        self._pool.shutdown(wait=True, cancel_futures=cancel)
+    def close(self, *, seconds: float | None = None, cancel: bool = False) -> None:
+        """Wait until the last pictures are drawn, and end the logs of their trials.
+
+        Args:
+            seconds: The longest to wait; trials whose pictures are not drawn by then end without one.
+            cancel: Do not wait at all, nor write notes.
+        """
+        self._writes_notes = not cancel
+        if cancel or seconds is not None:
+            wait(set(self._jobs), timeout=0.0 if cancel else seconds)
+            self._leaves.set()
+            self._process.kill()
+        self._pool.shutdown(wait=True)
         self._process.close()
+        if self._in_vain:
+            logger.warning("%s without a picture: no time was left to draw it.", write_count(self._in_vain, "trial"))
         if self._left_out > 1:
             logger.warning("%d trials have no picture.", self._left_out)
-        self._left_out = 0
+        self._left_out = self._in_vain = 0
 
 
 def _is_ours(figure: FigureOfMerit) -> bool:

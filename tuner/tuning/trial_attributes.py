@@ -288,8 +288,3 @@ def read_epochs(trial: FrozenTrial) -> int:
 def read_n_parameters(trial: FrozenTrial) -> int | None:
     """Return how many parameters a trial's network has; None where that was not written down."""
     return trial.user_attrs.get(N_PARAMETERS)
-
-
-def read_pack_size(trial: FrozenTrial) -> int | None:
-    """Return how many trials the pack had room for that a trial trained in; None where that was not written down."""
-    return trial.user_attrs.get(PACK_SIZE)

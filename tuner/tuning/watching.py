@@ -18,6 +18,9 @@ from tuner.tuning.status import read_status
 
 logger = logging.getLogger("tuner")
 
+MOST_OF_THE_TIME = 0.02
+"""Share of the time that looking may take: the training may wait for it, in the same process."""
+
 
 class StatusWatch:
     """Looks at a search now and then on behalf of a display. Use it in a `with` block."""
@@ -39,6 +42,8 @@ class StatusWatch:
         """Processes that train."""
         self.warns = warns
         """Whether to warn of failed trials: where other processes train, whose warnings are in their own logs."""
+        self._due = 0.0
+        self._is_warned = False
         self._meter = DeviceMeter(gpus=gpus)
         self._known = {trial.number for trial in search.trials if trial.state == "failed"} if warns else set()
 
@@ -54,8 +59,26 @@ class StatusWatch:
             self.look()
         self._meter.close()
 
+    def look_when_due(self) -> None:
+        """Look, unless the last time was so short ago that looking would take more than its share of the time."""
+        if time.monotonic() >= self._due:
+            self.look()
+
     def look(self) -> None:
-        """Update the display with where the search stands; warn of trials that failed since the last time."""
+        """Update the display with where the search stands; warn of trials that failed since the last time.
+
+        Raise nothing: a storage that is away for a moment, or a display that fails, must end no sweep.
+        """
+        before = time.thread_time()
+        try:
+            self._look()
+        except Exception as error:
+            if not self._is_warned:
+                self._is_warned = True
+                logger.warning("The display could not be updated: %s: %s", type(error).__name__, error)
+        self._due = time.monotonic() + (time.thread_time() - before) / MOST_OF_THE_TIME
+
+    def _look(self) -> None:
         seconds_left = None if self.until is None else max(0.0, self.until - time.time())
         devices = self._meter.read(self.pids(), count_cores())
         status = read_status(self.search, seconds_left=seconds_left, devices=devices)

@@ -39,6 +39,9 @@ logger = logging.getLogger("tuner")
 MEMORY_SECONDS = 10.0
 """Pause of a worker that has no memory for a single trial: others may have ended by then."""
 
+PICTURE_SECONDS = 20.0
+"""What a worker whose time is up, or that Ctrl-C ends, waits for pictures at the most."""
+
 MAX_WAITING = 8
 """Trials of other structures that may wait for a pack of their own."""
 
@@ -69,10 +72,10 @@ def work(
         with keep_random_state(place):
             try:
                 worker.run()
+                teller.artifacts.close(seconds=PICTURE_SECONDS if worker.is_over() else None)
             except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
                 teller.artifacts.close(cancel=not isinstance(error, Exception))
                 raise
-            teller.artifacts.close()
         return interrupt.is_set()
 
 

@@ -79,7 +79,7 @@ def work_in_processes(
         supervisor = _Supervisor(search, processes, n_workers)
         while True:
             time.sleep(STATUS_SECONDS)
-            watch.look()
+            watch.look_when_due()
             supervisor.note_ends()
             is_over = interrupts > 0 or (until is not None and time.time() >= until) or not count_left(search)
             if is_over and len(supervisor.vacant) == n_workers:
