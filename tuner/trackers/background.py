@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+CAPACITY = 4096
+"""Jobs that may wait, where a tracker is asked for no other number."""
+
 
 class BackgroundThread:
     """Runs jobs one after the other on a thread of its own. The first job that raises ends it for good.

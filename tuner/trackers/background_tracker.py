@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tuner.passwords import hide_passwords
-from tuner.trackers.background import BackgroundThread
+from tuner.trackers.background import CAPACITY, BackgroundThread
 from tuner.trackers.base import NO_PICTURES, StudyRecord
 from tuner.trackers.not_recorded import STUDY, note_loss, note_recovery
 from tuner.trackers.plain_values import describe_error, make_plain, make_strict
@@ -58,7 +58,7 @@ class BackgroundTracker(ABC):
     title: ClassVar[str]
     """Its name in messages."""
 
-    def __init__(self, *, capacity: int = 4096) -> None:
+    def __init__(self, *, capacity: int = CAPACITY) -> None:
         """Let at most `capacity` epochs wait to be written; more are dropped and counted."""
         self._capacity = capacity
         self._thread: BackgroundThread | None = None
@@ -69,6 +69,11 @@ class BackgroundTracker(ABC):
         self._awaited: list[tuple[LoggedTrial, str, Path]] = []
         """Pictures that were announced and are not there yet."""
         self._has_warned = False
+
+    @property
+    def has_defaults(self) -> bool:
+        """Whether it was made without arguments: another one that is made so writes to the same place."""
+        return self._capacity == CAPACITY
 
     def start_trial(
         self,

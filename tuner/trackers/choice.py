@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tuner.trackers.background_tracker import BackgroundTracker
 from tuner.trackers.base import Tracker
 from tuner.trackers.json_lines import JsonLines
 from tuner.trackers.memory import Memory, NoTracker
@@ -32,8 +33,13 @@ def open_tracker(kind: str) -> Tracker:
 
 
 def name_kind(tracker: Tracker) -> str | None:
-    """Return the name by which `open_tracker` opens another one like it; None for a user's own."""
+    """Return the name by which `open_tracker` opens another one like it.
+
+    None for a user's own class, and where arguments were given: one without them could write to another place.
+    """
     if isinstance(tracker, Several):
         kinds = [name_kind(one) for one in tracker.trackers]
         return None if None in kinds else ",".join(map(str, kinds))
+    if isinstance(tracker, (BackgroundTracker, WeightsAndBiases)) and not tracker.has_defaults:
+        return None
     return next((kind for kind, made in _KINDS.items() if type(tracker) is made), None)

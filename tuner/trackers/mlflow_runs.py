@@ -29,6 +29,7 @@ from tuner.checked_files import read_json
 from tuner.errors import MissingPackage
 from tuner.passwords import hide_passwords
 from tuner.run_folder import RunFolder
+from tuner.trackers.background import CAPACITY
 from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.trackers.not_recorded import STUDY
@@ -82,11 +83,12 @@ class MLflow(BackgroundTracker):
 
     title = "MLflow"
 
-    def __init__(self, *, tracking_uri: str | None = None, capacity: int = 4096) -> None:
+    def __init__(self, *, tracking_uri: str | None = None, capacity: int = CAPACITY) -> None:
         """Name where runs go. Raises `MissingPackage` without the extra "mlflow"."""
         if importlib.util.find_spec("mlflow") is None:
             raise MissingPackage("mlflow", "mlflow", "Tracking with MLflow")
         super().__init__(capacity=capacity)
+        self._asked_uri = tracking_uri
         self._uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
         self._clients: dict[Path, MlflowClient] = {}
         self._runs: WeakKeyDictionary[LoggedTrial, _Run] = WeakKeyDictionary()
@@ -94,6 +96,11 @@ class MLflow(BackgroundTracker):
         """Runs that are open, or have something to send, in order."""
         self._pauses_until = 0.0
         self._last_error = ""
+
+    @property
+    def has_defaults(self) -> bool:
+        """Whether it was made without arguments: another one that is made so writes to the same place."""
+        return super().has_defaults and self._asked_uri is None
 
     def _open_trial(self, trial: LoggedTrial) -> None:
         tags = {

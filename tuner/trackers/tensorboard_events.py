@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 
 from tuner.errors import MissingPackage
 from tuner.run_folder import RunFolder
+from tuner.trackers.background import CAPACITY
 from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.trackers.plain_values import flatten, is_number, make_plain, split_numbers, to_float
@@ -47,7 +48,7 @@ class TensorBoard(BackgroundTracker):
 
     title = "TensorBoard"
 
-    def __init__(self, *, capacity: int = 4096) -> None:
+    def __init__(self, *, capacity: int = CAPACITY) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             raise MissingPackage("tensorboard", "tensorboard", "Tracking with TensorBoard")
         super().__init__(capacity=capacity)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuner.passwords import hide_passwords
-from tuner.trackers.background import BackgroundThread
+from tuner.trackers.background import CAPACITY, BackgroundThread
 from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
 from tuner.trackers.not_recorded import STUDY
 from tuner.trackers.plain_values import make_plain, make_strict
@@ -38,13 +38,20 @@ class WeightsAndBiases:
     """
 
     def __init__(
-        self, *, project: str | None = None, entity: str | None = None, mode: Mode | None = None, capacity: int = 4096
+        self,
+        *,
+        project: str | None = None,
+        entity: str | None = None,
+        mode: Mode | None = None,
+        capacity: int = CAPACITY,
     ) -> None:
         """Name where runs go.
 
         `project`: default `$WANDB_PROJECT`, else "tuner". `mode`: default `$WANDB_MODE`, else online where logged in,
         else offline. `capacity`: how much may wait to be written; trials that begin while more waits are not recorded.
         """
+        self.has_defaults = (project, entity, mode, capacity) == (None, None, None, CAPACITY)
+        """Whether it was made without arguments: another one that is made so writes to the same place."""
         self._project = project or os.environ.get("WANDB_PROJECT") or "tuner"
         self._entity = entity
         self._is_disabled = _is_disabled(mode)
