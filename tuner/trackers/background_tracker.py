@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -61,8 +60,7 @@ class BackgroundTracker(ABC):
     def __init__(self, *, capacity: int = CAPACITY) -> None:
         """Let at most `capacity` epochs wait to be written; more are dropped and counted."""
         self._capacity = capacity
-        self._thread: BackgroundThread | None = None
-        self._lock = threading.Lock()
+        self._thread = BackgroundThread(capacity=capacity, on_error=_ignore)
         self._open: dict[tuple[Path, str, int], LoggedTrial] = {}
         self._unwritten: dict[Subject, None] = {}
         """What was begun and is not written to its end, in order."""
@@ -101,18 +99,15 @@ class BackgroundTracker(ABC):
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is left, for at most `timeout` seconds; trials still open end as interrupted."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        thread.submit(self._wind_up)
-        if not thread.close(timeout):
+        self._thread.submit(self._wind_up)
+        if not self._thread.close(timeout):
             logger.warning("%s was not done within %g s: the last trials may be incomplete.", self.title, timeout)
             for subject in list(self._unwritten):
                 why = f"not done within {timeout:g} s"
                 note_loss(subject.folder, self.title, subject.what, why, make_strict(subject.content))
-        if thread.dropped:
-            logger.warning("%s was too slow: %d epochs were not logged.", self.title, thread.dropped)
+        if self._thread.dropped:
+            logger.warning("%s was too slow: %d epochs were not logged.", self.title, self._thread.dropped)
+            self._thread.dropped = 0
 
     @abstractmethod
     def _open_trial(self, trial: LoggedTrial) -> None:
@@ -139,11 +134,8 @@ class BackgroundTracker(ABC):
         return
 
     def _submit(self, subject: Subject, job: Callable[[], None], *, droppable: bool = False) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = BackgroundThread(capacity=self._capacity, on_error=_ignore)
-            self._unwritten[subject] = None
-            self._thread.submit(partial(self._try, subject, job), droppable=droppable)
+        self._unwritten[subject] = None
+        self._thread.submit(partial(self._try, subject, job), droppable=droppable)
 
     def _try(self, subject: Subject, job: Callable[[], None]) -> None:
         try:
