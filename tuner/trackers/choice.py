@@ -8,7 +8,7 @@ from tuner.trackers.background_tracker import BackgroundTracker
 from tuner.trackers.base import Tracker
 from tuner.trackers.json_lines import JsonLines
 from tuner.trackers.memory import Memory, NoTracker
-from tuner.trackers.mlflow_runs import MLflow
+from tuner.trackers.mlflow_tracker import MLflow
 from tuner.trackers.several import Several
 from tuner.trackers.tensorboard_events import TensorBoard
 from tuner.trackers.weights_and_biases import WeightsAndBiases
