@@ -58,6 +58,8 @@ class WeightsAndBiases:
         self._thread = BackgroundThread(capacity=capacity, on_error=self._warn)
         self._delivery = Delivery(mode)
         self._numbers = itertools.count()
+        self._queued: dict[str, Parcel] = {}
+        """What the thread has not begun to deliver, by key."""
         self._awaiting: list[tuple[Parcel, Request]] = []
         """Ended trials some of whose pictures are not there yet, and how they ended."""
 
@@ -96,7 +98,7 @@ class WeightsAndBiases:
         self._thread.submit(self._end_all)
         if not self._thread.close(timeout):
             logger.warning("%s was not done within %g s: the last runs may be incomplete.", NAME, timeout)
-            for parcel in list(self._delivery.open.values()):
+            for parcel in {**self._queued, **self._delivery.open}.values():
                 self._delivery.note_loss(parcel, f"not done within {timeout:g} s")
         if self._thread.dropped:
             logger.warning("%s was too slow: %d trials were not recorded.", NAME, self._thread.dropped)
@@ -128,7 +130,15 @@ class WeightsAndBiases:
         }
 
     def _submit(self, parcel: Parcel, *requests: Request, droppable: bool = False) -> bool:
-        return self._thread.submit(partial(self._delivery.send, parcel, *requests), droppable=droppable)
+        self._queued[parcel.key] = parcel
+        is_taken = self._thread.submit(partial(self._deliver, parcel, *requests), droppable=droppable)
+        if not is_taken:
+            del self._queued[parcel.key]
+        return is_taken
+
+    def _deliver(self, parcel: Parcel, *requests: Request) -> None:
+        self._delivery.send(parcel, *requests)
+        self._queued.pop(parcel.key, None)
 
     def _send_rows(self, parcel: Parcel) -> None:
         self._delivery.send(parcel, *parcel.take_rows())
