@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from matplotlib.figure import Figure
 from trackers.reading_back import make_database
 
 from tuner.checked_files import read_lines, write_json
@@ -105,7 +106,7 @@ def test_a_file_that_cannot_be_kept_costs_itself_only(folder, warned, place):
     client = MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow' / 'mlflow.db'}")
     client.create_experiment("s", artifact_location=place)
     picture = folder / "roc.png"
-    picture.write_bytes(b"a picture")
+    Figure(figsize=(1, 1)).savefig(picture)
     tracker = MLflow()
     for trial in range(3):
         track(tracker, folder, trial, pictures={"roc": picture})

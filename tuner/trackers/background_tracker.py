@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from tuner.passwords import hide_passwords
 from tuner.trackers.background import CAPACITY, BackgroundThread
-from tuner.trackers.base import NO_PICTURES, StudyRecord
+from tuner.trackers.base import NO_PICTURES, StudyRecord, is_picture
 from tuner.trackers.not_recorded import STUDY, note_loss, note_recovery
 from tuner.trackers.plain_values import describe_error, make_plain, make_strict
 
@@ -184,7 +184,7 @@ class BackgroundTracker(ABC):
         """Keep the announced pictures that are there by now."""
         for awaited in list(self._awaited):
             log, name, path = awaited
-            if path.exists() and path.stat().st_size:
+            if is_picture(path):
                 self._awaited.remove(awaited)
                 self._try(log.subject, partial(self._add_picture, log, name, path))
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.trackers.base import Artifact, StudyRecord
+from tuner.trackers.base import Artifact, StudyRecord, is_picture
 from tuner.trackers.plain_values import flatten, make_plain, make_strict, split_numbers
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def list_files(record: StudyRecord) -> list[Write]:
     writes += [
         partial(write_file, path, f"pictures/{name}{path.suffix}")
         for name, path in record.pictures.items()
-        if path.exists()
+        if is_picture(path)
     ]
     for artifact in record.artifacts:
         writes += [partial(write_file, path, f"{artifact.name}/{path.name}") for path in artifact.files]

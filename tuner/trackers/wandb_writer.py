@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.passwords import hide_passwords
+from tuner.trackers.base import is_picture
 from tuner.trackers.wandb_login import choose_mode, is_logged_in
-from tuner.trackers.wandb_study import is_picture, read_last, write_study
+from tuner.trackers.wandb_study import read_last, write_study
 from tuner.trackers.wandb_sync import find_place, read_sweep_id, replace_earlier
 
 if TYPE_CHECKING:
