@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tuner.passwords import hide_passwords
+from tuner.errors import describe_error
 from tuner.trackers.background import CAPACITY, BackgroundThread
 from tuner.trackers.base import NO_PICTURES, StudyRecord, is_picture
 from tuner.trackers.not_recorded import STUDY, note_loss, note_recovery
-from tuner.trackers.plain_values import describe_error, make_plain, make_strict
+from tuner.trackers.plain_values import make_plain, make_strict
 
 logger = logging.getLogger("tuner")
 
@@ -203,7 +203,7 @@ class BackgroundTracker(ABC):
 
     def _lose(self, subject: Subject, error: Exception) -> None:
         """Note that something was not recorded, and say so the first time."""
-        reason = hide_passwords(describe_error(error))
+        reason = describe_error(error)
         self._unwritten.pop(subject, None)
         self._note_loss(subject, reason)
         self._warn(f"could not record {subject} ({reason})")

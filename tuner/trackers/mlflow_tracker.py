@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from tuner.errors import MissingPackage
-from tuner.passwords import hide_passwords
+from tuner.errors import MissingPackage, describe_error
 from tuner.trackers.background import CAPACITY
 from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
 from tuner.trackers.base import StudyRecord
 from tuner.trackers.mlflow_runs import Run, connect
 from tuner.trackers.mlflow_writes import list_files, terminate, write_figures, write_file, write_tags
 from tuner.trackers.not_recorded import STUDY
-from tuner.trackers.plain_values import describe_error, split_numbers
+from tuner.trackers.plain_values import split_numbers
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -150,7 +149,7 @@ class MLflow(BackgroundTracker):
         try:
             lost = run.send(self._connect(run.subject.folder), is_last=is_last)
         except Exception as error:
-            self._last_error = hide_passwords(describe_error(error))
+            self._last_error = describe_error(error)
             self._pauses_until = time.monotonic() + SECONDS_OF_PAUSE
             self._warn(f"cannot be reached ({self._last_error})")
             return False

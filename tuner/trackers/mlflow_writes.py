@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.trackers.base import Artifact, StudyRecord, is_picture
-from tuner.trackers.plain_values import flatten, make_plain, make_strict, split_numbers
+from tuner.trackers.base import StudyRecord, is_picture
+from tuner.trackers.plain_values import describe_artifact, flatten, make_strict, split_numbers
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -135,25 +135,11 @@ def list_files(record: StudyRecord) -> list[Write]:
     for artifact in record.artifacts:
         writes += [partial(write_file, path, f"{artifact.name}/{path.name}") for path in artifact.files]
     if record.artifacts:
-        lineage = [_describe_artifact(artifact) for artifact in record.artifacts]
-        writes.append(partial(_write_text, json.dumps(make_strict(lineage), indent=2), "artifacts.json"))
+        lineage = [describe_artifact(artifact, [path.name for path in artifact.files]) for artifact in record.artifacts]
+        writes.append(partial(_write_text, json.dumps(lineage, indent=2), "artifacts.json"))
     if len(record.notes) > MAX_CHARACTERS:
         writes.append(partial(_write_text, record.notes, "notes.md"))
     return writes
-
-
-def _describe_artifact(artifact: Artifact) -> Any:
-    files = [path.name for path in artifact.files]
-    return make_plain(
-        {
-            "name": artifact.name,
-            "kind": artifact.kind,
-            "aliases": artifact.aliases,
-            "made_from": artifact.made_from,
-            "files": files,
-            "metadata": artifact.metadata,
-        }
-    )
 
 
 def clean_names(names: Iterable[str]) -> dict[str, str]:

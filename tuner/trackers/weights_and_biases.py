@@ -15,7 +15,7 @@ from tuner.passwords import hide_passwords
 from tuner.trackers.background import CAPACITY, BackgroundThread
 from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
 from tuner.trackers.not_recorded import STUDY
-from tuner.trackers.plain_values import make_plain, make_strict
+from tuner.trackers.plain_values import describe_artifact, make_plain, make_strict
 from tuner.trackers.wandb_delivery import NAME, Delivery, Parcel, Request
 
 if TYPE_CHECKING:
@@ -245,14 +245,8 @@ def _describe_table(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
-    return {
-        "name": artifact.name,
-        "kind": artifact.kind,
-        "files": [str(Path(path).absolute()) for path in artifact.files],
-        "metadata": make_strict(_plain_figures(artifact.metadata)),
-        "aliases": list(artifact.aliases),
-        "made_from": list(artifact.made_from),
-    }
+    described = describe_artifact(artifact, [str(Path(path).absolute()) for path in artifact.files])
+    return described | {"metadata": _leave_out_none(described["metadata"])}
 
 
 def _plain_figures(values: Mapping[str, Any]) -> dict[str, Any]:
