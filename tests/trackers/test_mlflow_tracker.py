@@ -119,6 +119,33 @@ def test_a_file_that_cannot_be_kept_costs_itself_only(folder, warned, place):
     assert [sentence.split(" (")[0] for sentence in describe_losses(folder)] == ["MLflow could not record 3 trials"]
 
 
+@pytest.mark.parametrize("pause", [0.0, 30.0])
+def test_a_server_that_fails_with_files_only_has_all_else(mlflow_server, tmp_path, warned, monkeypatch, pause):
+    """Files are to go below a file, which the server answers with 500."""
+    from mlflow import MlflowClient
+
+    monkeypatch.setattr(mlflow_tracker, "SECONDS_OF_PAUSE", pause)
+    client, study = MlflowClient(tracking_uri=mlflow_server), f"broken store, {pause:g} s"
+    other = client.create_run(client.create_experiment(f"other, {pause:g} s")).info
+    client.log_text(other.run_id, "in the way", "file")
+    client.create_experiment(study, artifact_location=f"{other.artifact_uri}/file")
+    picture = tmp_path / "roc.png"
+    Figure(figsize=(1, 1)).savefig(picture)
+    tracker = MLflow(tracking_uri=mlflow_server)
+    for trial in range(2):
+        log = tracker.start_trial(study=study, trial=trial, config={}, folder=tmp_path)
+        log.log_epoch(1, {"auc": 0.3})
+        log.finish("complete", summary={}, pictures={"roc": picture})
+    tracker.log_study(StudyRecord(study=study, folder=tmp_path, summary={"auc": 0.3}, pictures={"roc": picture}))
+    tracker.close(120)
+    runs = client.search_runs([client.get_experiment_by_name(study).experiment_id])
+    assert sorted(run.info.run_name for run in runs) == sorted([study, "trial 0", "trial 1"])
+    assert {(run.info.status, run.data.metrics["auc"]) for run in runs} == {("FINISHED", 0.3)}
+    [said] = describe_losses(tmp_path)
+    assert said.startswith("MLflow could not record 2 trials and the study as a whole (")
+    assert "not done within" not in said
+
+
 def test_a_database_that_cannot_be_opened_costs_no_other_run(folder, tmp_path_factory, warned):
     broken = tmp_path_factory.mktemp("broken")
     (broken / "mlflow").write_text("in the way")

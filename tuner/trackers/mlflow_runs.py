@@ -89,17 +89,22 @@ class Run:
             try:
                 self.writes[0](client, self.id)
             except Exception as error:
-                if _is_silent(error) or (_is_failing(error) and not is_last and not self._is_hopeless(error, client)):
+                may_help = _is_silent(error) or _is_failing(error)
+                if may_help and not self._is_hopeless(error, client, is_last=is_last):
                     raise
                 lost.append(error)
             self.writes.popleft()
             self._tries = 0
         return lost
 
-    def _is_hopeless(self, error: Exception, client: MlflowClient) -> bool:
-        """Return whether the next write is at fault, as the server answers others: it failed often, or in MLflow."""
+    def _is_hopeless(self, error: Exception, client: MlflowClient, *, is_last: bool) -> bool:
+        """Return whether the next write is given up, as it failed often, or in MLflow, and the server answers others.
+
+        A server that cannot keep a file may close the connection before it answers.
+        """
         self._tries += 1
-        return (self._tries >= MAX_TRIES or error.__context__ is None) and _is_well(client, str(self.id))
+        is_enough = is_last or self._tries >= MAX_TRIES or error.__context__ is None
+        return is_enough and _is_well(client, str(self.id))
 
 
 def _is_silent(error: Exception) -> bool:

@@ -151,7 +151,7 @@ class MLflow(BackgroundTracker):
         except Exception as error:
             self._last_error = describe_error(error)
             self._pauses_until = time.monotonic() + SECONDS_OF_PAUSE
-            self._warn(f"cannot be reached ({self._last_error})")
+            self._warn(f"cannot be reached, or fails ({self._last_error})")
             return False
         for reason in lost:
             self._lose(run.subject, reason)
