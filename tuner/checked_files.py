@@ -157,20 +157,27 @@ def drop_damaged_lines(path: Path) -> None:
 
 def read_lines(path: Path) -> Lines:
     """Return the objects of a log of JSON lines; none where there is no file. A damaged line costs itself only."""
+    return read_more_lines(path, 0)[0]
+
+
+def read_more_lines(path: Path, start: int) -> tuple[Lines, int]:
+    """Return the objects of a log of JSON lines from a byte on, and the byte after its last whole line."""
     if not path.exists():
-        return Lines((), ())
+        return Lines((), ()), 0
     try:
-        lines = path.read_bytes().splitlines()
+        with path.open("rb") as log:
+            log.seek(start)
+            content = log.read()
     except OSError as error:
         raise describe_damage(path, f"it cannot be read ({error.strerror or error})") from error
     whole, damaged = [], []
-    for number, line in enumerate(lines, 1):
-        content = _parse(line)
-        if content is not None and _is_sealed_or_old(line + b"\n"):
-            whole.append(content)
+    for number, line in enumerate(content.splitlines(), 1):
+        parsed = _parse(line)
+        if parsed is not None and _is_sealed_or_old(line + b"\n"):
+            whole.append(parsed)
         elif line.strip():
             damaged.append(number)
-    return Lines(tuple(whole), tuple(damaged))
+    return Lines(tuple(whole), tuple(damaged)), start + content.rfind(b"\n") + 1
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -90,6 +90,20 @@ class SweepInterrupted(KeyboardInterrupt):
         self.search = search
 
 
+def describe_error(error: BaseException) -> str:
+    """Return an error in one short line, without passwords."""
+    return (hide_passwords(f"{type(error).__name__}: {error}").splitlines() or [""])[0][:200]
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return an error as the reason of a failed trial: our own in its words, others with the end of their trace."""
+    if isinstance(error, TunerError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
+    return hide_passwords(f"{type(error).__name__}: {error} ({places})")[:1500]
+
+
 def suggest_name(name: object, known: Iterable[object]) -> str:
     """Return `` Did you mean "..."?`` for the nearest known name, or an empty string."""
     near = get_close_matches(str(name), [str(k) for k in known], n=1)

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.trackers import JsonLines, Memory, MLflow, NoTracker, TensorBoard, Tracker, WeightsAndBiases
-from tuner.trackers.mlflow_runs import _open_database
+from tuner.trackers.mlflow_runs import open_database
 from tuner.trackers.plain_values import flatten, make_plain
 
 
@@ -332,7 +332,7 @@ def _refuse(name: str) -> None:
 
 def make_database(path: Path) -> Path:
     """Return a database with MLflow's tables."""
-    _open_database(path)
+    open_database(path)
     made = path / "mlflow" / "mlflow.db"
     with sqlite3.connect(made) as connection:
         assert connection.execute("select count(*) from experiments").fetchone() == (1,)

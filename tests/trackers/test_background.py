@@ -57,3 +57,18 @@ def test_takes_jobs_after_close():
         assert thread.submit(lambda number=number: done.append(number))
         assert thread.close(10)
     assert done == [0, 1, 2]
+
+
+def test_jobs_after_a_close_that_timed_out_run_after_the_old_ones():
+    gate, done = threading.Event(), []
+    thread = BackgroundThread(capacity=10, on_error=lambda error: None)
+    thread.submit(gate.wait)
+    thread.submit(lambda: done.append(0))
+    assert not thread.close(0.01)
+    assert thread.submit(lambda: done.append(1))
+    assert not thread.close(0.01)  # the old jobs are not done, so this one is neither
+    thread.submit(lambda: done.append(2))
+    gate.set()
+    assert thread.close(10)
+    assert done == [0, 1, 2]
+    assert not thread.is_alive

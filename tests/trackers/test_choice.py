@@ -37,6 +37,25 @@ def test_a_tracker_of_ones_own_has_no_name():
     assert name_kind(Several([Own(), Memory()])) is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        ("wandb", {"project": "secret"}),
+        ("wandb", {"entity": "group"}),
+        ("wandb", {"mode": "offline"}),
+        ("mlflow", {"tracking_uri": "http://127.0.0.1:9"}),
+        ("json", {"capacity": 10}),
+    ],
+)
+def test_a_tracker_with_arguments_has_no_name_as_one_without_could_write_elsewhere(kind, arguments):
+    if kind == "mlflow":
+        pytest.importorskip("mlflow")
+    tracker = type(open_tracker(kind))(**arguments)
+    assert name_kind(tracker) is None
+    assert name_kind(Several([Memory(), tracker])) is None
+    assert name_kind(open_tracker(kind)) == kind
+
+
 @pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
 def test_a_missing_package_is_named_before_anything_is_done(monkeypatch, name):
     monkeypatch.setattr("importlib.util.find_spec", lambda wanted: None)

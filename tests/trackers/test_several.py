@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 from tuner.trackers import Memory, Several, StudyRecord, Tracker
 
 
@@ -16,3 +18,21 @@ def test_each_tracker_is_told_everything(tmp_path):
     assert first.trials == second.trials
     assert [first.trials["s", number].state for number in (2, 4)] == ["complete", "interrupted"]
     assert list(second.studies) == ["s"]
+
+
+def test_trackers_are_closed_at_once_and_each_has_the_whole_timeout():
+    together, told = threading.Barrier(2, timeout=30), []
+
+    class Meeting(Memory):
+        """Is closed only while another one is."""
+
+        def close(self, timeout: float = 10.0) -> None:
+            together.wait()
+            told.append(timeout)
+
+    Several([Meeting(), Meeting()]).close(5)
+    assert told == [5, 5]
+
+
+def test_no_trackers_at_all_can_be_closed():
+    Several([]).close(5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tuner.trackers import Artifact, StudyRecord
+from tuner.trackers.not_recorded import describe_losses
 
 pytest.importorskip("tensorboard")
 
@@ -98,6 +100,42 @@ def test_the_record_of_the_study_can_be_read(tmp_path):
     assert artifacts.splitlines()[2] == "| network | model | winner | splits | roc.png |  |"
     [image] = events.Images("pictures/roc")
     assert (image.width, image.height, image.encoded_image_string) == (100, 50, picture.read_bytes())
+
+
+def test_what_comes_after_a_torn_record_can_be_read(tmp_path):
+    """A limit on the size of files stands for a full disk: the kernel writes half of a record."""
+    tracker = TensorBoard()
+    log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
+    log.log_epoch(1, {"auc": 0.5})
+    tracker._thread.close(60)
+    [path] = (tmp_path / "tensorboard" / "trial_00000").iterdir()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, hard))
+        log.log_epoch(2, {"auc": 0.6})
+        tracker._thread.close(60)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    log.log_epoch(3, {"auc": 0.7})
+    log.finish("complete", summary={"auc": 0.9})
+    tracker.close(60)
+    assert read_scalars(tmp_path, 0, "auc") == [(1, 0.5), (3, 0.7)]
+    assert read_scalars(tmp_path, 0, "summary/auc") == [(3, 0.9)]
+    assert describe_losses(tmp_path)[0].startswith("TensorBoard could not record 1 trial (OSError: ")
+
+
+@pytest.mark.parametrize("n_bytes", [0, 100])
+def test_a_picture_that_is_not_whole_is_left_out(tmp_path, n_bytes):
+    whole, torn = tmp_path / "whole.png", tmp_path / "torn.png"
+    Figure(figsize=(2, 1)).savefig(whole, dpi=50)
+    torn.write_bytes(whole.read_bytes()[:n_bytes])
+    tracker = TensorBoard()
+    pictures = {"whole": whole, "torn": torn}
+    tracker.log_study(StudyRecord(study="s", folder=tmp_path, summary={"auc": 0.9}, pictures=pictures))
+    tracker.close(60)
+    tags = EventAccumulator(str(tmp_path / "tensorboard" / "study")).Reload().Tags()
+    assert (tags["scalars"], tags["images"]) == (["auc"], ["pictures/whole"])
+    assert describe_losses(tmp_path) == []
 
 
 def test_hundreds_of_trials_at_once_keep_no_file_open(tmp_path):

@@ -17,7 +17,7 @@ from tuner.checked_files import read_lines
 from tuner.errors import TunerError
 from tuner.figures import tabulate_trials
 from tuner.run_folder import RunFolder
-from tuner.trackers import Memory, WeightsAndBiases, sync_runs
+from tuner.trackers import Memory, StudyRecord, WeightsAndBiases, sync_runs
 from tuner.trackers.not_recorded import describe_losses
 from tuner.tuning.samplers import derive_seed
 
@@ -241,10 +241,24 @@ def test_close_waits_for_a_bounded_time(tmp_path, warned, other_wandb):
     tracker = WeightsAndBiases()
     log = tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path)
     log.log_epoch(0, {"auc": 0.5})
+    tracker.log_study(StudyRecord(study="s", folder=tmp_path, summary={"auc": 0.9}))
     tracker.close(0.2)
     assert "may be incomplete" in warned.texts[0]
+    lost = read_lines(RunFolder(tmp_path).not_recorded).whole
+    assert {line["what"]: line["why"] for line in lost} == dict.fromkeys((0, "study"), "not done within 0.2 s")
+    assert lost[-1]["summary"] == {"auc": 0.9}
     opened.touch()  # which is not reached where that waits for W&B
     tracker.close(60)
+
+
+def test_what_is_logged_after_a_close_that_timed_out_is_recorded(tmp_path, read_runs):
+    tracker = WeightsAndBiases()
+    tracker.start_trial(study="s", trial=0, config={}, folder=tmp_path).finish("complete", summary={})
+    tracker.close(0)
+    tracker.log_study(StudyRecord(study="s", folder=tmp_path, summary={"auc": 0.9}))
+    tracker.close(60)
+    assert set(read_runs(tmp_path)) == {"trial 0", "s"}
+    assert describe_losses(tmp_path) == []
 
 
 def test_without_network_runs_are_kept_offline(tmp_path):

@@ -101,8 +101,8 @@ def _reopen_tracker(search: Search) -> Tracker | None:
     kind = call.get("tracker", "wandb" if search.folder.wandb.exists() else "none")
     if kind is None:
         NOTES.info(
-            "The sweep's tracker was one of your own, which cannot be opened again: to have the study's record there, "
-            "hand it to `tuner.evaluate(search, tracker=...)`."
+            "The sweep's tracker was one of your own, or has settings of its own, and cannot be opened again: to have "
+            "the study's record there, hand it to `tuner.evaluate(search, tracker=...)`."
         )
         return None
     tracker = open_tracker(kind)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
-from tuner.errors import DamagedFileError, TrainingError
+from tuner.errors import DamagedFileError, TrainingError, describe_failure
 from tuner.progress.logs import NOTES
 from tuner.training.batched.sequential import Randomness
 from tuner.training.checkpoints import save_checkpoint, take_checkpoint
@@ -28,7 +28,6 @@ from tuner.tuning.contents import describe_contents
 from tuner.tuning.limits import limit_slots
 from tuner.tuning.samplers import derive_seed
 from tuner.tuning.search import Search, TrialRecord
-from tuner.tuning.trial_queue import describe_error
 
 logger = logging.getLogger("tuner")
 
@@ -132,7 +131,7 @@ class _Trainer:
             except Exception as error:  # a network's own code may raise anything
                 if slots == 1 and left:  # else it happened after the last of them had ended
                     name = next(iter(left))
-                    self._leave_out(left.pop(name), describe_error(error))
+                    self._leave_out(left.pop(name), describe_failure(error))
                 slots = max(1, slots // 2)
                 if not left and (more := next(claimed, None)) is not None:
                     left = dict([more])

@@ -15,7 +15,7 @@ import optuna
 import torch
 from optuna.distributions import CategoricalDistribution
 
-from tuner.errors import StudyError, TunerError, gather, raise_gathered, raise_together
+from tuner.errors import StudyError, TunerError, describe_failure, gather, raise_gathered, raise_together
 from tuner.events.reading import read_events
 from tuner.launchers.allocation import choose_workers
 from tuner.prediction.export import is_exporting_possible, write_network
@@ -32,7 +32,6 @@ from tuner.tuning.compatibility import check_batches, probe_space
 from tuner.tuning.samplers import derive_seed
 from tuner.tuning.study import Study
 from tuner.tuning.study_file import find_study_file
-from tuner.tuning.trial_queue import describe_error
 
 N_DRAWN = 60
 """Settings that are drawn to find those that are tried: they have each choice of the space once, if they can."""
@@ -190,7 +189,7 @@ class _StageError(StudyError):
 
     def __init__(self, stage: str, params: dict[str, Any], error: Exception) -> None:
         self.stage = stage
-        self.reason = describe_error(error)
+        self.reason = describe_failure(error)
         super().__init__(f"The network must {stage}, but for {params}: {self.reason}")
 
 

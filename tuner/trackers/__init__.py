@@ -3,7 +3,7 @@
 from tuner.trackers.base import Artifact, StudyRecord, Tracker, TrialLog
 from tuner.trackers.json_lines import JsonLines
 from tuner.trackers.memory import Memory, NoTracker
-from tuner.trackers.mlflow_runs import MLflow
+from tuner.trackers.mlflow_tracker import MLflow
 from tuner.trackers.several import Several
 from tuner.trackers.tensorboard_events import TensorBoard
 from tuner.trackers.wandb_sync import sync_runs

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+CAPACITY = 4096
+"""Jobs that may wait, where a tracker is asked for no other number."""
+
 
 class BackgroundThread:
     """Runs jobs one after the other on a thread of its own. The first job that raises ends it for good.
@@ -21,8 +24,15 @@ class BackgroundThread:
         self._capacity = capacity
         self._on_error = on_error
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        """None where the thread is to end, unless more jobs follow."""
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
+        self._lock = threading.Lock()
+        """So that no job is handed in to a thread that is about to end."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs or waits for jobs."""
+        return self._thread is not None
 
     def submit(self, job: Callable[[], None], *, droppable: bool = False) -> bool:
         """Have `job` run later. A droppable one is counted in `dropped`, not run, where too many are waiting.
@@ -34,28 +44,35 @@ class BackgroundThread:
         if droppable and self._jobs.qsize() >= self._capacity:
             self.dropped += 1
             return False
-        self._jobs.put(job)
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="tuner-tracker", daemon=True)
-                    self._thread.start()
+        with self._lock:
+            self._jobs.put(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="tuner-tracker", daemon=True)
+                self._thread.start()
         return True
 
     def close(self, timeout: float) -> bool:
-        """Wait for the waiting jobs and end the thread. Return whether all were done within `timeout` seconds."""
-        thread = self._thread
-        if thread is None:
-            return True
-        self._jobs.put(None)
+        """Wait for the waiting jobs and end the thread. Return whether all were done within `timeout` seconds.
+
+        Where they were not, the thread goes on; later jobs run after them.
+        """
+        with self._lock:
+            thread = self._thread
+            if thread is None:
+                return True
+            self._jobs.put(None)
         thread.join(timeout)
-        if thread.is_alive():
-            return False
-        self._thread = None
-        return True
+        return not thread.is_alive()
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                with self._lock:
+                    if self._jobs.empty():
+                        self._thread = None
+                        return
+                continue
             try:
                 job()
             except Exception as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tuner.passwords import hide_passwords
-from tuner.trackers.background import BackgroundThread
-from tuner.trackers.base import NO_PICTURES, StudyRecord
+from tuner.errors import describe_error
+from tuner.trackers.background import CAPACITY, BackgroundThread
+from tuner.trackers.base import NO_PICTURES, StudyRecord, is_picture
 from tuner.trackers.not_recorded import STUDY, note_loss, note_recovery
-from tuner.trackers.plain_values import describe_error, make_plain, make_strict
+from tuner.trackers.plain_values import make_plain, make_strict
 
 logger = logging.getLogger("tuner")
 
@@ -58,17 +57,21 @@ class BackgroundTracker(ABC):
     title: ClassVar[str]
     """Its name in messages."""
 
-    def __init__(self, *, capacity: int = 4096) -> None:
+    def __init__(self, *, capacity: int = CAPACITY) -> None:
         """Let at most `capacity` epochs wait to be written; more are dropped and counted."""
         self._capacity = capacity
-        self._thread: BackgroundThread | None = None
-        self._lock = threading.Lock()
+        self._thread = BackgroundThread(capacity=capacity, on_error=_ignore)
         self._open: dict[tuple[Path, str, int], LoggedTrial] = {}
         self._unwritten: dict[Subject, None] = {}
         """What was begun and is not written to its end, in order."""
         self._awaited: list[tuple[LoggedTrial, str, Path]] = []
         """Pictures that were announced and are not there yet."""
         self._has_warned = False
+
+    @property
+    def has_defaults(self) -> bool:
+        """Whether it was made without arguments: another one that is made so writes to the same place."""
+        return self._capacity == CAPACITY
 
     def start_trial(
         self,
@@ -96,18 +99,15 @@ class BackgroundTracker(ABC):
 
     def close(self, timeout: float = 10.0) -> None:
         """Write what is left, for at most `timeout` seconds; trials still open end as interrupted."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        thread.submit(self._wind_up)
-        if not thread.close(timeout):
+        self._thread.submit(self._wind_up)
+        if not self._thread.close(timeout):
             logger.warning("%s was not done within %g s: the last trials may be incomplete.", self.title, timeout)
             for subject in list(self._unwritten):
                 why = f"not done within {timeout:g} s"
                 note_loss(subject.folder, self.title, subject.what, why, make_strict(subject.content))
-        if thread.dropped:
-            logger.warning("%s was too slow: %d epochs were not logged.", self.title, thread.dropped)
+        if self._thread.dropped:
+            logger.warning("%s was too slow: %d epochs were not logged.", self.title, self._thread.dropped)
+            self._thread.dropped = 0
 
     @abstractmethod
     def _open_trial(self, trial: LoggedTrial) -> None:
@@ -134,11 +134,8 @@ class BackgroundTracker(ABC):
         return
 
     def _submit(self, subject: Subject, job: Callable[[], None], *, droppable: bool = False) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = BackgroundThread(capacity=self._capacity, on_error=_ignore)
-            self._unwritten[subject] = None
-            self._thread.submit(partial(self._try, subject, job), droppable=droppable)
+        self._unwritten[subject] = None
+        self._thread.submit(partial(self._try, subject, job), droppable=droppable)
 
     def _try(self, subject: Subject, job: Callable[[], None]) -> None:
         try:
@@ -187,7 +184,7 @@ class BackgroundTracker(ABC):
         """Keep the announced pictures that are there by now."""
         for awaited in list(self._awaited):
             log, name, path = awaited
-            if path.exists() and path.stat().st_size:
+            if is_picture(path):
                 self._awaited.remove(awaited)
                 self._try(log.subject, partial(self._add_picture, log, name, path))
 
@@ -206,7 +203,7 @@ class BackgroundTracker(ABC):
 
     def _lose(self, subject: Subject, error: Exception) -> None:
         """Note that something was not recorded, and say so the first time."""
-        reason = hide_passwords(describe_error(error))
+        reason = describe_error(error)
         self._unwritten.pop(subject, None)
         self._note_loss(subject, reason)
         self._warn(f"could not record {subject} ({reason})")

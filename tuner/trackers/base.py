@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 NO_PICTURES: Mapping[str, Path] = MappingProxyType({})
 
 
+def is_picture(path: Path) -> bool:
+    """Return whether there is a whole PNG file: one that is drawn later may be missing, empty or half written."""
+    if not path.is_file():
+        return False
+    content = path.read_bytes()
+    return content.startswith(b"\x89PNG\r\n\x1a\n") and b"IEND" in content[-12:]
+
+
 @runtime_checkable
 class TrialLog(Protocol):
     """Takes the numbers of one trial. No method blocks, and none raises."""

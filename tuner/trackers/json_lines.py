@@ -17,7 +17,7 @@ from tuner.checked_files import CHECKSUM, append_line, drop_damaged_lines, hash_
 from tuner.run_folder import RunFolder
 from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
 from tuner.trackers.base import Artifact, StudyRecord
-from tuner.trackers.plain_values import make_plain, make_strict
+from tuner.trackers.plain_values import describe_artifact, make_plain, make_strict
 
 _OWN_COLUMNS = {"event", "trial", "epoch", "timestamp", CHECKSUM}
 
@@ -66,7 +66,9 @@ class JsonLines(BackgroundTracker):
             "history": record.history,
             "tables": {name: table.to_dict("records") for name, table in record.tables.items()},
             "pictures": _name_files(record.pictures, record.folder),
-            "artifacts": [_describe(artifact, record.folder) for artifact in record.artifacts],
+            "artifacts": [
+                describe_artifact(artifact, _describe_files(artifact, record.folder)) for artifact in record.artifacts
+            ],
         }
         write_json(RunFolder(record.folder).tracking / "study.json", make_strict(make_plain(content)))
         return True
@@ -84,19 +86,12 @@ def _tell_time() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _describe(artifact: Artifact, folder: Path) -> dict[str, Any]:
-    return {
-        "name": artifact.name,
-        "kind": artifact.kind,
-        "files": [
-            {"path": _name_file(path, folder), "bytes": path.stat().st_size, "sha256": hash_file(path)}
-            for path in artifact.files
-            if path.is_file()
-        ],
-        "metadata": artifact.metadata,
-        "aliases": artifact.aliases,
-        "made_from": artifact.made_from,
-    }
+def _describe_files(artifact: Artifact, folder: Path) -> list[dict[str, Any]]:
+    return [
+        {"path": _name_file(path, folder), "bytes": path.stat().st_size, "sha256": hash_file(path)}
+        for path in artifact.files
+        if path.is_file()
+    ]
 
 
 def _name_files(files: Mapping[str, Path], folder: Path) -> dict[str, str]:

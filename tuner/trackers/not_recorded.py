@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tuner.checked_files import append_line, read_lines
+from tuner.checked_files import append_line, read_more_lines
 from tuner.errors import FolderError
 from tuner.run_folder import RunFolder
 
@@ -50,14 +52,44 @@ def describe_losses(folder: Path) -> list[str]:
 
 def _find_losses(folder: Path) -> dict[tuple[str, int | str], str]:
     """Return why something is missing, by tracker and what it is of."""
-    missing: dict[tuple[str, int | str], str] = {}
-    for line in read_lines(RunFolder(folder).not_recorded).whole:
+    return _open_list(RunFolder(folder).not_recorded.absolute()).read()
+
+
+class _List:
+    """The list of one run folder, of which only what is new is read: each trial that is recorded asks for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._inode: int | None = None
+        self._end = 0
+        """Bytes that were read."""
+        self._missing: dict[tuple[str, int | str], str] = {}
+
+    def read(self) -> dict[tuple[str, int | str], str]:
+        """Return why something is missing, by tracker and what it is of."""
+        with self._lock:
+            state = self._path.stat() if self._path.exists() else None
+            if state is None or state.st_ino != self._inode or state.st_size < self._end:
+                self._inode, self._end = state and state.st_ino, 0
+                self._missing.clear()
+            if state is not None and state.st_size > self._end:
+                lines, self._end = read_more_lines(self._path, self._end)
+                for line in lines.whole:
+                    self._take(line)
+            return dict(self._missing)
+
+    def _take(self, line: Mapping[str, Any]) -> None:
         key = (line["tracker"], line["what"])
         if line.get("recorded"):
-            missing.pop(key, None)
+            self._missing.pop(key, None)
         else:
-            missing[key] = line["why"]
-    return missing
+            self._missing[key] = line["why"]
+
+
+@cache
+def _open_list(path: Path) -> _List:
+    return _List(path)
 
 
 def _describe(tracker: str, missing: Mapping[int | str, str]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Set
-from typing import Any
+from collections.abc import Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuner.trackers.base import Artifact
 
 DEEPEST = 20
 """Levels of nested values; what lies deeper is written as text."""
@@ -67,9 +70,21 @@ def make_strict(value: Any) -> Any:
     return [make_strict(item) for item in value] if isinstance(value, list) else value
 
 
-def describe_error(error: Exception) -> str:
-    """Return an error in one short line."""
-    return (f"{type(error).__name__}: {error}".splitlines() or [""])[0][:200]
+def describe_artifact(artifact: Artifact, files: Sequence[Any]) -> dict[str, Any]:
+    """Return an artifact for strict JSON; `files` are what its files are described by."""
+    described: dict[str, Any] = make_strict(
+        make_plain(
+            {
+                "name": artifact.name,
+                "kind": artifact.kind,
+                "files": files,
+                "metadata": artifact.metadata,
+                "aliases": artifact.aliases,
+                "made_from": artifact.made_from,
+            }
+        )
+    )
+    return described
 
 
 def _make_builtin(value: Any) -> Any:

@@ -20,8 +20,9 @@ from weakref import WeakKeyDictionary
 
 from tuner.errors import MissingPackage
 from tuner.run_folder import RunFolder
+from tuner.trackers.background import CAPACITY
 from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
-from tuner.trackers.base import Artifact, StudyRecord
+from tuner.trackers.base import Artifact, StudyRecord, is_picture
 from tuner.trackers.plain_values import flatten, is_number, make_plain, split_numbers, to_float
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class TensorBoard(BackgroundTracker):
 
     title = "TensorBoard"
 
-    def __init__(self, *, capacity: int = 4096) -> None:
+    def __init__(self, *, capacity: int = CAPACITY) -> None:
         if importlib.util.find_spec("tensorboard") is None:
             raise MissingPackage("tensorboard", "tensorboard", "Tracking with TensorBoard")
         super().__init__(capacity=capacity)
@@ -87,7 +88,7 @@ class TensorBoard(BackgroundTracker):
             "summary": _tabulate(record.summary),
             **{f"tables/{name}": _write_table(table) for name, table in record.tables.items()},
         }
-        images = [_make_image(name, path) for name, path in record.pictures.items() if path.exists()]
+        images = [_make_image(name, path) for name, path in record.pictures.items() if is_picture(path)]
         file.write([*_make_scalars(split_numbers(record.summary)[0]), *_make_texts(texts), *images])
         for number, row in enumerate(record.history, 1):
             figures, _ = split_numbers(row)
@@ -103,11 +104,15 @@ class _EventFile:
 
     def __init__(self, folder: Path, *, goes_on: bool = False) -> None:
         """goes_on: the first epoch that is written replaces what older files hold from there on."""
-        own = f"{time.time_ns():020d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
         self.last_step = 0
-        self._path = folder / f"events.out.tfevents.{own}"
-        self._is_new = True
+        self._folder = folder
         self._replaces = goes_on
+        self._begin()
+
+    def _begin(self) -> None:
+        own = f"{time.time_ns():020d}.{socket.gethostname()}.{os.getpid()}.{next(_numbers)}"
+        self._path = self._folder / f"events.out.tfevents.{own}"
+        self._is_new = True
 
     def write(self, values: Iterable[Summary.Value], *, step: int = 0) -> None:
         """Append values of one step."""
@@ -121,10 +126,14 @@ class _EventFile:
         if self._replaces and step:
             start = SessionLog(status=SessionLog.START)
             events.append(Event(wall_time=time.time(), step=step, session_log=start))
-            self._replaces = False
         events.append(Event(wall_time=time.time(), step=step, summary=Summary(value=list(values))))
-        self._append(events)
+        try:
+            self._append(events)
+        except OSError:  # no reader gets past a record that is torn
+            self._begin()
+            raise
         self._is_new = False
+        self._replaces = self._replaces and not step
         self.last_step = max(step, self.last_step)
 
     def _append(self, events: Sequence[Event]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuner.trackers.base import is_picture
 from tuner.trackers.wandb_sync import find_last_sent
 
 if TYPE_CHECKING:
@@ -53,11 +54,6 @@ def read_last(run: wandb.Run, step: str) -> float:
     summary: Any = run.summary
     value = summary.get(step)
     return float(value) if isinstance(value, (int, float)) else float("-inf")
-
-
-def is_picture(path: Path) -> bool:
-    """Return whether there is a picture at a path: one that could not be drawn may be missing, or empty."""
-    return path.is_file() and path.stat().st_size > 0
 
 
 def _write_history(run: wandb.Run, history: list[dict[str, float]]) -> None:

@@ -7,8 +7,9 @@ import secrets
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from filelock import FileLock
 
 from tuner.errors import TunerError
 from tuner.trackers.wandb_process import ProcessEndedError, WandbProcess, make_environment
@@ -23,18 +24,26 @@ def find_place(folder: Path) -> Path:
 
 
 def read_sweep_id(folder: Path) -> str:
-    """Return the random name that all workers of a run folder share: a new folder never meets old runs' ids."""
+    """Return the random name that all workers of a run folder share: a new folder never meets old runs' ids.
+
+    Raises:
+        OSError: there is none, and none can be written.
+    """
     path = folder / "wandb" / "sweep_id"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x") as file:
-            file.write(secrets.token_hex(4))
-    except FileExistsError:
-        for _ in range(50):
-            if text := path.read_text():
-                return text
-            time.sleep(0.02)
-    return path.read_text()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if name := _read_name(path):
+        return name
+    with FileLock(path.with_name(".sweep_id.lock")):
+        if not _read_name(path):
+            whole = path.with_name(".sweep_id.new")
+            whole.write_text(secrets.token_hex(4))
+            whole.replace(path)
+        return _read_name(path)
+
+
+def _read_name(path: Path) -> str:
+    """Return the name in a file; an empty one, which a full disk leaves, counts as none."""
+    return path.read_text().strip() if path.exists() else ""
 
 
 def replace_earlier(folder: Path, last: float) -> None:

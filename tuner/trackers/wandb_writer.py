@@ -20,9 +20,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuner.passwords import hide_passwords
+from tuner.errors import describe_error
+from tuner.trackers.base import is_picture
 from tuner.trackers.wandb_login import choose_mode, is_logged_in
-from tuner.trackers.wandb_study import is_picture, read_last, write_study
+from tuner.trackers.wandb_study import read_last, write_study
 from tuner.trackers.wandb_sync import find_place, read_sweep_id, replace_earlier
 
 if TYPE_CHECKING:
@@ -210,8 +211,7 @@ class Writer:
             kind = "lost"
         else:
             kind = "offline" if self._mode == "online" and not _is_dead_service(error) else "dead"
-        why = next(iter(f"{type(error).__name__}: {error}".splitlines()))[:200]
-        return {"kind": kind, "why": hide_passwords(why)}
+        return {"kind": kind, "why": describe_error(error)}
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuner.passwords import hide_passwords
-from tuner.trackers.background import BackgroundThread
+from tuner.trackers.background import CAPACITY, BackgroundThread
 from tuner.trackers.base import NO_PICTURES, Artifact, StudyRecord
 from tuner.trackers.not_recorded import STUDY
-from tuner.trackers.plain_values import make_plain, make_strict
+from tuner.trackers.plain_values import describe_artifact, make_plain, make_strict
 from tuner.trackers.wandb_delivery import NAME, Delivery, Parcel, Request
 
 if TYPE_CHECKING:
@@ -38,21 +38,28 @@ class WeightsAndBiases:
     """
 
     def __init__(
-        self, *, project: str | None = None, entity: str | None = None, mode: Mode | None = None, capacity: int = 4096
+        self,
+        *,
+        project: str | None = None,
+        entity: str | None = None,
+        mode: Mode | None = None,
+        capacity: int = CAPACITY,
     ) -> None:
         """Name where runs go.
 
         `project`: default `$WANDB_PROJECT`, else "tuner". `mode`: default `$WANDB_MODE`, else online where logged in,
         else offline. `capacity`: how much may wait to be written; trials that begin while more waits are not recorded.
         """
-        self.has_settings = (project, entity, mode) != (None, None, None)
-        """Whether it was told where runs go: one that is opened by its name alone may send them elsewhere."""
+        self.has_defaults = (project, entity, mode, capacity) == (None, None, None, CAPACITY)
+        """Whether it was made without arguments: another one that is made so writes to the same place."""
         self._project = project or os.environ.get("WANDB_PROJECT") or "tuner"
         self._entity = entity
         self._is_disabled = _is_disabled(mode)
         self._thread = BackgroundThread(capacity=capacity, on_error=self._warn)
         self._delivery = Delivery(mode)
         self._numbers = itertools.count()
+        self._queued: dict[str, Parcel] = {}
+        """What the thread has not begun to deliver, by key."""
         self._awaiting: list[tuple[Parcel, Request]] = []
         """Ended trials some of whose pictures are not there yet, and how they ended."""
 
@@ -91,7 +98,7 @@ class WeightsAndBiases:
         self._thread.submit(self._end_all)
         if not self._thread.close(timeout):
             logger.warning("%s was not done within %g s: the last runs may be incomplete.", NAME, timeout)
-            for parcel in list(self._delivery.open.values()):
+            for parcel in {**self._queued, **self._delivery.open}.values():
                 self._delivery.note_loss(parcel, f"not done within {timeout:g} s")
         if self._thread.dropped:
             logger.warning("%s was too slow: %d trials were not recorded.", NAME, self._thread.dropped)
@@ -123,7 +130,15 @@ class WeightsAndBiases:
         }
 
     def _submit(self, parcel: Parcel, *requests: Request, droppable: bool = False) -> bool:
-        return self._thread.submit(partial(self._delivery.send, parcel, *requests), droppable=droppable)
+        self._queued[parcel.key] = parcel
+        is_taken = self._thread.submit(partial(self._deliver, parcel, *requests), droppable=droppable)
+        if not is_taken:
+            del self._queued[parcel.key]
+        return is_taken
+
+    def _deliver(self, parcel: Parcel, *requests: Request) -> None:
+        self._delivery.send(parcel, *requests)
+        self._queued.pop(parcel.key, None)
 
     def _send_rows(self, parcel: Parcel) -> None:
         self._delivery.send(parcel, *parcel.take_rows())
@@ -230,14 +245,8 @@ def _describe_table(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _describe_artifact(artifact: Artifact) -> dict[str, Any]:
-    return {
-        "name": artifact.name,
-        "kind": artifact.kind,
-        "files": [str(Path(path).absolute()) for path in artifact.files],
-        "metadata": make_strict(_plain_figures(artifact.metadata)),
-        "aliases": list(artifact.aliases),
-        "made_from": list(artifact.made_from),
-    }
+    described = describe_artifact(artifact, [str(Path(path).absolute()) for path in artifact.files])
+    return described | {"metadata": _leave_out_none(described["metadata"])}
 
 
 def _plain_figures(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import logging
-import traceback
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,8 +13,7 @@ import optuna
 from filelock import FileLock
 from optuna.trial import Trial, TrialState
 
-from tuner.errors import SearchError, TunerError
-from tuner.passwords import hide_passwords
+from tuner.errors import SearchError, describe_failure
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.heartbeats import reap_trials
@@ -114,7 +112,7 @@ class Asker:
         return True
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:
-        reason = describe_error(error)
+        reason = describe_failure(error)
         write_reason(self.optuna_study, trial, reason)
         logger.warning("Trial %d failed: %s", trial.number, reason)
         self.optuna_study.tell(trial, state=TrialState.FAIL)
@@ -129,12 +127,3 @@ def check_failures(trials: Sequence[optuna.trial.FrozenTrial], budget: int) -> N
             f"{len(failed)} trials failed and {n_good} did not; the search stops. The last reason: "
             f"{read_reason(failed[-1]) or 'unknown'} Fix it, then rerun the same command to resume."
         )
-
-
-def describe_error(error: BaseException) -> str:
-    """Return an error as the reason of a failed trial: our own in its words, others with the end of their trace."""
-    if isinstance(error, TunerError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)[-3:]
-    places = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
-    return hide_passwords(f"{type(error).__name__}: {error} ({places})")[:1500]

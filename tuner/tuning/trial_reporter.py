@@ -18,7 +18,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from tuner.errors import DamagedFileError, refuse_exit
+from tuner.errors import DamagedFileError, describe_failure, refuse_exit
 from tuner.progress.logs import NOTES
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.training.checkpoints import take_checkpoint
@@ -32,7 +32,7 @@ from tuner.tuning.trial_artifacts import TrialArtifacts
 from tuner.tuning.trial_attributes import write_reason, write_result
 from tuner.tuning.trial_notes import TrialEnd
 from tuner.tuning.trial_pictures import PictureJob
-from tuner.tuning.trial_queue import Asked, describe_error
+from tuner.tuning.trial_queue import Asked
 
 logger = logging.getLogger("tuner")
 
@@ -93,7 +93,7 @@ class Teller:
                     best = max(best, row["validation_auc"])
                     self._send_epoch(member.number, row, best)
         except Exception as error:
-            self.fail(member.number, describe_error(error))
+            self.fail(member.number, describe_failure(error))
             return None
         return member
 
@@ -154,7 +154,7 @@ class Teller:
         except UpdateFinishedTrialError:
             self._give_up(member.number)
         except Exception as error:  # a figure of merit of the user's own may raise anything
-            self.fail(member.number, describe_error(error))
+            self.fail(member.number, describe_failure(error))
 
     def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
         """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""

@@ -16,7 +16,7 @@ import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
 from tuner.checked_files import append_line
-from tuner.errors import SearchError, refuse_exit
+from tuner.errors import SearchError, describe_failure, refuse_exit
 from tuner.launchers.signals import take_signals
 from tuner.trackers.base import Tracker
 from tuner.training.data import TrainingData, load_training_data
@@ -31,7 +31,7 @@ from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.samplers import SeededSampler, make_pruner, make_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import mark_alone
-from tuner.tuning.trial_queue import Asked, Asker, describe_error
+from tuner.tuning.trial_queue import Asked, Asker
 from tuner.tuning.trial_reporter import Teller
 
 logger = logging.getLogger("tuner")
@@ -190,7 +190,7 @@ class Worker:
                 self.alone.add(first.structure)
             else:
                 for name in list(self.teller.running):
-                    self.teller.fail(name, describe_error(error))
+                    self.teller.fail(name, describe_failure(error))
 
     @contextmanager
     def _ask_ahead(self, mates: Iterator[Asked]) -> Iterator[Iterator[Asked]]:
@@ -292,6 +292,6 @@ class Worker:
             return
         self.most_slots = 1
         for name in list(running):
-            if self.teller.try_again(name, describe_error(error)):
+            if self.teller.try_again(name, describe_failure(error)):
                 logger.warning("Trial %d was out of memory, alone in its pack; its setting is tried again.", name)
                 self.interrupt.wait(MEMORY_SECONDS)
