@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival, SurvivalRow
 from tuner.metrics.measurement import Measurement
 from tuner.reporting.summary import answer, write_total
@@ -124,6 +125,26 @@ def test_nuisances_count_for_trust(make_search, evaluation):
     assert write_total(NuisanceEffects("AUC", 0.934, 0.61, (only_down,))) == "+0 -0.0007"
 
 
+def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
+    search = make_search(complete=3)
+    mass = SculptedObserver(
+        observer="mass",
+        part="test",
+        divergence=0.0931,
+        chance=Measurement(0.0028, 0.002, 0.004),
+        p_value=0.005,
+        baseline=0.0312,
+    )
+    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(mass,)))[2]
+    assert (
+        "; the cut sculpts the background in mass (Jensen-Shannon divergence 0.093 bits, random subsamples 0.0028, the "
+        "cut of boosted trees 0.031); the test part has been opened once."
+    ) in trust
+    alone = replace(mass, baseline=None)
+    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(alone, replace(alone, observer="pt"))))[2]
+    assert "random subsamples 0.0028) and, less, in pt; the test" in trust
+
+
 def test_without_evaluation_the_test_part_is_closed(make_search):
     search = make_search(complete=2)
     told = answer(search, search.best_trial, None)
@@ -131,7 +152,7 @@ def test_without_evaluation_the_test_part_is_closed(make_search):
     assert told[1].endswith("the test part is still closed: `tuner.evaluate(search)` does both.")
     kept = replace(search, study_file=Path("my studies/a.py"))
     place = shlex.quote(str(search.folder.path.parent))
-    assert answer(kept, kept.winner, None)[1].endswith(
+    assert answer(kept, kept.best_trial, None)[1].endswith(
         f"still closed: `tuner evaluate 'my studies/a.py' --folder {place}` does both."
     )
 

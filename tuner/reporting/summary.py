@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.metrics.measurement import Measurement
@@ -176,6 +177,8 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
         told.append(f"nuisances move the {evaluation.figure_of_merit} by {write_total(evaluation.nuisances)}")
+    if evaluation.sculpted:
+        told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
         told.append("the test part is still closed")
     elif evaluation.openings == 1:
@@ -183,6 +186,19 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     else:
         told.append(f"the test part has been opened {evaluation.openings} times, so it is not quite unseen any more")
     return _capitalize("; ".join(told)) + "."
+
+
+def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]) -> str:
+    """Return which observer the cut sculpts most in background, by how much, and what the best baseline does."""
+    worst, *others = sculpted
+    told = (
+        f"the cut sculpts the background in {worst.observer} (Jensen-Shannon divergence "
+        f"{write_number(worst.divergence, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
+    )
+    if worst.baseline is not None:
+        told += f", the cut of {name_baseline(evaluation)} {write_number(worst.baseline, 2)}"
+    also = f" and, less, in {join_words([other.observer for other in others])}" if others else ""
+    return f"{told}){also}"
 
 
 def write_total(effects: NuisanceEffects) -> str:
