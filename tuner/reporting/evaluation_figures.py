@@ -48,12 +48,13 @@ NOTES = {
     "candidates": "Means over trainings with 68 % intervals over events and trainings; grey dots are single trainings, "
     "the dashed line is the winner's mean.",
     "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
-    "scores": "Filled is this part, points are the training part. Where they differ, the network knows its training "
-    "events by heart: the gap in AUC says how much that is worth.",
+    "scores": "Filled is this part, points are the training part, both with their statistical errors: within these "
+    "they differ by chance. The gap in AUC says what the network gains on events that it has been trained on.",
     "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
     "not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
-    "expected calibration error (ECE) is the mean distance from it.",
+    "expected calibration error (ECE) is the mean distance from it; beside it stands what a perfectly calibrated "
+    "network would have by chance alone. A pull is a bin's distance in standard deviations.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
     "survival": "Above the line the network is ahead. Bars are 68 % intervals; a point is coloured where that of 95 % "
