@@ -15,6 +15,7 @@ import tuner
 from tuner.errors import SearchError
 from tuner.evaluation.statistics.comparison import correct_by_holm
 from tuner.evaluation.statistics.metrics_table import evaluate_scores
+from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.test_set_log import read_openings
 from tuner.events.reading import read_events
 from tuner.metrics.sculpting import measure_sculpting
@@ -180,7 +181,7 @@ def test_the_selection_bias_meter_is_of_the_best_trial(search, evaluation):
     assert [meter.retrained.value, meter.test.value] == [
         s.figure.value for part in ("validation", "test") for s in retrained if s.part == part
     ]
-    assert meter.expected_excess == pytest.approx(meter.noise * np.sqrt(2 * np.log(len(complete))))
+    assert meter.expected_excess == pytest.approx(meter.noise * expect_maximum(len(complete)))
 
 
 def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, table):

@@ -69,7 +69,10 @@ def draw_search_comparison(
     by_time.tick_params(labelleft=False)
     for axes in (by_trials, by_time):
         axes.set_xlim(left=0)
-    add_legend(by_trials, "lower right")
+    handles, labels = by_trials.get_legend_handles_labels()
+    add_legend(
+        by_trials, "lower left", handles=handles, labels=labels, bbox_to_anchor=(0.0, 1.01), ncols=min(3, len(names))
+    )
     if differences:
         _draw_differences(figure.add_subplot(grid[1, :]), differences, names, judged_by)
     title = f"{names[0]} and {names[1] if len(names) == 2 else f'{len(names) - 1} others'} side by side"

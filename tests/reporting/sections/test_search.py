@@ -8,12 +8,12 @@ from tuner.reporting.sections.search import find_edges, rank_trials, write_searc
 
 
 def test_edges_of_ranges_are_told(make_search):
-    winner = make_search(complete=1, params={"lr": 9.9e-3, "depth": 4, "dropout": 0.0, "width": 64}).winner
+    winner = make_search(complete=1, params={"lr": 9.9e-3, "depth": 4, "dropout": 0.0, "width": 64}).best_trial
     assert find_edges(winner) == [
         "The best lr = 0.0099 lies at the upper edge of its range, 1e-05 to 0.01: widen the range.",
         "The best depth = 4 lies at the upper edge of its range, 1 to 4: widen the range.",
     ]
-    winner = make_search(complete=1, params={"lr": 1.1e-5, "depth": 1, "dropout": 0.3, "width": 64}).winner
+    winner = make_search(complete=1, params={"lr": 1.1e-5, "depth": 1, "dropout": 0.3, "width": 64}).best_trial
     assert [text.split(" lies at the lower")[0] for text in find_edges(winner)] == ["The best lr = 1.1e-05"]
 
 
