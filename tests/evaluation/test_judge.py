@@ -15,8 +15,10 @@ import tuner
 from tuner.errors import SearchError
 from tuner.evaluation.statistics.comparison import correct_by_holm
 from tuner.evaluation.statistics.metrics_table import evaluate_scores
+from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.test_set_log import read_openings
 from tuner.events.reading import read_events
+from tuner.metrics.sculpting import measure_sculpting
 from tuner.prediction.networks import Candidate, TrainedNetwork, choose_candidate
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
@@ -179,7 +181,20 @@ def test_the_selection_bias_meter_is_of_the_best_trial(search, evaluation):
     assert [meter.retrained.value, meter.test.value] == [
         s.figure.value for part in ("validation", "test") for s in retrained if s.part == part
     ]
-    assert meter.expected_excess == pytest.approx(meter.noise * np.sqrt(2 * np.log(len(complete))))
+    assert meter.expected_excess == pytest.approx(meter.noise * expect_maximum(len(complete)))
+
+
+def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, table):
+    own, trees = (evaluation.part("test", name) for name in ("winner", "boosted trees"))
+    background = [table[name].to_numpy() for name in ("label", "score", "weight")]
+    found = measure_sculpting(table["mass"], *background, threshold=own.threshold)
+    expected = ["mass"] if found.beyond_chance else []
+    assert [sculpted.observer for sculpted in evaluation.sculpted] == expected
+    for sculpted in evaluation.sculpted:
+        assert sculpted.divergence == pytest.approx(found.divergence)
+        scores = table["score: boosted trees"].to_numpy()
+        other = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=trees.threshold)
+        assert sculpted.baseline == pytest.approx(other.divergence)
 
 
 def test_every_feature_has_its_importance_on_test(search, evaluation):

@@ -18,6 +18,7 @@ from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
 from tuner.evaluation.statistics.metrics_table import FigureCut, PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import measure_nuisances
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import measure_survival
 from tuner.metrics.figures_of_merit import Auc
@@ -94,6 +95,9 @@ def evaluation(events):
         survival=measure_survival(labels, scores, 1 - scores, weights, s=10.0, b=100.0, n_replicas=5),
         nuisances=measure_nuisances(
             labels, scores, weights, variants={"scale": (scores, None)}, threshold=0.5, figure=Auc()
+        ),
+        sculpted=(
+            SculptedObserver(observer="m", part="test", divergence=0.1, chance=USUAL, p_value=0.01, baseline=None),
         ),
     )
 

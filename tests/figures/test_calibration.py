@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
@@ -49,10 +51,27 @@ def test_error_bars_are_binomial_and_a_calibrated_score_is_off_by_chance_alone()
     frame = drawing.frame()
     expected = np.sqrt(frame["signal_fraction"] * (1 - frame["signal_fraction"]) / frame["events"])
     np.testing.assert_allclose((frame["high"] - frame["low"]) / 2, expected, rtol=0.35)
-    told, chance = (float(drawing.alt.split(word)[1].split()[0].strip(";.")) for word in ("ECE ", "by chance alone "))
+    told, chance = (float(drawing.alt.split(word)[1].split()[0].strip(",;.")) for word in ("ECE ", "by chance alone "))
     assert told == pytest.approx(chance, rel=0.7)
+    np.testing.assert_allclose(frame["pull"], (frame["signal_fraction"] - frame["mean_score"]) / expected, rtol=0.35)
     # mean of |x| over ten bins of Gaussian x
     assert chance == pytest.approx(np.sqrt(2 / np.pi) * expected.mean(), rel=0.2)
+
+
+def test_what_chance_gives_is_told_with_its_interval_and_holds_the_error_of_a_calibrated_score():
+    held, pulls = 0, []
+    for seed in range(16):
+        labels, scores = draw_calibrated(2_000, seed)
+        kept = (labels == 0) | (np.arange(2_000) % 4 == 0)  # a fourth of the signal, which the balance scales up
+        weights = np.random.default_rng(seed).exponential(1.0, kept.sum())
+        drawing = draw_calibration(labels[kept], scores[kept], weights, part="test", n_replicas=40)
+        alt, pulls = drawing.alt, [*pulls, *drawing.frame()["pull"]]
+        told = re.search(r"ECE ([\d.]+), by chance alone ([\d.]+) \[([\d.]+), ([\d.]+)\]", alt)
+        error, chance, low, high = map(float, told.groups())
+        assert low <= chance <= high
+        held += low <= error <= high
+    assert np.std(pulls) == pytest.approx(1, abs=0.15)
+    assert 6 <= held <= 16  # 68 % of 16 within three standard deviations
 
 
 @pytest.mark.parametrize("scores", [np.full(40, 0.5), np.repeat([0.0, 1.0], 20)], ids=["one score", "two scores"])

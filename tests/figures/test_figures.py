@@ -242,6 +242,18 @@ def test_learning_curves_show_the_best_strong_and_count_the_others_by_state():
     assert set(drawing.frame()["trial"]) == {0, 1, 2, 3}
 
 
+def test_the_winner_of_the_judgement_is_marked_where_it_is_not_the_best_of_the_search():
+    for winner, marked in ((0, True), (1, False), (None, False)):
+        history = draw_optimization_history(make_trials(), best=1, winner=winner)
+        diamonds = [line.get_xydata()[0] for line in history.figure.axes[0].lines if line.get_marker() == "D"]
+        assert [place.tolist() for place in diamonds] == ([[0, make_trials()["value"][0]]] if marked else [])
+        curves = draw_learning_curves(*make_curves(), best=1, winner=winner)
+        texts = [text.get_text() for text in curves.figure.axes[0].get_legend().get_texts()]
+        assert ("won after retraining: trial 0, 0.8667" in texts) == marked
+        assert ("trial 0, which won after retraining" in curves.alt) == marked
+        assert ("trial 0, which won after retraining" in history.alt) == marked
+
+
 def test_importances_are_ranked_and_the_rest_summed_up():
     drawing = draw_importances({f"p{i}": i / 45 for i in range(10)}, most=3)
     assert list(drawing.frame()["parameter"]) == ["p9", "p8", "p7", "7 others"]

@@ -36,8 +36,13 @@ def test_the_divergence_is_told_against_chance_and_the_undefined_are_counted():
     assert f"JSD {found.divergence:.2g} bits; random subsamples of this size: {found.chance.value:.2g}" in drawing.alt
     assert "more than chance" in drawing.alt
     assert "no more than chance" not in drawing.alt
+    background = (labels == 0) & np.isfinite(mass)
+    share = weights[background & (scores >= 0.7)].sum() / weights[background].sum()
+    assert found.share_after == pytest.approx(share)
+    assert drawing.alt.endswith(" 20 without a value are left out.")
     assert (
-        f"{found.n_after} of {found.n_before} background events pass. 20 without a value are left out." in drawing.alt
+        f"{100 * share:.1f} % of the weighted background passes ({found.n_after} of {found.n_before} events)."
+        in drawing.alt
     )
     upper, lower = drawing.figure.axes
     assert "beyond" in lower.get_xlabel()

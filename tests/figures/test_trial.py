@@ -56,3 +56,11 @@ def test_a_trial_that_did_not_complete_shows_its_losses(n_epochs):
 def test_a_figure_that_is_no_number_is_no_reason_to_draw_nothing():
     curve = CURVE.assign(validation_auc=np.nan, train_loss=np.inf)
     assert draw_learning_curve(8, curve, end="failed").png_bytes(80).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("slope", "scale"), [(0.0, "linear"), (9.0, "log")])
+def test_scores_are_logarithmic_where_one_bin_would_flatten_all_others(slope, scale):
+    rng = np.random.default_rng(1)
+    labels, scores = rng.integers(0, 2, 20_000), rng.random(20_000)
+    weights = np.exp(-slope * scores)
+    assert draw_trial(7, CURVE, labels, scores, weights).figure.axes[2].get_yscale() == scale

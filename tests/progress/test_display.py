@@ -63,7 +63,7 @@ def test_a_line_for_each_event() -> None:
     assert lines == [
         "resonance: 0 of 64 trials (2 running) in 3 s",
         "Trial 0 complete, AUC 0.9321: All 30 epochs.",
-        "Best complete trial: 0, AUC 0.9321 ± 0.0024. 1 of 64 trials (1 complete, 1 running) in 3 s",
+        "Best complete trial: 0, AUC 0.9321 ± 0.0024 on validation. 1 of 64 trials (1 complete, 1 running) in 3 s",
         "Trial 1 pruned, best validation AUC 0.8100: Pruned after epoch 3.",
         "Trial 2 failed: ValueError: no",
         "resonance: 2 of 64 trials (1 complete, 1 pruned, 1 failed) in 3 s",

@@ -78,7 +78,7 @@ def test_everything_that_is_known_of_a_search_is_shown(width: int) -> None:
         "CPU 1.9 of 2 cores",
         "GPU 0: 87%, 12.3 of 80 GiB",
         "best complete trial: 23",
-        "AUC 0.9321 ± 0.0024",
+        "AUC 0.9321 ± 0.0024 on validation",
         "mlp.width 256",
         "lr 0.00213",
         "mlp.activation silu",
@@ -133,7 +133,7 @@ def test_the_panel_counts_running_trials_that_a_low_terminal_has_no_room_for(hei
 def test_a_figure_of_merit_is_named_with_its_lopsided_interval() -> None:
     status = replace(HALFWAY, figure_of_merit="1/eps_B at eps_S=0.5", best_value=29.31, best_low=27.2, best_high=33.1)
     assert "1/eps_B at eps_S=0.5 29.3 +3.8 -2.1" in read_words(render_status(status))
-    assert "AUC 0.9321 mlp" in read_words(render_status(replace(HALFWAY, best_low=None, best_high=None)))
+    assert "AUC 0.9321 on validation mlp" in read_words(render_status(replace(HALFWAY, best_low=None, best_high=None)))
 
 
 def test_the_clock_goes_on_between_two_updates_while_trials_run() -> None:

@@ -10,9 +10,14 @@ from tuner.reporting.highlights import highlight
 
 def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
     shown = highlight(make_search(complete=2, failed=1), evaluation, 372.0)
-    assert [h.value for h in shown] == ["0.9338", "+0.0143", "98.2 %", "85.1 %", "3"]
-    assert [h.note for h in shown[:4]] == ["± 0.0026", "± 0.0011, better", "± 0.40 %", "with 14.3 % background"]
-    assert shown[1].name == "AUC over boosted trees"
+    assert [h.value for h in shown] == ["0.9338", "+0.0143", "98.20 %", "85.10 %", "3"]
+    assert [h.note for h in shown[:4]] == [
+        "± 0.0026",
+        "± 0.0011, better",
+        "± 0.40 %",
+        "± 0.50 %, with 14.30 ± 0.60 % background",
+    ]
+    assert shown[1].name == "AUC over boosted trees, mean of 2"
     assert shown[4].name == "trials, 9 epochs in 6 min 12 s"
     assert shown[4].note == "2 complete, 1 failed"
 
@@ -27,7 +32,7 @@ def test_beside_another_figure_of_merit_auc_is_shown_of_the_network(make_search,
     shown = highlight(make_search(complete=1), replace(evaluation, figure_of_merit="AMS"), None)
     assert [h.name for h in shown[:3]] == [
         "AMS on test, mean of 2",
-        "AMS over boosted trees",
+        "AMS over boosted trees, mean of 2",
         "AUC on test, network handed on",
     ]
     assert shown[2].value == "0.9338"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival, SurvivalRow
 from tuner.metrics.measurement import Measurement
 from tuner.reporting.summary import answer, write_total
@@ -20,14 +21,15 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     winner, rivals, trust = answer(search, search.best_trial, evaluation)
     assert winner == (
         "Trial 2 (MLP of 54,017 parameters) has won among the 2 settings trained anew, with AUC 0.9338 ± 0.0026 on "
-        "test, the mean of 2 trainings; the network handed on reaches 98.2 % of the optimum."
+        "test, the mean of 2 trainings; the network handed on reaches 98.20 ± 0.40 % of the optimum."
     )
     assert rivals == (
-        "It beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it is ahead by 0.0012 ± 0.0011) "
-        "and the ensemble; of the networks that are as good, trial 0 is the cheapest (12,001 parameters)."
+        "In the mean over its trainings it beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it "
+        "is ahead by 0.0012 ± 0.0011) and the ensemble; of the networks that cannot be told from it, trial 0 is the "
+        "cheapest (12,001 parameters)."
     )
     assert trust == (
-        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which up to 0.0018 may be "
+        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which about 0.0018 may be "
         "luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been opened "
         "once."
     )
@@ -41,7 +43,9 @@ def test_that_the_trees_won_comes_first(make_search, judge):
         "Boosted trees have won: AUC 0.9379 ± 0.0026 on test; the best network, trial 2 (MLP of "
         "54,017 parameters), the mean of 2 trainings, is behind by 0.0041 ± 0.0011; the network handed on"
     )
-    assert rivals.startswith("It is behind boosted trees by 0.0041 ± 0.0011; it cannot be told from trial 0 ")
+    assert rivals.startswith(
+        "In the mean over its trainings it is behind boosted trees by 0.0041 ± 0.0011; it cannot be told from trial 0 "
+    )
 
 
 def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
@@ -51,7 +55,18 @@ def test_that_the_trees_are_as_good_is_said_at_once(make_search, judge):
     assert winner.startswith("Trial 2 (MLP of 54,017 parameters) is the best network, with AUC 0.9338 ± 0.0026 on test")
     assert "but it cannot be told from boosted trees" in winner
     assert "won" not in winner
-    assert rivals == "It cannot be told from boosted trees (it is ahead by 0.0012 ± 0.0011), the ensemble and trial 0."
+    assert rivals == (
+        "In the mean over its trainings it cannot be told from boosted trees (it is ahead by 0.0012 ± 0.0011), the "
+        "ensemble and trial 0."
+    )
+
+
+@pytest.mark.parametrize(("size", "told"), [(48_600, True), (48_700, False)])
+def test_a_network_is_called_the_cheapest_where_it_saves_a_tenth(make_search, evaluation, size, told):
+    search = make_search(complete=3)
+    standings = [replace(s, n_parameters=size) if s.candidate == "trial 0" else s for s in evaluation.standings]
+    rivals = answer(search, search.best_trial, replace(evaluation, standings=tuple(standings)))[1]
+    assert ("trial 0 is the cheapest" in rivals) == told
 
 
 def test_a_better_ensemble_is_named(make_search, judge):
@@ -101,11 +116,17 @@ def make_survival(d_auc: float, *d_z: float) -> Survival:
 @pytest.mark.parametrize(
     ("survival", "told"),
     [
-        (make_survival(0.01, 1.0, 1.0), "the lead of the network over boosted trees survives a cut and the background"),
+        (
+            make_survival(0.01, 1.0, 1.0),
+            "the lead of the network handed on over boosted trees survives a cut and the background",
+        ),
         (make_survival(0.01, 1.0, 0.0), "survives a cut at some of the background's uncertainties only"),
         (make_survival(0.01, 0.0, 0.0), "is absorbed at the next stage"),
-        (make_survival(0.01, -1.0, -1.0), "the lead of the network over boosted trees turns into a loss at a cut"),
-        (make_survival(-0.01, -1.0, -1.0), "the lead of boosted trees over the network survives a cut"),
+        (
+            make_survival(0.01, -1.0, -1.0),
+            "the lead of the network handed on over boosted trees turns into a loss at a cut",
+        ),
+        (make_survival(-0.01, -1.0, -1.0), "the lead of boosted trees over the network handed on survives a cut"),
         (make_survival(0.0, 0.0, 0.0), "at a cut there is no gain to speak of over boosted trees"),
     ],
 )
@@ -124,6 +145,26 @@ def test_nuisances_count_for_trust(make_search, evaluation):
     assert write_total(NuisanceEffects("AUC", 0.934, 0.61, (only_down,))) == "+0 -0.0007"
 
 
+def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
+    search = make_search(complete=3)
+    mass = SculptedObserver(
+        observer="mass",
+        part="test",
+        divergence=0.0931,
+        chance=Measurement(0.0028, 0.002, 0.004),
+        p_value=0.005,
+        baseline=0.0312,
+    )
+    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(mass,)))[2]
+    assert (
+        "; the cut sculpts the background in mass (Jensen-Shannon divergence 0.093 bits, random subsamples 0.0028, the "
+        "cut of boosted trees 0.031); the test part has been opened once."
+    ) in trust
+    alone = replace(mass, baseline=None)
+    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(alone, replace(alone, observer="pt"))))[2]
+    assert "random subsamples 0.0028) and, less, in pt; the test" in trust
+
+
 def test_without_evaluation_the_test_part_is_closed(make_search):
     search = make_search(complete=2)
     told = answer(search, search.best_trial, None)
@@ -131,7 +172,7 @@ def test_without_evaluation_the_test_part_is_closed(make_search):
     assert told[1].endswith("the test part is still closed: `tuner.evaluate(search)` does both.")
     kept = replace(search, study_file=Path("my studies/a.py"))
     place = shlex.quote(str(search.folder.path.parent))
-    assert answer(kept, kept.winner, None)[1].endswith(
+    assert answer(kept, kept.best_trial, None)[1].endswith(
         f"still closed: `tuner evaluate 'my studies/a.py' --folder {place}` does both."
     )
 

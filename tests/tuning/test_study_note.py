@@ -74,6 +74,16 @@ def test_verdicts_stand_once_there_are_any(make_search) -> None:
     assert "## Verdict\n\nTrial 3 has **won**." in read_note(search.optuna_study)
 
 
+@pytest.mark.parametrize(("n_complete", "warned"), [(0, True), (9, True), (10, False)])
+def test_of_few_complete_trials_it_says_that_importances_are_noise(make_search, n_complete, warned) -> None:
+    search = make_search()
+    for value in range(n_complete):
+        search.optuna_study.add_trial(optuna.trial.create_trial(value=0.9 + value / 100))
+    search.optuna_study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.PRUNED))
+    write_study_note(search)
+    assert ("With fewer than 10 complete trials" in read_note(search.optuna_study)) == warned
+
+
 def test_the_command_that_resumes_is_the_shells(make_search, tmp_path) -> None:
     search = make_search(Path("my studies/it's.py"))
     write_study_note(search)

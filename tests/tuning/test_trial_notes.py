@@ -31,6 +31,8 @@ def test_a_complete_trials_note_tells_all():
         "| AUC | 0.9312 ± 0.0041 |",
         "| 1/eps_B at eps_S=0.3 | 213 +45 -15 |",
         "",
+        "Figures at the cut are slightly optimistic: it was chosen on these same events.",
+        "",
         "| setting | value |",
         "| --- | --- |",
         "| lr | 0.001234 |",

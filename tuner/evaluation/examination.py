@@ -15,6 +15,7 @@ from tuner.evaluation.cross_validation import OutOfFold
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, find_sculpted_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
 from tuner.events.table import Events
 from tuner.events.variants import Direction, read_variant
@@ -148,6 +149,27 @@ class Examination:
             b=b,
             declared=declared,
             n_replicas=self.field.n_replicas,
+            seed=self.field.seed,
+        )
+
+    def find_sculpted_observers(self, baseline: Examination | None, part: str) -> tuple[SculptedObserver, ...]:
+        """Return the observers, without the optimum, that the frozen cut sculpts in background beyond chance.
+
+        baseline: the best one, of which the same is told at its own cut.
+        """
+        problem, events = self.search.study.problem, self.part(part)
+        names = [name for name in problem.all_observers if name != problem.optimum]
+        if self.events is None or not names:
+            return ()
+        table = self.events.observers.iloc[events.rows]
+        return find_sculpted_observers(
+            {name: table[name].to_numpy() for name in names},
+            np.asarray(events.labels),
+            self.scores(part),
+            np.asarray(events.weights),
+            threshold=self.threshold,
+            baseline=None if baseline is None else (baseline.scores(part), baseline.threshold),
+            part=part,
             seed=self.field.seed,
         )
 

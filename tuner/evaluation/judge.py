@@ -92,6 +92,7 @@ class Judge:
         standings = self._compare(field, replicas, winner)
         examination = Examination(self.search, field, winner, place, self.events)
         baseline = find_baseline([standing for standing in standings if standing.part == part])
+        rival = field[baseline.candidate] if baseline else None
         others = [contender for contender in field.contenders if contender.kind != "finalist"]
         evaluation = Evaluation(
             study=self.search.study.name,
@@ -112,8 +113,11 @@ class Judge:
             ensemble=field["ensemble"].networks,
             selection=self._measure_selection(replicas, finalists),
             importances=examination.measure_importances(part),
-            survival=examination.measure_survival(field[baseline.candidate] if baseline else None, part),
+            survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
+            sculpted=examination.find_sculpted_observers(
+                replace(examination, contender=rival, place=0) if rival else None, part
+            ),
         )
         if open_test:
             table = tabulate_scores(field.contenders, examination.scores("test"), self.search.splits.test)

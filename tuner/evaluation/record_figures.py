@@ -10,6 +10,7 @@ import pandas as pd
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.metrics.measurement import Measurement
@@ -31,7 +32,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return all figures of an evaluation by name: `part/candidate/figure`, and `.../low`, `.../high` of its interval.
 
     Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
-    `survival`, `nuisances`, `importance` and `ensemble` (the share of each network).
+    `survival`, `nuisances`, `sculpting`, `importance` and `ensemble` (the share of each network).
     """
     found: dict[str, Any] = {
         "winner": evaluation.winner,
@@ -57,6 +58,8 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}
+    for sculpted in evaluation.sculpted:
+        found |= dict(_name_sculpted(sculpted))
     return {name: value for name, value in found.items() if value is not None}
 
 
@@ -136,6 +139,14 @@ def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
         for direction, shift in (("up", effect.up), ("down", effect.down)):
             for name in ("figure", "d_figure", "signal", "background"):
                 yield f"nuisances/{effect.name}/{direction}/{name}", getattr(shift, name)
+
+
+def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
+    prefix = f"sculpting/{sculpted.part}/{sculpted.observer}"
+    yield f"{prefix}/divergence", sculpted.divergence
+    yield from _spread(f"{prefix}/by chance", sculpted.chance).items()
+    yield f"{prefix}/p", sculpted.p_value
+    yield f"{prefix}/divergence of the baseline", sculpted.baseline
 
 
 def _spread(name: str, measured: Measurement) -> dict[str, float]:

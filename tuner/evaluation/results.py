@@ -13,6 +13,7 @@ from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.prediction.networks import TrainedNetwork
@@ -57,6 +58,8 @@ class Evaluation:
     """Whether the gain on the best baseline survives a cut and the background's uncertainty; None without baselines."""
     nuisances: NuisanceEffects | None = None
     """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
+    sculpted: tuple[SculptedObserver, ...] = ()
+    """Observers that the frozen cut sculpts in background beyond chance, the most sculpted first; not the optimum."""
 
     def part(self, name: str, candidate: str = "winner") -> PartEvaluation | None:
         """Return a candidate's figures on a part; None where there are none."""

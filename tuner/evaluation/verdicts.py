@@ -10,17 +10,29 @@ from tuner.tuning.dashboard_notes import escape_markdown
 
 
 def summarize_verdict(evaluation: Evaluation) -> str:
-    """Return who has won on the last part that is open, and how the best baseline compares."""
-    part, figure = evaluation.last_part, evaluation.figure_of_merit
-    standings = evaluation.standings_on(part)
+    """Return who has won on the last part that is open, how the best baseline compares, who is better or as good."""
+    standings = evaluation.standings_on(evaluation.last_part)
     mine = next((standing for standing in standings if standing.verdict == "winner"), None)
-    name, baseline = f"trial {evaluation.winner}", find_baseline(standings)
     if mine is None:
         return f"Trial {evaluation.winner} has won."
+    baseline = find_baseline(standings)
+    others = [standing for standing in standings if standing is not baseline]
+    better = [f"{_name(s)}, by {write_measurement(-s.lead)}" for s in others if s.verdict == "better"]
+    equal = [_name(s) for s in others if s.verdict == "not distinguishable"]
+    told = [
+        _compare_with_baseline(evaluation, mine, baseline),
+        f"Better than it: {'; '.join(better)}." if better else "",
+        f"Cannot be told from it: {', '.join(equal)}." if equal else "",
+    ]
+    return " ".join(filter(None, told))
+
+
+def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Standing | None) -> str:
+    part, figure = evaluation.last_part, evaluation.figure_of_merit
     own = f"{figure} {write_measurement(mine.figure)} on {part}"
     if baseline is None:
         return f"Trial {evaluation.winner} has won: {own}."
-    rival, lead = baseline.candidate, write_lead(baseline.lead)
+    name, rival, lead = f"trial {evaluation.winner}", baseline.candidate, write_lead(baseline.lead)
     match baseline.verdict:
         case "better":
             theirs = f"{figure} {write_measurement(baseline.figure)} on {part}"
@@ -28,6 +40,10 @@ def summarize_verdict(evaluation: Evaluation) -> str:
         case "worse":
             return f"Trial {evaluation.winner} has won: {own}; it leads {rival} by {lead}."
     return f"Trial {evaluation.winner} is the best network: {own}; it cannot be told from {rival} ({lead})."
+
+
+def _name(standing: Standing) -> str:
+    return f"the {standing.candidate}" if standing.kind == "ensemble" else standing.candidate
 
 
 def write_measurement(measured: Measurement) -> str:

@@ -17,7 +17,6 @@ from tuner.figures.drawing import (
     dress,
     headline,
     start_figure,
-    tell,
 )
 from tuner.metrics.arrays import balance_classes, check_arrays
 from tuner.metrics.bootstrap import draw_counts
@@ -43,50 +42,52 @@ def draw_calibration(
     labels [n] in {0, 1}, scores [n] in [0, 1], event weights [n] (None: ones). Networks are trained on weights that
     give both classes the same total, so their scores are probabilities with respect to these: the weights are scaled
     so here. Error bars are a bootstrap at fixed bins. The expected calibration error (ECE) cannot be negative: what
-    a perfectly calibrated network would have by chance is told beside it. Raise `EventsError` as `calibrate` does.
+    a perfectly calibrated network would have by chance, median and 68 % interval, is told beside it, and the pull of
+    the worst bin. Raise `EventsError` as `calibrate` does.
     """
     is_signal, score, weight = check_arrays(labels, scores, weights)
     balanced = balance_classes(is_signal, weight)
     central = calibrate(is_signal, score, balanced, n_bins=n_bins)
-    frame, error, chance = _tabulate(is_signal, score, balanced, n_bins=n_bins, n_replicas=n_replicas, seed=seed)
+    frame, chance = _tabulate(is_signal, score, balanced, n_bins=n_bins, n_replicas=n_replicas, seed=seed)
     figure = start_figure(COLUMN, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, 1.0))
     _draw_reliability(upper, frame)
     _draw_score_shares(lower, is_signal, score, balanced)
-    told = f"ECE {tell(Measurement(central.expected_error, error.low, error.high))}, by chance alone {chance:.2g}"
+    told = f"ECE {central.expected_error:.2g}, by chance alone {chance.value:.2g} [{chance.low:.2g}, {chance.high:.2g}]"
+    worst = frame.iloc[int(np.nan_to_num(frame["pull"].abs().to_numpy()).argmax())]
     counted = "classes balanced" + (", weighted events" if weights is not None else "")
-    dress(upper, x="", y="share of signal", title=f"{told}; {len(frame)} bins of equal weight")
+    dress(upper, x="", y="share of signal", title=f"{told}; largest pull of {len(frame)} bins {worst['pull']:+.1f}")
     dress(lower, x=f"score ({counted})", y="share of class\nper bin")
     upper.set(xlim=(0, 1), ylim=_limit(frame))
     add_legend(upper, "best")
     add_legend(lower, "upper center", ncols=2)
     title = f"Calibration of {name}, {part} part"
     headline(figure, title)
-    worst = frame.iloc[int((frame["signal_fraction"] - frame["mean_score"]).abs().to_numpy().argmax())]
     alt = (
-        f"{title}, {counted}: {told}. Farthest from the diagonal is a mean score of {worst['mean_score']:.3f} "
-        f"with a share of signal of {worst['signal_fraction']:.3f}."
+        f"{title}, {counted}: {told}. Farthest from the diagonal, by {worst['pull']:+.1f} standard deviations, is a "
+        f"mean score of {worst['mean_score']:.3f} with a share of signal of {worst['signal_fraction']:.3f}."
     )
     return Drawing(figure, frame, title, alt)
 
 
 def _tabulate(
     is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray, *, n_bins: int, n_replicas: int, seed: int
-) -> tuple[pd.DataFrame, Measurement, float]:
-    """Return the bins with the interval of each signal fraction, the ECE's, and the median ECE by chance alone.
+) -> tuple[pd.DataFrame, Measurement]:
+    """Return the bins with the interval of each signal fraction, and the ECE by chance alone, median and 68 %.
 
-    Chance alone: how far a replica's bins move away from where they are.
+    Chance alone: how far a replica's bins move away from where they are. Pull: how far a bin is from the diagonal, in
+    standard deviations that a perfectly calibrated network would have; not-a-number where there is none.
     """
     bins = assign_bins(scores, weights, n_bins)
     share, mean, fraction = _sum_bins(bins, is_signal, scores, weights)
     kept = share > 0
-    fractions, errors, chances = [], [], []
+    fractions, chances = [], []
     for counts in draw_counts(is_signal, n_replicas, seed):
         again = _sum_bins(bins, is_signal, scores, balance_classes(is_signal, weights * counts))
         fractions.append(again[2])
-        errors.append(np.nansum(again[0] * np.abs(again[2] - again[1])))
         chances.append(np.nansum((share * np.abs(again[2] - again[1] - (fraction - mean)))[kept]))
     bands = [measure(value, column) for value, column in zip(fraction, np.transpose(fractions), strict=True)]
+    spread = _expect_spread(bins, is_signal, scores, weights)
     table = pd.DataFrame(
         {
             "mean_score": mean,
@@ -95,10 +96,10 @@ def _tabulate(
             "high": [band.high for band in bands],
             "share": share / share[kept].sum(),
             "events": np.bincount(bins),
+            "pull": np.divide(fraction - mean, spread, out=np.full(len(share), np.nan), where=spread > 0),
         }
     )
-    error = float(np.nansum((share * np.abs(fraction - mean))[kept]) / share[kept].sum())
-    return table[kept].reset_index(drop=True), measure(error, np.array(errors)), float(np.median(chances))
+    return table[kept].reset_index(drop=True), measure(float(np.median(chances)), np.array(chances))
 
 
 def _sum_bins(
@@ -108,6 +109,20 @@ def _sum_bins(
     sums, score_sums, signal_sums = (np.bincount(bins, weights * factor) for factor in (1.0, scores, is_signal))
     positive = np.where(sums > 0, sums, np.nan)
     return sums / weights.sum(), score_sums / positive, signal_sums / positive
+
+
+def _expect_spread(bins: np.ndarray, is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each bin's signal fraction if every score were the probability of signal.
+
+    Not of the events that are there: a bin that happens to hold no signal would have none.
+    """
+    of_signal, of_background = (
+        (weights[chosen] ** 2).sum() / weights[chosen].sum() for chosen in (is_signal, ~is_signal)
+    )
+    one = scores * (1 - scores) * ((1 - scores) * of_signal + scores * of_background)
+    totals, sums = np.bincount(bins, weights), np.bincount(bins, weights * one)
+    variance = np.divide(sums, totals**2, out=np.zeros(len(totals)), where=totals > 0)
+    return np.sqrt(np.maximum(variance, 0))
 
 
 def _draw_reliability(axes: Axes, frame: pd.DataFrame) -> None:

@@ -304,8 +304,8 @@ def name_file(name: str) -> str:
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def add_legend(axes: Axes, place: str = "best", **more: Any) -> None:
-    """Add a legend in the look of all others."""
+def add_legend(axes: Axes | Figure, place: str = "best", **more: Any) -> None:
+    """Add a legend, of axes or of a whole figure, in the look of all others."""
     look: dict[str, Any] = {"loc": place, "fontsize": 9.5, "handlelength": 1.8}
     if _is_house():
         look |= {"labelcolor": INK, "frameon": True, "framealpha": 0.9, "edgecolor": "none"}

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from tuner.figures.drawing import GOOD, Drawing, add_legend, dress, headline, start_figure, write_formulas
+from tuner.figures.drawing import GOOD, INK, Drawing, add_legend, dress, headline, start_figure, write_formulas
 from tuner.figures.trials import STATES, find_best
 
 
@@ -19,14 +19,15 @@ def draw_learning_curves(
     states: Mapping[int, str],
     best: int | None = None,
     *,
+    winner: int | None = None,
     figure_name: str = "validation AUC",
     loss_name: str = "loss",
 ) -> Drawing:
     """Draw validation AUC and losses against the epoch.
 
     curves: trial number to a table with epoch, train_loss, validation_loss, validation_auc. states: trial number to
-    state. best: the trial to be highlighted, with its training loss and its best epoch. figure_name, loss_name: what
-    the axes say.
+    state. best: the trial to be highlighted, with its training loss and its best epoch. winner: the trial whose
+    setting won the judgement, drawn dashed where it is another one. figure_name, loss_name: what the axes say.
     """
     known = {number: curve for number, curve in sorted(curves.items()) if len(curve)}
     figure = start_figure(11.4, 4.6)
@@ -44,7 +45,13 @@ def draw_learning_curves(
     if best is not None and best in known:
         _draw_best(area, loss, known[best])
         add_legend(loss, "upper right")
-    add_legend(area, "lower right", handles=_make_handles(states, known, best))
+    judged = winner if winner in known and winner != best else None
+    if judged is not None:
+        _draw_winner(area, loss, known[judged])
+    handles = _make_handles(states, known, best)
+    if judged is not None:
+        handles.insert(min(1, len(handles)), _make_winner_handle(judged, known[judged]))
+    add_legend(area, "lower right", handles=handles)
     title = f"Learning curves of {len(known)} trials"
     headline(figure, title)
     frame = pd.concat(
@@ -52,7 +59,7 @@ def draw_learning_curves(
         or [pd.DataFrame(columns=["epoch", "train_loss", "validation_loss", "validation_auc", "trial", "state"])],
         ignore_index=True,
     )
-    return Drawing(figure, frame, title, _describe(title, known, best), panels=(area, loss))
+    return Drawing(figure, frame, title, _describe(title, known, best, judged), panels=(area, loss))
 
 
 def _draw_faint(axes: Axes, curve: pd.DataFrame, column: str, state: str) -> None:
@@ -94,6 +101,16 @@ def _draw_best(area: Axes, loss: Axes, curve: pd.DataFrame) -> None:
     loss.set_ylim(np.fmin(bottom, lowest - margin), np.fmax(ceiling, highest + margin))
 
 
+def _draw_winner(area: Axes, loss: Axes, curve: pd.DataFrame) -> None:
+    for axes, column in ((area, "validation_auc"), (loss, "validation_loss")):
+        axes.plot(curve["epoch"], curve[column], color=INK, linewidth=1.6, linestyle="--", zorder=4)
+
+
+def _make_winner_handle(number: int, curve: pd.DataFrame) -> Line2D:
+    label = f"won after retraining: trial {number}, {curve['validation_auc'].max():.4f}"
+    return Line2D([], [], color=INK, linewidth=1.6, linestyle="--", label=label)
+
+
 def _limit(axes: Axes, columns: list[pd.Series], *, low_tail: float, high_tail: float) -> None:
     """Cut off the first epochs of hopeless trials, so that the good ones can be told apart."""
     values = np.concatenate([column.to_numpy(dtype=np.float64) for column in columns]) if columns else np.empty(0)
@@ -123,10 +140,11 @@ def _make_handles(states: Mapping[int, str], known: Mapping[int, pd.DataFrame], 
     return handles
 
 
-def _describe(title: str, known: Mapping[int, pd.DataFrame], best: int | None) -> str:
+def _describe(title: str, known: Mapping[int, pd.DataFrame], best: int | None, judged: int | None) -> str:
     if best is None or best not in known:
         return f"{title}."
     curve = known[best]
     top = find_best(curve, "validation_auc")
     value, epoch = top["validation_auc"], top["epoch"]
-    return f"{title}. The best trial is {best}, with a validation AUC of {value:.4f} at epoch {epoch:.0f}."
+    won = "" if judged is None else f" Dashed is trial {judged}, which won after retraining."
+    return f"{title}. The best trial is {best}, with a validation AUC of {value:.4f} at epoch {epoch:.0f}.{won}"

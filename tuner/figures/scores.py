@@ -32,9 +32,9 @@ def draw_scores(
     """Draw the score of signal and background, each of area 1, linear and logarithmic.
 
     labels [n] in {0, 1}, scores [n] in [0, 1], event weights [n] (None: ones). train: labels, scores and weights of
-    the training part, drawn as points with errors sqrt(sum w^2). In place of Kolmogorov-Smirnov probabilities, which
-    know no weights and always fail for many events, the gap in AUC from train to this part is told with its 68 %
-    interval.
+    the training part, drawn as points; both have errors sqrt(sum w^2), those of this part as bands. In place of
+    Kolmogorov-Smirnov probabilities, which know no weights and always fail for many events, the gap in AUC from train
+    to this part is told with its 68 % interval.
     """
     here = check_arrays(labels, scores, weights)
     there = None if train is None else check_arrays(*train)
@@ -86,6 +86,8 @@ def _tabulate(arrays: Arrays, edges: np.ndarray, part: str) -> pd.DataFrame:
 
 
 def _draw_histograms(axes: Axes, table: pd.DataFrame, edges: np.ndarray, part: str) -> None:
+    """Draw each class with its errors as bands; on a logarithmic axis these end above zero."""
+    floor = 1e-9
     for name, colour, hatch in CLASSES:
         density = table.loc[table["class"] == name, "density"].to_numpy()
         axes.stairs(
@@ -98,6 +100,10 @@ def _draw_histograms(axes: Axes, table: pd.DataFrame, edges: np.ndarray, part: s
             edgecolor=colour,
             linewidth=1.6,
             label=f"{name}, {part}",
+        )
+        error = table.loc[table["class"] == name, "error"].to_numpy()
+        axes.stairs(
+            density + error, edges, baseline=np.maximum(density - error, floor), fill=True, color=colour, alpha=0.35
         )
 
 

@@ -41,6 +41,7 @@ def draw_sculpting(
 ) -> Drawing:
     """Draw an observer in background, all of it and what passes the cut "score >= threshold", of area 1 each.
 
+    Below is the ratio of these two shapes, not of the events.
     observer [n], not finite where undefined (left out and counted); labels [n] in {0, 1}, scores [n], event weights
     [n] (None: ones). name: the observer's. Told are the Jensen-Shannon divergence of the two in bits, and what random
     subsamples of the background, as many events as pass, have by chance. Raise `EventsError` as `measure_sculpting`
@@ -58,13 +59,17 @@ def draw_sculpting(
     told = _tell_divergence(found)
     dress(upper, x="", y=f"{counted}, area 1 each", title=told)
     beyond = " (outermost bins hold what lies beyond)" if found.has_tails else ""
-    dress(lower, x=write_name(name, 44) + beyond, y="passing / all")
+    dress(lower, x=write_name(name, 44) + beyond, y="ratio of shapes")
     upper.set_xlim(found.edges[0], found.edges[-1])
     upper.set_ylim(min(0.0, float(frame["after"].min())), 1.35 * _top(frame))
     add_legend(upper, "upper right")
     title = f"{shorten(name)} in background, before and after the cut, {part} part"
     headline(figure, title)
-    alt = f"{title}, at {threshold:.3f}: {told}. {found.n_after} of {found.n_before} background events pass."
+    background = "weighted background" if weights is not None else "background"
+    alt = (
+        f"{title}, at {threshold:.3f}: {told}. {100 * found.share_after:.1f} % of the {background} passes "
+        f"({found.n_after} of {found.n_before} events). Below is the ratio of the two shapes."
+    )
     if n_beyond:
         alt += f" Triangles: {n_beyond} above a ratio of {MAX_RATIO:g}."
     if found.n_undefined:
@@ -108,7 +113,7 @@ def _draw_shapes(axes: Axes, frame: pd.DataFrame, found: Sculpting, threshold: f
         markersize=3.8,
         color=INK,
         elinewidth=1.1,
-        label=rf"score $\geq$ {threshold:.3f} ({found.n_after} events)",
+        label=rf"score $\geq$ {threshold:.3f} ({100 * found.share_after:.1f} %, {found.n_after} events)",
     )
 
 

@@ -27,12 +27,18 @@ from tuner.figures.trials import STATES, find_best
 
 
 def draw_optimization_history(
-    trials: pd.DataFrame, *, best: int | None = None, chosen_by: str = "", figure_name: str = "validation AUC"
+    trials: pd.DataFrame,
+    *,
+    best: int | None = None,
+    winner: int | None = None,
+    chosen_by: str = "",
+    figure_name: str = "validation AUC",
 ) -> Drawing:
     """Draw each trial's value by its number, a marker for its state, the best complete value so far, and a star.
 
     trials: number, state, value, as `tabulate_trials` returns them. best: number of the trial that gets the star;
-    None: the complete one with the largest value. chosen_by: name of the figure that chose it, where that is another.
+    None: the complete one with the largest value. winner: number of the trial whose setting won the judgement, which
+    gets a diamond where it is another one. chosen_by: name of the figure that chose it, where that is another.
     Trials below the range that is shown, or without a value, stand at the bottom edge, the former above an
     arrow.
     """
@@ -63,6 +69,20 @@ def draw_optimization_history(
             markeredgecolor="white",
             zorder=5,
         )
+    judged = _find_winner(table, winner, starred)
+    if judged is not None:
+        axes.plot(
+            [judged["number"]],
+            [max(judged["value"], low)],
+            marker="D",
+            markersize=11,
+            color="none",
+            markeredgecolor=INK,
+            markeredgewidth=1.8,
+            linestyle="none",
+            zorder=5,
+            label=f"trial {judged['number']}, won after retraining",
+        )
     dress(axes, x="trial", y=write_formulas(figure_name))
     margin = 0.06 * (high - low)
     axes.set_ylim(low - 2 * margin, high + margin)
@@ -72,6 +92,8 @@ def draw_optimization_history(
     title = f"Optimization history of {len(table)} trials"
     headline(figure, title)
     alt = _describe_history(title, starred, figure_name, chosen_by)
+    if judged is not None:
+        alt += f" The diamond is trial {judged['number']}, which won after retraining, here with {judged['value']:.4f}."
     if n_below:
         alt += f" Arrows at the bottom: {n_below} below the range that is shown."
     return Drawing(figure, table[["number", "state", "value", "best"]], title, alt)
@@ -112,6 +134,14 @@ def _find_starred(table: pd.DataFrame, best: int | None) -> pd.Series | None:
     if best is not None and (complete["number"] == best).any():
         complete = complete[complete["number"] == best]
     return None if complete.empty else find_best(complete, "value")
+
+
+def _find_winner(table: pd.DataFrame, winner: int | None, starred: pd.Series | None) -> pd.Series | None:
+    """Return the row of the trial that won the judgement; None where it has the star, or no value."""
+    rows = table[(table["number"] == winner) & table["value"].notna()]
+    if winner is None or rows.empty or (starred is not None and starred["number"] == winner):
+        return None
+    return rows.iloc[0]
 
 
 def _mark_below(axes: Axes, table: pd.DataFrame, low: float, high: float) -> int:

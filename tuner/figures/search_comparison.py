@@ -52,7 +52,7 @@ def draw_search_comparison(
         figure_name: Of what is best.
         judged_by: Figure of merit of the differences.
     """
-    figure = start_figure(9.2, 4.3 + (0.9 + 0.36 * len(differences) if differences else 0.0))
+    figure = start_figure(9.2, 4.6 + (0.9 + 0.36 * len(differences) if differences else 0.0))
     heights = [3.3, 0.6 + 0.36 * len(differences)] if differences else [1.0]
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     by_trials = figure.add_subplot(grid[0, 0])
@@ -69,7 +69,8 @@ def draw_search_comparison(
     by_time.tick_params(labelleft=False)
     for axes in (by_trials, by_time):
         axes.set_xlim(left=0)
-    add_legend(by_trials, "lower right")
+    handles, labels = by_trials.get_legend_handles_labels()
+    add_legend(figure, "outside lower center", handles=handles, labels=labels, ncols=min(3, len(names)))
     if differences:
         _draw_differences(figure.add_subplot(grid[1, :]), differences, names, judged_by)
     title = f"{names[0]} and {names[1] if len(names) == 2 else f'{len(names) - 1} others'} side by side"

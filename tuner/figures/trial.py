@@ -23,6 +23,9 @@ LEGEND: dict[str, Any] = {"fontsize": 9, "handlelength": 1.8, "framealpha": 0.9,
 N_BINS = 40
 """Bins of the scores."""
 
+MANY = 10**1.5
+"""Ratio of the fullest to the emptiest bin beyond which the axis is logarithmic."""
+
 
 def draw_trial(
     number: int,
@@ -49,7 +52,7 @@ def draw_trial(
     points = roc(*arrays)
     figure = Figure(figsize=(15.0, 3.9), facecolor="white")
     losses, of_cuts, of_scores = figure.subplots(1, 3)
-    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.15, top=0.9, wspace=0.42)
+    figure.subplots_adjust(left=0.05, right=0.99, bottom=0.15, top=0.9, wspace=0.5)
     best = _draw_epochs(losses, curve)
     _title(losses, f"trial {number}, best epoch {best['epoch']:.0f}")
     frame = _draw_roc(of_cuts, points, threshold)
@@ -70,7 +73,7 @@ def draw_learning_curve(number: int, curve: pd.DataFrame, *, end: str) -> Drawin
     """
     figure = Figure(figsize=(7.0, 3.9), facecolor="white")
     losses = figure.subplots()
-    figure.subplots_adjust(left=0.13, right=0.86, bottom=0.15, top=0.9)
+    figure.subplots_adjust(left=0.13, right=0.84, bottom=0.15, top=0.9)
     best = _draw_epochs(losses, curve)
     last = curve["epoch"].iloc[-1]
     title = f"trial {number}, {end} after epoch {last:.0f}"
@@ -93,7 +96,7 @@ def _draw_epochs(losses: Axes, curve: pd.DataFrame) -> pd.Series:
     area.xaxis.set_visible(False)
     area.plot(epochs, curve["validation_auc"], color=GOOD, label="AUC", **look)
     area.plot(best["epoch"], best["validation_auc"], marker="*", markersize=12, color=GOOD, markeredgecolor="white")
-    _dress(area, x="epoch", y="validation AUC", side=1.13)
+    _dress(area, x="epoch", y="validation AUC", side=1.19)
     area.grid(visible=False)
     area.spines["right"].set_visible(True)
     area.spines["left"].set_visible(False)
@@ -124,20 +127,22 @@ def _draw_roc(axes: Axes, points: RocCurve, threshold: float | None) -> pd.DataF
 
 def _draw_scores(axes: Axes, arrays: Arrays, threshold: float | None) -> None:
     edges = np.linspace(0, 1, N_BINS + 1)
-    top = 0.0
+    top, bottom = 0.0, np.inf
     for name, chosen, colour in (
         ("background", ~arrays.is_signal, BACKGROUND),
         ("signal", arrays.is_signal, SIGNAL),
     ):
         sums = np.histogram(arrays.scores[chosen], edges, weights=arrays.weights[chosen])[0]
         density = sums * N_BINS / arrays.weights[chosen].sum()
-        top = max(top, float(density.max()))
+        top, bottom = max(top, float(density.max())), min(bottom, float(density[density > 0].min(initial=np.inf)))
         axes.stairs(density, edges, fill=True, color=colour, alpha=0.22)
         axes.stairs(density, edges, color=colour, linewidth=1.6, label=name)
     if threshold is not None and 0 <= threshold <= 1:
         axes.axvline(threshold, color=QUIET, linewidth=1.2, linestyle="--", label=f"cut {threshold:.3f}")
     _dress(axes, x="score", y="weighted events, area 1 each")
     axes.set(xlim=(0, 1), ylim=(0, 1.3 * top))
+    if bottom * MANY < top:
+        axes.set(yscale="log", ylim=(bottom / 2, top * (top / bottom) ** 0.25))
     axes.legend(loc="upper center", ncols=3, **LEGEND)
 
 

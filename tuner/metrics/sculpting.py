@@ -39,6 +39,8 @@ class Sculpting:
     """Background events that have a value, counted."""
     n_after: int
     """Those of them that pass the cut."""
+    share_after: float
+    """Share of the background's weight that passes the cut."""
     has_tails: bool
     """Whether the outermost bins hold values beyond them."""
     n_undefined: int
@@ -98,6 +100,7 @@ def measure_sculpting(
         p_value=float((1 + (subsamples >= divergence - 1e-12).sum()) / (1 + len(subsamples))),
         n_before=len(value),
         n_after=n_after,
+        share_after=float(weight[passes].sum() / weight.sum()),
         has_tails=bool(value.min() < edges[0] or value.max() > edges[-1]),
         n_undefined=int((~is_signal).sum()) - len(value),
     )

@@ -28,7 +28,8 @@ def list_events(before: Status | None, now: Status) -> Iterator[str]:
             yield describe_end(trial, now.figure_of_merit)
     if now.best_value is not None and (now.best_trial, now.best_value) != (before.best_trial, before.best_value):
         figure = say_figure(now.best_value, now.best_low, now.best_high)
-        yield f"Best complete trial: {now.best_trial}, {now.figure_of_merit} {figure}. {describe_progress(now)}"
+        best = f"{now.best_trial}, {now.figure_of_merit} {figure} on validation"
+        yield f"Best complete trial: {best}. {describe_progress(now)}"
 
 
 def describe_end(trial: EndedTrial, figure_of_merit: str) -> str:

@@ -170,6 +170,7 @@ def _draw_best(status: Status) -> list[RenderableType]:
     figure = Text.assemble(
         f"{status.figure_of_merit} ",
         (say_figure(status.best_value, status.best_low, status.best_high), "bold green"),
+        " on validation",
     )
     head = Text(f"best complete trial: {status.best_trial}")
     line = Text(draw_sparkline(status.history, HISTORY_COLUMNS), style="green")

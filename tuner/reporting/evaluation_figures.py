@@ -30,6 +30,7 @@ from tuner.metrics.figures_of_merit import CutFigure
 from tuner.prediction.predict import score_part
 from tuner.reporting.page import Picture
 from tuner.reporting.search_figures import keep_drawing
+from tuner.reporting.summary import HANDED_ON
 from tuner.tuning.search import Search
 
 MAX_TRAIN_EVENTS = 200_000
@@ -42,23 +43,23 @@ SCORES_ADVICE = (
 """What to do about a `scores.parquet` that is damaged."""
 
 
-HANDED_ON = "network handed on"
-"""One training of the winner's; figures of the winner itself are means over several."""
+NETWORK = HANDED_ON.removeprefix("the ")
 NOTES = {
     "candidates": "Means over trainings with 68 % intervals over events and trainings; grey dots are single trainings, "
     "the dashed line is the winner's mean.",
     "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
-    "scores": "Filled is this part, points are the training part. Where they differ, the network knows its training "
-    "events by heart: the gap in AUC says how much that is worth.",
+    "scores": "Filled is this part, points are the training part, both with their statistical errors: within these "
+    "they differ by chance. The gap in AUC says what the network gains on events that it has been trained on.",
     "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
     "not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
-    "expected calibration error (ECE) is the mean distance from it.",
+    "expected calibration error (ECE) is the mean distance from it; beside it stands what a perfectly calibrated "
+    "network would have by chance alone. A pull is a bin's distance in standard deviations.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
-    "survival": "Above the line the network is ahead. Bars are 68 % intervals; a point is coloured where that of 95 % "
-    "leaves out 0, which is what counts for the verdict. The cut is chosen on one half of the events and tested on the "
-    "other.",
+    "survival": "Above the line the network handed on is ahead. Bars are 68 % intervals; a point is coloured where "
+    "that of 95 % leaves out 0, which is what counts for the verdict. The cut is chosen on one half of the events "
+    "and tested on the other.",
 }
 """How to read a figure, by its name; the others say it themselves."""
 
@@ -85,7 +86,7 @@ class _Pictures:
             "roc": draw_roc(
                 *of_part,
                 part=part,
-                name=HANDED_ON,
+                name=NETWORK,
                 others=self.others,
                 optimum=self.observers.get(self.search.study.problem.optimum or ""),
                 threshold=winner.threshold,
@@ -99,7 +100,7 @@ class _Pictures:
             drawings["significance"] = self._draw_significance(figure)
         if np.isfinite(winner.threshold):
             drawings["confusion"] = draw_confusion(*of_part, threshold=winner.threshold, part=part)
-        drawings["calibration"] = draw_calibration(*of_part, part=part, name=HANDED_ON, **self.replicas)
+        drawings["calibration"] = draw_calibration(*of_part, part=part, name=NETWORK, **self.replicas)
         if self.evaluation.importances:
             rows = [
                 {"feature": i.feature, "value": i.drop.value, "low": i.drop.low, "high": i.drop.high}
@@ -192,7 +193,7 @@ class _Pictures:
     def _draw_survival(self, survival: Survival) -> Drawing:
         baseline = find_baseline(self.evaluation.standings_on(self.evaluation.last_part))
         name = baseline.candidate if baseline is not None else "baseline"
-        return draw_survival(survival.frame(), names=("the network", name), d_auc=survival.d_auc)
+        return draw_survival(survival.frame(), names=(HANDED_ON, name), d_auc=survival.d_auc)
 
     def _draw_significance(self, figure: CutFigure) -> Drawing:
         """Return the scan of cuts on validation, where the cut was chosen."""

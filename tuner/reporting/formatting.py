@@ -95,6 +95,19 @@ def write_share(value: float, digits: int = 1) -> str:
     return f"{100 * value:.{digits}f} %"
 
 
+def write_percent(measured: Measurement) -> tuple[str, str]:
+    """Return a share as a percentage, and its error: 98.20 %, ± 0.40 %."""
+    percent = Measurement(*(100 * x for x in (measured.value, measured.low, measured.high)))
+    error = write_error(percent)
+    return (f"{write_measurement(percent)[0]} %", f"{error} %") if error else (write_share(measured.value), "")
+
+
+def write_percent_with_error(measured: Measurement) -> str:
+    """Return a share as a percentage with its error: 98.20 ± 0.40 %."""
+    value, error = write_percent(measured)
+    return f"{value.removesuffix(' %')} {error}" if error else value
+
+
 def write_value(value: Any) -> str:
     """Return a setting's value: numbers short, sequences by commas, nested settings by their fields."""
     if value is None or isinstance(value, bool):

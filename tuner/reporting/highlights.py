@@ -14,7 +14,8 @@ from tuner.reporting.formatting import (
     write_duration,
     write_error,
     write_measurement,
-    write_share,
+    write_percent,
+    write_percent_with_error,
 )
 from tuner.reporting.page import Highlight
 from tuner.reporting.summary import SHARE
@@ -48,7 +49,7 @@ def _highlight_winner(evaluation: Evaluation) -> list[Highlight]:
     shown = [Highlight(write_measurement(mine.figure)[0], name, write_error(mine.figure))]
     if (baseline := find_baseline(standings)) is not None:
         note = ", ".join(filter(None, (write_error(baseline.lead), baseline.verdict_on_winner)))
-        shown.append(Highlight(write_change(baseline.lead), f"{figure} over {baseline.candidate}", note))
+        shown.append(Highlight(write_change(baseline.lead), f"{figure} over {baseline.candidate}{trainings}", note))
     return shown
 
 
@@ -59,15 +60,12 @@ def _highlight_network(part: PartEvaluation, figure: str) -> list[Highlight]:
         name = f"AUC on {part.part}, network handed on"
         shown.append(Highlight(write_measurement(part[AUC])[0], name, write_error(part[AUC])))
     if SHARE in part.measurements:
-        percent = Measurement(*(100 * x for x in (part[SHARE].value, part[SHARE].low, part[SHARE].high)))
-        shown.append(
-            Highlight(write_share(part[SHARE].value), f"of the optimum, {part.part}", f"{write_error(percent)} %")
-        )
+        value, error = write_percent(part[SHARE])
+        shown.append(Highlight(value, f"of the optimum, {part.part}", error))
     if {EPS_S, SPECIFICITY} <= part.measurements.keys():
-        eps_s, eps_b = part[EPS_S].value, 1 - part[SPECIFICITY].value
-        shown.append(
-            Highlight(
-                write_share(eps_s), f"signal kept at the cut, {part.part}", f"with {write_share(eps_b)} background"
-            )
-        )
+        specificity = part[SPECIFICITY]
+        eps_b = Measurement(1 - specificity.value, 1 - specificity.high, 1 - specificity.low)
+        value, error = write_percent(part[EPS_S])
+        note = f"{error}, with {write_percent_with_error(eps_b)} background".removeprefix(", ")
+        shown.append(Highlight(value, f"signal kept at the cut, {part.part}", note))
     return shown

@@ -79,7 +79,8 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
     if (winner := _find_winner(search, evaluation)) is not None:
         sections += write_model(search, winner)
     importances = measure_parameter_importances(search)
-    sections.append(write_search(search, draw_search_pictures(search, importances), importances, seconds))
+    won = None if evaluation is None else evaluation.winner
+    sections.append(write_search(search, draw_search_pictures(search, importances, won), importances, seconds))
     if evaluation is not None:
         pictures = draw_judgement_pictures(search, evaluation)
         sections.append(write_evaluation(search, evaluation, pictures))

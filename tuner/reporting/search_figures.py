@@ -21,24 +21,27 @@ MAX_PARAMETERS = 8
 """Parameters that are drawn, the most important first."""
 
 
-def draw_search_pictures(search: Search, importances: Mapping[str, float]) -> list[Picture]:
-    """Return history, learning curves, importances and parallel coordinates of a search; those that can be drawn."""
+def draw_search_pictures(search: Search, importances: Mapping[str, float], winner: int | None = None) -> list[Picture]:
+    """Return history, learning curves, importances and parallel coordinates of a search; those that can be drawn.
+
+    winner: number of the trial whose setting won the judgement, which need not be the best of the search.
+    """
     trials = search.trials
     if not any(trial.value is not None for trial in trials):
         return []
     table = tabulate_trials(trials)
-    winner = search.best_trial
+    best = search.best_trial
     curves = {trial.number: search.curve(trial.number) for trial in trials}
     states = {trial.number: trial.state for trial in trials}
     problem = search.study.problem
     weighted = " (weighted events)" if problem.weight is not None else ""
     named = {"figure_name": f"validation AUC{weighted}"}
-    starred: dict[str, Any] = {"best": winner.number if winner else None, **named}
+    starred: dict[str, Any] = {"best": best.number if best else None, **named}
     starred["chosen_by"] = "" if problem.figure_of_merit.name == "AUC" else problem.figure_of_merit.name
-    drawings = {"optimization_history": draw_optimization_history(table, **starred)}
+    drawings = {"optimization_history": draw_optimization_history(table, winner=winner, **starred)}
     if any(len(curve) for curve in curves.values()):
         drawings["learning_curves"] = draw_learning_curves(
-            curves, states, starred["best"], loss_name=_name_loss(search), **named
+            curves, states, starred["best"], winner=winner, loss_name=_name_loss(search), **named
         )
     if importances:
         n_complete = sum(trial.state == "complete" for trial in trials)

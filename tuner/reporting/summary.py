@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.metrics.measurement import Measurement
@@ -16,13 +17,15 @@ from tuner.reporting.formatting import (
     name_network,
     write_count,
     write_number,
-    write_share,
+    write_percent_with_error,
     write_with_error,
 )
 from tuner.tuning.commands import name_step
 from tuner.tuning.search import Search, TrialRecord
 
 SHARE = "share of the optimum"
+HANDED_ON = "the network handed on"
+"""One training of the winner's; figures of the winner itself are means over several."""
 
 
 def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | None) -> list[str]:
@@ -94,7 +97,7 @@ def _tell_share(evaluation: Evaluation) -> str:
     part = evaluation.part(evaluation.last_part)
     if part is None or SHARE not in part.measurements:
         return ""
-    return f"; the network handed on reaches {write_share(part[SHARE].value)} of the optimum"
+    return f"; {HANDED_ON} reaches {write_percent_with_error(part[SHARE])} of the optimum"
 
 
 def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -108,16 +111,29 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
             told.append(f"{begin}{_list_rivals(rivals)}")
     if not told:
         return "It had no rival."
-    if evaluation.cheapest and evaluation.cheapest != f"trial {evaluation.winner}":
-        cheapest = next(standing for standing in standings if standing.candidate == evaluation.cheapest)
-        size = f" ({write_count(cheapest.n_parameters, 'parameter')})" if cheapest.n_parameters else ""
-        told.append(f"of the networks that are as good, {cheapest.candidate} is the cheapest{size}")
+    mine = next(standing for standing in standings if standing.verdict == "winner")
+    if len(mine.singles) > 1:
+        told[0] = f"in the mean over its trainings {told[0]}"
+    if (cheapest := _find_cheaper(evaluation, standings)) is not None:
+        size = write_count(cheapest.n_parameters or 0, "parameter")
+        told.append(f"of the networks that cannot be told from it, {cheapest.candidate} is the cheapest ({size})")
     if evaluation.survival is not None:
         told.append(_tell_survival(evaluation, evaluation.survival))
     return _capitalize("; ".join(told)) + "."
 
 
 EQUAL = "it cannot be told from "
+WORTH_IT = 0.9
+"""Share of the winner's parameters up to which another network is called cheaper."""
+
+
+def _find_cheaper(evaluation: Evaluation, standings: Sequence[Standing]) -> Standing | None:
+    """Return the cheapest network that cannot be told from the winner, where it saves a tenth of the parameters."""
+    by_name = {standing.candidate: standing for standing in standings}
+    mine, cheapest = by_name.get(f"trial {evaluation.winner}"), by_name.get(evaluation.cheapest)
+    if mine is None or cheapest is None or not (mine.n_parameters and cheapest.n_parameters):
+        return None
+    return cheapest if cheapest.n_parameters <= WORTH_IT * mine.n_parameters else None
 
 
 def _list_rivals(rivals: Sequence[Standing]) -> str:
@@ -149,7 +165,7 @@ def _write_distance(lead: Measurement) -> str:
 def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     """Return in a few words what a cut, and a background that is not known exactly, leave of the lead in AUC."""
     baseline = name_baseline(evaluation)
-    leader, other = (baseline, "the network") if survival.leader < 0 else ("the network", baseline)
+    leader, other = (baseline, HANDED_ON) if survival.leader < 0 else (HANDED_ON, baseline)
     lead = f"the lead of {leader} over {other}"
     match survival.verdict:
         case "survives":
@@ -176,6 +192,8 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
         told.append(f"nuisances move the {evaluation.figure_of_merit} by {write_total(evaluation.nuisances)}")
+    if evaluation.sculpted:
+        told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
         told.append("the test part is still closed")
     elif evaluation.openings == 1:
@@ -183,6 +201,19 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     else:
         told.append(f"the test part has been opened {evaluation.openings} times, so it is not quite unseen any more")
     return _capitalize("; ".join(told)) + "."
+
+
+def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]) -> str:
+    """Return which observer the cut sculpts most in background, by how much, and what the best baseline does."""
+    worst, *others = sculpted
+    told = (
+        f"the cut sculpts the background in {worst.observer} (Jensen-Shannon divergence "
+        f"{write_number(worst.divergence, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
+    )
+    if worst.baseline is not None:
+        told += f", the cut of {name_baseline(evaluation)} {write_number(worst.baseline, 2)}"
+    also = f" and, less, in {join_words([other.observer for other in others])}" if others else ""
+    return f"{told}){also}"
 
 
 def write_total(effects: NuisanceEffects) -> str:
@@ -204,7 +235,7 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     if selection.expected_excess is None:
         promised += ", of which it is not known how much is luck: there was one training"
     elif selection.expected_excess > 0:
-        promised += f", of which up to {write_number(selection.expected_excess, 2)} may be luck"
+        promised += f", of which about {write_number(selection.expected_excess, 2)} may be luck"
     if selection.retrained is None:
         return f"{promised}; it was not trained anew"
     anew = f"{promised}; trained anew it has {write_with_error(selection.retrained)} there"

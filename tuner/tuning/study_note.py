@@ -12,6 +12,7 @@ from tuner.problem import EventSource, Problem
 from tuner.tuning.commands import name_command, open_in_python, sweep_in_python
 from tuner.tuning.dashboard_notes import escape_markdown, read_our_part, save_note
 from tuner.tuning.outcome import read_outcome
+from tuner.tuning.parameter_importances import MIN_COMPLETE
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search
@@ -33,7 +34,7 @@ def write_study_note(search: Search, verdicts: str | None = None) -> None:
     sections = {
         "What is asked": _write_frame(search.study.problem),
         "Events": _write_events(search),
-        "Go on and look": _write_commands(search),
+        "Go on and look": "\n\n".join(filter(None, (_write_commands(search), _warn_of_importances(search)))),
         _VERDICT: verdicts,
     }
     text = "\n\n".join(f"## {title}\n\n{body}" for title, body in sections.items() if body)
@@ -92,6 +93,13 @@ def _write_commands(search: Search) -> str:
         return _fence(lines, "sh")
     lines = [f"{sweep_in_python(search)}  # {uses['sweep']}", f"{open_in_python(search)}  # opens it as it is"]
     return _fence(lines, "python")
+
+
+def _warn_of_importances(search: Search) -> str:
+    """Return that the dashboard's plot of importances says nothing yet; nothing where enough trials are complete."""
+    if sum(trial.state == "complete" for trial in search.trials) >= MIN_COMPLETE:
+        return ""
+    return f"With fewer than {MIN_COMPLETE} complete trials, this dashboard's plot of importances is noise."
 
 
 def _fence(lines: list[str], language: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
+from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.reporting.formatting import (
     DASH,
     stack,
@@ -112,7 +113,7 @@ def _write_selection(search: Search, evaluation: Evaluation) -> list[Block]:
         return []
     noise = (
         f" Luck: {write_number(selection.noise, 2)}, the spread of equal settings, times "
-        f"√(2 ln {selection.n_trials:,}), what the best of so many exceeds their mean by."
+        f"{expect_maximum(selection.n_trials):.2f}, the expected largest of {selection.n_trials:,} normal deviates."
     )
     sentence = f"Selection bias: {tell_selection(search, evaluation)}."
     return [Text(f"{sentence}{noise if selection.expected_excess else ''}")]

@@ -6,7 +6,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.reporting.formatting import count_digits, stack, stack_interval, write_number, write_share
 from tuner.reporting.page import Block, Picture, Table, Text
-from tuner.reporting.summary import name_baseline, write_total
+from tuner.reporting.summary import HANDED_ON, name_baseline, write_total
 
 
 def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Block]:
@@ -25,7 +25,7 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     head = ("Background known to", "Z, network", f"Z, {baseline}", "The network minus it")
     expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
     return [
-        Text(f"Does the gain survive? {survival.sentence(('the network', baseline))}"),
+        Text(f"Does the gain survive? {survival.sentence((HANDED_ON, baseline))}"),
         *([] if picture is None else [picture]),
         Table(caption=f"Asimov significance Z for {expected}; 68 % intervals", head=head, rows=rows),
     ]

@@ -1,0 +1,77 @@
+"""The verdict in a sentence or two: the winner, the best baseline, who is better, who cannot be told from it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.comparison import Standing
+from tuner.evaluation.verdicts import summarize_verdict
+from tuner.metrics.measurement import Measurement
+from tuner.tuning.evaluation_settings import EvaluationSettings
+
+
+def judge(**verdicts):
+    """An evaluation that trial 0 has won; candidates and their verdicts, `_` for a space."""
+    sizes = {"better": 0.0021, "not distinguishable": 0.0003, "worse": -0.0617, "winner": 0.0}
+    standings = []
+    for key, verdict in {"trial_0": "winner", **verdicts}.items():
+        name, size = key.replace("_", " "), sizes[verdict]
+        kind = "ensemble" if name == "ensemble" else "finalist" if name.startswith("trial") else "baseline"
+        value = 0.954 + size
+        standings.append(
+            Standing(
+                candidate=name,
+                kind=kind,
+                part="test",
+                figure=Measurement(value, value - 0.0021, value + 0.0021),
+                singles=(value,),
+                difference=Measurement(size, size - 0.0005, size + 0.0005),
+                p_value=0.5,
+                p_holm=0.5,
+                verdict=verdict,
+                n_parameters=None,
+            )
+        )
+    return Evaluation(
+        study="s",
+        winner=0,
+        seed=0,
+        figure_of_merit="AUC",
+        opening=1,
+        openings=1,
+        events_digest="",
+        settings=EvaluationSettings(),
+        rests_on={},
+        parts=(),
+        standings=tuple(sorted(standings, key=lambda standing: -standing.figure.value)),
+    )
+
+
+EQUAL = "not distinguishable"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "told"),
+    [
+        ({}, ""),
+        ({"boosted_trees": "worse"}, "; it leads boosted trees by +0.06170 ± 0.00050"),
+        (
+            {"boosted_trees": "worse", "ensemble": "better", "trial_21": EQUAL},
+            "; it leads boosted trees by +0.06170 ± 0.00050. Better than it: the ensemble, by 0.00210 ± 0.00050. "
+            "Cannot be told from it: trial 21",
+        ),
+        ({"ensemble": EQUAL, "trial_3": EQUAL}, ". Cannot be told from it: the ensemble, trial 3"),
+        ({"ensemble": "worse", "trial_3": "worse"}, ""),
+    ],
+)
+def test_all_that_are_better_or_as_good_are_named(verdicts, told):
+    assert summarize_verdict(judge(**verdicts)) == f"Trial 0 has won: AUC 0.9540 ± 0.0021 on test{told}."
+
+
+def test_a_baseline_is_told_once():
+    told = summarize_verdict(judge(boosted_trees=EQUAL, trial_2=EQUAL))
+    assert told.endswith("it cannot be told from boosted trees (-0.00030 ± 0.00050). Cannot be told from it: trial 2.")
+    assert summarize_verdict(judge(boosted_trees="better", ensemble="better")).endswith(
+        "trial 0, differs by -0.00210 ± 0.00050. Better than it: the ensemble, by 0.00210 ± 0.00050."
+    )

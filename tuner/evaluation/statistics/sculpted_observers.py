@@ -1,0 +1,93 @@
+"""The observers that a cut sculpts in background beyond chance, and what the best baseline does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuner.errors import EventsError
+from tuner.metrics.measurement import Measurement
+from tuner.metrics.sculpting import Sculpting, measure_sculpting
+
+
+@dataclass(frozen=True, kw_only=True)
+class SculptedObserver:
+    """How far the background that passes the cut is from all of it, in an observer."""
+
+    observer: str
+    part: str
+    divergence: float
+    """Jensen-Shannon divergence in bits."""
+    chance: Measurement
+    """Median and 68 % interval for random subsamples of as many events."""
+    p_value: float
+    """Share of these that lie as far or farther."""
+    baseline: float | None
+    """The divergence at the best baseline's cut; None without a baseline, or where none of the background passes."""
+
+
+def find_sculpted_observers(
+    observers: Mapping[str, np.ndarray],
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray,
+    *,
+    threshold: float,
+    baseline: tuple[np.ndarray, float] | None = None,
+    part: str,
+    seed: int = 0,
+) -> tuple[SculptedObserver, ...]:
+    """Return the observers that the cut "score >= threshold" sculpts beyond chance, the most sculpted first.
+
+    Args:
+        observers: Values [n] by name, not finite where undefined.
+        labels: [n] in {0, 1}.
+        scores: [n].
+        weights: Event weights [n].
+        threshold: The cut; where it is not finite, nothing is sculpted.
+        baseline: Scores [n] of the best baseline and its own cut; None without one.
+        part: The part that the events are of.
+        seed: Of the subsamples.
+    """
+    found = []
+    for name, values in observers.items():
+        own = _measure(values, labels, scores, weights, threshold=threshold, seed=seed)
+        if own is None or not own.beyond_chance:
+            continue
+        other = None
+        if baseline is not None:
+            other = _measure(values, labels, baseline[0], weights, threshold=baseline[1], n_subsamples=1)
+        found.append(
+            SculptedObserver(
+                observer=name,
+                part=part,
+                divergence=own.divergence,
+                chance=own.chance,
+                p_value=own.p_value,
+                baseline=None if other is None else other.divergence,
+            )
+        )
+    return tuple(sorted(found, key=lambda sculpted: -sculpted.divergence))
+
+
+def _measure(
+    values: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    weights: np.ndarray,
+    *,
+    threshold: float,
+    n_subsamples: int = 200,
+    seed: int = 0,
+) -> Sculpting | None:
+    """Return the sculpting of an observer; None where no cut is made, or no background passes it."""
+    if not np.isfinite(threshold):
+        return None
+    try:
+        return measure_sculpting(
+            values, labels, scores, weights, threshold=threshold, n_subsamples=n_subsamples, seed=seed
+        )
+    except EventsError:
+        return None
