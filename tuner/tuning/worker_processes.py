@@ -15,6 +15,7 @@ from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
 from tuner.launchers.processes import is_outside
 from tuner.launchers.signals import take_signals
 from tuner.progress.display import Display
+from tuner.trackers.not_recorded import describe_losses
 from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, record_exit
 from tuner.tuning.search import Search
 from tuner.tuning.status import count_left
@@ -80,7 +81,8 @@ def work_in_processes(
         while True:
             time.sleep(STATUS_SECONDS)
             watch.look_when_due()
-            supervisor.note_ends()
+            supervisor.note_ends(stopping=interrupts > 0)
+            supervisor.note_losses()
             is_over = interrupts > 0 or (until is not None and time.time() >= until) or not count_left(search)
             if is_over and len(supervisor.vacant) == n_workers:
                 break
@@ -103,12 +105,23 @@ class _Supervisor:
         """Workers that ended since the last trial did, by how they ended."""
         self.vacant: dict[int, tuple[End, ExitedWorker]] = {}
         """Places of workers that ended and were not replaced."""
+        self.losses_told = search.folder.not_recorded.exists()
 
     def _read_trials(self) -> list[FrozenTrial]:
         return self.search.optuna_study.get_trials(deepcopy=False)
 
-    def note_ends(self) -> None:
-        """Note how workers ended since the last call: in a warning, and in the storage, which blames trials by it."""
+    def note_losses(self) -> None:
+        """Warn once when a worker's tracker begins to lose what it is told."""
+        if not self.losses_told and self.search.folder.not_recorded.exists():
+            self.losses_told = True
+            for text in describe_losses(self.search.folder.path):
+                logger.warning("%s", text)
+
+    def note_ends(self, *, stopping: bool) -> None:
+        """Note how workers ended since the last call: in a warning, and in the storage, which blames trials by it.
+
+        stopping: whether they were asked to end, so that one that does is no news.
+        """
         n_told = sum(t.state.is_finished() and not is_interrupted(t) for t in self._read_trials())
         if n_told > self.n_told:
             self.in_vain.clear()
@@ -118,7 +131,7 @@ class _Supervisor:
             if end != "left" or not self._are_all_taken(self._read_trials()):
                 self.in_vain[end] += 1
             self.vacant[worker.number] = end, worker
-            if end != "left":
+            if end != "left" and (worker.failed or not stopping):
                 logger.warning("%s", worker.describe())
 
     def _judge(self, worker: ExitedWorker) -> End:
