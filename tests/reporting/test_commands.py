@@ -72,7 +72,7 @@ def test_a_study_without_a_file_is_told_in_python(make_search):
     compile(code[0], "page", "exec")
     found = {"study": search.study}
     exec("import tuner\n" + code[0].splitlines()[0], found)
-    assert found["search"].winner == search.best_trial
+    assert found["search"].best_trial == search.best_trial
 
 
 def write_call(folder: Path, *argv: str) -> str:
