@@ -22,8 +22,8 @@ ERRORS = {"68": 1.0, "95": 1.96}
 @pytest.mark.parametrize(
     ("verdict", "ahead", "told", "sign", "winner_is"),
     [
-        ("worse", True, "It beats boosted trees by 0.0143 ± 0.0011", "+0.0143", "better"),
-        ("better", False, "It is behind boosted trees by 0.0041 ± 0.0011", "-0.0041", "worse"),
+        ("worse", True, "it beats boosted trees by 0.0143 ± 0.0011", "+0.0143", "better"),
+        ("better", False, "it is behind boosted trees by 0.0041 ± 0.0011", "-0.0041", "worse"),
         (
             "not distinguishable",
             True,
@@ -38,7 +38,7 @@ def test_the_trees_are_told_alike_everywhere(make_search, judge, capsys, verdict
     sentences = answer(search, search.best_trial, found)
     assert told in sentences[1]
     assert ("is behind by" in sentences[0]) == (verdict == "better")
-    tile = next(tile for tile in highlight(search, found, None) if tile.name == "AUC over boosted trees")
+    tile = next(tile for tile in highlight(search, found, None) if tile.name == "AUC over boosted trees, mean of 2")
     assert (tile.value, tile.note) == (sign, f"± 0.0011, {winner_is}")
     table = write_evaluation(search, found, {}).blocks[0]
     row = next(row for row in table.rows if row[0] == "boosted trees")
@@ -69,7 +69,7 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
     d_auc = measure(0.01 * d, 0.0011, "68"), measure(0.01 * d, 0.0011, "95")
     survival = Survival(*d_auc, rows, s=10.0, b=100.0, n_replicas=20)
     told, _ = write_survival(replace(judge(), survival=survival), None)
-    assert f"the network minus boosted trees is {0.01 * d:+.4f}" in told.text
+    assert f"the network handed on minus boosted trees is {0.01 * d:+.4f}" in told.text
     assert f"{d:+.2f} [{d - 0.2:+.2f}, {d + 0.2:+.2f}] in significance at 0 %" in told.text
     assert "survives at a background systematic of 0 %, not at a background systematic of 10 %" in told.text
     _, table = write_survival(replace(judge(), survival=survival), None)

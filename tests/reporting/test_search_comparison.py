@@ -144,7 +144,7 @@ def test_without_an_evaluation_validation_is_told_with_a_warning(searches, tmp_p
     sentence = found.sentences[1]
     assert sentence.startswith(f"There is no verdict on {found.others[1].name} against {found.first.name}")
     assert "the best of many trials is partly the luckiest" in sentence
-    assert f"{unjudged.winner.figure:.4g}" in sentence
+    assert f"{unjudged.best_trial.figure:.4g}" in sentence
     assert "Holm" not in found.sentences[0]
     reverse = tuner.compare(unjudged, *searches)
     assert all(search.versus is None for search in reverse.searches)
