@@ -17,7 +17,11 @@ DRAW = PictureProcess.draw
 
 HERE = Path(__file__).parent
 
+LONGEST = "metrics/test_coverage.py"
+
 SLOW = (
+    "cli/test_terminal.py",
+    "cli/test_dashboard_browser.py",
     "cli/test_command_line.py",
     "cli/test_comparing.py",
     "cli/test_conclusion.py",
@@ -69,6 +73,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(path) for path in slow):
             item.add_marker(pytest.mark.slow)
+    # The longest begin first, so that no process is left alone with them in the end.
+    items.sort(key=lambda item: (item.path != HERE / LONGEST, item.get_closest_marker("slow") is None))
 
 
 @pytest.fixture

@@ -215,9 +215,9 @@ def test_with_test_closed_it_is_measured_anew_on_validation_only(search):
     assert len(read_openings(search)) == 1
 
 
-@pytest.mark.parametrize("older", [{"study": "small", "winner": 0, "parts": []}, {"judgement": 3}])
+@pytest.mark.parametrize("older", [{"study": "small", "winner": 0, "parts": []}, {"settings": 3}])
 def test_an_evaluation_of_an_older_form_is_told(search, older):
-    kept = read_json(search.folder.evaluation) if "judgement" in older else {}
+    kept = read_json(search.folder.evaluation) if "settings" in older else {}
     search.folder.evaluation.write_text(json.dumps(kept | older))
     for step in (tuner.evaluate, read_evaluation, tuner.report):
         with pytest.raises(SearchError, match=r'evaluation\.json" must be an evaluation (?s:.*)Move it away'):

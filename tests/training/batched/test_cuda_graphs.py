@@ -130,7 +130,7 @@ def test_vacant_rows_of_a_graph_are_kept_until_half_of_them_are_vacant():
         pack = make_pack(settings, taped)
         pack.admit(*[Member(number, settings, seed=number) for number in range(5)])
         for row in (0, 1, 3):
-            pack.vacate(pack.members.index(next(m for m in pack.members if m is not None and m.name == row)))
+            pack.vacate(pack.members.index(next(m for m in pack.members if m is not None and m.number == row)))
             pack.compact()
             sizes.append(len(pack.members))
         assert [member.number for _, member in pack.rows] == [2, 4]
