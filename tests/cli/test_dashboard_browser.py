@@ -83,6 +83,9 @@ def test_the_study_opens_with_history_and_importances(look):
     page.get_by_text("Hyperparameter Importance").first.wait_for()
     page.wait_for_function("document.body.textContent.includes('dropout')")
     page.wait_for_function("document.body.textContent.includes('validation AUC')")  # the objective's name
+    shown = page.locator("body").text_content()
+    assert [words for words in ("Hyperparameter Importance", "dropout", "validation AUC") if words not in shown] == []
+    assert page.locator(".js-plotly-plot").count() > 2
 
 
 def test_the_study_has_its_note_and_its_figures(look):

@@ -34,5 +34,9 @@ def test_trackers_are_closed_at_once_and_each_has_the_whole_timeout():
     assert told == [5, 5]
 
 
-def test_no_trackers_at_all_can_be_closed():
-    Several([]).close(5)
+def test_no_trackers_at_all_can_be_closed(tmp_path):
+    several = Several([])
+    several.close(5)
+    log = several.start_trial(study="s", trial=0, config={}, folder=tmp_path)
+    log.finish("complete", summary={})
+    assert log.logs == several.trackers == ()

@@ -13,9 +13,10 @@ from samples import make_study
 
 import tuner
 from tuner import Ballpark
+from tuner.markdown import escape_markdown
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
-from tuner.tuning.dashboard_notes import escape_markdown, read_note
+from tuner.tuning.dashboard_notes import read_note
 from tuner.tuning.outcome import Outcome, write_outcome
 from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tuner.progress.display import Display
 
-INTERRUPTED_CODE = 130
-"""Exit code after Ctrl-C or SIGTERM, as a shell has it for SIGINT."""
-
 
 def print_text(text: str) -> None:
     """Write a line as it is, at once: no wrapping, so that paths can be copied and lines searched."""

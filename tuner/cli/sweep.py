@@ -25,8 +25,9 @@ from tuner.cli.options import (
     TrackerOption,
     WorkTrackerOption,
 )
-from tuner.cli.output import INTERRUPTED_CODE, choose_display, print_json, print_text
+from tuner.cli.output import choose_display, print_json, print_text
 from tuner.cli.tables import print_evaluation, summarize_sweep
+from tuner.launchers.signals import INTERRUPTED_CODE
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 _WATCH_SECONDS = 2.0
 """Between two looks at the storage."""
-_SECONDS_TO_CLOSE = 60.0
-"""What a worker waits at its end, at the longest, until all numbers are with the tracker."""
 
 TrialsOption = Annotated[
     int | None,
@@ -139,6 +138,7 @@ def work(
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.progress.logs import open_log, quiet_optuna
+    from tuner.trackers.base import SECONDS_TO_CLOSE
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.worker import work as run_worker
 
@@ -147,7 +147,7 @@ def work(
         try:
             interrupted = run_worker(search, tracker=used, device=device, until=until)
         finally:
-            used.close(_SECONDS_TO_CLOSE)
+            used.close(SECONDS_TO_CLOSE)
     if interrupted:
         raise typer.Exit(INTERRUPTED_CODE)
 

@@ -159,3 +159,12 @@ def read_evaluation(search: Search) -> Evaluation | None:
             f'"{path}" must be an evaluation that this version of tuner wrote, but {describe_mismatch(error)}. Move it '
             "away; `tuner evaluate` then judges anew, opens the test part once more, and says so in its log."
         ) from error
+
+
+def read_valid_evaluation(search: Search) -> Evaluation | None:
+    """Return the kept evaluation; None where there is none, or where it is of other trials, events or rules.
+
+    Raise what `read_evaluation` raises.
+    """
+    kept = read_evaluation(search)
+    return kept if kept is not None and still_holds(kept, search) else None

@@ -14,7 +14,7 @@ from tuner.evaluation.verdicts import summarize_verdict, tabulate_verdicts
 from tuner.evaluation.waiting import hold_alone
 from tuner.prediction.networks import TrainedNetwork
 from tuner.progress.logs import NOTES, open_log
-from tuner.trackers.base import Tracker
+from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.trackers.choice import open_tracker
 from tuner.trackers.memory import Memory, NoTracker
 from tuner.tuning.outcome import Outcome, keep_finite, write_outcome
@@ -23,9 +23,6 @@ from tuner.tuning.study_artifacts import keep_study_artifacts
 from tuner.tuning.study_note import write_study_note
 
 logger = logging.getLogger("tuner")
-
-SECONDS_TO_CLOSE = 60.0
-"""What the end of an evaluation waits, at the longest, until the record is with the tracker."""
 
 
 def publish(search: Search, evaluation: Evaluation | None, tracker: Tracker | None = None) -> None:

@@ -46,13 +46,13 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         found |= _summarize_part(part)
     for standing in evaluation.standings:
         prefix = f"{standing.part}/{standing.candidate}"
-        found |= _spread(f"{prefix}/mean of {evaluation.figure_of_merit}", standing.figure)
+        found |= standing.figure.spread(f"{prefix}/mean of {evaluation.figure_of_merit}")
         if standing.verdict != "winner":
-            found |= _spread(f"{prefix}/lead of the winner", standing.lead)
+            found |= standing.lead.spread(f"{prefix}/lead of the winner")
         found[f"{prefix}/the winner is"] = standing.verdict_on_winner
         found |= {f"{prefix}/p": standing.p_value, f"{prefix}/p after Holm": standing.p_holm}
     for importance in evaluation.importances:
-        found |= _spread(f"importance/{importance.part}/{importance.feature}", importance.drop)
+        found |= importance.drop.spread(f"importance/{importance.part}/{importance.feature}")
     for network in evaluation.ensemble:
         found[f"ensemble/trial {network.trial}, seed {network.seed}"] = network.weight
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
@@ -102,7 +102,7 @@ def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
     if part.figure_cut is not None:
         found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_CUT}
     for name, measured in part.measurements.items():
-        found |= _spread(f"{prefix}/{name}", measured)
+        found |= measured.spread(f"{prefix}/{name}")
     return found
 
 
@@ -113,7 +113,7 @@ def _name_selection(selection: SelectionBias) -> Iterator[tuple[str, Any]]:
     yield "selection/expected excess", selection.expected_excess
     for name, measured in (("trained anew", selection.retrained), ("on test", selection.test)):
         if measured is not None:
-            yield from _spread(f"selection/{name}", measured).items()
+            yield from measured.spread(f"selection/{name}").items()
 
 
 def _name_survival(survival: Survival) -> Iterator[tuple[str, Any]]:
@@ -121,13 +121,13 @@ def _name_survival(survival: Survival) -> Iterator[tuple[str, Any]]:
     yield "survival/replicas", survival.n_replicas
     yield "survival/s", survival.s
     yield "survival/b", survival.b
-    yield from _spread("survival/difference in AUC", survival.d_auc).items()
+    yield from survival.d_auc.spread("survival/difference in AUC").items()
     yield from _name_ends("survival/difference in AUC", survival.d_auc_95)
     for row in survival.rows:
         prefix = f"survival/background known to {100 * row.relative_systematic:g} %"
-        yield from _spread(f"{prefix}/z of the winner", row.z_winner).items()
-        yield from _spread(f"{prefix}/z of the baseline", row.z_baseline).items()
-        yield from _spread(f"{prefix}/difference in z", row.d_z).items()
+        yield from row.z_winner.spread(f"{prefix}/z of the winner").items()
+        yield from row.z_baseline.spread(f"{prefix}/z of the baseline").items()
+        yield from row.d_z.spread(f"{prefix}/difference in z").items()
         yield from _name_ends(f"{prefix}/difference in z", row.d_z_95)
 
 
@@ -144,13 +144,9 @@ def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
 def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
     prefix = f"sculpting/{sculpted.part}/{sculpted.observer}"
     yield f"{prefix}/divergence", sculpted.divergence
-    yield from _spread(f"{prefix}/by chance", sculpted.chance).items()
+    yield from sculpted.chance.spread(f"{prefix}/by chance").items()
     yield f"{prefix}/p", sculpted.p_value
     yield f"{prefix}/divergence of the baseline", sculpted.baseline
-
-
-def _spread(name: str, measured: Measurement) -> dict[str, float]:
-    return {name: measured.value, f"{name}/low": measured.low, f"{name}/high": measured.high}
 
 
 def _name_ends(name: str, sure: Measurement) -> Iterator[tuple[str, float]]:

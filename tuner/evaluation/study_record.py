@@ -16,11 +16,12 @@ from tuner.evaluation.record_figures import summarize_evaluation, tabulate_evalu
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.verdicts import tabulate_verdicts
 from tuner.events.sources import find_source
+from tuner.markdown import escape_markdown
 from tuner.passwords import hide_passwords
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tuning.best_so_far import follow_best
-from tuner.tuning.dashboard_notes import escape_markdown
 from tuner.tuning.parameter_importances import measure_parameter_importances
+from tuner.tuning.provenance import describe_frame
 from tuner.tuning.samplers import describe_sampler, make_pruner, make_sampler
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
 from tuner.tuning.status import read_status
@@ -75,19 +76,14 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
     settings = study.evaluation if evaluation is None else evaluation.settings
     return {
         "study": study.name,
-        "frame": {
-            "question": problem.question,
+        "frame": describe_frame(problem)
+        | {
             "events": hide_passwords(find_source(problem.events).describe()),
-            "label": problem.label,
-            "signal": str(problem.signal),
-            "weight": problem.weight,
             "event_id": problem.event_id,
             "features": list(search.splits.preprocessing.features),
             "observers": list(problem.all_observers),
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),
-            "figure_of_merit": problem.figure_of_merit.name,
-            "working_point": problem.working_point.name,
             "ballparks": {ballpark.name: ballpark.auc for ballpark in problem.ballparks},
             "nuisances": [nuisance.name for nuisance in problem.nuisances],
         },

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
+from tuner.markdown import escape_markdown, write_table
 from tuner.metrics.measurement import Measurement
 from tuner.progress.wording import say_figure
-from tuner.tuning.dashboard_notes import escape_markdown
 
 
 def summarize_verdict(evaluation: Evaluation) -> str:
@@ -61,12 +61,11 @@ def tabulate_verdicts(evaluation: Evaluation) -> str:
     part, figure = evaluation.last_part, escape_markdown(evaluation.figure_of_merit)
     head = ("Candidate", f"{figure} on {part}", "Lead of the winner", "The winner is")
     rows = [_write_row(standing) for standing in evaluation.standings_on(part)]
-    lines = [head, ("---", "---", "---", "---"), *rows]
     return "\n".join(
         [
             escape_markdown(summarize_verdict(evaluation)),
             "",
-            *(f"| {' | '.join(line)} |" for line in lines),
+            write_table([head, *rows]),
             "",
             "Means over trainings; errors are 68 %, over events and trainings. Leads are paired; verdicts allow for "
             "the number of candidates.",

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from tuner.launchers.processes import describe_exit
+from tuner.launchers.signals import INTERRUPTED_CODE
 from tuner.run_folder import RunFolder
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -41,7 +42,7 @@ class ExitedWorker:
     @property
     def failed(self) -> bool:
         """Whether it ended otherwise than well. An end by our own SIGINT (130) is a good end."""
-        return self.exit_code not in (0, 130, -signal.SIGINT)
+        return self.exit_code not in (0, INTERRUPTED_CODE, -signal.SIGINT)
 
     def describe(self) -> str:
         """Return what happened and the end of what it printed, for a message."""

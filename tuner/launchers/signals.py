@@ -7,6 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+INTERRUPTED_CODE = 130
+"""Exit code after Ctrl-C or SIGTERM, as a shell has it for SIGINT."""
+
 
 @contextmanager
 def take_signals(handle: Callable[..., object]) -> Iterator[None]:

@@ -32,6 +32,10 @@ class Measurement:
         above, below = self.high - self.value, self.value - self.low
         return min(above, below) <= 0 or max(above, below) / min(above, below) > LOPSIDED
 
+    def spread(self, name: str) -> dict[str, float]:
+        """Return the value by its name, and both ends of the interval as `name/low` and `name/high`."""
+        return {name: self.value, f"{name}/low": self.low, f"{name}/high": self.high}
+
     def __neg__(self) -> Measurement:
         """Return the same seen from the other side."""
         return Measurement(-self.value, -self.high, -self.low)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.live import Live
@@ -15,6 +13,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from tuner.progress.logs import NOTES, show_warnings
+from tuner.progress.nesting import NestedDisplay
 from tuner.progress.panels import MAX_ROWS, render_stages, render_status
 from tuner.progress.snapshot import Status
 from tuner.progress.stages import Stage, StageClock, note_stage
@@ -25,42 +24,33 @@ if TYPE_CHECKING:
 _REDRAWS_PER_SECOND = 2
 
 
-class LiveDisplay:
+class LiveDisplay(NestedDisplay):
     """Redraw a panel in place; the clock in it goes on between two updates. Warnings stand above it."""
 
     def __init__(self, console: Console) -> None:
+        super().__init__()
         self._console = console
         self._status: Status | None = None
         self._updated = time.monotonic()
         self._stages: StageClock | None = None
         self._study = ""
-        self._depth = 0
-        self._open = ExitStack()
 
-    def __enter__(self) -> Self:
-        """Begin to show, in the outermost block."""
-        self._depth += 1
-        if self._depth == 1:
-            self._status = self._stages = None
-            live = Live(
-                console=self._console,
-                get_renderable=self._render,
-                refresh_per_second=_REDRAWS_PER_SECOND,
-                redirect_stdout=sys.stdout.isatty(),  # else it is a file or a pipe, which is for results
-            )
-            self._open.enter_context(show_warnings(lambda text: self._print(text, "yellow")))
-            self._open.enter_context(live)
-        return self
+    def _begin(self) -> None:
+        self._status = self._stages = None
+        live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            refresh_per_second=_REDRAWS_PER_SECOND,
+            redirect_stdout=sys.stdout.isatty(),  # else it is a file or a pipe, which is for results
+        )
+        self._open.enter_context(show_warnings(lambda text: self._print(text, "yellow")))
+        self._open.enter_context(live)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Draw the last status once more, and leave the terminal as it was, at the end of the outermost block."""
-        self._depth -= 1
-        if self._depth == 0:
-            if self._stages is not None:
-                self._stages.end()
-            self._open.close()
+    def _end(self) -> None:
+        """Draw the last status once more, and leave the terminal as it was."""
+        if self._stages is not None:
+            self._stages.end()
+        self._open.close()
 
     def update(self, status: Status) -> None:
         """Show a newer status from the next redraw on."""

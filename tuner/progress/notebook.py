@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from io import StringIO
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from tuner.progress.logs import NOTES, show_warnings
+from tuner.progress.nesting import NestedDisplay
 from tuner.progress.panels import render_stages, render_status
 from tuner.progress.snapshot import Status
 from tuner.progress.stages import Stage, StageClock, note_stage
@@ -25,38 +24,29 @@ _MIN_SECONDS = 1.0
 _PAGE = '<pre style="line-height: normal; font-family: Menlo, Consolas, monospace">{code}</pre>'
 
 
-class NotebookDisplay:
+class NotebookDisplay(NestedDisplay):
     """Shows panels as one output of the cell, and what is told above them."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._status: Status | None = None
         self._stages: StageClock | None = None
         self._study = ""
         self._lines: list[str] = []
         self._shown: Any = None
         self._drawn = 0.0
-        self._depth = 0
-        self._open = ExitStack()
 
-    def __enter__(self) -> Self:
-        """Begin to show, in the outermost block."""
-        self._depth += 1
-        if self._depth == 1:
-            self._shown = self._stages = self._status = None
-            self._open.enter_context(show_warnings(self._add))
-        return self
+    def _begin(self) -> None:
+        self._shown = self._stages = self._status = None
+        self._open.enter_context(show_warnings(self._add))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Show the last status once more, at the end of the outermost block."""
-        self._depth -= 1
-        if self._depth == 0:
-            self._open.close()
-            if self._stages is not None:
-                self._stages.end()
-            self._draw(now=True)
-            self._lines.clear()
+    def _end(self) -> None:
+        """Show the last status once more."""
+        self._open.close()
+        if self._stages is not None:
+            self._stages.end()
+        self._draw(now=True)
+        self._lines.clear()
 
     def update(self, status: Status) -> None:
         """Show a newer status."""

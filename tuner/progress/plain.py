@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from tuner.progress.events import describe_progress, list_events
 from tuner.progress.logs import NOTES, show_warnings
+from tuner.progress.nesting import NestedDisplay
 from tuner.progress.snapshot import Status
 from tuner.progress.stages import Stage, StageClock, note_stage
 from tuner.progress.wording import say_estimate, write_count
@@ -23,10 +22,11 @@ MAX_TOLD = 30
 """Where a stage counts more than so many, not each of them is told."""
 
 
-class PlainDisplay:
+class PlainDisplay(NestedDisplay):
     """Write a line when a trial ends, the best improves, a stage begins or advances; else one every 30 seconds."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
         self._console = console
         self._clock = clock
         self._shown: Status | None = None
@@ -34,25 +34,15 @@ class PlainDisplay:
         self._warned: set[str] = set()
         self._stages = StageClock(clock)
         self._last_line = clock()
-        self._depth = 0
-        self._open = ExitStack()
 
-    def __enter__(self) -> Self:
-        """Begin to show, in the outermost block."""
-        self._depth += 1
-        if self._depth == 1:
-            self._open.enter_context(show_warnings(self._warn))
-        return self
+    def _begin(self) -> None:
+        self._open.enter_context(show_warnings(self._warn))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def _end(self) -> None:
         """Write how far the search has come, where that was not written yet."""
-        self._depth -= 1
-        if self._depth == 0:
-            if self._shown is not None:
-                self._write_progress(self._shown)
-            self._open.close()
+        if self._shown is not None:
+            self._write_progress(self._shown)
+        self._open.close()
 
     def update(self, status: Status) -> None:
         """Write what happened since the last status; else how far it has come, now and then."""

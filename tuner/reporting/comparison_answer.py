@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tuner.progress.wording import write_duration
+from tuner.progress.wording import write_count, write_duration
 from tuner.reporting.formatting import (
     count_digits,
     join_words,
     write_change,
-    write_count,
     write_error,
     write_number,
     write_with_error,

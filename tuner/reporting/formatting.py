@@ -8,8 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.metrics.measurement import Measurement
-from tuner.progress.wording import write_count as write_count  # noqa: PLC0414
-from tuner.progress.wording import write_duration as write_duration  # noqa: PLC0414
+from tuner.progress.wording import write_count
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search, TrialRecord

@@ -8,10 +8,9 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import write_count, write_duration
 from tuner.reporting.formatting import (
     write_change,
-    write_count,
-    write_duration,
     write_error,
     write_measurement,
     write_percent,

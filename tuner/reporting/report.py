@@ -7,10 +7,9 @@ from pathlib import Path
 
 import tuner
 from tuner.checked_files import write_atomically
-from tuner.evaluation.evaluate import read_evaluation
+from tuner.evaluation.evaluate import read_valid_evaluation
 from tuner.evaluation.publishing import publish
 from tuner.evaluation.results import Evaluation
-from tuner.evaluation.validity import still_holds
 from tuner.evaluation.waiting import hold_alone
 from tuner.figures import use_style
 from tuner.reporting.evaluation_figures import draw_judgement_pictures
@@ -41,17 +40,11 @@ def report(
     unknown style.
     """
     if evaluation is None:
-        evaluation = _find_evaluation(search)
+        evaluation = read_valid_evaluation(search)
     with hold_alone(search.folder.path / ".report.lock", lambda: None), use_style(style):
         write_atomically(search.folder.report, render_page(_make_page(search, evaluation)))
     publish(search, evaluation, tracker)
     return search.folder.report
-
-
-def _find_evaluation(search: Search) -> Evaluation | None:
-    """Return the kept evaluation; None where there is none, or where it is of other trials, events or rules."""
-    kept = read_evaluation(search)
-    return kept if kept is not None and still_holds(kept, search) else None
 
 
 def _make_page(search: Search, evaluation: Evaluation | None) -> Page:

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from tuner.errors import SearchError
-from tuner.evaluation.evaluate import read_evaluation
+from tuner.evaluation.evaluate import read_valid_evaluation
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.search_comparison import Versus, compare_winners
-from tuner.evaluation.validity import still_holds
 from tuner.evaluation.winner_scores import read_winner_scores
 from tuner.metrics.figures_of_merit import Auc
 from tuner.reporting.study_differences import Difference, find_differences
@@ -180,7 +179,7 @@ def compare(*searches: Search) -> SearchComparison:
     names = _name_searches(searches)
     figure = searches[0].study.problem.figure_of_merit
     same_figure = len({describe_contents(s.study.problem.figure_of_merit) for s in searches}) == 1
-    evaluations = [_read_evaluation(search) for search in searches]
+    evaluations = [read_valid_evaluation(search) for search in searches]
     scores = {
         name: read_winner_scores(search, evaluation, figure)
         for name, search, evaluation in zip(names, searches, evaluations, strict=True)
@@ -238,11 +237,6 @@ def _name_searches(searches: Sequence[Search]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{search.study.name} {place}" for place, search in enumerate(searches, 1)]  # one folder, other storages
-
-
-def _read_evaluation(search: Search) -> Evaluation | None:
-    kept = read_evaluation(search)
-    return kept if kept is not None and still_holds(kept, search) else None
 
 
 def _describe(

@@ -10,7 +10,8 @@ from tuner.checked_files import expect_form, read_json
 from tuner.errors import SearchError
 from tuner.passwords import hide_passwords
 from tuner.problem import EventSource
-from tuner.reporting.formatting import DASH, join_words, name_network, write_count, write_number, write_value
+from tuner.progress.wording import write_count
+from tuner.reporting.formatting import DASH, join_words, name_network, write_number, write_value
 from tuner.tuning.contents import agree, describe_contents
 from tuner.tuning.samplers import make_pruner, make_sampler
 from tuner.tuning.search import PROVENANCE_ADVICE, Search, TrialRecord

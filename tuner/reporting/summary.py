@@ -11,11 +11,11 @@ from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import write_count
 from tuner.reporting.formatting import (
     count_digits,
     join_words,
     name_network,
-    write_count,
     write_number,
     write_percent_with_error,
     write_with_error,

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import pandas as pd
 
+SECONDS_TO_CLOSE = 60.0
+"""What the end of a sweep or an evaluation waits, at the longest, until all of it is with the tracker."""
+
 NO_PICTURES: Mapping[str, Path] = MappingProxyType({})
 
 

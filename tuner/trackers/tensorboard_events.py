@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from tuner.errors import MissingPackage
+from tuner.markdown import write_table
 from tuner.run_folder import RunFolder
 from tuner.trackers.background import CAPACITY
 from tuner.trackers.background_tracker import BackgroundTracker, Ending, LoggedTrial, Subject
@@ -246,9 +247,7 @@ def _list_artifacts(artifacts: Sequence[Artifact]) -> str:
 
 def _write_rows(rows: Sequence[Sequence[Any]]) -> str:
     """Return a table in Markdown; the first row is its head."""
-    cells = [[_escape(cell) for cell in row] for row in rows]
-    lines = [f"| {' | '.join(row)} |" for row in cells]
-    return "\n".join([lines[0], "|" + " --- |" * len(cells[0]), *lines[1:]])
+    return write_table([[_escape(cell) for cell in row] for row in rows])
 
 
 def _escape(cell: Any) -> str:

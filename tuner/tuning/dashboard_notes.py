@@ -50,12 +50,6 @@ def save_note(study_or_trial: optuna.Study | optuna.Trial, text: str) -> None:
     storage.set_study_system_attr(study_id, f"{prefix}note_ver", attributes.get(f"{prefix}note_ver", 0) + 1)
 
 
-def escape_markdown(text: str) -> str:
-    """Return text as Markdown shows it, on one line and in one cell of a table. Addresses stay links."""
-    marked = re.sub(r"([\\`*\[\]<>|~])|(?<![^\W_])_|_(?![^\W_])|^#", lambda found: f"\\{found[0]}", text)
-    return " ".join(marked.split())
-
-
 def read_note(study_or_trial: optuna.Study | optuna.Trial) -> str:
     """Return the whole note of a study or trial; empty where there is none."""
     return _join(_read_attributes(study_or_trial), _name_prefix(study_or_trial))

@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from tuner.checked_files import expect_form, read_json, write_json
 from tuner.passwords import hide_passwords
+from tuner.problem import Problem
 from tuner.run_folder import RunFolder
 from tuner.tuning.search import PROVENANCE_ADVICE
 from tuner.tuning.study import Study
@@ -70,6 +71,18 @@ def find_tracker_kind(folder: RunFolder) -> str | None:
     with expect_form(folder.provenance, advice=PROVENANCE_ADVICE):
         kind: str | None = record["calls"][-1].get("tracker", "wandb") if record.get("calls") else "wandb"
     return kind
+
+
+def describe_frame(problem: Problem) -> dict[str, str | None]:
+    """Return what is asked of the events, as trackers keep it."""
+    return {
+        "question": problem.question,
+        "label": problem.label,
+        "signal": str(problem.signal),
+        "weight": problem.weight,
+        "figure_of_merit": problem.figure_of_merit.name,
+        "working_point": problem.working_point.name,
+    }
 
 
 def _name_command() -> str | None:

@@ -78,8 +78,8 @@ def _count_left(search: Search, trials: Sequence[TrialRecord]) -> int:
 
 def count_running(search: Search) -> int:
     """Return how many trials are trained at this moment, by workers that give a sign of life."""
-    stale = _find_stale(search.optuna_study.get_trials(deepcopy=False), search.workers)
-    return sum(t.state == "running" and t.number not in stale for t in search.trials)
+    trials = search.optuna_study.get_trials(deepcopy=False)
+    return sum(t.state.name == "RUNNING" for t in trials) - len(_find_stale(trials, search.workers))
 
 
 def _find_figure(trial: TrialRecord) -> float | None:

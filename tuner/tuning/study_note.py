@@ -7,10 +7,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tuner.errors import TunerError
+from tuner.markdown import escape_markdown
 from tuner.passwords import hide_passwords
 from tuner.problem import EventSource, Problem
 from tuner.tuning.commands import name_command, open_in_python, sweep_in_python
-from tuner.tuning.dashboard_notes import escape_markdown, read_our_part, save_note
+from tuner.tuning.dashboard_notes import read_our_part, save_note
 from tuner.tuning.outcome import read_outcome
 from tuner.tuning.parameter_importances import MIN_COMPLETE
 

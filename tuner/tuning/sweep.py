@@ -21,7 +21,7 @@ from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
-from tuner.trackers.base import Tracker
+from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.ownership import take_folder
@@ -89,7 +89,7 @@ def sweep(
             splits = keep_run(prepared, run_folder)
             write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
-                study_file = find_study_file(study)
+                study_file = search.study_file
             n_left = count_left(search)
             n_workers = choose_workers(n_left, workers, device, study_file)
             record_call(
@@ -229,7 +229,7 @@ def _work_here(
         try:
             return work(search, tracker=tracker, device=device, until=until)
         finally:
-            tracker.close(timeout=60.0)
+            tracker.close(timeout=SECONDS_TO_CLOSE)
 
 
 @contextmanager

@@ -293,8 +293,5 @@ def _is_ours(figure: FigureOfMerit) -> bool:
 
 def _flatten(figures: Mapping[str, Measurement]) -> dict[str, float]:
     """Return figures as trackers take them: `validation/<figure>`, and `.../low` and `.../high` of its interval."""
-    flat: dict[str, float] = {}
-    for name, measured in figures.items():
-        ends = {"": measured.value, "/low": measured.low, "/high": measured.high}
-        flat |= {f"validation/{name}{end}": value for end, value in ends.items() if not np.isnan(value)}
-    return flat
+    spread = [measured.spread(f"validation/{name}") for name, measured in figures.items()]
+    return {name: value for figure in spread for name, value in figure.items() if not np.isnan(value)}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+from tuner.markdown import escape_markdown, write_table
 from tuner.metrics.measurement import Measurement
 from tuner.progress.wording import say_value, write_duration
-from tuner.tuning.dashboard_notes import CHUNK, escape_markdown
+from tuner.tuning.dashboard_notes import CHUNK
 
 MAX_REASON = 400
 """Letters of a reason: the trace of an error may be long."""
@@ -111,8 +112,7 @@ def _tell_left(n: int) -> str:
 
 
 def _tabulate(head: tuple[str, str], rows: Iterable[tuple[str, str]]) -> str:
-    lines = [head, ("---", "---"), *((escape_markdown(name), escape_markdown(value)) for name, value in rows)]
-    return "\n".join(f"| {name} | {value} |" for name, value in lines)
+    return write_table([head, *((escape_markdown(name), escape_markdown(value)) for name, value in rows)])
 
 
 def _shorten(reason: str) -> str:

@@ -26,7 +26,7 @@ from tuner.training.loop import Outcome
 from tuner.training.pack import Member, Pack
 from tuner.training.state_files import read_state, write_state
 from tuner.tuning.heartbeats import give_back, try_again
-from tuner.tuning.provenance import find_first_commit
+from tuner.tuning.provenance import describe_frame, find_first_commit
 from tuner.tuning.search import Search
 from tuner.tuning.trial_artifacts import TrialArtifacts
 from tuner.tuning.trial_attributes import write_reason, write_result
@@ -302,16 +302,8 @@ def _find_resumed(asked: Asked) -> int | None:
 def describe_search(search: Search) -> dict[str, Any]:
     """Return what the tracker is told of each trial's search: its frame, and what one needs to do it again."""
     study = search.study
-    problem = study.problem
     return {
-        "frame": {
-            "question": problem.question,
-            "label": problem.label,
-            "signal": str(problem.signal),
-            "weight": problem.weight,
-            "figure_of_merit": problem.figure_of_merit.name,
-            "working_point": problem.working_point.name,
-        },
+        "frame": describe_frame(study.problem),
         "preparation": asdict(study.preparation),
         "study_seed": study.seed,
         "events_digest": search.splits.events_digest,

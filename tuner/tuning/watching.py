@@ -18,7 +18,7 @@ from tuner.tuning.status import read_status
 
 logger = logging.getLogger("tuner")
 
-MOST_OF_THE_TIME = 0.02
+MAX_SHARE = 0.02
 """Share of the time that looking may take: the training may wait for it, in the same process."""
 
 
@@ -76,7 +76,7 @@ class StatusWatch:
             if not self._is_warned:
                 self._is_warned = True
                 logger.warning("The display could not be updated: %s: %s", type(error).__name__, error)
-        self._due = time.monotonic() + (time.thread_time() - before) / MOST_OF_THE_TIME
+        self._due = time.monotonic() + (time.thread_time() - before) / MAX_SHARE
 
     def _look(self) -> None:
         seconds_left = None if self.until is None else max(0.0, self.until - time.time())

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.errors import SearchError
 from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
 from tuner.launchers.processes import is_outside
-from tuner.launchers.signals import take_signals
+from tuner.launchers.signals import INTERRUPTED_CODE, take_signals
 from tuner.progress.display import Display
 from tuner.trackers.not_recorded import describe_losses
 from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, record_exit
@@ -29,7 +29,7 @@ logger = logging.getLogger("tuner")
 STATUS_SECONDS = 1.0
 """Between two looks at the storage and at the workers."""
 
-INTERRUPTED_CODE, ERROR_CODE = 130, 2
+ERROR_CODE = 2
 """Exit codes of `tuner work` after Ctrl-C or SIGTERM, and after an error that it tells in words."""
 
 STOP_SECONDS = 30.0

@@ -7,7 +7,7 @@ from shlex import quote
 from typing import Any
 
 from tuner.checked_files import read_json
-from tuner.reporting.formatting import write_count
+from tuner.progress.wording import write_count
 from tuner.reporting.page import Block, Code, Facts, Notice, Section, Text
 from tuner.run_folder import RunFolder
 from tuner.tuning.commands import has_address, name_command, open_in_python, quote_path

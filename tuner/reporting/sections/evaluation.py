@@ -7,16 +7,8 @@ from collections.abc import Mapping, Sequence
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
-from tuner.reporting.formatting import (
-    DASH,
-    stack,
-    stack_error,
-    stack_interval,
-    write_change,
-    write_count,
-    write_error,
-    write_number,
-)
+from tuner.progress.wording import write_count
+from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_error, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.summary import SHARE, tell_selection

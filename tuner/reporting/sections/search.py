@@ -6,15 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuner.reporting.formatting import (
-    DASH,
-    list_settings,
-    name_network,
-    write_count,
-    write_duration,
-    write_number,
-    write_value,
-)
+from tuner.progress.wording import write_count, write_duration
+from tuner.reporting.formatting import DASH, list_settings, name_network, write_number, write_value
 from tuner.reporting.page import Block, Facts, Notice, Picture, Section, Table, Text
 from tuner.tuning.parameter_importances import MIN_COMPLETE
 from tuner.tuning.search import Search, TrialRecord
