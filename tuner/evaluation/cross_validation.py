@@ -81,8 +81,8 @@ def train_folds(
         on_fold()
 
     with keep_random_state(data.device):
-        slots = choose_pack_size(settings, data, most=folds, n_events=n_events, randomness=RANDOMNESS).slots
         pack = Pack(settings, data, n_epochs=search.study.budget.epochs, n_events=n_events, randomness=RANDOMNESS)
+        slots = choose_pack_size(pack, settings, most=folds).slots
         queue = iter(members)
         pack.admit(*itertools.islice(queue, slots))
         torch.manual_seed(members[0].seed)

@@ -121,7 +121,8 @@ class _Trainer:
         if first is None:
             return
         try:
-            slots = choose_pack_size(jobs[0].settings, self.data, most=most, randomness=RANDOMNESS).slots
+            pack = Pack(jobs[0].settings, self.data, n_epochs=1, randomness=RANDOMNESS)
+            slots = choose_pack_size(pack, jobs[0].settings, most=most).slots
         except Exception:  # the training itself fails with this error, and tells it
             slots = 1
         left = dict([first])
