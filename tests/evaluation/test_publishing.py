@@ -136,7 +136,9 @@ def test_a_physicist_computes_sensitivity_and_specificity_again(told):
     table, summary = pd.read_parquet(search.folder.scores), record.summary
     selected, weight = table["score"] >= summary["test/single network/threshold"], table["weight"]
     signal = table["label"] == 1
-    assert weight[selected & signal].sum() / weight[signal].sum() == pytest.approx(summary["test/single network/sensitivity"])
+    assert weight[selected & signal].sum() / weight[signal].sum() == pytest.approx(
+        summary["test/single network/sensitivity"]
+    )
     rejected = weight[~selected & ~signal].sum() / weight[~signal].sum()
     assert rejected == pytest.approx(summary["test/single network/specificity"])
 
