@@ -63,7 +63,8 @@ class OutOfFold:
     @property
     def is_scored(self) -> np.ndarray:
         """Whether an event has a score, bool [n]."""
-        return ~np.isnan(self.scores)
+        is_scored: np.ndarray = ~np.isnan(self.scores)
+        return is_scored
 
 
 def fold_events(

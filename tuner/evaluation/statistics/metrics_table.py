@@ -42,7 +42,7 @@ class PartEvaluation:
     """One candidate's figures on one part of the events."""
 
     candidate: str
-    """Whose scores: "winner", a baseline, an ensemble."""
+    """Whose scores: "single network", "ensemble", a baseline."""
     part: str
     """"validation" or "test"."""
     n_signal: int
