@@ -26,9 +26,10 @@ from tuner.figures.drawing import (
     tell,
     write_name,
 )
-from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.arrays import Arrays, check_arrays, effective_number
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import RocCurve, background_rejection, rank, smooth_rejection
+from tuner.metrics.few_events import widen_rejection
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
@@ -117,11 +118,15 @@ class _Candidate:
         columns = {"threshold": curve.thresholds[kept], "eps_s": eps_s, "eps_b": eps_b, "raw_background": raw}
         band = {"eps_s_low": s_low, "eps_s_high": s_high, "eps_b_low": b_low, "eps_b_high": b_high}
         area = measure(curve.area, np.array([replica.area for replica in replicas]))
+        n_background = effective_number(weights[~is_signal])
         rejections = {
-            eps: measure(
-                background_rejection(curve, eps),
-                np.array([smooth_rejection(replica, eps) for replica in replicas]),
-                centre=smooth_rejection(curve, eps),
+            eps: widen_rejection(
+                measure(
+                    background_rejection(curve, eps),
+                    np.array([smooth_rejection(replica, eps) for replica in replicas]),
+                    centre=smooth_rejection(curve, eps),
+                ),
+                n_background,
             )
             for eps in (0.3, 0.5)
         }

@@ -41,7 +41,12 @@ class Measurement:
         return Measurement(-self.value, -self.high, -self.low)
 
     def __str__(self) -> str:
-        """Return the value with its error, rounded to two digits of it: `0.9312 +- 0.0041`, or `213 +45 -15`."""
+        """Return the value with its error, rounded to two digits of it: `0.9312 +- 0.0041`, or `213 +45 -15`.
+
+        An infinite value is told by its lower limit: `> 32.6`.
+        """
+        if self.value == np.inf and np.isfinite(self.low):
+            return f"> {self.low:.3g}"
         if not np.isfinite(self.error) or self.error <= 0:
             return f"{self.value:.4g}"
         digits = max(0, 1 - int(np.floor(np.log10(self.error))))
@@ -68,3 +73,15 @@ def measure(
     low = np.quantile(defined, tail, method="lower")
     high = np.quantile(defined, 1 - tail, method="higher")
     return Measurement(value, float(low), float(high))
+
+
+def measure_distance(value: float, replicas: np.ndarray, *, coverage: float = ONE_SIGMA) -> Measurement:
+    """Return a distance, which cannot be negative, with its interval from bootstrap replicas [r].
+
+    Noise alone makes a distance larger, and a replica's has the sample's noise and its own. So the percentiles are
+    mirrored at the value (the basic bootstrap, Davison and Hinkley 1997, section 5.2), which moves the interval down by
+    as much as the replicas moved up; it ends at 0, and includes the value.
+    """
+    found = measure(value, replicas, coverage=coverage)
+    low, high = 2 * value - found.high, 2 * value - found.low
+    return Measurement(value, max(0.0, min(low, value)), max(high, value))
