@@ -18,6 +18,7 @@ from tuner.training.batched.sequential import Randomness
 from tuner.training.building import CONSTANTS_SEED, build_network
 from tuner.training.data import TrainingData
 from tuner.training.device import fast_products, keep_freed_memory, mixed_precision
+from tuner.training.early_stopping import note_best
 from tuner.training.member import Member
 from tuner.training.settings import Settings
 from tuner.training.shuffling import draw_orders, draw_rates
@@ -219,10 +220,7 @@ class Pack:
         A member that is better than before keeps a copy of its parameters.
         """
         aucs, losses = measure_rows(self.score(self.data.validation_x), self.data, self.members)
-        better = [(row, member) for row, member in self.rows if aucs[row] > member.best]
-        for row, member in better:
-            member.best, member.best_epoch = float(aucs[row]), member.age
-        self.stack.keep_best([row for row, _ in better])
+        self.stack.keep_best([row for row, member in self.rows if note_best(member, float(aucs[row]))])
         return aucs, losses
 
     def score(self, x: Tensor) -> Tensor:
