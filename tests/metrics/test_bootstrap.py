@@ -115,8 +115,8 @@ def test_an_infinite_replica_does_no_harm_and_an_undefined_one_is_left_out():
 
 
 def test_a_measurement_reads_as_a_physicist_writes_it():
-    assert str(Measurement(0.93124, 0.9271, 0.9353)) == "0.9312 +- 0.0041"
-    assert str(Measurement(213.4, 190.0, 240.0)) == "213 +- 25"
+    assert str(Measurement(0.93124, 0.9271, 0.9353)) == "0.9312 ± 0.0041"
+    assert str(Measurement(213.4, 190.0, 240.0)) == "213 ± 25"
     assert str(Measurement(3.57, 3.11, 4.51)) == "3.57 +0.94 -0.46"
     assert str(Measurement(1.0, 1.0, 1.0)) == "1"
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike
 
-from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, add_legend, dress, headline, start_figure, tell
+from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, add_legend, dress, headline, start_figure
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.curves import auc
@@ -61,7 +61,7 @@ def draw_scores(
     alt = f"{title}, each of area 1."
     if there is not None:
         gap = measure_train_gap(_as_labels(there), _as_labels(here), n_replicas=n_replicas, seed=seed)
-        words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {tell(gap)}"
+        words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {gap}"
         figure.axes[1].set_title(words, fontsize=10, color=INK, loc="left", pad=8)
         alt += f" {words}."
     return Drawing(figure, frame, title, alt, panels=figure.axes)

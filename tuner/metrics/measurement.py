@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, inf, isfinite, log10
 
 import numpy as np
 
@@ -40,19 +41,54 @@ class Measurement:
         """Return the same seen from the other side."""
         return Measurement(-self.value, -self.high, -self.low)
 
-    def __str__(self) -> str:
-        """Return the value with its error, rounded to two digits of it: `0.9312 +- 0.0041`, or `213 +45 -15`.
+    @property
+    def is_lower_limit(self) -> bool:
+        """Whether only a lower limit is known: the value is infinite, its interval's lower end is not."""
+        return self.value == inf and isfinite(self.low)
 
-        An infinite value is told by its lower limit: `> 32.6`.
-        """
-        if self.value == np.inf and np.isfinite(self.low):
-            return f"> {self.low:.3g}"
-        if not np.isfinite(self.error) or self.error <= 0:
-            return f"{self.value:.4g}"
-        digits = max(0, 1 - int(np.floor(np.log10(self.error))))
+    @property
+    def decimals(self) -> int | None:
+        """Decimals that show two digits of the error; None where it is zero or not finite."""
+        return count_decimals(self.error)
+
+    @property
+    def value_text(self) -> str:
+        """The value as a person writes it, with two digits of its error: 0.9312; a lower limit as > 32.6."""
+        if self.is_lower_limit:
+            return f"> {self.low:,.3g}"
+        if self.decimals is None:
+            return {inf: "∞", -inf: "-∞"}.get(self.value, f"{self.value:,.4g}")
+        return write_fixed(self.value, self.decimals)
+
+    @property
+    def error_text(self) -> str:
+        """How far the interval's ends are from the value: ± 0.0041, +45 -15 where the sides differ much; or nothing."""
+        if self.decimals is None:
+            return ""
         if self.is_lopsided:
-            return f"{self.value:.{digits}f} {self.high - self.value:+.{digits}f} {self.low - self.value:+.{digits}f}"
-        return f"{self.value:.{digits}f} +- {self.error:.{digits}f}"
+            return f"{self.high - self.value:+,.{self.decimals}f} {self.low - self.value:+,.{self.decimals}f}"
+        return f"± {write_fixed(self.error, self.decimals)}"
+
+    def __str__(self) -> str:
+        """Return the value with its error: 0.9312 ± 0.0041, or 213 +45 -15. Everything that is read writes it so."""
+        return f"{self.value_text} {self.error_text}".rstrip()
+
+    @property
+    def signed(self) -> str:
+        """A difference with its sign and its error: +0.0034 ± 0.0011."""
+        return f"{'+' if self.value > 0 else ''}{self}"
+
+
+def count_decimals(error: float) -> int | None:
+    """Return the decimals that show two digits of an error; None where it is zero or not finite."""
+    if not (isfinite(error) and error > 0):
+        return None
+    return max(0, min(8, 1 - floor(log10(error))))
+
+
+def write_fixed(value: float, decimals: int) -> str:
+    """Return a number with so many decimals; never -0.00."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
 
 
 def measure(
