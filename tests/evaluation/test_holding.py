@@ -76,7 +76,7 @@ def test_an_evaluation_that_still_holds_is_read(search):
     ("changes", "reason"),
     [
         (
-            {"winner": 7},
+            {"winner": 7, "predictors": GONE},
             "the handed-on network's parameters are not there any more; trial 0 took the place of trial 7 as winner; "
             "other complete trials",
         ),
