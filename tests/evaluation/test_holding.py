@@ -72,6 +72,9 @@ def test_an_evaluation_that_still_holds_is_read(search):
     assert still_holds(read_evaluation(search), search)
 
 
+GONE = [{"name": "single network", "networks": [{"trial": 7, "training": "seed", "number": 0, "weight": 1.0}]}]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
