@@ -11,7 +11,7 @@ import pandas as pd
 
 from tuner.checked_files import write_table
 from tuner.evaluation.candidates import Candidate, Field
-from tuner.evaluation.cross_validation import OutOfFold
+from tuner.evaluation.folds import OutOfFold
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances

@@ -21,9 +21,10 @@ from tuner.evaluation.candidates import (
     enter_ensemble,
     enter_finalists,
 )
-from tuner.evaluation.cross_validation import assign_search_folds, train_folds
+from tuner.evaluation.cross_validation import train_folds
 from tuner.evaluation.examination import Examination
 from tuner.evaluation.finalists import choose_finalists
+from tuner.evaluation.folds import assign_search_folds
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_scores
