@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
+from tuner.tuning.study_file import load_study
 from tuner.tuning.trained_network import TrainedNetwork
 from tuner.tuning.trial_attributes import (
     is_interrupted,
@@ -95,6 +96,15 @@ class Search:
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
     opened: optuna.Study | None = field(default=None, repr=False, compare=False)
     """The Optuna study where it is open already: a large journal takes seconds to read."""
+
+    def __reduce__(self) -> tuple[Callable[..., Search], tuple[Path, Path, str | None]]:
+        """Send another process what it opens the search from. Raise `SearchError` where no file holds the study."""
+        if self.study_file is None:
+            raise SearchError(
+                f'For another process, study "{self.study.name}" must be in a file, but it is in none. Write it as '
+                "`study` into a module of its own."
+            )
+        return _open_again, (self.study_file, self.folder.path.parent, self.storage_url)
 
     @cached_property
     def optuna_study(self) -> optuna.Study:
@@ -240,6 +250,12 @@ def open_search(
         search = Search(limited, run_folder, storage, study_file, opened=search.optuna_study)
     check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
     return search
+
+
+@cache
+def _open_again(study_file: Path, folder: Path, storage: str | None) -> Search:
+    """Return the search that another process has sent, once in this process: a large journal takes seconds to read."""
+    return open_search(load_study(study_file), folder, storage, study_file=study_file)
 
 
 def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
