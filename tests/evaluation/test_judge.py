@@ -190,10 +190,10 @@ def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, t
     expected = ["mass"] if found.beyond_chance else []
     assert [sculpted.observer for sculpted in evaluation.sculpted] == expected
     for sculpted in evaluation.sculpted:
-        assert sculpted.divergence == pytest.approx(found.divergence)
+        assert sculpted.divergence.value == pytest.approx(found.divergence.value)
         scores = table["score: boosted trees"].to_numpy()
         other = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=trees.threshold)
-        assert sculpted.baseline == pytest.approx(other.divergence)
+        assert sculpted.baseline == pytest.approx(other.divergence.value)
 
 
 def test_every_feature_has_its_importance_on_test(search, evaluation):

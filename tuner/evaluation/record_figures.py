@@ -144,7 +144,7 @@ def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
 
 def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
     prefix = f"sculpting/{sculpted.part}/{sculpted.observer}"
-    yield f"{prefix}/divergence", sculpted.divergence
+    yield from sculpted.divergence.spread(f"{prefix}/divergence").items()
     yield from sculpted.chance.spread(f"{prefix}/by chance").items()
     yield f"{prefix}/p", sculpted.p_value
     yield f"{prefix}/divergence of the baseline", sculpted.baseline

@@ -22,7 +22,8 @@ from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tuning.best_so_far import follow_best
 from tuner.tuning.parameter_importances import measure_parameter_importances
 from tuner.tuning.provenance import describe_frame
-from tuner.tuning.samplers import describe_sampler, make_pruner, make_sampler
+from tuner.tuning.pruners import make_pruner
+from tuner.tuning.samplers import describe_sampler, make_sampler
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
 from tuner.tuning.status import read_status
 

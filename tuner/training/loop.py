@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.training.early_stopping import has_stalled
 from tuner.training.member import Member
 from tuner.training.pack import Pack
 
@@ -68,7 +69,7 @@ def _judge(
         return Outcome("interrupted", f"Interrupted after epoch {member.age}.")
     if answer == "prune":
         return Outcome("pruned", f"Pruned after epoch {member.age}: too far behind others of its age.")
-    patience = member.settings.training.patience
-    if member.n_epochs is None and member.age - member.best_epoch >= patience:
+    if has_stalled(member):
+        patience = member.settings.training.patience
         return Outcome("complete", f"Stopped early: no better validation figure in {patience} epochs.")
     return None

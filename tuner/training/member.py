@@ -39,10 +39,6 @@ class Member:
     """Epochs that it trains, whatever its validation figures; it keeps the parameters of the last. None: it keeps
     those of its best epoch, and stops early."""
 
-    def is_kept(self, auc: float) -> bool:
-        """Return whether its present parameters, of this validation AUC, are those to keep."""
-        return auc > self.best if self.n_epochs is None else self.age == self.n_epochs
-
     def check_rows(self, n_train: int, n_validation: int, *, n_events: int) -> None:
         """Raise `TrainingError` where its own events are too few or not there.
 

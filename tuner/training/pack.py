@@ -18,6 +18,7 @@ from tuner.training.batched.sequential import Randomness
 from tuner.training.building import CONSTANTS_SEED, build_network
 from tuner.training.data import TrainingData
 from tuner.training.device import fast_products, keep_freed_memory, mixed_precision
+from tuner.training.early_stopping import note_epoch
 from tuner.training.member import Member
 from tuner.training.settings import Settings
 from tuner.training.shuffling import draw_orders, draw_rates
@@ -221,10 +222,7 @@ class Pack:
         """
         x, own = self.data.validation_x, find_own_events(self.members, self.data)
         aucs, losses = measure_rows(self.score(x if own is None else x[own.index]), self.data, own)
-        better = [(row, member) for row, member in self.rows if member.is_kept(float(aucs[row]))]
-        for row, member in better:
-            member.best, member.best_epoch = float(aucs[row]), member.age
-        self.stack.keep_best([row for row, _ in better])
+        self.stack.keep_best([row for row, member in self.rows if note_epoch(member, float(aucs[row]))])
         return aucs, losses
 
     def score(self, x: Tensor) -> Tensor:

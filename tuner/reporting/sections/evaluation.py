@@ -8,7 +8,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.progress.wording import write_count
-from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_error, write_number
+from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.summary import SHARE, tell_selection
@@ -86,7 +86,7 @@ def _write_standings(evaluation: Evaluation) -> Table:
         row = [
             stack(standing.candidate, ", ".join(told)),
             stack_error(standing.figure),
-            DASH if won else stack(write_change(standing.lead), write_error(standing.lead)),
+            DASH if won else stack(write_change(standing.lead), standing.lead.error_text),
             "this one" if won else stack(standing.verdict_on_winner, p_value),
         ]
         rows.append([*row, *([stack_error(on_validation[standing.candidate].figure)] if last == "test" else [])])
