@@ -9,6 +9,7 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -16,6 +17,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
@@ -43,8 +45,12 @@ class Evaluation:
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     predictors: tuple[Predictor, ...]
     """Networks that `tuner predict` can use; the first of them is what is handed on."""
+    choice: HandOnChoice
+    """Which of them is handed on, and why."""
+    costs: tuple[PredictorCost, ...] = ()
+    """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
-    """The single network, the ensemble and the baselines, each on validation and on test."""
+    """The single network, means of networks and the baselines, each on the parts that it did not train on."""
     standings: tuple[Standing, ...] = ()
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
     cheapest: str = ""
