@@ -48,9 +48,10 @@ class Measurement:
 
     @property
     def value_text(self) -> str:
-        """The value as a person writes it, with two digits of its error: 0.9312."""
+        """The value as a person writes it, with two digits of its error: 0.9312; an infinite one by its lower limit."""
         if self.decimals is None:
-            return {inf: "∞", -inf: "-∞"}.get(self.value, f"{self.value:,.4g}")
+            unlimited = f"> {self.low:,.3g}" if isfinite(self.low) else "∞"
+            return {inf: unlimited, -inf: "-∞"}.get(self.value, f"{self.value:,.4g}")
         return write_fixed(self.value, self.decimals)
 
     @property

@@ -21,7 +21,7 @@ def write_measurement(measured: Measurement) -> tuple[str, str]:
     """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364."""
     digits = measured.decimals
     if digits is None:
-        return write_number(measured.value), DASH
+        return (measured.value_text if math.isinf(measured.value) else write_number(measured.value)), DASH
     value, low, high = (write_fixed(x, digits) for x in (measured.value, measured.low, measured.high))
     return value, f"{low} {'to' if measured.low < 0 else DASH} {high}"
 
