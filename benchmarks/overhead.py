@@ -32,7 +32,7 @@ from tuner.launchers.allocation import choose_workers
 from tuner.trackers import NoTracker, WeightsAndBiases
 from tuner.training.device import find_device
 from tuner.tuning.study import Budget
-from tuner.tuning.sweep import sweep
+from tuner.tuning.sweep import run_sweep
 
 TARGET = 0.10
 """Largest share that is aimed at."""
@@ -56,7 +56,7 @@ def main() -> None:
     n_workers = choose_workers(options.trials, options.workers, str(device), study_file)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        sweep(
+        run_sweep(
             study,
             folder=folder,
             workers=n_workers,

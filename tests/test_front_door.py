@@ -41,7 +41,9 @@ def test_names_of_a_package_are_those_of_its_stub(package):
 def test_steps_are_plain_functions_with_their_own_signatures():
     for name in ("sweep", "evaluate", "report", "predict", "export"):
         assert inspect.isfunction(getattr(tuner, name))
-    assert next(iter(inspect.signature(tuner.evaluate).parameters)) == "search"
+    assert list(inspect.signature(tuner.evaluate).parameters)[:2] == ["search", "settings"]
+    plumbing = {"study_file", "options", "raise_interrupt"}
+    assert not plumbing & inspect.signature(tuner.sweep).parameters.keys()
     assert not callable(tuner.evaluation)
 
 

@@ -124,7 +124,7 @@ def test_nothing_that_a_search_writes_or_starts_shows_it(tmp_path, monkeypatch):
     thread.start()
     try:
         study = tuner.load_study(path)
-        search = tuner.sweep(study, folder=tmp_path / "runs", storage=url, workers=2, study_file=path)
+        search = tuner.sweep(study, folder=tmp_path / "runs", storage=url, workers=2)
     finally:
         over.set()
         thread.join()

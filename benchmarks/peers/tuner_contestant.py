@@ -26,7 +26,7 @@ from tuner.training.checkpoints import read_checkpoint
 from tuner.training.pack import Member, Pack
 from tuner.tuning.search import Search, open_search
 from tuner.tuning.study import Budget
-from tuner.tuning.sweep import sweep as run_sweep
+from tuner.tuning.sweep import run_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -85,7 +85,6 @@ def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path, caplo
         folder=tmp_path / "runs",
         workers=2,
         device="cpu",
-        study_file=path,
         tracker=NoTracker(),
     )
     assert not search.folder.wandb.exists()

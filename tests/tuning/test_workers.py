@@ -2,11 +2,13 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 
 import pytest
 from samples import make_study
 
 import tuner
+from tuner import Budget
 from tuner.checked_files import write_json
 from tuner.errors import SearchError
 from tuner.launchers.allocation import choose_workers, count_gpus, share_gpus
@@ -33,7 +35,7 @@ class Own(NoTracker):
 )
 def test_a_tracker_that_workers_cannot_open_is_refused_for_several(tmp_path, tracker):
     with pytest.raises(SearchError, match=r"`workers=2` needs a tracker that each worker can open"):
-        tuner.sweep(make_study(), folder=tmp_path, workers=2, tracker=tracker, study_file=tmp_path / "study.py")
+        tuner.sweep(make_study(), folder=tmp_path, workers=2, tracker=tracker)
     assert not list(tmp_path.iterdir())
 
 
@@ -118,6 +120,8 @@ def test_a_study_is_found_in_its_module_and_not_in_the_main_script(tmp_path, mon
     assert find_study_file(module.study) is None
     monkeypatch.setitem(sys.modules, "my_study", module)
     assert find_study_file(module.study) == path
+    assert find_study_file(replace(module.study, seed=7, budget=Budget(trials=3))) == path  # which the storage holds
+    assert find_study_file(replace(module.study, name="another")) is None
     assert find_study_file(make_study()) is None  # equal, but not this very one
     monkeypatch.delitem(sys.modules, "my_study")
     monkeypatch.setitem(sys.modules, "__main__", module)

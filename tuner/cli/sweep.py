@@ -89,7 +89,7 @@ def sweep(
     from tuner.cli.conclusion import conclude_sweep
     from tuner.errors import SweepInterrupted
     from tuner.trackers.choice import open_tracker
-    from tuner.tuning.sweep import sweep as run_sweep
+    from tuner.tuning.sweep import run_sweep
 
     display, interrupted = choose_display(quiet=quiet), False
     display.tell(f"Reading and preparing the events of {limited.name} ...")

@@ -27,8 +27,8 @@ def print_evaluation(search: Search, evaluation: Evaluation) -> None:
 
     console = _open_console()
     console.print("", _tabulate_standings(evaluation), "", sep="\n")
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
-    console.print(_tabulate_figures(f"Network handed on: trial {evaluation.winner}, seed {evaluation.seed}", own))
+    own = evaluation.own_parts
+    console.print(_tabulate_figures(f"Handed on: {evaluation.handed_on.description}", own))
     console.print(
         "Errors: 68 %. Differences: winner minus candidate, paired, over events and trainings.\n", style="dim"
     )
@@ -53,7 +53,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return a judgement in short: who won, by how much, and the figures of the network that is handed on."""
     from dataclasses import asdict
 
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    own = evaluation.own_parts
     standings = evaluation.standings_on(evaluation.last_part)
     return {
         "winner": evaluation.winner,

@@ -13,7 +13,7 @@ from tuner.evaluation.results import Evaluation, describe_mismatch
 from tuner.evaluation.validity import find_grounds, find_grounds_in_events, read_judged_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
 from tuner.events.table import Events
-from tuner.prediction.networks import Candidate, TrainedNetwork, hand_on_again
+from tuner.prediction.networks import are_kept, hand_on_again
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import open_log, quiet_optuna
 from tuner.progress.stages import STAGES
@@ -28,8 +28,8 @@ WAITING = "Another process evaluates this search: waiting for what it finds. Ctr
 
 def evaluate(
     search: Search,
-    *,
     settings: EvaluationSettings | None = None,
+    *,
     open_test: bool = True,
     device: str | None = None,
     tracker: Tracker | None = None,
@@ -45,15 +45,25 @@ def evaluate(
     One process at a time evaluates a search; another one waits, and reads what the first has found. While workers still
     train the study, the test part is not opened: this waits for them.
 
-    settings: how many finalists, seeds, baselines; None for the study's own. open_test: False leaves the test part
-    closed and judges on validation alone. tracker: keeps the record of the study, with every figure of the evaluation;
-    None for the one that the sweep used, `NoTracker()` for none. It is closed at the end, and may be used again.
-    display: shows how far it has come, such as `tuner.progress.open_display()`.
-
     Writes `evaluation.json`, `finalists/` and, for the test part, `scores.parquet`: row of the events, label, weight,
-    observers, the score of the network that is handed on, and those of every other candidate's trainings. Raise
-    `SearchError` where no trial is complete, `EventsError` where the events have changed or a nuisance's variant does
-    not fit them: before anything is trained.
+    observers, the score of the network that is handed on, and those of every other candidate's trainings.
+
+    Args:
+        search: What a sweep returned, or `open_search`.
+        settings: How many finalists, seeds, baselines. None: the study's own.
+        open_test: False leaves the test part closed and judges on validation alone.
+        device: "cpu", "cuda" or "cuda:1". None: a GPU where there is one.
+        tracker: Keeps the record of the study, with every figure of the evaluation. None: the one that the sweep used;
+            `NoTracker()`: none. It is closed at the end, and may be used again.
+        display: Shows how far it has come, such as `tuner.progress.open_display()`.
+
+    Returns:
+        Figures with intervals and verdicts, of every candidate on every part that is open.
+
+    Raises:
+        SearchError: No trial is complete.
+        EventsError: The events have changed, or a nuisance's variant does not fit them. Both before anything is
+            trained.
     """
     settings = settings or search.study.evaluation
     evaluation = _find_or_judge(search, settings, open_test=open_test, device=device, display=display)
@@ -120,11 +130,10 @@ def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: boo
         stored is not None
         and stored.settings == settings
         and (stored.opening is not None or not open_test)
-        and search.checkpoint_path(stored.winner, stored.seed).exists()
+        and are_kept(search, stored.handed_on)
         and still_holds(stored, search)
     ):
-        winner = Candidate("winner", (TrainedNetwork(stored.winner, stored.seed),))
-        hand_on_again(search, winner, Candidate("ensemble", stored.ensemble))
+        hand_on_again(search, *stored.predictors)
         return stored
     return None
 

@@ -227,8 +227,7 @@ def _describe_network(search: Search, evaluation: Evaluation) -> dict[str, Any]:
     part = evaluation.part(evaluation.last_part)
     figures = {} if part is None else {f"{part.part}/{name}": m.value for name, m in part.measurements.items()}
     return {
-        "trial": evaluation.winner,
-        "seed": evaluation.seed,
+        "networks": evaluation.handed_on.description,
         "features": list(search.splits.preprocessing.features),
         "threshold": None if part is None else part.threshold,
         **figures,

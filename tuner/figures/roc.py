@@ -25,9 +25,10 @@ from tuner.figures.drawing import (
     start_figure,
     write_name,
 )
-from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.arrays import Arrays, check_arrays, effective_number
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, smooth_rejection
+from tuner.metrics.few_events import widen_rejection
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
@@ -77,7 +78,7 @@ def draw_roc(
     Raises:
         EventsError: As `check_arrays` does.
     """
-    drawn = [
+    drawn: list[tuple[str, str, Any, ArrayLike]] = [
         (name, SIGNAL, "-", scores),
         *(
             (other, OTHERS[place % len(OTHERS)], DASHES[place // len(OTHERS) % len(DASHES)], values)
@@ -151,8 +152,10 @@ class _Candidate:
         columns["effective_background"] = effective[kept]
         band = {"eps_s_low": s_low, "eps_s_high": s_high, "eps_b_low": b_low, "eps_b_high": b_high}
         area = known.get(AUC) or measure(curve.area, np.array([replica.area for replica in replicas]))
+        n_background = effective_number(weights[~is_signal])
         rejections = {
-            eps: known.get(named) or _measure_rejection(curve, replicas, eps) for eps, named in REJECTIONS.items()
+            eps: known.get(named) or _measure_rejection(curve, replicas, eps, n_background)
+            for eps, named in REJECTIONS.items()
         }
         frame = pd.DataFrame({"candidate": name, **columns, **band})
         return cls(name, look, curve, effective, area, rejections, frame)
@@ -200,10 +203,11 @@ def _count_effective(ranking: Ranking, weights: np.ndarray) -> np.ndarray:
     return fewest
 
 
-def _measure_rejection(curve: RocCurve, replicas: Sequence[RocCurve], eps_s: float) -> Measurement:
+def _measure_rejection(curve: RocCurve, replicas: Sequence[RocCurve], eps_s: float, n_background: float) -> Measurement:
     """Return 1/eps_B at a signal efficiency with its 68 % interval."""
     of_replicas = np.array([smooth_rejection(replica, eps_s) for replica in replicas])
-    return measure(background_rejection(curve, eps_s), of_replicas, centre=smooth_rejection(curve, eps_s))
+    value, centre = background_rejection(curve, eps_s), smooth_rejection(curve, eps_s)
+    return widen_rejection(measure(value, of_replicas, centre=centre), n_background)
 
 
 def _follow(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -42,16 +42,22 @@ class Measurement:
         return Measurement(-self.value, -self.high, -self.low)
 
     @property
+    def is_lower_limit(self) -> bool:
+        """Whether only a lower limit is known: the value is infinite, its interval's lower end is not."""
+        return self.value == inf and isfinite(self.low)
+
+    @property
     def decimals(self) -> int | None:
         """Decimals that show two digits of the error; None where it is zero or not finite."""
         return count_decimals(self.error)
 
     @property
     def value_text(self) -> str:
-        """The value as a person writes it, with two digits of its error: 0.9312; an infinite one by its lower limit."""
+        """The value as a person writes it, with two digits of its error: 0.9312; a lower limit as > 32.6."""
+        if self.is_lower_limit:
+            return f"> {self.low:,.3g}"
         if self.decimals is None:
-            unlimited = f"> {self.low:,.3g}" if isfinite(self.low) else "∞"
-            return {inf: unlimited, -inf: "-∞"}.get(self.value, f"{self.value:,.4g}")
+            return {inf: "∞", -inf: "-∞"}.get(self.value, f"{self.value:,.4g}")
         return write_fixed(self.value, self.decimals)
 
     @property
@@ -103,3 +109,15 @@ def measure(
     low = np.quantile(defined, tail, method="lower")
     high = np.quantile(defined, 1 - tail, method="higher")
     return Measurement(value, float(low), float(high))
+
+
+def measure_distance(value: float, replicas: np.ndarray, *, coverage: float = ONE_SIGMA) -> Measurement:
+    """Return a distance, which cannot be negative, with its interval from bootstrap replicas [r].
+
+    Noise alone makes a distance larger, and a replica's has the sample's noise and its own. So the percentiles are
+    mirrored at the value (the basic bootstrap, Davison and Hinkley 1997, section 5.2), which moves the interval down by
+    as much as the replicas moved up; it ends at 0, and includes the value.
+    """
+    found = measure(value, replicas, coverage=coverage)
+    low, high = 2 * value - found.high, 2 * value - found.low
+    return Measurement(value, max(0.0, min(low, value)), max(high, value))

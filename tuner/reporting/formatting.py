@@ -18,7 +18,12 @@ DASH = "\N{EN DASH}"
 
 
 def write_measurement(measured: Measurement) -> tuple[str, str]:
-    """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364."""
+    """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364.
+
+    An infinite value is told by its lower limit: > 32.6.
+    """
+    if measured.is_lower_limit:
+        return measured.value_text, DASH
     digits = measured.decimals
     if digits is None:
         return (measured.value_text if math.isinf(measured.value) else write_number(measured.value)), DASH

@@ -206,7 +206,7 @@ def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]
     worst, *others = sculpted
     told = (
         f"the cut sculpts the background in {worst.observer} (Jensen-Shannon divergence "
-        f"{write_number(worst.divergence, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
+        f"{write_number(worst.divergence.value, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
     )
     if worst.baseline is not None:
         told += f", the cut of {name_baseline(evaluation)} {write_number(worst.baseline, 2)}"

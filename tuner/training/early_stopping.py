@@ -1,23 +1,24 @@
-"""Early stopping: which epoch of a member is its best, and when no better one is to be expected."""
+"""Early stopping: which epoch's parameters a member keeps, and when no better ones are to be expected."""
 
 from __future__ import annotations
 
 from tuner.training.member import Member
 
 
-def note_best(member: Member, auc: float) -> bool:
-    """Keep a member's validation AUC where it is its best so far, and return whether it is.
+def note_epoch(member: Member, auc: float) -> bool:
+    """Note a member's epoch where its parameters are those to keep, and return whether they are.
 
     Args:
-        member: The member, just validated; its `best` and `best_epoch` are updated.
+        member: The member, just validated; its `best` and `best_epoch` are updated. One with a fixed number of epochs
+            keeps its last.
         auc: Its validation AUC of this epoch; not-a-number is never the best.
     """
-    if not auc > member.best:
-        return False
-    member.best, member.best_epoch = auc, member.age
-    return True
+    is_kept = auc > member.best if member.n_epochs is None else member.age == member.n_epochs
+    if is_kept:
+        member.best, member.best_epoch = auc, member.age
+    return is_kept
 
 
 def has_stalled(member: Member) -> bool:
-    """Return whether the last `patience` epochs of a member brought no better validation AUC."""
-    return member.age - member.best_epoch >= member.settings.training.patience
+    """Return whether a member's last `patience` epochs brought no better AUC; never with a fixed number of epochs."""
+    return member.n_epochs is None and member.age - member.best_epoch >= member.settings.training.patience

@@ -62,8 +62,9 @@ def _judge(
     if not all(math.isfinite(figure) for figure in figures):
         return Outcome("failed", f"The loss or the score became not-a-number or infinite in epoch {member.age}.")
     answer = on_epoch(member)
-    if member.age >= pack.n_epochs:
-        return Outcome("complete", f"All {pack.n_epochs} epochs.")
+    n_epochs = member.n_epochs or pack.n_epochs
+    if member.age >= n_epochs:
+        return Outcome("complete", f"All {n_epochs} epochs.")
     if answer == "interrupt":
         return Outcome("interrupted", f"Interrupted after epoch {member.age}.")
     if answer == "prune":

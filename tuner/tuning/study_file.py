@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
@@ -96,14 +97,23 @@ def _describe_failure(file: Path, resolved: Path, error: Exception) -> str:
 
 
 def find_study_file(study: Study) -> Path | None:
-    """Return the file of the imported module that holds this very study as `study`; None where there is none.
+    """Return the file of the imported module that holds this study as `study`; None where there is none.
 
-    The main script does not count, under whatever name it is known (`__mp_main__` too): a worker that read it would
-    start a sweep itself.
+    Budget and seed may differ: workers read those in the storage. The main script does not count, under whatever name
+    it is known (`__mp_main__` too): a worker that read it would start a sweep itself.
     """
     script = getattr(sys.modules.get("__main__"), "__file__", None)
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
-        if name != "__main__" and path and path != script and getattr(module, "study", None) is study:
+        if name != "__main__" and path and path != script and _is_same(getattr(module, "study", None), study):
             return Path(path)
     return None
+
+
+def _is_same(other: object, study: Study) -> bool:
+    """Return whether the other is this very study, or one that differs from it in budget and seed only."""
+    return isinstance(other, Study) and all(
+        getattr(other, field.name) is getattr(study, field.name)
+        for field in fields(study)
+        if field.name not in ("budget", "seed")
+    )

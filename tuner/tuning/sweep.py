@@ -57,23 +57,54 @@ def sweep(
     device: str | None = None,
     tracker: Tracker | None = None,
     display: Display | None = None,
-    study_file: Path | None = None,
-    options: Sequence[str] = (),
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
-    workers: processes that share the study; None for one per core on a CPU, one to four per GPU. They need the file
-    that the study is read from: `study_file`, or the module that holds the study as `study`. Without one, or with
-    `workers=1`, this process trains. `options` are passed on to `tuner work`. tracker: where the numbers of trials
-    go; Weights & Biases where none is given. Workers open one of the same kind each. This process alone trains with a
-    `Memory`, one of your own or one with arguments (`WeightsAndBiases(project=...)`), which they cannot open, and
-    where one is given without `study_file` and `workers`.
-    display: shows how it gets on, such as `tuner.progress.open_display()`; without one,
-    failed trials and whatever else goes wrong are logged as warnings. What happens is kept in the run folder's
-    `tuner.log`. Ctrl-C once: running trials are told, then `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so
-    that a program does not go on to open the test part; twice: leave at once.
+    Ctrl-C once: running trials are told, and `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so that a program
+    does not go on to open the test part; the same call resumes later. Twice: leave at once. What happens is kept in
+    the run folder's `tuner.log`.
 
-    Raise `TunerError` of the kind that fits, before anything is trained, with everything that does not hold.
+    Args:
+        study: What to search, and how much.
+        folder: Where run folders live; this study's is `folder/<its name>`.
+        storage: URL of a database in place of the run folder's journal file.
+        workers: Processes that share the study. None: one per core on a CPU, one to four per GPU. They need a study
+            that is read from a file of its own (`load_study`, or an import); with any other this process trains alone.
+        device: "cpu", "cuda" or "cuda:1". None: a GPU where there is one.
+        tracker: Where the numbers of trials go. None: Weights & Biases. Each worker opens one of the same kind. This
+            process trains alone with one that they cannot open: a `Memory`, one of your own, or one with arguments
+            (`WeightsAndBiases(project=...)`). Name `workers` to share the study while a tracker is given.
+        display: Shows the progress, such as `tuner.progress.open_display()`. None: only failed trials and whatever
+            else goes wrong are logged, as warnings.
+
+    Returns:
+        The study with its trials and its run folder.
+
+    Raises:
+        TunerError: Of the kind that fits, before anything is trained, with everything that does not hold.
+        SweepInterrupted: After Ctrl-C; its `search` holds what was found until then.
+    """
+    return run_sweep(
+        study, folder=folder, storage=storage, workers=workers, device=device, tracker=tracker, display=display
+    )
+
+
+def run_sweep(
+    study: Study,
+    *,
+    folder: str | Path = "runs",
+    storage: str | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    tracker: Tracker | None = None,
+    display: Display | None = None,
+    study_file: Path | None = None,
+    options: Sequence[str] = (),
+) -> Search:
+    """Sweep as `sweep` does, with workers that are started in a way of one's own.
+
+    study_file: the file that workers read the study from; None: looked for among the imported modules.
+    options: passed on to each worker's `tuner work`.
     """
     refuse_while_reading()
     tracker_options = _name_tracker(tracker)
