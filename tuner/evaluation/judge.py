@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 
 from tuner.checked_files import write_json, write_table
 from tuner.errors import SearchError
@@ -41,9 +40,9 @@ from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_n
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
 from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
-from tuner.events.table import Events
 from tuner.launchers.process_pool import ProcessPool
 from tuner.prediction.networks import are_kept, hand_on
+from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
 from tuner.tuning.evaluation_settings import EvaluationSettings
@@ -65,8 +64,8 @@ class Judge:
     """Contents of all that the judgement rests on, by name."""
     stored: Evaluation | None
     """What was found the last time."""
-    events: Events | None
-    """The events as read, where observers, nuisances or ids are needed of them."""
+    kept: KeptEvents
+    """The events as they were read: observers, ids, variants."""
     pool: ProcessPool
     """Processes for what can be done side by side."""
     device: str | None
@@ -75,13 +74,13 @@ class Judge:
     def judge(self, *, open_test: bool) -> Evaluation | None:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
         if open_test and self.settings.folds is not None:
-            assign_search_folds(self.search, folds=self.settings.folds, event_id=self._event_id)
+            assign_search_folds(self.search, folds=self.settings.folds, event_id=self.kept.events.event_id)
         is_kept = self.stored is None or are_kept(self.search, self.stored.handed_on)
         field = self._enter()
         replicas: PartReplicas = {"validation": field.replicate_all("validation", self.search.splits.validation)}
         finalists = field.of_kind("finalist")
         winner = choose_winner(finalists, replicas["validation"])
-        single = winner.take(int(replicas["validation"][winner.name].values.argmax()))  # noqa: PD011 - no pandas
+        single = winner.take(int(replicas["validation"][winner.name].values.argmax()))
         (network,) = single.networks
         others = [candidate for candidate in field.candidates if candidate.kind != "finalist"]
         opening, known = None, 0 if self.stored is None else self.stored.openings
@@ -95,7 +94,7 @@ class Judge:
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
         part = list(replicas)[-1]
         standings = self._compare(field, replicas, winner)
-        examination = Examination(self.search, field, single, self.events)
+        examination = Examination(self.search, field, single, self.kept)
         baseline = find_baseline([standing for standing in standings if standing.part == part])
         rival = field[baseline.candidate] if baseline else None
         evaluation = Evaluation(
@@ -125,22 +124,12 @@ class Judge:
         )
         if open_test:
             table = tabulate_scores(field.candidates, examination.scores("test"), self.search.splits.test)
-            write_table(self.search.folder.scores, add_observers(table, self.observers))
+            write_table(self.search.folder.scores, add_observers(table, self.kept.events.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
         hand_on(self.search, *evaluation.predictors)
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation
-
-    @property
-    def observers(self) -> pd.DataFrame:
-        """Observers of all events, in the order of the events as read; no columns where the problem has none."""
-        return pd.DataFrame() if self.events is None else self.events.observers
-
-    @property
-    def _event_id(self) -> np.ndarray | None:
-        """Ids of all events as read; None where the problem names none."""
-        return None if self.events is None else self.events.event_id
 
     def _enter(self) -> Field:
         """Train the finalists anew, pick the ensemble, fit the baselines."""
@@ -215,7 +204,7 @@ class Judge:
             self.search,
             trial,
             folds=folds,
-            event_id=self._event_id,
+            event_id=self.kept.events.event_id,
             device=self.device,
             on_fold=lambda: self.display.advance(replace(stage, done=next(done))),
         )
