@@ -9,7 +9,7 @@ from own_networks import ALONE, IN_PLACE, NETWORKS, Own
 from samples import make_settings, make_study
 
 import tuner
-from tuner.evaluation.retraining import find_retrainings, retrain
+from tuner.evaluation.retraining import Wanted, find_retrainings, retrain
 from tuner.events.reading import read_events
 from tuner.events.table import NewEvents
 from tuner.metrics.figures_of_merit import Auc
@@ -59,7 +59,7 @@ def test_the_network_that_is_loaded_has_the_figure_of_the_trial(search, kind):
 )
 def test_what_is_trained_anew_is_loaded_as_it_was_judged(search, kind):
     trial = find_trial(search, kind)
-    retrain(search, [trial], seeds=2)
+    retrain(search, [Wanted(trial, seed) for seed in range(2)])
     found = find_retrainings(search, [trial], 2)
     assert len(found) == 2
     for training in found:

@@ -47,6 +47,7 @@ from tuner.evaluation.test_set_log import count_openings, explain_opening, log_o
 from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.events.table import Events
+from tuner.launchers.process_pool import ProcessPool
 from tuner.prediction.cost import measure_cost
 from tuner.prediction.networks import are_kept, hand_on
 from tuner.progress.display import Display
@@ -72,6 +73,8 @@ class Judge:
     """What was found the last time."""
     events: Events | None
     """The events as read, where observers, nuisances or ids are needed of them."""
+    pool: ProcessPool
+    """Processes for what can be done side by side."""
     device: str | None
     display: Display
 
@@ -172,7 +175,7 @@ class Judge:
         )
         trials = [finalist.trial for finalist in chosen]
         retrainings = retrain_finalists(
-            search, trials, seeds=self.settings.seeds, device=self.device, display=self.display
+            search, trials, seeds=self.settings.seeds, pool=self.pool, device=self.device, display=self.display
         )
         if not retrainings:
             raise SearchError(

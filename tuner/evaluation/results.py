@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -21,8 +22,11 @@ from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation:
     """The judgement of a search."""
 
@@ -66,6 +70,29 @@ class Evaluation:
     """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
     sculpted: tuple[SculptedObserver, ...] = ()
     """Observers that the frozen cut sculpts in background beyond chance, the most sculpted first; not the optimum."""
+
+    def __repr__(self) -> str:
+        """Return the verdict and what was judged, in two lines."""
+        from tuner.evaluation.evaluation_card import describe_evaluation
+
+        return describe_evaluation(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from tuner.evaluation.evaluation_card import write_evaluation_card
+
+        return write_evaluation_card(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a tidy table of every figure: candidate, part, figure, value, low and high (68 %)."""
+        import pandas as pd
+
+        rows = [
+            (part.candidate, part.part, name, measured.value, measured.low, measured.high)
+            for part in self.parts
+            for name, measured in part.measurements.items()
+        ]
+        return pd.DataFrame(rows, columns=["candidate", "part", "figure", "value", "low", "high"])
 
     @property
     def handed_on(self) -> Predictor:
