@@ -49,8 +49,8 @@ class Evaluation:
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     predictors: tuple[Predictor, ...]
     """Networks that `tuner predict` can use; the first of them is what is handed on."""
-    choice: HandOnChoice
-    """Which of them is handed on, and why."""
+    choice: HandOnChoice | None = None
+    """Why the first of them is handed on; None where that is not known."""
     costs: tuple[PredictorCost, ...] = ()
     """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
@@ -113,6 +113,11 @@ class Evaluation:
     def own_parts(self) -> tuple[PartEvaluation, ...]:
         """The figures of what is handed on, part by part."""
         return tuple(part for part in self.parts if part.candidate == self.handed_on.name)
+
+    @property
+    def own_part(self) -> PartEvaluation | None:
+        """The figures of what is handed on: on test where it was opened, else on events that it did not train on."""
+        return self.own_parts[-1] if self.own_parts else None
 
     @property
     def last_part(self) -> str:
