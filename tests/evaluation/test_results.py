@@ -127,7 +127,9 @@ def test_everything_comes_back(evaluation):
 
 
 def test_what_is_not_there_stays_away(evaluation):
-    bare = replace(evaluation, selection=None, importances=(), survival=None, nuisances=None, ensemble=(), standings=())
+    bare = replace(
+        evaluation, selection=None, importances=(), survival=None, nuisances=None, predictors=(), standings=()
+    )
     assert Evaluation.from_json(bare.to_json()) == bare
 
 
