@@ -240,6 +240,7 @@ class Judge:
                 )
             except SplitsError as error:
                 logger.warning("There is no bag: %s", error)
+        self._keep_out_of_fold(bag)
         if bag is not None:
             best_epochs = [training.best_epoch for training in bag.trainings]
             candidates.append(enter_bag(bag))
@@ -254,6 +255,14 @@ class Judge:
                 'logged. Set `hand_on` to "auto" or "single".'
             )
         return bag, candidates
+
+    def _keep_out_of_fold(self, bag: Bag | None) -> None:
+        """Write `bag_out_of_fold.parquet`; without a bag remove one of other rules."""
+        path = self.search.folder.bag_out_of_fold
+        if bag is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_table(path, bag.out_of_fold.tabulate())
 
     def _advance_baselines(self, done: int, total: int) -> None:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
@@ -281,8 +290,8 @@ class Judge:
         self.display.advance(Stage(name="figures", text=text))
         for part in [OUT_OF_FOLD, *parts]:
             for candidate in candidates:
-                is_judged = candidate.kind == "bag" if part == OUT_OF_FOLD else part not in candidate.trained_on
-                if is_judged:
+                is_new = part != OUT_OF_FOLD and part not in candidate.trained_on
+                if is_new or part == candidate.choose_on(self.search.splits.validation).part:
                     of_it = replace(examination, candidate=candidate)
                     yield (examination if candidate is examination.candidate else of_it).evaluate(part)
 

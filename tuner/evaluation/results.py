@@ -115,6 +115,11 @@ class Evaluation:
         return tuple(part for part in self.parts if part.candidate == self.handed_on.name)
 
     @property
+    def own_part(self) -> PartEvaluation | None:
+        """The figures of what is handed on: on test where it was opened, else on events that it did not train on."""
+        return self.own_parts[-1] if self.own_parts else None
+
+    @property
     def last_part(self) -> str:
         """The part that the judgement is read from: "test" where it was opened, else "validation"."""
         return "validation" if self.opening is None else "test"

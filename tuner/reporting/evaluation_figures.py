@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import read_table
+from tuner.evaluation.folds import OUT_OF_FOLD, read_out_of_fold
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -80,7 +81,8 @@ class _Pictures:
     def draw(self) -> dict[str, Drawing]:
         """Return the drawings by name."""
         of_part = (self.labels, self.scores, self.weights)
-        part, winner = self.evaluation.last_part, self.winner
+        winner = self.winner
+        part = winner.part
         drawings = {
             "candidates": self._draw_candidates(),
             "roc": draw_roc(
@@ -115,8 +117,8 @@ class _Pictures:
 
     @property
     def winner(self) -> PartEvaluation:
-        """The figures of the network that is handed on."""
-        part = self.evaluation.part(self.evaluation.last_part)
+        """The figures of what is handed on."""
+        part = self.evaluation.own_part
         assert part is not None
         return part
 
@@ -125,14 +127,15 @@ class _Pictures:
         """Scores, labels and weights of the part, with its observers."""
         if self.evaluation.opening is not None:
             return read_table(self.search.folder.scores, advice=SCORES_ADVICE)
+        return self._tabulate_cut_events()
+
+    def _tabulate_cut_events(self) -> pd.DataFrame:
+        """Return label, weight and score of the events that the cut was chosen on: validation, or out of fold."""
+        if self.evaluation.own_parts[0].part == OUT_OF_FOLD and (found := read_out_of_fold(self.search)) is not None:
+            return found.take_scored().tabulate()
         part = self.search.splits.validation
-        return pd.DataFrame(
-            {
-                "label": np.asarray(part.labels),
-                "weight": np.asarray(part.weights),
-                "score": score_part(self.search, "validation"),
-            }
-        )
+        scores = score_part(self.search, "validation")
+        return pd.DataFrame({"label": np.asarray(part.labels), "weight": np.asarray(part.weights), "score": scores})
 
     @property
     def labels(self) -> np.ndarray:
@@ -196,16 +199,15 @@ class _Pictures:
         return draw_survival(survival.frame(), names=(HANDED_ON, name), d_auc=survival.d_auc)
 
     def _draw_significance(self, figure: CutFigure) -> Drawing:
-        """Return the scan of cuts on validation, where the cut was chosen."""
-        part, cut = self.search.splits.validation, self.winner.figure_cut
-        weights = np.asarray(part.weights) if self.search.study.problem.weight is not None else None
+        """Return the scan of cuts on the events that the cut was chosen on."""
+        table, cut = self._tabulate_cut_events(), self.winner.figure_cut
         return draw_significance(
-            np.asarray(part.labels),
-            score_part(self.search, "validation"),
-            weights,
+            table["label"].to_numpy(),
+            table["score"].to_numpy(),
+            table["weight"].to_numpy() if self.search.study.problem.weight is not None else None,
             figure=figure,
             threshold=None if cut is None else cut.threshold,
-            part="validation",
+            part=self.evaluation.own_parts[0].part,
             seed=self.search.study.seed,
         )
 
@@ -222,7 +224,7 @@ class _Pictures:
                 self.weights,
                 threshold=self.winner.threshold,
                 name=name,
-                part=self.evaluation.last_part,
+                part=self.winner.part,
                 seed=self.search.study.seed,
             )
             for name in names[:MAX_OBSERVERS]

@@ -93,7 +93,7 @@ def _conjugate(standing: Standing) -> str:
 
 
 def _tell_share(evaluation: Evaluation) -> str:
-    part = evaluation.part(evaluation.last_part)
+    part = evaluation.own_part
     if part is None or SHARE not in part.measurements:
         return ""
     return f"; {HANDED_ON} reaches {write_percent_with_error(part[SHARE])} of the optimum"
