@@ -62,8 +62,8 @@ class Evaluation:
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     predictors: tuple[Predictor, ...]
     """Networks that `tuner predict` can use; the first of them is what is handed on."""
-    choice: HandOnChoice
-    """Which of them is handed on, and why."""
+    choice: HandOnChoice | None = None
+    """Why the first of them is handed on; None where that is not known."""
     costs: tuple[PredictorCost, ...] = ()
     """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
