@@ -22,7 +22,8 @@ from optuna.trial import TrialState
 
 from benchmarks.peers.contest import Contest
 from benchmarks.peers.own_loop import Epoch, train_setting
-from tuner.tuning.samplers import make_default_pruner, make_default_sampler
+from tuner.tuning.pruners import make_default_pruner
+from tuner.tuning.samplers import make_default_sampler
 
 NAME = "plain"
 

@@ -186,7 +186,7 @@ def test_another_seed_or_fewer_epochs_in_the_same_folder_are_refused(swept) -> N
 def test_the_sum_of_a_sweep_is_that_of_its_evaluation(swept) -> None:
     done = read_json(swept.tuner("sweep", "small.py", "--trials", "8", *QUIET))
     found = json.loads((swept.folder / "runs/small/evaluation.json").read_text())
-    own = {part["part"]: part["measurements"] for part in found["parts"] if part["candidate"] == "winner"}
+    own = {part["part"]: part["measurements"] for part in found["parts"] if part["candidate"] == "single network"}
     assert done["evaluation"]["figures"] == own
     assert (done["evaluation"]["winner"], done["evaluation"]["seed"]) == (found["winner"], found["seed"])
     assert done["evaluation"]["standings"][0]["candidate"] in {s["candidate"] for s in found["standings"]}

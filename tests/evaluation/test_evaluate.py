@@ -51,7 +51,7 @@ def test_the_cut_is_chosen_on_validation_and_frozen_for_test(search):
     scores = score_part(search, "validation")
     rule = search.study.problem.working_point
     threshold = rule.choose(validation.labels, scores, validation.weights)
-    own = {part.part: part.threshold for part in found.parts if part.candidate == "winner"}
+    own = {part.part: part.threshold for part in found.own_parts}
     assert own == {"validation": threshold, "test": threshold}
     assert found.part("test").threshold_rule == f"{rule.name}, chosen on validation"
     assert found.winner == search.best_trial.number

@@ -59,7 +59,7 @@ def test_folds_that_cannot_be_do_not_open_the_test_part(search, monkeypatch):
     def refuse(*args, **more):
         raise SplitsError("no such folds")
 
-    monkeypatch.setattr("tuner.evaluation.cross_validation.assign_folds", refuse)
+    monkeypatch.setattr("tuner.evaluation.folds.assign_folds", refuse)
     with pytest.raises(SplitsError, match="no such folds"):
         tuner.evaluate(search)
     assert not search.folder.openings.exists()

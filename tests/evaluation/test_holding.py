@@ -16,7 +16,7 @@ from tuner.evaluation.test_set_log import read_openings
 from tuner.evaluation.validity import still_holds
 from tuner.events import read_events
 from tuner.metrics import Custom, FixedSignalEfficiency, SignalEfficiency
-from tuner.prediction.networks import Candidate, TrainedNetwork, choose_candidate
+from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
 from tuner.prediction.predict import score_part
 from tuner.problem import EventSource, Nuisance
 from tuner.trackers import NoTracker
@@ -229,11 +229,11 @@ def test_an_evaluation_of_an_older_form_is_told(search, older):
 
 def test_a_network_whose_parameters_were_deleted_is_judged_anew(search):
     found = tuner.evaluate(search)
-    search.checkpoint_path(found.winner, found.seed).unlink()
+    search.checkpoint_path(*found.handed_on.networks).unlink()
     again = tuner.evaluate(search)
     assert again.openings == 2
     assert read_openings(search)[-1].reason == "the handed-on network's parameters are not there any more"
-    assert search.checkpoint_path(again.winner, again.seed).exists()
+    assert search.checkpoint_path(*again.handed_on.networks).exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", None])
@@ -263,19 +263,19 @@ def test_a_damaged_line_of_the_log_counts_as_an_opening(search, caplog):
 @pytest.mark.parametrize("damage", [flip, lambda path: path.unlink()])
 def test_what_was_handed_on_is_written_down_again_by_an_evaluation(search, damage):
     path = search.folder.finalists / "handed_on.json"
-    handed_on = choose_candidate(search), choose_candidate(search, ensemble=True)
+    handed_on = choose_predictor(search), choose_predictor(search, name="ensemble")
     whole = path.read_bytes()
     damage(path)
     with pytest.raises(DamagedFileError, match=r"Run `tuner evaluate`, which writes it again\.$"):
-        choose_candidate(search)
+        choose_predictor(search)
     tuner.evaluate(search)
     assert path.read_bytes() == whole
-    assert (choose_candidate(search), choose_candidate(search, ensemble=True)) == handed_on
+    assert (choose_predictor(search), choose_predictor(search, name="ensemble")) == handed_on
     assert len(read_openings(search)) == 1
 
 
 def test_a_finalist_whose_files_are_damaged_is_refused_and_then_trained_to_the_same(search, caplog):
-    parameters = search.checkpoint_path(0, 0)
+    parameters = search.checkpoint_path(TrainedNetwork(0, "seed", 0))
     scores, whole = score_part(search, "validation"), flip(parameters)
     with pytest.raises(DamagedFileError, match=r'trial_00000-seed_0\.pt" must be as it was written'):
         score_part(search, "validation")
@@ -294,6 +294,6 @@ def test_a_trial_whose_parameters_are_damaged_is_no_finalist(search, caplog):
             choose_finalists(search, most=1)
         assert f'Trial 0 cannot be a finalist: "{path}" must be' in caplog.text
         with pytest.raises(DamagedFileError, match=r'trial_00000\.pt" must be as it was written'):
-            score_part(search, "validation", candidate=Candidate("trial 0", (TrainedNetwork(0),)))
+            score_part(search, "validation", predictor=Predictor("trial 0", (TrainedNetwork(0),)))
     finally:
         path.write_bytes(whole)

@@ -19,7 +19,7 @@ from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.test_set_log import read_openings
 from tuner.events.reading import read_events
 from tuner.metrics.sculpting import measure_sculpting
-from tuner.prediction.networks import Candidate, TrainedNetwork, choose_candidate
+from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
@@ -75,7 +75,7 @@ def test_the_winner_is_the_best_mean_on_validation(search, evaluation):
         if standing.kind == "finalist":
             number = int(standing.candidate.removeprefix("trial "))
             scores = [
-                score_part(search, "validation", candidate=Candidate("", (TrainedNetwork(number, seed),)))
+                score_part(search, "validation", predictor=Predictor("", (TrainedNetwork(number, "seed", seed),)))
                 for seed in range(JUDGEMENT.seeds)
             ]
             areas = [roc_auc_score(part.labels, one, sample_weight=part.weights) for one in scores]
@@ -124,9 +124,9 @@ def test_every_standing_is_computed_again_from_the_written_scores(evaluation, ta
 
 
 def test_every_figure_of_every_part_is_computed_again_from_the_written_scores(search, evaluation, table):
-    own = {"winner": "score", "ensemble": "score: ensemble"}
+    own = {"single network": "score", "ensemble": "score: ensemble"}
     on_test = [part for part in evaluation.parts if part.part == "test"]
-    assert [part.candidate for part in on_test][:2] == ["winner", "ensemble"]
+    assert [part.candidate for part in on_test][:2] == ["single network", "ensemble"]
     for part in on_test:
         scores = table[own.get(part.candidate, f"score: {part.candidate}")]
         again = evaluate_scores(
@@ -152,8 +152,7 @@ def test_every_figure_of_every_part_is_computed_again_from_the_written_scores(se
 
 def test_the_network_that_is_handed_on_is_the_one_that_was_judged(search, evaluation, table):
     np.testing.assert_array_equal(table["score"], table[f"score: trial {evaluation.winner}, seed {evaluation.seed}"])
-    candidate = choose_candidate(search)
-    assert candidate.networks == (TrainedNetwork(evaluation.winner, evaluation.seed),)
+    assert choose_predictor(search).networks == (TrainedNetwork(evaluation.winner, "seed", evaluation.seed),)
     events = read_events(search.study.problem)
     scores = tuner.predict(search, events)
     assert scores.trial == evaluation.winner
@@ -164,7 +163,7 @@ def test_the_ensemble_is_the_mean_of_its_networks_by_their_shares(search, evalua
     assert sum(network.weight for network in evaluation.ensemble) == pytest.approx(1)
     finalists = {standing.candidate for standing in evaluation.standings if standing.kind == "finalist"}
     assert {f"trial {network.trial}" for network in evaluation.ensemble} <= finalists
-    mean = sum(n.weight * table[f"score: trial {n.trial}, seed {n.seed}"] for n in evaluation.ensemble)
+    mean = sum(n.weight * table[f"score: {n.name}"] for n in evaluation.ensemble)
     np.testing.assert_allclose(table["score: ensemble"], mean, atol=1e-12)
     scores = tuner.predict(search, read_events(search.study.problem), ensemble=True)
     np.testing.assert_allclose(scores.frame()["score"].to_numpy()[table["row"]], mean, atol=1e-6)
@@ -185,16 +184,16 @@ def test_the_selection_bias_meter_is_of_the_best_trial(search, evaluation):
 
 
 def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, table):
-    own, trees = (evaluation.part("test", name) for name in ("winner", "boosted trees"))
+    own, trees = (evaluation.part("test", name) for name in ("single network", "boosted trees"))
     background = [table[name].to_numpy() for name in ("label", "score", "weight")]
     found = measure_sculpting(table["mass"], *background, threshold=own.threshold)
     expected = ["mass"] if found.beyond_chance else []
     assert [sculpted.observer for sculpted in evaluation.sculpted] == expected
     for sculpted in evaluation.sculpted:
-        assert sculpted.divergence == pytest.approx(found.divergence)
+        assert sculpted.divergence.value == pytest.approx(found.divergence.value)
         scores = table["score: boosted trees"].to_numpy()
         other = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=trees.threshold)
-        assert sculpted.baseline == pytest.approx(other.divergence)
+        assert sculpted.baseline == pytest.approx(other.divergence.value)
 
 
 def test_every_feature_has_its_importance_on_test(search, evaluation):
@@ -233,11 +232,11 @@ def test_more_trials_are_judged_anew_and_nothing_old_is_handed_on_meanwhile(tmp_
     quick = replace(JUDGEMENT, finalists=2, seeds=1, baseline_trials=0)
     first = tuner.evaluate(sweep(tmp_path, trials=2), settings=quick)
     more = sweep(tmp_path, trials=4)
-    assert choose_candidate(more).networks == (TrainedNetwork(more.best_trial.number),)
+    assert choose_predictor(more).networks == (TrainedNetwork(more.best_trial.number),)
     with pytest.raises(SearchError, match="tuner evaluate"):
-        choose_candidate(more, ensemble=True)
+        choose_predictor(more, name="ensemble")
     again = tuner.evaluate(more, settings=quick)
     assert (first.opening, again.opening, again.openings) == (1, 2, 2)
     assert again.selection.n_trials == 4
-    assert choose_candidate(more).networks == (TrainedNetwork(again.winner, again.seed),)
-    assert choose_candidate(more, ensemble=True).networks == again.ensemble
+    assert choose_predictor(more).networks == (TrainedNetwork(again.winner, "seed", again.seed),)
+    assert choose_predictor(more, name="ensemble").networks == again.ensemble

@@ -113,7 +113,7 @@ def test_weights_and_biases_reads_every_figure_back_from_one_run_of_the_study(to
     search, evaluation, record = told
     figures, run = read_figures(search), read_study_run(search)
     assert {name: run["summary"][name] for name in figures} == pytest.approx(figures, rel=0, abs=0, nan_ok=True)
-    assert run["summary"]["test/winner/threshold"] == record.summary["test/winner/threshold"]
+    assert run["summary"]["test/single network/threshold"] == record.summary["test/single network/threshold"]
     assert run["notes"] == record.notes
     part = evaluation.part("test")
     endless = {
@@ -125,8 +125,8 @@ def test_weights_and_biases_reads_every_figure_back_from_one_run_of_the_study(to
     publish(search, replace(evaluation, parts=(*(p for p in evaluation.parts if p != part), odd)))
     again = read_study_run(search)
     assert again["run_id"] == run["run_id"]
-    assert [again["summary"][f"test/winner/{name}"] for name in endless] == ["Infinity", "NaN"]
-    assert again["summary"]["test/winner/AUC/low"] == figures["test/winner/AUC/low"]
+    assert [again["summary"][f"test/single network/{name}"] for name in endless] == ["Infinity", "NaN"]
+    assert again["summary"]["test/single network/AUC/low"] == figures["test/single network/AUC/low"]
     ids = [path.stem for path in search.folder.wandb.glob("offline-run-*/*.wandb")]
     assert len(ids) == len(set(ids)) == len(search.trials) + 1
 
@@ -134,11 +134,13 @@ def test_weights_and_biases_reads_every_figure_back_from_one_run_of_the_study(to
 def test_a_physicist_computes_sensitivity_and_specificity_again(told):
     search, _, record = told
     table, summary = pd.read_parquet(search.folder.scores), record.summary
-    selected, weight = table["score"] >= summary["test/winner/threshold"], table["weight"]
+    selected, weight = table["score"] >= summary["test/single network/threshold"], table["weight"]
     signal = table["label"] == 1
-    assert weight[selected & signal].sum() / weight[signal].sum() == pytest.approx(summary["test/winner/sensitivity"])
+    assert weight[selected & signal].sum() / weight[signal].sum() == pytest.approx(
+        summary["test/single network/sensitivity"]
+    )
     rejected = weight[~selected & ~signal].sum() / weight[~signal].sum()
-    assert rejected == pytest.approx(summary["test/winner/specificity"])
+    assert rejected == pytest.approx(summary["test/single network/specificity"])
 
 
 def test_artifacts_follow_what_they_were_made_from(told):
@@ -197,7 +199,7 @@ def test_tables_and_history_are_those_of_the_search(told):
         standing.candidate for standing in evaluation.standings if standing.kind == "finalist"
     }
     figures = record.tables["figures"].set_index(["part", "candidate", "figure"])
-    assert figures.loc[("test", "winner", "AUC"), "low"] == evaluation.part("test")["AUC"].low
+    assert figures.loc[("test", "single network", "AUC"), "low"] == evaluation.part("test")["AUC"].low
     assert len(record.tables["permutation importances"]) == len(search.splits.preprocessing.features)
     assert [row["trials"] for row in record.history] == [1, 2, 3]
     assert record.history[-1]["best"] == max(trial.figure for trial in search.trials if trial.state == "complete")
@@ -272,5 +274,5 @@ def test_infinite_figures_stay_what_they_are(told):
     part = evaluation.part("test")
     endless = replace(part, measurements={"1/eps_B": Measurement(math.inf, 3.0, math.inf)})
     summary = summarize_evaluation(replace(evaluation, parts=(endless,)))
-    assert summary["test/winner/1/eps_B"] == summary["test/winner/1/eps_B/high"] == np.inf
-    assert summary["test/winner/1/eps_B/low"] == 3.0
+    assert summary["test/single network/1/eps_B"] == summary["test/single network/1/eps_B/high"] == np.inf
+    assert summary["test/single network/1/eps_B/low"] == 3.0

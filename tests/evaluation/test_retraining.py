@@ -19,7 +19,7 @@ import tuner
 from tuner import Budget
 from tuner.evaluation.retraining import find_retrainings, free_claims, retrain
 from tuner.evaluation.retraining_processes import retrain_finalists
-from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
 from tuner.training.loop import train_members
@@ -68,7 +68,7 @@ def files(search):
 
 
 def scores(search, trial, seed):
-    return score_part(search, "validation", candidate=Candidate("", (TrainedNetwork(trial, seed),)))
+    return score_part(search, "validation", predictor=Predictor("", (TrainedNetwork(trial, "seed", seed),)))
 
 
 def test_each_setting_is_trained_with_each_seed_and_its_parameters_give_its_value(search):
@@ -135,7 +135,7 @@ def test_a_training_of_something_else_is_not_taken_for_this_one(search, change):
 
 def test_parameters_that_were_lost_are_trained_again(search):
     first = retrain_finalists(search, search.trials[:1], seeds=1)
-    search.checkpoint_path(0, 0).unlink()
+    search.checkpoint_path(TrainedNetwork(0, "seed", 0)).unlink()
     assert find_retrainings(search, search.trials[:1], 1) == ()
     assert retrain_finalists(search, search.trials[:1], seeds=1) == first
 
@@ -240,7 +240,7 @@ def test_a_network_that_fails_is_left_out_with_a_warning_and_the_others_remain(m
     left_out = [r.getMessage() for r in caplog.records if "is left out" in r.getMessage()]
     assert len(left_out) == 2
     assert all(f"Trial {bad.number} trained anew with seed" in message for message in left_out)
-    assert not moody.checkpoint_path(bad.number, 0).exists()
+    assert not moody.checkpoint_path(TrainedNetwork(bad.number, "seed", 0)).exists()
 
 
 def test_one_that_diverges_does_no_harm_to_the_others_of_its_pack(moody, caplog):

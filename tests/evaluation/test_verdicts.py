@@ -8,6 +8,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.verdicts import summarize_verdict
 from tuner.metrics.measurement import Measurement
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
 
@@ -43,6 +44,7 @@ def judge(**verdicts):
         events_digest="",
         settings=EvaluationSettings(),
         rests_on={},
+        predictors=(Predictor("single network", (TrainedNetwork(0, "seed"),)),),
         parts=(),
         standings=tuple(sorted(standings, key=lambda standing: -standing.figure.value)),
     )

@@ -33,7 +33,10 @@ def test_the_divergence_is_told_against_chance_and_the_undefined_are_counted():
     mass, labels, scores, weights = make_events()
     drawing = draw_sculpting(mass, labels, scores, weights, threshold=0.7, name="mass [GeV]", part="test")
     found = measure_sculpting(mass, labels, scores, weights, threshold=0.7)
-    assert f"JSD {found.divergence:.2g} bits; random subsamples of this size: {found.chance.value:.2g}" in drawing.alt
+    assert (
+        f"JSD {found.divergence.value:.2g} bits; random subsamples of this size: {found.chance.value:.2g}"
+        in drawing.alt
+    )
     assert "more than chance" in drawing.alt
     assert "no more than chance" not in drawing.alt
     background = (labels == 0) & np.isfinite(mass)

@@ -13,7 +13,7 @@ from tuner.metrics import (
     delong_covariance,
     delong_variance,
     delong_z,
-    measure_difference,
+    measure_train_gap,
 )
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.measurement import Measurement, measure
@@ -78,39 +78,34 @@ def test_delong_refuses_weights_that_differ():
         delong_variance(labels, scores, weights)
 
 
-def test_a_better_score_on_the_same_events_is_told_apart_by_pairing():
+def test_two_scores_of_the_same_events_are_told_apart_by_pairing():
     generator = np.random.default_rng(7)
-    labels, scores, weights = draw_gaussians(2_000, 7)
+    labels, scores, _ = draw_gaussians(2_000, 7)
     worse = scores + generator.normal(0, 0.4, 2_000)
-    difference = measure_difference(auc, labels, (scores, worse), weights, n_replicas=200)
-    alone = measure(auc(labels, scores, weights), bootstrap_auc(labels, scores, weights))
-    assert difference.low > 0
-    assert difference.error < 0.7 * alone.error
-    z = delong_z(labels, (scores, worse))
-    plain = measure_difference(auc, labels, (scores, worse), n_replicas=400)
-    assert z == pytest.approx(plain.value / plain.error, rel=0.15)
+    replicas = [bootstrap_auc(labels, one, n_replicas=400) for one in (scores, worse)]
+    plain = measure(auc(labels, scores) - auc(labels, worse), replicas[0] - replicas[1])
+    assert delong_z(labels, (scores, worse)) == pytest.approx(plain.value / plain.error, rel=0.15)
     assert delong_covariance(labels, (scores, worse)).shape == (2, 2)
-
-
-def test_a_score_does_not_differ_from_itself():
-    labels, scores, weights = draw_gaussians(200, 8)
-    assert measure_difference(auc, labels, (scores, scores), weights) == Measurement(0.0, 0.0, 0.0)
     assert delong_z(labels, (scores, scores)) == 0
+
+
+def test_the_gap_from_train_to_another_part_is_that_of_their_aucs_and_its_error_adds_in_quadrature():
+    """DeLong's variances of two samples that share no events."""
+    train, test = draw_gaussians(1_500, 8), draw_gaussians(600, 9)
+    better = train[1] + 0.3 * train[0]
+    gap = measure_train_gap((train[0], better, None), (*test[:2], None), n_replicas=400)
+    assert gap.value == pytest.approx(auc(train[0], better) - auc(*test[:2]))
+    expected = np.sqrt(delong_variance(train[0], better) + delong_variance(*test[:2]))
+    assert gap.error == pytest.approx(expected, rel=0.12)
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.68, 0.9, 0.95])
 def test_an_interval_covers_as_much_as_is_asked_for(coverage):
-    labels, scores, weights = draw_gaussians(400, 9)
-    worse = scores + np.random.default_rng(9).normal(0, 0.5, 400)
-    pair = (labels, (scores, worse), weights)
-    found = measure_difference(auc, *pair, n_replicas=300, seed=1, coverage=coverage)
-    replicas = bootstrap_auc(labels, scores, weights, n_replicas=300, seed=1)
-    replicas = replicas - bootstrap_auc(labels, worse, weights, n_replicas=300, seed=1)
+    replicas = bootstrap_auc(*draw_gaussians(400, 9), n_replicas=300, seed=1)
+    found = measure(0.5, replicas, coverage=coverage)
     inside = ((replicas >= found.low) & (replicas <= found.high)).mean()
     assert inside == pytest.approx(coverage, abs=2 / 300 + 1e-9)
     assert (replicas < found.low).sum() == pytest.approx((replicas > found.high).sum(), abs=1)
-    plain = measure(found.value, replicas, coverage=coverage)
-    assert (plain.low, plain.high) == pytest.approx((found.low, found.high))
 
 
 def test_an_infinite_replica_does_no_harm_and_an_undefined_one_is_left_out():
@@ -120,8 +115,8 @@ def test_an_infinite_replica_does_no_harm_and_an_undefined_one_is_left_out():
 
 
 def test_a_measurement_reads_as_a_physicist_writes_it():
-    assert str(Measurement(0.93124, 0.9271, 0.9353)) == "0.9312 +- 0.0041"
-    assert str(Measurement(213.4, 190.0, 240.0)) == "213 +- 25"
+    assert str(Measurement(0.93124, 0.9271, 0.9353)) == "0.9312 ± 0.0041"
+    assert str(Measurement(213.4, 190.0, 240.0)) == "213 ± 25"
     assert str(Measurement(3.57, 3.11, 4.51)) == "3.57 +0.94 -0.46"
     assert str(Measurement(1.0, 1.0, 1.0)) == "1"
 

@@ -11,7 +11,7 @@ from samples import make_study
 import tuner
 from tuner.errors import SearchError
 from tuner.prediction.network import load_network, score_events
-from tuner.prediction.networks import choose_candidate
+from tuner.prediction.networks import choose_predictor
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
 from tuner.training.checkpoints import read_checkpoint, save_checkpoint
@@ -25,7 +25,7 @@ def search(tmp_path_factory):
 
 def test_chunks_of_events_give_the_scores_of_all_at_once(search, monkeypatch):
     x = np.asarray(search.splits.test.x)
-    network = load_network(search, choose_candidate(search))
+    network = load_network(search, choose_predictor(search))
     whole = score_events(network, x)
     with torch.no_grad():
         np.testing.assert_allclose(whole, network(torch.from_numpy(x)).double().sigmoid().numpy(), rtol=1e-6)
@@ -37,9 +37,9 @@ def test_chunks_of_events_give_the_scores_of_all_at_once(search, monkeypatch):
 
 def test_a_named_trial_is_scored_and_not_the_winner(search):
     other = next(t.number for t in search.trials if t.number != search.best_trial.number and t.state == "complete")
-    chosen = choose_candidate(search, trial=other)
+    chosen = choose_predictor(search, trial=other)
     assert (chosen.name, chosen.trial) == (f"trial {other}", other)
-    assert not np.allclose(score_part(search, "validation", candidate=chosen), score_part(search, "validation"))
+    assert not np.allclose(score_part(search, "validation", predictor=chosen), score_part(search, "validation"))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_parameters_of_another_network_are_told(search, checkpoint):
 def test_a_trial_that_kept_no_parameters_is_told(search, checkpoint):
     checkpoint.unlink()
     with pytest.raises(SearchError, match="must have kept its parameters"):
-        choose_candidate(search)
+        choose_predictor(search)
 
 
 @pytest.mark.parametrize(("off", "passes"), [(0.01, False), (2e-4, False), (-2e-4, False), (5e-5, True)])

@@ -12,12 +12,12 @@ import tuner
 from tuner.errors import SearchError
 from tuner.events.reading import read_events
 from tuner.prediction.network import load_network
-from tuner.prediction.networks import Candidate, TrainedNetwork, choose_candidate, hand_on
+from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor, hand_on
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
 
 SHARES = (0.25, 0.75)
-ENSEMBLE = Candidate("ensemble", tuple(TrainedNetwork(trial, None, share) for trial, share in enumerate(SHARES)))
+ENSEMBLE = Predictor("ensemble", tuple(TrainedNetwork(trial, weight=share) for trial, share in enumerate(SHARES)))
 
 
 @pytest.fixture(scope="module")
@@ -37,29 +37,29 @@ def search(swept):
 def judged(search):
     """The search with the worse trial's network handed on as the winner's."""
     loser = next(trial.number for trial in search.trials if trial.number != search.best_trial.number)
-    hand_on(search, Candidate("winner", (TrainedNetwork(loser),)), ENSEMBLE)
+    hand_on(search, Predictor("single network", (TrainedNetwork(loser),)), ENSEMBLE)
     return search
 
 
 def score_single(search, trial):
-    return score_part(search, "validation", candidate=Candidate("", (TrainedNetwork(trial),)))
+    return score_part(search, "validation", predictor=Predictor("", (TrainedNetwork(trial),)))
 
 
 def test_what_was_handed_on_comes_before_the_best_trial(search):
-    assert choose_candidate(search).trial == search.best_trial.number
+    assert choose_predictor(search).trial == search.best_trial.number
     loser = 1 - search.best_trial.number
-    hand_on(search, Candidate("winner", (TrainedNetwork(loser),)), ENSEMBLE)
-    assert choose_candidate(search) == Candidate("winner", (TrainedNetwork(loser),))
-    assert choose_candidate(search, trial=search.best_trial.number).trial == search.best_trial.number
+    hand_on(search, Predictor("single network", (TrainedNetwork(loser),)), ENSEMBLE)
+    assert choose_predictor(search) == Predictor("single network", (TrainedNetwork(loser),))
+    assert choose_predictor(search, trial=search.best_trial.number).trial == search.best_trial.number
     np.testing.assert_array_equal(score_part(search, "validation"), score_single(search, loser))
 
 
 def test_an_ensemble_scores_the_mean_of_its_networks_by_their_shares(judged):
-    candidate = choose_candidate(judged, ensemble=True)
+    candidate = choose_predictor(judged, name="ensemble")
     assert candidate == ENSEMBLE
     assert candidate.trial is None
     expected = sum(share * score_single(judged, trial) for trial, share in enumerate(SHARES))
-    np.testing.assert_allclose(score_part(judged, "validation", candidate=candidate), expected, atol=1e-6)
+    np.testing.assert_allclose(score_part(judged, "validation", predictor=candidate), expected, atol=1e-6)
     scores = tuner.predict(judged, read_events(judged.study.problem), ensemble=True)
     np.testing.assert_allclose(scores.frame()["score"].to_numpy()[judged.splits.validation.rows], expected, atol=1e-5)
 
@@ -72,24 +72,24 @@ def test_an_ensemble_that_is_sure_stays_finite(judged):
 
 
 def test_several_trainings_of_one_trial_are_that_trials():
-    networks = tuple(TrainedNetwork(3, seed, 0.5) for seed in (0, 1))
-    assert Candidate("ensemble", networks).trial == 3
+    networks = tuple(TrainedNetwork(3, "seed", seed, 0.5) for seed in (0, 1))
+    assert Predictor("ensemble", networks).trial == 3
 
 
 def test_without_a_judgement_there_is_no_ensemble(search):
-    with pytest.raises(SearchError, match="must be judged before"):
-        choose_candidate(search, ensemble=True)
+    with pytest.raises(SearchError, match="must be evaluated before"):
+        choose_predictor(search, name="ensemble")
 
 
 def test_parameters_that_are_gone_are_told(search):
-    hand_on(search, Candidate("winner", (TrainedNetwork(0, seed=7),)), None)
+    hand_on(search, Predictor("single network", (TrainedNetwork(0, "seed", 7),)))
     with pytest.raises(SearchError, match=r"Trial 0 must have kept.*trial_00000-seed_7\.pt"):
-        choose_candidate(search)
+        choose_predictor(search)
 
 
 def test_an_exported_ensemble_takes_events_as_they_were_read(judged, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
-    hand_on(judged, Candidate("winner", (TrainedNetwork(0),)), ENSEMBLE)
+    hand_on(judged, Predictor("single network", (TrainedNetwork(0),)), ENSEMBLE)
     path = tuner.export(judged, tmp_path / "ensemble.onnx", ensemble=True)
     session = onnxruntime.InferenceSession(str(path))
     metadata = session.get_modelmeta().custom_metadata_map
@@ -106,6 +106,6 @@ def test_what_was_handed_on_of_other_trials_is_not_used(judged):
     other = tuner.Search(judged.study, judged.folder)
     trial = optuna.trial.create_trial(value=0.1, params={}, distributions={})
     other.optuna_study.add_trial(trial)
-    assert choose_candidate(other).trial == other.best_trial.number
-    with pytest.raises(SearchError, match="must be judged before"):
-        choose_candidate(other, ensemble=True)
+    assert choose_predictor(other).trial == other.best_trial.number
+    with pytest.raises(SearchError, match="must be evaluated before"):
+        choose_predictor(other, name="ensemble")

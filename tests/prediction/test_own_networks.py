@@ -13,7 +13,7 @@ from tuner.evaluation.retraining import find_retrainings, retrain
 from tuner.events.reading import read_events
 from tuner.events.table import NewEvents
 from tuner.metrics.figures_of_merit import Auc
-from tuner.prediction.networks import Candidate, TrainedNetwork, hand_on
+from tuner.prediction.networks import Predictor, TrainedNetwork, hand_on
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
 
@@ -44,13 +44,13 @@ def find_trial(search, kind):
 
 def measure(search, candidate):
     part = search.splits.validation
-    return Auc()(np.asarray(part.labels), score_part(search, "validation", candidate=candidate), part.weights)
+    return Auc()(np.asarray(part.labels), score_part(search, "validation", predictor=candidate), part.weights)
 
 
 @pytest.mark.parametrize("kind", ALL)
 def test_the_network_that_is_loaded_has_the_figure_of_the_trial(search, kind):
     trial = find_trial(search, kind)
-    candidate = Candidate("", (TrainedNetwork(trial.number),))
+    candidate = Predictor("", (TrainedNetwork(trial.number),))
     assert measure(search, candidate) == pytest.approx(trial.figure, abs=1e-6)
 
 
@@ -63,7 +63,7 @@ def test_what_is_trained_anew_is_loaded_as_it_was_judged(search, kind):
     found = find_retrainings(search, [trial], 2)
     assert len(found) == 2
     for training in found:
-        candidate = Candidate("", (TrainedNetwork(trial.number, training.seed),))
+        candidate = Predictor("", (TrainedNetwork(trial.number, "seed", training.seed),))
         assert measure(search, candidate) == pytest.approx(training.value, abs=1e-6)
 
 
@@ -79,20 +79,20 @@ def test_the_number_of_events_is_no_matter(search, kind, monkeypatch):
 
 
 def test_networks_that_write_into_their_input_leave_it_to_the_others(search):
-    networks = [TrainedNetwork(find_trial(search, kind).number, None, 0.25) for kind in [*IN_PLACE]]
+    networks = [TrainedNetwork(find_trial(search, kind).number, weight=0.25) for kind in [*IN_PLACE]]
     expected = sum(
-        0.25 * score_part(search, "validation", candidate=Candidate("", (replace(network, weight=1.0),)))
+        0.25 * score_part(search, "validation", predictor=Predictor("", (replace(network, weight=1.0),)))
         for network in networks
     )
-    given = score_part(search, "validation", candidate=Candidate("ensemble", tuple(networks)))
+    given = score_part(search, "validation", predictor=Predictor("ensemble", tuple(networks)))
     np.testing.assert_allclose(given, expected, atol=1e-6)
 
 
 def test_the_exported_file_of_all_gives_their_scores(search, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
     numbers = [find_trial(search, kind).number for kind in ALL]
-    everyone = Candidate("ensemble", tuple(TrainedNetwork(number, None, 1 / len(ALL)) for number in numbers))
-    hand_on(search, Candidate("winner", (TrainedNetwork(numbers[0]),)), everyone)
+    everyone = Predictor("ensemble", tuple(TrainedNetwork(number, weight=1 / len(ALL)) for number in numbers))
+    hand_on(search, Predictor("single network", (TrainedNetwork(numbers[0]),)), everyone)
     path = tuner.export(search, tmp_path / "all.onnx", ensemble=True)
     session = onnxruntime.InferenceSession(str(path))
     events = read_events(search.study.problem)

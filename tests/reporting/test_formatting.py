@@ -13,7 +13,6 @@ from tuner.reporting.formatting import (
     write_measurement,
     write_number,
     write_value,
-    write_with_error,
 )
 
 
@@ -44,12 +43,13 @@ def test_a_measurement_has_the_digits_of_its_interval(measured, value, interval)
     ],
 )
 def test_an_error_is_symmetric_where_its_sides_hardly_differ(measured, text):
-    assert write_with_error(measured) == text
+    assert str(measured) == text
 
 
 def test_a_change_has_its_sign():
     changes = [Measurement(value, value - 0.1, value + 0.1) for value in (0.34, -0.34, 0.0)]
     assert [write_change(change) for change in changes] == ["+0.34", "-0.34", "0.00"]
+    assert [change.signed for change in changes] == ["+0.34 ± 0.10", "-0.34 ± 0.10", "0.00 ± 0.10"]
 
 
 @pytest.mark.parametrize(

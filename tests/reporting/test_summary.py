@@ -150,7 +150,7 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     mass = SculptedObserver(
         observer="mass",
         part="test",
-        divergence=0.0931,
+        divergence=Measurement(0.0931, 0.08, 0.1),
         chance=Measurement(0.0028, 0.002, 0.004),
         p_value=0.005,
         baseline=0.0312,

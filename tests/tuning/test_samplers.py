@@ -5,7 +5,8 @@ import warnings
 import optuna
 import pytest
 
-from tuner.tuning.samplers import SeededSampler, derive_seed, make_default_pruner, make_default_sampler
+from tuner.tuning.pruners import make_default_pruner
+from tuner.tuning.samplers import SeededSampler, derive_seed, make_default_sampler
 
 
 def suggest(trial):

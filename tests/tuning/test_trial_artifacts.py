@@ -17,7 +17,7 @@ from samples import make_study
 import tuner
 from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.metrics.figures_of_merit import Custom
-from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory
@@ -52,8 +52,8 @@ def test_figures_of_a_complete_trial_are_those_of_the_evaluation(swept):
     validation, study = search.splits.validation, search.study
     assert records(swept, "complete")
     for record in records(swept, "complete"):
-        candidate = Candidate("", (TrainedNetwork(record.number),))
-        scores = score_part(search, "validation", candidate=candidate)
+        candidate = Predictor("", (TrainedNetwork(record.number),))
+        scores = score_part(search, "validation", predictor=candidate)
         cut = study.problem.working_point.choose(validation.labels, scores, validation.weights)
         expected = evaluate_scores(
             validation.labels,

@@ -27,8 +27,8 @@ def print_evaluation(search: Search, evaluation: Evaluation) -> None:
 
     console = _open_console()
     console.print("", _tabulate_standings(evaluation), "", sep="\n")
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
-    console.print(_tabulate_figures(f"Network handed on: trial {evaluation.winner}, seed {evaluation.seed}", own))
+    own = evaluation.own_parts
+    console.print(_tabulate_figures(f"Handed on: {evaluation.handed_on.description}", own))
     console.print(
         "Errors: 68 %. Differences: winner minus candidate, paired, over events and trainings.\n", style="dim"
     )
@@ -53,7 +53,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return a judgement in short: who won, by how much, and the figures of the network that is handed on."""
     from dataclasses import asdict
 
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    own = evaluation.own_parts
     standings = evaluation.standings_on(evaluation.last_part)
     return {
         "winner": evaluation.winner,
@@ -93,8 +93,6 @@ def _open_console() -> Console:
 
 
 def _tabulate_standings(evaluation: Evaluation) -> Table:
-    from tuner.reporting.formatting import write_change, write_error, write_with_error
-
     part = evaluation.last_part
     title = f"{evaluation.study}: {evaluation.figure_of_merit} on {part}, mean over trainings"
     table = _start_table(title, "candidate")
@@ -103,11 +101,11 @@ def _tabulate_standings(evaluation: Evaluation) -> Table:
     table.add_column("the winner is")
     for s in evaluation.standings_on(part):
         won = s.verdict == "winner"
-        difference = "" if won else f"{write_change(s.lead)} {write_error(s.lead)}".rstrip()
+        difference = "" if won else s.lead.signed
         name = f"{s.candidate} (x{len(s.singles)})" if len(s.singles) > 1 else s.candidate
         table.add_row(
             name,
-            write_with_error(s.figure),
+            str(s.figure),
             difference,
             "this one" if won else s.verdict_on_winner,
             style=STYLES[s.verdict],
@@ -116,14 +114,14 @@ def _tabulate_standings(evaluation: Evaluation) -> Table:
 
 
 def _tabulate_figures(title: str, parts: Sequence[PartEvaluation]) -> Table:
-    from tuner.reporting.formatting import DASH, write_with_error
+    from tuner.reporting.formatting import DASH
 
     table = _start_table(title, "figure")
     for part in parts:
         table.add_column(part.part, justify="right", no_wrap=True)
     for name in dict.fromkeys(name for part in parts for name in part.measurements):
         found = [part.measurements.get(name) for part in parts]
-        table.add_row(name, *(DASH if one is None else write_with_error(one) for one in found))
+        table.add_row(name, *(DASH if one is None else str(one) for one in found))
     return table
 
 
@@ -131,7 +129,7 @@ def _tabulate_searches(comparison: SearchComparison) -> Table:
     """Return a column for each search: trials, time, the best on validation, the winner on test, its verdict."""
     from tuner.progress.wording import write_duration
     from tuner.reporting.comparison_answer import write_short
-    from tuner.reporting.formatting import DASH, write_number, write_with_error
+    from tuner.reporting.formatting import DASH, write_number
 
     searches, figure = comparison.searches, comparison.figure_of_merit
     table = _start_columns("Searches side by side", "", [search.name for search in searches])
@@ -144,9 +142,7 @@ def _tabulate_searches(comparison: SearchComparison) -> Table:
     )
     if any(s.versus is not None for s in searches):
         judged = [None if s.versus is None else s.versus.standing for s in searches]
-        table.add_row(
-            f"{figure} of the winner on test", *(DASH if j is None else write_with_error(j.figure) for j in judged)
-        )
+        table.add_row(f"{figure} of the winner on test", *(DASH if j is None else str(j.figure) for j in judged))
         rest = [DASH if j is None else write_short(j.difference) for j in judged[1:]]
         table.add_row(f"minus that of {comparison.first.name}", "", *rest)
         table.add_row("verdict", "the reference", *("not judged" if j is None else j.verdict for j in judged[1:]))

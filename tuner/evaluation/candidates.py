@@ -1,20 +1,20 @@
-"""Whoever may give the answer: finalists trained anew, the ensemble of them, baselines; and their scores."""
+"""The candidates of an evaluation, with their scores: finalists trained anew, means of networks, baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tuner.evaluation.retraining import Retraining
-from tuner.evaluation.statistics.comparison import Replicas, replicate
+from tuner.evaluation.statistics.comparison import Kind, Replicas, replicate
 from tuner.evaluation.statistics.ensemble import pick_ensemble
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
 from tuner.prediction.network import load_network, score_events
-from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.networks import SINGLE_NETWORK, Predictor, TrainedNetwork
 from tuner.preparation.splits import Part
 from tuner.tuning.search import Search
 
@@ -28,123 +28,146 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Contender:
-    """A candidate with its trainings: several for a finalist, one for all others."""
+class Candidate:
+    """One of those that are judged side by side: a finalist with its several trainings, or one scorer."""
 
     name: str
-    kind: Literal["finalist", "ensemble", "baseline"]
+    kind: Kind
     scorers: tuple[Score, ...]
-    """One for each training."""
+    """One for each training of a finalist; a single one for all others."""
     networks: tuple[TrainedNetwork, ...] = ()
-    """The trainings of a finalist, in the order of `scorers`; the members of an ensemble."""
+    """The trainings of a finalist, in the order of `scorers`; for others the networks that are averaged."""
     n_parameters: int | None = None
+    """Parameters of one training of a finalist, of all averaged networks together; None for what has none."""
     known: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
-    """Scores of each training by part, once they were asked for."""
+    """Scores by part, as each scorer gave them; filled in when they are first asked for."""
 
     def scores(self, name: str, part: Part) -> tuple[np.ndarray, ...]:
-        """Return the scores [n] of each training on a part of that name."""
+        """Return the scores [n] by each scorer of the part of that name."""
         if name not in self.known:
             self.known[name] = tuple(score(np.asarray(part.x)) for score in self.scorers)
         return self.known[name]
 
+    def take(self, training: int) -> Candidate:
+        """Return one training of a finalist as a candidate of its own, the "single network"."""
+        return Candidate(
+            SINGLE_NETWORK,
+            self.kind,
+            (self.scorers[training],),
+            (self.networks[training],),
+            n_parameters=self.n_parameters,
+            known={part: (scores[training],) for part, scores in self.known.items()},
+        )
+
+    @property
+    def predictor(self) -> Predictor | None:
+        """What `tuner predict` needs to give the same scores; None for a baseline, which is no network."""
+        return Predictor(self.name, self.networks) if self.networks else None
+
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """All contenders, and the rules by which they are held against each other."""
+    """All candidates, and the rules by which they are held against each other."""
 
-    contenders: tuple[Contender, ...]
+    candidates: tuple[Candidate, ...]
     figure: FigureOfMerit
     validation: Part
     n_replicas: int
     seed: int
 
-    def cuts(self, contender: Contender) -> list[float] | None:
+    def cuts(self, candidate: Candidate) -> list[float] | None:
         """Return the figure's cut of each training, chosen on validation; None where it is not one of a cut."""
         if not isinstance(self.figure, CutFigure):
             return None
-        scores = contender.scores("validation", self.validation)
+        scores = candidate.scores("validation", self.validation)
         return [self.figure.choose(self.validation.labels, one, self.validation.weights) for one in scores]
 
-    def replicate(self, contender: Contender, name: str, part: Part) -> Replicas:
-        """Return a contender's figure on a part and its replicas; on another part than validation at frozen cuts."""
+    def replicate(self, candidate: Candidate, name: str, part: Part) -> Replicas:
+        """Return a candidate's figure on a part and its replicas; on another part than validation at frozen cuts."""
         return replicate(
             self.figure,
             part.labels,
-            contender.scores(name, part),
+            candidate.scores(name, part),
             part.weights,
-            cuts=None if name == "validation" else self.cuts(contender),
+            cuts=None if name == "validation" else self.cuts(candidate),
             n_replicas=self.n_replicas,
             seed=self.seed,
         )
 
     def replicate_all(self, name: str, part: Part) -> dict[str, Replicas]:
-        """Return the replicas of all contenders by name, of the same events."""
-        return {contender.name: self.replicate(contender, name, part) for contender in self.contenders}
+        """Return the replicas of all candidates by name, of the same events."""
+        return {candidate.name: self.replicate(candidate, name, part) for candidate in self.candidates}
 
-    def __getitem__(self, name: str) -> Contender:
-        """Return a contender by name."""
-        return next(contender for contender in self.contenders if contender.name == name)
+    def of_kind(self, *kinds: Kind) -> list[Candidate]:
+        """Return the candidates of some kinds, in their order."""
+        return [candidate for candidate in self.candidates if candidate.kind in kinds]
+
+    def __getitem__(self, name: str) -> Candidate:
+        """Return a candidate by name."""
+        return next(candidate for candidate in self.candidates if candidate.name == name)
 
 
 def enter_finalists(
     search: Search, retrainings: Sequence[Retraining], *, device: str | None = None
-) -> tuple[Contender, ...]:
-    """Return a contender for each trial that was trained anew."""
+) -> tuple[Candidate, ...]:
+    """Return a candidate for each trial whose configuration was trained anew."""
     by_trial: dict[int, list[Retraining]] = {}
     for retraining in retrainings:
         by_trial.setdefault(retraining.trial, []).append(retraining)
-    contenders = []
+    candidates = []
     for trial, trainings in by_trial.items():
-        networks = tuple(TrainedNetwork(trial, training.seed) for training in trainings)
-        scorers = tuple(_NetworkScore(search, network, device) for network in networks)
-        contenders.append(
-            Contender(f"trial {trial}", "finalist", scorers, networks, n_parameters=trainings[0].n_parameters)
+        networks = tuple(TrainedNetwork(trial, "seed", training.seed) for training in trainings)
+        scorers = tuple(
+            NetworkScore(search, Predictor(network.name, (network,)), device=device) for network in networks
         )
-    return tuple(contenders)
+        candidates.append(
+            Candidate(f"trial {trial}", "finalist", scorers, networks, n_parameters=trainings[0].n_parameters)
+        )
+    return tuple(candidates)
 
 
-def enter_ensemble(finalists: Sequence[Contender], figure: FigureOfMerit, validation: Part) -> Contender:
+def enter_ensemble(finalists: Sequence[Candidate], figure: FigureOfMerit, validation: Part) -> Candidate:
     """Return the greedy ensemble of all trainings of all finalists, picked on validation."""
     networks = [network for finalist in finalists for network in finalist.networks]
     scorers = [scorer for finalist in finalists for scorer in finalist.scorers]
     scores = [one for finalist in finalists for one in finalist.scores("validation", validation)]
     sizes = [finalist.n_parameters or 0 for finalist in finalists for _ in finalist.networks]
     shares = pick_ensemble(figure, validation.labels, scores, validation.weights)
-    picked = [place for place, share in enumerate(shares) if share > 0]
+    picked = [index for index, share in enumerate(shares) if share > 0]
 
     def mix(of_members: Mapping[int, np.ndarray] | Sequence[np.ndarray]) -> np.ndarray:
-        total: np.ndarray = sum(shares[place] * of_members[place] for place in picked)
+        total: np.ndarray = sum(shares[index] * of_members[index] for index in picked)
         return total
 
-    return Contender(
+    return Candidate(
         "ensemble",
         "ensemble",
-        (lambda x: mix({place: scorers[place](x) for place in picked}),),
-        tuple(TrainedNetwork(networks[p].trial, networks[p].seed, float(shares[p])) for p in picked),
-        n_parameters=sum(sizes[place] for place in picked),
+        (lambda x: mix({index: scorers[index](x) for index in picked}),),
+        tuple(TrainedNetwork(networks[i].trial, "seed", networks[i].number, float(shares[i])) for i in picked),
+        n_parameters=sum(sizes[index] for index in picked),
         known={"validation": (mix(scores),)},
     )
 
 
-def enter_baselines(baselines: Sequence[Baseline]) -> tuple[Contender, ...]:
-    """Return a contender for each baseline."""
+def enter_baselines(baselines: Sequence[Baseline]) -> tuple[Candidate, ...]:
+    """Return a candidate for each baseline."""
     return tuple(
-        Contender(b.name, "baseline", (b.score,), known={"validation": (b.validation_scores,)}) for b in baselines
+        Candidate(b.name, "baseline", (b.score,), known={"validation": (b.validation_scores,)}) for b in baselines
     )
 
 
-def choose_winner(finalists: Sequence[Contender], replicas: Mapping[str, Replicas]) -> Contender:
+def choose_winner(finalists: Sequence[Candidate], replicas: Mapping[str, Replicas]) -> Candidate:
     """Return the finalist with the best mean over its trainings; of equals the smallest network."""
     return max(finalists, key=lambda finalist: (replicas[finalist.name].mean, -(finalist.n_parameters or 0)))
 
 
 @dataclass(frozen=True, eq=False)
-class _NetworkScore:
-    """Scores by one network, which is loaded once: importances and variants ask for many."""
+class NetworkScore:
+    """Scores by networks that are loaded once, when the first scores are asked for."""
 
     search: Search
-    trained: TrainedNetwork
-    device: str | None
+    predictor: Predictor
+    device: str | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return scores [n] of prepared inputs [n, d_in]."""
@@ -152,4 +175,4 @@ class _NetworkScore:
 
     @cached_property
     def _network(self) -> nn.Module:
-        return load_network(self.search, Candidate(f"trial {self.trained.trial}", (self.trained,)))
+        return load_network(self.search, self.predictor)

@@ -13,7 +13,7 @@ from tuner.evaluation.results import Evaluation, describe_mismatch
 from tuner.evaluation.validity import find_grounds, find_grounds_in_events, read_judged_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
 from tuner.events.table import Events
-from tuner.prediction.networks import Candidate, TrainedNetwork, hand_on_again
+from tuner.prediction.networks import are_kept, hand_on_again
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import open_log, quiet_optuna
 from tuner.progress.stages import STAGES
@@ -130,11 +130,10 @@ def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: boo
         stored is not None
         and stored.settings == settings
         and (stored.opening is not None or not open_test)
-        and search.checkpoint_path(stored.winner, stored.seed).exists()
+        and are_kept(search, stored.handed_on)
         and still_holds(stored, search)
     ):
-        winner = Candidate("winner", (TrainedNetwork(stored.winner, stored.seed),))
-        hand_on_again(search, winner, Candidate("ensemble", stored.ensemble))
+        hand_on_again(search, *stored.predictors)
         return stored
     return None
 

@@ -1,4 +1,4 @@
-"""What a notebook shows of an evaluation: who has won, how all candidates stand, the figures of the network."""
+"""What a notebook shows of an evaluation: who has won, how all candidates stand, the figures of what is handed on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from tuner.evaluation.verdicts import summarize_verdict, write_lead, write_measurement
+from tuner.evaluation.verdicts import summarize_verdict
 from tuner.notebook_cards import write_card, write_lines, write_table
 from tuner.progress.wording import write_count
 
@@ -41,8 +41,8 @@ def _tabulate_standings(evaluation: Evaluation) -> Markup:
     for standing in evaluation.standings_on(part):
         won, n = standing.verdict == "winner", len(standing.singles)
         name = f"{standing.candidate} (mean of {n} trainings)" if n > 1 else standing.candidate
-        lead, verdict = ("", "this one") if won else (write_lead(standing.lead), standing.verdict_on_winner)
-        rows.append([name, write_measurement(standing.figure), lead, verdict])
+        lead, verdict = ("", "this one") if won else (standing.lead.signed, standing.verdict_on_winner)
+        rows.append([name, str(standing.figure), lead, verdict])
     if not rows:
         return Markup("")
     head = ("candidate", f"{evaluation.figure_of_merit} on {part}", "winner minus it", "the winner is")
@@ -50,12 +50,10 @@ def _tabulate_standings(evaluation: Evaluation) -> Markup:
 
 
 def _tabulate_figures(evaluation: Evaluation) -> Markup:
-    """Return a row for each figure of the network that is handed on, a column for each part."""
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    """Return a row for each figure of what is handed on, a column for each part."""
+    own = evaluation.own_parts
     names = dict.fromkeys(name for part in own for name in part.measurements)
-    rows = [
-        [name, *(write_measurement(part[name]) if name in part.measurements else "" for part in own)] for name in names
-    ]
+    rows = [[name, *(str(part[name]) if name in part.measurements else "" for part in own)] for name in names]
     head = ("figure", *(part.part for part in own))
-    caption = f"The network handed on: trial {evaluation.winner}, seed {evaluation.seed}"
+    caption = f"Handed on: {evaluation.handed_on.description}"
     return write_table(head, rows, caption=caption) if rows else Markup("")

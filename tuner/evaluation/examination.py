@@ -1,4 +1,4 @@
-"""One training of a candidate from all sides: figures, importances, nuisances, folds, what its gain is worth."""
+"""One scorer from all sides: figures, importances, nuisances, folds, what its gain is worth."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import write_table
-from tuner.evaluation.candidates import Contender, Field
-from tuner.evaluation.cross_validation import OutOfFold
+from tuner.evaluation.candidates import Candidate, Field
+from tuner.evaluation.folds import OutOfFold
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
@@ -30,13 +30,11 @@ MIN_BACKGROUND = 50
 
 @dataclass(frozen=True)
 class Examination:
-    """A contender's training, its cuts chosen on validation and frozen."""
+    """A candidate of one scorer, its cuts chosen on validation and frozen."""
 
     search: Search
     field: Field
-    contender: Contender
-    place: int = 0
-    """Which of its trainings."""
+    candidate: Candidate
     events: Events | None = None
     """The events as read; None where nobody needs them."""
 
@@ -49,8 +47,8 @@ class Examination:
     @cached_property
     def figure_cut(self) -> float | None:
         """The cut of a figure that is one of a cut, chosen on validation; None where it is not."""
-        cuts = self.field.cuts(self.contender)
-        return None if cuts is None else cuts[self.place]
+        cuts = self.field.cuts(self.candidate)
+        return None if cuts is None else cuts[0]
 
     def part(self, name: str) -> Part:
         """Return a part of the search's events."""
@@ -59,10 +57,10 @@ class Examination:
 
     def scores(self, part: str) -> np.ndarray:
         """Return the scores [n] of a part."""
-        return self.contender.scores(part, self.part(part))[self.place]
+        return self.candidate.scores(part, self.part(part))[0]
 
-    def evaluate(self, name: str, part: str) -> PartEvaluation:
-        """Return all figures on a part, under a candidate's name."""
+    def evaluate(self, part: str) -> PartEvaluation:
+        """Return all figures on a part."""
         events = self.part(part)
         rule = f"{self.search.study.problem.working_point.name}, chosen on validation"
         cut = None if part == "validation" else self.figure_cut
@@ -70,7 +68,7 @@ class Examination:
             events.labels,
             self.scores(part),
             events.weights,
-            candidate=name,
+            candidate=self.candidate.name,
             part=part,
             threshold_rule=rule,
             optimum=self._take_optimum(events.rows),
@@ -78,8 +76,8 @@ class Examination:
             **self._common,
         )
 
-    def evaluate_folds(self, found: OutOfFold, *, folds: int) -> PartEvaluation:
-        """Return all figures of the setting on all events, each scored out of fold, at the cuts of this training.
+    def evaluate_folds(self, found: OutOfFold, *, name: str) -> PartEvaluation:
+        """Return all figures of a configuration on all events, each scored out of fold, at the cuts of this candidate.
 
         Writes `out_of_fold.parquet`.
         """
@@ -96,7 +94,7 @@ class Examination:
             found.labels[scored],
             found.scores[scored],
             found.weights[scored],
-            candidate=f"{self.contender.name}, {folds} folds",
+            candidate=name,
             part="all events",
             threshold_rule=f"{self.search.study.problem.working_point.name}, that of the network handed on",
             optimum=self._take_optimum(found.rows[scored]),
@@ -122,12 +120,12 @@ class Examination:
             self.part(part),
             part,
             self.search.splits.preprocessing,
-            self.contender.scorers[self.place],
+            self.candidate.scorers[0],
             cut=self.figure_cut,
             seed=self.field.seed,
         )
 
-    def measure_survival(self, baseline: Contender | None, part: str) -> Survival | None:
+    def measure_survival(self, baseline: Candidate | None, part: str) -> Survival | None:
         """Return what is left of the gain on a baseline in significance; None without one, or with too few events.
 
         Expected are the problem's s and b where its figure declares them, else the event weights of the part.
@@ -198,4 +196,4 @@ class Examination:
     def _score_variant(self, nuisance: Nuisance, direction: Direction, rows: np.ndarray) -> np.ndarray:
         assert self.events is not None
         table = read_variant(self.search.study.problem, nuisance, direction, self.events)
-        return self.contender.scorers[self.place](self.search.splits.preprocessing.transform(table.iloc[rows]))
+        return self.candidate.scorers[0](self.search.splits.preprocessing.transform(table.iloc[rows]))

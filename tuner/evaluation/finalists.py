@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tuner.errors import DamagedFileError, SearchError
 from tuner.evaluation.statistics.comparison import measure_mean, replicate
-from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.tuning.search import Search, TrialRecord
 
@@ -46,9 +46,9 @@ def choose_finalists(
         )
     finalists = []
     for trial in distinct.values():
-        candidate = Candidate(f"trial {trial.number}", (TrainedNetwork(trial.number),))
+        own = Predictor(f"trial {trial.number}", (TrainedNetwork(trial.number),))
         try:
-            scores = score_part(search, "validation", candidate=candidate, device=device)
+            scores = score_part(search, "validation", predictor=own, device=device)
         except DamagedFileError as error:
             logger.warning("Trial %d cannot be a finalist: %s", trial.number, error)
             continue

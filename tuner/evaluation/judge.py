@@ -14,16 +14,17 @@ import pandas as pd
 from tuner.checked_files import write_json, write_table
 from tuner.errors import SearchError
 from tuner.evaluation.candidates import (
-    Contender,
+    Candidate,
     Field,
     choose_winner,
     enter_baselines,
     enter_ensemble,
     enter_finalists,
 )
-from tuner.evaluation.cross_validation import assign_search_folds, train_folds
+from tuner.evaluation.cross_validation import train_folds
 from tuner.evaluation.examination import Examination
 from tuner.evaluation.finalists import choose_finalists
+from tuner.evaluation.folds import assign_search_folds
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_scores
@@ -41,7 +42,7 @@ from tuner.evaluation.test_set_log import count_openings, explain_opening, log_o
 from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.events.table import Events
-from tuner.prediction.networks import Candidate, hand_on
+from tuner.prediction.networks import are_kept, hand_on
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
 from tuner.tuning.evaluation_settings import EvaluationSettings
@@ -72,13 +73,14 @@ class Judge:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
         if open_test and self.settings.folds is not None:
             assign_search_folds(self.search, folds=self.settings.folds, event_id=self._event_id)
-        is_kept = self.stored is None or self.search.checkpoint_path(self.stored.winner, self.stored.seed).exists()
+        is_kept = self.stored is None or are_kept(self.search, self.stored.handed_on)
         field = self._enter()
         replicas: PartReplicas = {"validation": field.replicate_all("validation", self.search.splits.validation)}
-        finalists = [contender for contender in field.contenders if contender.kind == "finalist"]
+        finalists = field.of_kind("finalist")
         winner = choose_winner(finalists, replicas["validation"])
-        place = int(replicas["validation"][winner.name].values.argmax())  # noqa: PD011 - no pandas object
-        network = winner.networks[place]
+        single = winner.take(int(replicas["validation"][winner.name].values.argmax()))  # noqa: PD011 - no pandas
+        (network,) = single.networks
+        others = [candidate for candidate in field.candidates if candidate.kind != "finalist"]
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
@@ -90,41 +92,40 @@ class Judge:
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
         part = list(replicas)[-1]
         standings = self._compare(field, replicas, winner)
-        examination = Examination(self.search, field, winner, place, self.events)
+        examination = Examination(self.search, field, single, self.events)
         baseline = find_baseline([standing for standing in standings if standing.part == part])
         rival = field[baseline.candidate] if baseline else None
-        others = [contender for contender in field.contenders if contender.kind != "finalist"]
         evaluation = Evaluation(
             study=self.search.study.name,
             winner=network.trial,
-            seed=network.seed or 0,
+            seed=network.number,
             figure_of_merit=field.figure.name,
             opening=opening,
             openings=count_openings(self.search, known=known),
             events_digest=self.search.splits.events_digest,
             settings=self.settings,
             rests_on=self.rests_on,
+            predictors=tuple(one.predictor for one in (single, *others) if one.predictor is not None),
             parts=(
-                *self._evaluate_parts(examination, others, list(replicas)),
+                *self._evaluate_parts(examination, [single, *others], list(replicas)),
                 *(self._evaluate_folds(examination, network.trial) if open_test else ()),
             ),
             standings=standings,
             cheapest=find_cheapest([standing for standing in standings if standing.part == part]),
-            ensemble=field["ensemble"].networks,
             selection=self._measure_selection(replicas, finalists),
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
             sculpted=examination.find_sculpted_observers(
-                replace(examination, contender=rival, place=0) if rival else None, part
+                replace(examination, candidate=rival) if rival else None, part
             ),
         )
         if open_test:
-            table = tabulate_scores(field.contenders, examination.scores("test"), self.search.splits.test)
+            table = tabulate_scores(field.candidates, examination.scores("test"), self.search.splits.test)
             write_table(self.search.folder.scores, add_observers(table, self.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
-        hand_on(self.search, Candidate("winner", (network,)), Candidate("ensemble", field["ensemble"].networks))
+        hand_on(self.search, *evaluation.predictors)
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation
 
@@ -154,7 +155,7 @@ class Judge:
                 "Has the network's code changed since the search?"
             )
         finalists = enter_finalists(search, retrainings, device=self.device)
-        contenders = [*finalists, enter_ensemble(finalists, figure, search.splits.validation)]
+        candidates = [*finalists, enter_ensemble(finalists, figure, search.splits.validation)]
         if self.settings.baseline_trials:
             from tuner.evaluation.baselines.fitting import fit_baselines
 
@@ -166,13 +167,13 @@ class Judge:
                 seed=search.study.seed,
                 on_trial=self._advance_baselines,
             )
-            contenders += enter_baselines(baselines)
-        return Field(tuple(contenders), figure, search.splits.validation, self.settings.replicas, search.study.seed)
+            candidates += enter_baselines(baselines)
+        return Field(tuple(candidates), figure, search.splits.validation, self.settings.replicas, search.study.seed)
 
     def _advance_baselines(self, done: int, total: int) -> None:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
 
-    def _compare(self, field: Field, replicas: PartReplicas, winner: Contender) -> tuple[Standing, ...]:
+    def _compare(self, field: Field, replicas: PartReplicas, winner: Candidate) -> tuple[Standing, ...]:
         """Return all standings, part by part."""
         return tuple(
             standing
@@ -180,23 +181,23 @@ class Judge:
             for standing in compare(
                 of_part,
                 winner.name,
-                kinds={contender.name: contender.kind for contender in field.contenders},
+                kinds={candidate.name: candidate.kind for candidate in field.candidates},
                 part=part,
-                n_parameters={c.name: c.n_parameters for c in field.contenders if c.n_parameters is not None},
+                n_parameters={c.name: c.n_parameters for c in field.candidates if c.n_parameters is not None},
                 seed=field.seed,
             )
         )
 
     def _evaluate_parts(
-        self, examination: Examination, others: list[Contender], parts: list[str]
+        self, examination: Examination, candidates: list[Candidate], parts: list[str]
     ) -> Iterator[PartEvaluation]:
-        """Yield all figures of the network that is handed on, then of the others, part by part."""
+        """Yield all figures of each candidate, part by part."""
         text = "Measuring all figures, importances, what the gain is worth"
         self.display.advance(Stage(name="figures", text=text))
         for part in parts:
-            yield examination.evaluate("winner", part)
-            for other in others:
-                yield replace(examination, contender=other, place=0).evaluate(other.name, part)
+            for candidate in candidates:
+                of_it = examination if candidate is examination.candidate else replace(examination, candidate=candidate)
+                yield of_it.evaluate(part)
 
     def _evaluate_folds(self, examination: Examination, number: int) -> Iterator[PartEvaluation]:
         """Yield the figures of the winner's setting on all events, each scored out of fold; none unless asked for."""
@@ -218,9 +219,9 @@ class Judge:
         if np.isnan(found.scores).all():
             logger.warning("The training of each of %d folds failed: no event is scored out of fold.", folds)
             return
-        yield examination.evaluate_folds(found, folds=folds)
+        yield examination.evaluate_folds(found, name=f"trial {number}, {folds} folds")
 
-    def _measure_selection(self, replicas: PartReplicas, finalists: list[Contender]) -> SelectionBias:
+    def _measure_selection(self, replicas: PartReplicas, finalists: list[Candidate]) -> SelectionBias:
         """Return the selection-bias meter of the search's best trial."""
         best = self.search.best_trial
         assert best is not None

@@ -12,7 +12,6 @@ from tuner.evaluation.study_record import find_last_call, read_provenance, recor
 from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.verdicts import summarize_verdict, tabulate_verdicts
 from tuner.evaluation.waiting import hold_alone
-from tuner.prediction.networks import TrainedNetwork
 from tuner.progress.logs import NOTES, open_log
 from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.trackers.choice import open_tracker
@@ -107,13 +106,13 @@ def _reopen_tracker(search: Search) -> Tracker | None:
 
 
 def _keep_network(search: Search, evaluation: Evaluation) -> Path | None:
-    """Return the winner's network as ONNX in the run folder, written where it is not there; None where it cannot be."""
+    """Return what is handed on as ONNX in the run folder, written where it is not there; None where it cannot be."""
     from tuner.prediction.export import keep_network
 
     try:
-        return keep_network(search, TrainedNetwork(evaluation.winner, evaluation.seed))
+        return keep_network(search, evaluation.handed_on)
     except MissingPackage as error:
-        NOTES.info("The winner's network is no artifact of the study's record. %s", error)
+        NOTES.info("The network handed on is no artifact of the study's record. %s", error)
     except TunerError as error:
-        logger.warning("The winner's network is no artifact of the study's record. %s", error)
+        logger.warning("The network handed on is no artifact of the study's record. %s", error)
     return None

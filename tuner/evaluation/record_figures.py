@@ -37,6 +37,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     found: dict[str, Any] = {
         "winner": evaluation.winner,
         "winner seed": evaluation.seed,
+        "handed on": evaluation.handed_on.name,
         "figure of merit": evaluation.figure_of_merit,
         "cheapest": evaluation.cheapest,
         "opening": evaluation.opening,
@@ -54,7 +55,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     for importance in evaluation.importances:
         found |= importance.drop.spread(f"importance/{importance.part}/{importance.feature}")
     for network in evaluation.ensemble:
-        found[f"ensemble/trial {network.trial}, seed {network.seed}"] = network.weight
+        found[f"ensemble/{network.name}"] = network.weight
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}
@@ -139,7 +140,7 @@ def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
 
 def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
     prefix = f"sculpting/{sculpted.part}/{sculpted.observer}"
-    yield f"{prefix}/divergence", sculpted.divergence
+    yield from sculpted.divergence.spread(f"{prefix}/divergence").items()
     yield from sculpted.chance.spread(f"{prefix}/by chance").items()
     yield f"{prefix}/p", sculpted.p_value
     yield f"{prefix}/divergence of the baseline", sculpted.baseline

@@ -17,7 +17,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
-from tuner.prediction.networks import TrainedNetwork
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Evaluation:
     winner: int
     """Number of the winning trial: its setting has the best mean over trainings, on validation."""
     seed: int
-    """Number of the seed of the network that is handed on: the winner's best on validation."""
+    """Number of the seed of the single network: the winner's best training on validation."""
     figure_of_merit: str
     """Name of the figure that chose the winner, on validation."""
     opening: int | None
@@ -45,14 +45,14 @@ class Evaluation:
     """How many finalists, seeds, baselines."""
     rests_on: Mapping[str, str]
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
+    predictors: tuple[Predictor, ...]
+    """Networks that `tuner predict` can use; the first of them is what is handed on."""
     parts: tuple[PartEvaluation, ...]
-    """The network that is handed on ("winner"), the ensemble and the baselines, each on validation and on test."""
+    """The single network, the ensemble and the baselines, each on validation and on test."""
     standings: tuple[Standing, ...] = ()
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner."""
-    ensemble: tuple[TrainedNetwork, ...] = ()
-    """Networks of the ensemble and their shares."""
     selection: SelectionBias | None = None
     """How much of the best validation figure is luck."""
     importances: tuple[Importance, ...] = ()
@@ -88,9 +88,25 @@ class Evaluation:
         ]
         return pd.DataFrame(rows, columns=["candidate", "part", "figure", "value", "low", "high"])
 
-    def part(self, name: str, candidate: str = "winner") -> PartEvaluation | None:
-        """Return a candidate's figures on a part; None where there are none."""
-        return next((p for p in self.parts if p.part == name and p.candidate == candidate), None)
+    @property
+    def handed_on(self) -> Predictor:
+        """What `tuner predict` and `tuner export` use, by the name of its candidate."""
+        return self.predictors[0]
+
+    @property
+    def ensemble(self) -> tuple[TrainedNetwork, ...]:
+        """Networks of the ensemble and their shares; none where there is no ensemble."""
+        return next((predictor.networks for predictor in self.predictors if predictor.name == "ensemble"), ())
+
+    def part(self, name: str, candidate: str | None = None) -> PartEvaluation | None:
+        """Return the figures on a part of a candidate (None: of what is handed on); None where there are none."""
+        wanted = candidate or self.handed_on.name
+        return next((p for p in self.parts if p.part == name and p.candidate == wanted), None)
+
+    @property
+    def own_parts(self) -> tuple[PartEvaluation, ...]:
+        """The figures of what is handed on, part by part."""
+        return tuple(part for part in self.parts if part.candidate == self.handed_on.name)
 
     @property
     def last_part(self) -> str:

@@ -14,6 +14,7 @@ import torch
 
 from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
 from tuner.errors import DamagedFileError, TrainingError, describe_failure
+from tuner.prediction.networks import TrainedNetwork
 from tuner.progress.logs import NOTES
 from tuner.training.batched.sequential import Randomness
 from tuner.training.checkpoints import save_checkpoint, take_checkpoint
@@ -40,7 +41,7 @@ RANDOMNESS: Randomness = "different"
 
 @dataclass(frozen=True, kw_only=True)
 class Retraining:
-    """One training of a trial's setting; its parameters are at `Search.checkpoint_path(trial, seed)`."""
+    """One training of a finalist; its parameters are at `Search.checkpoint_path(network)`."""
 
     trial: int
     seed: int
@@ -51,6 +52,11 @@ class Retraining:
     epochs: int
     """Epochs trained."""
     n_parameters: int
+
+    @property
+    def network(self) -> TrainedNetwork:
+        """The name of its parameters."""
+        return TrainedNetwork(self.trial, "seed", self.seed)
 
 
 def find_retrainings(search: Search, trials: Sequence[TrialRecord], seeds: int) -> tuple[Retraining, ...]:
@@ -180,7 +186,6 @@ class _Trainer:
         except TrainingError as error:
             self._leave_out(job, str(error))
             return
-        save_checkpoint(checkpoint, self.search.checkpoint_path(job.trial.number, job.seed))
         found = Retraining(
             trial=job.trial.number,
             seed=job.seed,
@@ -189,7 +194,8 @@ class _Trainer:
             epochs=member.age,
             n_parameters=pack.n_parameters,
         )
-        path = _record_path(self.search, job.trial.number, job.seed)
+        save_checkpoint(checkpoint, self.search.checkpoint_path(found.network))
+        path = self.search.checkpoint_path(found.network).with_suffix(".json")
         write_json(path, {"key": _key(self.search, job.trial), "training": asdict(found)})
         NOTES.info("Trained trial %d anew with seed %d: validation AUC %.4f", job.trial.number, job.seed, member.best)
         self.on_trained()
@@ -205,7 +211,8 @@ def _read(search: Search, trial: TrialRecord, seed: int) -> Retraining | None:
 
     None also where its files are damaged: it is trained again then, to the same.
     """
-    path, parameters = _record_path(search, trial.number, seed), search.checkpoint_path(trial.number, seed)
+    parameters = search.checkpoint_path(TrainedNetwork(trial.number, "seed", seed))
+    path = parameters.with_suffix(".json")
     advice = "It is trained anew."
     try:
         record = read_json(path, advice=advice)
@@ -227,10 +234,6 @@ def _key(search: Search, trial: TrialRecord) -> dict[str, Any]:
         "study_seed": search.study.seed,
         "settings": describe_contents(search.settings(trial)),
     }
-
-
-def _record_path(search: Search, trial: int, seed: int) -> Path:
-    return search.checkpoint_path(trial, seed).with_suffix(".json")
 
 
 def _claims(search: Search) -> Path:

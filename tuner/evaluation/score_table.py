@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from tuner.evaluation.candidates import Contender
+from tuner.evaluation.candidates import Candidate
 from tuner.preparation.splits import Part
 
 
-def tabulate_scores(contenders: Iterable[Contender], handed_on: np.ndarray, test: Part) -> pd.DataFrame:
-    """Return row of the events, label, weight, the score of the network that is handed on, and those of all trainings.
+def tabulate_scores(candidates: Iterable[Candidate], handed_on: np.ndarray, test: Part) -> pd.DataFrame:
+    """Return row of the events, label, weight, the score of what is handed on, and the scores of all candidates.
 
     The others' columns are named "score: trial 12, seed 0", "score: ensemble", "score: boosted trees".
     """
@@ -22,10 +22,10 @@ def tabulate_scores(contenders: Iterable[Contender], handed_on: np.ndarray, test
         "weight": np.asarray(test.weights, dtype=np.float64),
         "score": handed_on,
     }
-    for contender in contenders:
-        seeds = [f", seed {n.seed}" for n in contender.networks] if contender.kind == "finalist" else [""]
-        scores = contender.scores("test", test)
-        columns |= {f"score: {contender.name}{seed}": one for seed, one in zip(seeds, scores, strict=True)}
+    for candidate in candidates:
+        names = [n.name for n in candidate.networks] if candidate.kind == "finalist" else [candidate.name]
+        scores = candidate.scores("test", test)
+        columns |= {f"score: {name}": one for name, one in zip(names, scores, strict=True)}
     return pd.DataFrame(columns)
 
 

@@ -22,7 +22,8 @@ from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tuning.best_so_far import follow_best
 from tuner.tuning.parameter_importances import measure_parameter_importances
 from tuner.tuning.provenance import describe_frame
-from tuner.tuning.samplers import describe_sampler, make_pruner, make_sampler
+from tuner.tuning.pruners import make_pruner
+from tuner.tuning.samplers import describe_sampler, make_sampler
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
 from tuner.tuning.status import read_status
 
@@ -226,8 +227,7 @@ def _describe_network(search: Search, evaluation: Evaluation) -> dict[str, Any]:
     part = evaluation.part(evaluation.last_part)
     figures = {} if part is None else {f"{part.part}/{name}": m.value for name, m in part.measurements.items()}
     return {
-        "trial": evaluation.winner,
-        "seed": evaluation.seed,
+        "networks": evaluation.handed_on.description,
         "features": list(search.splits.preprocessing.features),
         "threshold": None if part is None else part.threshold,
         **figures,

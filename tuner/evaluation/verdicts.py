@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.markdown import escape_markdown, write_table
-from tuner.metrics.measurement import Measurement
-from tuner.progress.wording import say_figure
 
 if TYPE_CHECKING:
     from tuner.evaluation.results import Evaluation
@@ -21,7 +19,7 @@ def summarize_verdict(evaluation: Evaluation) -> str:
         return f"Trial {evaluation.winner} has won."
     baseline = find_baseline(standings)
     others = [standing for standing in standings if standing is not baseline]
-    better = [f"{_name(s)}, by {write_measurement(-s.lead)}" for s in others if s.verdict == "better"]
+    better = [f"{_name(s)}, by {-s.lead}" for s in others if s.verdict == "better"]
     equal = [_name(s) for s in others if s.verdict == "not distinguishable"]
     told = [
         _compare_with_baseline(evaluation, mine, baseline),
@@ -33,13 +31,13 @@ def summarize_verdict(evaluation: Evaluation) -> str:
 
 def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Standing | None) -> str:
     part, figure = evaluation.last_part, evaluation.figure_of_merit
-    own = f"{figure} {write_measurement(mine.figure)} on {part}"
+    own = f"{figure} {mine.figure} on {part}"
     if baseline is None:
         return f"Trial {evaluation.winner} has won: {own}."
-    name, rival, lead = f"trial {evaluation.winner}", baseline.candidate, write_lead(baseline.lead)
+    name, rival, lead = f"trial {evaluation.winner}", baseline.candidate, baseline.lead.signed
     match baseline.verdict:
         case "better":
-            theirs = f"{figure} {write_measurement(baseline.figure)} on {part}"
+            theirs = f"{figure} {baseline.figure} on {part}"
             return f"The winner is no network but {rival}: {theirs}; the best network, {name}, differs by {lead}."
         case "worse":
             return f"Trial {evaluation.winner} has won: {own}; it leads {rival} by {lead}."
@@ -48,16 +46,6 @@ def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Sta
 
 def _name(standing: Standing) -> str:
     return f"the {standing.candidate}" if standing.kind == "ensemble" else standing.candidate
-
-
-def write_measurement(measured: Measurement) -> str:
-    """Return a value with its error: 0.9338 ± 0.0026."""
-    return say_figure(measured.value, measured.low, measured.high)
-
-
-def write_lead(measured: Measurement) -> str:
-    """Return a difference with its sign and its error."""
-    return f"{'+' if measured.value > 0 else ''}{write_measurement(measured)}"
 
 
 def tabulate_verdicts(evaluation: Evaluation) -> str:
@@ -81,10 +69,10 @@ def tabulate_verdicts(evaluation: Evaluation) -> str:
 
 def _write_row(standing: Standing) -> tuple[str, str, str, str]:
     trainings = f" (mean of {len(standing.singles)} trainings)" if len(standing.singles) > 1 else ""
-    name, figure = f"{escape_markdown(standing.candidate)}{trainings}", write_measurement(standing.figure)
+    name, figure = f"{escape_markdown(standing.candidate)}{trainings}", str(standing.figure)
     if standing.verdict == "winner":
         return f"**{name}**", figure, "", "this one"
-    return name, figure, write_lead(standing.lead), standing.verdict_on_winner
+    return name, figure, standing.lead.signed, standing.verdict_on_winner
 
 
 def _tell_openings(evaluation: Evaluation) -> str:

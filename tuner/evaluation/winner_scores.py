@@ -6,7 +6,7 @@ from tuner.checked_files import expect_form, read_table
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.search_comparison import WinnerScores
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
-from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.tuning.contents import describe_contents
 from tuner.tuning.search import Search
@@ -45,9 +45,11 @@ def read_winner_scores(search: Search, evaluation: Evaluation, figure: FigureOfM
 def _choose_cuts(search: Search, trial: int, seeds: list[int], figure: CutFigure) -> tuple[float, ...]:
     """Return the figure's cut of each training, chosen on validation."""
     part = search.splits.validation
-    networks = [Candidate(f"trial {trial}", (TrainedNetwork(trial, seed),)) for seed in seeds]
+    networks = [TrainedNetwork(trial, "seed", seed) for seed in seeds]
     return tuple(
-        figure.choose(part.labels, score_part(search, "validation", candidate=network), part.weights)
+        figure.choose(
+            part.labels, score_part(search, "validation", predictor=Predictor(network.name, (network,))), part.weights
+        )
         for network in networks
     )
 

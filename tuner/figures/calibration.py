@@ -19,9 +19,7 @@ from tuner.figures.drawing import (
     start_figure,
 )
 from tuner.metrics.arrays import balance_classes, check_arrays
-from tuner.metrics.bootstrap import draw_counts
-from tuner.metrics.measurement import Measurement, measure
-from tuner.metrics.probabilities import assign_bins, calibrate
+from tuner.metrics.calibration import MeasuredCalibration, measure_calibration
 
 N_SCORE_BINS = 40
 
@@ -46,14 +44,13 @@ def draw_calibration(
     the worst bin. Raise `EventsError` as `calibrate` does.
     """
     is_signal, score, weight = check_arrays(labels, scores, weights)
-    balanced = balance_classes(is_signal, weight)
-    central = calibrate(is_signal, score, balanced, n_bins=n_bins)
-    frame, chance = _tabulate(is_signal, score, balanced, n_bins=n_bins, n_replicas=n_replicas, seed=seed)
+    found = measure_calibration(is_signal, score, weight, n_bins=n_bins, n_replicas=n_replicas, seed=seed)
+    frame, chance = _tabulate(found), found.chance
     figure = start_figure(COLUMN, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, 1.0))
     _draw_reliability(upper, frame)
-    _draw_score_shares(lower, is_signal, score, balanced)
-    told = f"ECE {central.expected_error:.2g}, by chance alone {chance.value:.2g} [{chance.low:.2g}, {chance.high:.2g}]"
+    _draw_score_shares(lower, is_signal, score, balance_classes(is_signal, weight))
+    told = f"ECE {found.error.value:.2g}, by chance alone {chance.value:.2g} [{chance.low:.2g}, {chance.high:.2g}]"
     worst = frame.iloc[int(np.nan_to_num(frame["pull"].abs().to_numpy()).argmax())]
     counted = "classes balanced" + (", weighted events" if weights is not None else "")
     dress(upper, x="", y="share of signal", title=f"{told}; largest pull of {len(frame)} bins {worst['pull']:+.1f}")
@@ -70,59 +67,12 @@ def draw_calibration(
     return Drawing(figure, frame, title, alt)
 
 
-def _tabulate(
-    is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray, *, n_bins: int, n_replicas: int, seed: int
-) -> tuple[pd.DataFrame, Measurement]:
-    """Return the bins with the interval of each signal fraction, and the ECE by chance alone, median and 68 %.
-
-    Chance alone: how far a replica's bins move away from where they are. Pull: how far a bin is from the diagonal, in
-    standard deviations that a perfectly calibrated network would have; not-a-number where there is none.
-    """
-    bins = assign_bins(scores, weights, n_bins)
-    share, mean, fraction = _sum_bins(bins, is_signal, scores, weights)
-    kept = share > 0
-    fractions, chances = [], []
-    for counts in draw_counts(is_signal, n_replicas, seed):
-        again = _sum_bins(bins, is_signal, scores, balance_classes(is_signal, weights * counts))
-        fractions.append(again[2])
-        chances.append(np.nansum((share * np.abs(again[2] - again[1] - (fraction - mean)))[kept]))
-    bands = [measure(value, column) for value, column in zip(fraction, np.transpose(fractions), strict=True)]
-    spread = _expect_spread(bins, is_signal, scores, weights)
-    table = pd.DataFrame(
-        {
-            "mean_score": mean,
-            "signal_fraction": fraction,
-            "low": [band.low for band in bands],
-            "high": [band.high for band in bands],
-            "share": share / share[kept].sum(),
-            "events": np.bincount(bins),
-            "pull": np.divide(fraction - mean, spread, out=np.full(len(share), np.nan), where=spread > 0),
-        }
-    )
-    return table[kept].reset_index(drop=True), measure(float(np.median(chances)), np.array(chances))
-
-
-def _sum_bins(
-    bins: np.ndarray, is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return share of the weight, mean score and signal fraction by bin; not-a-number where there is no weight."""
-    sums, score_sums, signal_sums = (np.bincount(bins, weights * factor) for factor in (1.0, scores, is_signal))
-    positive = np.where(sums > 0, sums, np.nan)
-    return sums / weights.sum(), score_sums / positive, signal_sums / positive
-
-
-def _expect_spread(bins: np.ndarray, is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of each bin's signal fraction if every score were the probability of signal.
-
-    Not of the events that are there: a bin that happens to hold no signal would have none.
-    """
-    of_signal, of_background = (
-        (weights[chosen] ** 2).sum() / weights[chosen].sum() for chosen in (is_signal, ~is_signal)
-    )
-    one = scores * (1 - scores) * ((1 - scores) * of_signal + scores * of_background)
-    totals, sums = np.bincount(bins, weights), np.bincount(bins, weights * one)
-    variance = np.divide(sums, totals**2, out=np.zeros(len(totals)), where=totals > 0)
-    return np.sqrt(np.maximum(variance, 0))
+def _tabulate(found: MeasuredCalibration) -> pd.DataFrame:
+    """Return a row for each bin."""
+    bins = found.calibration
+    columns = {"mean_score": bins.mean_score, "signal_fraction": bins.signal_fraction}
+    columns |= {"low": found.low, "high": found.high, "share": bins.weight, "events": found.events, "pull": found.pull}
+    return pd.DataFrame(columns)
 
 
 def _draw_reliability(axes: Axes, frame: pd.DataFrame) -> None:

@@ -21,7 +21,6 @@ from tuner.figures.drawing import (
     headline,
     name_rows,
     start_figure,
-    tell,
     wrap_text,
     write_formulas,
 )
@@ -114,4 +113,4 @@ def _list_seeds(seeds: object) -> np.ndarray:
 
 
 def _tell(row: Mapping[Any, Any]) -> str:
-    return tell(Measurement(float(row["value"]), float(row["low"]), float(row["high"])))
+    return str(Measurement(float(row["value"]), float(row["low"]), float(row["high"])))

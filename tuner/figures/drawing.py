@@ -29,7 +29,6 @@ from PIL import Image
 
 from tuner.errors import MissingPackage, StudyError, name_all, suggest_name
 from tuner.figures.latex import escape_texts
-from tuner.metrics.measurement import Measurement
 
 HOUSE = "house"
 COLUMN = 5.6
@@ -317,11 +316,6 @@ def headline(figure: Figure, title: str) -> None:
     look: dict[str, Any] = {"color": INK, "fontweight": "bold"} if _is_house() else {}
     lines = write_formulas(wrap_text(title, int(LETTERS_PER_INCH * figure.get_figwidth())))
     figure.suptitle(lines, fontsize=13, x=0.01, ha="left", **look)
-
-
-def tell(measurement: Measurement) -> str:
-    """Return a value with its error as a figure shows it."""
-    return str(measurement).replace("+-", "\u00b1")
 
 
 def frame_values(values: Sequence[float] | np.ndarray, *, share: float = 0.06) -> tuple[float, float]:

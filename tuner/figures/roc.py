@@ -23,12 +23,12 @@ from tuner.figures.drawing import (
     dress,
     headline,
     start_figure,
-    tell,
     write_name,
 )
-from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.arrays import Arrays, check_arrays, effective_number
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import RocCurve, background_rejection, rank, smooth_rejection
+from tuner.metrics.few_events import widen_rejection
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
@@ -76,7 +76,7 @@ def draw_roc(
     add_legend(learning, "lower right")
     title = f"ROC curve, {part} part"
     headline(figure, title)
-    areas = "; ".join(f"{c.name} AUC {tell(c.area)}" for c in candidates)
+    areas = "; ".join(f"{c.name} AUC {c.area}" for c in candidates)
     frame = pd.concat([c.frame for c in candidates], ignore_index=True)
     return Drawing(figure, frame, title, f"{title}. {areas}.", panels=(learning, tmva, tagging))
 
@@ -117,11 +117,15 @@ class _Candidate:
         columns = {"threshold": curve.thresholds[kept], "eps_s": eps_s, "eps_b": eps_b, "raw_background": raw}
         band = {"eps_s_low": s_low, "eps_s_high": s_high, "eps_b_low": b_low, "eps_b_high": b_high}
         area = measure(curve.area, np.array([replica.area for replica in replicas]))
+        n_background = effective_number(weights[~is_signal])
         rejections = {
-            eps: measure(
-                background_rejection(curve, eps),
-                np.array([smooth_rejection(replica, eps) for replica in replicas]),
-                centre=smooth_rejection(curve, eps),
+            eps: widen_rejection(
+                measure(
+                    background_rejection(curve, eps),
+                    np.array([smooth_rejection(replica, eps) for replica in replicas]),
+                    centre=smooth_rejection(curve, eps),
+                ),
+                n_background,
             )
             for eps in (0.3, 0.5)
         }
@@ -141,7 +145,7 @@ class _Candidate:
         learning.fill_between(
             table["eps_b"].iloc[order], table["eps_s_low"].iloc[order], table["eps_s_high"].iloc[order], **band
         )
-        learning.plot(table["eps_b"], table["eps_s"], label=f"{write_name(self.name)}, AUC {tell(self.area)}", **style)
+        learning.plot(table["eps_b"], table["eps_s"], label=f"{write_name(self.name)}, AUC {self.area}", **style)
         tmva.fill_between(table["eps_s"], 1 - table["eps_b_high"], 1 - table["eps_b_low"], **band)
         tmva.plot(table["eps_s"], 1 - table["eps_b"], **style)
         enough = table[(table["raw_background"] >= MIN_BACKGROUND) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)]
@@ -201,7 +205,7 @@ def _mark_rejections(rejections: Mapping[float, Measurement], tagging: Axes) -> 
         if np.isfinite(rejection.value):
             tagging.plot([eps_s, eps_s], [1, rejection.value], color=SIGNAL, linewidth=0.8, alpha=0.6)
             tagging.plot([eps_s], [rejection.value], marker=".", markersize=8, color=SIGNAL)
-            lines.append(rf"$1/\epsilon_B$ = {tell(rejection)} at $\epsilon_S$ = {eps_s:g}")
+            lines.append(rf"$1/\epsilon_B$ = {rejection} at $\epsilon_S$ = {eps_s:g}")
     if lines:
         tagging.text(
             0.97, 0.96, "\n".join(lines), transform=tagging.transAxes, ha="right", va="top", fontsize=9.5, color=INK

@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike
 
-from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, add_legend, dress, headline, start_figure, tell
+from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, add_legend, dress, headline, start_figure
 from tuner.metrics.arrays import Arrays, check_arrays
-from tuner.metrics.bootstrap import bootstrap_auc
+from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.curves import auc
-from tuner.metrics.measurement import Measurement, measure
 
 CLASSES = (("background", BACKGROUND, "////"), ("signal", SIGNAL, ""))
 
@@ -61,8 +60,8 @@ def draw_scores(
     headline(figure, title)
     alt = f"{title}, each of area 1."
     if there is not None:
-        gap = _measure_gap(here, there, n_replicas, seed)
-        words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {tell(gap)}"
+        gap = measure_train_gap(_as_labels(there), _as_labels(here), n_replicas=n_replicas, seed=seed)
+        words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {gap}"
         figure.axes[1].set_title(words, fontsize=10, color=INK, loc="left", pad=8)
         alt += f" {words}."
     return Drawing(figure, frame, title, alt, panels=figure.axes)
@@ -130,15 +129,6 @@ def _limit(axes: Axes, frame: pd.DataFrame, scale: str) -> None:
     else:
         smallest = float(frame.loc[frame["density"] > 0, "density"].min())
         axes.set_ylim(max(smallest / 2, top * 1e-5), 3 * top)
-
-
-def _measure_gap(here: Arrays, there: Arrays, n_replicas: int, seed: int) -> Measurement:
-    """Return AUC(train) - AUC(part) with its interval; the parts share no events, so replicas are independent."""
-    parts = [_as_labels(there), _as_labels(here)]
-    replicas = [
-        bootstrap_auc(*arrays, n_replicas=n_replicas, seed=seed + offset) for offset, arrays in enumerate(parts)
-    ]
-    return measure(auc(*parts[0]) - auc(*parts[1]), replicas[0] - replicas[1])
 
 
 def _as_labels(arrays: Arrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

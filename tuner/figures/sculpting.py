@@ -88,7 +88,7 @@ def _tell_divergence(found: Sculpting) -> str:
     low, middle, high = (f"{value:.2g}" for value in (found.chance.low, found.chance.value, found.chance.high))
     verdict = "more than chance" if found.beyond_chance else "no more than chance"
     return (
-        f"JSD {found.divergence:.2g} bits; random subsamples of this size: {middle} [{low}, {high}]; "
+        f"JSD {found.divergence.value:.2g} bits; random subsamples of this size: {middle} [{low}, {high}]; "
         f"p = {found.p_value:.2g}: {verdict}"
     )
 

@@ -22,7 +22,6 @@ from tuner.figures.drawing import (
     name_rows,
     shorten,
     start_figure,
-    tell,
     write_formulas,
     write_name,
 )
@@ -97,7 +96,7 @@ def _draw_differences(axes: Axes, differences: Mapping[str, Measurement], names:
         axes.plot([difference.low, difference.high], [row, row], color=colour, linewidth=2.4, solid_capstyle="butt")
         axes.plot([difference.value], [row], marker="o", markersize=7, color=colour, markeredgecolor="white", zorder=4)
         axes.annotate(
-            tell(difference),
+            str(difference),
             (1.01, row),
             xycoords=("axes fraction", "data"),
             va="center",
@@ -140,6 +139,6 @@ def _describe(
     ends = "; ".join(
         f"{name} {last[name]['best']:.4f} after {last[name]['trials']} trials" for name in names if name in last
     )
-    told = "; ".join(f"{name} {tell(difference)}" for name, difference in differences.items())
+    told = "; ".join(f"{name} {difference}" for name, difference in differences.items())
     verdicts = f" {judged_by} of the winner on test minus that of {names[0]}: {told}." if told else ""
     return f"Best {figure_name} so far against trials and against time: {ends}.{verdicts}"

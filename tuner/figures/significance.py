@@ -23,7 +23,6 @@ from tuner.figures.drawing import (
     frame_values,
     headline,
     start_figure,
-    tell,
     write_formulas,
 )
 from tuner.metrics.arrays import Arrays, check_arrays
@@ -83,7 +82,7 @@ def draw_significance(
     rule = "largest of the smoothed curve" if threshold is None else "frozen"
     row = _describe_cut(arrays, chosen, figure)
     smoothed = pd.Series(scan.smoothed, scan.thresholds).get(chosen)
-    value = f"{short} at the cut itself {tell(found)}" + ("" if smoothed is None else f", smoothed {smoothed:.3g}")
+    value = f"{short} at the cut itself {found}" + ("" if smoothed is None else f", smoothed {smoothed:.3g}")
     title = rf"cut $\geq${chosen:.3f} ({rule}): {write_formulas(value)}; {row}"
     dress(upper, x="", y=write_formulas(short), title=title)
     dress(lower, x="cut: selected is what scores at least this", y=f"share\n({counted})")

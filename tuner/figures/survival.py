@@ -17,7 +17,6 @@ from tuner.figures.drawing import (
     dress,
     headline,
     start_figure,
-    tell,
     write_name,
 )
 from tuner.metrics.measurement import Measurement
@@ -58,7 +57,7 @@ def draw_survival(
             capsize=4,
             elinewidth=1.8,
         )
-    gain = "" if d_auc is None else rf"$\Delta$AUC = {_sign(d_auc)}; "
+    gain = "" if d_auc is None else rf"$\Delta$AUC = {d_auc.signed}; "
     dress(
         axes,
         x="relative uncertainty of the background (%)",
@@ -85,15 +84,10 @@ def _label_sides(axes: Axes, first: str, second: str) -> None:
     axes.text(0.985, 0.025, f"{write_name(second)} better", va="bottom", **style)
 
 
-def _sign(measurement: Measurement) -> str:
-    """Return a difference with its sign."""
-    return f"+{tell(measurement)}" if measurement.value > 0 else tell(measurement)
-
-
 def _describe(frame: pd.DataFrame, percent: np.ndarray, first: str, second: str, d_auc: Measurement | None) -> str:
     rows = zip(percent, frame["value"], frame["low"], frame["high"], strict=True)
     told = "; ".join(f"{p:g} %: {value:+.2f} [{low:+.2f}, {high:+.2f}]" for p, value, low, high in rows)
-    gain = "" if d_auc is None else f" The difference in AUC is {_sign(d_auc)}."
+    gain = "" if d_auc is None else f" The difference in AUC is {d_auc.signed}."
     clear = int((frame["low_95"] > 0).sum())
     return (
         f"Significance of {first} minus that of {second} by relative background systematic: {told} (68 %). "

@@ -4,7 +4,12 @@ from .arrays import negative_fraction as negative_fraction
 from .at_threshold import count_confusion as count_confusion
 from .bootstrap import bootstrap_auc as bootstrap_auc
 from .bootstrap import bootstrap_figure as bootstrap_figure
-from .bootstrap import measure_difference as measure_difference
+from .bootstrap import measure_train_gap as measure_train_gap
+from .calibration import Calibration as Calibration
+from .calibration import MeasuredCalibration as MeasuredCalibration
+from .calibration import calibrate as calibrate
+from .calibration import expected_calibration_error as expected_calibration_error
+from .calibration import measure_calibration as measure_calibration
 from .curves import auc as auc
 from .curves import background_rejection as background_rejection
 from .curves import partial_auc as partial_auc
@@ -14,6 +19,9 @@ from .cut_scan import scan_cuts as scan_cuts
 from .delong import delong_covariance as delong_covariance
 from .delong import delong_variance as delong_variance
 from .delong import delong_z as delong_z
+from .expected_significance import choose_score_bins as choose_score_bins
+from .expected_significance import measure_binned_significance as measure_binned_significance
+from .expected_significance import measure_cut_significances as measure_cut_significances
 from .figures_of_merit import Ams as Ams
 from .figures_of_merit import Auc as Auc
 from .figures_of_merit import BackgroundRejection as BackgroundRejection
@@ -29,8 +37,6 @@ from .histograms import separation as separation
 from .measurement import Measurement as Measurement
 from .probabilities import average_precision as average_precision
 from .probabilities import brier_score as brier_score
-from .probabilities import calibrate as calibrate
-from .probabilities import expected_calibration_error as expected_calibration_error
 from .probabilities import log_loss as log_loss
 from .probabilities import log_loss_classes_balanced as log_loss_classes_balanced
 from .sculpting import Sculpting as Sculpting
@@ -40,6 +46,8 @@ from .significance import asimov_significance as asimov_significance
 from .significance import binned_significance as binned_significance
 from .significance import signal_over_root_background as signal_over_root_background
 from .significance import signal_over_root_total as signal_over_root_total
+from .working_point_table import WorkingPointRow as WorkingPointRow
+from .working_point_table import tabulate_working_points as tabulate_working_points
 from .working_points import FixedBackgroundEfficiency as FixedBackgroundEfficiency
 from .working_points import FixedPurity as FixedPurity
 from .working_points import FixedSignalEfficiency as FixedSignalEfficiency

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.curves import rank
-from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
+from tuner.metrics.curves import auc, rank
+from tuner.metrics.measurement import Measurement, measure
 
 FigureFunction = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
 """A function of labels [n], scores [n] and event weights [n]."""
@@ -59,29 +59,32 @@ def bootstrap_figure(
     )
 
 
-def measure_difference(
-    figure: FigureFunction,
-    labels: ArrayLike,
-    scores: tuple[ArrayLike, ArrayLike],
-    weights: ArrayLike | None = None,
+def measure_train_gap(
+    train: tuple[ArrayLike, ArrayLike, ArrayLike | None],
+    part: tuple[ArrayLike, ArrayLike, ArrayLike | None],
     *,
     n_replicas: int = 200,
     seed: int = 0,
-    coverage: float = ONE_SIGMA,
 ) -> Measurement:
-    """Return the figure of the first scores minus that of the second, with its interval.
+    """Return AUC on train minus AUC on another part, with its 68 % interval.
 
-    Paired: each replica draws the same events for both, so what they share cancels.
+    Above 0 is what the network gains on events that it was trained on. The parts share no events, so their replicas
+    are independent.
+
+    Args:
+        train: Labels [n] in {0, 1}, scores [n] and event weights [n] (None: ones) of the training part.
+        part: The same of the other, [m].
+        n_replicas: Bootstrap replicas of each.
+        seed: Of the replicas.
+
+    Raises:
+        EventsError: As `check_arrays` does.
     """
-    is_signal, first, weight = check_arrays(labels, scores[0], weights)
-    _, second, _ = check_arrays(labels, scores[1], weights)
-    label = is_signal.astype(np.int8)
-
-    def differ(rows: np.ndarray | slice) -> float:
-        return figure(label[rows], first[rows], weight[rows]) - figure(label[rows], second[rows], weight[rows])
-
-    replicas = np.array([differ(rows) for rows in _draw_rows(is_signal, n_replicas, seed)])
-    return measure(differ(slice(None)), replicas, coverage=coverage)
+    there, here = (check_arrays(*arrays) for arrays in (train, part))
+    replicas = [
+        bootstrap_auc(*arrays, n_replicas=n_replicas, seed=seed + offset) for offset, arrays in enumerate((there, here))
+    ]
+    return measure(auc(*there) - auc(*here), replicas[0] - replicas[1])
 
 
 def _draw_rows(is_signal: np.ndarray, n_replicas: int, seed: int) -> Iterator[np.ndarray]:

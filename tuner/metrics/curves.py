@@ -106,7 +106,13 @@ def background_rejection(curve: RocCurve, eps_s: float) -> float:
 
 
 def smooth_rejection(curve: RocCurve, eps_s: float) -> float:
-    """Return 1/eps_B averaged over cuts that keep about `eps_s` of the signal; infinity where no background passes.
+    """Return 1 / `smooth_eps_b`; infinity where no background passes."""
+    eps_b = smooth_eps_b(curve, eps_s)
+    return 1 / eps_b if eps_b > 0 else float("inf")
+
+
+def smooth_eps_b(curve: RocCurve, eps_s: float) -> float:
+    """Return eps_B averaged over cuts that keep about `eps_s` of the signal.
 
     For the replicas of a bootstrap. The one cut at `eps_s` is a quantile of the scores, whose bootstrap variance is
     too large with few events (Hall and Martin 1988): intervals of 68 % hold the truth up to 73 % of the time. With
@@ -118,8 +124,7 @@ def smooth_rejection(curve: RocCurve, eps_s: float) -> float:
         cuts = np.searchsorted(curve.eps_s, near - 1e-12)
     else:
         cuts = (curve.eps_s >= near[:, None] - 1e-12).argmax(axis=1)
-    eps_b = float(np.mean(curve.eps_b[cuts]))
-    return 1 / eps_b if eps_b > 0 else float("inf")
+    return float(np.mean(curve.eps_b[cuts]))
 
 
 def signal_efficiency(curve: RocCurve, eps_b: float) -> float:

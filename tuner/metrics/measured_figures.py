@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.arrays import Arrays, balance_classes, check_arrays, effective_number
 from tuner.metrics.at_threshold import Confusion
 from tuner.metrics.bootstrap import FigureFunction, bootstrap_figure, draw_counts
-from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, smooth_rejection
+from tuner.metrics.calibration import Bins
+from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, roc, smooth_rejection
 from tuner.metrics.delong import delong_variance
+from tuner.metrics.few_events import are_few, measure_share, widen_rejection
 from tuner.metrics.figures_of_merit import BackgroundRejection, CutFigure, FigureOfMerit
-from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.measurement import Measurement, measure, measure_distance
 from tuner.metrics.probabilities import event_losses
 
 REJECTIONS: Mapping[str, float] = {"1/eps_B at eps_S=0.3": 0.3, "1/eps_B at eps_S=0.5": 0.5}
@@ -27,6 +29,10 @@ OF_THE_CUT: Mapping[str, Callable[[Confusion], float]] = {
     "precision": lambda confusion: confusion.precision,
 }
 LOG_LOSS = "log loss (classes balanced)"
+BRIER = "Brier score (classes balanced)"
+AVERAGE_PRECISION = "average precision"
+CALIBRATION_ERROR = "calibration error (classes balanced)"
+N_CALIBRATION_BINS = 10
 OPTIMUM_AUC = "optimum AUC"
 SHARE_OF_OPTIMUM = "share of the optimum"
 
@@ -54,7 +60,7 @@ def measure_figures(
         figure_of_merit: The problem's own, where it is not among the others.
         figure_cut: Frozen cut of a significance, so that it is not looked for again here; None: it is.
         n_bootstrap: Replicas for the intervals; both classes are drawn anew, the cut stays. The interval of the AUC of
-            events of equal weight is DeLong's.
+            events of equal weight is DeLong's; that of a share of few events Clopper and Pearson's.
         seed: Of the replicas.
 
     Raises:
@@ -72,6 +78,9 @@ def measure_figures(
     }
     if np.ptp(arrays.weights) == 0:
         measurements["AUC"] = _measure_by_delong(arrays, measurements["AUC"].value)
+    error = np.array([replica[CALIBRATION_ERROR] for replica in replicas])
+    measurements[CALIBRATION_ERROR] = measure_distance(measurements[CALIBRATION_ERROR].value, error)
+    measurements |= _measure_few(measurements, arrays, threshold)
     if figure_of_merit is not None and figure_of_merit.name not in measurements:
         frozen = _freeze(figure_of_merit, figure_cut)
         measurements[figure_of_merit.name] = measure_declared(frozen, arrays, n_bootstrap=n_bootstrap, seed=seed)
@@ -84,7 +93,12 @@ def measure_declared(figure: FigureFunction, arrays: Arrays, *, n_bootstrap: int
     estimator = figure.smooth if isinstance(figure, BackgroundRejection) else figure
     replicas = bootstrap_figure(estimator, labels, arrays.scores, arrays.weights, n_replicas=n_bootstrap, seed=seed)
     value, centre = (each(labels, arrays.scores, arrays.weights) for each in (figure, estimator))
-    return measure(value, replicas, centre=centre)
+    measured = measure(value, replicas, centre=centre)
+    if not isinstance(figure, BackgroundRejection):
+        return measured
+    told = replace(measured, value=background_rejection(roc(*arrays), figure.eps_s))
+    n_background = effective_number(arrays.weights[~arrays.is_signal])
+    return replace(widen_rejection(told, n_background), value=value)
 
 
 @dataclass(frozen=True)
@@ -94,19 +108,21 @@ class _Sums:
     weights: np.ndarray
     ranking: Ranking
     rows: np.ndarray
-    """[6, n]: which events are selected signal, selected background, rejected background, rejected signal; the losses
-    of the signal, of the background. One product with the weights gives all sums."""
+    """[8, n]: which events are selected signal, selected background, rejected background, rejected signal; the losses
+    of the signal, of the background; the squared distances likewise. One product with the weights gives all sums."""
+    bins: Bins
     best: Ranking | None
 
     @classmethod
     def of(cls, arrays: Arrays, threshold: float, optimum: np.ndarray | None) -> _Sums:
         signal, selected = arrays.is_signal, arrays.scores >= threshold
-        losses = event_losses(signal, arrays.scores)
+        losses, squares = event_losses(signal, arrays.scores), (arrays.scores - signal) ** 2
         rows = [signal & selected, ~signal & selected, ~signal & ~selected, signal & ~selected]
         return cls(
             arrays.weights,
             rank(signal, arrays.scores),
-            np.array([*rows, losses * signal, losses * ~signal], dtype=np.float64),
+            np.array([*rows, losses * signal, losses * ~signal, squares * signal, squares * ~signal], dtype=np.float64),
+            Bins.of(signal, arrays.scores, balance_classes(signal, arrays.weights), N_CALIBRATION_BINS),
             None if optimum is None else rank(signal, optimum),
         )
 
@@ -114,13 +130,18 @@ class _Sums:
         """Return each figure where event i comes counts[i] times, 1/eps_B by `reject`."""
         weights = self.weights * counts
         curve = self.ranking.curve(weights)
-        *cells, loss_of_signal, loss_of_background = (self.rows @ weights).tolist()
+        *cells, loss_of_signal, loss_of_background, square_of_signal, square_of_background = (
+            self.rows @ weights
+        ).tolist()
         confusion = Confusion(*cells)
         found = {"AUC": curve.area} | {name: reject(curve, eps_s) for name, eps_s in REJECTIONS.items()}
         found |= {name: figure(confusion) for name, figure in OF_THE_CUT.items()}
         signal = confusion.true_positive + confusion.false_negative
         background = confusion.false_positive + confusion.true_negative
         found[LOG_LOSS] = (_divide(loss_of_signal, signal) + _divide(loss_of_background, background)) / 2
+        found[BRIER] = (_divide(square_of_signal, signal) + _divide(square_of_background, background)) / 2
+        found[AVERAGE_PRECISION] = _average_precision(curve, signal, background)
+        found[CALIBRATION_ERROR] = self.bins.sum(weights, balanced=True).calibration.expected_error
         if self.best is not None:
             found[OPTIMUM_AUC] = self.best.curve(weights).area
             found[SHARE_OF_OPTIMUM] = _divide(found["AUC"] - 0.5, found[OPTIMUM_AUC] - 0.5)
@@ -129,6 +150,41 @@ class _Sums:
 
 def _divide(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator != 0 else float("nan")
+
+
+def _average_precision(curve: RocCurve, signal: float, background: float) -> float:
+    """Return the mean purity over the signal efficiency, as scikit-learn's `average_precision_score`."""
+    passed = signal * curve.eps_s[1:]
+    total = passed + background * curve.eps_b[1:]
+    purity = np.divide(passed, total, out=np.zeros(len(total)), where=total > 0)
+    return float((np.diff(curve.eps_s) * purity).sum())
+
+
+def _measure_few(measurements: Mapping[str, Measurement], arrays: Arrays, threshold: float) -> dict[str, Measurement]:
+    """Return the measurements whose bootstrap has nothing to draw, with intervals of Clopper and Pearson.
+
+    A share of which fewer than 10 effective events lie on one side of the cut; and an area or a mean of efficiencies
+    that is the same in each replica, as if it were one share of the class with fewer effective events.
+    """
+    signal, selected = arrays.is_signal, arrays.scores >= threshold
+    n_signal, n_background = (effective_number(arrays.weights[chosen]) for chosen in (signal, ~signal))
+    shares = {
+        "sensitivity": n_signal,
+        "specificity": n_background,
+        "accuracy": effective_number(arrays.weights),
+        "precision": effective_number(arrays.weights[selected]),
+    }
+    found = {
+        name: measure_share(measurements[name].value, n)
+        for name, n in shares.items()
+        if are_few(measurements[name].value, n)
+    }
+    found |= {name: widen_rejection(measurements[name], n_background) for name in REJECTIONS}
+    for name in ("AUC", "balanced accuracy", AVERAGE_PRECISION, OPTIMUM_AUC):
+        measured = measurements.get(name)
+        if measured is not None and measured.low == measured.high:
+            found[name] = measure_share(measured.value, min(n_signal, n_background))
+    return found
 
 
 def _measure_by_delong(arrays: Arrays, area: float) -> Measurement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import floor, inf, isfinite, log10
 
 import numpy as np
 
@@ -40,14 +41,54 @@ class Measurement:
         """Return the same seen from the other side."""
         return Measurement(-self.value, -self.high, -self.low)
 
-    def __str__(self) -> str:
-        """Return the value with its error, rounded to two digits of it: `0.9312 +- 0.0041`, or `213 +45 -15`."""
-        if not np.isfinite(self.error) or self.error <= 0:
-            return f"{self.value:.4g}"
-        digits = max(0, 1 - int(np.floor(np.log10(self.error))))
+    @property
+    def is_lower_limit(self) -> bool:
+        """Whether only a lower limit is known: the value is infinite, its interval's lower end is not."""
+        return self.value == inf and isfinite(self.low)
+
+    @property
+    def decimals(self) -> int | None:
+        """Decimals that show two digits of the error; None where it is zero or not finite."""
+        return count_decimals(self.error)
+
+    @property
+    def value_text(self) -> str:
+        """The value as a person writes it, with two digits of its error: 0.9312; a lower limit as > 32.6."""
+        if self.is_lower_limit:
+            return f"> {self.low:,.3g}"
+        if self.decimals is None:
+            return {inf: "∞", -inf: "-∞"}.get(self.value, f"{self.value:,.4g}")
+        return write_fixed(self.value, self.decimals)
+
+    @property
+    def error_text(self) -> str:
+        """How far the interval's ends are from the value: ± 0.0041, +45 -15 where the sides differ much; or nothing."""
+        if self.decimals is None:
+            return ""
         if self.is_lopsided:
-            return f"{self.value:.{digits}f} {self.high - self.value:+.{digits}f} {self.low - self.value:+.{digits}f}"
-        return f"{self.value:.{digits}f} +- {self.error:.{digits}f}"
+            return f"{self.high - self.value:+,.{self.decimals}f} {self.low - self.value:+,.{self.decimals}f}"
+        return f"± {write_fixed(self.error, self.decimals)}"
+
+    def __str__(self) -> str:
+        """Return the value with its error: 0.9312 ± 0.0041, or 213 +45 -15. Everything that is read writes it so."""
+        return f"{self.value_text} {self.error_text}".rstrip()
+
+    @property
+    def signed(self) -> str:
+        """A difference with its sign and its error: +0.0034 ± 0.0011."""
+        return f"{'+' if self.value > 0 else ''}{self}"
+
+
+def count_decimals(error: float) -> int | None:
+    """Return the decimals that show two digits of an error; None where it is zero or not finite."""
+    if not (isfinite(error) and error > 0):
+        return None
+    return max(0, min(8, 1 - floor(log10(error))))
+
+
+def write_fixed(value: float, decimals: int) -> str:
+    """Return a number with so many decimals; never -0.00."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
 
 
 def measure(
@@ -68,3 +109,15 @@ def measure(
     low = np.quantile(defined, tail, method="lower")
     high = np.quantile(defined, 1 - tail, method="higher")
     return Measurement(value, float(low), float(high))
+
+
+def measure_distance(value: float, replicas: np.ndarray, *, coverage: float = ONE_SIGMA) -> Measurement:
+    """Return a distance, which cannot be negative, with its interval from bootstrap replicas [r].
+
+    Noise alone makes a distance larger, and a replica's has the sample's noise and its own. So the percentiles are
+    mirrored at the value (the basic bootstrap, Davison and Hinkley 1997, section 5.2), which moves the interval down by
+    as much as the replicas moved up; it ends at 0, and includes the value.
+    """
+    found = measure(value, replicas, coverage=coverage)
+    low, high = 2 * value - found.high, 2 * value - found.low
+    return Measurement(value, max(0.0, min(low, value)), max(high, value))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from tuner.errors import EventsError
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.measurement import Measurement, measure, measure_distance
 
 TAIL = 0.005
 """Share of the background beyond either end of the bins; it is counted in the outermost ones."""
@@ -29,8 +29,9 @@ class Sculpting:
     """[k], the same of the background that passes the cut."""
     after_error: np.ndarray
     """[k]."""
-    divergence: float
-    """Jensen-Shannon divergence of `after` and `before` in bits: 0 for the same shape, 1 where they do not overlap."""
+    divergence: Measurement
+    """Jensen-Shannon divergence of `after` and `before` in bits: 0 for the same shape, 1 where they do not overlap;
+    68 % interval by bootstrap at fixed bins."""
     chance: Measurement
     """Median and 68 % interval of the divergence of random subsamples with as many events as pass the cut."""
     p_value: float
@@ -61,15 +62,29 @@ def measure_sculpting(
     threshold: float,
     n_bins: int = 30,
     n_subsamples: int = 200,
+    n_replicas: int = 200,
     seed: int = 0,
 ) -> Sculpting:
     """Return how the cut "score >= threshold" changes the shape of an observer in background.
 
-    observer [n], not finite where undefined; labels [n] in {0, 1}, scores [n], event weights [n] (None: ones).
     A finite sample of events always diverges a little from the whole: the reference are subsamples of the same
     background, of the same number of events, drawn without replacement and whatever the score. An event keeps its
-    weight; bins whose sum is negative count as empty in the divergence. Raise `EventsError` as `check_arrays` does,
-    where lengths differ, or where no background of positive weight has a value and passes.
+    weight; bins whose sum is negative count as empty in the divergence.
+
+    Args:
+        observer: [n], not finite where undefined.
+        labels: [n] in {0, 1}.
+        scores: [n].
+        weights: Event weights [n]; None: ones.
+        threshold: The cut.
+        n_bins: Equal bins over all of the background but its tails.
+        n_subsamples: Random subsamples that say what chance does.
+        n_replicas: Bootstrap replicas for the interval of the divergence; the background is drawn anew.
+        seed: Of both.
+
+    Raises:
+        EventsError: As `check_arrays` does, where lengths differ, or where no background of positive weight has a value
+            and passes.
     """
     is_signal, score, weight = check_arrays(labels, scores, weights)
     value = np.asarray(observer, dtype=np.float64).reshape(-1)
@@ -87,6 +102,7 @@ def measure_sculpting(
     before, before_error = _share(bins, weight, len(edges) - 1)
     after, after_error = _share(bins[passes], weight[passes], len(edges) - 1)
     divergence = jensen_shannon(after, before)
+    replicas = _draw_replicas(bins, weight, passes, n_replicas=n_replicas, seed=seed)
     n_after = int(passes.sum())
     subsamples = _draw_divergences(bins, weight, before, n_drawn=n_after, n_subsamples=n_subsamples, seed=seed)
     return Sculpting(
@@ -95,7 +111,7 @@ def measure_sculpting(
         before_error=before_error,
         after=after,
         after_error=after_error,
-        divergence=divergence,
+        divergence=measure_distance(divergence, replicas),
         chance=measure(float(np.nanmedian(subsamples)), subsamples),
         p_value=float((1 + (subsamples >= divergence - 1e-12).sum()) / (1 + len(subsamples))),
         n_before=len(value),
@@ -109,16 +125,13 @@ def measure_sculpting(
 def jensen_shannon(first: np.ndarray, second: np.ndarray) -> float:
     """Return the Jensen-Shannon divergence of two histograms [k] in bits, 0 to 1 (Lin 1991, doi:10.1109/18.61115).
 
-    Negative bins count as empty; what is left is scaled to a sum of 1. The square of scipy's `jensenshannon`.
+    Negative bins count as empty; what is left is scaled to a sum of 1.
     """
-    first, second = (np.maximum(shares, 0) / np.maximum(shares, 0).sum() for shares in (first, second))
-    middle = (first + second) / 2
-    return max(0.0, (_relative_entropy(first, middle) + _relative_entropy(second, middle)) / 2)
+    from scipy.spatial.distance import jensenshannon
 
-
-def _relative_entropy(p: np.ndarray, q: np.ndarray) -> float:
-    filled = p > 0
-    return float((p[filled] * np.log2(p[filled] / q[filled])).sum())
+    with np.errstate(invalid="ignore"):  # scipy takes the root of a rounding error below 0 where both are the same
+        distance = jensenshannon(np.maximum(first, 0), np.maximum(second, 0), base=2)
+    return float(np.nan_to_num(distance)) ** 2
 
 
 def _place_edges(values: np.ndarray, n_bins: int) -> np.ndarray:
@@ -139,6 +152,20 @@ def _share(bins: np.ndarray, weights: np.ndarray, n_bins: int) -> tuple[np.ndarr
     total = weights.sum()
     sums, squares = (np.bincount(bins, w, minlength=n_bins) for w in (weights, weights**2))
     return sums / total, np.sqrt(squares) / total
+
+
+def _draw_replicas(
+    bins: np.ndarray, weights: np.ndarray, passes: np.ndarray, *, n_replicas: int, seed: int
+) -> np.ndarray:
+    """Return the divergence of each bootstrap replica [r]; not-a-number where one lets no positive weight pass."""
+    generator, n_bins = np.random.default_rng(seed), int(bins.max()) + 1
+    divergences = np.full(n_replicas, np.nan)
+    for place in range(n_replicas):
+        rows = generator.integers(0, len(bins), len(bins))
+        sums = np.bincount(2 * bins[rows] + passes[rows], weights[rows], 2 * n_bins).reshape(-1, 2)
+        if (sums > 0).any(axis=0).all():
+            divergences[place] = jensen_shannon(sums[:, 1], sums.sum(axis=1))
+    return divergences
 
 
 def _draw_divergences(

@@ -21,7 +21,7 @@ from tuner.errors import MissingPackage, SearchError
 from tuner.events.columns import LARGEST
 from tuner.events.sources import find_input_files
 from tuner.prediction.network import load_network, score_events
-from tuner.prediction.networks import Candidate, TrainedNetwork, choose_candidate
+from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 from tuner.run_folder import check_output, make_parent
@@ -104,32 +104,33 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, ensemb
     path = Path(path)
     check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
     _require_packages()
-    candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
-    _write_candidate(search, candidate, path, _describe(search, candidate))
+    predictor = choose_predictor(search, trial=trial, name="ensemble" if ensemble else None)
+    _write_predictor(search, predictor, path, _describe(search, predictor))
     return path
 
 
-def keep_network(search: Search, trained: TrainedNetwork) -> Path:
-    """Write a network into the run folder as `export` does, unless it lies there already; return its path.
+def keep_network(search: Search, predictor: Predictor) -> Path:
+    """Write what is handed on into the run folder as `export` does, unless it is there already; return its path.
 
-    Raise `MissingPackage` without the extra "onnx", `SearchError` where the network cannot be exported.
+    Raises:
+        MissingPackage: The extra "onnx" is not installed.
+        SearchError: The network cannot be exported.
     """
     _require_packages()
-    candidate, path = Candidate("winner", (trained,)), search.folder.network
-    metadata = _describe(search, candidate)
+    path, metadata = search.folder.network, _describe(search, predictor)
     if _read_metadata(path) != metadata:
-        _write_candidate(search, candidate, path, metadata)
+        _write_predictor(search, predictor, path, metadata)
     return path
 
 
-def _describe(search: Search, candidate: Candidate) -> dict[str, str]:
+def _describe(search: Search, predictor: Predictor) -> dict[str, str]:
     """Return what an exported file says of itself: its networks, their parameters' hashes, what they take."""
     problem = search.study.problem
-    files = [search.checkpoint_path(network.trial, network.seed) for network in candidate.networks]
+    files = [search.checkpoint_path(network) for network in predictor.networks]
     return {
         "study": search.study.name,
-        "trial": "" if candidate.trial is None else str(candidate.trial),
-        "networks": " ".join(_name(network) for network in candidate.networks),
+        "trial": "" if predictor.trial is None else str(predictor.trial),
+        "networks": " ".join(_name(network) for network in predictor.networks),
         "parameters": " ".join(map(hash_file, files)),
         "features": ",".join(search.splits.preprocessing.features),
         "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
@@ -137,9 +138,9 @@ def _describe(search: Search, candidate: Candidate) -> dict[str, str]:
     }
 
 
-def _write_candidate(search: Search, candidate: Candidate, path: Path, metadata: dict[str, str]) -> None:
+def _write_predictor(search: Search, predictor: Predictor, path: Path, metadata: dict[str, str]) -> None:
     preprocessing, problem = search.splits.preprocessing, search.study.problem
-    write_network(load_network(search, candidate), preprocessing, problem, make_parent(path), metadata)
+    write_network(load_network(search, predictor), preprocessing, problem, make_parent(path), metadata)
 
 
 def write_network(
@@ -170,9 +171,9 @@ def write_network(
 
 
 def _name(network: TrainedNetwork) -> str:
-    """Return a network's trial, the seed it was trained anew with, and its share in an ensemble."""
-    seed = "" if network.seed is None else f":seed{network.seed}"
-    return f"trial{network.trial}{seed}" + ("" if network.weight == 1 else f"*{network.weight:.6g}")
+    """Return a network's trial, which of its trainings it is, and its share in a mean: `trial3:seed0*0.25`."""
+    training = "" if network.training == "search" else f":{network.training}{network.number}"
+    return f"trial{network.trial}{training}" + ("" if network.weight == 1 else f"*{network.weight:.6g}")
 
 
 def draw_examples(preprocessing: Preprocessing) -> Tensor:

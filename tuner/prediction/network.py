@@ -1,4 +1,4 @@
-"""The networks of a candidate, with their best-epoch parameters, as one plain module."""
+"""The networks of a predictor, with their best-epoch parameters, as one plain module."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from tuner.errors import SearchError, TrainingError
-from tuner.prediction.networks import Candidate, TrainedNetwork
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.training.building import compute_logits
 from tuner.training.checkpoints import read_checkpoint, restore_network
 from tuner.training.device import find_device
-from tuner.tuning.search import Search
+from tuner.tuning.search import Search, TrialRecord
 
 EVENTS_AT_ONCE = 4096
 
@@ -37,17 +37,26 @@ class Ensemble(nn.Module):
         return (scores * self.weights).sum(-1).logit(eps=1e-7)
 
 
-def load_network(search: Search, candidate: Candidate) -> nn.Module:
-    """Return a candidate's network on the CPU, ready to score prepared features [n, d_in] as logits [n]."""
-    networks = [_load(search, network) for network in candidate.networks]
+def load_network(search: Search, predictor: Predictor) -> nn.Module:
+    """Return a predictor's network on the CPU, ready to score prepared features [n, d_in] as logits [n].
+
+    Args:
+        search: The search that trained its networks.
+        predictor: One network, or several whose scores are averaged by their weights.
+
+    Raises:
+        DamagedFileError: The parameters are not whole.
+        SearchError: They do not fit the network that the present code builds.
+    """
+    trials = {trial.number: trial for trial in search.trials}
+    networks = [_load(search, network, trials[network.trial]) for network in predictor.networks]
     if len(networks) == 1:
         return networks[0]
-    return Ensemble(networks, [network.weight for network in candidate.networks]).eval()
+    return Ensemble(networks, [network.weight for network in predictor.networks]).eval()
 
 
-def _load(search: Search, trained: TrainedNetwork) -> nn.Module:
-    trial = next(trial for trial in search.trials if trial.number == trained.trial)
-    path = search.checkpoint_path(trained.trial, trained.seed)
+def _load(search: Search, trained: TrainedNetwork, trial: TrialRecord) -> nn.Module:
+    path = search.checkpoint_path(trained)
     checkpoint = read_checkpoint(path, advice=ADVICE)
     try:
         return restore_network(checkpoint, search.settings(trial).network)
@@ -60,11 +69,17 @@ def _load(search: Search, trained: TrainedNetwork) -> nn.Module:
 
 @torch.no_grad()
 def score_events(network: nn.Module, x: np.ndarray, device: str | None = None) -> np.ndarray:
-    """Return scores in (0, 1), float64 [n], for prepared features [n, d_in], in chunks of events."""
-    place = find_device(device)
-    network = network.to(place)
+    """Return scores in (0, 1), float64 [n], for prepared features [n, d_in], in chunks of events.
+
+    Args:
+        network: A module that gives logits [n]; it is moved to the device.
+        x: Prepared features [n, d_in].
+        device: "cpu", "cuda", ...; None for a GPU where there is one.
+    """
+    found = find_device(device)
+    network = network.to(found)
     chunks = []
     for start in range(0, len(x), EVENTS_AT_ONCE):
-        chunk = torch.from_numpy(np.array(x[start : start + EVENTS_AT_ONCE], dtype=np.float32)).to(place)
+        chunk = torch.from_numpy(np.array(x[start : start + EVENTS_AT_ONCE], dtype=np.float32)).to(found)
         chunks.append(compute_logits(network, chunk).double().sigmoid().cpu().numpy())
     return np.concatenate(chunks) if chunks else np.empty(0)

@@ -1,52 +1,64 @@
-"""Which networks give the scores: a trial's own, a finalist's trained anew, or an ensemble of these."""
+"""Which networks give the scores: a trial's own, one trained anew, or the mean of several."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tuner.checked_files import describe_damage, expect_form, read_json, warn_once, write_json
-from tuner.errors import DamagedFileError, SearchError
+from tuner.errors import DamagedFileError, SearchError, name_all
+from tuner.progress.wording import write_count
+from tuner.tuning.trained_network import TrainedNetwork
+
+__all__ = ["SINGLE_NETWORK", "Predictor", "TrainedNetwork", "are_kept", "choose_predictor", "hand_on", "hand_on_again"]
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search, TrialRecord
+
+SINGLE_NETWORK = "single network"
+"""Name of the predictor that is one training of the winner: its best on validation."""
 
 ADVICE = "Run `tuner evaluate`, which writes it again."
 """What to do about a `handed_on.json` that is damaged."""
 
 
 @dataclass(frozen=True)
-class TrainedNetwork:
-    """One training of a trial's setting."""
-
-    trial: int
-    seed: int | None = None
-    """Number of the seed with which it was trained anew; None for the training of the search itself."""
-    weight: float = 1.0
-    """Its share in the scores of an ensemble; all shares add up to 1."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Networks whose scores are averaged by their weights; mostly a single one."""
+class Predictor:
+    """Networks whose scores are averaged by their weights; often a single one."""
 
     name: str
-    """"winner", "ensemble", "trial 12"."""
+    """"single network", "ensemble", "trial 12"."""
     networks: tuple[TrainedNetwork, ...]
 
     @property
     def trial(self) -> int | None:
-        """Number of the trial whose setting it is; None for an ensemble of several."""
+        """Number of the trial whose configuration it is; None where there are several."""
         trials = {network.trial for network in self.networks}
         return trials.pop() if len(trials) == 1 else None
 
+    @property
+    def description(self) -> str:
+        """What it is made of: "trial 12, seed 0", "ensemble of 5 networks"."""
+        if len(self.networks) == 1:
+            return self.networks[0].name
+        return f"{self.name} of {write_count(len(self.networks), 'network')}"
 
-def choose_candidate(search: Search, *, trial: int | None = None, ensemble: bool = False) -> Candidate:
-    """Return the trial of that number, the ensemble, or the winner.
 
-    The winner is the network that the judgement of these trials handed on; without one the best complete trial's.
-    Raise `SearchError` where there is none, or where its parameters are not kept.
+def choose_predictor(search: Search, *, trial: int | None = None, name: str | None = None) -> Predictor:
+    """Return what scores events: a trial's network, a candidate of the evaluation, or what that handed on.
+
+    Args:
+        search: The search.
+        trial: Number of the trial whose own training is wanted.
+        name: Name of a candidate that the evaluation kept, such as "ensemble".
+
+    Returns:
+        Where neither is given, what the evaluation of these trials handed on; without an evaluation the network of
+        the best complete trial.
+
+    Raises:
+        SearchError: There is no such trial or candidate, no trial is complete, or parameters are not kept.
     """
     if trial is not None:
         record = next((t for t in search.trials if t.number == trial), None)
@@ -54,68 +66,88 @@ def choose_candidate(search: Search, *, trial: int | None = None, ensemble: bool
             raise SearchError(
                 f'The search of study "{search.study.name}" must hold a trial {trial}, but holds none yet.'
             )
-        return _check(search, Candidate(f"trial {trial}", (TrainedNetwork(trial),)), record)
+        return _check(search, Predictor(f"trial {trial}", (TrainedNetwork(trial),)), record)
     handed_on = _read_handed_on(search)
-    if ensemble:
-        if not handed_on.get("ensemble"):
-            raise SearchError(
-                f'The finalists of study "{search.study.name}" must be judged before there is an ensemble of them. '
-                "Run `tuner evaluate` first."
-            )
-        return _check(search, Candidate("ensemble", handed_on["ensemble"]))
+    if name is not None:
+        return _check(search, _find(search, handed_on, name))
     if handed_on:
-        return _check(search, Candidate("winner", handed_on["winner"]))
+        return _check(search, handed_on[0])
     record = search.best_trial
     if record is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
-    return _check(search, Candidate("winner", (TrainedNetwork(record.number),)), record)
+    return _check(search, Predictor(f"trial {record.number}", (TrainedNetwork(record.number),)), record)
 
 
-def hand_on(search: Search, winner: Candidate, ensemble: Candidate | None) -> None:
-    """Write down which networks `tuner predict` and `tuner export` use while the search's trials are what they are."""
-    content: dict[str, Any] = {
-        "fingerprint": search.fingerprint,
-        "winner": asdict(winner.networks[0]),
-        "ensemble": [asdict(network) for network in ensemble.networks] if ensemble else [],
-    }
+def are_kept(search: Search, predictor: Predictor) -> bool:
+    """Return whether the parameters of all networks of a predictor are in the run folder."""
+    return all(search.checkpoint_path(network).exists() for network in predictor.networks)
+
+
+def hand_on(search: Search, *predictors: Predictor) -> None:
+    """Write down which networks `tuner predict` and `tuner export` use while the search's trials are what they are.
+
+    Args:
+        search: The search.
+        *predictors: Names are distinct. The first is used unless another is asked for by its name.
+    """
+    content = {"fingerprint": search.fingerprint, "predictors": [asdict(predictor) for predictor in predictors]}
     write_json(_path(search), content)
 
 
-def hand_on_again(search: Search, winner: Candidate, ensemble: Candidate | None) -> None:
+def hand_on_again(search: Search, *predictors: Predictor) -> None:
     """Hand on what was handed on before, where the record of it is lost or damaged."""
     try:
         if _read_handed_on(search):
             return
     except DamagedFileError as error:
         warn_once(str(error))
-    hand_on(search, winner, ensemble)
+    hand_on(search, *predictors)
 
 
 def _path(search: Search) -> Path:
     return search.folder.finalists / "handed_on.json"
 
 
-def _read_handed_on(search: Search) -> dict[str, tuple[TrainedNetwork, ...]]:
+def _read_handed_on(search: Search) -> tuple[Predictor, ...]:
     """Return what was handed on; nothing where trials have completed since."""
     path = _path(search)
     if not path.exists() and search.folder.evaluation.exists():
         raise describe_damage(path, "it is gone, though the search was evaluated", ADVICE)
     content = read_json(path, advice=ADVICE)
     if content.get("fingerprint") != search.fingerprint:
-        return {}
+        return ()
     with expect_form(path, advice=ADVICE):
-        named = {"winner": [content["winner"]], "ensemble": content["ensemble"]}
-        return {name: tuple(TrainedNetwork(**network) for network in networks) for name, networks in named.items()}
+        return tuple(
+            Predictor(kept["name"], tuple(TrainedNetwork(**network) for network in kept["networks"]))
+            for kept in content["predictors"]
+        )
 
 
-def _check(search: Search, candidate: Candidate, record: TrialRecord | None = None) -> Candidate:
-    """Return the candidate; raise `SearchError` where parameters are not there."""
-    for network in candidate.networks:
-        path = search.checkpoint_path(network.trial, network.seed)
+def _find(search: Search, handed_on: tuple[Predictor, ...], name: str) -> Predictor:
+    """Return the predictor of that name. Raise `SearchError` where there is none."""
+    found = next((predictor for predictor in handed_on if predictor.name == name), None)
+    if found is not None:
+        return found
+    if not handed_on:
+        raise SearchError(
+            f'The search of study "{search.study.name}" must be evaluated before "{name}" can be used, but is not yet. '
+            "Run `tuner evaluate` first."
+        )
+    raise SearchError(
+        f'"{name}" must be one of the candidates that the evaluation kept, but these are '
+        f"{name_all([predictor.name for predictor in handed_on])}. Choose one of them, or run `tuner evaluate` with "
+        "other settings."
+    )
+
+
+def _check(search: Search, predictor: Predictor, record: TrialRecord | None = None) -> Predictor:
+    """Return the predictor; raise `SearchError` where parameters are not there."""
+    for network in predictor.networks:
+        path = search.checkpoint_path(network)
         if not path.exists():
             state = f" ({record.state})" if record else ""
             raise SearchError(
                 f"Trial {network.trial}{state} must have kept its parameters, but has not: only the best complete "
                 f'trials do. "{path}" is not there.'
             )
-    return candidate
+    return predictor

@@ -9,7 +9,7 @@ import numpy as np
 from tuner.events.reading import read_features
 from tuner.events.table import NewEvents
 from tuner.prediction.network import load_network, score_events
-from tuner.prediction.networks import Candidate, choose_candidate
+from tuner.prediction.networks import Predictor, choose_predictor
 from tuner.prediction.scores import Scores
 from tuner.preparation.splits import Part
 from tuner.tuning.search import Search
@@ -23,30 +23,46 @@ def predict(
     ensemble: bool = False,
     device: str | None = None,
 ) -> Scores:
-    """Return the winner's scores (or those of the trial of that number, or the ensemble's) for events, in their order.
+    """Return the scores of events, in their order, by what the evaluation handed on.
 
-    events: a path that the study's reader understands, or events that were read. Labels come along as they are, and
-    weights, where the file has their columns; neither is needed. Raise `EventsError` where a feature is missing,
-    `SearchError` where no trial is complete.
+    Without an evaluation the network of the best complete trial is used.
+
+    Args:
+        search: The search that trained the network.
+        events: A path that the study's reader understands, or events that were read. Labels come along as they are,
+            and weights, where the file has their columns; neither is needed.
+        trial: Number of a trial whose own network is to be used instead.
+        ensemble: Use the ensemble of finalists instead.
+        device: "cpu", "cuda", ...; None for a GPU where there is one.
+
+    Raises:
+        EventsError: A feature is missing.
+        SearchError: No trial is complete, or what was asked for is not there.
     """
-    candidate = choose_candidate(search, trial=trial, ensemble=ensemble)
-    network = load_network(search, candidate)
+    predictor = choose_predictor(search, trial=trial, name="ensemble" if ensemble else None)
+    network = load_network(search, predictor)
     preprocessing = search.splits.preprocessing
     if isinstance(events, NewEvents):
         new = events
     else:
         new = read_features(search.study.problem, events, features=preprocessing.features)
     scores = score_events(network, preprocessing.transform(new.table), device)
-    return Scores(scores, new.labels, new.weights, candidate.trial, new.notes)
+    return Scores(scores, new.labels, new.weights, predictor.trial, new.notes)
 
 
 def score_part(
-    search: Search, part: str, *, candidate: Candidate | None = None, device: str | None = None
+    search: Search, part: str, *, predictor: Predictor | None = None, device: str | None = None
 ) -> np.ndarray:
-    """Return a candidate's scores (None: the winner's) of the "train", "validation" or "test" part, float64 [n].
+    """Return the scores of the "train", "validation" or "test" part, float64 [n].
 
     Whoever scores the test part has opened it: `tuner.evaluate` does, and logs it.
+
+    Args:
+        search: The search that split the events.
+        part: Name of the part.
+        predictor: What scores; None for what is handed on.
+        device: "cpu", "cuda", ...; None for a GPU where there is one.
     """
-    candidate = candidate or choose_candidate(search)
+    predictor = predictor or choose_predictor(search)
     prepared: Part = getattr(search.splits, part)
-    return score_events(load_network(search, candidate), prepared.x, device)
+    return score_events(load_network(search, predictor), prepared.x, device)

@@ -69,7 +69,7 @@ def say_figure(value: float | None, low: float | None = None, high: float | None
         return _DASH
     if low is None or high is None:
         return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
-    return str(Measurement(value, low, high)).replace("+-", "±")
+    return str(Measurement(value, low, high))
 
 
 def say_states(states: Mapping[str, int], n_lost: int = 0) -> list[tuple[str, str]]:

@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING
 
 from tuner.progress.wording import write_count, write_duration
 from tuner.reporting.formatting import (
-    count_digits,
     join_words,
-    write_change,
-    write_error,
     write_number,
-    write_with_error,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +60,7 @@ def _tell_difference(difference: Measurement) -> str:
     if difference.value == 0:
         return "the same"
     way, size = ("higher", difference) if difference.value > 0 else ("lower", -difference)
-    return f"{way} by {write_with_error(size)}"
+    return f"{way} by {size}"
 
 
 def _tell_ground(versus: Versus) -> str:
@@ -160,6 +156,6 @@ def _tell_unfinished(comparison: SearchComparison) -> Iterator[str]:
 
 def write_short(difference: Measurement) -> str:
     """Return a difference with sign and error for a cell of a table: +0.0034 ± 0.0011."""
-    if count_digits(difference.error) is None:
+    if difference.decimals is None:
         return write_number(difference.value)
-    return f"{write_change(difference)} {write_error(difference)}"
+    return difference.signed

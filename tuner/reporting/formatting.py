@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuner.metrics.measurement import Measurement
+from tuner.metrics.measurement import Measurement, write_fixed
 from tuner.progress.wording import write_count
 
 if TYPE_CHECKING:
@@ -18,28 +18,17 @@ DASH = "\N{EN DASH}"
 
 
 def write_measurement(measured: Measurement) -> tuple[str, str]:
-    """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364."""
-    digits = count_digits(measured.error)
+    """Return a value and its interval, with two digits of the interval's half width: 0.9338, 0.9312 to 0.9364.
+
+    An infinite value is told by its lower limit: > 32.6.
+    """
+    if measured.is_lower_limit:
+        return measured.value_text, DASH
+    digits = measured.decimals
     if digits is None:
         return write_number(measured.value), DASH
-    value, low, high = (_write_fixed(x, digits) for x in (measured.value, measured.low, measured.high))
+    value, low, high = (write_fixed(x, digits) for x in (measured.value, measured.low, measured.high))
     return value, f"{low} {'to' if measured.low < 0 else DASH} {high}"
-
-
-def write_error(measured: Measurement) -> str:
-    """Return how far the interval's ends are from the value: ± 0.0026, or +45 -15 where the sides differ much."""
-    digits = count_digits(measured.error)
-    if digits is None:
-        return ""
-    if measured.is_lopsided:
-        above, below = measured.high - measured.value, measured.low - measured.value
-        return f"{above:+,.{digits}f} {below:+,.{digits}f}"
-    return f"± {_write_fixed(measured.error, digits)}"
-
-
-def write_with_error(measured: Measurement) -> str:
-    """Return a value with its error: 0.9338 ± 0.0026."""
-    return f"{write_measurement(measured)[0]} {write_error(measured)}".rstrip()
 
 
 def write_change(measured: Measurement) -> str:
@@ -55,7 +44,7 @@ def stack(first: str, rest: str) -> str:
 
 def stack_error(measured: Measurement) -> str:
     """Return a cell with a value and, below it, its error."""
-    return stack(write_measurement(measured)[0], write_error(measured))
+    return stack(write_measurement(measured)[0], measured.error_text)
 
 
 def stack_interval(measured: Measurement | None) -> str:
@@ -64,18 +53,6 @@ def stack_interval(measured: Measurement | None) -> str:
         return DASH
     value, interval = write_measurement(measured)
     return stack(value, interval if interval != DASH else "")
-
-
-def count_digits(error: float) -> int | None:
-    """Return the decimals that show two digits of an error; None where it is zero or not finite."""
-    if not (math.isfinite(error) and error > 0):
-        return None
-    return max(0, min(8, 1 - math.floor(math.log10(error))))
-
-
-def _write_fixed(value: float, digits: int) -> str:
-    """Return a number with so many decimals; never -0.00."""
-    return f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def write_number(value: float | None, digits: int = 4) -> str:
@@ -97,7 +74,7 @@ def write_share(value: float, digits: int = 1) -> str:
 def write_percent(measured: Measurement) -> tuple[str, str]:
     """Return a share as a percentage, and its error: 98.20 %, ± 0.40 %."""
     percent = Measurement(*(100 * x for x in (measured.value, measured.low, measured.high)))
-    error = write_error(percent)
+    error = percent.error_text
     return (f"{write_measurement(percent)[0]} %", f"{error} %") if error else (write_share(measured.value), "")
 
 

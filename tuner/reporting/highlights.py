@@ -11,7 +11,6 @@ from tuner.metrics.measurement import Measurement
 from tuner.progress.wording import write_count, write_duration
 from tuner.reporting.formatting import (
     write_change,
-    write_error,
     write_measurement,
     write_percent,
     write_percent_with_error,
@@ -45,9 +44,9 @@ def _highlight_winner(evaluation: Evaluation) -> list[Highlight]:
     mine = next(standing for standing in standings if standing.verdict == "winner")
     trainings = f", mean of {len(mine.singles)}" if len(mine.singles) > 1 else ""
     name = f"{figure} on {evaluation.last_part}{trainings}"
-    shown = [Highlight(write_measurement(mine.figure)[0], name, write_error(mine.figure))]
+    shown = [Highlight(write_measurement(mine.figure)[0], name, mine.figure.error_text)]
     if (baseline := find_baseline(standings)) is not None:
-        note = ", ".join(filter(None, (write_error(baseline.lead), baseline.verdict_on_winner)))
+        note = ", ".join(filter(None, (baseline.lead.error_text, baseline.verdict_on_winner)))
         shown.append(Highlight(write_change(baseline.lead), f"{figure} over {baseline.candidate}{trainings}", note))
     return shown
 
@@ -57,7 +56,7 @@ def _highlight_network(part: PartEvaluation, figure: str) -> list[Highlight]:
     shown = []
     if figure != AUC and AUC in part.measurements:
         name = f"AUC on {part.part}, network handed on"
-        shown.append(Highlight(write_measurement(part[AUC])[0], name, write_error(part[AUC])))
+        shown.append(Highlight(write_measurement(part[AUC])[0], name, part[AUC].error_text))
     if SHARE in part.measurements:
         value, error = write_percent(part[SHARE])
         shown.append(Highlight(value, f"of the optimum, {part.part}", error))

@@ -13,7 +13,8 @@ from tuner.problem import EventSource
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, join_words, name_network, write_number, write_value
 from tuner.tuning.contents import agree, describe_contents
-from tuner.tuning.samplers import make_pruner, make_sampler
+from tuner.tuning.pruners import make_pruner
+from tuner.tuning.samplers import make_sampler
 from tuner.tuning.search import PROVENANCE_ADVICE, Search, TrialRecord
 from tuner.tuning.study import Budget, SearchSpace
 

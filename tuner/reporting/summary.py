@@ -10,15 +10,13 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
-from tuner.metrics.measurement import Measurement
+from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import (
-    count_digits,
     join_words,
     name_network,
     write_number,
     write_percent_with_error,
-    write_with_error,
 )
 from tuner.tuning.commands import name_step
 from tuner.tuning.search import Search, TrialRecord
@@ -63,11 +61,11 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
     network = f"trial {evaluation.winner} ({name_network(search, trial)})"
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     part, share = evaluation.last_part, _tell_share(evaluation)
-    value = f"{evaluation.figure_of_merit} {write_with_error(mine.figure)} on {part}{trainings}"
+    value = f"{evaluation.figure_of_merit} {mine.figure} on {part}{trainings}"
     if (better := _find_baseline(standings, "better")) is not None:
         return (
             f"{_capitalize(better.candidate)} {_conjugate(better)} won: {evaluation.figure_of_merit} "
-            f"{write_with_error(better.figure)} on {part}; the best network, {network}{trainings}, is behind by "
+            f"{better.figure} on {part}; the best network, {network}{trainings}, is behind by "
             f"{_write_distance(better.lead)}{share}."
         )
     if (equal := _find_baseline(standings, "not distinguishable")) is not None:
@@ -159,7 +157,7 @@ def _name_rival(rival: Standing) -> str:
 
 def _write_distance(lead: Measurement) -> str:
     """Return how far the winner is ahead or behind, without the sign."""
-    return write_with_error(-lead if lead.value < 0 else lead)
+    return str(-lead if lead.value < 0 else lead)
 
 
 def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
@@ -208,7 +206,7 @@ def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]
     worst, *others = sculpted
     told = (
         f"the cut sculpts the background in {worst.observer} (Jensen-Shannon divergence "
-        f"{write_number(worst.divergence, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
+        f"{write_number(worst.divergence.value, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
     )
     if worst.baseline is not None:
         told += f", the cut of {name_baseline(evaluation)} {write_number(worst.baseline, 2)}"
@@ -218,7 +216,7 @@ def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]
 
 def write_total(effects: NuisanceEffects) -> str:
     """Return the total of all nuisances either way, the larger with one digit: +0.002 -0.003, and 0 for none."""
-    digits = max((count_digits(max(effects.total_up, effects.total_down)) or 1) - 1, 0)
+    digits = max((count_decimals(max(effects.total_up, effects.total_down)) or 1) - 1, 0)
     up, down = (
         f"{total:.{digits}f}" if round(total, digits) else "0" for total in (effects.total_up, effects.total_down)
     )
@@ -238,8 +236,8 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
         promised += f", of which about {write_number(selection.expected_excess, 2)} may be luck"
     if selection.retrained is None:
         return f"{promised}; it was not trained anew"
-    anew = f"{promised}; trained anew it has {write_with_error(selection.retrained)} there"
-    return anew if selection.test is None else f"{anew} and {write_with_error(selection.test)} on test"
+    anew = f"{promised}; trained anew it has {selection.retrained} there"
+    return anew if selection.test is None else f"{anew} and {selection.test} on test"
 
 
 def _answer_without_winner(search: Search) -> str:

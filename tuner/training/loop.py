@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.training.early_stopping import has_stalled
 from tuner.training.member import Member
 from tuner.training.pack import Pack
 
@@ -61,13 +62,14 @@ def _judge(
     if not all(math.isfinite(figure) for figure in figures):
         return Outcome("failed", f"The loss or the score became not-a-number or infinite in epoch {member.age}.")
     answer = on_epoch(member)
-    if member.age >= pack.n_epochs:
-        return Outcome("complete", f"All {pack.n_epochs} epochs.")
+    n_epochs = member.n_epochs or pack.n_epochs
+    if member.age >= n_epochs:
+        return Outcome("complete", f"All {n_epochs} epochs.")
     if answer == "interrupt":
         return Outcome("interrupted", f"Interrupted after epoch {member.age}.")
     if answer == "prune":
         return Outcome("pruned", f"Pruned after epoch {member.age}: too far behind others of its age.")
-    patience = member.settings.training.patience
-    if member.age - member.best_epoch >= patience:
+    if has_stalled(member):
+        patience = member.settings.training.patience
         return Outcome("complete", f"Stopped early: no better validation figure in {patience} epochs.")
     return None

@@ -35,6 +35,10 @@ class Member:
     validation_rows: np.ndarray | None = None
     """Events that its validation figures are taken on: places in the validation part, int64. None: all."""
 
+    n_epochs: int | None = None
+    """Epochs that it trains, whatever its validation figures; it keeps the parameters of the last. None: it keeps
+    those of its best epoch, and stops early."""
+
     def check_rows(self, n_train: int, n_validation: int, *, n_events: int) -> None:
         """Raise `TrainingError` where its own events are too few or not there.
 

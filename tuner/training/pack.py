@@ -18,11 +18,12 @@ from tuner.training.batched.sequential import Randomness
 from tuner.training.building import CONSTANTS_SEED, build_network
 from tuner.training.data import TrainingData
 from tuner.training.device import fast_products, keep_freed_memory, mixed_precision
+from tuner.training.early_stopping import note_epoch
 from tuner.training.member import Member
 from tuner.training.settings import Settings
 from tuner.training.shuffling import draw_orders, draw_rates
 from tuner.training.structure import find_structure
-from tuner.training.validation import measure_rows, weigh_losses
+from tuner.training.validation import find_own_events, measure_rows, weigh_losses
 
 __all__ = ["Member", "Pack"]
 
@@ -216,17 +217,16 @@ class Pack:
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each row's weighted AUC [K] and weighted loss [K] on the validation part, or its own part of it.
 
-        A member that is better than before keeps a copy of its parameters.
+        A member that is better than before keeps a copy of its parameters; one with a fixed number of epochs keeps
+        those of its last.
         """
-        aucs, losses = measure_rows(self.score(self.data.validation_x), self.data, self.members)
-        better = [(row, member) for row, member in self.rows if aucs[row] > member.best]
-        for row, member in better:
-            member.best, member.best_epoch = float(aucs[row]), member.age
-        self.stack.keep_best([row for row, _ in better])
+        x, own = self.data.validation_x, find_own_events(self.members, self.data)
+        aucs, losses = measure_rows(self.score(x if own is None else x[own.index]), self.data, own)
+        self.stack.keep_best([row for row, member in self.rows if note_epoch(member, float(aucs[row]))])
         return aucs, losses
 
     def score(self, x: Tensor) -> Tensor:
-        """Return logits [K, n] of the present networks for prepared features [n, d_in]."""
+        """Return logits [K, n] of the present networks for prepared features [n, d_in], or [K, n, d_in] of each row."""
         return self._score(x, self.stack.judged(), self.stack.buffers)
 
     def best_scores(self, row: int, x: Tensor | None = None) -> np.ndarray:
@@ -245,8 +245,8 @@ class Pack:
     def _score(self, x: Tensor, parameters: TensorDict, buffers: TensorDict) -> Tensor:
         """Return logits [K, n] in full precision, in chunks of events: rounded scores would tie.
 
-        Each member has a copy of the events, as a network may write into what it is given. Chunks that outgrow the
-        memory are halved, down to a training batch.
+        x: [n, d_in], or [K, n, d_in] where each member has its own events. Each member has a copy of them, as a network
+        may write into what it is given. Chunks that outgrow the memory are halved, down to a training batch.
         """
         self.stack.network.eval()
         n_members = len(next(iter(parameters.values())))
@@ -257,8 +257,8 @@ class Pack:
             while not logits:
                 try:
                     logits = [
-                        self.stack.forward(chunk.repeat(n_members, 1, 1), parameters, buffers)
-                        for chunk in torch.split(x, n_rows)
+                        self.stack.forward(chunk.expand(n_members, -1, -1).clone(), parameters, buffers)
+                        for chunk in torch.split(x, n_rows, dim=-2)
                     ]
                 except torch.OutOfMemoryError:
                     if n_rows <= self.batch_size:
@@ -268,7 +268,7 @@ class Pack:
         if len(shape) != 1:
             raise TrainingError(
                 f"A network must map features [n, d_in] to one logit each, [n], but gave {list(shape)} for "
-                f"{min(n_rows, len(x))} events. For [n, 1] end it with `nn.Flatten(0)` or `.squeeze(-1)`."
+                f"{min(n_rows, x.shape[-2])} events. For [n, 1] end it with `nn.Flatten(0)` or `.squeeze(-1)`."
             )
         return torch.cat(logits, dim=1)
 

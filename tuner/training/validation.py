@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,31 +14,48 @@ from tuner.training.data import TrainingData
 from tuner.training.member import Member
 
 
-def measure_rows(logits: Tensor, data: TrainingData, members: Sequence[Member | None]) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's weighted AUC and weighted loss, float64 [K] each, for logits [K, m] of the validation part.
+@dataclass(frozen=True)
+class OwnEvents:
+    """The validation events that each row is judged on, where they are not all."""
 
-    The AUC takes event weights, the loss those that are balanced like the training weights. The host waits for the
-    device once.
+    index: Tensor
+    """Places in the validation part, int64 [K, m] of the longest row; the others end with events that do not count."""
+    counts: Tensor
+    """1 where an event counts for its row, else 0: float32 [K, m]."""
+
+
+def find_own_events(members: Sequence[Member | None], data: TrainingData) -> OwnEvents | None:
+    """Return each row's own validation events on the device of the data; None where all rows have them all."""
+    if all(member is None or member.validation_rows is None for member in members):
+        return None
+    everything = np.arange(len(data.validation_x))
+    own = [
+        everything[:0] if member is None else everything if (rows := member.validation_rows) is None else rows
+        for member in members
+    ]
+    index = np.zeros((len(own), max(map(len, own))), dtype=np.int64)
+    counts = np.zeros(index.shape, dtype=np.float32)
+    for row, rows in enumerate(own):
+        index[row, : len(rows)], counts[row, : len(rows)] = rows, 1
+    return OwnEvents(torch.from_numpy(index).to(data.device), torch.from_numpy(counts).to(data.device))
+
+
+def measure_rows(logits: Tensor, data: TrainingData, own: OwnEvents | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's weighted AUC and weighted loss, float64 [K] each, for logits [K, m] of its validation events.
+
+    own: which events these are; None for the whole part. The AUC takes event weights, the loss those that are balanced
+    like the training weights. The host waits for the device once.
     """
-    present = _find_present(members, len(data.validation_x)).to(data.device)
-    event_weights = data.validation_weights.expand_as(logits) * present
-    weights = data.validation_training_weights.expand_as(logits) * present
-    aucs = rank_auc(logits, data.validation_labels, event_weights)
-    losses = weigh_losses(logits, data.validation_labels.expand_as(logits), weights).sum(1) / weights.sum(1)
+    labels, event_weights, weights = (
+        (array if own is None else array[own.index]).expand_as(logits)
+        for array in (data.validation_labels, data.validation_weights, data.validation_training_weights)
+    )
+    if own is not None:
+        event_weights, weights = event_weights * own.counts, weights * own.counts
+    aucs = rank_auc(logits, labels, event_weights)
+    losses = weigh_losses(logits, labels, weights).sum(1) / weights.sum(1)
     aucs_and_losses = torch.stack([aucs, losses.double()]).cpu().numpy()
     return aucs_and_losses[0], aucs_and_losses[1]
-
-
-def _find_present(members: Sequence[Member | None], n_events: int) -> Tensor:
-    """Return which validation events count for which row, bool [K, m]; [1, 1] where all count for all."""
-    if all(member is None or member.validation_rows is None for member in members):
-        return torch.ones(1, 1, dtype=torch.bool)
-    present = np.ones((len(members), n_events), dtype=bool)
-    for row, member in enumerate(members):
-        if member is not None and member.validation_rows is not None:
-            present[row] = False
-            present[row, member.validation_rows] = True
-    return torch.from_numpy(present)
 
 
 def rank_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -46,7 +64,7 @@ def rank_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     The weighted Mann-Whitney statistic: signal weight times background weight below plus half of that tied,
     over the product of the sums. Exact with ties and with negative weights (signed, as `tuner.metrics.auc`).
 
-    scores: [K, n]; labels: [n] in {0, 1}; weights: [n], or [K, n] where each row has its own. An event of weight
+    scores: [K, n]; labels in {0, 1} and weights: [n], or [K, n] where each row has its own. An event of weight
     zero is not there. A row with a not-a-number score gives not-a-number, as one does without signal or background.
     """
     weights = weights.double().expand(scores.shape)

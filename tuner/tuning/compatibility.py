@@ -20,7 +20,8 @@ from tuner.errors import SearchError, SplitsError, StudyError, TunerError, raise
 from tuner.preparation.splits import Splits
 from tuner.training.settings import Settings
 from tuner.tuning.contents import agree, describe_contents
-from tuner.tuning.samplers import make_pruner, make_sampler
+from tuner.tuning.pruners import make_pruner
+from tuner.tuning.samplers import make_sampler
 from tuner.tuning.study import Study
 from tuner.tuning.trial_attributes import read_identity
 

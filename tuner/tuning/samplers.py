@@ -1,4 +1,4 @@
-"""Default sampler and pruner, and how a sampler draws: from the study's seed and the trial's number, until it stops."""
+"""The default sampler, and how a sampler draws: from the study's seed and the trial's number, until it stops."""
 
 from __future__ import annotations
 
@@ -38,16 +38,11 @@ def make_default_sampler(seed: int) -> BaseSampler:
         return optuna.samplers.TPESampler(seed=seed, group=True)
 
 
-def make_default_pruner(n_epochs: int) -> BasePruner:
-    """Return Hyperband (arXiv:1603.06560), factor 3, from three epochs up."""
-    return optuna.pruners.HyperbandPruner(min_resource=min(3, n_epochs), max_resource=n_epochs, reduction_factor=3)
-
-
 def make_sampler(study: Study, seed: int) -> BaseSampler:
     """Return the sampler of a study. Raise `StudyError` where what the study gives for it is none, or makes none."""
     given = study.sampler or make_default_sampler
     seed = seed if seed < 2**32 else derive_seed(seed, 0)
-    made = _make("sampler", given, seed, {"seed": seed})
+    made = build("sampler", given, seed, {"seed": seed})
     if not isinstance(made, BaseSampler):
         raise StudyError(f"`sampler` must make Optuna's sampler, but made {type(made).__name__}.")
     if isinstance(made, GridSampler):
@@ -55,16 +50,18 @@ def make_sampler(study: Study, seed: int) -> BaseSampler:
     return made
 
 
-def make_pruner(study: Study) -> BasePruner:
-    """Return the pruner of a study. Raise `StudyError` where what the study gives for it is none, or makes none."""
-    made = _make("pruner", study.pruner or make_default_pruner, study.budget.epochs, {})
-    if not isinstance(made, BasePruner):
-        raise StudyError(f"`pruner` must make Optuna's pruner, but made {type(made).__name__}.")
-    return made
+def build(name: str, given: Any, argument: int, options: dict[str, Any]) -> object:
+    """Return the sampler or pruner that a study names.
 
+    Args:
+        name: "sampler" or "pruner", for the error.
+        given: One that is made already, of which a copy is returned; its class; or a function of `argument`.
+        argument: What a function is called with.
+        options: What a class is called with, where it takes options of these names.
 
-def _make(name: str, given: Any, argument: int, options: dict[str, Any]) -> object:
-    """Return a copy of what was given, or what it makes: a function of its argument, a class of options it takes."""
+    Raises:
+        StudyError: What was given raised an error.
+    """
     try:
         if isinstance(given, BaseSampler | BasePruner):
             return deepcopy(given)

@@ -19,6 +19,7 @@ from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
+from tuner.tuning.trained_network import TrainedNetwork
 from tuner.tuning.trial_attributes import (
     is_interrupted,
     is_warm_start,
@@ -246,11 +247,15 @@ class Search:
         """Return where an interrupted trial's state is kept."""
         return self.folder.checkpoints / f"trial_{trial:05d}.resume.pt"
 
-    def checkpoint_path(self, trial: int, seed: int | None = None) -> Path:
-        """Return where best-epoch parameters are kept: a trial's own, or those of its setting trained anew."""
-        if seed is None:
-            return self.folder.checkpoints / f"trial_{trial:05d}.pt"
-        return self.folder.finalists / f"trial_{trial:05d}-seed_{seed}.pt"
+    def checkpoint_path(self, network: int | TrainedNetwork) -> Path:
+        """Return the path of a network's parameters: in `checkpoints/` those of a trial, in `finalists/` all others.
+
+        Args:
+            network: The training; a number stands for the search's own training of that trial.
+        """
+        trained = TrainedNetwork(network) if isinstance(network, int) else network
+        folder = self.folder.checkpoints if trained.training == "search" else self.folder.finalists
+        return folder / trained.file_name
 
 
 def open_search(

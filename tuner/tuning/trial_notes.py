@@ -56,7 +56,7 @@ def write_trial_note(end: TrialEnd, *, keeps: int = 0) -> str:
     if end.remark:
         told.append(end.remark)
     head = "\n\n".join(filter(None, told))
-    rows = [(name, str(value).replace("+-", "±")) for name, value in end.figures.items()]
+    rows = [(name, str(value)) for name, value in end.figures.items()]
     where = "on validation" if end.cut is None else f"on validation, cut at {end.cut:.4g}"
     figures = _tabulate((where, "value and 68 % interval"), rows) if rows else ""
     if figures and end.cut is not None:

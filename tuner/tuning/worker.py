@@ -28,7 +28,8 @@ from tuner.training.structure import name_differences
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.limits import count_trials_per_structure, limit_slots
 from tuner.tuning.prefetch import Ahead, take_short_turns
-from tuner.tuning.samplers import SeededSampler, make_pruner, make_sampler
+from tuner.tuning.pruners import make_pruner
+from tuner.tuning.samplers import SeededSampler, make_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import mark_alone
 from tuner.tuning.trial_queue import Asked, Asker

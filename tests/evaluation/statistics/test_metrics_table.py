@@ -13,7 +13,14 @@ from sklearn import metrics as reference
 from tuner.errors import EventsError
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.figures.roc import _Candidate
-from tuner.metrics import BackgroundRejection, FigureOfMerit, Measurement, Significance, asimov_significance
+from tuner.metrics import (
+    BackgroundRejection,
+    FigureOfMerit,
+    Measurement,
+    Significance,
+    asimov_significance,
+    expected_calibration_error,
+)
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import background_rejection, rank, smooth_rejection
@@ -58,6 +65,9 @@ def test_every_value_is_scikit_learns():
         "1/eps_B at eps_S=0.3": 1 / eps_b[eps_s >= 0.3][0],
         "1/eps_B at eps_S=0.5": 1 / eps_b[eps_s >= 0.5][0],
         "log loss (classes balanced)": reference.log_loss(labels, scores, sample_weight=balanced),
+        "Brier score (classes balanced)": reference.brier_score_loss(labels, scores, sample_weight=balanced),
+        "average precision": reference.average_precision_score(labels, scores, sample_weight=weights),
+        "calibration error (classes balanced)": expected_calibration_error(labels, scores, balanced),
     }
     assert {name: m.value for name, m in found.measurements.items()} == pytest.approx(expected)
     assert all(m.low <= m.value <= m.high and m.low < m.high for m in found.measurements.values())
@@ -71,6 +81,23 @@ def test_the_declared_figure_is_measured_beside_the_others():
     found = judge(*draw_events(2_000, 2), figure_of_merit=figure, n_bootstrap=20)[figure.name]
     assert found.low <= found.value <= found.high
     assert found.value == figure(*draw_events(2_000, 2))
+
+
+def test_without_yields_no_significance_is_told_and_with_them_that_of_the_cut():
+    labels, scores, weights = draw_events(2_000, 2)
+    names = {"s/sqrt(b)", "Asimov significance"}
+    assert not names & set(judge(labels, scores, weights, n_bootstrap=5).measurements)
+    found = judge(labels, scores, weights, n_bootstrap=5, yields=(30.0, 400.0))
+    passes = scores >= found.threshold
+    s, b = (
+        total * weights[passes & (labels == value)].sum() / weights[labels == value].sum()
+        for value, total in ((1, 30.0), (0, 400.0))
+    )
+    assert found["s/sqrt(b)"].value == pytest.approx(s / np.sqrt(b))
+    figure = Significance(s=30, b=400)
+    at_cut = judge(labels, scores, weights, n_bootstrap=5, yields=(30.0, 400.0), figure_of_merit=figure, figure_cut=0.8)
+    assert at_cut["Asimov significance"].value == pytest.approx(at_cut[figure.name].value)
+    assert [row.name for row in found.working_points][:2] == ["eps_B at eps_S=0.3", "eps_B at eps_S=0.5"]
 
 
 def test_a_frozen_cut_of_a_significance_is_not_looked_for_again():
@@ -117,7 +144,7 @@ def test_intervals_cover_the_truth_of_every_figure_of_the_cut():
 
 
 def test_the_interval_of_a_rejection_is_that_of_averaged_cuts_around_the_value():
-    labels, scores, weights = draw_events(400, seed=5)
+    labels, scores, weights = draw_events(1_600, seed=5)
     ranking = rank(labels == 1, scores)
     curves = [ranking.curve(weights * counts) for counts in draw_counts(labels == 1, 200, 0)]
     whole = ranking.curve(weights)

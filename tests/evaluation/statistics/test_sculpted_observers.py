@@ -39,8 +39,8 @@ def test_the_baseline_is_measured_at_its_own_cut(events):
     chance = np.random.default_rng(1).random(N)
     (found, _) = find_sculpted_observers(*events, threshold=0.7, baseline=(chance, 0.4), part="test")
     expected = measure_sculpting(observers["much"], labels, chance, weights, threshold=0.4)
-    assert found.baseline == pytest.approx(expected.divergence)
-    assert found.baseline < found.divergence / 10
+    assert found.baseline == pytest.approx(expected.divergence.value)
+    assert found.baseline < found.divergence.value / 10
     (found, _) = find_sculpted_observers(*events, threshold=0.7, baseline=(chance, 2.0), part="test")
     assert found.baseline is None
 

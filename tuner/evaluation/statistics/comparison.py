@@ -24,6 +24,9 @@ from tuner.metrics.curves import rank
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
 from tuner.metrics.measurement import Measurement, measure
 
+Kind = Literal["finalist", "ensemble", "bag", "refit", "baseline", "blend"]
+"""What a candidate is: a configuration with its trainings, means of networks, or what one has without them."""
+
 Verdict = Literal["winner", "better", "not distinguishable", "worse"]
 
 SIGNIFICANT = 0.05
@@ -62,7 +65,7 @@ class Standing:
     """How a candidate stands by the declared figure of merit on one part, and against the winner."""
 
     candidate: str
-    kind: Literal["finalist", "ensemble", "baseline"]
+    kind: Kind
     part: str
     figure: Measurement
     """Mean over the candidate's trainings; the 68 % interval holds the events and the seeds."""
@@ -141,7 +144,7 @@ def compare(
     candidates: Mapping[str, Replicas],
     winner: str,
     *,
-    kinds: Mapping[str, Literal["finalist", "ensemble", "baseline"]],
+    kinds: Mapping[str, Kind],
     part: str,
     n_parameters: Mapping[str, int] | None = None,
     seed: int = 0,

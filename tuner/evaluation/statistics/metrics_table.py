@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike
 
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
 from tuner.metrics.at_threshold import sum_confusion
+from tuner.metrics.expected_significance import measure_cut_significances
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
 from tuner.metrics.measured_figures import measure_figures
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.working_point_table import WorkingPointRow, tabulate_working_points
 
 SMOOTHED = "of the best cut, largest after smoothing over neighbouring cuts"
 FROZEN = "at the cut that validation chose"
@@ -42,7 +44,7 @@ class PartEvaluation:
     """One candidate's figures on one part of the events."""
 
     candidate: str
-    """Whose scores: "winner", a baseline, an ensemble."""
+    """Whose scores: "single network", "ensemble", a baseline."""
     part: str
     """"validation" or "test"."""
     n_signal: int
@@ -67,6 +69,8 @@ class PartEvaluation:
     """Figure by name, each with its 68 % interval: stratified weighted bootstrap over the events of the part."""
     figure_cut: FigureCut | None = None
     """The declared figure's own cut; None where it is not one of a cut."""
+    working_points: tuple[WorkingPointRow, ...] = ()
+    """What is lost at fixed efficiencies, and how many events that rests on."""
 
     def __getitem__(self, name: str) -> Measurement:
         """Return a measurement by name."""
@@ -85,19 +89,33 @@ def evaluate_scores(
     optimum: ArrayLike | None = None,
     figure_of_merit: FigureOfMerit | None = None,
     figure_cut: float | None = None,
+    yields: tuple[float, float] | None = None,
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> PartEvaluation:
     """Return every figure of scores [n] in [0, 1] for labels [n] in {0, 1} and event weights [n] (None: ones).
 
-    threshold: the frozen cut; events with score >= threshold are selected.
-    optimum: observer [n] that no network can beat, such as the exact likelihood ratio; any monotone function of it.
-        It adds its AUC and the share of it that is reached, (AUC - 0.5) / (AUC of the optimum - 0.5).
-    figure_of_merit: the problem's own, where it is not among the others.
-    figure_cut: frozen cut of a significance, so that it is not looked for again here; None: it is.
-    n_bootstrap: replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of the AUC of
-        events of equal weight is DeLong's.
-    Raise `EventsError` as `check_arrays` does, and where a score is no probability.
+    Args:
+        labels: [n] in {0, 1}.
+        scores: [n] in [0, 1]; higher is more signal-like.
+        weights: Event weights [n]; None: ones.
+        candidate: Whose scores.
+        part: Of which events.
+        threshold: The frozen cut; events with score >= threshold are selected.
+        threshold_rule: How it was chosen.
+        optimum: Observer [n] that no network can beat, such as the exact likelihood ratio; any monotone function of it.
+            It adds its AUC and the share of it that is reached, (AUC - 0.5) / (AUC of the optimum - 0.5).
+        figure_of_merit: The problem's own, where it is not among the others.
+        figure_cut: Frozen cut of a significance, so that it is not looked for again here; None: it is.
+        yields: Signal and background events that are expected before the cut. They add s/sqrt(b) and the Asimov
+            significance at the figure's cut, or at the threshold where the figure is not one of a cut. None: no
+            significance but the declared figure is told, as event weights alone promise no yields.
+        n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of the
+            AUC of events of equal weight is DeLong's; that of a share of few events Clopper and Pearson's.
+        seed: Of the replicas.
+
+    Raises:
+        EventsError: As `check_arrays` does, and where a score is no probability.
     """
     arrays = check_arrays(labels, scores, weights)
     measurements = measure_figures(
@@ -110,6 +128,9 @@ def evaluate_scores(
         seed=seed,
     )
     cut = _describe_cut(figure_of_merit, figure_cut, arrays) if isinstance(figure_of_merit, CutFigure) else None
+    if yields is not None:
+        at, replicas = threshold if cut is None else cut.threshold, {"n_replicas": n_bootstrap, "seed": seed}
+        measurements |= measure_cut_significances(*arrays, cut=at, s=yields[0], b=yields[1], **replicas)
     signal, selected = arrays.is_signal, arrays.scores >= threshold
     return PartEvaluation(
         candidate=candidate,
@@ -125,6 +146,7 @@ def evaluate_scores(
         selected_background=int((~signal & selected).sum()),
         measurements=measurements,
         figure_cut=cut,
+        working_points=tabulate_working_points(*arrays, n_replicas=n_bootstrap, seed=seed),
     )
 
 

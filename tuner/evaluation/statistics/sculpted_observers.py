@@ -18,8 +18,8 @@ class SculptedObserver:
 
     observer: str
     part: str
-    divergence: float
-    """Jensen-Shannon divergence in bits."""
+    divergence: Measurement
+    """Jensen-Shannon divergence in bits, with its 68 % interval."""
     chance: Measurement
     """Median and 68 % interval for random subsamples of as many events."""
     p_value: float
@@ -58,7 +58,7 @@ def find_sculpted_observers(
             continue
         other = None
         if baseline is not None:
-            other = _measure(values, labels, baseline[0], weights, threshold=baseline[1], n_subsamples=1)
+            other = _measure(values, labels, baseline[0], weights, threshold=baseline[1], n_samples=1)
         found.append(
             SculptedObserver(
                 observer=name,
@@ -66,10 +66,10 @@ def find_sculpted_observers(
                 divergence=own.divergence,
                 chance=own.chance,
                 p_value=own.p_value,
-                baseline=None if other is None else other.divergence,
+                baseline=None if other is None else other.divergence.value,
             )
         )
-    return tuple(sorted(found, key=lambda sculpted: -sculpted.divergence))
+    return tuple(sorted(found, key=lambda sculpted: -sculpted.divergence.value))
 
 
 def _measure(
@@ -79,7 +79,7 @@ def _measure(
     weights: np.ndarray,
     *,
     threshold: float,
-    n_subsamples: int = 200,
+    n_samples: int = 200,
     seed: int = 0,
 ) -> Sculpting | None:
     """Return the sculpting of an observer; None where no cut is made, or no background passes it."""
@@ -87,7 +87,14 @@ def _measure(
         return None
     try:
         return measure_sculpting(
-            values, labels, scores, weights, threshold=threshold, n_subsamples=n_subsamples, seed=seed
+            values,
+            labels,
+            scores,
+            weights,
+            threshold=threshold,
+            n_subsamples=n_samples,
+            n_replicas=n_samples,
+            seed=seed,
         )
     except EventsError:
         return None

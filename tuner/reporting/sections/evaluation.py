@@ -8,7 +8,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.progress.wording import write_count
-from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_error, write_number
+from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.summary import SHARE, tell_selection
@@ -24,8 +24,8 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
     pictures: by name; `candidates` stands with the standings, `survival` with its table, the others follow in order.
     """
     weighted = ", with event weights" if search.study.problem.weight is not None else ""
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
-    others = [part for part in evaluation.parts if part.candidate != "winner" and part.part == evaluation.last_part]
+    own = evaluation.own_parts
+    others = [part for part in evaluation.parts if part not in own and part.part == evaluation.last_part]
     figure = evaluation.figure_of_merit
     caption = f"The others on {evaluation.last_part}{weighted}"
     out_of_fold = [part for part in evaluation.parts if part.part not in ("validation", "test")]
@@ -39,7 +39,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             Text(VERDICTS),
             *([pictures[FIRST]] if FIRST in pictures else []),
             *_write_selection(search, evaluation),
-            _write_figures(f"The network that is handed on{weighted}", own, figure),
+            _write_figures(f"What is handed on{weighted}", own, figure, by_part=True),
             Text(_tell_figures(evaluation, own)),
             _write_counts(own),
             *_write_figure_cut(evaluation),
@@ -86,7 +86,7 @@ def _write_standings(evaluation: Evaluation) -> Table:
         row = [
             stack(standing.candidate, ", ".join(told)),
             stack_error(standing.figure),
-            DASH if won else stack(write_change(standing.lead), write_error(standing.lead)),
+            DASH if won else stack(write_change(standing.lead), standing.lead.error_text),
             "this one" if won else stack(standing.verdict_on_winner, p_value),
         ]
         rows.append([*row, *([stack_error(on_validation[standing.candidate].figure)] if last == "test" else [])])
@@ -112,11 +112,16 @@ def _write_selection(search: Search, evaluation: Evaluation) -> list[Block]:
 
 
 def _write_figures(
-    caption: str, parts: Sequence[PartEvaluation], figure_of_merit: str, *, folded: bool = False
+    caption: str,
+    parts: Sequence[PartEvaluation],
+    figure_of_merit: str,
+    *,
+    folded: bool = False,
+    by_part: bool = False,
 ) -> Table:
-    """Return every figure of some candidates, each with its interval."""
+    """Return every figure of some candidates, or of one by part, each with its interval."""
     names = dict.fromkeys(name for part in parts for name in part.measurements)
-    head = ["Figure", *(part.part if part.candidate == "winner" else part.candidate for part in parts)]
+    head = ["Figure", *(part.part if by_part else part.candidate for part in parts)]
     rows = [
         (
             stack(name, _tell_cuts(parts) if name == figure_of_merit else ""),
@@ -139,7 +144,7 @@ def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
 
 def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
     """Return what the figures of the network are of, and at which cut."""
-    told = f"Seed {evaluation.seed} of trial {evaluation.winner}, its best on validation; intervals: 68 %, over events."
+    told = f"{evaluation.handed_on.description.capitalize()}; intervals: 68 %, over events."
     if own:
         told += f" Cut: score ≥ {own[0].threshold:.4g}, {own[0].threshold_rule}, frozen for test."
     if any(SHARE in part.measurements for part in own):
@@ -165,8 +170,7 @@ def _write_counts(parts: Sequence[PartEvaluation]) -> Table:
 
 def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     """Return the cut of the declared figure of merit with what lies above it; nothing where it is not one of a cut."""
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
-    cuts = [(part, part.figure_cut) for part in own if part.figure_cut is not None]
+    cuts = [(part, part.figure_cut) for part in evaluation.own_parts if part.figure_cut is not None]
     if not cuts:
         return []
     head = ("Part", "Cut", "s", "b", "Signal, counted", "Background, counted")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.nuisances import Shift
-from tuner.reporting.formatting import count_digits, stack, stack_interval, write_number, write_share
+from tuner.metrics.measurement import count_decimals
+from tuner.reporting.formatting import stack, stack_interval, write_number, write_share
 from tuner.reporting.page import Block, Picture, Table, Text
 from tuner.reporting.summary import HANDED_ON, name_baseline, write_total
 
@@ -37,7 +38,7 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
     if effects is None:
         return []
     largest = max(abs(shift.d_figure) for effect in effects.effects for shift in (effect.up, effect.down))
-    digits = max((count_digits(largest) or 5) - 1, 0)
+    digits = max((count_decimals(largest) or 5) - 1, 0)
     rows = [
         (
             stack(f"{effect.name}, {direction}", "the opposite of up" if opposite else ""),

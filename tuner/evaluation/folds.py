@@ -1,0 +1,142 @@
+"""Parts of a search's events joined and cut into folds, so that each event is scored by a network that never saw it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from tuner.errors import SplitsError
+from tuner.preparation.splits import PARTS, Part
+from tuner.preparation.splitting import assign_folds
+from tuner.preparation.training_weights import make_training_weights
+from tuner.training.data import TrainingData
+from tuner.tuning.search import Search
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedEvents:
+    """Events of some parts together, and the fold that each belongs to."""
+
+    part: Part
+    """The events; training weights are made for all of them together."""
+    folds: np.ndarray
+    """Fold of each event, int64 [n] in 0 .. n_folds - 1; events that share an id are in one fold."""
+    n_folds: int
+
+    def find(self, fold: int) -> np.ndarray:
+        """Return the places of a fold's events, int64, in ascending order."""
+        return np.flatnonzero(self.folds == fold)
+
+    def find_used(self, *left_out: int) -> np.ndarray:
+        """Return the places of events outside of some folds that training uses: those of training weight not 0."""
+        return find_used(self.part, ~np.isin(self.folds, left_out))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of which events there are, in which fold, and of what each counts in training."""
+        digest = hashlib.sha256()
+        for array in (self.part.rows, self.folds, self.part.training_weights):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """Events of a study, each with the score of a network that never saw it; all [n]."""
+
+    rows: np.ndarray
+    """Places in the events as read, int64."""
+    labels: np.ndarray
+    """In {0, 1}."""
+    weights: np.ndarray
+    """Event weights as they were read, float64."""
+    folds: np.ndarray
+    """Fold that the event belongs to, int64."""
+    scores: np.ndarray
+    """Float64 in (0, 1); not-a-number where the fold's training failed."""
+
+    @property
+    def is_scored(self) -> np.ndarray:
+        """Whether an event has a score, bool [n]."""
+        is_scored: np.ndarray = ~np.isnan(self.scores)
+        return is_scored
+
+
+def fold_events(
+    search: Search, *, folds: int, parts: Sequence[str] = PARTS, event_id: np.ndarray | None = None
+) -> FoldedEvents:
+    """Return a search's events of some parts, one part after the other, cut into folds.
+
+    Args:
+        search: The search; its preprocessing stays as it was fitted on the train part.
+        folds: Number of folds; each class is spread alike over them.
+        parts: Of "train", "validation" and "test", those that are joined.
+        event_id: Ids of all events as read, [n]; rows that share one come into one fold.
+
+    Raises:
+        SplitsError: A fold would lack a class, or the weights of one do not add up to more than 0 in it.
+    """
+    assigned = assign_search_folds(search, folds=folds, parts=parts, event_id=event_id)
+    return FoldedEvents(join_parts(search, parts), assigned, folds)
+
+
+def assign_search_folds(
+    search: Search, *, folds: int, parts: Sequence[str] = PARTS, event_id: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the fold of each event of some parts, int64 [n], one part after the other; see `fold_events`."""
+    joined = [getattr(search.splits, name) for name in parts]
+    labels, weights, rows = (
+        np.concatenate([getattr(part, name) for part in joined]) for name in ("labels", "weights", "rows")
+    )
+    ids = None if event_id is None else np.asarray(event_id)[rows]
+    assigned = assign_folds(labels, ids, folds=folds, seed=search.study.preparation.seed)
+    _check_weights(labels, weights, assigned, folds)
+    return assigned
+
+
+def join_parts(search: Search, names: Sequence[str]) -> Part:
+    """Return the events of some parts as one, training weights made for all of them together."""
+    parts = [getattr(search.splits, name) for name in names]
+    x, labels, weights, rows = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "labels", "weights", "rows")
+    )
+    preparation = search.study.preparation
+    used = make_training_weights(labels, weights, balance=preparation.balance, negative=preparation.negative_weights)
+    return Part(x, labels, weights, used, rows)
+
+
+def find_used(part: Part, among: np.ndarray | bool = True) -> np.ndarray:
+    """Return the places of events, among some or all [n], that training uses: those of training weight not 0."""
+    return np.flatnonzero((part.training_weights != 0) & among)
+
+
+def load_joined(search: Search, part: Part, device: torch.device) -> TrainingData:
+    """Return the same events as train and as validation part on a device; members choose theirs."""
+    x, labels = (torch.from_numpy(array).to(device) for array in (part.x, part.labels))
+    kept = make_training_weights(part.labels, part.weights, balance=search.study.preparation.balance, negative="keep")
+    return TrainingData(
+        x=x,
+        labels=labels,
+        weights=torch.from_numpy(part.training_weights).to(device),
+        validation_x=x,
+        validation_labels=labels,
+        validation_weights=torch.from_numpy(part.weights).to(device),
+        validation_training_weights=torch.from_numpy(kept).to(device),
+    )
+
+
+def _check_weights(labels: np.ndarray, weights: np.ndarray, assigned: np.ndarray, folds: int) -> None:
+    """Raise `SplitsError` where the weights of a class do not add up to more than 0 in a fold."""
+    for label, kind in ((1, "signal"), (0, "background")):
+        totals = np.bincount(assigned, weights=weights * (labels == label), minlength=folds)
+        worst = int(totals.argmin())
+        if totals[worst] <= 0:
+            raise SplitsError(
+                f"Weights of {kind} must add up to more than 0 in each of {folds} folds, but add up to "
+                f"{totals[worst]:g} in fold {worst}. Use fewer folds, or more events."
+            )
