@@ -22,7 +22,7 @@ from tuner.problem import EventSource, Nuisance
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
-QUICK = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+QUICK = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
 
 
 @pytest.fixture(scope="module")

@@ -93,10 +93,10 @@ def test_the_exported_file_of_all_gives_their_scores(search, tmp_path):
     numbers = [find_trial(search, kind).number for kind in ALL]
     everyone = Predictor("ensemble", tuple(TrainedNetwork(number, weight=1 / len(ALL)) for number in numbers))
     hand_on(search, Predictor("single network", (TrainedNetwork(numbers[0]),)), everyone)
-    path = tuner.export(search, tmp_path / "all.onnx", ensemble=True)
+    path = tuner.export(search, tmp_path / "all.onnx", candidate="ensemble")
     session = onnxruntime.InferenceSession(str(path))
     events = read_events(search.study.problem)
-    expected = tuner.predict(search, events, ensemble=True).frame()["score"].to_numpy()
+    expected = tuner.predict(search, events, candidate="ensemble").frame()["score"].to_numpy()
     x = events.table.to_numpy(np.float32)
     for n in (1, 2, 500):
         (scores,) = session.run(["score"], {"features": x[:n]})

@@ -96,7 +96,12 @@ def _find_or_judge(
 
 def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
     """Return the names of the stages that a judgement takes."""
-    taken = {"baselines": settings.baseline_trials > 0, "test": open_test, "folds": open_test and settings.folds}
+    taken = {
+        "bag": settings.bag is not None or settings.refit,
+        "baselines": settings.baseline_trials > 0,
+        "test": open_test,
+        "folds": open_test and settings.folds,
+    }
     return [name for name in STAGES if name != "report" and taken.get(name, True)]
 
 

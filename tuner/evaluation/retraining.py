@@ -136,7 +136,8 @@ class _Trainer:
         """Train jobs of one structure as one pack; where that fails, what is left of them in smaller ones."""
         most = min(len(jobs), limit_slots(self.data.device))
         try:
-            slots = choose_pack_size(jobs[0].settings, self.data, most=most, randomness=RANDOMNESS).slots
+            pack = Pack(jobs[0].settings, self.data, n_epochs=1, randomness=RANDOMNESS)
+            slots = choose_pack_size(pack, jobs[0].settings, most=most).slots
         except Exception:  # the training itself fails with this error, and tells it
             slots = 1
         left = dict(enumerate(jobs))

@@ -61,13 +61,18 @@ def still_holds(evaluation: Evaluation, search: Search) -> bool:
 def find_grounds_in_events(search: Search, settings: EvaluationSettings, kept: KeptEvents) -> dict[str, str]:
     """Return what a judgement rests on besides: the values of observers, ids, and of each nuisance's variants."""
     problem, grounds = search.study.problem, {}
-    by_id = settings.folds is not None and problem.event_id is not None
+    by_id = _is_folded(settings) and problem.event_id is not None
     if problem.all_observers or by_id:
         grounds[COLUMNS] = f"{kept.digests['observers']} {kept.digests['event ids'] if by_id else ''}"
     for nuisance in problem.nuisances:
         names = [f"{nuisance.name}, {direction}" for direction in DIRECTIONS]
         grounds[f'nuisance "{nuisance.name}"'] = repr([kept.digests.get(name) for name in names])
     return grounds
+
+
+def _is_folded(settings: EvaluationSettings) -> bool:
+    """Return whether ids keep events together in folds."""
+    return settings.folds is not None or settings.bag is not None
 
 
 def name_changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

@@ -68,7 +68,7 @@ class Asker:
         """
         while True:
             with self.lock if self.sampler.draws_at_once else nullcontext():
-                trial = self._ask_within_budget(fixed or {})
+                trial = self._ask_within_budget(fixed)
                 if trial is None:
                     return None
                 try:
@@ -86,7 +86,7 @@ class Asker:
         patterns = self.study.space.structure if self.sampler.can_fix else ()
         return {n: v for n, v in trial.params.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
 
-    def _ask_within_budget(self, fixed: Mapping[str, Any]) -> Trial | None:
+    def _ask_within_budget(self, fixed: Mapping[str, Any] | None) -> Trial | None:
         with self.lock:
             reap_trials(self.optuna_study)
             trials = self.optuna_study.get_trials(deepcopy=False)
@@ -97,8 +97,7 @@ class Asker:
                 return None
             if TrialState.WAITING not in states and self._has_stopped():
                 return None
-            self.sampler.fixed = fixed
-            trial = self.optuna_study.ask()
+            trial = self.sampler.ask(self.optuna_study, fixed)
             claim(trial, self.worker)
             return trial
 
