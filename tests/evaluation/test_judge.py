@@ -21,6 +21,7 @@ from tuner.events.reading import read_events
 from tuner.metrics.sculpting import measure_sculpting
 from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
 from tuner.prediction.predict import score_part
+from tuner.preparation import save_splits
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search
@@ -90,12 +91,12 @@ def test_the_winner_is_the_best_mean_on_validation(search, evaluation):
 def test_nothing_of_the_test_part_chooses(search, evaluation, tmp_path):
     """With the labels of test turned round, all that is chosen stays what it was."""
     for path in search.folder.path.iterdir():
-        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet", ".evaluation.lock"}:
+        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet", ".evaluation.lock", "splits"}:
             (tmp_path / search.study.name).mkdir(exist_ok=True)
             (tmp_path / search.study.name / path.name).symlink_to(path)
     turned = Search(search.study, tuner.run_folder.RunFolder(tmp_path / search.study.name))
-    splits = search.splits
-    turned.__dict__["splits"] = replace(splits, test=replace(splits.test, labels=1 - np.asarray(splits.test.labels)))
+    test = replace(search.splits.test, labels=1 - np.asarray(search.splits.test.labels))
+    save_splits(replace(search.splits, test=test), turned.folder.splits)
     found = tuner.evaluate(turned)
     for of_turned, plain in zip(found.standings_on("test"), reversed(evaluation.standings_on("test")), strict=True):
         assert of_turned.figure.value == pytest.approx(1 - plain.figure.value)

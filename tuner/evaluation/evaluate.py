@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 
 from tuner.checked_files import read_json
 from tuner.errors import SearchError
@@ -11,7 +12,7 @@ from tuner.evaluation.judge import Judge
 from tuner.evaluation.publishing import publish
 from tuner.evaluation.results import Evaluation, describe_mismatch
 from tuner.evaluation.retraining_processes import open_pool
-from tuner.evaluation.validity import find_grounds, find_grounds_in_events, still_holds
+from tuner.evaluation.validity import TRIALS, find_grounds, find_grounds_in_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
 from tuner.prediction.networks import are_kept, hand_on_again
 from tuner.progress.display import Display, NoDisplay
@@ -113,19 +114,27 @@ def _judge(
     in_events = find_grounds_in_events(search, settings, kept)
     with open_pool(search, device) as pool:
         while True:
+            frozen = search.freeze()
+            rests_on = find_grounds(frozen, settings) | in_events
             judge = Judge(
-                search,
+                frozen,
                 settings,
-                rests_on=find_grounds(search, settings) | in_events,
+                rests_on=rests_on,
                 stored=read_evaluation(search),
                 kept=kept,
                 pool=pool,
                 device=device,
                 display=display,
+                is_current=partial(_is_current, search, rests_on[TRIALS]),
             )
             if (evaluation := judge.judge(open_test=open_test)) is not None:
                 return evaluation
             display.tell("More trials ended meanwhile: they are judged, too")
+
+
+def _is_current(search: Search, trials: str) -> bool:
+    """Return whether the complete trials are still those of this fingerprint."""
+    return search.fingerprint == trials
 
 
 def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: bool) -> Evaluation | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -43,7 +43,6 @@ from tuner.evaluation.statistics.comparison import (
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
-from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.launchers.process_pool import ProcessPool
 from tuner.prediction.cost import measure_cost
@@ -65,6 +64,7 @@ class Judge:
     """Judges one search."""
 
     search: Search
+    """With its trials as they were when the judgement began."""
     settings: EvaluationSettings
     rests_on: Mapping[str, str]
     """Contents of all that the judgement rests on, by name."""
@@ -76,6 +76,8 @@ class Judge:
     """Processes for what can be done side by side."""
     device: str | None
     display: Display
+    is_current: Callable[[], bool]
+    """Whether no more trials have ended since."""
 
     def judge(self, *, open_test: bool) -> Evaluation | None:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
@@ -97,7 +99,7 @@ class Judge:
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
-            if self.rests_on[TRIALS] != self.search.fingerprint:
+            if not self.is_current():
                 return None
             self.display.advance(Stage(name="test", text="Opening the test part"))
             reason = explain_opening(self.search, self.rests_on, self.stored, network.trial, is_kept=is_kept)

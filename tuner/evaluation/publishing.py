@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tuner.errors import MissingPackage, TunerError
@@ -34,6 +35,8 @@ def publish(search: Search, evaluation: Evaluation | None, tracker: Tracker | No
     closed at the end, which writes what is left, for at most a minute; more may be logged after that. Told again, the
     record takes the place of the one before. What goes wrong costs no figure: a warning tells.
     """
+    with suppress(Exception):  # a storage that fails is told of below
+        search = search.freeze()
     steps = (
         lambda: _write_outcome(search, evaluation),
         lambda: write_study_note(search, "" if evaluation is None else tabulate_verdicts(evaluation)),
