@@ -164,6 +164,11 @@ class RunFolder:
         return self.path / "out_of_fold.parquet"
 
     @property
+    def bag_out_of_fold(self) -> Path:
+        """Scores of train + validation, each by the network of the bag that did not train on the event, as Parquet."""
+        return self.path / "bag_out_of_fold.parquet"
+
+    @property
     def network(self) -> Path:
         """The winner of the last evaluation as ONNX, preprocessing inside: the study's model artifact."""
         return self.path / "winner.onnx"

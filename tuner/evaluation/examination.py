@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tuner.checked_files import write_table
 from tuner.evaluation.candidates import Candidate, CutEvents, Field
@@ -89,14 +88,7 @@ class Examination:
 
         Writes `out_of_fold.parquet`.
         """
-        columns = {
-            "row": found.rows,
-            "label": found.labels.astype(np.int8),
-            "weight": found.weights,
-            "fold": found.folds,
-            "score": found.scores,
-        }
-        write_table(self.search.folder.out_of_fold, pd.DataFrame(columns))
+        write_table(self.search.folder.out_of_fold, found.tabulate())
         found = found.take_scored()
         return evaluate_scores(
             found.labels,

@@ -143,6 +143,8 @@ def run_sweep(
                 with display or NoDisplay() as shown:
                     interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
                 write_study_note(search)
+                if search.has_stopped_in_vain:
+                    logger.warning("The search ends early: no sampled setting is better than the best warm start.")
                 NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
                 if interrupted:
                     raise SweepInterrupted(search)

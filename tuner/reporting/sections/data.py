@@ -58,7 +58,7 @@ def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Secti
         fields = join_words([f"`{name}`" for name in FRAME if not getattr(problem, name).strip()])
         blocks.append(Text(f"Not said: {join_words(missing)}. Add {fields} to the problem."))
     if problem.ballparks:
-        blocks += _write_ballparks(problem, None if evaluation is None else evaluation.part(evaluation.last_part))
+        blocks += _write_ballparks(problem, None if evaluation is None else evaluation.own_part)
     else:
         blocks.append(Text("No ballpark is named: add what others reached to the study, to know what to expect."))
     return Section(number="0", name="Frame", title="What is asked", blocks=blocks)
