@@ -126,6 +126,23 @@ def test_every_standing_is_computed_again_from_the_written_scores(evaluation, ta
     assert [standing.p_holm for standing in rivals] == pytest.approx(corrected)
 
 
+def test_a_number_has_one_error_wherever_it_is_told(evaluation):
+    names = {standing.candidate for standing in evaluation.standings if standing.kind != "finalist"}
+    assert {"bag", "ensemble", "boosted trees"} < names
+    for standing in evaluation.standings:
+        if standing.kind != "finalist":
+            assert standing.figure == evaluation.part(standing.part, standing.candidate)["AUC"]
+
+
+def test_the_gap_to_the_training_part_is_that_of_the_network_handed_on(search, evaluation):
+    areas = [
+        roc_auc_score(part.labels, score_part(search, name), sample_weight=part.weights)
+        for name, part in (("train", search.splits.train), ("test", search.splits.test))
+    ]
+    assert evaluation.train_gap.value == pytest.approx(areas[0] - areas[1], abs=1e-6)
+    assert evaluation.train_gap.low < evaluation.train_gap.value < evaluation.train_gap.high
+
+
 def test_every_figure_of_every_part_is_computed_again_from_the_written_scores(search, evaluation, table):
     own = {"single network": "score", "ensemble": "score: ensemble"}
     on_test = [part for part in evaluation.parts if part.part == "test"]
