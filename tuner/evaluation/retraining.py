@@ -1,4 +1,4 @@
-"""Settings trained anew, from scratch, with other seeds: what a setting is worth, not what one lucky training was."""
+"""Configurations trained anew with other seeds: what one is worth, not how lucky one training was."""
 
 from __future__ import annotations
 
