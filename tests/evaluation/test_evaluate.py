@@ -32,7 +32,7 @@ def swept(tmp_path_factory) -> tuner.Search:
         problem=dataclasses.replace(study.problem, events=Resonance(3_000, seed=1), nuisances=()),
         search_space=mlp.suggest,
         budget=tuner.Budget(trials=2, epochs=2),
-        evaluation=EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20),
+        evaluation=EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20),
     )
     return tuner.sweep(small, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
 

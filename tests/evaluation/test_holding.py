@@ -22,7 +22,7 @@ from tuner.problem import EventSource, Nuisance
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
-QUICK = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+QUICK = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +72,14 @@ def test_an_evaluation_that_still_holds_is_read(search):
     assert still_holds(read_evaluation(search), search)
 
 
+GONE = [{"name": "single network", "networks": [{"trial": 7, "training": "seed", "number": 0, "weight": 1.0}]}]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         (
-            {"winner": 7},
+            {"winner": 7, "predictors": GONE},
             "the handed-on network's parameters are not there any more; trial 0 took the place of trial 7 as winner; "
             "other complete trials",
         ),

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.evaluation.bagging import BAG_PARTS, Bag
+from tuner.evaluation.folds import OUT_OF_FOLD
+from tuner.evaluation.kept_trainings import KeptTraining
 from tuner.evaluation.retraining import Retraining
 from tuner.evaluation.statistics.comparison import Kind, Replicas, replicate
 from tuner.evaluation.statistics.ensemble import pick_ensemble
@@ -28,6 +31,22 @@ Score = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
+class CutEvents:
+    """Events with scores that a candidate's cuts are chosen on: by networks that did not train on them."""
+
+    part: str
+    """ "validation", or `OUT_OF_FOLD`."""
+    rows: np.ndarray
+    """Places in the events as read, int64 [n]."""
+    labels: np.ndarray
+    """In {0, 1}, [n]."""
+    weights: np.ndarray
+    """Event weights as they were read, [n]."""
+    scores: tuple[np.ndarray, ...]
+    """[n] by each scorer."""
+
+
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """One of those that are judged side by side: a finalist with its several trainings, or one scorer."""
 
@@ -41,12 +60,23 @@ class Candidate:
     """Parameters of one training of a finalist, of all averaged networks together; None for what has none."""
     known: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
     """Scores by part, as each scorer gave them; filled in when they are first asked for."""
+    trained_on: tuple[str, ...] = ("train",)
+    """Parts whose events it was trained on: no figure is taken on them."""
+    cut_events: CutEvents | None = None
+    """What its cuts are chosen on; None for validation."""
 
     def scores(self, name: str, part: Part) -> tuple[np.ndarray, ...]:
         """Return the scores [n] by each scorer of the part of that name."""
         if name not in self.known:
             self.known[name] = tuple(score(np.asarray(part.x)) for score in self.scorers)
         return self.known[name]
+
+    def choose_on(self, validation: Part) -> CutEvents:
+        """Return the events that its cuts are chosen on, with a score by each scorer."""
+        if self.cut_events is not None:
+            return self.cut_events
+        scores = self.scores("validation", validation)
+        return CutEvents("validation", validation.rows, validation.labels, validation.weights, scores)
 
     def take(self, training: int) -> Candidate:
         """Return one training of a finalist as a candidate of its own, the "single network"."""
@@ -76,11 +106,11 @@ class Field:
     seed: int
 
     def cuts(self, candidate: Candidate) -> list[float] | None:
-        """Return the figure's cut of each training, chosen on validation; None where it is not one of a cut."""
+        """Return the figure's cut of each training, on `Candidate.choose_on`; None where it is not one of a cut."""
         if not isinstance(self.figure, CutFigure):
             return None
-        scores = candidate.scores("validation", self.validation)
-        return [self.figure.choose(self.validation.labels, one, self.validation.weights) for one in scores]
+        events = candidate.choose_on(self.validation)
+        return [self.figure.choose(events.labels, one, events.weights) for one in events.scores]
 
     def replicate(self, candidate: Candidate, name: str, part: Part) -> Replicas:
         """Return a candidate's figure on a part and its replicas; on another part than validation at frozen cuts."""
@@ -95,8 +125,9 @@ class Field:
         )
 
     def replicate_all(self, name: str, part: Part) -> dict[str, Replicas]:
-        """Return the replicas of all candidates by name, of the same events."""
-        return {candidate.name: self.replicate(candidate, name, part) for candidate in self.candidates}
+        """Return the replicas of all candidates by name, of the same events; without those that trained on the part."""
+        judged = [candidate for candidate in self.candidates if name not in candidate.trained_on]
+        return {candidate.name: self.replicate(candidate, name, part) for candidate in judged}
 
     def of_kind(self, *kinds: Kind) -> list[Candidate]:
         """Return the candidates of some kinds, in their order."""
@@ -146,6 +177,38 @@ def enter_ensemble(finalists: Sequence[Candidate], figure: FigureOfMerit, valida
         tuple(TrainedNetwork(networks[i].trial, "seed", networks[i].number, float(shares[i])) for i in picked),
         n_parameters=sum(sizes[index] for index in picked),
         known={"validation": (mix(scores),)},
+    )
+
+
+def enter_bag(bag: Bag) -> Candidate:
+    """Return the mean of a bag's networks; its cuts are chosen on its out-of-fold scores."""
+    found = bag.out_of_fold.take_scored()
+    return Candidate(
+        "bag",
+        "bag",
+        (NetworkScore(bag.search, Predictor("bag", bag.networks), device=bag.device),),
+        bag.networks,
+        n_parameters=bag.n_parameters,
+        trained_on=BAG_PARTS,
+        cut_events=CutEvents(OUT_OF_FOLD, found.rows, found.labels, found.weights, (found.scores,)),
+    )
+
+
+def enter_refit(
+    search: Search, training: KeptTraining, cut_events: CutEvents, *, device: str | None = None
+) -> Candidate:
+    """Return the one network that was trained on all of train + validation.
+
+    cut_events: scored by networks of the same configuration: nothing of train + validation is new to this one.
+    """
+    return Candidate(
+        "refit",
+        "refit",
+        (NetworkScore(search, Predictor("refit", (training.network,)), device=device),),
+        (training.network,),
+        n_parameters=training.n_parameters,
+        trained_on=BAG_PARTS,
+        cut_events=cut_events,
     )
 
 

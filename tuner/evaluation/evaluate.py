@@ -10,6 +10,7 @@ from tuner.errors import EventsError, SearchError
 from tuner.evaluation.judge import Judge
 from tuner.evaluation.publishing import publish
 from tuner.evaluation.results import Evaluation, describe_mismatch
+from tuner.evaluation.retraining_processes import open_pool
 from tuner.evaluation.validity import find_grounds, find_grounds_in_events, read_judged_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
 from tuner.events.table import Events
@@ -96,7 +97,12 @@ def _find_or_judge(
 
 def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
     """Return the names of the stages that a judgement takes."""
-    taken = {"baselines": settings.baseline_trials > 0, "test": open_test, "folds": open_test and settings.folds}
+    taken = {
+        "bag": settings.bag is not None or settings.refit,
+        "baselines": settings.baseline_trials > 0,
+        "test": open_test,
+        "folds": open_test and settings.folds,
+    }
     return [name for name in STAGES if name != "report" and taken.get(name, True)]
 
 
@@ -108,19 +114,21 @@ def _judge(
     if events is not None:
         _check_events(search, events)
     in_events = find_grounds_in_events(search, settings, events)
-    while True:
-        judge = Judge(
-            search,
-            settings,
-            rests_on=find_grounds(search, settings) | in_events,
-            stored=read_evaluation(search),
-            events=events,
-            device=device,
-            display=display,
-        )
-        if (evaluation := judge.judge(open_test=open_test)) is not None:
-            return evaluation
-        display.tell("More trials ended meanwhile: they are judged, too")
+    with open_pool(search, device) as pool:
+        while True:
+            judge = Judge(
+                search,
+                settings,
+                rests_on=find_grounds(search, settings) | in_events,
+                stored=read_evaluation(search),
+                events=events,
+                pool=pool,
+                device=device,
+                display=display,
+            )
+            if (evaluation := judge.judge(open_test=open_test)) is not None:
+                return evaluation
+            display.tell("More trials ended meanwhile: they are judged, too")
 
 
 def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: bool) -> Evaluation | None:

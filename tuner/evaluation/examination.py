@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import write_table
-from tuner.evaluation.candidates import Candidate, Field
+from tuner.evaluation.candidates import Candidate, CutEvents, Field
 from tuner.evaluation.folds import OutOfFold
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
@@ -30,7 +30,7 @@ MIN_BACKGROUND = 50
 
 @dataclass(frozen=True)
 class Examination:
-    """A candidate of one scorer, its cuts chosen on validation and frozen."""
+    """A candidate of one scorer, its cuts chosen on events that it did not train on, and frozen."""
 
     search: Search
     field: Field
@@ -40,13 +40,20 @@ class Examination:
 
     @cached_property
     def threshold(self) -> float:
-        """The working point, chosen on validation."""
-        validation, rule = self.search.splits.validation, self.search.study.problem.working_point
-        return float(rule.choose(validation.labels, self.scores("validation"), validation.weights))
+        """The working point."""
+        chosen_on = self.chosen_on
+        return float(
+            self.search.study.problem.working_point.choose(chosen_on.labels, chosen_on.scores[0], chosen_on.weights)
+        )
+
+    @cached_property
+    def chosen_on(self) -> CutEvents:
+        """What the cuts are chosen on."""
+        return self.candidate.choose_on(self.search.splits.validation)
 
     @cached_property
     def figure_cut(self) -> float | None:
-        """The cut of a figure that is one of a cut, chosen on validation; None where it is not."""
+        """The cut of a figure that is one of a cut; None where it is not."""
         cuts = self.field.cuts(self.candidate)
         return None if cuts is None else cuts[0]
 
@@ -60,19 +67,20 @@ class Examination:
         return self.candidate.scores(part, self.part(part))[0]
 
     def evaluate(self, part: str) -> PartEvaluation:
-        """Return all figures on a part."""
-        events = self.part(part)
-        rule = f"{self.search.study.problem.working_point.name}, chosen on validation"
-        cut = None if part == "validation" else self.figure_cut
+        """Return all figures on a part, or on the events that the cuts are chosen on."""
+        events, chosen_on = self.chosen_on, self.chosen_on.part
+        if part != chosen_on:
+            of_part = self.part(part)
+            events = CutEvents(part, of_part.rows, of_part.labels, of_part.weights, (self.scores(part),))
         return evaluate_scores(
             events.labels,
-            self.scores(part),
+            events.scores[0],
             events.weights,
             candidate=self.candidate.name,
             part=part,
-            threshold_rule=rule,
+            threshold_rule=f"{self.search.study.problem.working_point.name}, chosen on {chosen_on}",
             optimum=self._take_optimum(events.rows),
-            figure_cut=cut,
+            figure_cut=None if part == chosen_on else self.figure_cut,
             **self._common,
         )
 
@@ -89,15 +97,15 @@ class Examination:
             "score": found.scores,
         }
         write_table(self.search.folder.out_of_fold, pd.DataFrame(columns))
-        scored = ~np.isnan(found.scores)
+        found = found.take_scored()
         return evaluate_scores(
-            found.labels[scored],
-            found.scores[scored],
-            found.weights[scored],
+            found.labels,
+            found.scores,
+            found.weights,
             candidate=name,
             part="all events",
             threshold_rule=f"{self.search.study.problem.working_point.name}, that of the network handed on",
-            optimum=self._take_optimum(found.rows[scored]),
+            optimum=self._take_optimum(found.rows),
             figure_cut=self.figure_cut,
             **self._common,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -45,6 +45,10 @@ class FoldedEvents:
         return digest.hexdigest()
 
 
+OUT_OF_FOLD = "train + validation, out of fold"
+"""Name of the events of the two parts as networks of other folds score them."""
+
+
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
     """Events of a study, each with the score of a network that never saw it; all [n]."""
@@ -65,6 +69,10 @@ class OutOfFold:
         """Whether an event has a score, bool [n]."""
         is_scored: np.ndarray = ~np.isnan(self.scores)
         return is_scored
+
+    def take_scored(self) -> OutOfFold:
+        """Return the events that have a score."""
+        return OutOfFold(**{f.name: getattr(self, f.name)[self.is_scored] for f in fields(self)})
 
 
 def fold_events(

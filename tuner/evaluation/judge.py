@@ -1,4 +1,4 @@
-"""The judgement itself, in order: finalists, winner, ensemble, baselines on validation; then, once, the test part."""
+"""The judgement in order: finalists, winner, bag and refit, ensemble, baselines; then, once, the test part."""
 
 from __future__ import annotations
 
@@ -7,24 +7,29 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from tuner.checked_files import write_json, write_table
-from tuner.errors import SearchError
+from tuner.errors import SearchError, SplitsError
+from tuner.evaluation.bagging import BAG_PARTS, Bag, refit, train_bag
 from tuner.evaluation.candidates import (
     Candidate,
     Field,
     choose_winner,
+    enter_bag,
     enter_baselines,
     enter_ensemble,
     enter_finalists,
+    enter_refit,
 )
 from tuner.evaluation.cross_validation import train_folds
 from tuner.evaluation.examination import Examination
 from tuner.evaluation.finalists import choose_finalists
-from tuner.evaluation.folds import assign_search_folds
+from tuner.evaluation.folds import OUT_OF_FOLD, assign_search_folds
+from tuner.evaluation.hand_on_choice import choose_handed_on
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_scores
@@ -42,6 +47,8 @@ from tuner.evaluation.test_set_log import count_openings, explain_opening, log_o
 from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.events.table import Events
+from tuner.launchers.process_pool import ProcessPool
+from tuner.prediction.cost import measure_cost
 from tuner.prediction.networks import are_kept, hand_on
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
@@ -66,21 +73,28 @@ class Judge:
     """What was found the last time."""
     events: Events | None
     """The events as read, where observers, nuisances or ids are needed of them."""
+    pool: ProcessPool
+    """Processes for what can be done side by side."""
     device: str | None
     display: Display
 
     def judge(self, *, open_test: bool) -> Evaluation | None:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
-        if open_test and self.settings.folds is not None:
-            assign_search_folds(self.search, folds=self.settings.folds, event_id=self._event_id)
+        self._check_folds(open_test=open_test)
         is_kept = self.stored is None or are_kept(self.search, self.stored.handed_on)
-        field = self._enter()
-        replicas: PartReplicas = {"validation": field.replicate_all("validation", self.search.splits.validation)}
-        finalists = field.of_kind("finalist")
-        winner = choose_winner(finalists, replicas["validation"])
-        single = winner.take(int(replicas["validation"][winner.name].values.argmax()))  # noqa: PD011 - no pandas
+        validation = self.search.splits.validation
+        field, best_epochs = self._enter_finalists()
+        finalists = list(field.candidates)
+        on_validation = field.replicate_all("validation", validation)
+        winner = choose_winner(finalists, on_validation)
+        single = winner.take(int(on_validation[winner.name].values.argmax()))  # noqa: PD011 - no pandas
         (network,) = single.networks
-        others = [candidate for candidate in field.candidates if candidate.kind != "finalist"]
+        bag, others = self._enter_others(field, single, best_epochs[winner.name])
+        on_validation |= replace(field, candidates=tuple(others)).replicate_all("validation", validation)
+        replicas: PartReplicas = {"validation": on_validation}
+        field = replace(field, candidates=(*finalists, *others))
+        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bag=bag)
+        handed_on = next(candidate for candidate in (single, *others) if candidate.name == choice.candidate)
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
@@ -92,7 +106,10 @@ class Judge:
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
         part = list(replicas)[-1]
         standings = self._compare(field, replicas, winner)
-        examination = Examination(self.search, field, single, self.events)
+        examined = single if part in handed_on.trained_on else handed_on
+        examination = Examination(self.search, field, examined, self.events)
+        predictors = [each.predictor for each in (single, *others) if each.predictor is not None]
+        predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
         baseline = find_baseline([standing for standing in standings if standing.part == part])
         rival = field[baseline.candidate] if baseline else None
         evaluation = Evaluation(
@@ -105,7 +122,9 @@ class Judge:
             events_digest=self.search.splits.events_digest,
             settings=self.settings,
             rests_on=self.rests_on,
-            predictors=tuple(one.predictor for one in (single, *others) if one.predictor is not None),
+            predictors=tuple(predictors),
+            choice=choice,
+            costs=tuple(measure_cost(self.search, predictor) for predictor in predictors),
             parts=(
                 *self._evaluate_parts(examination, [single, *others], list(replicas)),
                 *(self._evaluate_folds(examination, network.trial) if open_test else ()),
@@ -121,7 +140,8 @@ class Judge:
             ),
         )
         if open_test:
-            table = tabulate_scores(field.candidates, examination.scores("test"), self.search.splits.test)
+            (scores,) = handed_on.scores("test", self.search.splits.test)
+            table = tabulate_scores(field.candidates, scores, self.search.splits.test)
             write_table(self.search.folder.scores, add_observers(table, self.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
@@ -139,15 +159,23 @@ class Judge:
         """Ids of all events as read; None where the problem names none."""
         return None if self.events is None else self.events.event_id
 
-    def _enter(self) -> Field:
-        """Train the finalists anew, pick the ensemble, fit the baselines."""
-        search, figure = self.search, self.search.study.problem.figure_of_merit
+    def _check_folds(self, *, open_test: bool) -> None:
+        """Raise `SplitsError` where folds that must be there cannot be, before anything is trained."""
+        assign = partial(assign_search_folds, self.search, event_id=self._event_id)
+        if open_test and self.settings.folds is not None:
+            assign(folds=self.settings.folds)
+        if self.settings.hand_on == "bag" and self.settings.bag is not None:
+            assign(folds=self.settings.bag, parts=BAG_PARTS)
+
+    def _enter_finalists(self) -> tuple[Field, dict[str, list[int]]]:
+        """Train the finalists anew; return them, and the best epochs of each one's trainings by its name."""
+        search = self.search
         chosen = choose_finalists(
             search, most=self.settings.finalists, n_replicas=self.settings.replicas, device=self.device
         )
         trials = [finalist.trial for finalist in chosen]
         retrainings = retrain_finalists(
-            search, trials, seeds=self.settings.seeds, device=self.device, display=self.display
+            search, trials, seeds=self.settings.seeds, pool=self.pool, device=self.device, display=self.display
         )
         if not retrainings:
             raise SearchError(
@@ -155,20 +183,77 @@ class Judge:
                 "Has the network's code changed since the search?"
             )
         finalists = enter_finalists(search, retrainings, device=self.device)
-        candidates = [*finalists, enter_ensemble(finalists, figure, search.splits.validation)]
+        best_epochs = {
+            finalist.name: [each.best_epoch for each in retrainings if each.network in finalist.networks]
+            for finalist in finalists
+        }
+        figure, replicas = search.study.problem.figure_of_merit, self.settings.replicas
+        return Field(finalists, figure, search.splits.validation, replicas, search.study.seed), best_epochs
+
+    def _enter_others(
+        self, field: Field, single: Candidate, best_epochs: list[int]
+    ) -> tuple[Bag | None, list[Candidate]]:
+        """Train the winner's bag and refit, pick the ensemble of the finalists, fit the baselines.
+
+        best_epochs: of the winner's trainings.
+        """
+        bag, candidates = self._enter_bag(single, best_epochs)
+        candidates.append(enter_ensemble(field.candidates, field.figure, field.validation))
         if self.settings.baseline_trials:
             from tuner.evaluation.baselines.fitting import fit_baselines
 
             baselines = fit_baselines(
-                search.splits,
-                figure,
+                self.search.splits,
+                field.figure,
                 trials=self.settings.baseline_trials,
                 seconds=60 * self.settings.baseline_minutes,
-                seed=search.study.seed,
+                seed=field.seed,
                 on_trial=self._advance_baselines,
             )
             candidates += enter_baselines(baselines)
-        return Field(tuple(candidates), figure, search.splits.validation, self.settings.replicas, search.study.seed)
+        return bag, candidates
+
+    def _enter_bag(self, single: Candidate, best_epochs: list[int]) -> tuple[Bag | None, list[Candidate]]:
+        """Train the winner's configuration on the folds of train + validation, and once on all of it."""
+        folds, must = self.settings.bag, self.settings.hand_on
+        (network,) = single.networks
+        trial = next(trial for trial in self.search.trials if trial.number == network.trial)
+        n_trainings = (folds or 0) + self.settings.refit
+        stage = Stage(name="bag", text=f"Training trial {trial.number} on train + validation", total=n_trainings)
+        done = itertools.count(1)
+
+        def advance() -> None:
+            self.display.advance(replace(stage, done=next(done)))
+
+        bag, candidates = None, []
+        if n_trainings:
+            self.display.advance(stage)
+        if folds is not None:
+            try:
+                bag = train_bag(
+                    self.search,
+                    trial,
+                    folds=folds,
+                    event_id=self._event_id,
+                    device=self.device,
+                    on_trained=advance,
+                )
+            except SplitsError as error:
+                logger.warning("There is no bag: %s", error)
+        if bag is not None:
+            best_epochs = [training.best_epoch for training in bag.trainings]
+            candidates.append(enter_bag(bag))
+        if self.settings.refit:
+            training = refit(self.search, trial, best_epochs=best_epochs, device=self.device, on_trained=advance)
+            if training is not None:
+                cut_events = (candidates or [single])[0].choose_on(self.search.splits.validation)
+                candidates.append(enter_refit(self.search, training, cut_events, device=self.device))
+        if must in ("bag", "refit") and must not in [candidate.name for candidate in candidates]:
+            raise SearchError(
+                f'`hand_on="{must}"` needs a {must} that could be trained, but its trainings failed; the reasons were '
+                'logged. Set `hand_on` to "auto" or "single".'
+            )
+        return bag, candidates
 
     def _advance_baselines(self, done: int, total: int) -> None:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
@@ -194,10 +279,12 @@ class Judge:
         """Yield all figures of each candidate, part by part."""
         text = "Measuring all figures, importances, what the gain is worth"
         self.display.advance(Stage(name="figures", text=text))
-        for part in parts:
+        for part in [OUT_OF_FOLD, *parts]:
             for candidate in candidates:
-                of_it = examination if candidate is examination.candidate else replace(examination, candidate=candidate)
-                yield of_it.evaluate(part)
+                is_judged = candidate.kind == "bag" if part == OUT_OF_FOLD else part not in candidate.trained_on
+                if is_judged:
+                    of_it = replace(examination, candidate=candidate)
+                    yield (examination if candidate is examination.candidate else of_it).evaluate(part)
 
     def _evaluate_folds(self, examination: Examination, number: int) -> Iterator[PartEvaluation]:
         """Yield the figures of the winner's setting on all events, each scored out of fold; none unless asked for."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -16,11 +18,15 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation:
     """The judgement of a search."""
 
@@ -43,8 +49,12 @@ class Evaluation:
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     predictors: tuple[Predictor, ...]
     """Networks that `tuner predict` can use; the first of them is what is handed on."""
+    choice: HandOnChoice
+    """Which of them is handed on, and why."""
+    costs: tuple[PredictorCost, ...] = ()
+    """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
-    """The single network, the ensemble and the baselines, each on validation and on test."""
+    """The single network, means of networks and the baselines, each on the parts that it did not train on."""
     standings: tuple[Standing, ...] = ()
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
     cheapest: str = ""
@@ -60,6 +70,29 @@ class Evaluation:
     """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
     sculpted: tuple[SculptedObserver, ...] = ()
     """Observers that the frozen cut sculpts in background beyond chance, the most sculpted first; not the optimum."""
+
+    def __repr__(self) -> str:
+        """Return the verdict and what was judged, in two lines."""
+        from tuner.evaluation.evaluation_card import describe_evaluation
+
+        return describe_evaluation(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from tuner.evaluation.evaluation_card import write_evaluation_card
+
+        return write_evaluation_card(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a tidy table of every figure: candidate, part, figure, value, low and high (68 %)."""
+        import pandas as pd
+
+        rows = [
+            (part.candidate, part.part, name, measured.value, measured.low, measured.high)
+            for part in self.parts
+            for name, measured in part.measurements.items()
+        ]
+        return pd.DataFrame(rows, columns=["candidate", "part", "figure", "value", "low", "high"])
 
     @property
     def handed_on(self) -> Predictor:

@@ -32,7 +32,7 @@ COLUMNS = "observers or event ids"
 def read_judged_events(search: Search, settings: EvaluationSettings) -> Events | None:
     """Return the events as read, where observers, nuisances or ids are needed of them; None where none is."""
     problem = search.study.problem
-    by_id = settings.folds is not None and problem.event_id is not None
+    by_id = _is_folded(settings) and problem.event_id is not None
     return read_events(problem) if problem.all_observers or problem.nuisances or by_id else None
 
 
@@ -82,7 +82,7 @@ def find_grounds_in_events(search: Search, settings: EvaluationSettings, events:
         return {}
     problem, grounds = search.study.problem, {}
     columns = dict(events.observers.items())
-    if settings.folds is not None and events.event_id is not None:
+    if _is_folded(settings) and events.event_id is not None:
         columns["event id"] = pd.Series(events.event_id)
     if columns:
         grounds[COLUMNS] = _hash_columns(columns)
@@ -94,6 +94,11 @@ def find_grounds_in_events(search: Search, settings: EvaluationSettings, events:
         }
         grounds[f'nuisance "{nuisance.name}"'] = repr(found)
     return grounds
+
+
+def _is_folded(settings: EvaluationSettings) -> bool:
+    """Return whether ids keep events together in folds."""
+    return settings.folds is not None or settings.bag is not None
 
 
 def name_changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:

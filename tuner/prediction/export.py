@@ -93,18 +93,28 @@ def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
         return torch.from_numpy(padded.astype(np.float32))
 
 
-def export(search: Search, path: str | Path, *, trial: int | None = None, ensemble: bool = False) -> Path:
-    """Write the winner's network (or that trial's, or the ensemble) as ONNX, preprocessing inside; return the path.
+def export(search: Search, path: str | Path, *, trial: int | None = None, candidate: str | None = None) -> Path:
+    """Write what the evaluation handed on as one ONNX file, preprocessing inside; return its path.
 
     Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
-    "score": float32 [n]. The file is read back by onnxruntime and compared with our own scores on validation
-    events. Raise `FolderError` where the path does not end in ".onnx" or is a file that is read, `MissingPackage`
-    without the extra "onnx", `SearchError` where the network cannot be exported or its scores differ.
+    "score": float32 [n]. A bag or an ensemble is one graph with all of its networks; the metadata entries "candidate"
+    and "networks" tell what it is. The file is read back by onnxruntime and compared with our own scores.
+
+    Args:
+        search: The search that trained the networks.
+        path: Where to write; ends in ".onnx".
+        trial: Number of a trial whose own network is to be written instead.
+        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble".
+
+    Raises:
+        FolderError: The path does not end in ".onnx", or is a file that is read.
+        MissingPackage: The extra "onnx" is not installed.
+        SearchError: The network cannot be exported, its scores differ, or what was asked for is not there.
     """
     path = Path(path)
     check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
     _require_packages()
-    predictor = choose_predictor(search, trial=trial, name="ensemble" if ensemble else None)
+    predictor = choose_predictor(search, trial=trial, name=candidate)
     _write_predictor(search, predictor, path, _describe(search, predictor))
     return path
 
@@ -129,6 +139,7 @@ def _describe(search: Search, predictor: Predictor) -> dict[str, str]:
     files = [search.checkpoint_path(network) for network in predictor.networks]
     return {
         "study": search.study.name,
+        "candidate": predictor.name,
         "trial": "" if predictor.trial is None else str(predictor.trial),
         "networks": " ".join(_name(network) for network in predictor.networks),
         "parameters": " ".join(map(hash_file, files)),

@@ -51,7 +51,7 @@ def choose_predictor(search: Search, *, trial: int | None = None, name: str | No
     Args:
         search: The search.
         trial: Number of the trial whose own training is wanted.
-        name: Name of a candidate that the evaluation kept, such as "ensemble".
+        name: Name of a candidate that the evaluation kept: "single" (or "single network"), "bag", "ensemble", ...
 
     Returns:
         Where neither is given, what the evaluation of these trials handed on; without an evaluation the network of
@@ -125,7 +125,8 @@ def _read_handed_on(search: Search) -> tuple[Predictor, ...]:
 
 def _find(search: Search, handed_on: tuple[Predictor, ...], name: str) -> Predictor:
     """Return the predictor of that name. Raise `SearchError` where there is none."""
-    found = next((predictor for predictor in handed_on if predictor.name == name), None)
+    wanted = SINGLE_NETWORK if name == "single" else name
+    found = next((predictor for predictor in handed_on if predictor.name == wanted), None)
     if found is not None:
         return found
     if not handed_on:

@@ -42,6 +42,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         _tell_winner(search, evaluation, standings),
         _tell_rivals(evaluation, standings),
         _tell_trust(search, evaluation),
+        *_warn_of_sculpting(evaluation),
     ]
 
 
@@ -190,7 +191,7 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
         told.append(f"nuisances move the {evaluation.figure_of_merit} by {write_total(evaluation.nuisances)}")
-    if evaluation.sculpted:
+    if evaluation.sculpted and not evaluation.sculpted[0].is_strong:
         told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
         told.append("the test part is still closed")
@@ -201,17 +202,40 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     return _capitalize("; ".join(told)) + "."
 
 
+def _warn_of_sculpting(evaluation: Evaluation) -> list[str]:
+    """Return a sentence where the cut sculpts an observer strongly in background; else none."""
+    strong = [observer for observer in evaluation.sculpted if observer.is_strong]
+    if not strong:
+        return []
+    worst, *others = strong
+    where = f"the background that passes gains most near {write_number(worst.peak, 3)}"
+    if worst.peaks_at_signal and worst.signal is not None:
+        where = (
+            f"the background that passes peaks near {write_number(worst.peak, 3)}, where the signal is "
+            f"(median {write_number(worst.signal.value, 3)})"
+        )
+    also = f"; so does it {join_words([other.observer for other in others])}" if others else ""
+    return [
+        f"The cut sculpts {worst.observer} strongly: {where}; {_tell_divergence(evaluation, worst)}{also}. "
+        "A bump there is no evidence of signal unless the background is modelled after the cut."
+    ]
+
+
 def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]) -> str:
     """Return which observer the cut sculpts most in background, by how much, and what the best baseline does."""
     worst, *others = sculpted
-    told = (
-        f"the cut sculpts the background in {worst.observer} (Jensen-Shannon divergence "
-        f"{write_number(worst.divergence.value, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
-    )
-    if worst.baseline is not None:
-        told += f", the cut of {name_baseline(evaluation)} {write_number(worst.baseline, 2)}"
     also = f" and, less, in {join_words([other.observer for other in others])}" if others else ""
-    return f"{told}){also}"
+    return f"the cut sculpts the background in {worst.observer} ({_tell_divergence(evaluation, worst)}){also}"
+
+
+def _tell_divergence(evaluation: Evaluation, sculpted: SculptedObserver) -> str:
+    told = (
+        f"Jensen-Shannon divergence {sculpted.divergence} bits, random subsamples "
+        f"{write_number(sculpted.chance.value, 2)}"
+    )
+    if sculpted.baseline is not None:
+        told += f", the cut of {name_baseline(evaluation)} {write_number(sculpted.baseline, 2)}"
+    return told
 
 
 def write_total(effects: NuisanceEffects) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
+from tuner.tuning.study_file import load_study
 from tuner.tuning.trained_network import TrainedNetwork
 from tuner.tuning.trial_attributes import (
     is_interrupted,
@@ -98,7 +99,7 @@ def count_sampled(trials: Iterable[TrialRecord]) -> int:
     return sum(not t.warm_start for t in trials if t.state in ("complete", "pruned"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Search:
     """A study, its run folder, and what its storage holds at this moment."""
 
@@ -109,8 +110,29 @@ class Search:
     """File that other processes can read the study from; None where there is none."""
     tracker: Tracker | None = None
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
-    opened: optuna.Study | None = field(default=None, repr=False, compare=False)
+    opened: optuna.Study | None = field(default=None, compare=False)
     """The Optuna study where it is open already: a large journal takes seconds to read."""
+
+    def __reduce__(self) -> tuple[Callable[..., Search], tuple[Path, Path, str | None]]:
+        """Send another process what it opens the search from. Raise `SearchError` where no file holds the study."""
+        if self.study_file is None:
+            raise SearchError(
+                f'For another process, study "{self.study.name}" must be in a file, but it is in none. Write it as '
+                "`study` into a module of its own."
+            )
+        return _open_again, (self.study_file, self.folder.path.parent, self.storage_url)
+
+    def __repr__(self) -> str:
+        """Return the study, its trials by state and the best, on one line."""
+        from tuner.tuning.search_card import describe_search
+
+        return describe_search(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from tuner.tuning.search_card import write_search_card
+
+        return write_search_card(self)
 
     @cached_property
     def optuna_study(self) -> optuna.Study:
@@ -139,6 +161,29 @@ class Search:
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial, by number."""
         return tuple(map(self._read_trial, self.optuna_study.get_trials(deepcopy=False)))
+
+    def trials_dataframe(self) -> pd.DataFrame:
+        """Return one row per trial, much as Optuna's `Study.trials_dataframe` does.
+
+        Returns:
+            number, state (complete, pruned, failed, interrupted, running, waiting), value (best weighted validation
+            AUC), figure (the problem's figure of merit on validation), best_epoch, epochs, n_parameters (of the
+            network), datetime_start, datetime_complete, duration (shared with the other members of its pack), reason
+            (why it ended), warm_start, and a column `params_<name>` for each parameter. What is not known is missing.
+        """
+        import pandas as pd
+
+        names = [f.name for f in fields(TrialRecord) if f.name not in ("params", "distributions")]
+        trials = self.trials
+        table = pd.DataFrame([[getattr(trial, name) for name in names] for trial in trials], columns=names)
+        table = table.rename(columns={"started": "datetime_start", "finished": "datetime_complete"})
+        types = dict.fromkeys(("value", "figure"), "float64") | dict.fromkeys(("best_epoch", "n_parameters"), "Int64")
+        table = table.astype(types | dict.fromkeys(("datetime_start", "datetime_complete"), "datetime64[us]"))
+        place = table.columns.get_loc("datetime_complete")
+        table.insert(int(place) + 1, "duration", table["datetime_complete"] - table["datetime_start"])  # type: ignore[arg-type]
+        for name in dict.fromkeys(name for trial in trials for name in trial.params):
+            table[f"params_{name}"] = [trial.params.get(name) for trial in trials]
+        return table
 
     def _read_trial(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
         """Return Optuna's trial as ours; one that has finished does not change any more."""
@@ -276,6 +321,12 @@ def open_search(
     return search
 
 
+@cache
+def _open_again(study_file: Path, folder: Path, storage: str | None) -> Search:
+    """Return the search that another process has sent, once in this process: a large journal takes seconds to read."""
+    return open_search(load_study(study_file), folder, storage, study_file=study_file)
+
+
 def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
     """Return trials, epochs and seed of the last call by the run folder, where an older version made the search."""
     record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
@@ -287,10 +338,10 @@ def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
 
 
 def _tell_missing(search: Search) -> str:
-    place = search.storage_url or search.folder.journal
+    storage = search.storage_url or search.folder.journal
     return (
-        f'There must be a search of study "{search.study.name}", but "{place}" holds none. '
-        "Start it with `tuner sweep`, or name its place with --folder or --storage."
+        f'There must be a search of study "{search.study.name}", but "{storage}" holds none. '
+        "Start it with `tuner sweep`, or say with --folder or --storage where it is."
     )
 
 

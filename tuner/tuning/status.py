@@ -131,7 +131,8 @@ def _estimate_evaluation(
 ) -> float | None:
     """Return about how many seconds the evaluation takes; None before a trial is complete.
 
-    A finalist trains as long as complete trials did, and as many train at a time; of baselines, the limit counts.
+    A finalist trains as long as complete trials did, a bag's member and a refit longer by what they have more events,
+    and as many train at a time; of baselines, the limit counts.
     """
     settings = search.study.evaluation
     complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]
@@ -139,7 +140,9 @@ def _estimate_evaluation(
         return None
     at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in COUNTED and t.seconds) / elapsed)
     n_finalists = min(settings.finalists, max(len(complete), n_left and settings.finalists))
-    n_trainings = n_finalists * settings.seeds + (settings.folds or 0)
+    train, validation, _ = search.study.preparation.fractions
+    n_joined = max(0, (settings.bag or 0) - 1) + settings.refit  # each of K folds is left out once
+    n_trainings = n_finalists * settings.seeds + (settings.folds or 0) + n_joined * (train + validation) / train
     seconds = n_trainings * sum(complete) / len(complete) / at_a_time
     return seconds + (60 * settings.baseline_minutes if settings.baseline_trials else 0.0)
 
