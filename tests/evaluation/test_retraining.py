@@ -267,8 +267,8 @@ def test_a_pack_that_does_not_fit_is_trained_in_smaller_ones(search, caplog, mon
             raise RuntimeError("out of memory")
         return train_members(pack, **more)
 
-    monkeypatch.setattr("tuner.evaluation.retraining.choose_pack_size", lambda *_, **__: PackSize(4, {}, "test"))
-    monkeypatch.setattr("tuner.evaluation.retraining.train_members", train_few)
+    monkeypatch.setattr("tuner.evaluation.pack_training.choose_pack_size", lambda *_, **__: PackSize(4, {}, "test"))
+    monkeypatch.setattr("tuner.evaluation.pack_training.train_members", train_few)
     with caplog.at_level(logging.WARNING, logger="tuner"):
         found = retrain_finalists(search, search.trials[:1], seeds=4)
     assert tried == [4, 2, 1]

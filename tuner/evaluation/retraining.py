@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
-
 from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
-from tuner.errors import DamagedFileError, TrainingError, describe_failure
+from tuner.errors import DamagedFileError
+from tuner.evaluation.pack_training import TrainedMember, train_apart
 from tuner.prediction.networks import TrainedNetwork
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
-from tuner.training.batched.sequential import Randomness
-from tuner.training.checkpoints import save_checkpoint, take_checkpoint
-from tuner.training.data import TrainingData, load_training_data
-from tuner.training.device import find_device, keep_random_state
-from tuner.training.loop import Outcome, train_members
-from tuner.training.pack import Member, Pack
-from tuner.training.pack_size import choose_pack_size
-from tuner.training.settings import Settings
+from tuner.training.checkpoints import save_checkpoint
+from tuner.training.data import load_training_data
+from tuner.training.device import find_device
+from tuner.training.member import Member
 from tuner.training.structure import find_structure
 from tuner.tuning.contents import describe_contents
-from tuner.tuning.limits import limit_slots
 from tuner.tuning.samplers import derive_seed
 from tuner.tuning.search import Search, TrialRecord
 
@@ -32,9 +25,6 @@ logger = logging.getLogger("tuner")
 
 PURPOSE = 100
 """Purpose of the first seed of a retraining, in `derive_seed`: the search itself uses smaller ones."""
-
-RANDOMNESS: Randomness = "different"
-"""Members are to be independent trainings: with the same dropout their spread would be far too small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,14 +87,25 @@ def retrain(
     Returns:
         A sentence for each training that failed and is left out; it was logged as a warning, too.
     """
-    jobs = [_Job(w.trial, w.seed, search.settings(w.trial)) for w in wanted if _read(search, w.trial, w.seed) is None]
-    if not jobs:
+    missing = [one for one in wanted if _read(search, one.trial, one.seed) is None]
+    if not missing:
         return ()
+    left_out: list[str] = []
+
+    def keep(trained: TrainedMember) -> None:
+        _keep(search, missing[trained.member.number], trained)
+        on_trained()
+
+    def leave_out(member: Member, reason: str) -> None:
+        one = missing[member.number]
+        left_out.append(f"Trial {one.trial.number} trained anew with seed {one.seed} failed and is left out: {reason}")
+        logger.warning("%s", left_out[-1])
+
+    members = [Member(n, search.settings(one.trial), one.derive_seed(search)) for n, one in enumerate(missing)]
     data = load_training_data(search.splits, find_device(device))
-    trainer = _Trainer(search, data, on_trained)
-    with open_log(search.folder.log, "retrain"), quiet_optuna(), keep_random_state(data.device):
-        trainer.train(jobs)
-    return tuple(trainer.left_out)
+    with open_log(search.folder.log, "retrain"), quiet_optuna():
+        train_apart(members, data, n_epochs=search.study.budget.epochs, keep=keep, leave_out=leave_out)
+    return tuple(left_out)
 
 
 @dataclass(frozen=True)
@@ -113,90 +114,28 @@ class Wanted:
 
     trial: TrialRecord
     seed: int
+    """Number of the seed, from 0."""
+
+    def derive_seed(self, search: Search) -> int:
+        """Return the seed itself, which follows from the study's seed, the trial's number and this one's."""
+        return derive_seed(search.study.seed, self.trial.number, purpose=PURPOSE + self.seed)
 
 
-@dataclass(frozen=True)
-class _Job(Wanted):
-    """A training with its settings."""
-
-    settings: Settings
-
-
-@dataclass
-class _Trainer:
-    """Trains jobs of one structure."""
-
-    search: Search
-    data: TrainingData
-    on_trained: Callable[[], object]
-    left_out: list[str] = field(default_factory=list)
-    """What was told of trainings that failed."""
-
-    def train(self, jobs: Sequence[_Job]) -> None:
-        """Train jobs of one structure as one pack; where that fails, what is left of them in smaller ones."""
-        most = min(len(jobs), limit_slots(self.data.device))
-        try:
-            pack = Pack(jobs[0].settings, self.data, n_epochs=1, randomness=RANDOMNESS)
-            slots = choose_pack_size(pack, jobs[0].settings, most=most).slots
-        except Exception:  # the training itself fails with this error, and tells it
-            slots = 1
-        left = dict(enumerate(jobs))
-        while left:
-            try:
-                self._train(left, slots)
-            except Exception as error:  # a network's own code may raise anything
-                if slots == 1 and left:  # else it happened after the last of them had ended
-                    self._leave_out(left.pop(next(iter(left))), describe_failure(error))
-                slots = max(1, slots // 2)
-
-    def _train(self, left: dict[int, _Job], slots: int) -> None:
-        """Train what is left in a pack of so many slots; take out of `left` what is done."""
-        first = next(iter(left.values()))
-        n_epochs = self.search.study.budget.epochs
-        pack = Pack(first.settings, self.data, n_epochs=n_epochs, randomness=RANDOMNESS)
-        queue = iter([Member(name, job.settings, self._derive(job)) for name, job in left.items()])
-
-        def draw() -> Member | None:
-            return next(queue, None)
-
-        def end(member: Member, row: int, outcome: Outcome) -> None:
-            if outcome.state == "failed":
-                self._leave_out(left[member.number], outcome.reason)
-            else:
-                self._keep(pack, member, row, left[member.number])
-            del left[member.number]
-
-        pack.admit(*itertools.islice(iter(draw, None), slots))
-        torch.manual_seed(self._derive(first))
-        train_members(pack, on_epoch=lambda _: "go on", on_end=end, refill=draw)
-
-    def _derive(self, job: _Job) -> int:
-        return derive_seed(self.search.study.seed, job.trial.number, purpose=PURPOSE + job.seed)
-
-    def _keep(self, pack: Pack, member: Member, row: int, job: _Job) -> None:
-        try:
-            checkpoint = take_checkpoint(pack, row)
-        except TrainingError as error:
-            self._leave_out(job, str(error))
-            return
-        found = Retraining(
-            trial=job.trial.number,
-            seed=job.seed,
-            value=member.best,
-            best_epoch=member.best_epoch,
-            epochs=member.age,
-            n_parameters=pack.n_parameters,
-        )
-        save_checkpoint(checkpoint, self.search.checkpoint_path(found.network))
-        path = self.search.checkpoint_path(found.network).with_suffix(".json")
-        write_json(path, {"key": _key(self.search, job.trial), "training": asdict(found)})
-        NOTES.info("Trained trial %d anew with seed %d: validation AUC %.4f", job.trial.number, job.seed, member.best)
-        self.on_trained()
-
-    def _leave_out(self, job: _Job, reason: str) -> None:
-        told = f"Trial {job.trial.number} trained anew with seed {job.seed} failed and is left out: {reason}"
-        self.left_out.append(told)
-        logger.warning("%s", told)
+def _keep(search: Search, wanted: Wanted, trained: TrainedMember) -> None:
+    """Write a training into the run folder."""
+    member = trained.member
+    found = Retraining(
+        trial=wanted.trial.number,
+        seed=wanted.seed,
+        value=member.best,
+        best_epoch=member.best_epoch,
+        epochs=member.age,
+        n_parameters=trained.n_parameters,
+    )
+    save_checkpoint(trained.checkpoint, search.checkpoint_path(found.network))
+    path = search.checkpoint_path(found.network).with_suffix(".json")
+    write_json(path, {"key": _key(search, wanted.trial), "training": asdict(found)})
+    NOTES.info("Trained trial %d anew with seed %d: validation AUC %.4f", found.trial, found.seed, member.best)
 
 
 def _read(search: Search, trial: TrialRecord, seed: int) -> Retraining | None:
