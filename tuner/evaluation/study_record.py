@@ -82,6 +82,7 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
             "events": hide_passwords(find_source(problem.events).describe()),
             "event_id": problem.event_id,
             "features": list(search.splits.preprocessing.features),
+            "inputs": list(search.splits.preprocessing.inputs),
             "observers": list(problem.all_observers),
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),
@@ -224,7 +225,7 @@ def _list_artifacts(search: Search, evaluation: Evaluation | None, network: Path
 
 def _describe_network(search: Search, evaluation: Evaluation) -> dict[str, Any]:
     """Return whose network it is, what it takes, and its figures on the last part that is open."""
-    part = evaluation.part(evaluation.last_part)
+    part = evaluation.own_part
     figures = {} if part is None else {f"{part.part}/{name}": m.value for name, m in part.measurements.items()}
     return {
         "networks": evaluation.handed_on.description,

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from tuner.preparation.kept_events import KeptEvents
     from tuner.preparation.splits import Splits
     from tuner.trackers.base import Tracker
     from tuner.training.settings import Settings
@@ -236,6 +237,16 @@ class Search:
         from tuner.preparation.splits import load_splits
 
         return load_splits(self.folder.splits)
+
+    def open_events(self) -> KeptEvents:
+        """Return the events as they were read for the sweep, with the variants of the problem's nuisances.
+
+        Raises:
+            EventsError: The study now asks for more than was kept, and the events cannot be read again.
+        """
+        from tuner.tuning.prepared_run import open_kept_events
+
+        return open_kept_events(self.study.problem, self.folder, digest=self.splits.events_digest)
 
     def settings(self, trial: TrialRecord) -> Settings:
         """Return a trial's settings, by its parameters through the study's search space. Raise `SearchError`."""

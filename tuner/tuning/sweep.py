@@ -118,6 +118,7 @@ def run_sweep(
             optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits.events_digest)
             search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
             splits = keep_run(prepared, run_folder)
+            del prepared  # the events, which may be large
             write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
                 study_file = search.study_file
