@@ -10,6 +10,7 @@ from tuner.errors import DamagedFileError, SearchError
 from tuner.evaluation.statistics.comparison import measure_mean, replicate
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
+from tuner.tuning.ranking import rank_trials
 from tuner.tuning.search import Search, TrialRecord
 
 logger = logging.getLogger("tuner")
@@ -43,9 +44,8 @@ def choose_finalists(
         SearchError: No complete trial has kept its parameters, or those of all are damaged.
     """
     figure, part = search.study.problem.figure_of_merit, search.splits.validation
-    complete = [trial for trial in search.trials if trial.state == "complete" and trial.figure is not None]
     distinct: dict[str, TrialRecord] = {}
-    for trial in sorted(complete, key=lambda trial: (-(trial.figure or 0.0), trial.number)):
+    for trial in rank_trials(search.trials):
         if search.checkpoint_path(trial.number).exists():
             distinct.setdefault(json.dumps(dict(trial.params), sort_keys=True), trial)
     if not distinct:

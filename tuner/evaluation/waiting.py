@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from tuner.errors import FolderError
+from tuner.progress.wording import write_count
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search
@@ -26,7 +27,7 @@ def wait_for_workers(search: Search, tell: Callable[[str], None]) -> None:
     told = False
     while n_workers := sum(search.workers.values()):
         if not told:
-            who = "1 worker still trains" if n_workers == 1 else f"{n_workers} workers still train"
+            who = f"{write_count(n_workers, 'worker')} still {'trains' if n_workers == 1 else 'train'}"
             tell(f"{who} this study: the test part stays closed until the last one leaves. Ctrl-C stops waiting.")
             told = True
         time.sleep(POLL_SECONDS)

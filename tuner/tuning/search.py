@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache, cached_property
@@ -17,6 +16,7 @@ from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
 from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
+from tuner.tuning.ranking import rank_trials
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
 from tuner.tuning.study_file import load_study
@@ -83,21 +83,6 @@ class TrialRecord:
         if self.started is None or self.finished is None:
             return None
         return (self.finished - self.started).total_seconds()
-
-
-def rank_trials(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the complete trials with a finite figure of merit, best first; of equals the first."""
-    ranked = [
-        (-t.figure, t.number, t)
-        for t in trials
-        if t.state == "complete" and t.figure is not None and math.isfinite(t.figure)
-    ]
-    return [trial for _, _, trial in sorted(ranked)]
-
-
-def count_sampled(trials: Iterable[TrialRecord]) -> int:
-    """Return how many trials completed or were pruned whose setting was sampled, not given by the search space."""
-    return sum(not t.warm_start for t in trials if t.state in ("complete", "pruned"))
 
 
 @dataclass(frozen=True, repr=False)
