@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -235,6 +236,7 @@ def evaluation() -> Evaluation:
         openings=1,
         events_digest="ab" * 32,
         predictors=(Predictor("single network", (TrainedNetwork(2, "seed", 1),)),),
+        choice=HandOnChoice(candidate="single network", reason="the study asks for it"),
         parts=(
             PartEvaluation(part="validation", measurements=validation, **common),
             PartEvaluation(part="test", measurements=test, **common),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from tuner.checked_files import write_json, write_table
 from tuner.errors import SearchError, SplitsError
@@ -51,10 +50,10 @@ from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_n
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
 from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
-from tuner.events.table import Events
 from tuner.launchers.process_pool import Job, ProcessPool
 from tuner.prediction.cost import measure_cost
 from tuner.prediction.networks import are_kept, hand_on
+from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
 from tuner.tuning.evaluation_settings import EvaluationSettings
@@ -76,8 +75,8 @@ class Judge:
     """Contents of all that the judgement rests on, by name."""
     stored: Evaluation | None
     """What was found the last time."""
-    events: Events | None
-    """The events as read, where observers, nuisances or ids are needed of them."""
+    kept: KeptEvents
+    """The events as they were read: observers, ids, variants."""
     pool: ProcessPool
     """Processes for what can be done side by side."""
     device: str | None
@@ -92,7 +91,7 @@ class Judge:
         finalists = list(field.candidates)
         on_validation = field.replicate_all("validation", validation)
         winner = choose_winner(finalists, on_validation)
-        single = winner.take(int(on_validation[winner.name].values.argmax()))  # noqa: PD011 - no pandas
+        single = winner.take(int(on_validation[winner.name].values.argmax()))
         (network,) = single.networks
         bag, others, baselines = self._enter_others(field, single, best_epochs[winner.name])
         on_validation |= replace(field, candidates=tuple(others)).replicate_all("validation", validation)
@@ -112,7 +111,7 @@ class Judge:
         part = list(replicas)[-1]
         standings = self._compare(field, replicas, winner)
         examined = single if part in handed_on.trained_on else handed_on
-        examination = Examination(self.search, field, examined, self.events)
+        examination = Examination(self.search, field, examined, self.kept)
         predictors = [each.predictor for each in (single, *others) if each.predictor is not None]
         predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
         baseline = find_baseline([standing for standing in standings if standing.part == part])
@@ -149,26 +148,16 @@ class Judge:
         if open_test:
             (scores,) = handed_on.scores("test", self.search.splits.test)
             table = tabulate_scores(field.candidates, scores, self.search.splits.test)
-            write_table(self.search.folder.scores, add_observers(table, self.observers))
+            write_table(self.search.folder.scores, add_observers(table, self.kept.events.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
         hand_on(self.search, *evaluation.predictors)
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation
 
-    @property
-    def observers(self) -> pd.DataFrame:
-        """Observers of all events, in the order of the events as read; no columns where the problem has none."""
-        return pd.DataFrame() if self.events is None else self.events.observers
-
-    @property
-    def _event_id(self) -> np.ndarray | None:
-        """Ids of all events as read; None where the problem names none."""
-        return None if self.events is None else self.events.event_id
-
     def _check_events(self, *, open_test: bool) -> None:
         """Raise `SplitsError` where folds or baselines that must be there cannot be, before anything is trained."""
-        assign = partial(assign_search_folds, self.search, event_id=self._event_id)
+        assign = partial(assign_search_folds, self.search, event_id=self.kept.events.event_id)
         if open_test and self.settings.folds is not None:
             assign(folds=self.settings.folds)
         if self.settings.hand_on in ("bag", "blend") and self.settings.bag is not None:
@@ -206,7 +195,7 @@ class Judge:
 
         best_epochs: of the winner's trainings.
         """
-        job = self.pool.submit(fit_search_baselines, self.search, self.settings, self._event_id)
+        job = self.pool.submit(fit_search_baselines, self.search, self.settings, self.kept.events.event_id)
         bag, candidates = self._enter_bag(single, best_epochs)
         candidates.append(enter_ensemble(field.candidates, field.figure, field.validation))
         baselines = self._await_baselines(job)
@@ -218,7 +207,7 @@ class Judge:
             return SearchBaselines()
         self._advance_baselines()
         if job.future is None:
-            return fit_search_baselines(self.search, self.settings, self._event_id, self._advance_baselines)
+            return fit_search_baselines(self.search, self.settings, self.kept.events.event_id, self._advance_baselines)
         self.pool.watch([job], lambda: None)
         return job.result()
 
@@ -228,7 +217,7 @@ class Judge:
         if found.problem:
             logger.warning("There is no bag of boosted trees: %s", found.problem)
         if found.tree_bag is not None and self.settings.bag is not None:
-            folds, event_id = self.settings.bag, self._event_id
+            folds, event_id = self.settings.bag, self.kept.events.event_id
             yield enter_tree_bag(
                 found.tree_bag, fold_events(self.search, folds=folds, parts=BAG_PARTS, event_id=event_id)
             )
@@ -262,7 +251,7 @@ class Judge:
                     self.search,
                     trial,
                     folds=folds,
-                    event_id=self._event_id,
+                    event_id=self.kept.events.event_id,
                     device=self.device,
                     on_trained=advance,
                 )
@@ -336,7 +325,7 @@ class Judge:
             self.search,
             trial,
             folds=folds,
-            event_id=self._event_id,
+            event_id=self.kept.events.event_id,
             device=self.device,
             on_fold=lambda: self.display.advance(replace(stage, done=next(done))),
         )

@@ -11,6 +11,7 @@ from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.metrics.measurement import Measurement, count_decimals
+from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import (
     join_words,
@@ -22,8 +23,6 @@ from tuner.tuning.commands import name_step
 from tuner.tuning.search import Search, TrialRecord
 
 SHARE = "share of the optimum"
-HANDED_ON = "the network handed on"
-"""One training of the winner's; figures of the winner itself are means over several."""
 
 
 def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | None) -> list[str]:
@@ -96,7 +95,7 @@ def _tell_share(evaluation: Evaluation) -> str:
     part = evaluation.own_part
     if part is None or SHARE not in part.measurements:
         return ""
-    return f"; {HANDED_ON} reaches {write_percent_with_error(part[SHARE])} of the optimum"
+    return f"; the {name_handed_on(evaluation)} reaches {write_percent_with_error(part[SHARE])} of the optimum"
 
 
 def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -164,7 +163,8 @@ def _write_distance(lead: Measurement) -> str:
 def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     """Return in a few words what a cut, and a background that is not known exactly, leave of the lead in AUC."""
     baseline = name_baseline(evaluation)
-    leader, other = (baseline, HANDED_ON) if survival.leader < 0 else (HANDED_ON, baseline)
+    own = f"the {name_handed_on(evaluation)}"
+    leader, other = (baseline, own) if survival.leader < 0 else (own, baseline)
     lead = f"the lead of {leader} over {other}"
     match survival.verdict:
         case "survives":
@@ -176,6 +176,12 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
         case "absorbed":
             return f"{lead} is absorbed at the next stage: no difference is left in significance at a cut"
     return f"at a cut there is no gain to speak of over {baseline}"
+
+
+def name_handed_on(evaluation: Evaluation) -> str:
+    """Return what is handed on in words: "network handed on", "bag handed on"; the winner is a configuration."""
+    name = evaluation.handed_on.name
+    return f"{'network' if name in (SINGLE_NETWORK, 'refit') else name} handed on"
 
 
 def name_baseline(evaluation: Evaluation) -> str:
