@@ -10,6 +10,7 @@ from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
+from tuner.reporting.sections.baselines import write_baselines
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.summary import SHARE, tell_selection
 from tuner.tuning.search import Search
@@ -38,6 +39,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             _write_standings(evaluation),
             Text(VERDICTS),
             *([pictures[FIRST]] if FIRST in pictures else []),
+            *write_baselines(evaluation),
             *_write_selection(search, evaluation),
             _write_figures(f"What is handed on{weighted}", own, figure, by_part=True),
             Text(_tell_figures(evaluation, own)),
