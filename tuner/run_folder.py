@@ -79,6 +79,11 @@ class RunFolder:
         return self.path / "splits"
 
     @property
+    def events(self) -> Path:
+        """The events as they were read, for the steps after the search."""
+        return self.path / "events"
+
+    @property
     def checkpoints(self) -> Path:
         """Best-epoch parameters of trials."""
         return self.path / "checkpoints"

@@ -159,7 +159,10 @@ def test_a_nuisance_counts_by_the_events_of_its_variants(search, tmp_path):
     found = tuner.evaluate(change_problem(search, nuisances=(exchanged,)))
     assert read_openings(search)[-1].reason == 'other nuisance "scale"'
     assert found.nuisances.effects[0].up == first.nuisances.effects[0].down
-    write_variants(search, tmp_path, 1.3, 0.8)  # the same files, with other events in them
+    write_variants(search, tmp_path, 1.3, 0.8)  # the same files, with other events in them, as a sweep notices
+    assert tuner.evaluate(change_problem(search, nuisances=(exchanged,))) == found
+    swept = change_problem(search, nuisances=(exchanged,)).study
+    tuner.sweep(swept, folder=search.folder.path.parent, tracker=NoTracker())
     assert tuner.evaluate(change_problem(search, nuisances=(exchanged,))).opening == found.opening + 1
     assert read_openings(search)[-1].reason == 'other nuisance "scale"'
 

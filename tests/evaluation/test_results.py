@@ -202,11 +202,13 @@ def test_an_evaluation_shows_its_verdict_and_every_figure(evaluation):
     html = replace(evaluation, study="<script>")._repr_html_()
     assert "<script" not in html
     text = " ".join(unescape(re.sub("<style>.*?</style>|<[^>]*>", " ", html, flags=re.DOTALL)).split())
-    own = [part for part in evaluation.parts if part.candidate == "winner"]
+    own = evaluation.own_parts
     assert all(f"{name} " in text for part in own for name in part.measurements)
     assert all(standing.candidate in text for standing in evaluation.standings_on(evaluation.last_part))
     table = evaluation.to_frame()
     assert list(table) == ["candidate", "part", "figure", "value", "low", "high"]
     assert len(table) == sum(len(part.measurements) for part in evaluation.parts)
-    auc = table[(table.candidate == "winner") & (table.part == "test") & (table.figure == "AUC")].iloc[0]
+    auc = table[(table.candidate == evaluation.handed_on.name) & (table.part == "test") & (table.figure == "AUC")].iloc[
+        0
+    ]
     assert (auc.value, auc.low, auc.high) == (USUAL.value, USUAL.low, USUAL.high)

@@ -64,7 +64,7 @@ def make_trial(
         datetime_complete=None if finished is None else START + timedelta(minutes=finished),
         params={"lr": 0.1} if state is not TrialState.WAITING else {},
         distributions={"lr": FloatDistribution(0, 1)} if state is not TrialState.WAITING else {},
-        user_attrs=attributes,
+        user_attrs=({FIGURE: value} if state == TrialState.COMPLETE else {}) | attributes,
         system_attrs={} if worker is None else {WORKER: worker},
         intermediate_values=reported,
     )

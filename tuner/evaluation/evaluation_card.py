@@ -55,5 +55,5 @@ def _tabulate_figures(evaluation: Evaluation) -> Markup:
     names = dict.fromkeys(name for part in own for name in part.measurements)
     rows = [[name, *(str(part[name]) if name in part.measurements else "" for part in own)] for name in names]
     head = ("figure", *(part.part for part in own))
-    caption = f"What is handed on: {evaluation.handed_on.name}"
+    caption = f"Handed on: {evaluation.handed_on.description}"
     return write_table(head, rows, caption=caption) if rows else Markup("")

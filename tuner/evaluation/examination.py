@@ -16,9 +16,9 @@ from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_s
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, find_sculpted_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
-from tuner.events.table import Events
-from tuner.events.variants import Direction, read_variant
+from tuner.events.variants import Direction
 from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.preparation.kept_events import KeptEvents
 from tuner.preparation.splits import Part
 from tuner.problem import Nuisance
 from tuner.tuning.search import Search
@@ -34,8 +34,8 @@ class Examination:
     search: Search
     field: Field
     candidate: Candidate
-    events: Events | None = None
-    """The events as read; None where nobody needs them."""
+    kept: KeptEvents
+    """The events as they were read."""
 
     @cached_property
     def threshold(self) -> float:
@@ -117,7 +117,7 @@ class Examination:
     def _take_optimum(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the observer that no network can beat for some rows of the events; None where there is none."""
         optimum = self.search.study.problem.optimum
-        return None if optimum is None or self.events is None else self.events.observers[optimum].to_numpy()[rows]
+        return None if optimum is None else self.kept.events.observers[optimum].to_numpy()[rows]
 
     def measure_importances(self, part: str) -> tuple[Importance, ...]:
         """Return what each feature is worth on a part, largest first."""
@@ -163,9 +163,9 @@ class Examination:
         """
         problem, events = self.search.study.problem, self.part(part)
         names = [name for name in problem.all_observers if name != problem.optimum]
-        if self.events is None or not names:
+        if not names:
             return ()
-        table = self.events.observers.iloc[events.rows]
+        table = self.kept.events.observers.iloc[events.rows]
         return find_sculpted_observers(
             {name: table[name].to_numpy() for name in names},
             np.asarray(events.labels),
@@ -200,6 +200,5 @@ class Examination:
         )
 
     def _score_variant(self, nuisance: Nuisance, direction: Direction, rows: np.ndarray) -> np.ndarray:
-        assert self.events is not None
-        table = read_variant(self.search.study.problem, nuisance, direction, self.events)
-        return self.candidate.scorers[0](self.search.splits.preprocessing.transform(table.iloc[rows]))
+        table = self.kept.take_variant(nuisance.name, direction, rows)
+        return self.candidate.scorers[0](self.search.splits.preprocessing.transform(table))

@@ -15,7 +15,13 @@ from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.tuning.evaluation_settings import HandOn
 
-NAMES: dict[HandOn, str] = {"single": SINGLE_NETWORK, "refit": "refit", "bag": "bag", "ensemble": "ensemble"}
+NAMES: dict[HandOn, str] = {
+    "single": SINGLE_NETWORK,
+    "refit": "refit",
+    "bag": "bag",
+    "ensemble": "ensemble",
+    "blend": "blend",
+}
 """Names of candidates by the words of `EvaluationSettings.hand_on`."""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
@@ -24,6 +25,18 @@ from tuner.tuning.evaluation_settings import EvaluationSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendGain:
+    """What boosted trees have to add to the bag of networks."""
+
+    trees: str
+    """Who grew them: "boosted trees" (scikit-learn), "LightGBM", ..."""
+    share: float
+    """Weight of their logit in the blend, in [0, 1]; the networks' has the rest."""
+    over_bag: Standing
+    """The blend against the bag, on test where it was opened, else out of fold."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -59,6 +72,10 @@ class Evaluation:
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner."""
+    baselines: tuple[BaselineRecord, ...] = ()
+    """How each baseline came about, and what that took."""
+    blend: BlendGain | None = None
+    """What a blend with boosted trees gains; None without a bag of networks or of trees."""
     selection: SelectionBias | None = None
     """How much of the best validation figure is luck."""
     importances: tuple[Importance, ...] = ()

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from tuner.prediction.network import load_network, score_events
-from tuner.prediction.networks import Predictor
+from tuner.prediction.networks import Predictor, list_files
 from tuner.tuning.search import Search
 
 MANY = 10_000
@@ -29,7 +29,7 @@ class PredictorCost:
     n_networks: int
     n_parameters: int
     n_bytes: int
-    """Size of the files of its parameters."""
+    """Size of the files of its parameters, and of its trees."""
     seconds_one: float
     """Seconds that one prepared event takes on the CPU, in PyTorch."""
     seconds_many: float
@@ -45,7 +45,7 @@ def measure_cost(search: Search, predictor: Predictor) -> PredictorCost:
         name=predictor.name,
         n_networks=len(predictor.networks),
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
-        n_bytes=sum(search.checkpoint_path(one).stat().st_size for one in predictor.networks),
+        n_bytes=sum(path.stat().st_size for path in list_files(search, predictor)),
         seconds_one=seconds[1],
         seconds_many=seconds[MANY],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache, cached_property
@@ -32,6 +32,7 @@ from tuner.tuning.trial_attributes import (
     read_reason,
     read_search_id,
     read_stopped,
+    read_stopped_in_vain,
     refuse_older,
 )
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from tuner.preparation.kept_events import KeptEvents
     from tuner.preparation.splits import Splits
     from tuner.trackers.base import Tracker
     from tuner.training.settings import Settings
@@ -81,6 +83,21 @@ class TrialRecord:
         if self.started is None or self.finished is None:
             return None
         return (self.finished - self.started).total_seconds()
+
+
+def rank_trials(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the complete trials with a finite figure of merit, best first; of equals the first."""
+    ranked = [
+        (-t.figure, t.number, t)
+        for t in trials
+        if t.state == "complete" and t.figure is not None and math.isfinite(t.figure)
+    ]
+    return [trial for _, _, trial in sorted(ranked)]
+
+
+def count_sampled(trials: Iterable[TrialRecord]) -> int:
+    """Return how many trials completed or were pruned whose setting was sampled, not given by the search space."""
+    return sum(not t.warm_start for t in trials if t.state in ("complete", "pruned"))
 
 
 @dataclass(frozen=True, repr=False)
@@ -187,12 +204,30 @@ class Search:
     @property
     def best_trial(self) -> TrialRecord | None:
         """The complete trial with the best figure of merit on validation; of equals the first."""
-        ranked = [(t.figure, -t.number, t) for t in self.trials if t.state == "complete" and t.figure is not None]
-        return max(((f, n, t) for f, n, t in ranked if math.isfinite(f)), default=(0, 0, None))[2]
+        return next(iter(rank_trials(self.trials)), None)
 
     @property
     def has_stopped(self) -> bool:
-        """Whether the study's sampler has nothing more to try, so that what is left of the budget is not spent."""
+        """Whether the search has ended before its budget is spent, so that what is left of that is not spent."""
+        return self.has_stopped_in_vain or self._is_exhausted
+
+    @property
+    def has_stopped_in_vain(self) -> bool:
+        """Whether it has ended early as no setting that it sampled was better than the best warm start.
+
+        A larger budget lets it go on; so does a trial that still ran then and is better.
+        """
+        if not self.study.budget.stop_in_vain:
+            return False
+        n_trials = read_stopped_in_vain(self.optuna_study)
+        if n_trials is None or n_trials < self.study.budget.trials:
+            return False
+        best = self.best_trial
+        return best is not None and best.warm_start
+
+    @property
+    def _is_exhausted(self) -> bool:
+        """Whether the study's sampler has nothing more to try."""
         if self.study.sampler is None:
             return False
         from tuner.tuning.samplers import describe_sampler, make_sampler
@@ -217,6 +252,16 @@ class Search:
         from tuner.preparation.splits import load_splits
 
         return load_splits(self.folder.splits)
+
+    def open_events(self) -> KeptEvents:
+        """Return the events as they were read for the sweep, with the variants of the problem's nuisances.
+
+        Raises:
+            EventsError: The study now asks for more than was kept, and the events cannot be read again.
+        """
+        from tuner.tuning.prepared_run import open_kept_events
+
+        return open_kept_events(self.study.problem, self.folder, digest=self.splits.events_digest)
 
     def settings(self, trial: TrialRecord) -> Settings:
         """Return a trial's settings, by its parameters through the study's search space. Raise `SearchError`."""

@@ -33,7 +33,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
     finished = list_finished(trials)
     elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
-    best = _find_best(trials)
+    best = search.best_trial
     low, high = _find_interval(search, best)
     n_left = _count_left(search, trials)
     until_spent = _estimate_left(n_left, rate, None)
@@ -66,7 +66,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
 
 
 def count_left(search: Search) -> int:
-    """Return how many trials of the budget are not used up; of a sampler that has stopped, those it has given."""
+    """Return how many trials of the budget are not used up; of a search that has ended early, those that were begun."""
     return _count_left(search, search.trials)
 
 
@@ -85,12 +85,6 @@ def count_running(search: Search) -> int:
 def _find_figure(trial: TrialRecord) -> float | None:
     """Return what complete trials are ranked by; of others the best validation AUC."""
     return trial.value if trial.figure is None else trial.figure
-
-
-def _find_best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """Return the complete trial with the best figure of merit; of equals the first."""
-    ranked = [(f, -t.number, t) for t in trials if t.state == "complete" and (f := _find_figure(t)) is not None]
-    return max((entry for entry in ranked if math.isfinite(entry[0])), default=(0.0, 0, None))[2]
 
 
 def _find_interval(search: Search, best: TrialRecord | None) -> tuple[float | None, float | None]:

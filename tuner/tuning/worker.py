@@ -66,7 +66,8 @@ def work(
     study = search.study
     sampler = SeededSampler(partial(make_sampler, study), study.seed)
     with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
-        asker = Asker(search, sampler, lease.worker)
+        halfway = None if until is None else (time.time() + until) / 2
+        asker = Asker(search, sampler, lease.worker, halfway=halfway)
         search.optuna_study.pruner = make_pruner(study)
         reporter = TrialReporter(search, tracker, device=str(place))
         worker = Worker(search, asker, data, reporter, interrupt, until, slots)

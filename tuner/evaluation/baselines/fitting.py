@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuner.evaluation.baselines.fitting_events import FittingData
 from tuner.evaluation.baselines.kinds import TREES, Fitted, Kind, Score, find_kind, list_kinds
+from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.baselines.scikit_learn_trees import fit_defaults
 from tuner.progress.logs import quiet_optuna
 from tuner.progress.wording import write_count, write_duration
@@ -27,25 +28,6 @@ N_RANDOM = 5
 """Trials before the sampler learns from them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaselineRecord:
-    """How a baseline came about, and what that took."""
-
-    name: str
-    """That of its kind; then ", refitted" where it was tuned and fitted anew, ", defaults" where nothing was tuned."""
-    fitted_on: Literal["train", "train and validation"]
-    params: Mapping[str, float]
-    """The settings that were chosen; of trees their number, too."""
-    n_trials: int
-    """Settings that were tried; 0 where nothing was tuned."""
-    n_planned: int
-    """Settings that were to be tried: more than `n_trials` where the time was up before."""
-    seconds: float
-    """How long it took; of a refit, itself alone."""
-    notes: tuple[str, ...] = ()
-    """What a person should know and that is not an error."""
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Baseline:
     """A candidate without a network."""
@@ -55,6 +37,11 @@ class Baseline:
     """Float64 [n_validation] in [0, 1], by a fit on the train part alone, as a refit has seen the validation events."""
     score: Score = field(repr=False)
     """Scores prepared inputs, such as the test part's when it is opened."""
+
+    settings: Any = field(repr=False, default=None)
+    """The settings of a tuned one: `TreeSettings`, or logistic regression's C."""
+    value: float = field(repr=False, default=-np.inf)
+    """The figure of merit on validation that they were chosen by."""
 
     @property
     def name(self) -> str:
@@ -104,8 +91,8 @@ def fit_baselines(
     on_trial(0, total)
     for kind in chosen:
         tell = partial(lambda before, n: on_trial(before + n, total), done)
-        tuned, settings = _tune(kind, validation, figure, seconds, seed=seed, on_trial=tell)
-        of_kind = [tuned, _refit(kind, tuned, settings)]
+        tuned = _tune(kind, validation, figure, seconds, seed=seed, on_trial=tell)
+        of_kind = [tuned, _refit(kind, tuned)]
         if kind.name == TREES:
             of_kind.append(_fit_defaults(validation, data, seed))
         fitted += [_add_notes(baseline, data.notes) for baseline in of_kind]
@@ -122,8 +109,8 @@ def _tune(
     *,
     seed: int,
     on_trial: Callable[[int], object],
-) -> tuple[Baseline, Any]:
-    """Return the best trial on validation, and its settings; a figure that is no number loses to all others."""
+) -> Baseline:
+    """Return the best trial on validation; a figure that is no number loses to all others."""
     start = time.monotonic()
     study = _create_study(kind, seed)
     best, best_value, n_trials = None, -np.inf, 0
@@ -153,7 +140,9 @@ def _tune(
         seconds=time.monotonic() - start,
         notes=tuple(_tell_limit(n_trials, kind.n_settings, seconds)),
     )
-    return Baseline(record=record, validation_scores=scores, score=fitted.score), settings
+    return Baseline(
+        record=record, validation_scores=scores, score=fitted.score, settings=settings, value=float(best_value)
+    )
 
 
 def _tell_limit(n_trials: int, n_planned: int, seconds: float | None) -> Iterator[str]:
@@ -165,11 +154,11 @@ def _tell_limit(n_trials: int, n_planned: int, seconds: float | None) -> Iterato
         )
 
 
-def _refit(kind: Kind, tuned: Baseline, settings: Any) -> Baseline:
+def _refit(kind: Kind, tuned: Baseline) -> Baseline:
     """Return what was tuned, fitted anew on train and validation with the same settings."""
     start = time.monotonic()
     with warnings.catch_warnings(action="ignore"):
-        fitted = kind.refit(settings, Fitted(tuned.record.params, tuned.score))
+        fitted = kind.refit(tuned.settings, Fitted(tuned.record.params, tuned.score))
     record = BaselineRecord(
         name=f"{kind.name}, refitted",
         fitted_on="train and validation",

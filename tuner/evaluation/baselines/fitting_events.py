@@ -47,14 +47,11 @@ def take_fitting_events(
         SplitsError: a class has no event of positive weight.
     """
     weights = np.asarray(weights, np.float64)
+    _check(labels, weights, part)
     used = weights > 0
     kept = np.where(used, weights, 0.0)
-    for label, kind in ((1, "signal"), (0, "background")):
+    for label in (0, 1):
         chosen = labels == label
-        if not used[chosen].any():
-            raise SplitsError(
-                f"Baselines need {kind} events of positive weight in the {part} part, but there are none."
-            )
         if (total := weights[chosen].sum()) > 0:
             kept[chosen] *= total / kept[chosen].sum()
     note = ""
@@ -64,6 +61,21 @@ def take_fitting_events(
             "the rest of the class scaled up to its total."
         )
     return FittingEvents(x[used], labels[used], kept[used]), note
+
+
+def _check(labels: np.ndarray, weights: np.ndarray, part: str) -> None:
+    for label, kind in ((1, "signal"), (0, "background")):
+        if not (weights[labels == label] > 0).any():
+            raise SplitsError(
+                f"Baselines need {kind} events of positive weight in the {part} part, but there are none. Use more "
+                "events, or `baseline_trials=0` for no baselines."
+            )
+
+
+def check_fitting_events(splits: Splits) -> None:
+    """Raise `SplitsError` where a class has no event of positive weight in a part that baselines are fitted on."""
+    for name, part in (("train", splits.train), ("validation", splits.validation)):
+        _check(part.labels, np.asarray(part.training_weights), name)
 
 
 @dataclass(frozen=True)
