@@ -13,6 +13,7 @@ from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, join_words, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
+from tuner.reporting.sections.baselines import write_baselines
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.sections.working_points import write_working_points
 from tuner.reporting.summary import SHARE, tell_selection
@@ -49,6 +50,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             _write_counts(own),
             *_write_figure_cut(evaluation),
             *write_working_points(evaluation),
+            *write_baselines(evaluation),
             *([_write_figures(caption, others, figure, folded=True)] if others else []),
             *(
                 _write_figures(f"Out of fold{weighted}: every event is new to its network", [part], figure)
@@ -134,8 +136,11 @@ def _describe(evaluation: Evaluation, standing: Standing) -> list[str]:
 
 def _find_elsewhere(evaluation: Evaluation) -> dict[str, dict[str, str]]:
     """Return the columns beside that of test, cells by candidate: validation, and out of fold where there is any."""
+    untuned = {record.name for record in evaluation.baselines if not record.n_planned}
     validation = {
-        s.candidate: stack(f"{s.figure.value_text} {CHOSEN_ON}", s.figure.error_text)
+        s.candidate: stack_error(s.figure)
+        if s.candidate in untuned
+        else stack(f"{s.figure.value_text} {CHOSEN_ON}", s.figure.error_text)
         for s in evaluation.standings_on("validation")
     }
     figure = evaluation.figure_of_merit
