@@ -13,7 +13,7 @@ from sklearn.metrics import recall_score, roc_auc_score
 
 import tuner
 from tuner.errors import SearchError
-from tuner.evaluation.statistics.comparison import correct_by_holm
+from tuner.evaluation.statistics.comparison import correct_by_holm, find_baseline
 from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.test_set_log import read_openings
@@ -104,8 +104,9 @@ def test_nothing_of_the_test_part_chooses(search, evaluation, tmp_path):
     chosen = ("winner", "seed", "ensemble")
     assert [getattr(found, name) for name in chosen] == [getattr(evaluation, name) for name in chosen]
     assert found.standings_on("validation") == evaluation.standings_on("validation")
-    for part in found.parts:
-        assert part.threshold == evaluation.part("validation", part.candidate).threshold
+    thresholds = {part.candidate: part.threshold for part in evaluation.parts}
+    assert [part.threshold for part in found.parts] == [thresholds[part.candidate] for part in found.parts]
+    assert [record.params for record in found.baselines] == [record.params for record in evaluation.baselines]
 
 
 def test_every_standing_is_computed_again_from_the_written_scores(evaluation, table):
@@ -167,7 +168,7 @@ def test_the_ensemble_is_the_mean_of_its_networks_by_their_shares(search, evalua
     assert {f"trial {network.trial}" for network in evaluation.ensemble} <= finalists
     mean = sum(n.weight * table[f"score: {n.name}"] for n in evaluation.ensemble)
     np.testing.assert_allclose(table["score: ensemble"], mean, atol=1e-12)
-    scores = tuner.predict(search, read_events(search.study.problem), ensemble=True)
+    scores = tuner.predict(search, read_events(search.study.problem), candidate="ensemble")
     np.testing.assert_allclose(scores.frame()["score"].to_numpy()[table["row"]], mean, atol=1e-6)
     best = max(single for s in evaluation.standings_on("validation") if s.kind == "finalist" for single in s.singles)
     (own,) = (s for s in evaluation.standings_on("validation") if s.kind == "ensemble")
@@ -186,16 +187,17 @@ def test_the_selection_bias_meter_is_of_the_best_trial(search, evaluation):
 
 
 def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, table):
-    own, trees = (evaluation.part("test", name) for name in ("single network", "boosted trees"))
+    best = find_baseline(evaluation.standings_on("test")).candidate
+    own, other = (evaluation.part("test", name) for name in ("single network", best))
     background = [table[name].to_numpy() for name in ("label", "score", "weight")]
     found = measure_sculpting(table["mass"], *background, threshold=own.threshold)
     expected = ["mass"] if found.beyond_chance else []
     assert [sculpted.observer for sculpted in evaluation.sculpted] == expected
     for sculpted in evaluation.sculpted:
         assert sculpted.divergence.value == pytest.approx(found.divergence.value)
-        scores = table["score: boosted trees"].to_numpy()
-        other = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=trees.threshold)
-        assert sculpted.baseline == pytest.approx(other.divergence.value)
+        scores = table[f"score: {best}"].to_numpy()
+        of_it = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=other.threshold)
+        assert sculpted.baseline == pytest.approx(of_it.divergence.value)
 
 
 def test_every_feature_has_its_importance_on_test(search, evaluation):

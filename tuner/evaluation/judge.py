@@ -237,14 +237,11 @@ class Judge:
         trial = next(trial for trial in self.search.trials if trial.number == network.trial)
         n_trainings = (folds or 0) + self.settings.refit
         stage = Stage(name="bag", text=f"Training trial {trial.number} on train + validation", total=n_trainings)
-        done = itertools.count(1)
 
-        def advance() -> None:
-            self.display.advance(replace(stage, done=next(done)))
+        def advance(done: int) -> None:
+            self.display.advance(replace(stage, done=done))
 
         bag, candidates = None, []
-        if n_trainings:
-            self.display.advance(stage)
         if folds is not None:
             try:
                 bag = train_bag(
@@ -252,8 +249,9 @@ class Judge:
                     trial,
                     folds=folds,
                     event_id=self.kept.events.event_id,
+                    pool=self.pool,
                     device=self.device,
-                    on_trained=advance,
+                    on_progress=advance,
                 )
             except SplitsError as error:
                 logger.warning("There is no bag: %s", error)
@@ -262,7 +260,8 @@ class Judge:
             best_epochs = [training.best_epoch for training in bag.trainings]
             candidates.append(enter_bag(bag))
         if self.settings.refit:
-            training = refit(self.search, trial, best_epochs=best_epochs, device=self.device, on_trained=advance)
+            advance(folds or 0)
+            training = refit(self.search, trial, best_epochs=best_epochs, device=self.device)
             if training is not None:
                 cut_events = (candidates or [single])[0].choose_on(self.search.splits.validation)
                 candidates.append(enter_refit(self.search, training, cut_events, device=self.device))

@@ -32,7 +32,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return all figures of an evaluation by name: `part/candidate/figure`, and `.../low`, `.../high` of its interval.
 
     Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
-    `survival`, `nuisances`, `sculpting`, `importance` and `ensemble` (the share of each network).
+    `survival`, `nuisances`, `sculpting`, `importance`, `baselines`, `blend` and `ensemble` (the share of each network).
     """
     found: dict[str, Any] = {
         "winner": evaluation.winner,
@@ -56,6 +56,12 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         found |= importance.drop.spread(f"importance/{importance.part}/{importance.feature}")
     for network in evaluation.ensemble:
         found[f"ensemble/{network.name}"] = network.weight
+    for record in evaluation.baselines:
+        found |= {f"baselines/{record.name}/{name}": value for name, value in record.params.items()}
+        found[f"baselines/{record.name}/seconds"] = record.seconds
+    if evaluation.blend is not None:
+        found["blend/share of the trees"] = evaluation.blend.share
+        found |= evaluation.blend.over_bag.difference.spread("blend/gain on the bag")
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}

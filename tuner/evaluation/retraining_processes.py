@@ -67,7 +67,7 @@ def retrain_finalists(
     if missing:
         progress = _Progress(search, missing, n_trials=len(trials), seeds=seeds, display=display or NoDisplay())
         progress.show()
-        n_processes = _count_processes(pool, device)
+        n_processes = count_processes(pool, device)
         if pool is None or n_processes <= 1:
             for group in groups:
                 retrain(search, group, device, progress.show)
@@ -76,7 +76,7 @@ def retrain_finalists(
     return find_retrainings(search, trials, seeds)
 
 
-def _count_processes(pool: ProcessPool | None, device: str | None) -> int:
+def count_processes(pool: ProcessPool | None, device: str | None) -> int:
     """Return how many processes train at once: two would only hold each other up on one GPU."""
     n_processes = 0 if pool is None else pool.n_processes
     return min(n_processes, count_gpus(device) or n_processes)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.statistics.metrics_table import FROZEN, SMOOTHED, FigureCut
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
@@ -61,6 +62,16 @@ def test_out_of_fold_figures_stand_beside_those_that_were_chosen_on(write, evalu
     assert "† Settings, epochs or members were chosen on validation: this figure flatters." in explained.text
     assert "20 replicas" in explained.text
     assert not any("Out of fold" in getattr(block, "caption", "") for block in section.blocks)
+
+
+def test_only_what_was_tuned_is_marked_as_chosen_on_validation(write, evaluation):
+    record = BaselineRecord(
+        name="boosted trees", fitted_on="train", params={}, n_trials=7, n_planned=7, seconds=1.0, chosen_by="AUC"
+    )
+    for each, mark in ((record, " †"), (replace(record, n_planned=0, n_trials=0), "")):
+        table = write(replace(evaluation, baselines=(each,))).blocks[0]
+        [row] = [row for row in table.rows if row[0] == "boosted trees"]
+        assert row[-1] == f"0.9195{mark}\n± 0.0026"
 
 
 def test_intervals_of_single_trainings_are_over_events_only(write, evaluation):
