@@ -70,6 +70,9 @@ class Evaluation:
     """The single network, means of networks and the baselines, each on the parts that it did not train on."""
     standings: tuple[Standing, ...] = ()
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
+    over_baseline: Standing | None = None
+    """The best baseline against what is handed on, paired, on the last part that is open; None without a baseline, and
+    where what is handed on was trained on that part."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner."""
     baselines: tuple[BaselineRecord, ...] = ()
