@@ -108,9 +108,15 @@ class Examination:
 
     @property
     def _common(self) -> dict[str, Any]:
-        figure = self.search.study.problem.figure_of_merit
-        replicas = {"n_bootstrap": self.field.n_replicas, "seed": self.field.seed}
-        return {"figure_of_merit": figure, "threshold": self.threshold, **replicas}
+        problem, (s, b) = self.search.study.problem, self.search.study.problem.yields
+        return {
+            "figure_of_merit": problem.figure_of_merit,
+            "threshold": self.threshold,
+            "yields": None if s is None or b is None else (s, b),
+            "gamma_telescope": problem.gamma_telescope,
+            "n_bootstrap": self.field.n_replicas,
+            "seed": self.field.seed,
+        }
 
     def _take_optimum(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the observer that no network can beat for some rows of the events; None where there is none."""
