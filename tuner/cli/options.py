@@ -46,7 +46,7 @@ StorageOption = Annotated[
 ]
 EventsOption = Annotated[
     str | None,
-    typer.Option("--events", metavar="PATH", help="The study's events at another place.", show_default=False),
+    typer.Option("--events", metavar="PATH", help="Path to read the study's events from.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a machine to read.")]
 QuietOption = Annotated[
@@ -63,7 +63,7 @@ DeviceOption = Annotated[
 ]
 FinalistsOption = Annotated[
     int | None,
-    typer.Option("--finalists", metavar="N", min=1, help="Settings that are trained anew.", show_default="the study's"),
+    typer.Option("--finalists", metavar="N", min=1, help="Settings that are retrained.", show_default="the study's"),
 ]
 SeedsOption = Annotated[
     int | None,
@@ -80,7 +80,7 @@ FoldsOption = Annotated[
     ),
 ]
 ClosedTestOption = Annotated[bool, typer.Option("--closed-test", help="Leave the test part closed.")]
-EnsembleOption = Annotated[bool, typer.Option("--ensemble", help="The ensemble of finalists, not the winner alone.")]
+EnsembleOption = Annotated[bool, typer.Option("--ensemble", help="Use the ensemble of finalists, not one network.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]

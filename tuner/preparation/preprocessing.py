@@ -42,7 +42,7 @@ class Preprocessing:
     clamped: bool
     """Values beyond the outer knots are mapped like these. If False there are two knots, and one straight line."""
     indicated: np.ndarray
-    """Features that have an indicator, int64 [m], by their place in `features`."""
+    """Features that have an indicator, int64 [m], by their index in `features`."""
 
     @property
     def d_in(self) -> int:
@@ -65,8 +65,8 @@ class Preprocessing:
             column = np.asarray(values[:, i], np.float32)
             filled = np.where(np.isnan(column), self.fill[i], column)
             inputs[:, i] = self._map(filled, self.x_knots[i], self.z_knots[i])
-        for place, i in enumerate(self.indicated, start=len(self.features)):
-            inputs[:, place] = np.isnan(values[:, i])
+        for index, i in enumerate(self.indicated, start=len(self.features)):
+            inputs[:, index] = np.isnan(values[:, i])
         return inputs
 
     def save(self, path: Path) -> None:
