@@ -102,7 +102,16 @@ def evaluation(events):
             labels, scores, weights, variants={"scale": (scores, None)}, threshold=0.5, figure=Auc()
         ),
         sculpted=(
-            SculptedObserver(observer="m", part="test", divergence=USUAL, chance=USUAL, p_value=0.01, baseline=None),
+            SculptedObserver(
+                observer="m",
+                part="test",
+                divergence=USUAL,
+                chance=USUAL,
+                p_value=0.01,
+                baseline=None,
+                peak=1.0,
+                signal=USUAL,
+            ),
         ),
     )
 

@@ -113,4 +113,3 @@ for panel, commands in (
 ):
     for command in commands:
         app.command(rich_help_panel=panel, help=_join_lines(command))(command)
-app.command(hidden=True)(sweep.retrain)

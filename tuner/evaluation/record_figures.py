@@ -144,6 +144,7 @@ def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
     yield from sculpted.chance.spread(f"{prefix}/by chance").items()
     yield f"{prefix}/p", sculpted.p_value
     yield f"{prefix}/divergence of the baseline", sculpted.baseline
+    yield f"{prefix}/peak", sculpted.peak
 
 
 def _name_ends(name: str, sure: Measurement) -> Iterator[tuple[str, float]]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from tuner.evaluation.baselines.records import BaselineRecord
+from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -17,11 +19,24 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlendGain:
+    """What boosted trees have to add to the bag of networks."""
+
+    trees: str
+    """Who grew them: "boosted trees" (scikit-learn), "LightGBM", ..."""
+    share: float
+    """Weight of their logit in the blend, in [0, 1]; the networks' has the rest."""
+    over_bag: Standing
+    """The blend against the bag, on test where it was opened, else out of fold."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -47,12 +62,20 @@ class Evaluation:
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     predictors: tuple[Predictor, ...]
     """Networks that `tuner predict` can use; the first of them is what is handed on."""
+    choice: HandOnChoice | None = None
+    """Why the first of them is handed on; None where that is not known."""
+    costs: tuple[PredictorCost, ...] = ()
+    """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
-    """The single network, the ensemble and the baselines, each on validation and on test."""
+    """The single network, means of networks and the baselines, each on the parts that it did not train on."""
     standings: tuple[Standing, ...] = ()
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner."""
+    baselines: tuple[BaselineRecord, ...] = ()
+    """How each baseline came about, and what that took."""
+    blend: BlendGain | None = None
+    """What a blend with boosted trees gains; None without a bag of networks or of trees."""
     selection: SelectionBias | None = None
     """How much of the best validation figure is luck."""
     importances: tuple[Importance, ...] = ()
@@ -107,6 +130,11 @@ class Evaluation:
     def own_parts(self) -> tuple[PartEvaluation, ...]:
         """The figures of what is handed on, part by part."""
         return tuple(part for part in self.parts if part.candidate == self.handed_on.name)
+
+    @property
+    def own_part(self) -> PartEvaluation | None:
+        """The figures of what is handed on: on test where it was opened, else on events that it did not train on."""
+        return self.own_parts[-1] if self.own_parts else None
 
     @property
     def last_part(self) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
+from tuner.tuning.study_file import load_study
 from tuner.tuning.trained_network import TrainedNetwork
 from tuner.tuning.trial_attributes import (
     is_interrupted,
@@ -31,6 +32,7 @@ from tuner.tuning.trial_attributes import (
     read_reason,
     read_search_id,
     read_stopped,
+    read_stopped_in_vain,
     refuse_older,
 )
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from tuner.preparation.kept_events import KeptEvents
     from tuner.preparation.splits import Splits
     from tuner.trackers.base import Tracker
     from tuner.training.settings import Settings
@@ -82,6 +85,21 @@ class TrialRecord:
         return (self.finished - self.started).total_seconds()
 
 
+def rank_trials(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the complete trials with a finite figure of merit, best first; of equals the first."""
+    ranked = [
+        (-t.figure, t.number, t)
+        for t in trials
+        if t.state == "complete" and t.figure is not None and math.isfinite(t.figure)
+    ]
+    return [trial for _, _, trial in sorted(ranked)]
+
+
+def count_sampled(trials: Iterable[TrialRecord]) -> int:
+    """Return how many trials completed or were pruned whose setting was sampled, not given by the search space."""
+    return sum(not t.warm_start for t in trials if t.state in ("complete", "pruned"))
+
+
 @dataclass(frozen=True, repr=False)
 class Search:
     """A study, its run folder, and what its storage holds at this moment."""
@@ -95,6 +113,15 @@ class Search:
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
     opened: optuna.Study | None = field(default=None, compare=False)
     """The Optuna study where it is open already: a large journal takes seconds to read."""
+
+    def __reduce__(self) -> tuple[Callable[..., Search], tuple[Path, Path, str | None]]:
+        """Send another process what it opens the search from. Raise `SearchError` where no file holds the study."""
+        if self.study_file is None:
+            raise SearchError(
+                f'For another process, study "{self.study.name}" must be in a file, but it is in none. Write it as '
+                "`study` into a module of its own."
+            )
+        return _open_again, (self.study_file, self.folder.path.parent, self.storage_url)
 
     def __repr__(self) -> str:
         """Return the study, its trials by state and the best, on one line."""
@@ -177,12 +204,30 @@ class Search:
     @property
     def best_trial(self) -> TrialRecord | None:
         """The complete trial with the best figure of merit on validation; of equals the first."""
-        ranked = [(t.figure, -t.number, t) for t in self.trials if t.state == "complete" and t.figure is not None]
-        return max(((f, n, t) for f, n, t in ranked if math.isfinite(f)), default=(0, 0, None))[2]
+        return next(iter(rank_trials(self.trials)), None)
 
     @property
     def has_stopped(self) -> bool:
-        """Whether the study's sampler has nothing more to try, so that what is left of the budget is not spent."""
+        """Whether the search has ended before its budget is spent, so that what is left of that is not spent."""
+        return self.has_stopped_in_vain or self._is_exhausted
+
+    @property
+    def has_stopped_in_vain(self) -> bool:
+        """Whether it has ended early as no setting that it sampled was better than the best warm start.
+
+        A larger budget lets it go on; so does a trial that still ran then and is better.
+        """
+        if not self.study.budget.stop_in_vain:
+            return False
+        n_trials = read_stopped_in_vain(self.optuna_study)
+        if n_trials is None or n_trials < self.study.budget.trials:
+            return False
+        best = self.best_trial
+        return best is not None and best.warm_start
+
+    @property
+    def _is_exhausted(self) -> bool:
+        """Whether the study's sampler has nothing more to try."""
         if self.study.sampler is None:
             return False
         from tuner.tuning.samplers import describe_sampler, make_sampler
@@ -207,6 +252,16 @@ class Search:
         from tuner.preparation.splits import load_splits
 
         return load_splits(self.folder.splits)
+
+    def open_events(self) -> KeptEvents:
+        """Return the events as they were read for the sweep, with the variants of the problem's nuisances.
+
+        Raises:
+            EventsError: The study now asks for more than was kept, and the events cannot be read again.
+        """
+        from tuner.tuning.prepared_run import open_kept_events
+
+        return open_kept_events(self.study.problem, self.folder, digest=self.splits.events_digest)
 
     def settings(self, trial: TrialRecord) -> Settings:
         """Return a trial's settings, by its parameters through the study's search space. Raise `SearchError`."""
@@ -275,6 +330,12 @@ def open_search(
         search = Search(limited, run_folder, storage, study_file, opened=search.optuna_study)
     check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
     return search
+
+
+@cache
+def _open_again(study_file: Path, folder: Path, storage: str | None) -> Search:
+    """Return the search that another process has sent, once in this process: a large journal takes seconds to read."""
+    return open_search(load_study(study_file), folder, storage, study_file=study_file)
 
 
 def _read_last_call(folder: RunFolder) -> dict[str, int] | None:

@@ -89,7 +89,8 @@ def _write_standings(evaluation: Evaluation) -> Table:
             DASH if won else stack(write_change(standing.lead), standing.lead.error_text),
             "this one" if won else stack(standing.verdict_on_winner, p_value),
         ]
-        rows.append([*row, *([stack_error(on_validation[standing.candidate].figure)] if last == "test" else [])])
+        known = on_validation.get(standing.candidate)
+        rows.append([*row, *([DASH if known is None else stack_error(known.figure)] if last == "test" else [])])
     marked = next(place for place, standing in enumerate(standings) if standing.verdict == "winner")
     return Table(caption=f"{evaluation.figure_of_merit} of all candidates", head=head, rows=rows, marked=marked)
 

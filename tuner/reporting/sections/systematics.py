@@ -7,7 +7,7 @@ from tuner.evaluation.statistics.nuisances import Shift
 from tuner.metrics.measurement import count_decimals
 from tuner.reporting.formatting import stack, stack_interval, write_number, write_share
 from tuner.reporting.page import Block, Picture, Table, Text
-from tuner.reporting.summary import HANDED_ON, name_baseline, write_total
+from tuner.reporting.summary import name_baseline, name_handed_on, write_total
 
 
 def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Block]:
@@ -15,7 +15,7 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     survival = evaluation.survival
     if survival is None:
         return []
-    baseline = name_baseline(evaluation)
+    own, baseline = f"the {name_handed_on(evaluation)}", name_baseline(evaluation)
     rows = [
         (
             write_share(row.relative_systematic, 0),
@@ -23,10 +23,10 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
         )
         for row in survival.rows
     ]
-    head = ("Background known to", "Z, network", f"Z, {baseline}", "The network minus it")
+    head = ("Background known to", "Z, handed on", f"Z, {baseline}", "Handed on minus it")
     expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
     return [
-        Text(f"Does the gain survive? {survival.sentence((HANDED_ON, baseline))}"),
+        Text(f"Does the gain survive? {survival.sentence((own, baseline))}"),
         *([] if picture is None else [picture]),
         Table(caption=f"Asimov significance Z for {expected}; 68 % intervals", head=head, rows=rows),
     ]
