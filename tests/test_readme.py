@@ -23,7 +23,7 @@ study = _replace(
     study,
     problem=_replace(study.problem, events=Resonance(3000)),
     budget=Budget(trials=2, epochs=1),
-    evaluation=_EvaluationSettings(finalists=2, seeds=1, baseline_trials=1, replicas=20),
+    evaluation=_EvaluationSettings(finalists=2, seeds=1, baseline_trials=1, bag=None, refit=False, replicas=20),
 )
 """
 CHECKED = """

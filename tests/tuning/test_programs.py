@@ -19,7 +19,7 @@ study = Study(
     ),
     search_space=mlp.suggest,
     budget=Budget(trials=2, epochs=1),
-    evaluation=EvaluationSettings(finalists=2, seeds=2, baseline_trials=0, replicas=20),
+    evaluation=EvaluationSettings(finalists=2, seeds=2, baseline_trials=0, bag=None, refit=False, replicas=20),
 )
 """
 
