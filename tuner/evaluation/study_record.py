@@ -82,6 +82,7 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
             "events": hide_passwords(find_source(problem.events).describe()),
             "event_id": problem.event_id,
             "features": list(search.splits.preprocessing.features),
+            "inputs": list(search.splits.preprocessing.inputs),
             "observers": list(problem.all_observers),
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),

@@ -69,12 +69,19 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
             f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
             *(f"Note: {note}" for note in events.notes),
+            *_describe_azimuths(splits),
             f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
             f"{len(splits.test.labels):,} test.",
             *space,
             *_describe_networks(networks),
         )
     )
+
+
+def _describe_azimuths(splits: Splits) -> tuple[str, ...]:
+    """Return a line that tells which angles a network is not given as they were read; none where there is none."""
+    taken = splits.preprocessing.describe_azimuths()
+    return (f"Azimuths: {taken}. `Preparation(azimuths=())` leaves them as they are.",) if taken else ()
 
 
 def _describe_run(study: Study, folder: str | Path, device: str | None) -> tuple[str, ...]:
