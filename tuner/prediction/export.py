@@ -135,7 +135,7 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, candid
         search: The search that trained the networks.
         path: Where to write; ends in ".onnx".
         trial: Number of a trial whose own network is to be written instead.
-        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble".
+        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
 
     Raises:
         FolderError: The path does not end in ".onnx", or is a file that is read.
