@@ -58,7 +58,8 @@ NOTES = {
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
     "survival": "Above the line the network handed on is ahead. Bars are 68 % intervals; a point is coloured where "
-    "that of 95 % leaves out 0, which is what counts for the verdict. The cut is chosen on one half of the events "
+    "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts for "
+    "the verdict. The cut is chosen on one half of the events "
     "and tested on the other.",
 }
 """How to read a figure, by its name; the others say it themselves."""

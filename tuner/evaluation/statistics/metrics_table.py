@@ -15,7 +15,7 @@ from tuner.metrics.measured_figures import measure_figures
 from tuner.metrics.measurement import Measurement
 from tuner.metrics.working_point_table import WorkingPointRow, tabulate_working_points
 
-SMOOTHED = "of the best cut, largest after smoothing over neighbouring cuts"
+CROSSED = "of the cut that one half of the events chooses, measured on the other half"
 FROZEN = "at the cut that validation chose"
 
 
@@ -37,6 +37,8 @@ class FigureCut:
     """Background events above the cut, counted."""
     effective_background: float
     """(sum w)^2 / sum w^2 of the background above the cut."""
+    is_at_floor: bool = False
+    """Whether the events that chose the cut leave hardly more background than it must: a tighter cut may be better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,15 +155,17 @@ def evaluate_scores(
 def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:
     """Return the figure's cut, the frozen one where there is one, with what lies above it."""
     signal, scores, weights = arrays
-    threshold = figure.choose(signal, scores, weights) if frozen is None else frozen
+    scan = figure.scan(signal, scores, weights) if frozen is None else None
+    threshold = frozen if scan is None else scan.thresholds[scan.best]
     selected = scores >= threshold
     confusion = sum_confusion(signal, selected, weights)
     return FigureCut(
         threshold=float(threshold),
-        estimator=SMOOTHED if frozen is None else FROZEN,
+        estimator=CROSSED if frozen is None else FROZEN,
         s=float(figure.s * confusion.sensitivity),
         b=float(figure.b * (1 - confusion.specificity)),
         n_signal=int((signal & selected).sum()),
         n_background=int((~signal & selected).sum()),
         effective_background=effective_number(weights[~signal & selected]),
+        is_at_floor=scan is not None and scan.is_at_floor,
     )

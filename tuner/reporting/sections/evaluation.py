@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuner.evaluation.results import Evaluation
-from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
+from tuner.evaluation.statistics.metrics_table import CROSSED, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
@@ -135,7 +135,7 @@ def _write_figures(
 def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
     """Return how the figure of a cut is estimated on each part, in a few words."""
     told = [
-        f"{part.part}: {'smoothed' if part.figure_cut.estimator == SMOOTHED else 'at the frozen cut'}"
+        f"{part.part}: {'chosen on one half, measured on the other' if part.figure_cut.estimator == CROSSED else 'at the frozen cut'}"
         for part in parts
         if part.figure_cut is not None
     ]
@@ -190,8 +190,14 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     return [
         Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
         Text(
-            f"How {name} is estimated: on {estimators}. A smoothed value is the mean over neighbouring cuts, steadier "
-            "than that of the cut itself, which the figure tells, too."
+            f"How {name} is estimated: on {estimators}. Chosen and measured on the same events, the best of many cuts "
+            "would be partly the luckiest."
+            + (
+                " The cut leaves as little background as it may (`min_background` of the figure of merit): a tighter "
+                "one may be better, but these events cannot tell."
+                if any(cut.is_at_floor for _, cut in cuts)
+                else ""
+            )
         ),
     ]
 

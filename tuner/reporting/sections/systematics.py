@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.metrics.measurement import count_decimals
 from tuner.reporting.formatting import stack, stack_interval, write_number, write_share
@@ -15,6 +16,14 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     survival = evaluation.survival
     if survival is None:
         return []
+    standing = find_baseline(evaluation.standings_on(evaluation.last_part))
+    figure = evaluation.figure_of_merit
+    opposite = (
+        f" By {figure} the order is the other one: {HANDED_ON} minus the baseline is {standing.lead.signed} there. "
+        "They differ in the cut, which is chosen on validation for the one, and anew on each half for the other."
+        if standing is not None and figure != "AUC" and survival.is_opposite_to(standing.lead)
+        else ""
+    )
     baseline = name_baseline(evaluation)
     rows = [
         (
@@ -26,7 +35,7 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     head = ("Background known to", "Z, network", f"Z, {baseline}", "The network minus it")
     expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
     return [
-        Text(f"Does the gain survive? {survival.sentence((HANDED_ON, baseline))}"),
+        Text(f"Does the gain survive? {survival.sentence((HANDED_ON, baseline))}{opposite}"),
         *([] if picture is None else [picture]),
         Table(caption=f"Asimov significance Z for {expected}; 68 % intervals", head=head, rows=rows),
     ]
