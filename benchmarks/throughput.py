@@ -60,7 +60,7 @@ def main() -> None:
         torch.set_num_threads(1)
     task = load_task()
     data, settings = put_task(task, device), make_settings(DROPOUT)
-    size = choose_pack_size(settings, data, most=1024 if device.type == "cuda" else 16)
+    size = choose_pack_size(Pack(settings, data, n_epochs=1), settings, most=1024 if device.type == "cuda" else 16)
     slots = options.slots or (size.slots if device.type == "cuda" else 16)
     peers, absent = find_peers(["dataloader"] if options.quick else list(PEERS))
     time_round(task, data, slots, peers=peers, n_epochs=1, device=device)  # imports and the like come once

@@ -20,7 +20,7 @@ from tuner.errors import EventsError
 from tuner.training.pack import Pack
 from tuner.tuning.study import Budget, Study
 from tuner.tuning.trial_queue import Asker
-from tuner.tuning.trial_reporter import Teller
+from tuner.tuning.trial_reporter import TrialReporter
 from tuner.tuning.worker import Worker
 
 SECONDS = "seconds-{}.json"
@@ -63,7 +63,7 @@ def write_seconds(run: Callable[[Worker], None]) -> Callable[[Worker], None]:
         start, start_cpu = time.perf_counter(), time.process_time()
         try:
             run(worker)
-            worker.teller.artifacts.close()  # the last pictures; closing again does nothing
+            worker.reporter.close()  # the last pictures; closing again does nothing
         finally:
             _spent[ALL] += time.perf_counter() - start  # type: ignore[assignment]
             _spent[ALL_CPU] += time.process_time() - start_cpu  # type: ignore[assignment]
@@ -76,8 +76,8 @@ def write_seconds(run: Callable[[Worker], None]) -> Callable[[Worker], None]:
 for _owner, _name, _what in (
     (Worker, "_choose_size", "pack sizes"),
     (Asker, "ask", "sampling"),
-    (Teller, "report", "reports"),
-    (Teller, "tell", "ends of trials"),
+    (TrialReporter, "report", "reports"),
+    (TrialReporter, "tell", "ends of trials"),
 ):
     setattr(_owner, _name, count_seconds(getattr(_owner, _name), _what))
 for _name in ("train_epoch", "validate"):

@@ -100,7 +100,8 @@ def test_own_studies_and_search_spaces_lie_beside_the_installed_ones(tuner):
     limits = ("--trials", "2", "--epochs", "2", "--workers", "2", "--tracker", "none", "--closed-test")
     (tuner.folder / "studies/brief.py").write_text(
         "from dataclasses import replace\n\nimport tuner\nfrom studies.mine import study as whole\n\n"
-        "brief = tuner.EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)\n"
+        "brief = tuner.EvaluationSettings(\n"
+        "    finalists=1, seeds=1, bag=None, refit=False, baseline_trials=0, replicas=20\n)\n"
         'study = replace(whole, name="brief", evaluation=brief)\n'
     )
     swept = tuner("sweep", "studies/brief.py", *limits)

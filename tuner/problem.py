@@ -11,6 +11,7 @@ from tuner.errors import StudyError, raise_together
 from tuner.fields import check_keywords, settle_fields, show_value
 from tuner.metrics.figures_of_merit import Auc, Custom, CutFigure, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
+from tuner.passwords import hide_passwords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,7 @@ WEIGHTS = "weights"
 
 @runtime_checkable
 class EventSource(Protocol):
-    """A place that events come from: a file, a download, a simulation."""
+    """Where events come from: a file, a download, a simulation."""
 
     def read(self) -> pd.DataFrame:
         """Return all events, one a row. Raise `EventsError` where that is not possible."""
@@ -32,7 +33,7 @@ class EventSource(Protocol):
         ...
 
     def at(self, path: Path) -> EventSource:
-        """Return the same source, read from another place (`--events`)."""
+        """Return the same source, read from another file or folder (`--events`)."""
         ...
 
 
@@ -57,8 +58,8 @@ class Ballpark:
 class Nuisance:
     """Something that is known only so well, such as a momentum scale: the same events, measured otherwise.
 
-    A variant is where the same events are in the same order with the quantity moved by one standard deviation, or
-    which columns of the events' own place hold the shifted values of which features.
+    A variant is a source of the same events in the same order with the quantity moved by one standard deviation, or
+    the columns, in the events themselves, that hold the shifted values of features.
     """
 
     name: str
@@ -95,7 +96,7 @@ class Nuisance:
 
 
 @check_keywords
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Problem:
     """The framed question. Each column of the events has one role; columns without one are features."""
 
@@ -174,6 +175,37 @@ class Problem:
         return named | dict.fromkeys(self.features or (), "feature")
 
     @property
+    def facts(self) -> dict[str, str]:
+        """The frame in words, by name: label, roles of columns, figure of merit, cut, what others reached."""
+        source = self.events
+        told = {
+            "Events": hide_passwords(source.describe() if isinstance(source, EventSource) else str(source)),
+            "Signal": f"{self.label} = {self.signal!r}",
+            "Features": "all columns without another role" if self.features is None else ", ".join(self.features),
+            "Weight": self.weight or "",
+            "Event id": self.event_id or "",
+            "Never an input": ", ".join(self.all_observers),
+            "Ignored": ", ".join(self.ignored),
+            "Undefined": _write_undefined(self.undefined),
+            "Optimum": "" if self.optimum is None else f"{self.optimum}: no network can do better",
+            "Figure of merit": f"{self.figure_of_merit.name}, on validation{', weighted' if self.weight else ''}",
+            "Working point": f"{self.working_point.name}; chosen on validation, frozen for test",
+            "Nuisances": ", ".join(nuisance.name for nuisance in self.nuisances),
+        }
+        told |= {f"AUC of {known.name}": f"{known.auc:.4g} ({known.source})" for known in self.ballparks}
+        return {name: text for name, text in told.items() if text}
+
+    def __repr__(self) -> str:
+        """Return the question, the events and what is signal, on one line."""
+        return f"Problem({self.question!r}, {self.facts['Events']}, signal: {self.facts['Signal']})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from tuner.notebook_cards import write_card, write_facts
+
+        return write_card(self.question, write_facts(self.facts))
+
+    @property
     def yields(self) -> tuple[float | Literal["weights"] | None, float | Literal["weights"] | None]:
         """Signal and background events that are expected before the cut; None where nobody said.
 
@@ -196,6 +228,14 @@ class Problem:
         """Observers, the optimum among them."""
         extra = () if self.optimum is None or self.optimum in self.observers else (self.optimum,)
         return self.observers + extra
+
+
+def _write_undefined(undefined: Any) -> str:
+    """Return the values that stand for "not defined" in words: -999; jet_pt -999, tau -9 or -99."""
+    if isinstance(undefined, Mapping):
+        return ", ".join(f"{column} {_write_undefined(values)}" for column, values in undefined.items())
+    values = undefined if isinstance(undefined, tuple) else () if undefined is None else (undefined,)
+    return " or ".join(f"{value:g}" for value in values)
 
 
 def _coerce_undefined(given: Any, problems: list[str]) -> Any:
@@ -280,7 +320,10 @@ def _find_yield_problems(problem: Problem) -> list[str]:
             and value != WEIGHTS
             and not (isinstance(value, (int, float)) and 0 < value < float("inf"))
         ):
-            problems.append(f'`{name}` must be a number of events above 0, or "weights", but is {show_value(value)}.')
+            problems.append(
+                f"`{name}` must be a number of events above 0, but is {show_value(value)}. "
+                'Where the weights of all events add up to it, say "weights".'
+            )
     return problems
 
 

@@ -79,6 +79,11 @@ class RunFolder:
         return self.path / "splits"
 
     @property
+    def events(self) -> Path:
+        """The events as they were read, for the steps after the search."""
+        return self.path / "events"
+
+    @property
     def checkpoints(self) -> Path:
         """Best-epoch parameters of trials."""
         return self.path / "checkpoints"
@@ -157,6 +162,11 @@ class RunFolder:
     def out_of_fold(self) -> Path:
         """Scores of all events, each by a network that never saw it, as Parquet; where folds were asked for."""
         return self.path / "out_of_fold.parquet"
+
+    @property
+    def bag_out_of_fold(self) -> Path:
+        """Scores of train + validation, each by the network of the bag that did not train on the event, as Parquet."""
+        return self.path / "bag_out_of_fold.parquet"
 
     @property
     def network(self) -> Path:

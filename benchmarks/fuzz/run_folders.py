@@ -43,7 +43,7 @@ def make_study(n_trials: int = N_TRIALS) -> Study:
         observers=("mass",),
         undefined=-999.0,
     )
-    settings = EvaluationSettings(finalists=2, seeds=1, baseline_trials=0, replicas=20)
+    settings = EvaluationSettings(bag=None, refit=False, finalists=2, seeds=1, baseline_trials=0, replicas=20)
     budget = Budget(trials=n_trials, epochs=EPOCHS)
     return Study(name="fuzzed", problem=problem, search_space=suggest, budget=budget, evaluation=settings)
 

@@ -32,7 +32,7 @@ study = Study(
     problem=Problem(question="Is it?", events="events.csv", label="label", signal=1, weight="weight"),
     search_space=suggest,
     budget=Budget(trials=6, epochs=3),
-    evaluation=EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20),
+    evaluation=EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20),
 )
 '''
 

@@ -44,7 +44,7 @@ def conclude(search: tuner.Search, display: Shown) -> None:
 
 
 def test_the_last_trial_of_another_worker_is_waited_for_and_then_all_are_judged(tmp_path: Path) -> None:
-    quick = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+    quick = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
     small = make_study(trials=1, epochs=1, n_events=800, evaluation=quick)
     begun = tuner.sweep(small, folder=tmp_path, tracker=NoTracker(), workers=1)
     search = tuner.Search(replace(small, budget=tuner.Budget(trials=2, epochs=1)), begun.folder)

@@ -172,6 +172,8 @@ def test_the_same_command_goes_on_and_repeats_nothing(swept) -> None:
     assert done.stderr == ""
     assert more["end"] == "spent"
     assert more["finished"] == 8
+    assert more["warm_starts"]["verdict"] in ("better", "as good", "worse")
+    assert more["warm_starts"]["n_sampled"] == 7
     assert more["history"][:6] == before["history"]
     assert len((swept.folder / "runs/small/test_openings.jsonl").read_text().splitlines()) == 2
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from samples import make_study
 
 import tuner
 from search_spaces import mlp
@@ -32,7 +34,7 @@ def swept(tmp_path_factory) -> tuner.Search:
         problem=dataclasses.replace(study.problem, events=Resonance(3_000, seed=1), nuisances=()),
         search_space=mlp.suggest,
         budget=tuner.Budget(trials=2, epochs=2),
-        evaluation=EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20),
+        evaluation=EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20),
     )
     return tuner.sweep(small, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
 
@@ -158,6 +160,44 @@ def test_a_log_of_openings_that_was_lost_does_not_begin_at_one_again(search):
     found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
     assert (found.opening, found.openings) == (2, 2)
     assert read_openings(search)[0].reason == "other working point"
+
+
+@dataclasses.dataclass(frozen=True)
+class CountedEvents:
+    """Simulated events, with a shifted column and an id; each reading leaves a line in a file."""
+
+    tally: Path
+
+    def read(self):
+        with self.tally.open("a") as file:
+            file.write("read\n")
+        table = Resonance(800, seed=1).read()
+        return table.assign(up=table["lepton1_pt"] * 1.1, down=table["lepton1_pt"] * 0.9, number=np.arange(800) // 2)
+
+    def describe(self):
+        return "counted"
+
+    def at(self, path):
+        return self
+
+
+def test_a_source_is_read_once_for_sweep_evaluation_and_report(tmp_path):
+    nuisance = Nuisance(name="scale", up={"lepton1_pt": "up"}, down={"lepton1_pt": "down"})
+    study = make_study(
+        trials=1, epochs=1, evaluation=EvaluationSettings(finalists=1, seeds=1, folds=3, baseline_trials=0, replicas=20)
+    )
+    problem = dataclasses.replace(
+        study.problem, events=CountedEvents(tmp_path / "tally"), event_id="number", nuisances=(nuisance,)
+    )
+    search = tuner.sweep(dataclasses.replace(study, problem=problem), folder=tmp_path, tracker=NoTracker())
+    evaluation = tuner.evaluate(search)
+    tuner.report(search)
+    assert (tmp_path / "tally").read_text() == "read\n"
+    assert [effect.name for effect in evaluation.nuisances.effects] == ["scale"]
+    assert evaluation.part("test")["share of the optimum"].value < 1
+    again = tuner.open_search(search.study, tmp_path)
+    assert tuner.evaluate(again) == evaluation
+    assert (tmp_path / "tally").read_text() == "read\n"
 
 
 def test_events_that_have_changed_are_not_judged(search):

@@ -21,7 +21,9 @@ FOLDS = 3
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory) -> tuner.Search:
-    settings = tuner.EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, folds=FOLDS, replicas=20)
+    settings = tuner.EvaluationSettings(
+        bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, folds=FOLDS, replicas=20
+    )
     small = make_study(trials=1, epochs=2, evaluation=settings)
     return tuner.sweep(small, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
 

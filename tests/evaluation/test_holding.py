@@ -22,7 +22,7 @@ from tuner.problem import EventSource, Nuisance
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
-QUICK = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+QUICK = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +72,14 @@ def test_an_evaluation_that_still_holds_is_read(search):
     assert still_holds(read_evaluation(search), search)
 
 
+GONE = [{"name": "single network", "networks": [{"trial": 7, "training": "seed", "number": 0, "weight": 1.0}]}]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         (
-            {"winner": 7},
+            {"winner": 7, "predictors": GONE},
             "the handed-on network's parameters are not there any more; trial 0 took the place of trial 7 as winner; "
             "other complete trials",
         ),
@@ -156,7 +159,10 @@ def test_a_nuisance_counts_by_the_events_of_its_variants(search, tmp_path):
     found = tuner.evaluate(change_problem(search, nuisances=(exchanged,)))
     assert read_openings(search)[-1].reason == 'other nuisance "scale"'
     assert found.nuisances.effects[0].up == first.nuisances.effects[0].down
-    write_variants(search, tmp_path, 1.3, 0.8)  # the same files, with other events in them
+    write_variants(search, tmp_path, 1.3, 0.8)  # the same files, with other events in them, as a sweep notices
+    assert tuner.evaluate(change_problem(search, nuisances=(exchanged,))) == found
+    swept = change_problem(search, nuisances=(exchanged,)).study
+    tuner.sweep(swept, folder=search.folder.path.parent, tracker=NoTracker())
     assert tuner.evaluate(change_problem(search, nuisances=(exchanged,))).opening == found.opening + 1
     assert read_openings(search)[-1].reason == 'other nuisance "scale"'
 

@@ -25,7 +25,7 @@ from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search
 
-JUDGEMENT = EvaluationSettings(finalists=3, seeds=2, baseline_trials=1, replicas=20)
+JUDGEMENT = EvaluationSettings(bag=None, refit=False, finalists=3, seeds=2, baseline_trials=1, replicas=20)
 
 
 def sweep(folder, trials=4):
@@ -62,9 +62,11 @@ def area(table, column):
 def test_all_candidates_stand_side_by_side_on_both_parts(evaluation, table):
     assert [standing.kind for standing in evaluation.standings].count("finalist") == 2 * JUDGEMENT.finalists
     on_test = {standing.candidate for standing in evaluation.standings_on("test")}
-    assert on_test == {standing.candidate for standing in evaluation.standings_on("validation")}
+    refitted = {record.name for record in evaluation.baselines if record.fitted_on == "train and validation"}
+    assert on_test - refitted == {standing.candidate for standing in evaluation.standings_on("validation")}
     assert {"ensemble", "boosted trees", "logistic regression"} < on_test
-    named = {column.removeprefix("score: ").partition(",")[0] for column in table if column.startswith("score: ")}
+    assert {"boosted trees, defaults", "boosted trees, refitted", "logistic regression, refitted"} <= refitted < on_test
+    named = {column.removeprefix("score: ").partition(", seed")[0] for column in table if column.startswith("score: ")}
     assert named == on_test
 
 
@@ -210,7 +212,7 @@ def test_where_every_training_fails_the_test_part_stays_closed(search, evaluatio
 
 
 def test_trials_that_end_while_finalists_train_are_judged_before_the_test_part_is_opened(tmp_path):
-    quick = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+    quick = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
     study = make_study(trials=1, epochs=1, n_events=800, evaluation=quick)
     search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker())
     more = replace(study, budget=replace(study.budget, trials=2))

@@ -39,7 +39,9 @@ class Own(Memory):
 @pytest.fixture(scope="module")
 def told(tmp_path_factory) -> tuple[tuner.Search, Evaluation, StudyRecord]:
     """A search of which Weights & Biases was told offline, its evaluation, and the same record in memory."""
-    quick = EvaluationSettings(finalists=2, seeds=2, baseline_trials=1, baseline_minutes=0.05, replicas=20)
+    quick = EvaluationSettings(
+        bag=None, refit=False, finalists=2, seeds=2, baseline_trials=1, baseline_minutes=0.05, replicas=20
+    )
     study = make_study(trials=3, epochs=2, n_events=1200, evaluation=quick)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANDB_MODE", "offline")

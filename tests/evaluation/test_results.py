@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+from html import unescape
 from typing import get_args
 
 import numpy as np
@@ -21,6 +22,7 @@ from tuner.evaluation.statistics.nuisances import measure_nuisances
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import measure_survival
+from tuner.evaluation.verdicts import summarize_verdict
 from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.networks import Predictor, TrainedNetwork
@@ -100,7 +102,16 @@ def evaluation(events):
             labels, scores, weights, variants={"scale": (scores, None)}, threshold=0.5, figure=Auc()
         ),
         sculpted=(
-            SculptedObserver(observer="m", part="test", divergence=USUAL, chance=USUAL, p_value=0.01, baseline=None),
+            SculptedObserver(
+                observer="m",
+                part="test",
+                divergence=USUAL,
+                chance=USUAL,
+                p_value=0.01,
+                baseline=None,
+                peak=1.0,
+                signal=USUAL,
+            ),
         ),
     )
 
@@ -116,7 +127,9 @@ def test_everything_comes_back(evaluation):
 
 
 def test_what_is_not_there_stays_away(evaluation):
-    bare = replace(evaluation, selection=None, importances=(), survival=None, nuisances=None, ensemble=(), standings=())
+    bare = replace(
+        evaluation, selection=None, importances=(), survival=None, nuisances=None, predictors=(), standings=()
+    )
     assert Evaluation.from_json(bare.to_json()) == bare
 
 
@@ -150,7 +163,7 @@ def test_every_number_of_every_field_comes_back_exactly(evaluation):
     """Infinities of either sign and not-a-number among them, however deep; `repr` tells them and -0.0 apart."""
     text = evaluation.to_json()
     json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert repr(Evaluation.from_json(text)) == repr(evaluation)
+    assert repr(asdict(Evaluation.from_json(text))) == repr(asdict(evaluation))
 
 
 @pytest.mark.parametrize("value", [INF, -INF, NAN])
@@ -181,3 +194,21 @@ def test_what_is_no_evaluation_says_where(evaluation):
         with pytest.raises(ValueError, match="validation error") as raised:
             Evaluation.from_json(text)
         assert re.match(f"is not: .*{told}", describe_mismatch(raised.value))
+
+
+def test_an_evaluation_shows_its_verdict_and_every_figure(evaluation):
+    assert len(repr(evaluation)) < 600
+    assert summarize_verdict(evaluation) in repr(evaluation)
+    html = replace(evaluation, study="<script>")._repr_html_()
+    assert "<script" not in html
+    text = " ".join(unescape(re.sub("<style>.*?</style>|<[^>]*>", " ", html, flags=re.DOTALL)).split())
+    own = evaluation.own_parts
+    assert all(f"{name} " in text for part in own for name in part.measurements)
+    assert all(standing.candidate in text for standing in evaluation.standings_on(evaluation.last_part))
+    table = evaluation.to_frame()
+    assert list(table) == ["candidate", "part", "figure", "value", "low", "high"]
+    assert len(table) == sum(len(part.measurements) for part in evaluation.parts)
+    auc = table[(table.candidate == evaluation.handed_on.name) & (table.part == "test") & (table.figure == "AUC")].iloc[
+        0
+    ]
+    assert (auc.value, auc.low, auc.high) == (USUAL.value, USUAL.low, USUAL.high)

@@ -5,7 +5,6 @@ import math
 import os
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import optuna
@@ -17,8 +16,9 @@ from torch import nn
 
 import tuner
 from tuner import Budget
-from tuner.evaluation.retraining import find_retrainings, free_claims, retrain
-from tuner.evaluation.retraining_processes import retrain_finalists
+from tuner.evaluation.retraining import find_retrainings
+from tuner.evaluation.retraining_processes import open_pool, retrain_finalists
+from tuner.launchers.process_pool import ProcessPool
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
@@ -59,7 +59,6 @@ def search(swept):
     """The search as it was before anything was trained anew."""
     for path in swept.folder.finalists.glob("trial_*"):
         path.unlink()
-    free_claims(swept)
     return replace(swept, study_file=None)
 
 
@@ -68,7 +67,8 @@ def files(search):
 
 
 def scores(search, trial, seed):
-    return score_part(search, "validation", predictor=Predictor("", (TrainedNetwork(trial, "seed", seed),)))
+    network = TrainedNetwork(trial) if seed is None else TrainedNetwork(trial, "seed", seed)
+    return score_part(search, "validation", predictor=Predictor("", (network,)))
 
 
 def test_each_setting_is_trained_with_each_seed_and_its_parameters_give_its_value(search):
@@ -140,44 +140,41 @@ def test_parameters_that_were_lost_are_trained_again(search):
     assert retrain_finalists(search, search.trials[:1], seeds=1) == first
 
 
-def test_what_another_process_has_claimed_is_left_to_it(search):
-    claims = search.folder.finalists / "claims"
-    claims.mkdir(parents=True)
-    (claims / "trial_00000-seed_1").touch()
-    retrain(search, search.trials[:1], seeds=3)
-    assert [each.seed for each in find_retrainings(search, search.trials[:1], 3)] == [0, 2]
-    found = retrain_finalists(search, search.trials[:1], seeds=3)  # the claim was that of one who died
-    assert [each.seed for each in found] == [0, 1, 2]
-    assert not claims.exists()
-
-
-def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, monkeypatch):
+@pytest.mark.filterwarnings("ignore:The value 1e.38 of the parameter")
+def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, monkeypatch, caplog):
+    """And what fails there is told here, once: a learning rate that is out of all bounds."""
+    wild = replace(swept.trials[0], number=9, params={**swept.trials[0].params, "lr": 1e38})
     alone = retrain_finalists(search, search.trials, seeds=2)
     kept = {(each.trial, each.seed): scores(search, each.trial, each.seed) for each in alone}
     for path in search.folder.finalists.glob("trial_*"):
         path.unlink()
-    monkeypatch.setattr("tuner.evaluation.retraining_processes.choose_workers", lambda *_: 2)
-    tests = Path(__file__).parents[1]
-    monkeypatch.setenv("PYTHONPATH", f"{tests}{os.pathsep}{tests.parent}")
+    monkeypatch.setattr("tuner.evaluation.retraining_processes.count_cores", lambda: 2)
     display = Shown()
-    together = retrain_finalists(swept, swept.trials, seeds=2, device="cpu", display=display)
+    with caplog.at_level(logging.WARNING, logger="tuner"), open_pool(swept, "cpu") as pool:
+        together = retrain_finalists(swept, [*swept.trials, wild], seeds=2, pool=pool, device="cpu", display=display)
     assert [(each.trial, each.seed) for each in together] == list(kept)
     for each in together:
         np.testing.assert_allclose(scores(search, each.trial, each.seed), kept[each.trial, each.seed], atol=1e-5)
-    trained = re.findall(r"  (Trained trial \d+ anew with seed \d+): validation AUC", search.folder.log.read_text())
-    assert sorted(trained) == sorted(f"Trained trial {trial} anew with seed {seed}" for trial, seed in kept)
-    assert display.stages[0].text == "Training 3 finalists anew, 2 seeds each"
-    assert [display.stages[0].done, display.stages[-1].done, display.stages[-1].total] == [0, 6, 6]
+    logged = re.findall(r" retrain \S+:(\d+)  Trained trial (\d+) anew with seed (\d+): ", swept.folder.log.read_text())
+    elsewhere = {pid: (int(trial), int(seed)) for pid, trial, seed in logged if pid != str(os.getpid())}
+    told = [(int(trial), int(seed)) for pid, trial, seed in logged if pid in elsewhere]
+    assert sorted(told) == sorted(kept)
+    assert len(elsewhere) == 2
+    assert display.stages[0].text == "Training 4 finalists anew, 2 seeds each"
+    assert [display.stages[0].done, display.stages[-1].done, display.stages[-1].total] == [0, 6, 8]
+    left_out = [record for record in caplog.records if "Trial 9 trained anew" in record.getMessage()]
+    assert [record.screen_only for record in left_out] == [True, True]
 
 
-def test_a_process_that_dies_leaves_its_work_to_this_one(search, swept, monkeypatch, caplog):
-    monkeypatch.setattr("tuner.evaluation.retraining_processes.choose_workers", lambda *_: 2)
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
-    broken = replace(swept, study_file=swept.study_file.with_name("gone.py"))
-    with caplog.at_level(logging.WARNING, logger="tuner"):
-        found = retrain_finalists(broken, swept.trials[:1], seeds=2)
-    assert len(found) == 2
-    assert sum("finalists-" in record.getMessage() for record in caplog.records) == 2
+def test_what_processes_die_of_is_left_to_this_one(search, swept, monkeypatch, caplog, tmp_path):
+    """The study's file ends each process that reads it."""
+    deadly = tmp_path / "deadly.py"
+    deadly.write_text("import os\nos._exit(9)\n")
+    broken = replace(swept, study_file=deadly)
+    with caplog.at_level(logging.WARNING, logger="tuner"), ProcessPool(2, tmp_path) as pool:
+        found = retrain_finalists(broken, swept.trials[:1], seeds=1, pool=pool, device="cpu")
+    assert [each.seed for each in found] == [0]
+    assert sum("died before its job was done" in record.getMessage() for record in caplog.records) == 2
 
 
 NOW: set[str] = set()
@@ -288,14 +285,9 @@ def test_the_random_state_of_the_program_is_left_as_it_is(search):
     torch.testing.assert_close(torch.rand(2), expected)
 
 
-@pytest.mark.parametrize(("n_gpus", "expected"), [(0, 4), (1, 1), (2, 2)])
-def test_finalists_train_in_one_process_per_gpu_however_many_searched(search, monkeypatch, n_gpus, expected):
-    processes = "tuner.evaluation.retraining_processes"
-    started = []
-    monkeypatch.setattr(f"{processes}.choose_workers", lambda *_: 4)
+@pytest.mark.parametrize(("n_gpus", "n_cores", "expected"), [(0, 4, 4), (1, 4, 2), (2, 4, 3), (0, 1, 0), (1, 1, 0)])
+def test_an_evaluation_has_a_process_per_core_or_per_gpu_and_one_beside(swept, monkeypatch, n_gpus, n_cores, expected):
     monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
-    monkeypatch.setattr(f"{processes}.find_retrainings", lambda *_: [])
-    monkeypatch.setattr(f"{processes}.retrain", lambda *_, **more: None)
-    monkeypatch.setattr(f"{processes}._retrain_in_processes", lambda *_, n_workers, **more: started.append(n_workers))
-    retrain_finalists(search, search.trials, seeds=5)
-    assert started == ([] if expected == 1 else [expected])
+    monkeypatch.setattr("tuner.evaluation.retraining_processes.count_cores", lambda: n_cores)
+    assert open_pool(swept).n_processes == expected
+    assert open_pool(replace(swept, study_file=None)).n_processes == 0

@@ -23,7 +23,7 @@ from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.heartbeats import Lease
 
 ROOT = Path(__file__).parents[2]
-QUICK = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+QUICK = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
 EVALUATE = """
 import sys
 from samples import make_study
@@ -31,7 +31,7 @@ import tuner
 from tuner.run_folder import RunFolder
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
-quick = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+quick = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
 study = make_study(trials=1, epochs=1, n_events=800, evaluation=quick)
 search = tuner.Search(study, RunFolder(tuner.run_folder.Path(sys.argv[1])))
 print(tuner.evaluate(search).to_json())

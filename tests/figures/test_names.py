@@ -100,7 +100,7 @@ def test_a_name_is_drawn_letter_by_letter_in_every_figure(name):
 
 def test_a_figure_of_merit_of_ones_own_is_drawn_by_its_name():
     labels, scores = np.tile([0, 1], 300), np.tile([0.4, 0.6], 300) + RNG.normal(0, 0.1, 600)
-    drawing = draw_significance(labels, scores, figure=OddSignificance(s=10, b=100), part="test", n_replicas=3)
+    drawing = draw_significance({"test": (labels, scores, None)}, [OddSignificance(s=10, b=100)], n_replicas=3)
     assert drawing.png_bytes(dpi=30).startswith(b"\x89PNG")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from tuner.errors import EventsError
 from tuner.figures import draw_sculpting
@@ -42,12 +43,12 @@ def test_the_divergence_is_told_against_chance_and_the_undefined_are_counted():
     background = (labels == 0) & np.isfinite(mass)
     share = weights[background & (scores >= 0.7)].sum() / weights[background].sum()
     assert found.share_after == pytest.approx(share)
-    assert drawing.alt.endswith(" 20 without a value are left out.")
+    assert drawing.alt.endswith(" Left out: 20 events without a value.")
     assert (
         f"{100 * share:.1f} % of the weighted background passes ({found.n_after} of {found.n_before} events)."
         in drawing.alt
     )
-    upper, lower = drawing.figure.axes
+    upper, _, lower = drawing.figure.axes
     assert "beyond" in lower.get_xlabel()
     assert "20 undefined" in " ".join(text.get_text() for text in upper.get_legend().get_texts())
 
@@ -77,14 +78,30 @@ def test_a_cut_that_nothing_passes_is_told():
         draw_sculpting(*make_events(), threshold=2.0, name="m", part="test")
 
 
-def test_a_ratio_beyond_the_axis_is_marked_and_a_large_one_is_shown():
+def test_every_bin_of_the_ratio_is_on_its_axis():
     rng = np.random.default_rng(0)
     observer = rng.uniform(0, 100, 40_000)
     labels = np.repeat([0, 1], 20_000)
-    for width, beyond in ((20, False), (2, True)):
+    for width, scale in ((20, "linear"), (2, "symlog")):
         scores = np.where(np.abs(observer - 50) < width / 2, 0.9, 0.1)
         drawing = draw_sculpting(observer, labels, scores, threshold=0.5, name="m", part="test", n_subsamples=20)
-        lower = drawing.figure.axes[1]
-        triangles = [line for line in lower.lines if line.get_marker() == "^"]
-        assert sum(len(line.get_xdata()) for line in triangles) > 0 if beyond else lower.get_ylim()[1] > 5
-        assert ("Triangles:" in drawing.alt) is beyond
+        frame, axes = drawing.frame(), drawing.figure.axes[1]
+        low, high = axes.get_ylim()
+        assert ((frame["after"] / frame["before"]).between(low, high)).all()
+        assert axes.get_yscale() == scale
+
+
+def test_efficiencies_against_the_observer_are_shares_of_each_class_with_clopper_and_pearsons_interval():
+    mass, labels, scores, _ = make_events()
+    frame = draw_sculpting(mass, labels, scores, threshold=0.7, name="m", unit="GeV", part="test").frame()
+    edges = [*frame["low"], frame["high"].iloc[-1]]
+    for name, label in (("eps_b", 0), ("eps_s", 1)):
+        inside = (labels == label) & np.isfinite(mass)
+        kept = np.clip(mass, edges[0], np.nextafter(edges[-1], 0))
+        n, k = (np.histogram(kept[chosen], edges)[0] for chosen in (inside, inside & (scores >= 0.7)))
+        few = n < 3
+        assert frame.loc[few, name].isna().all()
+        np.testing.assert_allclose(frame.loc[~few, name], (k / np.maximum(n, 1))[~few])
+        place = int(np.flatnonzero(~few & (k > 1)).max())
+        exact = binomtest(int(k[place]), int(n[place])).proportion_ci(0.6826894921370859, "exact")
+        assert (frame[f"{name}_low"][place], frame[f"{name}_high"][place]) == pytest.approx(tuple(exact))

@@ -91,7 +91,7 @@ def test_an_exported_network_that_scores_otherwise_is_told(search, tmp_path, mon
 
     for name in ("_add_metadata", "_require_packages"):
         monkeypatch.setattr(f"tuner.prediction.export.{name}", lambda *_: None)
-    monkeypatch.setattr("tuner.prediction.export._write", lambda network, example, path: path.touch())
+    monkeypatch.setattr("tuner.prediction.export._write", lambda network, example, path, outputs: path.touch())
     monkeypatch.setattr("tuner.prediction.export.score_events", keep)
     monkeypatch.setattr("tuner.prediction.export._score_by_onnxruntime", differ)
     path = tmp_path / "network.onnx"

@@ -60,7 +60,7 @@ def test_an_ensemble_scores_the_mean_of_its_networks_by_their_shares(judged):
     assert candidate.trial is None
     expected = sum(share * score_single(judged, trial) for trial, share in enumerate(SHARES))
     np.testing.assert_allclose(score_part(judged, "validation", predictor=candidate), expected, atol=1e-6)
-    scores = tuner.predict(judged, read_events(judged.study.problem), ensemble=True)
+    scores = tuner.predict(judged, read_events(judged.study.problem), candidate="ensemble")
     np.testing.assert_allclose(scores.frame()["score"].to_numpy()[judged.splits.validation.rows], expected, atol=1e-5)
 
 
@@ -90,14 +90,16 @@ def test_parameters_that_are_gone_are_told(search):
 def test_an_exported_ensemble_takes_events_as_they_were_read(judged, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
     hand_on(judged, Predictor("single network", (TrainedNetwork(0),)), ENSEMBLE)
-    path = tuner.export(judged, tmp_path / "ensemble.onnx", ensemble=True)
+    path = tuner.export(judged, tmp_path / "ensemble.onnx", candidate="ensemble")
     session = onnxruntime.InferenceSession(str(path))
     metadata = session.get_modelmeta().custom_metadata_map
     assert (metadata["trial"], metadata["networks"]) == ("", "trial0*0.25 trial1*0.75")
     x = judged.study.problem.events.read()[metadata["features"].split(",")].to_numpy(np.float32)
     (scores,) = session.run(["score"], {"features": x})
     np.testing.assert_allclose(
-        scores, tuner.predict(judged, read_events(judged.study.problem), ensemble=True).frame()["score"], atol=2e-5
+        scores,
+        tuner.predict(judged, read_events(judged.study.problem), candidate="ensemble").frame()["score"],
+        atol=2e-5,
     )
 
 

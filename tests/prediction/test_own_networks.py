@@ -9,7 +9,7 @@ from own_networks import ALONE, IN_PLACE, NETWORKS, Own
 from samples import make_settings, make_study
 
 import tuner
-from tuner.evaluation.retraining import find_retrainings, retrain
+from tuner.evaluation.retraining import Wanted, find_retrainings, retrain
 from tuner.events.reading import read_events
 from tuner.events.table import NewEvents
 from tuner.metrics.figures_of_merit import Auc
@@ -59,7 +59,7 @@ def test_the_network_that_is_loaded_has_the_figure_of_the_trial(search, kind):
 )
 def test_what_is_trained_anew_is_loaded_as_it_was_judged(search, kind):
     trial = find_trial(search, kind)
-    retrain(search, [trial], seeds=2)
+    retrain(search, [Wanted(trial, seed) for seed in range(2)])
     found = find_retrainings(search, [trial], 2)
     assert len(found) == 2
     for training in found:
@@ -93,10 +93,10 @@ def test_the_exported_file_of_all_gives_their_scores(search, tmp_path):
     numbers = [find_trial(search, kind).number for kind in ALL]
     everyone = Predictor("ensemble", tuple(TrainedNetwork(number, weight=1 / len(ALL)) for number in numbers))
     hand_on(search, Predictor("single network", (TrainedNetwork(numbers[0]),)), everyone)
-    path = tuner.export(search, tmp_path / "all.onnx", ensemble=True)
+    path = tuner.export(search, tmp_path / "all.onnx", candidate="ensemble")
     session = onnxruntime.InferenceSession(str(path))
     events = read_events(search.study.problem)
-    expected = tuner.predict(search, events, ensemble=True).frame()["score"].to_numpy()
+    expected = tuner.predict(search, events, candidate="ensemble").frame()["score"].to_numpy()
     x = events.table.to_numpy(np.float32)
     for n in (1, 2, 500):
         (scores,) = session.run(["score"], {"features": x[:n]})

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
+from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -105,7 +106,7 @@ def make_search(tmp_path: Path) -> Callable[..., Search]:
 
     def make(*, complete: int = 0, pruned: int = 0, failed: int = 0, params: dict[str, Any] | None = None) -> Search:
         problem = Problem(question="Which are showers?", events="events.csv", label="class", signal="g")
-        settings = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+        settings = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
         budget = Budget(trials=5, epochs=4)
         study = Study(name="s", problem=problem, search_space=suggest, budget=budget, evaluation=settings)
         search = Search(study, RunFolder(tmp_path / f"{next(made)}").create())
@@ -218,7 +219,7 @@ def evaluation() -> Evaluation:
         study="s",
         winner=2,
         seed=1,
-        settings=EvaluationSettings(finalists=2, seeds=2, replicas=20),
+        settings=EvaluationSettings(bag=None, refit=False, finalists=2, seeds=2, replicas=20),
         rests_on={"events": "ab" * 32},
         standings=make_standings(),
         cheapest="trial 0",
@@ -235,6 +236,7 @@ def evaluation() -> Evaluation:
         openings=1,
         events_digest="ab" * 32,
         predictors=(Predictor("single network", (TrainedNetwork(2, "seed", 1),)),),
+        choice=HandOnChoice(candidate="single network", reason="the study asks for it"),
         parts=(
             PartEvaluation(part="validation", measurements=validation, **common),
             PartEvaluation(part="test", measurements=test, **common),

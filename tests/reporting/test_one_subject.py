@@ -73,7 +73,7 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
     assert f"{d:+.2f} [{d - 0.2:+.2f}, {d + 0.2:+.2f}] in significance at 0 %" in told.text
     assert "survives at a background systematic of 0 %, not at a background systematic of 10 %" in told.text
     _, table = write_survival(replace(judge(), survival=survival), None)
-    assert table.head[-1] == "The network minus it"
+    assert table.head[-1] == "Handed on minus it"
     assert table.rows[0][-1].startswith(f"{d:.2f}\n")
     drawing = draw_survival(survival.frame(), names=("the network", "boosted trees"), d_auc=survival.d_auc)
     title = drawing.figure.axes[0].get_title(loc="left")

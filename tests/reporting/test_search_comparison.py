@@ -22,7 +22,7 @@ from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
-JUDGEMENT = EvaluationSettings(finalists=1, seeds=2, baseline_trials=0, replicas=40)
+JUDGEMENT = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=2, baseline_trials=0, replicas=40)
 
 
 def sweep(folder, **changes):
@@ -68,6 +68,8 @@ def test_the_verdict_is_computed_again_from_the_written_scores(searches):
     assert found.first.versus.standing.figure.value == next(s.figure.value for s in told if s.verdict == "winner")
     assert any("event by event on the same" in sentence for sentence in found.sentences)
     assert any("another seed may end elsewhere" in sentence for sentence in found.sentences)
+    assert repr(found).endswith(str(found))
+    assert all(text in found._repr_html_() for text in ("event by event on the same", "sampler", "RandomSampler"))
 
 
 def test_only_what_differs_is_listed(searches):

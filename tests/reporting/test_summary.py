@@ -121,13 +121,16 @@ def make_survival(d_auc: float, *d_z: float) -> Survival:
             "the lead of the network handed on over boosted trees survives a cut and the background",
         ),
         (make_survival(0.01, 1.0, 0.0), "survives a cut at some of the background's uncertainties only"),
-        (make_survival(0.01, 0.0, 0.0), "is absorbed at the next stage"),
+        (
+            make_survival(0.01, 0.0, 0.0),
+            "in AUC is absorbed at a cut: in significance they differ by less than 0.1 either way",
+        ),
         (
             make_survival(0.01, -1.0, -1.0),
             "the lead of the network handed on over boosted trees turns into a loss at a cut",
         ),
         (make_survival(-0.01, -1.0, -1.0), "the lead of boosted trees over the network handed on survives a cut"),
-        (make_survival(0.0, 0.0, 0.0), "at a cut there is no gain to speak of over boosted trees"),
+        (make_survival(0.0, 0.0, 0.0), "nor boosted trees leads in AUC, so there is no gain to survive a cut"),
     ],
 )
 def test_what_a_cut_leaves_of_the_lead(make_search, evaluation, survival, told):
@@ -154,15 +157,30 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
         chance=Measurement(0.0028, 0.002, 0.004),
         p_value=0.005,
         baseline=0.0312,
+        peak=124.0,
+        signal=Measurement(125.1, 119.0, 131.0),
     )
     trust = answer(search, search.best_trial, replace(evaluation, sculpted=(mass,)))[2]
     assert (
-        "; the cut sculpts the background in mass (Jensen-Shannon divergence 0.093 bits, random subsamples 0.0028, the "
-        "cut of boosted trees 0.031); the test part has been opened once."
+        "; the cut sculpts the background in mass (Jensen-Shannon divergence 0.093 +0.007 -0.013 bits, random "
+        "subsamples 0.0028, the cut of boosted trees 0.031); the test part has been opened once."
     ) in trust
     alone = replace(mass, baseline=None)
     trust = answer(search, search.best_trial, replace(evaluation, sculpted=(alone, replace(alone, observer="pt"))))[2]
     assert "random subsamples 0.0028) and, less, in pt; the test" in trust
+    strong = replace(mass, divergence=Measurement(0.31, 0.3, 0.32))
+    *_, trust, warning = answer(search, search.best_trial, replace(evaluation, sculpted=(strong, mass)))
+    assert "sculpts" not in trust
+    assert warning.startswith(
+        "The cut sculpts mass strongly: the background that passes peaks near 124, where the signal is (median 125); "
+        "Jensen-Shannon divergence 0.310 ± 0.010 bits, random subsamples 0.0028, the cut of boosted trees 0.031. A bump"
+    )
+    elsewhere = replace(strong, peak=200.0)
+    warning = answer(
+        search, search.best_trial, replace(evaluation, sculpted=(elsewhere, replace(strong, observer="pt")))
+    )[-1]
+    assert "the background that passes gains most near 200; " in warning
+    assert "; so does it pt." in warning
 
 
 def test_without_evaluation_the_test_part_is_closed(make_search):

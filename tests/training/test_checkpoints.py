@@ -72,7 +72,7 @@ def test_a_pack_of_ones_own_networks_learns_as_each_alone(name):
 @pytest.mark.parametrize("name", ALONE)
 def test_what_cannot_be_mapped_trains_alone_and_is_had_again(name, tmp_path):
     settings = make_own(Own(name))
-    size = choose_pack_size(settings, DATA, most=4)
+    size = choose_pack_size(Pack(settings, DATA, n_epochs=1), settings, most=4)
     assert (size.slots, "not under torch.vmap" in size.reason) == (1, True)
     check_again(train(settings, 1), 0, tmp_path / "network.pt")
 

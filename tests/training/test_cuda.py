@@ -110,10 +110,10 @@ def test_a_pack_that_outgrows_the_memory_is_made_smaller_and_training_goes_on():
     total = torch.cuda.get_device_properties(GPU).total_memory
     torch.cuda.set_per_process_memory_fraction(2**30 / total)
     try:
-        size = choose_pack_size(settings, data, most=256)
+        pack = Pack(settings, data, n_epochs=3)
+        size = choose_pack_size(pack, settings, most=256)
         assert "out of memory" in size.reason
         assert 1 <= size.slots < 256
-        pack = Pack(settings, data, n_epochs=3)
         pack.admit(*[Member(number, settings, seed=number) for number in range(size.slots)])
         assert pack.train_epoch().shape == (size.slots,)
     finally:

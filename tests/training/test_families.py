@@ -84,10 +84,10 @@ def test_dropout_in_a_pack_has_the_same_distribution_of_results(family):
 def test_a_network_that_cannot_be_packed_trains_alone():
     settings = replace(make_settings(lr=0.1), network=HaltingSettings())
     data = make_data()
-    size = choose_pack_size(settings, data, most=8)
+    pack = Pack(settings, data, n_epochs=4)
+    size = choose_pack_size(pack, settings, most=8)
     assert size.slots == 1
     assert "not under torch.vmap" in size.reason
-    pack = Pack(settings, data, n_epochs=4)
     pack.admit(Member(0, settings, seed=0))
     for _ in range(4):
         pack.train_epoch()
@@ -107,5 +107,6 @@ def test_a_network_that_cannot_be_trained_says_why():
         def build(self, d_in):
             return Broken()
 
+    settings = replace(make_settings(), network=BrokenSettings())
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
-        choose_pack_size(replace(make_settings(), network=BrokenSettings()), make_data(), most=8)
+        choose_pack_size(Pack(settings, make_data(), n_epochs=1), settings, most=8)

@@ -130,7 +130,7 @@ def suggest_odd(trial):
 
 
 def make_odd(**changes):
-    settings = EvaluationSettings(finalists=1, seeds=1, baseline_trials=0, replicas=20)
+    settings = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
     return make_study(epochs=1, n_events=600, search_space=suggest_odd, evaluation=settings, **{"trials": 3, **changes})
 
 

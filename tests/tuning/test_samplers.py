@@ -17,9 +17,9 @@ def suggest(trial):
     return -((depth - 3) ** 2) - abs(lr - 0.01) - extra - width / 1000
 
 
-def run(study, n):
+def run(study, n, fixed=None):
     for _ in range(n):
-        trial = study.ask()
+        trial = study.sampler.ask(study, fixed)
         study.tell(trial, suggest(trial))
     return [trial.params for trial in study.get_trials(deepcopy=False)]
 
@@ -50,8 +50,7 @@ def test_another_seed_is_another_search():
 def test_fixed_parameters_stay_and_the_others_are_sampled(n_before):
     study = make(3)
     run(study, n_before)
-    study.sampler.fixed = {"depth": 3, "width": 64}
-    params = run(study, 8)[n_before:]
+    params = run(study, 8, fixed={"depth": 3, "width": 64})[n_before:]
     assert {(p["depth"], p["width"]) for p in params} == {(3, 64)}
     assert len({p["lr"] for p in params}) == 8
     assert len({p["deep.rate"] for p in params}) == 8

@@ -64,7 +64,7 @@ def make_trial(
         datetime_complete=None if finished is None else START + timedelta(minutes=finished),
         params={"lr": 0.1} if state is not TrialState.WAITING else {},
         distributions={"lr": FloatDistribution(0, 1)} if state is not TrialState.WAITING else {},
-        user_attrs=attributes,
+        user_attrs=({FIGURE: value} if state == TrialState.COMPLETE else {}) | attributes,
         system_attrs={} if worker is None else {WORKER: worker},
         intermediate_values=reported,
     )
@@ -122,7 +122,9 @@ def test_the_time_of_the_evaluation_follows_from_that_of_complete_trials(search:
     """Complete trials took 140 s on average, 8 minutes of trials ran in 6: 5 finalists, 5 seeds each."""
     assert read_status(search).evaluation_seconds == pytest.approx(25 * 140 / (8 / 6) + 60)
     assert read_status(search, seconds_left=20.0).evaluation_seconds is None
-    two = replace(STUDY, budget=Budget(trials=4), evaluation=EvaluationSettings(seeds=2, baseline_trials=0))
+    two = replace(
+        STUDY, budget=Budget(trials=4), evaluation=EvaluationSettings(bag=None, refit=False, seeds=2, baseline_trials=0)
+    )
     spent = read_status(Search(two, search.folder))
     assert spent.evaluation_seconds == pytest.approx(3 * 2 * 140 / (8 / 6))
 

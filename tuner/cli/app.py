@@ -105,4 +105,3 @@ for panel, commands in (
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)
-app.command(hidden=True)(sweep.retrain)

@@ -26,6 +26,7 @@ def conclude_sweep(
     from tuner.reporting.report import report
     from tuner.tuning.commands import name_step
     from tuner.tuning.status import count_left, count_running
+    from tuner.tuning.warm_starts import describe_gain, measure_gain
 
     if not interrupted and 0 < count_left(search) <= count_running(search):
         wait_for_workers(search, display.tell)
@@ -37,6 +38,8 @@ def conclude_sweep(
         display.plan(search.study.name, ["report"])
         display.advance(Stage(name="report", text="Writing the report"))
         page = report(search, evaluation)
+    if (gain := measure_gain(search)) is not None:
+        display.tell(describe_gain(gain))
     if search.best_trial is None:
         display.tell("No trial is complete yet.")
     if interrupted:

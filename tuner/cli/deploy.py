@@ -10,8 +10,8 @@ import typer
 from tuner.cli.loading import open_study, open_study_search
 from tuner.cli.options import (
     RUNS,
+    CandidateOption,
     DeviceOption,
-    EnsembleOption,
     FolderOption,
     OutputOption,
     StorageOption,
@@ -32,7 +32,7 @@ def predict(
         ),
     ],
     *,
-    ensemble: EnsembleOption = False,
+    candidate: CandidateOption = None,
     output: OutputOption = None,
     device: DeviceOption = None,
     folder: FolderOption = RUNS,
@@ -48,7 +48,7 @@ def predict(
     own = search.study.problem.events
     reads = [*find_input_files(own), *find_input_files(find_source(own).at(Path(events)))]
     check_output(path, ENDINGS, reads=reads, folder=search.folder)
-    scores = predict_scores(search, events, ensemble=ensemble, device=device)
+    scores = predict_scores(search, events, candidate=candidate, device=device)
     scores.save(path)
     for note in scores.notes:
         print_text(f"Note: {note}")
@@ -58,7 +58,7 @@ def predict(
 def export(
     study: StudyArgument,
     *,
-    ensemble: EnsembleOption = False,
+    candidate: CandidateOption = None,
     output: OutputOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
@@ -67,7 +67,7 @@ def export(
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.prediction.export import export as export_network
 
-    path = export_network(search, output or search.folder.path / "network.onnx", ensemble=ensemble)
+    path = export_network(search, output or search.folder.path / "network.onnx", candidate=candidate)
     print_text(f"Wrote {path}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuner.cli.loading import open_study_search
 from tuner.cli.options import (
@@ -55,7 +55,9 @@ def evaluate(
     from tuner.evaluation.evaluate import evaluate as evaluate_search
     from tuner.evaluation.evaluate import read_evaluation
 
-    given = {name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value}
+    given: dict[str, Any] = {
+        name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value
+    }
     settings = replace(search.study.evaluation, **given)
     stored = read_evaluation(search)
     display = choose_display(quiet=quiet)

@@ -80,7 +80,15 @@ FoldsOption = Annotated[
     ),
 ]
 ClosedTestOption = Annotated[bool, typer.Option("--closed-test", help="Leave the test part closed.")]
-EnsembleOption = Annotated[bool, typer.Option("--ensemble", help="The ensemble of finalists, not the winner alone.")]
+CandidateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--candidate",
+        metavar="NAME",
+        help="Another than the one handed on: single, refit, bag, ensemble.",
+        show_default="what the evaluation hands on",
+    ),
+]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]

@@ -166,26 +166,6 @@ def _find_kind(search: Search) -> str:
     return "none"
 
 
-def retrain(
-    study: StudyArgument,
-    *,
-    trials: Annotated[str, typer.Option("--trials", help="Numbers of trials, joined by commas.")],
-    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each.")],
-    device: DeviceOption = None,
-    folder: FolderOption = RUNS,
-    storage: StorageOption = None,
-) -> None:
-    """Train settings of trials anew, one of several processes that share this; `tuner evaluate` starts them."""
-    search = open_study_search(study, folder=folder, storage=storage)
-    from tuner.evaluation.retraining import retrain as retrain_trials
-    from tuner.progress.logs import open_log
-
-    numbers = {int(number) for number in trials.split(",")}
-    chosen = [trial for trial in search.trials if trial.number in numbers]
-    with open_log(search.folder.log, "retrain"):
-        retrain_trials(search, chosen, seeds=seeds, device=device)
-
-
 def status(
     study: StudyArgument,
     folder: FolderOption = RUNS,

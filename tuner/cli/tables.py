@@ -40,13 +40,20 @@ def print_evaluation(search: Search, evaluation: Evaluation) -> None:
 def summarize_sweep(search: Search, evaluation: Evaluation | None, page: Path, *, interrupted: bool) -> dict[str, Any]:
     """Return how a sweep ended, for a machine: its status, its end, the judgement in short, the report's path.
 
-    end: "spent" (the budget of trials), "unfinished" (the time was over, or the workers left), "interrupted".
+    end: "spent" (the budget of trials, or what the search needed of it), "unfinished" (the time was over, or the
+    workers left), "interrupted".
     """
-    from tuner.tuning.status import count_left, read_status
+    from dataclasses import asdict
 
+    from tuner.tuning.status import count_left, read_status
+    from tuner.tuning.warm_starts import measure_gain
+
+    gain = measure_gain(search)
     end = "interrupted" if interrupted else "unfinished" if count_left(search) else "spent"
     judged = None if evaluation is None else summarize_evaluation(evaluation)
-    return read_status(search).to_json() | {"end": end, "evaluation": judged, "report": str(page)}
+    compared = None if gain is None else asdict(gain) | {"difference": gain.difference, "verdict": gain.verdict}
+    told = {"end": end, "warm_starts": compared, "evaluation": judged, "report": str(page)}
+    return read_status(search).to_json() | told
 
 
 def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:

@@ -9,22 +9,48 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tuner.checked_files import hash_file
+from tuner.evaluation.bagging import BAG_PARTS, Bag
+from tuner.evaluation.folds import OUT_OF_FOLD, FoldedEvents
+from tuner.evaluation.kept_trainings import KeptTraining
 from tuner.evaluation.retraining import Retraining
+from tuner.evaluation.statistics.blend import blend_scores, fit_share
 from tuner.evaluation.statistics.comparison import Kind, Replicas, replicate
 from tuner.evaluation.statistics.ensemble import pick_ensemble
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.prediction.boosted_trees import save_trees
 from tuner.prediction.network import load_network, score_events
-from tuner.prediction.networks import SINGLE_NETWORK, Predictor, TrainedNetwork
+from tuner.prediction.networks import SINGLE_NETWORK, BlendedTrees, Predictor, TrainedNetwork, find_trees
 from tuner.preparation.splits import Part
 from tuner.tuning.search import Search
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from tuner.evaluation.baselines.fitting import Baseline
+    from tuner.evaluation.baselines.search_baselines import SearchBaselines
+    from tuner.evaluation.baselines.tree_bag import TreeBag
+
+BEFORE_REFIT = "validation, before the refit"
+"""Name of the validation events as what was fitted on train alone scores them."""
 
 Score = Callable[[np.ndarray], np.ndarray]
 """From prepared inputs [n, d_in] to scores [n] in [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class CutEvents:
+    """Events with scores that a candidate's cuts are chosen on: by networks that did not train on them."""
+
+    part: str
+    """ "validation", or `OUT_OF_FOLD`."""
+    rows: np.ndarray
+    """Places in the events as read, int64 [n]."""
+    labels: np.ndarray
+    """In {0, 1}, [n]."""
+    weights: np.ndarray
+    """Event weights as they were read, [n]."""
+    scores: tuple[np.ndarray, ...]
+    """[n] by each scorer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +67,25 @@ class Candidate:
     """Parameters of one training of a finalist, of all averaged networks together; None for what has none."""
     known: dict[str, tuple[np.ndarray, ...]] = field(default_factory=dict)
     """Scores by part, as each scorer gave them; filled in when they are first asked for."""
+    trained_on: tuple[str, ...] = ("train",)
+    """Parts whose events it was trained on: no figure is taken on them."""
+    cut_events: CutEvents | None = None
+    """What its cuts are chosen on; None for validation."""
+    trees: BlendedTrees | None = None
+    """What a blend has beside the networks."""
 
     def scores(self, name: str, part: Part) -> tuple[np.ndarray, ...]:
         """Return the scores [n] by each scorer of the part of that name."""
         if name not in self.known:
             self.known[name] = tuple(score(np.asarray(part.x)) for score in self.scorers)
         return self.known[name]
+
+    def choose_on(self, validation: Part) -> CutEvents:
+        """Return the events that its cuts are chosen on, with a score by each scorer."""
+        if self.cut_events is not None:
+            return self.cut_events
+        scores = self.scores("validation", validation)
+        return CutEvents("validation", validation.rows, validation.labels, validation.weights, scores)
 
     def take(self, training: int) -> Candidate:
         """Return one training of a finalist as a candidate of its own, the "single network"."""
@@ -62,7 +101,7 @@ class Candidate:
     @property
     def predictor(self) -> Predictor | None:
         """What `tuner predict` needs to give the same scores; None for a baseline, which is no network."""
-        return Predictor(self.name, self.networks) if self.networks else None
+        return Predictor(self.name, self.networks, self.trees) if self.networks else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +115,11 @@ class Field:
     seed: int
 
     def cuts(self, candidate: Candidate) -> list[float] | None:
-        """Return the figure's cut of each training, chosen on validation; None where it is not one of a cut."""
+        """Return the figure's cut of each training, on `Candidate.choose_on`; None where it is not one of a cut."""
         if not isinstance(self.figure, CutFigure):
             return None
-        scores = candidate.scores("validation", self.validation)
-        return [self.figure.choose(self.validation.labels, one, self.validation.weights) for one in scores]
+        events = candidate.choose_on(self.validation)
+        return [self.figure.choose(events.labels, one, events.weights) for one in events.scores]
 
     def replicate(self, candidate: Candidate, name: str, part: Part) -> Replicas:
         """Return a candidate's figure on a part and its replicas; on another part than validation at frozen cuts."""
@@ -95,8 +134,16 @@ class Field:
         )
 
     def replicate_all(self, name: str, part: Part) -> dict[str, Replicas]:
-        """Return the replicas of all candidates by name, of the same events."""
-        return {candidate.name: self.replicate(candidate, name, part) for candidate in self.candidates}
+        """Return the replicas of all candidates by name, of the same events; without those that trained on the part."""
+        judged = [candidate for candidate in self.candidates if name not in candidate.trained_on]
+        return {candidate.name: self.replicate(candidate, name, part) for candidate in judged}
+
+    def replicate_cut_events(self, candidate: Candidate) -> Replicas:
+        """Return a candidate's figure on the events that its cuts are chosen on, and its replicas."""
+        events = candidate.choose_on(self.validation)
+        return replicate(
+            self.figure, events.labels, events.scores, events.weights, n_replicas=self.n_replicas, seed=self.seed
+        )
 
     def of_kind(self, *kinds: Kind) -> list[Candidate]:
         """Return the candidates of some kinds, in their order."""
@@ -149,10 +196,93 @@ def enter_ensemble(finalists: Sequence[Candidate], figure: FigureOfMerit, valida
     )
 
 
-def enter_baselines(baselines: Sequence[Baseline]) -> tuple[Candidate, ...]:
-    """Return a candidate for each baseline."""
-    return tuple(
-        Candidate(b.name, "baseline", (b.score,), known={"validation": (b.validation_scores,)}) for b in baselines
+def enter_bag(bag: Bag) -> Candidate:
+    """Return the mean of a bag's networks; its cuts are chosen on its out-of-fold scores."""
+    found = bag.out_of_fold.take_scored()
+    return Candidate(
+        "bag",
+        "bag",
+        (NetworkScore(bag.search, Predictor("bag", bag.networks), device=bag.device),),
+        bag.networks,
+        n_parameters=bag.n_parameters,
+        trained_on=BAG_PARTS,
+        cut_events=CutEvents(OUT_OF_FOLD, found.rows, found.labels, found.weights, (found.scores,)),
+    )
+
+
+def enter_refit(
+    search: Search, training: KeptTraining, cut_events: CutEvents, *, device: str | None = None
+) -> Candidate:
+    """Return the one network that was trained on all of train + validation.
+
+    cut_events: scored by networks of the same configuration: nothing of train + validation is new to this one.
+    """
+    return Candidate(
+        "refit",
+        "refit",
+        (NetworkScore(search, Predictor("refit", (training.network,)), device=device),),
+        (training.network,),
+        n_parameters=training.n_parameters,
+        trained_on=BAG_PARTS,
+        cut_events=cut_events,
+    )
+
+
+def enter_baselines(found: SearchBaselines, validation: Part) -> tuple[Candidate, ...]:
+    """Return a candidate for each baseline.
+
+    A refit has seen the validation events: its cuts are chosen on the scores of its settings fitted on train alone.
+    """
+    candidates = []
+    for baseline in found.baselines:
+        scores = (baseline.validation_scores,)
+        if baseline.record.fitted_on == "train":
+            candidates.append(Candidate(baseline.name, "baseline", (baseline.score,), known={"validation": scores}))
+        else:
+            cut_events = CutEvents(BEFORE_REFIT, validation.rows, validation.labels, validation.weights, scores)
+            candidates.append(
+                Candidate(baseline.name, "baseline", (baseline.score,), trained_on=BAG_PARTS, cut_events=cut_events)
+            )
+    return tuple(candidates)
+
+
+def enter_tree_bag(trees: TreeBag, events: FoldedEvents) -> Candidate:
+    """Return the mean of a bag of boosted trees; its cuts are chosen on its out-of-fold scores.
+
+    events: those that it was grown on.
+    """
+    part, scores = events.part, (trees.out_of_fold,)
+    return Candidate(
+        trees.record.name,
+        "baseline",
+        (trees.score,),
+        trained_on=BAG_PARTS,
+        cut_events=CutEvents(OUT_OF_FOLD, part.rows, part.labels, part.weights, scores),
+    )
+
+
+def enter_blend(bag: Bag, trees: TreeBag) -> Candidate:
+    """Return the blend of the networks' bag and the trees' bag of the same folds; the trees are kept in the run folder.
+
+    The trees' share is fitted on the out-of-fold scores of both, with training weights; its cuts are chosen on them.
+    """
+    part, of_networks = bag.events.part, bag.out_of_fold
+    scored = of_networks.is_scored
+    networks, of_trees = of_networks.scores[scored], trees.out_of_fold[scored]
+    share = fit_share(part.labels[scored], networks, of_trees, part.training_weights[scored])
+    path = find_trees(bag.search)
+    save_trees(trees.trees, path)
+    blended = BlendedTrees(trees.kind, share, hash_file(path))
+    scores = (blend_scores(networks, of_trees, share),)
+    return Candidate(
+        "blend",
+        "blend",
+        (NetworkScore(bag.search, Predictor("blend", bag.networks, blended), device=bag.device),),
+        bag.networks,
+        n_parameters=bag.n_parameters,
+        trained_on=BAG_PARTS,
+        cut_events=CutEvents(OUT_OF_FOLD, part.rows[scored], part.labels[scored], part.weights[scored], scores),
+        trees=blended,
     )
 
 

@@ -6,13 +6,13 @@ import json
 import logging
 
 from tuner.checked_files import read_json
-from tuner.errors import EventsError, SearchError
+from tuner.errors import SearchError
 from tuner.evaluation.judge import Judge
 from tuner.evaluation.publishing import publish
 from tuner.evaluation.results import Evaluation, describe_mismatch
-from tuner.evaluation.validity import find_grounds, find_grounds_in_events, read_judged_events, still_holds
+from tuner.evaluation.retraining_processes import open_pool
+from tuner.evaluation.validity import find_grounds, find_grounds_in_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
-from tuner.events.table import Events
 from tuner.prediction.networks import are_kept, hand_on_again
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import open_log, quiet_optuna
@@ -96,7 +96,12 @@ def _find_or_judge(
 
 def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
     """Return the names of the stages that a judgement takes."""
-    taken = {"baselines": settings.baseline_trials > 0, "test": open_test, "folds": open_test and settings.folds}
+    taken = {
+        "bag": settings.bag is not None or settings.refit,
+        "baselines": settings.baseline_trials > 0,
+        "test": open_test,
+        "folds": open_test and settings.folds,
+    }
     return [name for name in STAGES if name != "report" and taken.get(name, True)]
 
 
@@ -104,23 +109,23 @@ def _judge(
     search: Search, settings: EvaluationSettings, *, open_test: bool, device: str | None, display: Display
 ) -> Evaluation:
     """Return the judgement of all trials, also of those that end meanwhile."""
-    events = read_judged_events(search, settings)
-    if events is not None:
-        _check_events(search, events)
-    in_events = find_grounds_in_events(search, settings, events)
-    while True:
-        judge = Judge(
-            search,
-            settings,
-            rests_on=find_grounds(search, settings) | in_events,
-            stored=read_evaluation(search),
-            events=events,
-            device=device,
-            display=display,
-        )
-        if (evaluation := judge.judge(open_test=open_test)) is not None:
-            return evaluation
-        display.tell("More trials ended meanwhile: they are judged, too")
+    kept = search.open_events()
+    in_events = find_grounds_in_events(search, settings, kept)
+    with open_pool(search, device) as pool:
+        while True:
+            judge = Judge(
+                search,
+                settings,
+                rests_on=find_grounds(search, settings) | in_events,
+                stored=read_evaluation(search),
+                kept=kept,
+                pool=pool,
+                device=device,
+                display=display,
+            )
+            if (evaluation := judge.judge(open_test=open_test)) is not None:
+                return evaluation
+            display.tell("More trials ended meanwhile: they are judged, too")
 
 
 def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: bool) -> Evaluation | None:
@@ -136,17 +141,6 @@ def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: boo
         hand_on_again(search, *stored.predictors)
         return stored
     return None
-
-
-def _check_events(search: Search, events: Events) -> None:
-    """Raise `EventsError` where the events are others than those that were split."""
-    digest = search.splits.events_digest
-    if events.digest != digest:
-        raise EventsError(
-            f"The events must be those that were split for the search, but {events.source} has changed since: "
-            f"its hash is {events.digest[:12]}, not {digest[:12]}. "
-            "Bring the old events back, or start a study of another name."
-        )
 
 
 def read_evaluation(search: Search) -> Evaluation | None:

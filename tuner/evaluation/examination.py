@@ -7,21 +7,20 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tuner.checked_files import write_table
-from tuner.evaluation.candidates import Candidate, Field
+from tuner.evaluation.candidates import Candidate, CutEvents, Field
 from tuner.evaluation.folds import OutOfFold
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, find_sculpted_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
-from tuner.events.table import Events
-from tuner.events.variants import Direction, read_variant
+from tuner.events.variants import Direction
 from tuner.metrics.arrays import effective_number
 from tuner.metrics.cut_scan import MIN_BACKGROUND
 from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.preparation.kept_events import KeptEvents
 from tuner.preparation.splits import Part
 from tuner.preparation.yields import find_yields
 from tuner.problem import Nuisance
@@ -30,23 +29,30 @@ from tuner.tuning.search import Search
 
 @dataclass(frozen=True)
 class Examination:
-    """A candidate of one scorer, its cuts chosen on validation and frozen."""
+    """A candidate of one scorer, its cuts chosen on events that it did not train on, and frozen."""
 
     search: Search
     field: Field
     candidate: Candidate
-    events: Events | None = None
-    """The events as read; None where nobody needs them."""
+    kept: KeptEvents
+    """The events as they were read."""
 
     @cached_property
     def threshold(self) -> float:
-        """The working point, chosen on validation."""
-        validation, rule = self.search.splits.validation, self.search.study.problem.working_point
-        return float(rule.choose(validation.labels, self.scores("validation"), validation.weights))
+        """The working point."""
+        chosen_on = self.chosen_on
+        return float(
+            self.search.study.problem.working_point.choose(chosen_on.labels, chosen_on.scores[0], chosen_on.weights)
+        )
+
+    @cached_property
+    def chosen_on(self) -> CutEvents:
+        """What the cuts are chosen on."""
+        return self.candidate.choose_on(self.search.splits.validation)
 
     @cached_property
     def figure_cut(self) -> float | None:
-        """The cut of a figure that is one of a cut, chosen on validation; None where it is not."""
+        """The cut of a figure that is one of a cut; None where it is not."""
         cuts = self.field.cuts(self.candidate)
         return None if cuts is None else cuts[0]
 
@@ -60,19 +66,20 @@ class Examination:
         return self.candidate.scores(part, self.part(part))[0]
 
     def evaluate(self, part: str) -> PartEvaluation:
-        """Return all figures on a part."""
-        events = self.part(part)
-        rule = f"{self.search.study.problem.working_point.name}, chosen on validation"
-        cut = None if part == "validation" else self.figure_cut
+        """Return all figures on a part, or on the events that the cuts are chosen on."""
+        events, chosen_on = self.chosen_on, self.chosen_on.part
+        if part != chosen_on:
+            of_part = self.part(part)
+            events = CutEvents(part, of_part.rows, of_part.labels, of_part.weights, (self.scores(part),))
         return evaluate_scores(
             events.labels,
-            self.scores(part),
+            events.scores[0],
             events.weights,
             candidate=self.candidate.name,
             part=part,
-            threshold_rule=rule,
+            threshold_rule=f"{self.search.study.problem.working_point.name}, chosen on {chosen_on}",
             optimum=self._take_optimum(events.rows),
-            figure_cut=cut,
+            figure_cut=None if part == chosen_on else self.figure_cut,
             **self._common,
         )
 
@@ -81,23 +88,16 @@ class Examination:
 
         Writes `out_of_fold.parquet`.
         """
-        columns = {
-            "row": found.rows,
-            "label": found.labels.astype(np.int8),
-            "weight": found.weights,
-            "fold": found.folds,
-            "score": found.scores,
-        }
-        write_table(self.search.folder.out_of_fold, pd.DataFrame(columns))
-        scored = ~np.isnan(found.scores)
+        write_table(self.search.folder.out_of_fold, found.tabulate())
+        found = found.take_scored()
         return evaluate_scores(
-            found.labels[scored],
-            found.scores[scored],
-            found.weights[scored],
+            found.labels,
+            found.scores,
+            found.weights,
             candidate=name,
             part="all events",
             threshold_rule=f"{self.search.study.problem.working_point.name}, that of the network handed on",
-            optimum=self._take_optimum(found.rows[scored]),
+            optimum=self._take_optimum(found.rows),
             figure_cut=self.figure_cut,
             **self._common,
         )
@@ -116,7 +116,7 @@ class Examination:
     def _take_optimum(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the observer that no network can beat for some rows of the events; None where there is none."""
         optimum = self.search.study.problem.optimum
-        return None if optimum is None or self.events is None else self.events.observers[optimum].to_numpy()[rows]
+        return None if optimum is None else self.kept.events.observers[optimum].to_numpy()[rows]
 
     def measure_importances(self, part: str) -> tuple[Importance, ...]:
         """Return what each feature is worth on a part, largest first."""
@@ -160,9 +160,9 @@ class Examination:
         """
         problem, events = self.search.study.problem, self.part(part)
         names = [name for name in problem.all_observers if name != problem.optimum]
-        if self.events is None or not names:
+        if not names:
             return ()
-        table = self.events.observers.iloc[events.rows]
+        table = self.kept.events.observers.iloc[events.rows]
         return find_sculpted_observers(
             {name: table[name].to_numpy() for name in names},
             np.asarray(events.labels),
@@ -197,6 +197,5 @@ class Examination:
         )
 
     def _score_variant(self, nuisance: Nuisance, direction: Direction, rows: np.ndarray) -> np.ndarray:
-        assert self.events is not None
-        table = read_variant(self.search.study.problem, nuisance, direction, self.events)
-        return self.candidate.scorers[0](self.search.splits.preprocessing.transform(table.iloc[rows]))
+        table = self.kept.take_variant(nuisance.name, direction, rows)
+        return self.candidate.scorers[0](self.search.splits.preprocessing.transform(table))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 import torch
 
+from tuner.checked_files import expect_form, read_table
 from tuner.errors import SplitsError
 from tuner.preparation.splits import PARTS, Part
 from tuner.preparation.splitting import assign_folds
@@ -45,6 +47,10 @@ class FoldedEvents:
         return digest.hexdigest()
 
 
+OUT_OF_FOLD = "train + validation, out of fold"
+"""Name of the events of the two parts as networks of other folds score them."""
+
+
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
     """Events of a study, each with the score of a network that never saw it; all [n]."""
@@ -65,6 +71,39 @@ class OutOfFold:
         """Whether an event has a score, bool [n]."""
         is_scored: np.ndarray = ~np.isnan(self.scores)
         return is_scored
+
+    def tabulate(self) -> pd.DataFrame:
+        """Return a table with the columns row, label, weight, fold, score."""
+        return pd.DataFrame(
+            {
+                "row": self.rows,
+                "label": self.labels.astype(np.int8),
+                "weight": self.weights,
+                "fold": self.folds,
+                "score": self.scores,
+            }
+        )
+
+    def take_scored(self) -> OutOfFold:
+        """Return the events that have a score."""
+        return OutOfFold(**{f.name: getattr(self, f.name)[self.is_scored] for f in fields(self)})
+
+
+def read_out_of_fold(search: Search) -> OutOfFold | None:
+    """Return the out-of-fold scores of the bag that the last evaluation trained; None where there was no bag.
+
+    They are what a calibration or another cut can be fitted on without the test part.
+
+    Raises:
+        DamagedFileError: Their file is not whole.
+    """
+    path, advice = search.folder.bag_out_of_fold, "Delete `evaluation.json` and run `tuner evaluate`."
+    if not path.exists():
+        return None
+    table = read_table(path, advice=advice)
+    with expect_form(path, advice=advice):
+        columns = {"rows": "row", "labels": "label", "weights": "weight", "folds": "fold", "scores": "score"}
+        return OutOfFold(**{name: table[column].to_numpy() for name, column in columns.items()})
 
 
 def fold_events(

@@ -1,4 +1,4 @@
-"""The judgement itself, in order: finalists, winner, ensemble, baselines on validation; then, once, the test part."""
+"""The judgement in order: finalists, winner, bag and refit, ensemble, baselines, blend; then, once, the test part."""
 
 from __future__ import annotations
 
@@ -7,25 +7,34 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from tuner.checked_files import write_json, write_table
-from tuner.errors import SearchError
+from tuner.errors import SearchError, SplitsError
+from tuner.evaluation.bagging import BAG_PARTS, Bag, refit, train_bag
+from tuner.evaluation.baselines.fitting_events import check_fitting_events
+from tuner.evaluation.baselines.records import BaselineRecord
+from tuner.evaluation.baselines.search_baselines import SearchBaselines, fit_search_baselines
 from tuner.evaluation.candidates import (
     Candidate,
     Field,
     choose_winner,
+    enter_bag,
     enter_baselines,
+    enter_blend,
     enter_ensemble,
     enter_finalists,
+    enter_refit,
+    enter_tree_bag,
 )
 from tuner.evaluation.cross_validation import train_folds
 from tuner.evaluation.examination import Examination
 from tuner.evaluation.finalists import choose_finalists
-from tuner.evaluation.folds import assign_search_folds
-from tuner.evaluation.results import Evaluation
+from tuner.evaluation.folds import OUT_OF_FOLD, assign_search_folds, fold_events
+from tuner.evaluation.hand_on_choice import choose_handed_on
+from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_scores
 from tuner.evaluation.statistics.comparison import (
@@ -41,8 +50,10 @@ from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_n
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
 from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
-from tuner.events.table import Events
+from tuner.launchers.process_pool import Job, ProcessPool
+from tuner.prediction.cost import measure_cost
 from tuner.prediction.networks import are_kept, hand_on
+from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
 from tuner.tuning.evaluation_settings import EvaluationSettings
@@ -64,23 +75,30 @@ class Judge:
     """Contents of all that the judgement rests on, by name."""
     stored: Evaluation | None
     """What was found the last time."""
-    events: Events | None
-    """The events as read, where observers, nuisances or ids are needed of them."""
+    kept: KeptEvents
+    """The events as they were read: observers, ids, variants."""
+    pool: ProcessPool
+    """Processes for what can be done side by side."""
     device: str | None
     display: Display
 
     def judge(self, *, open_test: bool) -> Evaluation | None:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
-        if open_test and self.settings.folds is not None:
-            assign_search_folds(self.search, folds=self.settings.folds, event_id=self._event_id)
+        self._check_events(open_test=open_test)
         is_kept = self.stored is None or are_kept(self.search, self.stored.handed_on)
-        field = self._enter()
-        replicas: PartReplicas = {"validation": field.replicate_all("validation", self.search.splits.validation)}
-        finalists = field.of_kind("finalist")
-        winner = choose_winner(finalists, replicas["validation"])
-        single = winner.take(int(replicas["validation"][winner.name].values.argmax()))  # noqa: PD011 - no pandas
+        validation = self.search.splits.validation
+        field, best_epochs = self._enter_finalists()
+        finalists = list(field.candidates)
+        on_validation = field.replicate_all("validation", validation)
+        winner = choose_winner(finalists, on_validation)
+        single = winner.take(int(on_validation[winner.name].values.argmax()))
         (network,) = single.networks
-        others = [candidate for candidate in field.candidates if candidate.kind != "finalist"]
+        bag, others, baselines = self._enter_others(field, single, best_epochs[winner.name])
+        on_validation |= replace(field, candidates=tuple(others)).replicate_all("validation", validation)
+        replicas: PartReplicas = {"validation": on_validation}
+        field = replace(field, candidates=(*finalists, *others))
+        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bag=bag)
+        handed_on = next(candidate for candidate in (single, *others) if candidate.name == choice.candidate)
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
@@ -92,7 +110,10 @@ class Judge:
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
         part = list(replicas)[-1]
         standings = self._compare(field, replicas, winner)
-        examination = Examination(self.search, field, single, self.events)
+        examined = single if part in handed_on.trained_on else handed_on
+        examination = Examination(self.search, field, examined, self.kept)
+        predictors = [each.predictor for each in (single, *others) if each.predictor is not None]
+        predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
         baseline = find_baseline([standing for standing in standings if standing.part == part])
         rival = field[baseline.candidate] if baseline else None
         evaluation = Evaluation(
@@ -105,13 +126,17 @@ class Judge:
             events_digest=self.search.splits.events_digest,
             settings=self.settings,
             rests_on=self.rests_on,
-            predictors=tuple(one.predictor for one in (single, *others) if one.predictor is not None),
+            predictors=tuple(predictors),
+            choice=choice,
+            costs=tuple(measure_cost(self.search, predictor) for predictor in predictors),
             parts=(
                 *self._evaluate_parts(examination, [single, *others], list(replicas)),
                 *(self._evaluate_folds(examination, network.trial) if open_test else ()),
             ),
             standings=standings,
             cheapest=find_cheapest([standing for standing in standings if standing.part == part]),
+            baselines=baselines,
+            blend=self._measure_blend(field, replicas),
             selection=self._measure_selection(replicas, finalists),
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),
@@ -121,33 +146,34 @@ class Judge:
             ),
         )
         if open_test:
-            table = tabulate_scores(field.candidates, examination.scores("test"), self.search.splits.test)
-            write_table(self.search.folder.scores, add_observers(table, self.observers))
+            (scores,) = handed_on.scores("test", self.search.splits.test)
+            table = tabulate_scores(field.candidates, scores, self.search.splits.test)
+            write_table(self.search.folder.scores, add_observers(table, self.kept.events.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
         hand_on(self.search, *evaluation.predictors)
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation
 
-    @property
-    def observers(self) -> pd.DataFrame:
-        """Observers of all events, in the order of the events as read; no columns where the problem has none."""
-        return pd.DataFrame() if self.events is None else self.events.observers
+    def _check_events(self, *, open_test: bool) -> None:
+        """Raise `SplitsError` where folds or baselines that must be there cannot be, before anything is trained."""
+        assign = partial(assign_search_folds, self.search, event_id=self.kept.events.event_id)
+        if open_test and self.settings.folds is not None:
+            assign(folds=self.settings.folds)
+        if self.settings.hand_on in ("bag", "blend") and self.settings.bag is not None:
+            assign(folds=self.settings.bag, parts=BAG_PARTS)
+        if self.settings.baseline_trials:
+            check_fitting_events(self.search.splits)
 
-    @property
-    def _event_id(self) -> np.ndarray | None:
-        """Ids of all events as read; None where the problem names none."""
-        return None if self.events is None else self.events.event_id
-
-    def _enter(self) -> Field:
-        """Train the finalists anew, pick the ensemble, fit the baselines."""
-        search, figure = self.search, self.search.study.problem.figure_of_merit
+    def _enter_finalists(self) -> tuple[Field, dict[str, list[int]]]:
+        """Train the finalists anew; return them, and the best epochs of each one's trainings by its name."""
+        search = self.search
         chosen = choose_finalists(
             search, most=self.settings.finalists, n_replicas=self.settings.replicas, device=self.device
         )
         trials = [finalist.trial for finalist in chosen]
         retrainings = retrain_finalists(
-            search, trials, seeds=self.settings.seeds, device=self.device, display=self.display
+            search, trials, seeds=self.settings.seeds, pool=self.pool, device=self.device, display=self.display
         )
         if not retrainings:
             raise SearchError(
@@ -155,22 +181,107 @@ class Judge:
                 "Has the network's code changed since the search?"
             )
         finalists = enter_finalists(search, retrainings, device=self.device)
-        candidates = [*finalists, enter_ensemble(finalists, figure, search.splits.validation)]
-        if self.settings.baseline_trials:
-            from tuner.evaluation.baselines.fitting import fit_baselines
+        best_epochs = {
+            finalist.name: [each.best_epoch for each in retrainings if each.network in finalist.networks]
+            for finalist in finalists
+        }
+        figure, replicas = search.study.problem.figure_of_merit, self.settings.replicas
+        return Field(finalists, figure, search.splits.validation, replicas, search.study.seed), best_epochs
 
-            baselines = fit_baselines(
-                search.splits,
-                figure,
-                trials=self.settings.baseline_trials,
-                seconds=60 * self.settings.baseline_minutes,
-                seed=search.study.seed,
-                on_trial=self._advance_baselines,
+    def _enter_others(
+        self, field: Field, single: Candidate, best_epochs: list[int]
+    ) -> tuple[Bag | None, list[Candidate], tuple[BaselineRecord, ...]]:
+        """Train the winner's bag and refit, pick the ensemble of the finalists, fit the baselines, blend the two bags.
+
+        best_epochs: of the winner's trainings.
+        """
+        job = self.pool.submit(fit_search_baselines, self.search, self.settings, self.kept.events.event_id)
+        bag, candidates = self._enter_bag(single, best_epochs)
+        candidates.append(enter_ensemble(field.candidates, field.figure, field.validation))
+        baselines = self._await_baselines(job)
+        return bag, [*candidates, *self._enter_baselines(baselines, bag)], baselines.records
+
+    def _await_baselines(self, job: Job[SearchBaselines]) -> SearchBaselines:
+        """Return the baselines, which another process has fitted while networks trained; without one, fit them."""
+        if not self.settings.baseline_trials:
+            return SearchBaselines()
+        self._advance_baselines()
+        if job.future is None:
+            return fit_search_baselines(self.search, self.settings, self.kept.events.event_id, self._advance_baselines)
+        self.pool.watch([job], lambda: None)
+        return job.result()
+
+    def _enter_baselines(self, found: SearchBaselines, bag: Bag | None) -> Iterator[Candidate]:
+        """Yield the baselines, the bag of the best trees, and the blend of that with the networks' bag."""
+        yield from enter_baselines(found, self.search.splits.validation)
+        if found.problem:
+            logger.warning("There is no bag of boosted trees: %s", found.problem)
+        if found.tree_bag is not None and self.settings.bag is not None:
+            folds, event_id = self.settings.bag, self.kept.events.event_id
+            yield enter_tree_bag(
+                found.tree_bag, fold_events(self.search, folds=folds, parts=BAG_PARTS, event_id=event_id)
             )
-            candidates += enter_baselines(baselines)
-        return Field(tuple(candidates), figure, search.splits.validation, self.settings.replicas, search.study.seed)
+            if bag is not None:
+                yield enter_blend(bag, found.tree_bag)
+                return
+        if self.settings.hand_on == "blend":
+            raise SearchError(
+                '`hand_on="blend"` needs a bag of networks and one of boosted trees, but there are not both; the '
+                'reasons were logged. Set `hand_on` to "auto" or "bag".'
+            )
 
-    def _advance_baselines(self, done: int, total: int) -> None:
+    def _enter_bag(self, single: Candidate, best_epochs: list[int]) -> tuple[Bag | None, list[Candidate]]:
+        """Train the winner's configuration on the folds of train + validation, and once on all of it."""
+        folds, must = self.settings.bag, self.settings.hand_on
+        (network,) = single.networks
+        trial = next(trial for trial in self.search.trials if trial.number == network.trial)
+        n_trainings = (folds or 0) + self.settings.refit
+        stage = Stage(name="bag", text=f"Training trial {trial.number} on train + validation", total=n_trainings)
+        done = itertools.count(1)
+
+        def advance() -> None:
+            self.display.advance(replace(stage, done=next(done)))
+
+        bag, candidates = None, []
+        if n_trainings:
+            self.display.advance(stage)
+        if folds is not None:
+            try:
+                bag = train_bag(
+                    self.search,
+                    trial,
+                    folds=folds,
+                    event_id=self.kept.events.event_id,
+                    device=self.device,
+                    on_trained=advance,
+                )
+            except SplitsError as error:
+                logger.warning("There is no bag: %s", error)
+        self._keep_out_of_fold(bag)
+        if bag is not None:
+            best_epochs = [training.best_epoch for training in bag.trainings]
+            candidates.append(enter_bag(bag))
+        if self.settings.refit:
+            training = refit(self.search, trial, best_epochs=best_epochs, device=self.device, on_trained=advance)
+            if training is not None:
+                cut_events = (candidates or [single])[0].choose_on(self.search.splits.validation)
+                candidates.append(enter_refit(self.search, training, cut_events, device=self.device))
+        if must in ("bag", "refit") and must not in [candidate.name for candidate in candidates]:
+            raise SearchError(
+                f'`hand_on="{must}"` needs a {must} that could be trained, but its trainings failed; the reasons were '
+                'logged. Set `hand_on` to "auto" or "single".'
+            )
+        return bag, candidates
+
+    def _keep_out_of_fold(self, bag: Bag | None) -> None:
+        """Write `bag_out_of_fold.parquet`; without a bag remove one of other rules."""
+        path = self.search.folder.bag_out_of_fold
+        if bag is None:
+            path.unlink(missing_ok=True)
+        else:
+            write_table(path, bag.out_of_fold.tabulate())
+
+    def _advance_baselines(self, done: int = 0, total: int = 0) -> None:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
 
     def _compare(self, field: Field, replicas: PartReplicas, winner: Candidate) -> tuple[Standing, ...]:
@@ -194,10 +305,12 @@ class Judge:
         """Yield all figures of each candidate, part by part."""
         text = "Measuring all figures, importances, what the gain is worth"
         self.display.advance(Stage(name="figures", text=text))
-        for part in parts:
+        for part in [OUT_OF_FOLD, *parts]:
             for candidate in candidates:
-                of_it = examination if candidate is examination.candidate else replace(examination, candidate=candidate)
-                yield of_it.evaluate(part)
+                is_new = part != OUT_OF_FOLD and part not in candidate.trained_on
+                if is_new or part == candidate.choose_on(self.search.splits.validation).part:
+                    of_it = replace(examination, candidate=candidate)
+                    yield (examination if candidate is examination.candidate else of_it).evaluate(part)
 
     def _evaluate_folds(self, examination: Examination, number: int) -> Iterator[PartEvaluation]:
         """Yield the figures of the winner's setting on all events, each scored out of fold; none unless asked for."""
@@ -212,7 +325,7 @@ class Judge:
             self.search,
             trial,
             folds=folds,
-            event_id=self._event_id,
+            event_id=self.kept.events.event_id,
             device=self.device,
             on_fold=lambda: self.display.advance(replace(stage, done=next(done))),
         )
@@ -220,6 +333,22 @@ class Judge:
             logger.warning("The training of each of %d folds failed: no event is scored out of fold.", folds)
             return
         yield examination.evaluate_folds(found, name=f"trial {number}, {folds} folds")
+
+    def _measure_blend(self, field: Field, replicas: PartReplicas) -> BlendGain | None:
+        """Return what the blend gains on the networks' bag, on test or else out of fold; None where there is none."""
+        blended = [candidate for candidate in field.candidates if candidate.trees is not None]
+        if not blended:
+            return None
+        (blend,), bag = blended, field["bag"]
+        assert blend.trees is not None
+        part, of_part = "test", replicas.get("test", {})
+        if not of_part:
+            part, of_part = OUT_OF_FOLD, {each.name: field.replicate_cut_events(each) for each in (bag, blend)}
+        of_both = {each.name: of_part[each.name] for each in (bag, blend)}
+        kinds = {each.name: each.kind for each in (bag, blend)}
+        standings = compare(of_both, bag.name, kinds=kinds, part=part, seed=field.seed)
+        standing = next(standing for standing in standings if standing.candidate == blend.name)
+        return BlendGain(trees=blend.trees.kind, share=blend.trees.share, over_bag=standing)
 
     def _measure_selection(self, replicas: PartReplicas, finalists: list[Candidate]) -> SelectionBias:
         """Return the selection-bias meter of the search's best trial."""

@@ -54,9 +54,10 @@ def train_apart(
     n_events = min(len(data.x) if member.train_rows is None else len(member.train_rows) for member in members)
     waiting = {member.number: member for member in members}
     with keep_random_state(data.device):
-        slots = _choose_slots(members, data, n_events)
+        slots: int | None = None
         while waiting:
             pack = Pack(members[0].settings, data, n_epochs=n_epochs, n_events=n_events, randomness=RANDOMNESS)
+            slots = slots or _choose_slots(pack, members)
             try:
                 _train(pack, waiting, slots, keep, leave_out)
             except Exception as error:  # a network's own code may raise anything
@@ -65,11 +66,9 @@ def train_apart(
                 slots = max(1, slots // 2)
 
 
-def _choose_slots(members: Sequence[Member], data: TrainingData, n_events: int) -> int:
-    most = min(len(members), limit_slots(data.device))
-    settings = members[0].settings
+def _choose_slots(pack: Pack, members: Sequence[Member]) -> int:
     try:
-        return choose_pack_size(settings, data, most=most, n_events=n_events, randomness=RANDOMNESS).slots
+        return choose_pack_size(pack, members[0].settings, most=min(len(members), limit_slots(pack.data.device))).slots
     except Exception:  # the training itself fails with this error, and tells it
         return 1
 

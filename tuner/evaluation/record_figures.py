@@ -67,11 +67,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
 def tabulate_evaluation(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
     """Return the figures, the verdicts, each training of the finalists, and what importances there are, by name."""
     tables = {
-        "figures": pd.DataFrame(
-            {"part": part.part, "candidate": part.candidate, "figure": name} | _list_ends(measured)
-            for part in evaluation.parts
-            for name, measured in part.measurements.items()
-        ),
+        "figures": evaluation.to_frame(),
         "verdicts": pd.DataFrame(
             {"part": s.part, "candidate": s.candidate, "kind": s.kind, "trainings": len(s.singles)}
             | _list_ends(s.figure)
@@ -149,6 +145,7 @@ def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
     yield from sculpted.chance.spread(f"{prefix}/by chance").items()
     yield f"{prefix}/p", sculpted.p_value
     yield f"{prefix}/divergence of the baseline", sculpted.baseline
+    yield f"{prefix}/peak", sculpted.peak
 
 
 def _name_ends(name: str, sure: Measurement) -> Iterator[tuple[str, float]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from tuner.evaluation.baselines.records import BaselineRecord
+from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -16,11 +19,27 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True, kw_only=True)
+class BlendGain:
+    """What boosted trees have to add to the bag of networks."""
+
+    trees: str
+    """Who grew them: "boosted trees" (scikit-learn), "LightGBM", ..."""
+    share: float
+    """Weight of their logit in the blend, in [0, 1]; the networks' has the rest."""
+    over_bag: Standing
+    """The blend against the bag, on test where it was opened, else out of fold."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Evaluation:
     """The judgement of a search."""
 
@@ -43,12 +62,20 @@ class Evaluation:
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     predictors: tuple[Predictor, ...]
     """Networks that `tuner predict` can use; the first of them is what is handed on."""
+    choice: HandOnChoice | None = None
+    """Why the first of them is handed on; None where that is not known."""
+    costs: tuple[PredictorCost, ...] = ()
+    """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
-    """The single network, the ensemble and the baselines, each on validation and on test."""
+    """The single network, means of networks and the baselines, each on the parts that it did not train on."""
     standings: tuple[Standing, ...] = ()
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner."""
+    baselines: tuple[BaselineRecord, ...] = ()
+    """How each baseline came about, and what that took."""
+    blend: BlendGain | None = None
+    """What a blend with boosted trees gains; None without a bag of networks or of trees."""
     selection: SelectionBias | None = None
     """How much of the best validation figure is luck."""
     importances: tuple[Importance, ...] = ()
@@ -60,6 +87,29 @@ class Evaluation:
     """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
     sculpted: tuple[SculptedObserver, ...] = ()
     """Observers that the frozen cut sculpts in background beyond chance, the most sculpted first; not the optimum."""
+
+    def __repr__(self) -> str:
+        """Return the verdict and what was judged, in two lines."""
+        from tuner.evaluation.evaluation_card import describe_evaluation
+
+        return describe_evaluation(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from tuner.evaluation.evaluation_card import write_evaluation_card
+
+        return write_evaluation_card(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a tidy table of every figure: candidate, part, figure, value, low and high (68 %)."""
+        import pandas as pd
+
+        rows = [
+            (part.candidate, part.part, name, measured.value, measured.low, measured.high)
+            for part in self.parts
+            for name, measured in part.measurements.items()
+        ]
+        return pd.DataFrame(rows, columns=["candidate", "part", "figure", "value", "low", "high"])
 
     @property
     def handed_on(self) -> Predictor:
@@ -80,6 +130,11 @@ class Evaluation:
     def own_parts(self) -> tuple[PartEvaluation, ...]:
         """The figures of what is handed on, part by part."""
         return tuple(part for part in self.parts if part.candidate == self.handed_on.name)
+
+    @property
+    def own_part(self) -> PartEvaluation | None:
+        """The figures of what is handed on: on test where it was opened, else on events that it did not train on."""
+        return self.own_parts[-1] if self.own_parts else None
 
     @property
     def last_part(self) -> str:

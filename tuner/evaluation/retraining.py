@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -15,7 +13,7 @@ import torch
 from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
 from tuner.errors import DamagedFileError, TrainingError, describe_failure
 from tuner.prediction.networks import TrainedNetwork
-from tuner.progress.logs import NOTES
+from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.training.batched.sequential import Randomness
 from tuner.training.checkpoints import save_checkpoint, take_checkpoint
 from tuner.training.data import TrainingData, load_training_data
@@ -65,96 +63,101 @@ def find_retrainings(search: Search, trials: Sequence[TrialRecord], seeds: int) 
     return tuple(found for trial, seed in wanted if (found := _read(search, trial, seed)) is not None)
 
 
+def group_missing(search: Search, trials: Sequence[TrialRecord], seeds: int) -> list[list[Wanted]]:
+    """Return the trainings that are not in the run folder yet, those of one structure together, as a pack takes them.
+
+    Raises:
+        SearchError: The search space no longer gives a trial's settings.
+    """
+    groups: dict[Any, list[Wanted]] = {}
+    for trial in trials:
+        structure = find_structure(search.settings(trial))
+        for seed in range(seeds):
+            if _read(search, trial, seed) is None:
+                groups.setdefault(structure, []).append(Wanted(trial, seed))
+    return list(groups.values())
+
+
 def retrain(
     search: Search,
-    trials: Sequence[TrialRecord],
-    *,
-    seeds: int,
+    wanted: Sequence[Wanted],
     device: str | None = None,
     on_trained: Callable[[], object] = lambda: None,
-) -> None:
-    """Train each trial's setting from scratch with `seeds` seeds, in this process; those of one structure as one pack.
+) -> tuple[str, ...]:
+    """Train configurations of one structure from scratch, as one pack, in this process; keep them in the run folder.
 
-    Events, budget of epochs and early stopping are the search's own. What was trained before, or is claimed by another
-    process, is not trained again. A training that fails (not-a-number) is left out with a warning. on_trained: is
-    called after each training. Raise `SearchError` where the search space no longer gives a trial's settings.
+    Events, budget of epochs and early stopping are the search's own. What was trained before is not trained again.
+
+    Args:
+        search: The search that the trials are of.
+        wanted: Trials and numbers of seeds; their settings have one structure.
+        device: "cpu", "cuda", ...; None for a GPU where there is one.
+        on_trained: Is called after each training.
+
+    Returns:
+        A sentence for each training that failed and is left out; it was logged as a warning, too.
     """
-    missing = [
-        _Job(trial, seed, search.settings(trial))
-        for trial in trials
-        for seed in range(seeds)
-        if _read(search, trial, seed) is None
-    ]
-    if not missing:
-        return
+    jobs = [_Job(w.trial, w.seed, search.settings(w.trial)) for w in wanted if _read(search, w.trial, w.seed) is None]
+    if not jobs:
+        return ()
     data = load_training_data(search.splits, find_device(device))
     trainer = _Trainer(search, data, on_trained)
-    groups: dict[Any, list[_Job]] = {}
-    for job in missing:
-        groups.setdefault(find_structure(job.settings), []).append(job)
-    with keep_random_state(data.device):
-        for group in groups.values():
-            trainer.train(group)
-
-
-def free_claims(search: Search) -> None:
-    """Forget which trainings are claimed: before processes share them, and after."""
-    shutil.rmtree(_claims(search), ignore_errors=True)
+    with open_log(search.folder.log, "retrain"), quiet_optuna(), keep_random_state(data.device):
+        trainer.train(jobs)
+    return tuple(trainer.left_out)
 
 
 @dataclass(frozen=True)
-class _Job:
+class Wanted:
     """A training that is to be done."""
 
     trial: TrialRecord
     seed: int
+
+
+@dataclass(frozen=True)
+class _Job(Wanted):
+    """A training with its settings."""
+
     settings: Settings
 
 
 @dataclass
 class _Trainer:
-    """Trains jobs of one structure after the other."""
+    """Trains jobs of one structure."""
 
     search: Search
     data: TrainingData
     on_trained: Callable[[], object]
+    left_out: list[str] = field(default_factory=list)
+    """What was told of trainings that failed."""
 
     def train(self, jobs: Sequence[_Job]) -> None:
-        """Train jobs of one structure as one pack; where that fails, those that it had claimed in smaller ones."""
+        """Train jobs of one structure as one pack; where that fails, what is left of them in smaller ones."""
         most = min(len(jobs), limit_slots(self.data.device))
-        claimed = ((name, job) for name, job in enumerate(jobs) if self._claim(job))
-        first = next(claimed, None)
-        if first is None:
-            return
         try:
-            slots = choose_pack_size(jobs[0].settings, self.data, most=most, randomness=RANDOMNESS).slots
+            pack = Pack(jobs[0].settings, self.data, n_epochs=1, randomness=RANDOMNESS)
+            slots = choose_pack_size(pack, jobs[0].settings, most=most).slots
         except Exception:  # the training itself fails with this error, and tells it
             slots = 1
-        left = dict([first])
+        left = dict(enumerate(jobs))
         while left:
             try:
-                self._train(left, claimed, slots)
+                self._train(left, slots)
             except Exception as error:  # a network's own code may raise anything
                 if slots == 1 and left:  # else it happened after the last of them had ended
-                    name = next(iter(left))
-                    self._leave_out(left.pop(name), describe_failure(error))
+                    self._leave_out(left.pop(next(iter(left))), describe_failure(error))
                 slots = max(1, slots // 2)
-                if not left and (more := next(claimed, None)) is not None:
-                    left = dict([more])
 
-    def _train(self, left: dict[int, _Job], claimed: Iterator[tuple[int, _Job]], slots: int) -> None:
-        """Train what is left and what more is claimed, in a pack of so many slots; take out of `left` what is done."""
+    def _train(self, left: dict[int, _Job], slots: int) -> None:
+        """Train what is left in a pack of so many slots; take out of `left` what is done."""
         first = next(iter(left.values()))
         n_epochs = self.search.study.budget.epochs
         pack = Pack(first.settings, self.data, n_epochs=n_epochs, randomness=RANDOMNESS)
-        waiting = list(left.items())
+        queue = iter([Member(name, job.settings, self._derive(job)) for name, job in left.items()])
 
         def draw() -> Member | None:
-            name, job = waiting.pop(0) if waiting else next(claimed, (None, None))
-            if name is None or job is None:
-                return None
-            left[name] = job
-            return Member(name, job.settings, self._derive(job))
+            return next(queue, None)
 
         def end(member: Member, row: int, outcome: Outcome) -> None:
             if outcome.state == "failed":
@@ -169,16 +172,6 @@ class _Trainer:
 
     def _derive(self, job: _Job) -> int:
         return derive_seed(self.search.study.seed, job.trial.number, purpose=PURPOSE + job.seed)
-
-    def _claim(self, job: _Job) -> bool:
-        """Return whether the job is this process's; False where another one has it."""
-        path = _claims(self.search) / f"trial_{job.trial.number:05d}-seed_{job.seed}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        return True
 
     def _keep(self, pack: Pack, member: Member, row: int, job: _Job) -> None:
         try:
@@ -201,9 +194,9 @@ class _Trainer:
         self.on_trained()
 
     def _leave_out(self, job: _Job, reason: str) -> None:
-        logger.warning(
-            "Trial %d trained anew with seed %d failed and is left out: %s", job.trial.number, job.seed, reason
-        )
+        told = f"Trial {job.trial.number} trained anew with seed {job.seed} failed and is left out: {reason}"
+        self.left_out.append(told)
+        logger.warning("%s", told)
 
 
 def _read(search: Search, trial: TrialRecord, seed: int) -> Retraining | None:
@@ -234,7 +227,3 @@ def _key(search: Search, trial: TrialRecord) -> dict[str, Any]:
         "study_seed": search.study.seed,
         "settings": describe_contents(search.settings(trial)),
     }
-
-
-def _claims(search: Search) -> Path:
-    return search.folder.finalists / "claims"

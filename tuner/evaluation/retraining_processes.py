@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from tuner.evaluation.retraining import Retraining, find_retrainings, free_claims, retrain
-from tuner.launchers.allocation import choose_workers, count_gpus
-from tuner.launchers.local import launch, tuner_command
+from tuner.evaluation.retraining import Retraining, Wanted, find_retrainings, group_missing, retrain
+from tuner.launchers.allocation import count_gpus
+from tuner.launchers.local import count_cores
+from tuner.launchers.process_pool import ProcessPool
+from tuner.prediction.networks import TrainedNetwork
 from tuner.progress.display import Display, NoDisplay
+from tuner.progress.logs import SCREEN_ONLY
 from tuner.progress.stages import Stage
 from tuner.progress.wording import write_count
 from tuner.tuning.search import Search, TrialRecord
-from tuner.tuning.storage import STORAGE_VARIABLE
 
 logger = logging.getLogger("tuner")
 
-POLL_SECONDS = 0.5
+
+def open_pool(search: Search, device: str | None = None) -> ProcessPool:
+    """Return processes for the jobs of an evaluation: one per core, or one per GPU and one for what needs none.
+
+    There are none where no file holds the study, as another process could not read it: all is done in this one then.
+
+    Args:
+        search: The search that is evaluated; jobs may take it as an argument.
+        device: "cpu", "cuda", ...; None for the GPUs where there are some.
+    """
+    n_gpus, n_cores = count_gpus(device), count_cores()
+    n_processes = n_gpus + 1 if n_gpus else n_cores
+    if search.study_file is None or n_cores == 1:
+        n_processes = 0
+    return ProcessPool(n_processes, search.folder.logs, n_gpus=n_gpus)
 
 
 def retrain_finalists(
@@ -25,66 +40,83 @@ def retrain_finalists(
     trials: Sequence[TrialRecord],
     *,
     seeds: int,
+    pool: ProcessPool | None = None,
     device: str | None = None,
     display: Display | None = None,
 ) -> tuple[Retraining, ...]:
-    """Train each trial's setting anew with `seeds` seeds; return the trainings, those of earlier calls among them.
+    """Train each trial's configuration anew with several seeds.
 
-    Processes share the work where the search knows its study's file, else this process does it all. What a process
-    that died has left undone, this one does. Trainings that fail are left out with a warning.
+    Trainings that fail are left out with a warning.
+
+    Args:
+        search: The search that the trials are of.
+        trials: The finalists.
+        seeds: Trainings of each.
+        pool: Processes that share the work; None for this one alone.
+        device: "cpu", "cuda", ...; None for a GPU where there is one.
+        display: Shows how many are done.
+
+    Returns:
+        All trainings that are in the run folder, those of earlier calls among them.
+
+    Raises:
+        SearchError: The search space no longer gives a trial's settings.
     """
-    display = display or NoDisplay()
-    n_wanted = len(trials) * seeds
-    n_missing = n_wanted - len(find_retrainings(search, trials, seeds))
-    if n_missing:
-        free_claims(search)
-        text = f"Training {write_count(len(trials), 'finalist')} anew, {write_count(seeds, 'seed')} each"
-
-        def advance() -> None:
-            done = len(find_retrainings(search, trials, seeds))
-            display.advance(Stage(name="finalists", text=text, done=done, total=n_wanted))
-
-        advance()
-        n_workers = choose_workers(n_missing, None, device, search.study_file)
-        n_workers = min(n_workers, count_gpus(device) or n_workers)
-        try:
-            if n_workers > 1:
-                _retrain_in_processes(search, trials, seeds=seeds, device=device, n_workers=n_workers, look=advance)
-                free_claims(search)
-            retrain(search, trials, seeds=seeds, device=device, on_trained=advance)
-        finally:
-            free_claims(search)
+    groups = group_missing(search, trials, seeds)
+    missing = [wanted for group in groups for wanted in group]
+    if missing:
+        progress = _Progress(search, missing, n_trials=len(trials), seeds=seeds, display=display or NoDisplay())
+        progress.show()
+        n_processes = _count_processes(pool, device)
+        if pool is None or n_processes <= 1:
+            for group in groups:
+                retrain(search, group, device, progress.show)
+        else:
+            _retrain_in_processes(search, _share(groups, n_processes), pool, device, progress)
     return find_retrainings(search, trials, seeds)
 
 
+def _count_processes(pool: ProcessPool | None, device: str | None) -> int:
+    """Return how many processes train at once: two would only hold each other up on one GPU."""
+    n_processes = 0 if pool is None else pool.n_processes
+    return min(n_processes, count_gpus(device) or n_processes)
+
+
+def _share(groups: Sequence[Sequence[Wanted]], n_processes: int) -> list[Sequence[Wanted]]:
+    """Return the groups, large ones divided so that each process has its share; the largest first."""
+    most = -(-sum(map(len, groups)) // n_processes)
+    parts = [group[start : start + most] for group in groups for start in range(0, len(group), most)]
+    return sorted(parts, key=len, reverse=True)
+
+
 def _retrain_in_processes(
-    search: Search,
-    trials: Sequence[TrialRecord],
-    *,
-    seeds: int,
-    device: str | None,
-    n_workers: int,
-    look: Callable[[], None],
+    search: Search, parts: Sequence[Sequence[Wanted]], pool: ProcessPool, device: str | None, progress: _Progress
 ) -> None:
-    """Start processes, look now and then at how many trainings are done, wait for the end of all."""
-    assert search.study_file is not None
-    options = ["--folder", str(search.folder.path.parent), "--seeds", str(seeds)]
-    options += ["--trials", ",".join(str(trial.number) for trial in trials)]
-    options += ["--device", device] if device is not None else []
-    command = tuner_command("retrain", search.study_file, *options)
-    n_gpus = count_gpus(device)
-    processes = launch(
-        command,
-        workers=n_workers,
-        folder=search.folder,
-        n_gpus=n_gpus,
-        name="finalists",
-        environment={STORAGE_VARIABLE: search.storage_url or ""},
-    )
-    with processes:
-        while processes.n_running:
-            time.sleep(POLL_SECONDS)
-            look()
-        for worker in processes.poll():
-            if worker.failed:
-                logger.warning("%s", worker.describe())
+    """Let the pool train, look now and then at how many trainings are done, tell which have failed."""
+    jobs = [pool.submit(retrain, search, part, device) for part in parts]
+    pool.watch(jobs, progress.show)
+    for job in jobs:
+        for told in job.result():
+            logger.warning("%s", told, extra=SCREEN_ONLY)
+    progress.show()
+
+
+class _Progress:
+    """How many of the trainings that were missing are in the run folder by now, whichever process has trained them."""
+
+    def __init__(
+        self, search: Search, missing: Sequence[Wanted], *, n_trials: int, seeds: int, display: Display
+    ) -> None:
+        self.display = display
+        self.n_before = n_trials * seeds - len(missing)
+        self.total = n_trials * seeds
+        self.text = f"Training {write_count(n_trials, 'finalist')} anew, {write_count(seeds, 'seed')} each"
+        networks = [TrainedNetwork(wanted.trial.number, "seed", wanted.seed) for wanted in missing]
+        self.records = [search.checkpoint_path(network).with_suffix(".json") for network in networks]
+        for path in self.records:
+            path.unlink(missing_ok=True)  # of other settings, or damaged
+
+    def show(self) -> None:
+        """Show it."""
+        done = self.n_before + sum(path.exists() for path in self.records)
+        self.display.advance(Stage(name="finalists", text=self.text, done=done, total=self.total))

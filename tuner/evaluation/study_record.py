@@ -224,7 +224,7 @@ def _list_artifacts(search: Search, evaluation: Evaluation | None, network: Path
 
 def _describe_network(search: Search, evaluation: Evaluation) -> dict[str, Any]:
     """Return whose network it is, what it takes, and its figures on the last part that is open."""
-    part = evaluation.part(evaluation.last_part)
+    part = evaluation.own_part
     figures = {} if part is None else {f"{part.part}/{name}": m.value for name, m in part.measurements.items()}
     return {
         "networks": evaluation.handed_on.description,

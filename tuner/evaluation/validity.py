@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-import numpy as np
-import pandas as pd
-
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
-from tuner.events.reading import read_events
-from tuner.events.table import Events, compute_digest
-from tuner.events.variants import Direction, read_variant
+from tuner.events.variants import DIRECTIONS
+from tuner.preparation.kept_events import KeptEvents
 from tuner.tuning.contents import agree, describe_contents
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search
@@ -27,13 +22,6 @@ TRIALS, EVENTS, FIGURE, CUT, SEED, JUDGEMENT = (
     "finalists, seeds or baselines",
 )
 COLUMNS = "observers or event ids"
-
-
-def read_judged_events(search: Search, settings: EvaluationSettings) -> Events | None:
-    """Return the events as read, where observers, nuisances or ids are needed of them; None where none is."""
-    problem = search.study.problem
-    by_id = settings.folds is not None and problem.event_id is not None
-    return read_events(problem) if problem.all_observers or problem.nuisances or by_id else None
 
 
 def find_grounds(search: Search, settings: EvaluationSettings) -> dict[str, str]:
@@ -57,43 +45,34 @@ def find_grounds(search: Search, settings: EvaluationSettings) -> dict[str, str]
 def still_holds(evaluation: Evaluation, search: Search) -> bool:
     """Return whether an evaluation is of the search's present trials and events, and of its problem's rules.
 
-    What the evaluation took from the events besides is compared where these can be read and are those of the search.
+    What the evaluation took from the events besides is compared where these are kept or can be read.
     """
     before, settings = evaluation.rests_on, evaluation.settings
     now = find_grounds(search, settings)
     if any(name in now for name in name_changes(before, now)):
         return False
     try:
-        events = read_judged_events(search, settings)
-        if events is None or events.digest != search.splits.events_digest:
-            return True
-        now |= find_grounds_in_events(search, settings, events)
+        now |= find_grounds_in_events(search, settings, search.open_events())
     except EventsError:
         return True
     return not any(name_changes(before, now))
 
 
-def find_grounds_in_events(search: Search, settings: EvaluationSettings, events: Events | None) -> dict[str, str]:
-    """Return what a judgement rests on besides: the values of observers, ids, and of each nuisance's variants.
-
-    events: as read. Raise `EventsError` where a variant does not fit them.
-    """
-    if events is None:
-        return {}
+def find_grounds_in_events(search: Search, settings: EvaluationSettings, kept: KeptEvents) -> dict[str, str]:
+    """Return what a judgement rests on besides: the values of observers, ids, and of each nuisance's variants."""
     problem, grounds = search.study.problem, {}
-    columns = dict(events.observers.items())
-    if settings.folds is not None and events.event_id is not None:
-        columns["event id"] = pd.Series(events.event_id)
-    if columns:
-        grounds[COLUMNS] = _hash_columns(columns)
+    by_id = _is_folded(settings) and problem.event_id is not None
+    if problem.all_observers or by_id:
+        grounds[COLUMNS] = f"{kept.digests['observers']} {kept.digests['event ids'] if by_id else ''}"
     for nuisance in problem.nuisances:
-        directions: tuple[Direction, ...] = ("up",) if nuisance.down is None else ("up", "down")
-        found = {
-            direction: compute_digest(read_variant(problem, nuisance, direction, events), events.labels, events.weights)
-            for direction in directions
-        }
-        grounds[f'nuisance "{nuisance.name}"'] = repr(found)
+        names = [f"{nuisance.name}, {direction}" for direction in DIRECTIONS]
+        grounds[f'nuisance "{nuisance.name}"'] = repr([kept.digests.get(name) for name in names])
     return grounds
+
+
+def _is_folded(settings: EvaluationSettings) -> bool:
+    """Return whether ids keep events together in folds."""
+    return settings.folds is not None or settings.bag is not None
 
 
 def name_changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
@@ -101,13 +80,3 @@ def name_changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[
     for name in {**now, **before}:
         if name not in before or name not in now or not agree(before[name], now[name]):
             yield name
-
-
-def _hash_columns(columns: Mapping[object, pd.Series]) -> str:
-    """Return the SHA-256 of the values of columns of numbers or of text, by name."""
-    digest = hashlib.sha256()
-    for name, column in columns.items():
-        values = column.astype(np.float64) if pd.api.types.is_numeric_dtype(column.dtype) else column
-        digest.update(f"{name}\0".encode())
-        digest.update(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes())
-    return digest.hexdigest()

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from tuner.evaluation.results import Evaluation
+from typing import TYPE_CHECKING
+
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.markdown import escape_markdown, write_table
+
+if TYPE_CHECKING:
+    from tuner.evaluation.results import Evaluation
 
 
 def summarize_verdict(evaluation: Evaluation) -> str:

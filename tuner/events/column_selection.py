@@ -12,12 +12,15 @@ from tuner.events.sources import SelectiveSource
 from tuner.problem import EventSource, Problem
 
 
-def read_needed(source: EventSource, problem: Problem) -> tuple[pd.DataFrame, list[str]]:
+def read_needed(
+    source: EventSource, problem: Problem, *, with_variants: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
     """Return the columns that a problem needs, and the names of all that there are and may be needed.
 
     The index of the frame that a file was written from is not among them, unless the problem gives it a role.
+    with_variants: read the shifted columns of nuisances, too.
     """
-    choice = _Choice(problem)
+    choice = _Choice(problem, with_variants)
     if isinstance(source, SelectiveSource):
         table = source.read_columns(choice)
     else:
@@ -97,9 +100,12 @@ class _Choice:
     """Which columns a problem needs; remembers the names of all that there are."""
 
     problem: Problem
+    with_variants: bool = False
     names: dict[str, None] = field(default_factory=dict)
 
     def __call__(self, name: str) -> bool:
         self.names[name] = None
         role = self.problem.roles.get(name)
-        return role not in ("ignored", "nuisance variant") and (role is not None or self.problem.features is None)
+        if role == "nuisance variant":
+            return self.with_variants
+        return role != "ignored" and (role is not None or self.problem.features is None)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from tuner.errors import EventsError, raise_together
 from tuner.events.column_selection import find_missing, list_features, note_left_out, read_needed
 from tuner.events.columns import (
@@ -20,7 +22,7 @@ from tuner.events.diagnostics import Findings
 from tuner.events.labels import keep_labels, take_labels
 from tuner.events.sources import find_source
 from tuner.events.table import Events, NewEvents, compute_digest
-from tuner.problem import Problem
+from tuner.problem import EventSource, Problem
 
 
 def read_events(problem: Problem) -> Events:
@@ -30,7 +32,21 @@ def read_events(problem: Problem) -> Events:
     that are not finite or not positive in total, features that are text, constant or undefined throughout.
     """
     source = find_source(problem.events)
-    table, names = read_needed(source, problem)
+    return assemble_events(problem, source, *read_needed(source, problem))
+
+
+def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, names: list[str]) -> Events:
+    """Return events from a table that was read, each column in its role.
+
+    Args:
+        problem: Says which column has which role.
+        source: Where the table came from.
+        table: As `read_needed` returned it.
+        names: Of all columns that there are, as `read_needed` returned them.
+
+    Raises:
+        EventsError: As `read_events` does.
+    """
     found = Findings(find_missing(problem, table, names), note_left_out(problem, table))
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)

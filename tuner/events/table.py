@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tuner.notebook_cards import write_card, write_lines, write_table
+from tuner.progress.wording import say_value, write_count
 
-@dataclass(frozen=True, eq=False)
+N_SHOWN = 5
+"""Events that a notebook shows."""
+MAX_COLUMNS = 12
+"""Features that a notebook shows."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class NewEvents:
     """Events to be scored. What they were, and what they count, need not be known."""
 
@@ -33,8 +42,31 @@ class NewEvents:
         """Names of the features, in order."""
         return tuple(self.table.columns)
 
+    def __repr__(self) -> str:
+        """Return how many events of how many features, and where they came from."""
+        return f"{type(self).__name__}({self._count()}, from {self.source})"
 
-@dataclass(frozen=True, eq=False)
+    def _count(self) -> str:
+        return f"{write_count(len(self.table), 'event')}, {write_count(len(self.features), 'feature')}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first events, what is known of them, and notes."""
+        known = {"label": self.labels, "weight": self.weights}
+        head = self.table.iloc[:N_SHOWN, :MAX_COLUMNS].assign(
+            **{name: values[:N_SHOWN] for name, values in known.items() if values is not None}
+        )
+        rows = [list(map(_write_value, row)) for row in head.itertuples(index=False, name=None)]
+        n_more = len(self.features) - MAX_COLUMNS
+        return write_card(
+            self.source,
+            self._count(),
+            write_table([str(name) for name in head.columns], rows),
+            write_lines([f"{write_count(n_more, 'feature')} more: `.table`"] if n_more > 0 else [], faint=True),
+            write_lines(self.notes),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Events(NewEvents):
     """Labelled events, checked. Signal is 1, background 0."""
 
@@ -46,6 +78,14 @@ class Events(NewEvents):
     """SHA-256 over names and values of features, labels and weights."""
     optimum: str | None = None
     """Observer that no network can beat, where the problem names one."""
+
+    def _count(self) -> str:
+        n_signal = int(self.labels.sum())
+        return f"{super()._count()}: {n_signal:,} signal, {len(self.labels) - n_signal:,} background"
+
+
+def _write_value(value: Any) -> str:
+    return say_value(None if pd.isna(value) else value)
 
 
 def compute_digest(table: pd.DataFrame, labels: np.ndarray, weights: np.ndarray) -> str:

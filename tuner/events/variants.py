@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -13,11 +13,40 @@ from tuner.events.column_selection import find_missing, read_needed
 from tuner.events.columns import take_features
 from tuner.events.diagnostics import Findings, locate
 from tuner.events.labels import take_labels
+from tuner.events.reading import assemble_events
 from tuner.events.sources import find_source
 from tuner.events.table import Events
 from tuner.problem import Nuisance, Problem
 
 Direction = Literal["up", "down"]
+DIRECTIONS: tuple[Direction, ...] = ("up", "down")
+
+
+def read_with_variants(problem: Problem) -> tuple[Events, dict[tuple[str, Direction], pd.DataFrame]]:
+    """Read the events of a problem, and the variants of its nuisances; each source is read once.
+
+    Returns:
+        The events, and the features of the shifted events, float32 [n, d], by nuisance and direction.
+
+    Raises:
+        EventsError: As `read_events` and `read_variant` do.
+    """
+    source = find_source(problem.events)
+    table, names = read_needed(source, problem, with_variants=True)
+    events = assemble_events(problem, source, table, names)
+    variants: dict[tuple[str, Direction], pd.DataFrame] = {}
+    for nuisance in problem.nuisances:
+        for direction in DIRECTIONS:
+            variant = getattr(nuisance, direction)
+            if isinstance(variant, Mapping):
+                found = Findings()
+                taken = _take_shifted(problem, table, events.features, variant, found)
+                where = f'Nuisance "{nuisance.name}", {direction}: {source.describe()}'
+                raise_together(found.problems, EventsError, where)
+                variants[nuisance.name, direction] = taken
+            elif variant is not None:
+                variants[nuisance.name, direction] = read_variant(problem, nuisance, direction, events)
+    return events, variants
 
 
 def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, events: Events) -> pd.DataFrame:
@@ -39,10 +68,19 @@ def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, eve
     found = Findings(find_missing(needed, table, there))
     if not found.problems:
         found.problems += _find_differences(needed, table, events, found)
-        nominal_of = dict(zip(names, events.features, strict=True))
-        features = take_features(table, names, lambda name: problem.list_undefined(nominal_of[name]), found)
+        features = _take_shifted(problem, table, events.features, columns, found)
     raise_together(found.problems, EventsError, f'Nuisance "{nuisance.name}", {direction}: {source.describe()}')
-    return features.set_axis(list(events.features), axis="columns")
+    return features
+
+
+def _take_shifted(
+    problem: Problem, table: pd.DataFrame, features: Sequence[str], columns: Mapping[str, str], found: Findings
+) -> pd.DataFrame:
+    """Return features of which some are in other columns, float32 [n, d]; undefined values are those of the feature."""
+    names = [columns.get(name, name) for name in features]
+    nominal_of = dict(zip(names, features, strict=True))
+    shifted = take_features(table, names, lambda name: problem.list_undefined(nominal_of[name]), found)
+    return shifted.set_axis(list(features), axis="columns")
 
 
 def _find_differences(problem: Problem, table: pd.DataFrame, events: Events, found: Findings) -> list[str]:

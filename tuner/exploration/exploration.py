@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from tuner.exploration.feature import FeatureHistogram
+from tuner.notebook_cards import BACKGROUND, SIGNAL, draw_steps, write_card, write_lines, write_table
+from tuner.progress.wording import write_count
 
 MAX_LETTERS = 60
 """Of a feature's name in a terminal."""
+MAX_SHOWN = 15
+"""Features that a `repr` and a notebook show."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Exploration:
     """Features and classes of events, measured with event weights."""
 
@@ -35,6 +40,43 @@ class Exploration:
     def frame(self) -> pd.DataFrame:
         """Return the table of features with `feature` as its first column."""
         return self.features.reset_index()
+
+    def __repr__(self) -> str:
+        """Return the exploration as a person reads it in a terminal, for the features that tell most."""
+        n_more = len(self.features) - MAX_SHOWN
+        shown = replace(self, features=self.features.head(MAX_SHOWN))
+        more = [f"... and {write_count(n_more, 'feature')} more"] if n_more > 0 else []
+        return "\n".join([*shown.lines, *more])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: classes, the features that tell most with their histograms, warnings."""
+        classes = [
+            [str(name), *(f"{row[column]:,.6g}" for column in ("events", "weight", "effective"))]
+            for name, row in self.classes.iterrows()
+        ]
+        pictures = {histogram.name: _draw(histogram) for histogram in self.histograms}
+        features = [
+            [
+                str(name),
+                f"{row['auc']:.3f}",
+                f"{row['separation']:.3f}",
+                f"{row['undefined']:.1%}",
+                pictures.get(str(name), ""),
+            ]
+            for name, row in self.features.head(MAX_SHOWN).iterrows()
+        ]
+        n_more = len(self.features) - MAX_SHOWN
+        return write_card(
+            self.source,
+            write_table(("class", "events", "sum of weights", "effective events"), classes),
+            write_table(
+                ("feature", "AUC", "separation", "undefined", "signal (blue), background (orange)"),
+                features,
+                texts=("signal (blue), background (orange)",),
+            ),
+            write_lines([f"{write_count(n_more, 'feature')} more: `.frame()`"] if n_more > 0 else [], faint=True),
+            write_lines(f"Note: {warning}" for warning in self.warnings),
+        )
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -67,6 +109,11 @@ class Exploration:
             "correlations": {name: _to_plain(matrix) for name, matrix in self.correlations.items()},
             "warnings": list(self.warnings),
         }
+
+
+def _draw(histogram: FeatureHistogram) -> Markup:
+    shares = {SIGNAL: histogram.signal.tolist(), BACKGROUND: histogram.background.tolist()}
+    return draw_steps(shares, label=f"Shares of signal and of background by {histogram.name}")
 
 
 def _keep_on_a_line(text: str) -> str:

@@ -7,6 +7,7 @@ from .learning_curves import draw_learning_curves as draw_learning_curves
 from .parallel_coordinates import draw_parallel_coordinates as draw_parallel_coordinates
 from .permutation import draw_permutation_importance as draw_permutation_importance
 from .roc import draw_roc as draw_roc
+from .score_templates import draw_score_templates as draw_score_templates
 from .scores import draw_scores as draw_scores
 from .sculpting import draw_sculpting as draw_sculpting
 from .search import draw_importances as draw_importances

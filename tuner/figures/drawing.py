@@ -25,6 +25,7 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from PIL import Image
 
 from tuner.errors import MissingPackage, StudyError, name_all, suggest_name
@@ -303,12 +304,12 @@ def name_file(name: str) -> str:
     return safe if safe == name else f"{safe}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}"
 
 
-def add_legend(axes: Axes | Figure, place: str = "best", **more: Any) -> None:
-    """Add a legend, of axes or of a whole figure, in the look of all others."""
+def add_legend(axes: Axes | Figure, place: str = "best", **more: Any) -> Legend:
+    """Add a legend, of axes or of a whole figure, in the look of all others, and return it."""
     look: dict[str, Any] = {"loc": place, "fontsize": 9.5, "handlelength": 1.8}
     if _is_house():
         look |= {"labelcolor": INK, "frameon": True, "framealpha": 0.9, "edgecolor": "none"}
-    axes.legend(**{**look, **more})
+    return axes.legend(**{**look, **more})
 
 
 def headline(figure: Figure, title: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from math import ceil
 from types import MappingProxyType
 from typing import Any
 
@@ -27,13 +27,19 @@ from tuner.figures.drawing import (
 )
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number
 from tuner.metrics.bootstrap import draw_counts
-from tuner.metrics.curves import RocCurve, background_rejection, rank, smooth_rejection
+from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, smooth_rejection
 from tuner.metrics.few_events import widen_rejection
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
-MIN_BACKGROUND = 10
-"""Background events above the cut, counted, below which 1/eps_B is not drawn: it would be a fluctuation."""
+LEGEND_COLUMNS = 4
+MIN_BACKGROUND = 10.0
+"""Effective background events above the cut, (sum w)^2 / sum w^2, below which 1/eps_B is neither drawn nor marked: it
+would be a fluctuation."""
+AUC, REJECTIONS = "AUC", {eps_s: f"1/eps_B at eps_S={eps_s:g}" for eps_s in (0.3, 0.5)}
+"""Names of what is told, by which `known` gives it."""
+DASHES = ("-", "--", "-.")
+"""Of the curves; the next ones where the colours begin again."""
 
 
 def draw_roc(
@@ -46,39 +52,62 @@ def draw_roc(
     others: Mapping[str, ArrayLike] = MappingProxyType({}),
     optimum: ArrayLike | None = None,
     threshold: float | None = None,
+    known: Mapping[str, Mapping[str, Measurement]] = MappingProxyType({}),
     n_replicas: int = 100,
     seed: int = 0,
 ) -> Drawing:
     """Draw eps_S over eps_B, 1 - eps_B over eps_S, and 1/eps_B over eps_S, with the 68 % band of each.
 
-    labels [n] in {0, 1}, scores [n], event weights [n] (None: ones). others: scores [n] of further candidates by name.
-    optimum: observer [n] that no network can beat, drawn dashed. threshold: the working point, marked by a circle.
+    Where fewer than 10 effective background events pass, 1/eps_B is neither drawn nor marked.
+
+    Args:
+        labels: [n] in {0, 1}.
+        scores: [n]; higher is more signal-like.
+        weights: Event weights [n]; None: ones.
+        name: Of the scores' candidate.
+        part: The part that the events are of.
+        others: Scores [n] of further candidates by name.
+        optimum: Observer [n] that no network can beat, drawn dashed.
+        threshold: The working point, marked by a circle.
+        known: Figures of the candidates that were measured elsewhere, by candidate and name ("AUC", "1/eps_B at
+            eps_S=0.3"): told as they are, so that a number has one error. What is not among them is measured here, by
+            bootstrap.
+        n_replicas: Bootstrap replicas for the bands; both classes are drawn anew.
+        seed: Of the replicas.
+
+    Raises:
+        EventsError: As `check_arrays` does.
     """
-    drawn = [
-        (name, SIGNAL, scores),
-        *((other, colour, s) for (other, s), colour in zip(others.items(), cycle(OTHERS), strict=False)),
+    drawn: list[tuple[str, str, Any, ArrayLike]] = [
+        (name, SIGNAL, "-", scores),
+        *(
+            (other, OTHERS[place % len(OTHERS)], DASHES[place // len(OTHERS) % len(DASHES)], values)
+            for place, (other, values) in enumerate(others.items())
+        ),
     ]
     if optimum is not None:
-        drawn.append((OPTIMUM, INK, optimum))
+        drawn.append((OPTIMUM, INK, (0, (5, 2)), optimum))
+    replicas = {"n_replicas": n_replicas, "seed": seed}
     candidates = [
-        _Candidate.of(who, colour, check_arrays(labels, values, weights), n_replicas, seed)
-        for who, colour, values in drawn
+        _Candidate.of(who, (colour, line), check_arrays(labels, values, weights), known.get(who, {}), **replicas)
+        for who, colour, line, values in drawn
     ]
-    figure = start_figure(13.2, 4.7)
+    figure = start_figure(13.2, 4.7 + 0.2 * ceil((len(candidates) + 2) / LEGEND_COLUMNS))
     learning, tmva, tagging = figure.subplots(1, 3)
     for candidate in candidates:
         candidate.draw(learning, tmva, tagging)
     if threshold is not None:
-        _mark_working_point(candidates[0].curve, threshold, learning, tmva, tagging)
+        _mark_working_point(candidates[0], threshold, learning, tmva, tagging)
     _draw_chance(learning, tmva, tagging)
     _dress_conventions(learning, tmva, tagging, weighted=weights is not None)
-    _mark_rejections(candidates[0].rejections, tagging)
-    add_legend(learning, "lower right")
+    _mark_rejections(candidates[0], tagging)
+    handles, names = learning.get_legend_handles_labels()
+    legend = add_legend(figure, "outside lower center", handles=handles, labels=names, ncols=LEGEND_COLUMNS)
     title = f"ROC curve, {part} part"
     headline(figure, title)
     areas = "; ".join(f"{c.name} AUC {c.area}" for c in candidates)
     frame = pd.concat([c.frame for c in candidates], ignore_index=True)
-    return Drawing(figure, frame, title, f"{title}. {areas}.", panels=(learning, tmva, tagging))
+    return Drawing(figure, frame, title, f"{title}. {areas}.", panels=(learning, tmva, tagging, legend))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,20 +115,25 @@ class _Candidate:
     """One curve, thinned for drawing, with its band."""
 
     name: str
-    colour: str
+    look: tuple[str, Any]
+    """Colour and style of the line."""
     curve: RocCurve
+    effective: np.ndarray
+    """[k + 1], effective background events that pass, at each point of the curve."""
     area: Measurement
     rejections: Mapping[float, Measurement]
     """1/eps_B by eps_S."""
     frame: pd.DataFrame
-    """candidate, threshold, eps_s, eps_b, raw_background, and the 68 % band of each efficiency at the other."""
+    """candidate, threshold, eps_s, eps_b, effective_background, and the 68 % band of each efficiency at the other."""
 
     @classmethod
     def of(
         cls,
         name: str,
-        colour: str,
+        look: tuple[str, Any],
         arrays: Arrays,
+        known: Mapping[str, Measurement],
+        *,
         n_replicas: int,
         seed: int,
     ) -> _Candidate:
@@ -113,34 +147,31 @@ class _Candidate:
         tails = ((1 - ONE_SIGMA) / 2, (1 + ONE_SIGMA) / 2)
         s_low, s_high = np.quantile([_follow(eps_b, r.eps_b, r.eps_s) for r in replicas], tails, axis=0)
         b_low, b_high = np.quantile([_follow(eps_s, r.eps_s, r.eps_b) for r in replicas], tails, axis=0)
-        raw = np.append(0, np.cumsum(~ranking.is_signal)[ranking.ends])[kept]
-        columns = {"threshold": curve.thresholds[kept], "eps_s": eps_s, "eps_b": eps_b, "raw_background": raw}
+        effective = _count_effective(ranking, weights)
+        columns = {"threshold": curve.thresholds[kept], "eps_s": eps_s, "eps_b": eps_b}
+        columns["effective_background"] = effective[kept]
         band = {"eps_s_low": s_low, "eps_s_high": s_high, "eps_b_low": b_low, "eps_b_high": b_high}
-        area = measure(curve.area, np.array([replica.area for replica in replicas]))
+        area = known.get(AUC) or measure(curve.area, np.array([replica.area for replica in replicas]))
         n_background = effective_number(weights[~is_signal])
         rejections = {
-            eps: widen_rejection(
-                measure(
-                    background_rejection(curve, eps),
-                    np.array([smooth_rejection(replica, eps) for replica in replicas]),
-                    centre=smooth_rejection(curve, eps),
-                ),
-                n_background,
-            )
-            for eps in (0.3, 0.5)
+            eps: known.get(named) or _measure_rejection(curve, replicas, eps, n_background)
+            for eps, named in REJECTIONS.items()
         }
-        return cls(name, colour, curve, area, rejections, pd.DataFrame({"candidate": name, **columns, **band}))
+        frame = pd.DataFrame({"candidate": name, **columns, **band})
+        return cls(name, look, curve, effective, area, rejections, frame)
 
     def draw(self, learning: Axes, tmva: Axes, tagging: Axes) -> None:
         """Draw the curve into the three panels."""
         table = self.frame
-        dashed = self.name == OPTIMUM
+        colour, line = self.look
+        best = self.name == OPTIMUM
         style: dict[str, Any] = {
-            "color": self.colour,
-            "linewidth": 1.5 if dashed else 1.9,
-            "linestyle": (0, (5, 2)) if dashed else "-",
+            "color": colour,
+            "linewidth": 1.5 if best else 1.9,
+            "linestyle": line,
+            "zorder": 3 if colour == SIGNAL else 2,
         }
-        band: dict[str, Any] = {"color": self.colour, "alpha": 0.10 if dashed else 0.20, "linewidth": 0}
+        band: dict[str, Any] = {"color": colour, "alpha": 0.10 if best else 0.20, "linewidth": 0}
         order = np.argsort(table["eps_b"], kind="stable")
         learning.fill_between(
             table["eps_b"].iloc[order], table["eps_s_low"].iloc[order], table["eps_s_high"].iloc[order], **band
@@ -148,9 +179,35 @@ class _Candidate:
         learning.plot(table["eps_b"], table["eps_s"], label=f"{write_name(self.name)}, AUC {self.area}", **style)
         tmva.fill_between(table["eps_s"], 1 - table["eps_b_high"], 1 - table["eps_b_low"], **band)
         tmva.plot(table["eps_s"], 1 - table["eps_b"], **style)
-        enough = table[(table["raw_background"] >= MIN_BACKGROUND) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)]
+        told = (table["effective_background"] >= MIN_BACKGROUND) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)
+        enough = table[told]
         tagging.fill_between(enough["eps_s"], 1 / enough["eps_b_high"], 1 / enough["eps_b_low"], **band)
         tagging.plot(enough["eps_s"], 1 / enough["eps_b"], **style)
+
+    def find(self, threshold: float) -> tuple[float, float, bool]:
+        """Return eps_S and eps_B of "score >= threshold", and whether enough background passes to tell 1/eps_B."""
+        place = int((self.curve.thresholds >= threshold).sum()) - 1
+        eps_s, eps_b = float(self.curve.eps_s[place]), float(self.curve.eps_b[place])
+        return eps_s, eps_b, bool(self.effective[place] >= MIN_BACKGROUND and eps_b > 0)
+
+
+def _count_effective(ranking: Ranking, weights: np.ndarray) -> np.ndarray:
+    """Return the effective background events that pass each cut of a curve or any looser one, the fewest, [k + 1].
+
+    One heavy event more makes fewer effective ones: a curve that is believed from a cut on is believed to its end.
+    """
+    background = np.where(ranking.is_signal, 0.0, weights[ranking.order])
+    sums, squares = (np.append(0.0, np.cumsum(values)[ranking.ends]) for values in (background, background**2))
+    effective = np.divide(sums**2, squares, out=np.zeros(len(sums)), where=squares > 0)
+    fewest: np.ndarray = np.minimum.accumulate(effective[::-1])[::-1]
+    return fewest
+
+
+def _measure_rejection(curve: RocCurve, replicas: Sequence[RocCurve], eps_s: float, n_background: float) -> Measurement:
+    """Return 1/eps_B at a signal efficiency with its 68 % interval."""
+    of_replicas = np.array([smooth_rejection(replica, eps_s) for replica in replicas])
+    value, centre = background_rejection(curve, eps_s), smooth_rejection(curve, eps_s)
+    return widen_rejection(measure(value, of_replicas, centre=centre), n_background)
 
 
 def _follow(at: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -181,9 +238,8 @@ def _dress_conventions(learning: Axes, tmva: Axes, tagging: Axes, *, weighted: b
     tagging.set_ylim(bottom=1)
 
 
-def _mark_working_point(curve: RocCurve, threshold: float, learning: Axes, tmva: Axes, tagging: Axes) -> None:
-    place = int((curve.thresholds >= threshold).sum()) - 1
-    eps_s, eps_b = float(curve.eps_s[place]), float(curve.eps_b[place])
+def _mark_working_point(candidate: _Candidate, threshold: float, learning: Axes, tmva: Axes, tagging: Axes) -> None:
+    eps_s, eps_b, enough = candidate.find(threshold)
     style: dict[str, Any] = {
         "marker": "o",
         "markersize": 8,
@@ -194,19 +250,21 @@ def _mark_working_point(curve: RocCurve, threshold: float, learning: Axes, tmva:
     text = rf"cut $\geq${threshold:.3f}: $\epsilon_S$ {eps_s:.3f}, $\epsilon_B$ {eps_b:.3f}"
     learning.plot([eps_b], [eps_s], linestyle="none", label=text, zorder=5, **style)
     tmva.plot([eps_s], [1 - eps_b], zorder=5, **style)
-    if eps_b > 0:
+    if enough:
         tagging.plot([eps_s], [1 / eps_b], zorder=5, **style)
 
 
-def _mark_rejections(rejections: Mapping[float, Measurement], tagging: Axes) -> None:
-    """Write 1/eps_B at eps_S = 0.3 and 0.5, where it can be told."""
+def _mark_rejections(candidate: _Candidate, tagging: Axes) -> None:
+    """Write 1/eps_B at eps_S = 0.3 and 0.5; mark the points where enough background passes to draw the curve there."""
     lines = []
-    for eps_s, rejection in rejections.items():
-        if np.isfinite(rejection.value):
+    for eps_s, rejection in candidate.rejections.items():
+        place = int((candidate.curve.eps_s >= eps_s - 1e-12).argmax())
+        if candidate.effective[place] >= MIN_BACKGROUND and np.isfinite(rejection.value):
             tagging.plot([eps_s, eps_s], [1, rejection.value], color=SIGNAL, linewidth=0.8, alpha=0.6)
             tagging.plot([eps_s], [rejection.value], marker=".", markersize=8, color=SIGNAL)
             lines.append(rf"$1/\epsilon_B$ = {rejection} at $\epsilon_S$ = {eps_s:g}")
-    if lines:
-        tagging.text(
-            0.97, 0.96, "\n".join(lines), transform=tagging.transAxes, ha="right", va="top", fontsize=9.5, color=INK
-        )
+        else:
+            lines.append(rf"$1/\epsilon_B$ at $\epsilon_S$ = {eps_s:g}: fewer than {MIN_BACKGROUND:g} events")
+    tagging.text(
+        0.97, 0.96, "\n".join(lines), transform=tagging.transAxes, ha="right", va="top", fontsize=9.5, color=INK
+    )

@@ -1,6 +1,8 @@
-"""Whether the cut shapes an observer, such as a mass, in background: before and after, against chance."""
+"""Whether the cut shapes an observer, such as a mass, in background: before and after, against chance; efficiencies."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from tuner.figures.drawing import (
     COLUMN,
     INK,
     QUIET,
+    SIGNAL,
     Drawing,
     add_legend,
     dress,
@@ -21,10 +24,16 @@ from tuner.figures.drawing import (
     start_figure,
     write_name,
 )
+from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.few_events import measure_share
+from tuner.metrics.measurement import Measurement
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
+from tuner.progress.wording import write_count
 
 MAX_RATIO = 12.0
-"""Of what passes to all, that is shown; what lies above is marked."""
+"""Of what passes to all, on a linear axis; where there is more, the axis is logarithmic, so that every bin is on it."""
+MIN_EVENTS = 3.0
+"""Effective events of a class in a bin of the observer from which on its efficiency there is drawn."""
 
 
 def draw_sculpting(
@@ -35,53 +44,96 @@ def draw_sculpting(
     *,
     threshold: float,
     name: str,
+    unit: str = "",
     part: str,
     n_subsamples: int = 200,
     seed: int = 0,
 ) -> Drawing:
     """Draw an observer in background, all of it and what passes the cut "score >= threshold", of area 1 each.
 
-    Below is the ratio of these two shapes, not of the events.
-    observer [n], not finite where undefined (left out and counted); labels [n] in {0, 1}, scores [n], event weights
-    [n] (None: ones). name: the observer's. Told are the Jensen-Shannon divergence of the two in bits, and what random
-    subsamples of the background, as many events as pass, have by chance. Raise `EventsError` as `measure_sculpting`
-    does.
+    Below are the ratio of these two shapes, not of the events, and the efficiencies of background and signal against
+    the observer. A flat eps_B is what an analysis that looks for a bump in the observer wants. Told are the
+    Jensen-Shannon divergence of the two shapes in bits, and what random subsamples of the background, as many events
+    as pass, have by chance.
+
+    Args:
+        observer: [n], not finite where undefined (left out and counted).
+        labels: [n] in {0, 1}.
+        scores: [n].
+        weights: Event weights [n]; None: ones.
+        threshold: The cut.
+        name: The observer's.
+        unit: Of the observer; empty for none.
+        part: The part that the events are of.
+        n_subsamples: Random subsamples.
+        seed: Of the subsamples.
+
+    Raises:
+        EventsError: As `measure_sculpting` does.
     """
+    arrays = check_arrays(labels, scores, weights)
     found = measure_sculpting(
         observer, labels, scores, weights, threshold=threshold, n_subsamples=n_subsamples, seed=seed
     )
-    frame = _tabulate(found)
-    figure = start_figure(COLUMN, 5.2)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
+    frame = _tabulate(found, np.asarray(observer, dtype=np.float64).reshape(-1), arrays, threshold)
+    figure = start_figure(COLUMN, 6.9)
+    upper, middle, lower = figure.subplots(3, 1, sharex=True, height_ratios=(2.4, 1.1, 1.3))
     _draw_shapes(upper, frame, found, threshold)
-    n_beyond = _draw_ratio(lower, frame)
+    _draw_ratio(middle, frame)
+    _draw_efficiencies(lower, frame, found.share_after)
     counted = "weighted events" if weights is not None else "events"
     told = _tell_divergence(found)
     dress(upper, x="", y=f"{counted}, area 1 each", title=told)
-    beyond = " (outermost bins hold what lies beyond)" if found.has_tails else ""
-    dress(lower, x=write_name(name, 44) + beyond, y="ratio of shapes")
+    dress(middle, x="", y="ratio of shapes")
+    quantity = f"{write_name(name, 44)} ({write_name(unit)})" if unit else write_name(name, 44)
+    beyond = "; outermost bins hold what lies beyond" if found.has_tails else ""
+    dress(lower, x=quantity + beyond, y=r"efficiency $\epsilon$")
     upper.set_xlim(found.edges[0], found.edges[-1])
-    upper.set_ylim(min(0.0, float(frame["after"].min())), 1.35 * _top(frame))
+    upper.set_ylim(min(0.0, float(frame["after"].min())), 1.5 * _top(frame))
     add_legend(upper, "upper right")
+    above = {"bbox_to_anchor": (1.0, 0.97), "borderpad": 0.2, "borderaxespad": 0.1}
+    add_legend(lower, "lower right", ncols=3, columnspacing=1.0, **above)
     title = f"{shorten(name)} in background, before and after the cut, {part} part"
     headline(figure, title)
     background = "weighted background" if weights is not None else "background"
     alt = (
         f"{title}, at {threshold:.3f}: {told}. {100 * found.share_after:.1f} % of the {background} passes "
-        f"({found.n_after} of {found.n_before} events). Below is the ratio of the two shapes."
+        f"({found.n_after} of {found.n_before} events). Below are the ratio of the two shapes and the efficiencies."
     )
-    if n_beyond:
-        alt += f" Triangles: {n_beyond} above a ratio of {MAX_RATIO:g}."
     if found.n_undefined:
-        alt += f" {found.n_undefined} without a value are left out."
+        alt += f" Left out: {write_count(found.n_undefined, 'event')} without a value."
     return Drawing(figure, frame, title, alt)
 
 
-def _tabulate(found: Sculpting) -> pd.DataFrame:
-    """Return low, high, and the densities before and after with their errors, by bin."""
+def _tabulate(found: Sculpting, observer: np.ndarray, arrays: Arrays, threshold: float) -> pd.DataFrame:
+    """Return a row for each bin.
+
+    low, high; before, after: densities of the background with their errors; eps_b, eps_s: share of each class that
+    passes with its 68 % interval (Clopper and Pearson's, of effective events); not-a-number for fewer than three.
+    """
     width = np.diff(found.edges)
     columns = {name: getattr(found, name) / width for name in ("before", "before_error", "after", "after_error")}
-    return pd.DataFrame({"low": found.edges[:-1], "high": found.edges[1:], **columns})
+    frame = pd.DataFrame({"low": found.edges[:-1], "high": found.edges[1:], **columns})
+    defined = np.isfinite(observer)
+    bins = np.clip(np.searchsorted(found.edges, observer, side="right") - 1, 0, len(width) - 1)
+    for name, chosen in (("eps_b", defined & ~arrays.is_signal), ("eps_s", defined & arrays.is_signal)):
+        shares = _measure_shares(bins[chosen], arrays.weights[chosen], arrays.scores[chosen] >= threshold, len(width))
+        frame[name] = [share.value for share in shares]
+        frame[f"{name}_low"] = [share.low for share in shares]
+        frame[f"{name}_high"] = [share.high for share in shares]
+    return frame
+
+
+def _measure_shares(bins: np.ndarray, weights: np.ndarray, passes: np.ndarray, n_bins: int) -> list[Measurement]:
+    """Return by bin the share of the weight [n] that passes."""
+    sums, squares, passed = (
+        np.bincount(bins, values, minlength=n_bins) for values in (weights, weights**2, weights * passes)
+    )
+    undefined = Measurement(float("nan"), float("nan"), float("nan"))
+    return [
+        measure_share(part / total, total**2 / square) if total > 0 and total**2 >= MIN_EVENTS * square else undefined
+        for total, square, part in zip(sums, squares, passed, strict=True)
+    ]
 
 
 def _tell_divergence(found: Sculpting) -> str:
@@ -117,8 +169,8 @@ def _draw_shapes(axes: Axes, frame: pd.DataFrame, found: Sculpting, threshold: f
     )
 
 
-def _draw_ratio(axes: Axes, frame: pd.DataFrame) -> int:
-    """Draw the ratio of the densities, with the error of what passes; return how many lie above the axis."""
+def _draw_ratio(axes: Axes, frame: pd.DataFrame) -> None:
+    """Draw the ratio of the densities with the error of what passes; every bin is on the axis."""
     filled = frame[frame["before"] > 0]
     ratio, error = filled["after"] / filled["before"], filled["after_error"] / filled["before"]
     axes.axhline(1, color=QUIET, linewidth=1.0, linestyle=":")
@@ -126,12 +178,31 @@ def _draw_ratio(axes: Axes, frame: pd.DataFrame) -> int:
         (filled["low"] + filled["high"]) / 2, ratio, yerr=error, fmt="o", markersize=3.8, color=INK, elinewidth=1.1
     )
     if not len(ratio):
-        return 0
-    top = min(MAX_RATIO, max(2.0, 1.15 * float((ratio + error).max())))
-    axes.set_ylim(min(0.0, float(ratio.min())), top)
-    beyond = filled[ratio > top]
-    axes.plot((beyond["low"] + beyond["high"]) / 2, [0.94 * top] * len(beyond), "^", color=INK, markersize=6)
-    return len(beyond)
+        return
+    top = max(2.0, 1.1 * float((ratio + error).max()))
+    if top <= MAX_RATIO:
+        axes.set_ylim(min(0.0, float(ratio.min())), top)
+    else:
+        axes.set_yscale("symlog", linthresh=1.0, linscale=0.6)
+        axes.set_ylim(min(0.0, float(ratio.min())), 1.6 * top)
+
+
+def _draw_efficiencies(axes: Axes, frame: pd.DataFrame, share_after: float) -> None:
+    """Draw both classes' efficiency by bin, where none passes its upper limit, and that of all background as a line."""
+    middle = (frame["low"] + frame["high"]) / 2
+    for name, colour, marker, label in (
+        ("eps_s", SIGNAL, "s", r"signal $\epsilon_S$"),
+        ("eps_b", BACKGROUND, "o", r"background $\epsilon_B$"),
+    ):
+        passes, limited = frame[name] > 0, frame[name] <= 0
+        value, low, high = (frame[f"{name}{end}"] for end in ("", "_low", "_high"))
+        errors = np.maximum([value - low, high - value], 0)[:, passes]
+        style: dict[str, Any] = {"color": colour, "markersize": 3.8}
+        axes.errorbar(middle[passes], value[passes], errors, fmt=marker, elinewidth=1.1, label=label, **style)
+        axes.plot(middle[limited], high[limited], "v", fillstyle="none", **style)
+    axes.axhline(share_after, color=BACKGROUND, linewidth=1.0, linestyle="--", label=r"$\epsilon_B$, all values")
+    shown = np.append(frame[["eps_b", "eps_b_high"]].to_numpy().ravel(), share_after)
+    axes.set(yscale="log", ylim=(0.4 * float(shown[shown > 0].min()), 1.5))
 
 
 def _top(frame: pd.DataFrame) -> float:

@@ -34,8 +34,8 @@ def draw_survival(
     """Draw the difference of two candidates' significance against the relative systematic of the background.
 
     table: relative_systematic, value, low, high: significance Z of the first minus that of the second and its 68 %
-    interval; p_holm: p value of no difference, corrected for all rows: below 0.05 a point is coloured. names: of the two. d_auc: difference of
-    their AUC, told in the title.
+    interval; p_holm: p value of no difference, corrected for all rows: below 0.05 a point is coloured. names: of the
+    two. d_auc: difference of their AUC, told in the title.
     """
     frame = table.sort_values("relative_systematic", ignore_index=True)
     first, second = names

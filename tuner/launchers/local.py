@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -21,6 +22,8 @@ from tuner.run_folder import RunFolder
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
+if sys.platform == "linux":
+    _prctl = ctypes.CDLL(None, use_errno=True).prctl
 _TAIL_BYTES = 2000
 
 
@@ -221,7 +224,7 @@ def _start(command: Sequence[str], output: IO[bytes], environment: Mapping[str, 
         stderr=subprocess.STDOUT,
         env=dict(environment),
         process_group=0,
-        preexec_fn=_make_mortal() if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=partial(die_with_parent, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
     )
 
 
@@ -232,14 +235,13 @@ def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
             os.killpg(process.pid, number)
 
 
-def _make_mortal() -> Callable[[], None]:
-    """Return what a child calls before it becomes the worker: ask Linux to kill it when its parent dies."""
-    parent = os.getpid()
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+def die_with_parent(parent: int) -> None:
+    """Ask Linux to kill this process when the thread that started it ends, and so when its parent dies.
 
-    def die_with_parent() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    Args:
+        parent: The parent's process number; where it has died already, this process ends at once.
+    """
+    if sys.platform == "linux":
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
-
-    return die_with_parent

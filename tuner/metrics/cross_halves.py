@@ -14,7 +14,7 @@ import numpy as np
 from tuner.metrics.curves import rank
 from tuner.metrics.cut_scan import NEIGHBOURHOOD, CutJudge, CutSums
 
-STEP = 0.02
+STEP = 0.03
 """Each cut selects at least this share more events than the one before: finer ones are neighbours all the same."""
 N_SPLITS = 4
 """Ways to split the events into halves, of which the mean is taken."""
@@ -58,7 +58,7 @@ class CrossHalves:
             weights: [n], rescaled per class and half to the totals `s` and `b`.
             s: Signal events that are expected before the cut.
             b: Background events that are expected before the cut.
-            expect: The figure of s and b above cuts, of any shape [..., k].
+            expect: The figure of s and b above cuts [h, 1 or q, k] as [h, q, k], for q settings of it at once.
             min_background: Effective background events that a cut must leave of all events; of a half, half of it.
             n_splits: Ways to split the events.
         """
@@ -75,54 +75,62 @@ class CrossHalves:
     def cross(self, counts: np.ndarray | None = None) -> np.ndarray:
         """Return the figure where event i comes counts[i] times, [n] (None: once): the mean over splits and halves.
 
-        The shape is that of one cut's figure. A half in which the negative weights of a class prevail gives
-        not-a-number, and counts for nothing.
+        Float64 [q], a value for each of the q that `expect` returns. A split in which the negative weights of a class
+        prevail on a half counts for nothing; where no other is left, not-a-number.
         """
+        sums, n_values = self._sum(counts), len(self.judge.expect(np.ones((1, 1, 1)), np.ones((1, 1, 1)))[0])
+        if not len(sums.s):
+            return np.full(n_values, np.nan)
+        halves = np.arange(len(sums.s))
+        partner = halves ^ 1
+        mean: np.ndarray = self._measure(sums, self._choose(sums)[partner]).mean(axis=0)
+        return mean
+
+    def _sum(self, counts: np.ndarray | None) -> CutSums:
+        """Return the sums above each cut, [h, 1, k]; the two halves of a split follow each other."""
         weights = self.weights if counts is None else self.weights * counts
-        squares = np.where(self.is_signal, 0.0, weights * self.weights)
-        found = []
-        for key in self.keys:
-            halves = self._sum(key, weights, squares)
-            if halves is None:
-                continue
-            found += [
-                self._measure(halves[1], self._choose(halves[0])),
-                self._measure(halves[0], self._choose(halves[1])),
-            ]
-        return np.mean(found, axis=0) if found else np.asarray(np.nan)
+        squares, length = np.where(self.is_signal, 0.0, weights * self.weights), 4 * self.n_cuts
+        above, above_squares = (
+            np.array([np.bincount(key, values, length) for key in self.keys]).reshape(-1, self.n_cuts, 2, 2).cumsum(1)
+            for values in (weights, squares)
+        )
+        known = (above[:, -1] > 0).all(axis=(1, 2))
+        by_half = above[known].transpose(0, 2, 3, 1).reshape(-1, 2, 1, self.n_cuts)
+        squares_by_half = above_squares[known].transpose(0, 2, 3, 1).reshape(-1, 2, 1, self.n_cuts)
+        return CutSums.of(by_half[:, 1], by_half[:, 0], squares_by_half[:, 0])
 
-    def _sum(self, key: np.ndarray, weights: np.ndarray, squares: np.ndarray) -> tuple[CutSums, CutSums] | None:
-        """Return the sums above each cut of either half; None where a class has no positive total weight."""
-        length = 4 * self.n_cuts
-        above = np.bincount(key, weights, length).reshape(-1, 2, 2).cumsum(axis=0)
-        above_squares = np.bincount(key, squares, length).reshape(-1, 2, 2).cumsum(axis=0)
-        if not (above[-1] > 0).all():
-            return None
-        first, second = (CutSums.of(above[:, h, 1], above[:, h, 0], above_squares[:, h, 0]) for h in (0, 1))
-        return first, second
-
-    def _choose(self, half: CutSums) -> np.ndarray:
-        """Return the best cut after smoothing and its neighbours, [..., 5], evenly over the neighbourhood."""
-        best = self.judge.smooth(half).argmax(axis=-1)
-        rising = np.maximum.accumulate(half.effective)
-        reach = np.maximum(self.judge.min_background / 2, NEIGHBOURHOOD * rising[best])
-        reach = np.minimum(reach, rising[-1] - rising[best])
-        near = rising[best][..., None] + OFFSETS * reach[..., None]
-        cuts: np.ndarray = np.minimum(np.searchsorted(rising, near * (1 - 1e-9)), len(rising) - 1)
-        cuts[..., len(OFFSETS) // 2] = best
+    def _choose(self, sums: CutSums) -> np.ndarray:
+        """Return each half's best cut after smoothing and its neighbours, [h, q, 5], evenly over the neighbourhood."""
+        best = self.judge.smooth(sums).argmax(axis=-1)
+        rising = np.maximum.accumulate(sums.effective[:, 0], axis=-1)
+        middle = np.take_along_axis(rising, best, axis=-1)
+        reach = np.maximum(self.judge.min_background / 2, NEIGHBOURHOOD * middle)
+        reach = np.minimum(reach, np.minimum(middle, rising[:, -1:] - middle))
+        near = middle[..., None] + OFFSETS * reach[..., None]
+        # Never farther than the reach: the first cut that leaves as much on the tight side, the last on the loose one.
+        tight, loose = (
+            np.array([np.searchsorted(row, ends, side) for row, ends in zip(rising, near, strict=True)])
+            for side in ("left", "right")
+        )
+        best = best[..., None]
+        cuts: np.ndarray = np.where(OFFSETS < 0, np.minimum(tight, best), np.maximum(loose - 1, best))
+        cuts[..., len(OFFSETS) // 2] = best[..., 0]
         return cuts
 
-    def _measure(self, half: CutSums, cuts: np.ndarray) -> np.ndarray:
-        """Return the smoothed figure of neighbouring cuts, [..., 5], on a half that did not choose them.
+    def _measure(self, sums: CutSums, cuts: np.ndarray) -> np.ndarray:
+        """Return the figure of a cut, smoothed over its neighbours, on halves that did not choose them; [h, q].
 
-        A figure is a convex function of the background, so counts that scatter by 1/sqrt(N) make it too large on
-        average, by half its second difference over that scatter; that is taken off.
+        cuts: [h, q, 5]. A figure is a convex function of the background, so counts that scatter by 1/sqrt(N) make it
+        too large on average, by half its second difference over that scatter; that is taken off.
         """
-        judge = self.judge
-        b = half.raise_background(judge.min_background / 4, cuts)
-        s, b = judge.s * half.s[cuts] / half.s[-1], judge.b * b / half.b[-1]
-        scatter = b / np.sqrt(np.maximum(half.effective[cuts], judge.min_background / 4))
-        middle, low, high = (judge.expect(s, b + step) for step in (0.0, -scatter, scatter))
+        judge, few = self.judge, self.judge.min_background / 4
+        taken = sums.take((np.arange(len(cuts))[:, None, None], 0, cuts))
+        # Hardly any background on this half is no proof that there is none: it counts as some events, if only a few.
+        b = np.maximum(taken.raise_background(few, sums.one_event), sums.one_event)
+        s, b = judge.s * taken.s / sums.s[..., -1:], judge.b * b / sums.b[..., -1:]
+        scatter = b / np.sqrt(np.maximum(taken.effective, max(few, 4.0)))
+        found = judge.expect(np.concatenate([s, s, s], axis=-1), np.concatenate([b, b - scatter, b + scatter], axis=-1))
+        middle, low, high = np.split(found, 3, axis=-1)
         smoothed: np.ndarray = (2 * middle - (low + high) / 2) @ SMOOTHING
         return smoothed
 

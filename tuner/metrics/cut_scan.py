@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +24,7 @@ AT_FLOOR = 1.1
 
 @dataclass(frozen=True)
 class CutScan:
-    """What each cut "score >= threshold" that leaves enough background expects, from the tightest to the loosest; all [k].
+    """What cuts "score >= threshold" that leave enough background expect, from the tightest to the loosest; all [k].
 
     Where a tighter cut is better than all of these although it is judged as if it left enough, it comes first: that of
     a score that separates the classes, or has few values.
@@ -88,15 +89,13 @@ def scan_cuts(
     check_background(is_signal, weight, min_background)
     ranking = rank(is_signal, score)
     ordered, is_background = weight[ranking.order], ~ranking.is_signal
-    sums = CutSums.of(
-        *(np.cumsum(x)[ranking.ends] for x in (ordered * ~is_background, ordered * is_background)),
-        np.cumsum(ordered**2 * is_background)[ranking.ends],
-    )
+    summed = (ordered * ~is_background, ordered * is_background, ordered**2 * is_background)
+    signal, background, squares = (np.cumsum(values)[ranking.ends] for values in summed)
+    sums = CutSums.of(signal, background, squares)
     judge = CutJudge(s, b, significance, min_background)
     smoothed = judge.smooth(sums)
     kept = judge.is_allowed(sums)
-    best = int(smoothed.argmax())
-    kept[best] = True
+    kept[smoothed.argmax()] = True
     return CutScan(
         thresholds=ranking.thresholds[1:][kept],
         s=(s * sums.s / sums.s[-1])[kept],
@@ -122,7 +121,7 @@ def check_background(is_signal: np.ndarray, weights: np.ndarray, min_background:
 
 @dataclass(frozen=True)
 class CutSums:
-    """Sums of event weights above each cut, from the tightest to the loosest, all [k]."""
+    """Sums of event weights above each cut, from the tightest to the loosest, all [..., k]."""
 
     s: np.ndarray
     b: np.ndarray
@@ -134,19 +133,26 @@ class CutSums:
     @classmethod
     def of(cls, s: np.ndarray, b: np.ndarray, squares: np.ndarray) -> CutSums:
         """Return the sums with the effective number of background events."""
-        effective = np.divide(np.maximum(b, 0) ** 2, squares, out=np.zeros(len(b)), where=squares > 0)
+        effective = np.divide(np.maximum(b, 0) ** 2, squares, out=np.zeros(np.shape(b)), where=squares > 0)
         return cls(s, b, squares, effective)
 
-    def raise_background(self, least: float, at: np.ndarray | slice = slice(None)) -> np.ndarray:
+    @property
+    def one_event(self) -> np.ndarray:
+        """Background of one effective event of all of it, [..., 1]."""
+        one: np.ndarray = self.squares[..., -1:] / self.b[..., -1:]
+        return one
+
+    def take(self, at: Any) -> CutSums:
+        """Return the sums above some of the cuts, by an index of arrays."""
+        return CutSums(self.s[at], self.b[at], self.squares[at], self.effective[at])
+
+    def raise_background(self, least: float, one_event: np.ndarray) -> np.ndarray:
         """Return the background above cuts; where it is fewer than `least` effective events, that of so many.
 
-        An event weighs there what those above the cut weigh, or all of them, whichever is more.
+        An event weighs there what those above the cut weigh, or `one_event` of all of them, whichever is more.
         """
-        b, squares = self.b[at], self.squares[at]
-        one = np.divide(squares, b, out=np.zeros(np.shape(b)), where=b > 0)
-        many: np.ndarray = np.where(
-            self.effective[at] < least, least * np.maximum(one, self.squares[-1] / self.b[-1]), b
-        )
+        one = np.divide(self.squares, self.b, out=np.zeros(np.shape(self.b)), where=self.b > 0)
+        many: np.ndarray = np.where(self.effective < least, least * np.maximum(one, one_event), self.b)
         return many
 
 
@@ -157,17 +163,22 @@ class CutJudge:
     s: float
     b: float
     expect: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    """Of expected s and b above cuts, [k] each, to [..., k]."""
+    """The figure of expected s and b above cuts, elementwise."""
     min_background: float
 
     def is_allowed(self, sums: CutSums) -> np.ndarray:
-        """Return which cuts leave enough background, bool [k]."""
+        """Return which cuts leave enough background, bool [..., k]."""
         allowed: np.ndarray = sums.effective >= self.min_background * (1 - 1e-9)
         return allowed
 
-    def judge(self, sums: CutSums, least: float) -> np.ndarray:
-        """Return the figure of each cut, [..., k], none with less background than that of `least` effective events."""
-        return self.expect(self.s * sums.s / sums.s[-1], self.b * sums.raise_background(least) / sums.b[-1])
+    def judge(self, sums: CutSums, least: float, *, few: int | None = None) -> np.ndarray:
+        """Return the figure of the `few` tightest cuts (None: all), [..., k].
+
+        None is judged with less background than that of `least` effective events.
+        """
+        tight = sums.take(np.s_[..., :few])
+        b = tight.raise_background(least, sums.one_event)
+        return self.expect(self.s * tight.s / sums.s[..., -1:], self.b * b / sums.b[..., -1:])
 
     def smooth(self, sums: CutSums) -> np.ndarray:
         """Return the figure of each cut, [..., k], averaged over its neighbours on both sides.
@@ -175,29 +186,37 @@ class CutJudge:
         The neighbours of an allowed cut may leave half of what it must leave itself: else the tightest would be
         averaged with looser ones alone.
         """
-        neighbours = find_neighbours(sums.effective, self.min_background / 2)
-        at_least = self.judge(sums, self.min_background)
-        smoothed: np.ndarray = np.where(
-            self.is_allowed(sums),
-            _average(self.judge(sums, self.min_background / 2), *neighbours),
-            np.minimum(at_least, _average(at_least, *neighbours)),
-        )
+        first, last = find_neighbours(sums.effective, self.min_background / 2)
+        values = self.judge(sums, self.min_background / 2)
+        smoothed = _average(values, first, last)
+        below = ~self.is_allowed(sums)
+        if below.any():
+            few = int(np.nonzero(below)[-1].max()) + 1
+            at_least = values.copy()
+            at_least[..., :few] = self.judge(sums, self.min_background, few=few)
+            smoothed = np.where(below, np.minimum(at_least, _average(at_least, first, last)), smoothed)
         return smoothed
 
 
 def find_neighbours(effective: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the first neighbour of each cut and the one after the last, [k] each.
+    """Return the first neighbour of each cut and the one after the last, [..., k] each.
 
-    effective: background events above each cut, [k]. A neighbourhood reaches as far to one side as to the other, in
-    effective background events: at least `reach`, and no farther than to the tightest or the loosest cut.
+    effective: background events above each cut, [..., k]. A neighbourhood reaches as far to one side as to the other,
+    in effective background events: at least `reach`, and no farther than to the tightest or the loosest cut.
     """
-    rising = np.maximum.accumulate(effective)
-    width = np.minimum(np.maximum(reach, NEIGHBOURHOOD * rising), np.minimum(rising, rising[-1] - rising)) * (1 + 1e-9)
-    return np.searchsorted(rising, rising - width, "left"), np.searchsorted(rising, rising + width, "right")
+    rising = np.maximum.accumulate(effective, axis=-1)
+    width = np.minimum(np.maximum(reach, NEIGHBOURHOOD * rising), np.minimum(rising, rising[..., -1:] - rising))
+    ends = rising - width * (1 + 1e-9), rising + width * (1 + 1e-9)
+    first, last = np.empty(rising.shape, dtype=np.int64), np.empty(rising.shape, dtype=np.int64)
+    for row in np.ndindex(rising.shape[:-1]):
+        first[row] = np.searchsorted(rising[row], ends[0][row], "left")
+        last[row] = np.searchsorted(rising[row], ends[1][row], "right")
+    return first, last
 
 
 def _average(values: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
     """Return the mean over each neighbourhood, [..., k]."""
-    sums = np.insert(np.cumsum(values, axis=-1), 0, 0.0, axis=-1)
-    mean: np.ndarray = (sums[..., last] - sums[..., first]) / (last - first)
+    sums = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+    above, below = (np.take_along_axis(sums, np.broadcast_to(ends, values.shape), axis=-1) for ends in (last, first))
+    mean: np.ndarray = (above - below) / (last - first)
     return mean

@@ -169,7 +169,7 @@ class CutFigure(ABC):
         """Return the figure of a cut that one half of the events chose, measured on the other; see `halves`."""
         from tuner.metrics.arrays import check_arrays
 
-        return float(self.halves(*check_arrays(labels, scores, weights)).cross())
+        return float(self.halves(*check_arrays(labels, scores, weights)).cross()[0])
 
     def halves(self, is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> CrossHalves:
         """Return what the figure is measured by: cuts that one half of the events chooses, measured on the other.
@@ -238,7 +238,7 @@ class CutFigure(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Significance(CutFigure):
-    """Asimov significance of the best cut (arXiv:1007.1727), chosen on one half of the events, measured on the other."""
+    """Asimov significance of the best cut (arXiv:1007.1727), chosen on one half, measured on the other."""
 
     relative_systematic: float = 0.0
     """Uncertainty of the background above the cut, as a share of it."""
@@ -262,7 +262,7 @@ class Significance(CutFigure):
 
 @dataclass(frozen=True, kw_only=True)
 class Ams(CutFigure):
-    """Approximate median significance of the best cut (HiggsML challenge), chosen on one half, measured on the other."""
+    """AMS of the HiggsML challenge at the best cut, chosen on one half of the events, measured on the other."""
 
     b_reg: float = 10.0
     """Added to the background, so that hardly any is no advantage."""

@@ -1,4 +1,4 @@
-"""Step 8, hand on: the network for other programs, preprocessing inside. The only file that imports onnx packages."""
+"""Step 8, hand on: the network for other programs, preprocessing inside."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from tuner.checked_files import hash_file
 from tuner.errors import MissingPackage, SearchError
 from tuner.events.columns import LARGEST
 from tuner.events.sources import find_input_files
-from tuner.prediction.network import load_network, score_events
-from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
+from tuner.prediction.exported_trees import INPUTS, LOGITS, SCORE, add_trees
+from tuner.prediction.network import Blend, load_network, score_events
+from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor, list_files
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 from tuner.run_folder import check_output, make_parent
@@ -50,11 +51,21 @@ class ExportedNetwork(nn.Module):
     offsets: Tensor
     indicated: Tensor
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing, problem: Problem) -> None:
+    def __init__(
+        self, network: nn.Module, preprocessing: Preprocessing, problem: Problem, *, for_trees: bool = False
+    ) -> None:
+        """Take a network of prepared features.
+
+        for_trees: give logits and inputs, for boosted trees to be added. The inputs are computed in double precision
+        then, as `Preprocessing` does: an input that differs in its last digit may be on the other side of a threshold.
+        """
         super().__init__()
-        self.network = network
+        self.network, self.for_trees = network, for_trees
         self.clamped = preprocessing.clamped
-        x_knots, z_knots = torch.from_numpy(preprocessing.x_knots), torch.from_numpy(preprocessing.z_knots)
+        precision = torch.float64 if for_trees else torch.float32
+        x_knots, z_knots = (
+            torch.from_numpy(knots).to(precision) for knots in (preprocessing.x_knots, preprocessing.z_knots)
+        )
         width = x_knots.diff(dim=1)
         constants = {
             "marks": _list_marks(problem, preprocessing.features),
@@ -68,8 +79,8 @@ class ExportedNetwork(nn.Module):
         for name, tensor in constants.items():
             self.register_buffer(name, tensor.contiguous())
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Return scores [n] in (0, 1) of features float32 [n, d]."""
+    def forward(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Return scores [n] in (0, 1) of features float32 [n, d]; for trees logits [n] and inputs [n, d_in]."""
         undefined = ~(features.abs() <= LARGEST)
         for values in self.marks:
             undefined = undefined | (features == values)
@@ -78,9 +89,9 @@ class ExportedNetwork(nn.Module):
         if self.clamped:
             share = share.clamp(0.0, 1.0)
         z = self.offsets + (share * self.rises).sum(2)
-        inputs = torch.cat([z, undefined[:, self.indicated].float()], dim=1)
-        scores: Tensor = self.network(inputs).reshape(-1).sigmoid()
-        return scores.float()
+        inputs = torch.cat([z.float(), undefined[:, self.indicated].float()], dim=1)
+        logits: Tensor = self.network(inputs).reshape(-1)
+        return (logits.float(), inputs) if self.for_trees else logits.sigmoid().float()
 
 
 def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
@@ -93,18 +104,28 @@ def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
         return torch.from_numpy(padded.astype(np.float32))
 
 
-def export(search: Search, path: str | Path, *, trial: int | None = None, ensemble: bool = False) -> Path:
-    """Write the winner's network (or that trial's, or the ensemble) as ONNX, preprocessing inside; return the path.
+def export(search: Search, path: str | Path, *, trial: int | None = None, candidate: str | None = None) -> Path:
+    """Write what the evaluation handed on as one ONNX file, preprocessing inside; return its path.
 
     Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
-    "score": float32 [n]. The file is read back by onnxruntime and compared with our own scores on validation
-    events. Raise `FolderError` where the path does not end in ".onnx" or is a file that is read, `MissingPackage`
-    without the extra "onnx", `SearchError` where the network cannot be exported or its scores differ.
+    "score": float32 [n]. A bag or an ensemble is one graph with all of its networks; the metadata entries "candidate"
+    and "networks" tell what it is. The file is read back by onnxruntime and compared with our own scores.
+
+    Args:
+        search: The search that trained the networks.
+        path: Where to write; ends in ".onnx".
+        trial: Number of a trial whose own network is to be written instead.
+        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble".
+
+    Raises:
+        FolderError: The path does not end in ".onnx", or is a file that is read.
+        MissingPackage: The extra "onnx" is not installed.
+        SearchError: The network cannot be exported, its scores differ, or what was asked for is not there.
     """
     path = Path(path)
     check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
     _require_packages()
-    predictor = choose_predictor(search, trial=trial, name="ensemble" if ensemble else None)
+    predictor = choose_predictor(search, trial=trial, name=candidate)
     _write_predictor(search, predictor, path, _describe(search, predictor))
     return path
 
@@ -126,12 +147,14 @@ def keep_network(search: Search, predictor: Predictor) -> Path:
 def _describe(search: Search, predictor: Predictor) -> dict[str, str]:
     """Return what an exported file says of itself: its networks, their parameters' hashes, what they take."""
     problem = search.study.problem
-    files = [search.checkpoint_path(network) for network in predictor.networks]
+    trees = predictor.trees
     return {
         "study": search.study.name,
+        "candidate": predictor.name,
         "trial": "" if predictor.trial is None else str(predictor.trial),
         "networks": " ".join(_name(network) for network in predictor.networks),
-        "parameters": " ".join(map(hash_file, files)),
+        "trees": "" if trees is None else f"{trees.kind}*{trees.share:g}",
+        "parameters": " ".join(map(hash_file, list_files(search, predictor))),
         "features": ",".join(search.splits.preprocessing.features),
         "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
         "events_digest": search.splits.events_digest,
@@ -150,11 +173,15 @@ def write_network(
 
     Raise `SearchError` where it cannot be exported or its scores differ; then nothing is written.
     """
-    network = ExportedNetwork(plain, preprocessing, problem).eval()
+    blend = plain if isinstance(plain, Blend) else None
+    inner = plain if blend is None else blend.network
+    network = ExportedNetwork(inner, preprocessing, problem, for_trees=blend is not None).eval()
     example = draw_examples(preprocessing)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
     try:
-        _write(network, example[:2], partial)
+        _write(network, example[:2], partial, outputs=[SCORE] if blend is None else [LOGITS, INPUTS])
+        if blend is not None:
+            add_trees(partial, blend.trees, blend.share)
         _add_metadata(partial, metadata)
         expected = score_events(plain, preprocessing.transform(example.numpy()), "cpu")
         features = mark_undefined(example, network.marks)
@@ -212,7 +239,7 @@ def _require_packages() -> None:
             raise MissingPackage(package, "onnx", "Exporting a network") from error
 
 
-def _write(network: nn.Module, example: Tensor, path: Path) -> None:
+def _write(network: nn.Module, example: Tensor, path: Path, *, outputs: Sequence[str]) -> None:
     """Write ONNX; the exporter's own talk is kept quiet."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -225,7 +252,7 @@ def _write(network: nn.Module, example: Tensor, path: Path) -> None:
                 (example,),
                 str(path),
                 input_names=["features"],
-                output_names=["score"],
+                output_names=list(outputs),
                 dynamic_shapes={"features": {0: torch.export.Dim("events")}},
                 dynamo=True,
                 external_data=False,
@@ -264,5 +291,5 @@ def _score_by_onnxruntime(path: Path, features: Tensor) -> np.ndarray:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (scores,) = session.run(["score"], {"features": features.numpy()})
+    (scores,) = session.run([SCORE], {"features": features.numpy()})
     return np.asarray(scores)

@@ -1,4 +1,4 @@
-"""The networks of a predictor, with their best-epoch parameters, as one plain module."""
+"""The networks of a predictor, with their best-epoch parameters, and its boosted trees, as one plain module."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tuner.checked_files import describe_damage, hash_file
 from tuner.errors import SearchError, TrainingError
-from tuner.prediction.networks import Predictor, TrainedNetwork
+from tuner.prediction.boosted_trees import BoostedTrees, load_trees
+from tuner.prediction.networks import BlendedTrees, Predictor, TrainedNetwork, find_trees
 from tuner.training.building import compute_logits
 from tuner.training.checkpoints import read_checkpoint, restore_network
 from tuner.training.device import find_device
@@ -33,8 +35,34 @@ class Ensemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [n] of features [n, d_in]."""
-        scores = torch.stack([network(x.clone()).reshape(-1).sigmoid() for network in self.networks], dim=-1)
-        return (scores * self.weights).sum(-1).logit(eps=1e-7)
+        logits = torch.stack([network(x.clone()).reshape(-1) for network in self.networks], dim=-1)
+        return compute_mean_logits(logits, self.weights)
+
+
+class Blend(nn.Module):
+    """A network and boosted trees: the weighted mean [n] of its logits and of the logits of the trees' mean score."""
+
+    def __init__(self, network: nn.Module, trees: Sequence[BoostedTrees], share: float) -> None:
+        super().__init__()
+        self.network, self.trees, self.share = network, tuple(trees), share
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits [n] of features [n, d_in]; the trees are scored on the CPU."""
+        inputs = x.cpu().numpy()
+        of_trees = torch.from_numpy(np.stack([trees.add_leaves(inputs) for trees in self.trees], axis=-1)).to(x.device)
+        mean = compute_mean_logits(of_trees, torch.full_like(of_trees[0], 1 / len(self.trees)))
+        logits: Tensor = (1 - self.share) * self.network(x).reshape(-1) + self.share * mean
+        return logits
+
+
+def compute_mean_logits(logits: Tensor, weights: Tensor) -> Tensor:
+    """Return the logit [n] of the weighted mean of the scores of logits [n, m]; weights [m] add up to 1.
+
+    It is log(sum w p) - log(sum w (1 - p)), summed as logarithms, where log p = -softplus(-logit): exact where scores
+    are next to 0 or 1, too. ONNX runtimes round a sigmoid there, so none is taken.
+    """
+    signal, background = ((weights.log() - nn.functional.softplus(sign * logits)).logsumexp(-1) for sign in (-1.0, 1.0))
+    return signal - background
 
 
 def load_network(search: Search, predictor: Predictor) -> nn.Module:
@@ -42,7 +70,7 @@ def load_network(search: Search, predictor: Predictor) -> nn.Module:
 
     Args:
         search: The search that trained its networks.
-        predictor: One network, or several whose scores are averaged by their weights.
+        predictor: One network, or several whose scores are averaged by their weights; boosted trees beside them.
 
     Raises:
         DamagedFileError: The parameters are not whole.
@@ -50,9 +78,20 @@ def load_network(search: Search, predictor: Predictor) -> nn.Module:
     """
     trials = {trial.number: trial for trial in search.trials}
     networks = [_load(search, network, trials[network.trial]) for network in predictor.networks]
-    if len(networks) == 1:
-        return networks[0]
-    return Ensemble(networks, [network.weight for network in predictor.networks]).eval()
+    network = networks[0]
+    if len(networks) > 1:
+        network = Ensemble(networks, [network.weight for network in predictor.networks]).eval()
+    if predictor.trees is None:
+        return network
+    return Blend(network, _load_trees(search, predictor.trees), predictor.trees.share).eval()
+
+
+def _load_trees(search: Search, blended: BlendedTrees) -> tuple[BoostedTrees, ...]:
+    path = find_trees(search)
+    trees = load_trees(path, advice=ADVICE)
+    if hash_file(path) != blended.sha256:
+        raise describe_damage(path, "it keeps other boosted trees than those that were judged", ADVICE)
+    return trees
 
 
 def _load(search: Search, trained: TrainedNetwork, trial: TrialRecord) -> nn.Module:

@@ -11,7 +11,18 @@ from tuner.errors import DamagedFileError, SearchError, name_all
 from tuner.progress.wording import write_count
 from tuner.tuning.trained_network import TrainedNetwork
 
-__all__ = ["SINGLE_NETWORK", "Predictor", "TrainedNetwork", "are_kept", "choose_predictor", "hand_on", "hand_on_again"]
+__all__ = [
+    "SINGLE_NETWORK",
+    "BlendedTrees",
+    "Predictor",
+    "TrainedNetwork",
+    "are_kept",
+    "choose_predictor",
+    "find_trees",
+    "hand_on",
+    "hand_on_again",
+    "list_files",
+]
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search, TrialRecord
@@ -24,12 +35,25 @@ ADVICE = "Run `tuner evaluate`, which writes it again."
 
 
 @dataclass(frozen=True)
+class BlendedTrees:
+    """Boosted trees that give the scores together with networks; they are kept in the run folder."""
+
+    kind: str
+    """Who grew them: "boosted trees" (scikit-learn), "LightGBM", ..."""
+    share: float
+    """Weight of the logit of their mean score, in [0, 1]; the networks' has the rest."""
+    sha256: str
+    """Of the file that keeps them."""
+
+
+@dataclass(frozen=True)
 class Predictor:
-    """Networks whose scores are averaged by their weights; often a single one."""
+    """Networks whose scores are averaged by their weights, often a single one; in a blend boosted trees beside them."""
 
     name: str
     """"single network", "ensemble", "trial 12"."""
     networks: tuple[TrainedNetwork, ...]
+    trees: BlendedTrees | None = None
 
     @property
     def trial(self) -> int | None:
@@ -39,10 +63,11 @@ class Predictor:
 
     @property
     def description(self) -> str:
-        """What it is made of: "trial 12, seed 0", "ensemble of 5 networks"."""
-        if len(self.networks) == 1:
+        """What it is made of: "trial 12, seed 0", "ensemble of 5 networks", "blend of 8 networks and LightGBM"."""
+        if len(self.networks) == 1 and self.trees is None:
             return self.networks[0].name
-        return f"{self.name} of {write_count(len(self.networks), 'network')}"
+        networks = f"{self.name} of {write_count(len(self.networks), 'network')}"
+        return networks if self.trees is None else f"{networks} and {self.trees.kind}"
 
 
 def choose_predictor(search: Search, *, trial: int | None = None, name: str | None = None) -> Predictor:
@@ -51,7 +76,7 @@ def choose_predictor(search: Search, *, trial: int | None = None, name: str | No
     Args:
         search: The search.
         trial: Number of the trial whose own training is wanted.
-        name: Name of a candidate that the evaluation kept, such as "ensemble".
+        name: Name of a candidate that the evaluation kept: "single" (or "single network"), "bag", "ensemble", ...
 
     Returns:
         Where neither is given, what the evaluation of these trials handed on; without an evaluation the network of
@@ -80,7 +105,18 @@ def choose_predictor(search: Search, *, trial: int | None = None, name: str | No
 
 def are_kept(search: Search, predictor: Predictor) -> bool:
     """Return whether the parameters of all networks of a predictor are in the run folder."""
-    return all(search.checkpoint_path(network).exists() for network in predictor.networks)
+    return all(path.exists() for path in list_files(search, predictor))
+
+
+def list_files(search: Search, predictor: Predictor) -> list[Path]:
+    """Return the files of the run folder that a predictor is loaded from: one for each network, then the trees'."""
+    files = [search.checkpoint_path(network) for network in predictor.networks]
+    return files if predictor.trees is None else [*files, find_trees(search)]
+
+
+def find_trees(search: Search) -> Path:
+    """Return the path of the file that keeps the blend's boosted trees."""
+    return search.folder.finalists / "boosted_trees.npz"
 
 
 def hand_on(search: Search, *predictors: Predictor) -> None:
@@ -118,14 +154,19 @@ def _read_handed_on(search: Search) -> tuple[Predictor, ...]:
         return ()
     with expect_form(path, advice=ADVICE):
         return tuple(
-            Predictor(kept["name"], tuple(TrainedNetwork(**network) for network in kept["networks"]))
+            Predictor(
+                kept["name"],
+                tuple(TrainedNetwork(**network) for network in kept["networks"]),
+                None if kept["trees"] is None else BlendedTrees(**kept["trees"]),
+            )
             for kept in content["predictors"]
         )
 
 
 def _find(search: Search, handed_on: tuple[Predictor, ...], name: str) -> Predictor:
     """Return the predictor of that name. Raise `SearchError` where there is none."""
-    found = next((predictor for predictor in handed_on if predictor.name == name), None)
+    wanted = SINGLE_NETWORK if name == "single" else name
+    found = next((predictor for predictor in handed_on if predictor.name == wanted), None)
     if found is not None:
         return found
     if not handed_on:
@@ -150,4 +191,9 @@ def _check(search: Search, predictor: Predictor, record: TrialRecord | None = No
                 f"Trial {network.trial}{state} must have kept its parameters, but has not: only the best complete "
                 f'trials do. "{path}" is not there.'
             )
+    if predictor.trees is not None and not find_trees(search).exists():
+        raise SearchError(
+            f'The boosted trees of the {predictor.name} must be kept, but "{find_trees(search)}" is not there. Restore '
+            "it from a copy; or delete evaluation.json and run `tuner evaluate`, which grows them again."
+        )
     return predictor

@@ -20,7 +20,7 @@ def predict(
     events: str | Path | NewEvents,
     *,
     trial: int | None = None,
-    ensemble: bool = False,
+    candidate: str | None = None,
     device: str | None = None,
 ) -> Scores:
     """Return the scores of events, in their order, by what the evaluation handed on.
@@ -32,14 +32,14 @@ def predict(
         events: A path that the study's reader understands, or events that were read. Labels come along as they are,
             and weights, where the file has their columns; neither is needed.
         trial: Number of a trial whose own network is to be used instead.
-        ensemble: Use the ensemble of finalists instead.
+        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble".
         device: "cpu", "cuda", ...; None for a GPU where there is one.
 
     Raises:
         EventsError: A feature is missing.
         SearchError: No trial is complete, or what was asked for is not there.
     """
-    predictor = choose_predictor(search, trial=trial, name="ensemble" if ensemble else None)
+    predictor = choose_predictor(search, trial=trial, name=candidate)
     network = load_network(search, predictor)
     preprocessing = search.splits.preprocessing
     if isinstance(events, NewEvents):

@@ -12,10 +12,14 @@ import pandas as pd
 from numpy.typing import DTypeLike
 
 from tuner.checked_files import write_atomically
+from tuner.notebook_cards import SIGNAL, draw_steps, write_card, write_lines
+from tuner.progress.wording import write_count
 from tuner.run_folder import check_ending, make_parent
 
 ENDINGS = (".parquet", ".csv", ".csv.gz")
 """Formats that scores are written in."""
+N_DRAWN_BINS = 40
+"""Of the histogram in a notebook."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,6 +57,16 @@ class Scores:
         by = "" if self.trial is None else f" by trial {self.trial}"
         between = f", {self.values.min():.3g} to {self.values.max():.3g}" if len(self) else ""
         return f"Scores({len(self):,} events{by}{between})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: how many scores, their histogram, what a person should know."""
+        shares = [float(count) for count in np.histogram(self.values, bins=N_DRAWN_BINS, range=(0.0, 1.0))[0]]
+        title = write_count(len(self), "score") + (
+            "" if self.trial is None else f" by the network of trial {self.trial}"
+        )
+        picture = draw_steps({SIGNAL: shares}, width=320, height=64, label="Histogram of the scores, from 0 to 1")
+        below = "From 0, like background, to 1, like signal. The table: `.frame()`"
+        return write_card(title, *([picture] if len(self) else []), write_lines([below], faint=True), *self.notes)
 
     def frame(self) -> pd.DataFrame:
         """Return a table: score, and label and weight where they are known."""

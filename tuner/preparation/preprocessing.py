@@ -104,8 +104,8 @@ class Preprocessing:
         """Return the piecewise-linear function of x [n] that goes through the knots [k]."""
         if self.clamped:
             return np.asarray(np.interp(x, x_knots, z_knots))
-        slope = (z_knots[1] - z_knots[0]) / (x_knots[1] - x_knots[0])
-        return np.asarray(z_knots[0] + slope * (x - x_knots[0]))
+        start, end = x_knots[:2].astype(np.float64)
+        return np.asarray(z_knots[0] + (z_knots[1] - z_knots[0]) * ((x - start) / (end - start)))
 
 
 def fit_preprocessing(values: np.ndarray, features: tuple[str, ...], preparation: Preparation) -> Preprocessing:

@@ -43,7 +43,7 @@ class Part:
     """Places of these events in `Events`, int64 [n]."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Splits:
     """Train, validation and test parts, and the preprocessing that was fitted on train."""
 
@@ -58,6 +58,11 @@ class Splits:
     def d_in(self) -> int:
         """Number of inputs of a network."""
         return self.preprocessing.d_in
+
+    def __repr__(self) -> str:
+        """Return how many events are in each part, and what a network takes."""
+        counts = ", ".join(f"{len(getattr(self, name).rows):,} {name}" for name in PARTS)
+        return f"Splits({counts}; {len(self.preprocessing.features)} features as {self.d_in} inputs)"
 
     @cached_property
     def fingerprint(self) -> str:

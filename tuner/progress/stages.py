@@ -10,6 +10,7 @@ from tuner.progress.logs import NOTES
 
 STAGES = {
     "finalists": "finalists trained anew",
+    "bag": "bag and refit",
     "baselines": "baselines",
     "test": "test part",
     "folds": "folds",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import read_table
+from tuner.errors import EventsError
+from tuner.evaluation.folds import OUT_OF_FOLD, read_out_of_fold
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -21,35 +25,48 @@ from tuner.figures import (
     draw_confusion,
     draw_permutation_importance,
     draw_roc,
+    draw_score_templates,
     draw_scores,
     draw_sculpting,
     draw_significance,
     draw_survival,
 )
-from tuner.metrics.figures_of_merit import CutFigure
+from tuner.metrics.expected_significance import choose_score_bins
+from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.metrics.measurement import Measurement
 from tuner.prediction.predict import score_part
+from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
 from tuner.reporting.search_figures import keep_drawing
-from tuner.reporting.summary import HANDED_ON
+from tuner.reporting.summary import name_handed_on
 from tuner.tuning.search import Search
 
 MAX_TRAIN_EVENTS = 200_000
 """Events of the training part whose scores are drawn."""
 MAX_OBSERVERS = 6
 """Observers whose sculpting is drawn."""
+MAX_BASELINES = 3
+"""Baselines whose ROC curve is drawn, the best ones."""
+SYSTEMATICS = (0.0, 0.1, 0.3)
+"""Relative uncertainties of the background for which significances are drawn."""
 SCORES_ADVICE = (
     "Restore it from a copy; or delete evaluation.json and run `tuner evaluate`, which opens the test part again."
 )
 """What to do about a `scores.parquet` that is damaged."""
 
 
-NETWORK = HANDED_ON.removeprefix("the ")
 NOTES = {
     "candidates": "Means over trainings with 68 % intervals over events and trainings; grey dots are single trainings, "
     "the dashed line is the winner's mean.",
     "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
     "scores": "Filled is this part, points are the training part, both with their statistical errors: within these "
     "they differ by chance. The gap in AUC says what the network gains on events that it has been trained on.",
+    "significance": "s and b are rescaled, class by class, to what is expected before the cut. The formula is for a "
+    "background that is known; with an uncertainty it is the profile likelihood of a counting experiment whose "
+    "background was measured elsewhere. Greyed cuts leave too few background events to be believed.",
+    "score_templates": "The bins were chosen on the events that the cut was chosen on. The last row of the figure is "
+    "the significance of each bin, the title that of all bins together, their backgrounds uncertain independently of "
+    "each other.",
     "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
     "not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
@@ -57,9 +74,9 @@ NOTES = {
     "network would have by chance alone. A pull is a bin's distance in standard deviations.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
-    "survival": "Above the line the network handed on is ahead. Bars are 68 % intervals; a point is coloured where "
-    "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts for "
-    "the verdict. The cut is chosen on one half of the events "
+    "survival": "Above the line what is handed on is ahead. Bars are 68 % intervals; a point is coloured where "
+    "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts "
+    "for the verdict. The cut is chosen on one half of the events "
     "and tested on the other.",
 }
 """How to read a figure, by its name; the others say it themselves."""
@@ -81,27 +98,28 @@ class _Pictures:
     def draw(self) -> dict[str, Drawing]:
         """Return the drawings by name."""
         of_part = (self.labels, self.scores, self.weights)
-        part, winner = self.evaluation.last_part, self.winner
+        winner, network = self.winner, name_handed_on(self.evaluation)
+        part = winner.part
         drawings = {
             "candidates": self._draw_candidates(),
             "roc": draw_roc(
                 *of_part,
                 part=part,
-                name=NETWORK,
+                name=network,
                 others=self.others,
                 optimum=self.observers.get(self.search.study.problem.optimum or ""),
                 threshold=winner.threshold,
+                known=self._list_known(network),
                 **self.replicas,
             ),
             "scores": draw_scores(
                 *of_part, part=part, threshold=winner.threshold, train=self._score_train(), **self.replicas
             ),
         }
-        if isinstance(figure := self.search.study.problem.figure_of_merit, CutFigure):
-            drawings["significance"] = self._draw_significance(figure)
+        drawings |= self._draw_yields()
         if np.isfinite(winner.threshold):
             drawings["confusion"] = draw_confusion(*of_part, threshold=winner.threshold, part=part)
-        drawings["calibration"] = draw_calibration(*of_part, part=part, name=NETWORK, **self.replicas)
+        drawings["calibration"] = draw_calibration(*of_part, part=part, name=f"the {network}", **self.replicas)
         if self.evaluation.importances:
             rows = [
                 {"feature": i.feature, "value": i.drop.value, "low": i.drop.low, "high": i.drop.high}
@@ -116,8 +134,8 @@ class _Pictures:
 
     @property
     def winner(self) -> PartEvaluation:
-        """The figures of the network that is handed on."""
-        part = self.evaluation.part(self.evaluation.last_part)
+        """The figures of what is handed on."""
+        part = self.evaluation.own_part
         assert part is not None
         return part
 
@@ -126,14 +144,15 @@ class _Pictures:
         """Scores, labels and weights of the part, with its observers."""
         if self.evaluation.opening is not None:
             return read_table(self.search.folder.scores, advice=SCORES_ADVICE)
+        return self._tabulate_cut_events()
+
+    def _tabulate_cut_events(self) -> pd.DataFrame:
+        """Return label, weight and score of the events that the cut was chosen on: validation, or out of fold."""
+        if self.evaluation.own_parts[0].part == OUT_OF_FOLD and (found := read_out_of_fold(self.search)) is not None:
+            return found.take_scored().tabulate()
         part = self.search.splits.validation
-        return pd.DataFrame(
-            {
-                "label": np.asarray(part.labels),
-                "weight": np.asarray(part.weights),
-                "score": score_part(self.search, "validation"),
-            }
-        )
+        scores = score_part(self.search, "validation")
+        return pd.DataFrame({"label": np.asarray(part.labels), "weight": np.asarray(part.weights), "score": scores})
 
     @property
     def labels(self) -> np.ndarray:
@@ -152,13 +171,20 @@ class _Pictures:
 
     @property
     def others(self) -> dict[str, np.ndarray]:
-        """Scores [n] of the ensemble and the baselines by name, where the part's scores are kept."""
-        names = [standing.candidate for standing in self.evaluation.standings if standing.kind != "finalist"]
+        """Scores [n] of the other candidates by name, where the part's scores are kept: the best of the baselines."""
+        standings = self.evaluation.standings_on(self.evaluation.last_part)
+        baselines = [standing.candidate for standing in standings if standing.kind == "baseline"]
+        means = [standing.candidate for standing in standings if standing.kind not in ("finalist", "baseline")]
         return {
             name: self.table[f"score: {name}"].to_numpy()
-            for name in dict.fromkeys(names)
-            if f"score: {name}" in self.table
+            for name in (*means, *baselines[:MAX_BASELINES])
+            if f"score: {name}" in self.table and name != self.evaluation.handed_on.name
         }
+
+    def _list_known(self, network: str) -> dict[str, Mapping[str, Measurement]]:
+        """Return the figures of the candidates on the part, as the judgement has them."""
+        of_part = {part.candidate: part.measurements for part in self.evaluation.parts if part.part == self.winner.part}
+        return of_part | {network: self.winner.measurements}
 
     @property
     def observers(self) -> dict[str, np.ndarray]:
@@ -194,21 +220,41 @@ class _Pictures:
     def _draw_survival(self, survival: Survival) -> Drawing:
         baseline = find_baseline(self.evaluation.standings_on(self.evaluation.last_part))
         name = baseline.candidate if baseline is not None else "baseline"
-        return draw_survival(survival.frame(), names=(HANDED_ON, name), d_auc=survival.d_auc)
-
-    def _draw_significance(self, figure: CutFigure) -> Drawing:
-        """Return the scan of cuts on validation, where the cut was chosen."""
-        part, cut = self.search.splits.validation, self.winner.figure_cut
-        weights = np.asarray(part.weights) if self.search.study.problem.weight is not None else None
-        return draw_significance(
-            np.asarray(part.labels),
-            score_part(self.search, "validation"),
-            weights,
-            figure=figure,
-            threshold=None if cut is None else cut.threshold,
-            part="validation",
-            seed=self.search.study.seed,
+        return draw_survival(
+            survival.frame(), names=(f"the {name_handed_on(self.evaluation)}", name), d_auc=survival.d_auc
         )
+
+    def _draw_yields(self) -> dict[str, Drawing]:
+        """Return what declared yields allow: significance against the cut, templates of the score; else nothing."""
+        problem, cut = self.search.study.problem, self.winner.figure_cut
+        yields = find_yields(problem, self.search.splits)
+        if yields is None:
+            return {}
+        s, b = yields
+        chosen_on = self._tabulate_cut_events()
+        parts = {self.evaluation.own_parts[0].part: self._take(chosen_on)}
+        if self.evaluation.opening is not None:
+            parts[self.winner.part] = self._take(self.table)
+        declared = problem.figure_of_merit
+        figures: list[CutFigure] = [declared] if isinstance(declared, CutFigure) else []
+        figures += [Significance(s=s, b=b, relative_systematic=share) for share in SYSTEMATICS]
+        threshold = self.winner.threshold if cut is None else cut.threshold
+        drawings = {}
+        with suppress(EventsError):  # too few background events: a cut on them promises nothing
+            drawings["significance"] = draw_significance(
+                parts, list(dict.fromkeys(figures)), threshold=threshold, **self.replicas
+            )
+        with suppress(EventsError):
+            edges = choose_score_bins(*self._take(chosen_on))
+            drawings["score_templates"] = draw_score_templates(
+                *self._take(self.table), edges=edges, s=s, b=b, part=self.winner.part, **self.replicas
+            )
+        return drawings
+
+    def _take(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return labels, scores and event weights of a table of them."""
+        weights = table["weight"].to_numpy() if self.search.study.problem.weight is not None else None
+        return table["label"].to_numpy(), table["score"].to_numpy(), weights
 
     def _draw_sculpting(self) -> dict[str, Drawing]:
         """Return a figure for each observer but the optimum, which a good score must follow."""
@@ -223,7 +269,7 @@ class _Pictures:
                 self.weights,
                 threshold=self.winner.threshold,
                 name=name,
-                part=self.evaluation.last_part,
+                part=self.winner.part,
                 seed=self.search.study.seed,
             )
             for name in names[:MAX_OBSERVERS]

@@ -26,7 +26,7 @@ def write_measurement(measured: Measurement) -> tuple[str, str]:
         return measured.value_text, DASH
     digits = measured.decimals
     if digits is None:
-        return write_number(measured.value), DASH
+        return (measured.value_text if math.isinf(measured.value) else write_number(measured.value)), DASH
     value, low, high = (write_fixed(x, digits) for x in (measured.value, measured.low, measured.high))
     return value, f"{low} {'to' if measured.low < 0 else DASH} {high}"
 

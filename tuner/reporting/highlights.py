@@ -27,7 +27,7 @@ def highlight(search: Search, evaluation: Evaluation | None, seconds: float | No
     shown = []
     if evaluation is not None:
         shown += _highlight_winner(evaluation)
-    part = None if evaluation is None else evaluation.part(evaluation.last_part)
+    part = None if evaluation is None else evaluation.own_part
     if part is not None:
         shown += _highlight_network(part, evaluation.figure_of_merit if evaluation else AUC)
     states = Counter(trial.state for trial in search.trials if trial.state != "interrupted")

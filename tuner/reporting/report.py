@@ -79,7 +79,7 @@ def _write_sections(search: Search, evaluation: Evaluation | None, seconds: floa
         sections.append(write_evaluation(search, evaluation, pictures))
     return [
         *sections,
-        write_hand_off(search),
+        write_hand_off(search, evaluation),
         write_reproduction(search.folder),
     ]
 

@@ -17,6 +17,9 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.search_comparison import Versus, compare_winners
 from tuner.evaluation.winner_scores import read_winner_scores
 from tuner.metrics.figures_of_merit import Auc
+from tuner.notebook_cards import write_card, write_lines, write_table
+from tuner.progress.wording import write_duration
+from tuner.reporting.formatting import write_number
 from tuner.reporting.study_differences import Difference, find_differences
 from tuner.tuning.best_so_far import BestSoFar, follow_best
 from tuner.tuning.contents import describe_contents
@@ -63,7 +66,7 @@ class ComparedSearch:
         return self.progress.seconds[-1]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class SearchComparison:
     """Searches side by side; each one's verdict is against the first."""
 
@@ -117,6 +120,26 @@ class SearchComparison:
     def __str__(self) -> str:
         """Return what follows from the comparison, a sentence a line."""
         return "\n".join(self.sentences)
+
+    def __repr__(self) -> str:
+        """Return what was compared and what follows, a sentence a line."""
+        return f"SearchComparison of {' and '.join(search.name for search in self.searches)}:\n{self}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: what follows, the searches side by side, the settings that differ."""
+        names = [search.name for search in self.searches]
+        counted = [
+            ["trials finished", *(f"{search.n_finished:,}" for search in self.searches)],
+            ["time", *(write_duration(search.seconds) for search in self.searches)],
+            [f"best {self.progress_name}", *(write_number(search.progress.best[-1]) for search in self.searches)],
+        ]
+        settings = [[difference.name, *difference.shown] for difference in self.differences]
+        return write_card(
+            " and ".join(names),
+            write_lines(self.sentences),
+            write_table(("", *names), counted, caption="Searches side by side"),
+            write_table(("setting", *names), settings, caption="Settings that differ", texts=names) if settings else "",
+        )
 
     def frame(self) -> pd.DataFrame:
         """Return the best value so far: search, trials, seconds, best; from the first complete trial of each on."""

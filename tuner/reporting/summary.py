@@ -11,6 +11,7 @@ from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.metrics.measurement import Measurement, count_decimals
+from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import (
     join_words,
@@ -22,8 +23,6 @@ from tuner.tuning.commands import name_step
 from tuner.tuning.search import Search, TrialRecord
 
 SHARE = "share of the optimum"
-HANDED_ON = "the network handed on"
-"""One training of the winner's; figures of the winner itself are means over several."""
 
 
 def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | None) -> list[str]:
@@ -42,6 +41,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         _tell_winner(search, evaluation, standings),
         _tell_rivals(evaluation, standings),
         _tell_trust(search, evaluation),
+        *_warn_of_sculpting(evaluation),
     ]
 
 
@@ -92,10 +92,10 @@ def _conjugate(standing: Standing) -> str:
 
 
 def _tell_share(evaluation: Evaluation) -> str:
-    part = evaluation.part(evaluation.last_part)
+    part = evaluation.own_part
     if part is None or SHARE not in part.measurements:
         return ""
-    return f"; {HANDED_ON} reaches {write_percent_with_error(part[SHARE])} of the optimum"
+    return f"; the {name_handed_on(evaluation)} reaches {write_percent_with_error(part[SHARE])} of the optimum"
 
 
 def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -163,7 +163,8 @@ def _write_distance(lead: Measurement) -> str:
 def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     """Return in a few words what a cut, and a background that is not known exactly, leave of the lead in AUC."""
     baseline = name_baseline(evaluation)
-    leader, other = (baseline, HANDED_ON) if survival.leader < 0 else (HANDED_ON, baseline)
+    own = f"the {name_handed_on(evaluation)}"
+    leader, other = (baseline, own) if survival.leader < 0 else (own, baseline)
     lead = f"the lead of {leader} over {other}"
     match survival.verdict:
         case "survives":
@@ -174,7 +175,13 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
             return f"{lead} turns into a loss at a cut"
         case "absorbed":
             return f"{lead} in AUC is absorbed at a cut: in significance they differ by {survival.limit}"
-    return f"neither it nor {baseline} leads in AUC, so there is no gain to survive a cut"
+    return f"neither {own} nor {baseline} leads in AUC, so there is no gain to survive a cut"
+
+
+def name_handed_on(evaluation: Evaluation) -> str:
+    """Return what is handed on in words: "network handed on", "bag handed on"; the winner is a configuration."""
+    name = evaluation.handed_on.name
+    return f"{'network' if name in (SINGLE_NETWORK, 'refit') else name} handed on"
 
 
 def name_baseline(evaluation: Evaluation) -> str:
@@ -190,7 +197,7 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
         told.append(f"nuisances move the {evaluation.figure_of_merit} by {write_total(evaluation.nuisances)}")
-    if evaluation.sculpted:
+    if evaluation.sculpted and not evaluation.sculpted[0].is_strong:
         told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
         told.append("the test part is still closed")
@@ -201,17 +208,40 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     return _capitalize("; ".join(told)) + "."
 
 
+def _warn_of_sculpting(evaluation: Evaluation) -> list[str]:
+    """Return a sentence where the cut sculpts an observer strongly in background; else none."""
+    strong = [observer for observer in evaluation.sculpted if observer.is_strong]
+    if not strong:
+        return []
+    worst, *others = strong
+    where = f"the background that passes gains most near {write_number(worst.peak, 3)}"
+    if worst.peaks_at_signal and worst.signal is not None:
+        where = (
+            f"the background that passes peaks near {write_number(worst.peak, 3)}, where the signal is "
+            f"(median {write_number(worst.signal.value, 3)})"
+        )
+    also = f"; so does it {join_words([other.observer for other in others])}" if others else ""
+    return [
+        f"The cut sculpts {worst.observer} strongly: {where}; {_tell_divergence(evaluation, worst)}{also}. "
+        "A bump there is no evidence of signal unless the background is modelled after the cut."
+    ]
+
+
 def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]) -> str:
     """Return which observer the cut sculpts most in background, by how much, and what the best baseline does."""
     worst, *others = sculpted
-    told = (
-        f"the cut sculpts the background in {worst.observer} (Jensen-Shannon divergence "
-        f"{write_number(worst.divergence.value, 2)} bits, random subsamples {write_number(worst.chance.value, 2)}"
-    )
-    if worst.baseline is not None:
-        told += f", the cut of {name_baseline(evaluation)} {write_number(worst.baseline, 2)}"
     also = f" and, less, in {join_words([other.observer for other in others])}" if others else ""
-    return f"{told}){also}"
+    return f"the cut sculpts the background in {worst.observer} ({_tell_divergence(evaluation, worst)}){also}"
+
+
+def _tell_divergence(evaluation: Evaluation, sculpted: SculptedObserver) -> str:
+    told = (
+        f"Jensen-Shannon divergence {sculpted.divergence} bits, random subsamples "
+        f"{write_number(sculpted.chance.value, 2)}"
+    )
+    if sculpted.baseline is not None:
+        told += f", the cut of {name_baseline(evaluation)} {write_number(sculpted.baseline, 2)}"
+    return told
 
 
 def write_total(effects: NuisanceEffects) -> str:

@@ -147,6 +147,12 @@ class Pack:
             self.stack.keep(rows)
             self._bind()
 
+    def clear(self) -> None:
+        """Give up all rows and the memory that they take, also where that has run out while rows were added."""
+        self.members = []
+        self.stack.keep([])
+        self._bind()
+
     # Training.
 
     def train_epoch(self) -> np.ndarray:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
-from tuner.training.batched.sequential import Randomness
-from tuner.training.data import TrainingData
 from tuner.training.device import is_out_of_memory
 from tuner.training.member import Member
 from tuner.training.pack import Pack
@@ -38,26 +35,42 @@ class PackSize:
     """Why it did not grow further."""
 
 
-def choose_pack_size(
-    settings: Settings,
-    data: TrainingData,
-    *,
-    most: int,
-    n_events: int | None = None,
-    randomness: Randomness = "same",
-) -> PackSize:
-    """Return the size at which the time per member stops falling by a worthwhile amount.
+def choose_pack_size(pack: Pack, settings: Settings, *, most: int) -> PackSize:
+    """Return the size at which the time per member of an empty pack stops falling by a worthwhile amount.
 
-    Sizes 1, 2, 4, ... (on a GPU 1, 8, 16, ...) and `most` members of this structure each take a few steps on events
-    drawn at random; `n_events` and `randomness` are those of the pack that is to be made. Running out of memory ends
-    the growth: sizes between what fits and what does not are halved, and of what fits half is kept free. A network
-    that cannot be packed gets a size of one; one that cannot be trained at all, or does not fit, raises what it raises.
+    The pack itself takes the timed steps, on events drawn at random with a learning rate of zero, with 1, 2, 4, ... (on
+    a GPU 1, 8, 16, ...) and `most` members, and is empty again afterwards. Running out of memory ends the growth: sizes
+    between what fits and what does not are halved, and of what fits half is kept free. A network that cannot be packed
+    gets a size of one. Where one member is all that is wanted there is nothing to choose, and nothing is timed.
+
+    Args:
+        pack: The pack that is to be trained.
+        settings: Those of a member.
+        most: How many members the pack may have, at least 1.
+
+    Raises:
+        Exception: Whatever a network raises that cannot be trained at all, or does not fit.
     """
+    if most <= 1:
+        return PackSize(1, {}, "no more than 1 member is of use")
+    try:
+        size = _measure(pack, settings, most)
+    except Exception:
+        pack.clear()
+        raise
+    if len(pack) == size.slots:  # rows of this number, and a graph captured for them, serve on
+        for row, _ in list(pack.rows):
+            pack.vacate(row)
+    else:
+        pack.clear()
+    return size
+
+
+def _measure(pack: Pack, settings: Settings, most: int) -> PackSize:
+    """Fill a pack with more and more members of a structure; return the size that is chosen."""
     curve: dict[int, float] = {}
     best, reason = 1, f"no more than {most} members are of use"
     size, too_large = 1, 0
-    make_pack = partial(Pack, settings, data, n_epochs=1, n_events=n_events, randomness=randomness)
-    pack = make_pack()
     while size <= most:
         try:
             curve[size] = _time_members(pack, settings, size)
@@ -67,12 +80,11 @@ def choose_pack_size(
             if not is_out_of_memory(error):
                 return PackSize(1, curve, f"{UNPACKABLE}: {type(error).__name__}: {error}")
             too_large = too_large or size
-        if size not in curve:
+        if size not in curve:  # the error is forgotten by now, and with it what it held
+            pack.clear()
             size //= 2
             if size <= best:
                 break
-            del pack  # its memory is free before the next one is made, and the error forgotten
-            pack = make_pack()
             continue
         if size > 1 and curve[size] > WORTHWHILE * curve[best]:
             reason = f"{size} members take {curve[size] / curve[best]:.2f} of the time per member of {best}"
@@ -80,7 +92,7 @@ def choose_pack_size(
         best = size
         if too_large:
             break
-        larger = SECOND.get(data.device.type, 2) if size == 1 else 2 * size
+        larger = SECOND.get(pack.data.device.type, 2) if size == 1 else 2 * size
         size = min(larger, most) if size < most else most + 1
     if too_large:
         return PackSize(max(1, best // 2), curve, f"out of memory with {too_large} members")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from tuner.errors import StudyError, raise_together
 from tuner.fields import check_keywords, settle_fields
+
+HandOn = Literal["auto", "single", "refit", "bag", "ensemble", "blend"]
 
 
 @check_keywords
@@ -19,8 +22,18 @@ class EvaluationSettings:
     """Trainings of each finalist, with other first parameters, order of events and dropout."""
     baseline_trials: int = 12
     """Settings of boosted trees that are tried, of each kind that is installed; 0 for no baselines."""
-    baseline_minutes: float = 1.0
-    """Wall time after which no further setting of a kind begins."""
+    baseline_minutes: float = 10.0
+    """Limit on the time of each kind of baseline: no further setting begins after it, which the evaluation tells."""
+    bag: int | None = 8
+    """Folds of train + validation, for each of which the winner's configuration is trained once; their mean is the bag.
+    None, or 0, for no bag."""
+    refit: bool = True
+    """Whether the winner's configuration is also trained once on all of train + validation."""
+    hand_on: HandOn = "auto"
+    """What `predict` and `export` use unless told otherwise: the winner's best network on validation ("single"), one
+    trained on train + validation ("refit"), the mean over folds ("bag"), the greedy "ensemble", or the "blend" of the
+    bag with boosted trees on the same folds. "auto": the single network, or the bag or the ensemble where that is
+    better, by validation and out-of-fold scores alone."""
     folds: int | None = None
     """Folds of a cross-validation with the winner's setting, in which every event is scored; None for none."""
     replicas: int = 200
@@ -28,12 +41,22 @@ class EvaluationSettings:
 
     def __post_init__(self) -> None:
         settle_fields(self, "EvaluationSettings")
-        least = {"finalists": 1, "seeds": 1, "baseline_trials": 0, "folds": 3, "replicas": 20}
+        if self.bag == 0:
+            object.__setattr__(self, "bag", None)
+        least = {"finalists": 1, "seeds": 1, "baseline_trials": 0, "bag": 2, "folds": 3, "replicas": 20}
         problems = [
             f"`{name}` must be a whole number of at least {number}, but is {value!r}."
             for name, number in least.items()
-            if not (name == "folds" and self.folds is None) and (value := getattr(self, name)) < number
+            if (value := getattr(self, name)) is not None and value < number
         ]
+        if self.hand_on in ("bag", "blend") and self.bag is None:
+            problems.append(
+                f'`hand_on="{self.hand_on}"` needs a bag, but `bag` is None. Set it to a number of folds, such as 8.'
+            )
+        if self.hand_on == "blend" and self.baseline_trials == 0:
+            problems.append('`hand_on="blend"` needs boosted trees, but `baseline_trials` is 0. Set it to 12, say.')
+        if self.hand_on == "refit" and not self.refit:
+            problems.append('`hand_on="refit"` needs a refit, but `refit` is False. Set it to True.')
         if not self.baseline_minutes > 0:
             problems.append(f"`baseline_minutes` must be above 0, but is {self.baseline_minutes!r}.")
         raise_together(problems, StudyError, "EvaluationSettings")

@@ -64,6 +64,7 @@ def _list_files(folder: RunFolder) -> list[Path]:
         folder.scores,
         folder.network,
         folder.out_of_fold,
+        folder.bag_out_of_fold,
         folder.report,
         folder.tracking,
         folder.tensorboard,

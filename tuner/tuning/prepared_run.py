@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from tuner.checked_files import read_json, write_json
-from tuner.errors import DamagedFileError, SplitsError
+from tuner.checked_files import read_json, warn_once, write_json
+from tuner.errors import DamagedFileError, EventsError, SplitsError
 from tuner.run_folder import RunFolder
+from tuner.tuning.contents import describe_contents
 
 if TYPE_CHECKING:
+    from tuner.preparation.kept_events import KeptEvents
     from tuner.preparation.settings import Preparation
     from tuner.preparation.splits import Splits
     from tuner.problem import Problem
@@ -29,18 +31,26 @@ class PreparedRun:
     key: dict[str, Any]
     """What the parts follow from."""
     is_kept: bool
+    events: KeptEvents
+    """The events as they were read just now."""
+    events_key: dict[str, Any]
+    """What they are, and what the problem asks of them."""
 
 
 def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -> PreparedRun:
     """Return the parts of a run: those in its folder where they follow from the same events, else prepared anew.
 
-    Events are read each time, so that a run never goes on with other events unnoticed. Nothing is written. Raise
-    `EventsError`, `SplitsError`.
+    Events are read each time, so that a run never goes on with other events unnoticed; each source is read once.
+    Nothing is written.
+
+    Raises:
+        EventsError: The events, or those of a nuisance's variant, do not hold what the problem says.
+        SplitsError: A part would lack a class.
     """
-    from tuner.events.reading import read_events
     from tuner.preparation.splits import prepare_splits
 
-    events = read_events(problem)
+    read, events_key = _read_events(problem)
+    events = read.events
     key = {
         "events": events.digest,
         "event_id": problem.event_id,
@@ -52,8 +62,23 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
         logger.warning("The prepared events are damaged and are made again from the events: %s", error)
         kept = None
     if kept is not None:
-        return PreparedRun(kept, key, is_kept=True)
-    return PreparedRun(prepare_splits(events, problem, preparation), key, is_kept=False)
+        return PreparedRun(kept, key, True, read, events_key)
+    return PreparedRun(prepare_splits(events, problem, preparation), key, False, read, events_key)
+
+
+def _read_events(problem: Problem) -> tuple[KeptEvents, dict[str, Any]]:
+    """Return what is to be kept of the events, and its key."""
+    from tuner.events.variants import read_with_variants
+    from tuner.preparation.kept_events import keep_events
+
+    kept = keep_events(*read_with_variants(problem))
+    return kept, {"events": kept.events.digest, "asked": _describe_asked(problem), "digests": kept.digests}
+
+
+def _describe_asked(problem: Problem) -> str:
+    """Return where the events are, and which columns and variants of them later steps need."""
+    asked = (problem.events, problem.all_observers, problem.optimum, problem.event_id, problem.nuisances)
+    return describe_contents(asked)
 
 
 def _load_kept(folder: RunFolder, key: dict[str, Any]) -> Splits | None:
@@ -67,6 +92,14 @@ def _load_kept(folder: RunFolder, key: dict[str, Any]) -> Splits | None:
     return load_splits(folder.splits) if read_json(folder.splits / "key.json", advice=advice) == key else None
 
 
+def _are_kept(folder: RunFolder, key: dict[str, Any]) -> bool:
+    """Whether the parts of this key are in the run folder, whole."""
+    try:
+        return _load_kept(folder, key) is not None
+    except (DamagedFileError, SplitsError):
+        return False
+
+
 def keep_run(prepared: PreparedRun, folder: RunFolder) -> Splits:
     """Write parts into the run folder where they are not there; return them mapped from it.
 
@@ -75,10 +108,54 @@ def keep_run(prepared: PreparedRun, folder: RunFolder) -> Splits:
     from tuner.preparation.splits import load_splits, save_splits
 
     with FileLock(folder.lock):
-        if not prepared.is_kept:
-            with suppress(DamagedFileError, SplitsError):
-                if (kept := _load_kept(folder, prepared.key)) is not None:
-                    return kept
+        if not prepared.is_kept and not _are_kept(folder, prepared.key):
             save_splits(prepared.splits, folder.splits)
             write_json(folder.splits / "key.json", prepared.key)
+        _keep_events(prepared.events, prepared.events_key, folder)
         return load_splits(folder.splits)
+
+
+def _keep_events(events: KeptEvents, key: dict[str, Any], folder: RunFolder) -> None:
+    """Write the events into the run folder unless the same are there, whole."""
+    from tuner.preparation.kept_events import load_events, save_events
+
+    with suppress(DamagedFileError):
+        if read_json(folder.events / "key.json") == key:
+            load_events(folder.events)
+            return
+    save_events(events, folder.events)
+    write_json(folder.events / "key.json", key)
+
+
+def open_kept_events(problem: Problem, folder: RunFolder, *, digest: str) -> KeptEvents:
+    """Return the events of a run as they were read; no source is opened unless something is asked that is not kept.
+
+    That is so where the study names another source, observer or nuisance than when it was swept, and where the files in
+    the run folder are damaged: then the events are read again, and kept.
+
+    Args:
+        problem: Whose observers, ids and nuisances are needed.
+        folder: The run folder.
+        digest: Of the events that were split.
+
+    Raises:
+        EventsError: The events are to be read again, but cannot be, or are others than those that were split.
+    """
+    from tuner.preparation.kept_events import load_events
+
+    try:
+        key = read_json(folder.events / "key.json")
+        if (key.get("events"), key.get("asked")) == (digest, _describe_asked(problem)):
+            return load_events(folder.events)
+    except DamagedFileError as error:
+        warn_once(f"The events in the run folder are damaged and are read again: {error}")
+    read, key = _read_events(problem)
+    if read.events.digest != digest:
+        raise EventsError(
+            f"The events must be those that were split for the search, but {read.events.source} has changed since: "
+            f"its hash is {read.events.digest[:12]}, not {digest[:12]}. "
+            "Bring the old events back, or start a study of another name."
+        )
+    with FileLock(folder.lock):
+        _keep_events(read, key, folder)
+        return load_events(folder.events)

@@ -16,7 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, BruteForceSampler, GridSampler, RandomSampler, TPESampler
 from optuna.samplers._lazy_random_state import LazyRandomState
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tuner.errors import StudyError
 from tuner.tuning.choices import encode_choice
@@ -88,14 +88,12 @@ class SeededSampler(BaseSampler):
 
     Resuming a search never repeats its trials, workers of one study never draw the same, and a search of one worker,
     in packs of the same sizes, is the same each time. What a sampler decides when it is made (the order of a grid, the
-    scrambling of a sequence) follows from the study's seed alone, and is the same for all workers. `fixed` parameters
-    (a pack's structure) are not sampled.
+    scrambling of a sequence) follows from the study's seed alone, and is the same for all workers.
     """
 
     def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
         self.sampler = make(seed)
         self.seed = seed
-        self.fixed: Mapping[str, Any] = {}
         self.stopped = False
         """Whether the sampler asked for the end of the search."""
         self._drawing = self.sampler
@@ -120,16 +118,23 @@ class SeededSampler(BaseSampler):
                 self.after_trial(study, given[-1], TrialState.FAIL, None)
         return self.stopped
 
+    def ask(self, study: optuna.Study, fixed: Mapping[str, Any] | None = None) -> Trial:
+        """Ask a study that this sampler draws for. Parameters of the new trial that are `fixed` are not sampled.
+
+        A setting that waits in the study's queue comes first and keeps its own values.
+        """
+        self._drawing = self.sampler
+        if fixed:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._drawing = optuna.samplers.PartialFixedSampler(dict(fixed), self.sampler)
+        return study.ask()
+
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Seed the trial's own random numbers."""
         seed = derive_seed(self.seed, trial.number)
         for source in _find_sources(self.sampler, set()):
             _reseed(source, seed)
-        self._drawing = self.sampler
-        if self.fixed:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                self._drawing = optuna.samplers.PartialFixedSampler(dict(self.fixed), self.sampler)
         _inherit_attributes(study, trial)
         self._drawing.before_trial(self._watch(study), trial)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
+from tuner.tuning.study_file import load_study
 from tuner.tuning.trained_network import TrainedNetwork
 from tuner.tuning.trial_attributes import (
     is_interrupted,
@@ -31,6 +32,7 @@ from tuner.tuning.trial_attributes import (
     read_reason,
     read_search_id,
     read_stopped,
+    read_stopped_in_vain,
     refuse_older,
 )
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from tuner.preparation.kept_events import KeptEvents
     from tuner.preparation.splits import Splits
     from tuner.trackers.base import Tracker
     from tuner.training.settings import Settings
@@ -82,7 +85,22 @@ class TrialRecord:
         return (self.finished - self.started).total_seconds()
 
 
-@dataclass(frozen=True)
+def rank_trials(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the complete trials with a finite figure of merit, best first; of equals the first."""
+    ranked = [
+        (-t.figure, t.number, t)
+        for t in trials
+        if t.state == "complete" and t.figure is not None and math.isfinite(t.figure)
+    ]
+    return [trial for _, _, trial in sorted(ranked)]
+
+
+def count_sampled(trials: Iterable[TrialRecord]) -> int:
+    """Return how many trials completed or were pruned whose setting was sampled, not given by the search space."""
+    return sum(not t.warm_start for t in trials if t.state in ("complete", "pruned"))
+
+
+@dataclass(frozen=True, repr=False)
 class Search:
     """A study, its run folder, and what its storage holds at this moment."""
 
@@ -93,8 +111,29 @@ class Search:
     """File that other processes can read the study from; None where there is none."""
     tracker: Tracker | None = None
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
-    opened: optuna.Study | None = field(default=None, repr=False, compare=False)
+    opened: optuna.Study | None = field(default=None, compare=False)
     """The Optuna study where it is open already: a large journal takes seconds to read."""
+
+    def __reduce__(self) -> tuple[Callable[..., Search], tuple[Path, Path, str | None]]:
+        """Send another process what it opens the search from. Raise `SearchError` where no file holds the study."""
+        if self.study_file is None:
+            raise SearchError(
+                f'For another process, study "{self.study.name}" must be in a file, but it is in none. Write it as '
+                "`study` into a module of its own."
+            )
+        return _open_again, (self.study_file, self.folder.path.parent, self.storage_url)
+
+    def __repr__(self) -> str:
+        """Return the study, its trials by state and the best, on one line."""
+        from tuner.tuning.search_card import describe_search
+
+        return describe_search(self)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from tuner.tuning.search_card import write_search_card
+
+        return write_search_card(self)
 
     @cached_property
     def optuna_study(self) -> optuna.Study:
@@ -124,6 +163,29 @@ class Search:
         """Every trial, by number."""
         return tuple(map(self._read_trial, self.optuna_study.get_trials(deepcopy=False)))
 
+    def trials_dataframe(self) -> pd.DataFrame:
+        """Return one row per trial, much as Optuna's `Study.trials_dataframe` does.
+
+        Returns:
+            number, state (complete, pruned, failed, interrupted, running, waiting), value (best weighted validation
+            AUC), figure (the problem's figure of merit on validation), best_epoch, epochs, n_parameters (of the
+            network), datetime_start, datetime_complete, duration (shared with the other members of its pack), reason
+            (why it ended), warm_start, and a column `params_<name>` for each parameter. What is not known is missing.
+        """
+        import pandas as pd
+
+        names = [f.name for f in fields(TrialRecord) if f.name not in ("params", "distributions")]
+        trials = self.trials
+        table = pd.DataFrame([[getattr(trial, name) for name in names] for trial in trials], columns=names)
+        table = table.rename(columns={"started": "datetime_start", "finished": "datetime_complete"})
+        types = dict.fromkeys(("value", "figure"), "float64") | dict.fromkeys(("best_epoch", "n_parameters"), "Int64")
+        table = table.astype(types | dict.fromkeys(("datetime_start", "datetime_complete"), "datetime64[us]"))
+        place = table.columns.get_loc("datetime_complete")
+        table.insert(int(place) + 1, "duration", table["datetime_complete"] - table["datetime_start"])  # type: ignore[arg-type]
+        for name in dict.fromkeys(name for trial in trials for name in trial.params):
+            table[f"params_{name}"] = [trial.params.get(name) for trial in trials]
+        return table
+
     def _read_trial(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
         """Return Optuna's trial as ours; one that has finished does not change any more."""
         known = self._finished.get(trial.number)
@@ -142,12 +204,30 @@ class Search:
     @property
     def best_trial(self) -> TrialRecord | None:
         """The complete trial with the best figure of merit on validation; of equals the first."""
-        ranked = [(t.figure, -t.number, t) for t in self.trials if t.state == "complete" and t.figure is not None]
-        return max(((f, n, t) for f, n, t in ranked if math.isfinite(f)), default=(0, 0, None))[2]
+        return next(iter(rank_trials(self.trials)), None)
 
     @property
     def has_stopped(self) -> bool:
-        """Whether the study's sampler has nothing more to try, so that what is left of the budget is not spent."""
+        """Whether the search has ended before its budget is spent, so that what is left of that is not spent."""
+        return self.has_stopped_in_vain or self._is_exhausted
+
+    @property
+    def has_stopped_in_vain(self) -> bool:
+        """Whether it has ended early as no setting that it sampled was better than the best warm start.
+
+        A larger budget lets it go on; so does a trial that still ran then and is better.
+        """
+        if not self.study.budget.stop_in_vain:
+            return False
+        n_trials = read_stopped_in_vain(self.optuna_study)
+        if n_trials is None or n_trials < self.study.budget.trials:
+            return False
+        best = self.best_trial
+        return best is not None and best.warm_start
+
+    @property
+    def _is_exhausted(self) -> bool:
+        """Whether the study's sampler has nothing more to try."""
         if self.study.sampler is None:
             return False
         from tuner.tuning.samplers import describe_sampler, make_sampler
@@ -172,6 +252,16 @@ class Search:
         from tuner.preparation.splits import load_splits
 
         return load_splits(self.folder.splits)
+
+    def open_events(self) -> KeptEvents:
+        """Return the events as they were read for the sweep, with the variants of the problem's nuisances.
+
+        Raises:
+            EventsError: The study now asks for more than was kept, and the events cannot be read again.
+        """
+        from tuner.tuning.prepared_run import open_kept_events
+
+        return open_kept_events(self.study.problem, self.folder, digest=self.splits.events_digest)
 
     def settings(self, trial: TrialRecord) -> Settings:
         """Return a trial's settings, by its parameters through the study's search space. Raise `SearchError`."""
@@ -242,6 +332,12 @@ def open_search(
     return search
 
 
+@cache
+def _open_again(study_file: Path, folder: Path, storage: str | None) -> Search:
+    """Return the search that another process has sent, once in this process: a large journal takes seconds to read."""
+    return open_search(load_study(study_file), folder, storage, study_file=study_file)
+
+
 def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
     """Return trials, epochs and seed of the last call by the run folder, where an older version made the search."""
     record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
@@ -253,10 +349,10 @@ def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
 
 
 def _tell_missing(search: Search) -> str:
-    place = search.storage_url or search.folder.journal
+    storage = search.storage_url or search.folder.journal
     return (
-        f'There must be a search of study "{search.study.name}", but "{place}" holds none. '
-        "Start it with `tuner sweep`, or name its place with --folder or --storage."
+        f'There must be a search of study "{search.study.name}", but "{storage}" holds none. '
+        "Start it with `tuner sweep`, or say with --folder or --storage where it is."
     )
 
 

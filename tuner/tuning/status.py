@@ -33,7 +33,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
     finished = list_finished(trials)
     elapsed = measure_elapsed((t for t in trials if t.number not in stale), datetime.now())
     rate = 60 * len(finished) / elapsed if finished and elapsed else None
-    best = _find_best(trials)
+    best = search.best_trial
     low, high = _find_interval(search, best)
     n_left = _count_left(search, trials)
     until_spent = _estimate_left(n_left, rate, None)
@@ -66,7 +66,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
 
 
 def count_left(search: Search) -> int:
-    """Return how many trials of the budget are not used up; of a sampler that has stopped, those it has given."""
+    """Return how many trials of the budget are not used up; of a search that has ended early, those that were begun."""
     return _count_left(search, search.trials)
 
 
@@ -85,12 +85,6 @@ def count_running(search: Search) -> int:
 def _find_figure(trial: TrialRecord) -> float | None:
     """Return what complete trials are ranked by; of others the best validation AUC."""
     return trial.value if trial.figure is None else trial.figure
-
-
-def _find_best(trials: Sequence[TrialRecord]) -> TrialRecord | None:
-    """Return the complete trial with the best figure of merit; of equals the first."""
-    ranked = [(f, -t.number, t) for t in trials if t.state == "complete" and (f := _find_figure(t)) is not None]
-    return max((entry for entry in ranked if math.isfinite(entry[0])), default=(0.0, 0, None))[2]
 
 
 def _find_interval(search: Search, best: TrialRecord | None) -> tuple[float | None, float | None]:
@@ -137,7 +131,8 @@ def _estimate_evaluation(
 ) -> float | None:
     """Return about how many seconds the evaluation takes; None before a trial is complete.
 
-    A finalist trains as long as complete trials did, and as many train at a time; of baselines, the limit counts.
+    A finalist trains as long as complete trials did, a bag's member and a refit longer by what they have more events,
+    and as many train at a time; of baselines, the limit counts.
     """
     settings = search.study.evaluation
     complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]
@@ -145,7 +140,9 @@ def _estimate_evaluation(
         return None
     at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in COUNTED and t.seconds) / elapsed)
     n_finalists = min(settings.finalists, max(len(complete), n_left and settings.finalists))
-    n_trainings = n_finalists * settings.seeds + (settings.folds or 0)
+    train, validation, _ = search.study.preparation.fractions
+    n_joined = max(0, (settings.bag or 0) - 1) + settings.refit  # each of K folds is left out once
+    n_trainings = n_finalists * settings.seeds + (settings.folds or 0) + n_joined * (train + validation) / train
     seconds = n_trainings * sum(complete) / len(complete) / at_a_time
     return seconds + (60 * settings.baseline_minutes if settings.baseline_trials else 0.0)
 

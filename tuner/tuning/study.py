@@ -73,6 +73,9 @@ class Budget:
     """Epochs of a trial that is not pruned."""
     minutes: float | None = None
     """Wall time of one call; None for no limit."""
+    stop_in_vain: bool = True
+    """Whether to end early where half of the trials, or of the time, is spent and none of at least 30 sampled settings
+    is better than the best warm start."""
 
     def __post_init__(self) -> None:
         settle_fields(self, "Budget")

@@ -51,16 +51,8 @@ def _read_verdicts(search: Search) -> str:
 
 
 def _write_frame(problem: Problem) -> str:
-    roles = {"Weight": problem.weight, "Event id": problem.event_id, "Never an input": ", ".join(problem.all_observers)}
-    weighted = "" if problem.weight is None else ", weighted"
-    rows = [
-        ("Signal", f"{problem.label} = {problem.signal!r}"),
-        ("Figure of merit", f"{problem.figure_of_merit.name}, on validation{weighted}"),
-        ("Working point", f"{problem.working_point.name}; chosen on validation, frozen for test"),
-        *((role, columns) for role, columns in roles.items() if columns),
-        *((f"AUC of {ballpark.name}", f"{ballpark.auc:.4g} ({ballpark.source})") for ballpark in problem.ballparks),
-    ]
-    return f"**{escape_markdown(problem.question)}**\n\n{_write_list(rows)}"
+    told = [(name, text) for name, text in problem.facts.items() if name != "Events"]
+    return f"**{escape_markdown(problem.question)}**\n\n{_write_list(told)}"
 
 
 def _write_events(search: Search) -> str:

@@ -118,6 +118,7 @@ def run_sweep(
             optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits.events_digest)
             search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
             splits = keep_run(prepared, run_folder)
+            del prepared  # the events, which may be large
             write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
                 study_file = search.study_file
@@ -142,6 +143,8 @@ def run_sweep(
                 with display or NoDisplay() as shown:
                     interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
                 write_study_note(search)
+                if search.has_stopped_in_vain:
+                    logger.warning("The search ends early: no sampled setting is better than the best warm start.")
                 NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
                 if interrupted:
                     raise SweepInterrupted(search)

@@ -28,7 +28,7 @@ from tuner.training.member import Member
 from tuner.tuning.dashboard_notes import save_note
 from tuner.tuning.picture_process import PictureProcess
 from tuner.tuning.search import Search
-from tuner.tuning.trial_attributes import read_figure, write_best_interval
+from tuner.tuning.trial_attributes import is_warm_start, read_figure, write_best_interval
 from tuner.tuning.trial_notes import TrialEnd, write_trial_note
 from tuner.tuning.trial_pictures import Drawn, PictureJob, ValidationEvents, draw_words
 
@@ -102,12 +102,17 @@ class TrialArtifacts:
         return figure
 
     def keep_checkpoint(self, member: Member, checkpoint: Checkpoint) -> None:
-        """Write a member's best-epoch parameters; give up those of trials that fell behind."""
+        """Write a member's best-epoch parameters; give up those of trials that fell behind.
+
+        The best warm start's are kept: what was sampled is compared with it at the end.
+        """
         save_checkpoint(checkpoint, self.search.checkpoint_path(member.number))
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         figures = {t.number: -np.inf if (figure := read_figure(t)) is None else figure for t in trials}
-        behind = sorted(figures, key=lambda n: figures[n], reverse=True)[MAX_CHECKPOINTS:]
-        for number in set(behind) - self._fell_behind:
+        ranked = sorted(figures, key=lambda n: figures[n], reverse=True)
+        warm = {t.number for t in trials if is_warm_start(t)}
+        kept = {*ranked[:MAX_CHECKPOINTS], *[number for number in ranked if number in warm][:1]}
+        for number in set(figures) - kept - self._fell_behind:
             self.search.checkpoint_path(number).unlink(missing_ok=True)
             self._fell_behind.add(number)
 

@@ -22,10 +22,12 @@ SEARCH_ID = "tuner:search_id"
 BUDGET = "tuner:budget"
 BEST_INTERVAL = "tuner:best interval"
 STOPPED = "tuner:stopped"
+STOPPED_IN_VAIN = "tuner:stopped in vain"
 OUTCOME = "tuner:outcome"
 WORKER_PREFIX = "tuner:worker:"
 """System attributes of the study: what all calls share, its random name, what the last call spends, the interval of
-its best trial, the sampler that has nothing more to try, what its last evaluation found, the lease of each worker."""
+its best trial, the sampler that has nothing more to try, the budget of trials of a search that ended without a gain,
+what its last evaluation found, the lease of each worker."""
 
 WORKER = "tuner:worker"
 ALONE = "tuner:alone"
@@ -105,6 +107,16 @@ def read_stopped(study: optuna.Study) -> str | None:
 def write_stopped(study: optuna.Study, sampler: str) -> None:
     """Write down that this sampler has nothing more to try."""
     _write_study(study, STOPPED, sampler)
+
+
+def read_stopped_in_vain(study: optuna.Study) -> int | None:
+    """Return the budget of trials of which a search left a part, as it found no gain; None where it did not."""
+    return read_study_attributes(study, STOPPED_IN_VAIN).get(STOPPED_IN_VAIN)
+
+
+def write_stopped_in_vain(study: optuna.Study, n_trials: int) -> None:
+    """Write down that a search ends early with this budget of trials, as it found no gain over its warm starts."""
+    _write_study(study, STOPPED_IN_VAIN, n_trials)
 
 
 def read_evaluated(study: optuna.Study) -> Any:

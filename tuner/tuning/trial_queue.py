@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.heartbeats import reap_trials
 from tuner.tuning.samplers import SeededSampler, derive_seed, describe_sampler
-from tuner.tuning.search import Search
+from tuner.tuning.search import Search, count_sampled
 from tuner.tuning.trial_attributes import (
     claim,
     find_root,
@@ -27,9 +28,14 @@ from tuner.tuning.trial_attributes import (
     read_reason,
     write_reason,
     write_stopped,
+    write_stopped_in_vain,
 )
 
 logger = logging.getLogger("tuner")
+
+MIN_SAMPLED = 30
+"""Sampled settings that a search tries at the least before it ends for want of a gain: of one that draws settings as
+good as a single warm start, 1 in 31 would."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,14 @@ class Asked:
 class Asker:
     """Asks Optuna for trials on behalf of one worker."""
 
-    def __init__(self, search: Search, sampler: SeededSampler, worker: str) -> None:
+    def __init__(self, search: Search, sampler: SeededSampler, worker: str, *, halfway: float | None = None) -> None:
+        """Begin to ask. halfway: when half of the worker's time is over, in Unix time; None where it has no end."""
         self.search = search
         self.study = search.study
         self.optuna_study = search.optuna_study
         self.sampler = sampler
         self.worker = worker
+        self.halfway = halfway
         self.optuna_study.sampler = sampler
         self.lock = FileLock(search.folder.lock)
         self.n_before = len(self.optuna_study.get_trials(deepcopy=False))
@@ -68,7 +76,7 @@ class Asker:
         """
         while True:
             with self.lock if self.sampler.draws_at_once else nullcontext():
-                trial = self._ask_within_budget(fixed or {})
+                trial = self._ask_within_budget(fixed)
                 if trial is None:
                     return None
                 try:
@@ -86,7 +94,7 @@ class Asker:
         patterns = self.study.space.structure if self.sampler.can_fix else ()
         return {n: v for n, v in trial.params.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
 
-    def _ask_within_budget(self, fixed: Mapping[str, Any]) -> Trial | None:
+    def _ask_within_budget(self, fixed: Mapping[str, Any] | None) -> Trial | None:
         with self.lock:
             reap_trials(self.optuna_study)
             trials = self.optuna_study.get_trials(deepcopy=False)
@@ -95,10 +103,9 @@ class Asker:
             check_failures(trials[self.n_before :], self.study.budget.trials)
             if n_good + states.count(TrialState.RUNNING) >= self.study.budget.trials:
                 return None
-            if TrialState.WAITING not in states and self._has_stopped():
+            if TrialState.WAITING not in states and (self._has_stopped() or self._stops_in_vain(n_good)):
                 return None
-            self.sampler.fixed = fixed
-            trial = self.optuna_study.ask()
+            trial = self.sampler.ask(self.optuna_study, fixed)
             claim(trial, self.worker)
             return trial
 
@@ -109,6 +116,22 @@ class Asker:
         if not self.search.has_stopped:
             write_stopped(self.optuna_study, describe_sampler(self.sampler.sampler))
             logger.warning("The sampler has tried every setting that it can give: the search ends here.")
+        return True
+
+    def _stops_in_vain(self, n_finished: int) -> bool:
+        """Return whether the search ends early for want of a gain over its warm starts, and let later calls know.
+
+        n_finished: trials that completed or were pruned.
+        """
+        budget = self.study.budget
+        is_half_spent = 2 * n_finished >= budget.trials or (self.halfway is not None and time.time() >= self.halfway)
+        if not (budget.stop_in_vain and is_half_spent and n_finished >= MIN_SAMPLED):
+            return False
+        best = self.search.best_trial
+        if best is None or not best.warm_start or count_sampled(self.search.trials) < MIN_SAMPLED:
+            return False
+        if not self.search.has_stopped_in_vain:
+            write_stopped_in_vain(self.optuna_study, budget.trials)
         return True
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:

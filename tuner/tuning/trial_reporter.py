@@ -1,4 +1,4 @@
-"""What is told of the trials of one worker: to Optuna, to their logs, and to the run folder."""
+"""Reports the trials of one worker, and how they ended: to Optuna, to their logs, and to the run folder."""
 
 from __future__ import annotations
 
@@ -57,33 +57,46 @@ class _Running:
     """When its last epoch ended; None before the first that it trains here."""
 
 
-class Teller:
-    """Keeps the books of one worker: every trial that was asked for is told how it ended, once."""
+class TrialReporter:
+    """Keeps the books of one worker: each trial that was registered is told how it ended, once."""
 
-    def __init__(self, search: Search, optuna_study: optuna.Study, tracker: Tracker, *, device: str = "cpu") -> None:
-        self.search = search
-        self.optuna_study = optuna_study
-        self.tracker = tracker
-        self.artifacts = TrialArtifacts(search)
-        self.host = socket.gethostname()
-        self.common = describe_search(search) | {"host": self.host, "device": device}
-        self.asked: dict[int, Asked] = {}
-        """All that was asked for and not told yet."""
-        self.running: dict[int, _Running] = {}
-        self.report_epochs = space_reports(search.study.budget.epochs)
+    def __init__(self, search: Search, tracker: Tracker, *, device: str = "cpu") -> None:
+        self._search = search
+        self._optuna_study = search.optuna_study
+        self._tracker = tracker
+        self._artifacts = TrialArtifacts(search)
+        self._host = socket.gethostname()
+        self._common = describe_search(search) | {"host": self._host, "device": device}
+        self._registered: dict[int, Asked] = {}
+        self._running: dict[int, _Running] = {}
+        self._report_epochs = space_reports(search.study.budget.epochs)
+
+    @property
+    def registered(self) -> tuple[int, ...]:
+        """Numbers of the trials that were registered and not told yet."""
+        return tuple(self._registered)
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Numbers of the trials that have begun and were not told yet."""
+        return tuple(self._running)
+
+    def register(self, asked: Asked) -> None:
+        """Take a trial on the books as soon as Optuna has given it; from now on it is not lost."""
+        self._registered[asked.trial.number] = asked
 
     def begin(self, asked: Asked) -> Member | None:
         """Begin a trial's log and return it as a member for a pack; None, and told, where its state cannot be read."""
         trial = asked.trial
-        log = self.tracker.start_trial(
-            study=self.search.study.name,
+        log = self._tracker.start_trial(
+            study=self._search.study.name,
             trial=trial.number,
-            config={**trial.params, OURS: {**self.common, "seed": asked.seed, "resumes": asked.resumes}},
-            folder=self.search.folder.path,
-            tags=(type(asked.settings.network).__name__.removesuffix("Settings"), self.host),
+            config={**trial.params, OURS: {**self._common, "seed": asked.seed, "resumes": asked.resumes}},
+            folder=self._search.folder.path,
+            tags=(type(asked.settings.network).__name__.removesuffix("Settings"), self._host),
             resumes=_find_resumed(asked),
         )
-        self.running[trial.number] = _Running(asked, log)
+        self._running[trial.number] = _Running(asked, log)
         member = Member(trial.number, asked.settings, asked.seed)
         try:
             member.state = self._read_state(asked)
@@ -102,7 +115,7 @@ class Teller:
 
         None, too, where the state's file is damaged or is of another search.
         """
-        path = self.search.resume_path(asked.resumes)
+        path = self._search.resume_path(asked.resumes)
         if asked.resumes == asked.trial.number or not path.exists():
             return None
         try:
@@ -111,40 +124,40 @@ class Teller:
             logger.warning("%s", error)
             path.unlink(missing_ok=True)
             return None
-        return kept["state"] if kept.get("search") == self.search.search_id else None
+        return kept["state"] if kept.get("search") == self._search.search_id else None
 
     def report(self, member: Member) -> bool:
         """Report the epoch that a member has just trained; return whether it is to be pruned.
 
         Raise Optuna's `UpdateFinishedTrialError` where another worker has told the trial.
         """
-        running, now = self.running[member.number], time.monotonic()
+        running, now = self._running[member.number], time.monotonic()
         seconds = now - (running.last_epoch or running.begun)
         running.last_epoch = now
         pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
         self._send_epoch(member.number, member.curve[-1] | pace, member.best)
-        return member.age in self.report_epochs and self._should_prune(member)
+        return member.age in self._report_epochs and self._should_prune(member)
 
     def _should_prune(self, member: Member) -> bool:
         """Ask the pruner. One that waits for an improvement sees each epoch: the running best never falls."""
-        trial, pruner = self.running[member.number].asked.trial, self.optuna_study.pruner
+        trial, pruner = self._running[member.number].asked.trial, self._optuna_study.pruner
         if not isinstance(pruner, optuna.pruners.PatientPruner):
             return trial.should_prune()
-        seen = copy(self.optuna_study._storage.get_trial(trial._trial_id))
+        seen = copy(self._optuna_study._storage.get_trial(trial._trial_id))
         seen.intermediate_values = {int(row["epoch"]): row["validation_auc"] for row in member.curve}
-        return pruner.prune(self.optuna_study, seen)
+        return pruner.prune(self._optuna_study, seen)
 
-    def _send_epoch(self, name: int, row: Mapping[str, float], best: float) -> None:
+    def _send_epoch(self, number: int, row: Mapping[str, float], best: float) -> None:
         """Report a member's epoch to Optuna and to its log."""
-        running, epoch = self.running[name], int(row["epoch"])
-        if epoch in self.report_epochs:
+        running, epoch = self._running[number], int(row["epoch"])
+        if epoch in self._report_epochs:
             running.asked.trial.report(best, epoch)
         running.log.log_epoch(epoch, {k: v for k, v in row.items() if k != "epoch"} | {"best_validation_auc": best})
 
     def tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
         """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
         try:
-            self.artifacts.keep_curve(member)
+            self._artifacts.keep_curve(member)
             if outcome.state == "interrupted":
                 self._interrupt(pack, member, row, outcome.reason)
             elif outcome.state == "failed":
@@ -165,19 +178,19 @@ class Teller:
             "pack_size": len(pack.members),
             "reason": outcome.reason,
         }
-        asked = self.running[member.number].asked
-        trial, study = asked.trial, self.optuna_study
+        asked = self._running[member.number].asked
+        trial, study = asked.trial, self._optuna_study
         complete, scores = outcome.state == "complete", None
         if complete:
             checkpoint = take_checkpoint(pack, row)
             scores = np.asarray(pack.best_scores(row))
             with refuse_exit("A figure of merit"):
-                result["figure"] = self.artifacts.measure(scores, member)
-            self.artifacts.keep_checkpoint(member, checkpoint)
+                result["figure"] = self._artifacts.measure(scores, member)
+            self._artifacts.keep_checkpoint(member, checkpoint)
         with self._announce_picture(member) as artifact:
             write_result(trial, **result)
             study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
-        self.search.resume_path(asked.resumes).unlink(missing_ok=True)
+        self._search.resume_path(asked.resumes).unlink(missing_ok=True)
         summary = {k: v for k, v in result.items() if k != "reason"} | _summarize_best(member)
         job = PictureJob(trial=member.number, state=outcome.state, curve=member.curve, scores=scores)
         self._close(member.number, outcome.state, outcome.reason, summary=summary, job=job, artifact=artifact)
@@ -188,87 +201,90 @@ class Teller:
         if member is None or not member.curve:
             yield None
             return
-        artifact = self.artifacts.announce_picture(self.asked[member.number].trial)
+        artifact = self._artifacts.announce_picture(self._registered[member.number].trial)
         try:
             yield artifact
         except BaseException:
             if artifact is not None:
-                self.artifacts.release()
+                self._artifacts.release()
             raise
 
-    def fail(self, name: int, reason: str, member: Member | None = None) -> None:
+    def fail(self, number: int, reason: str, member: Member | None = None) -> None:
         """Tell a trial as failed; with the member that it was, its epochs are drawn."""
-        if name not in self.asked:
-            logger.warning("After trial %d was told: %s", name, reason)
+        if number not in self._registered:
+            logger.warning("After trial %d was told: %s", number, reason)
             return
-        trial, artifact = self.asked[name].trial, None
+        trial, artifact = self._registered[number].trial, None
         try:
             with self._announce_picture(member) as artifact:
-                write_reason(self.optuna_study, trial, reason)
-                logger.warning("Trial %d failed: %s", name, reason)
-                self.optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+                write_reason(self._optuna_study, trial, reason)
+                logger.warning("Trial %d failed: %s", number, reason)
+                self._optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         except UpdateFinishedTrialError:
-            logger.warning("Trial %d was told by another worker already.", name)
+            logger.warning("Trial %d was told by another worker already.", number)
             artifact, member = None, None
-        self._close_member(name, "failed", reason, member, artifact)
+        self._close_member(number, "failed", reason, member, artifact)
 
     def _interrupt(self, pack: Pack, member: Member, row: int, reason: str) -> None:
         """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
-        name = member.number
-        asked = self.running[name].asked
-        kept = {"search": self.search.search_id, "state": pack.member_state(row)}
-        write_state(self.search.resume_path(asked.resumes), kept)
+        asked = self._running[member.number].asked
+        kept = {"search": self._search.search_id, "state": pack.member_state(row)}
+        write_state(self._search.resume_path(asked.resumes), kept)
         with self._announce_picture(member) as artifact:
-            give_back(self.optuna_study, asked.trial, reason)
-        self._close_member(name, "interrupted", reason, member, artifact)
+            give_back(self._optuna_study, asked.trial, reason)
+        self._close_member(member.number, "interrupted", reason, member, artifact)
 
-    def give_back(self, name: int, reason: str) -> None:
+    def give_back(self, number: int, reason: str) -> None:
         """Put a trial back into the queue, to start anew, and tell it as interrupted."""
         try:
-            give_back(self.optuna_study, self.asked[name].trial, reason)
+            give_back(self._optuna_study, self._registered[number].trial, reason)
         except UpdateFinishedTrialError:
-            self._give_up(name)
+            self._give_up(number)
         else:
-            self._close(name, "interrupted", reason)
+            self._close(number, "interrupted", reason)
 
-    def try_again(self, name: int, reason: str) -> bool:
+    def try_again(self, number: int, reason: str) -> bool:
         """Put a trial back into the queue, or tell it as failed where its setting was tried often enough."""
         try:
-            is_tried_again = try_again(self.optuna_study, self.asked[name].trial, reason)
+            is_tried_again = try_again(self._optuna_study, self._registered[number].trial, reason)
         except UpdateFinishedTrialError:
-            self._give_up(name)
+            self._give_up(number)
             return False
         if is_tried_again:
-            self._close(name, "interrupted", reason)
+            self._close(number, "interrupted", reason)
         else:
-            self.fail(name, reason)
+            self.fail(number, reason)
         return is_tried_again
 
     def give_back_running(self, reason: str) -> None:
         """Give all that are in training back: what an error left of them is not to be trusted."""
-        for name in list(self.running):
-            self.give_back(name, reason)
+        for number in self.running:
+            self.give_back(number, reason)
 
-    def _give_up(self, name: int) -> None:
+    def close(self, *, seconds: float | None = None, cancel: bool = False) -> None:
+        """Wait for pictures and notes of trials that have ended; see `TrialArtifacts.close`."""
+        self._artifacts.close(seconds=seconds, cancel=cancel)
+
+    def _give_up(self, number: int) -> None:
         """End the log of a trial that another worker has told already, which writes its note, too."""
-        logger.warning("Trial %d was given to another worker, which took this one for dead.", name)
-        self.asked.pop(name, None)
-        running = self.running.pop(name, None)
+        logger.warning("Trial %d was given to another worker, which took this one for dead.", number)
+        self._registered.pop(number, None)
+        running = self._running.pop(number, None)
         if running is not None:
             running.log.finish("interrupted", summary={}, reason="Given to another worker.")
 
-    def _close_member(self, name: int, state: str, reason: str, member: Member | None, artifact: Path | None) -> None:
+    def _close_member(self, number: int, state: str, reason: str, member: Member | None, artifact: Path | None) -> None:
         """Close a trial that came to no result, with what epochs it has."""
         if member is None or not member.curve:
-            self._close(name, state, reason)
+            self._close(number, state, reason)
             return
         summary = {"epochs": member.age, "best_epoch": member.best_epoch} | _summarize_best(member)
-        job = PictureJob(trial=name, state=state, curve=member.curve)
-        self._close(name, state, reason, summary=summary, job=job, artifact=artifact)
+        job = PictureJob(trial=number, state=state, curve=member.curve)
+        self._close(number, state, reason, summary=summary, job=job, artifact=artifact)
 
     def _close(
         self,
-        name: int,
+        number: int,
         state: str,
         reason: str,
         *,
@@ -279,19 +295,19 @@ class Teller:
         """Take a trial off the books; its picture, its note and the end of its log follow beside the training."""
         if state != "failed":  # of that a warning told
             best = f", best validation AUC {summary['validation_auc']:.4f}" if "validation_auc" in summary else ""
-            NOTES.info("Trial %d %s%s: %s", name, state, best, reason)
-        asked, running = self.asked.pop(name), self.running.pop(name, None)
+            NOTES.info("Trial %d %s%s: %s", number, state, best, reason)
+        asked, running = self._registered.pop(number), self._running.pop(number, None)
         end = TrialEnd(
-            number=name,
+            number=number,
             state=state,
             reason=reason,
             params=asked.trial.params,
-            host=self.host,
+            host=self._host,
             seconds=None if running is None else time.monotonic() - running.begun,
             summary=summary,
             resumes=_find_resumed(asked),
         )
-        self.artifacts.finish(asked.trial, running.log if running else None, end, job, artifact)
+        self._artifacts.finish(asked.trial, running.log if running else None, end, job, artifact)
 
 
 def _find_resumed(asked: Asked) -> int | None:

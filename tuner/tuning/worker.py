@@ -33,7 +33,7 @@ from tuner.tuning.samplers import SeededSampler, make_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import mark_alone
 from tuner.tuning.trial_queue import Asked, Asker
-from tuner.tuning.trial_reporter import Teller
+from tuner.tuning.trial_reporter import TrialReporter
 
 logger = logging.getLogger("tuner")
 
@@ -66,16 +66,17 @@ def work(
     study = search.study
     sampler = SeededSampler(partial(make_sampler, study), study.seed)
     with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
-        asker = Asker(search, sampler, lease.worker)
+        halfway = None if until is None else (time.time() + until) / 2
+        asker = Asker(search, sampler, lease.worker, halfway=halfway)
         search.optuna_study.pruner = make_pruner(study)
-        teller = Teller(search, search.optuna_study, tracker, device=str(place))
-        worker = Worker(search, asker, data, teller, interrupt, until, slots)
+        reporter = TrialReporter(search, tracker, device=str(place))
+        worker = Worker(search, asker, data, reporter, interrupt, until, slots)
         with keep_random_state(place):
             try:
                 worker.run()
-                teller.artifacts.close(seconds=PICTURE_SECONDS if worker.is_over() else None)
+                reporter.close(seconds=PICTURE_SECONDS if worker.is_over() else None)
             except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
-                teller.artifacts.close(cancel=not isinstance(error, Exception))
+                reporter.close(cancel=not isinstance(error, Exception))
                 raise
         return interrupt.is_set()
 
@@ -107,7 +108,7 @@ class Worker:
     search: Search
     asker: Asker
     data: TrainingData
-    teller: Teller
+    reporter: TrialReporter
     interrupt: threading.Event
     until: float | None
     most_slots: int | None
@@ -136,8 +137,8 @@ class Worker:
                     break
                 self.train_pack(first)
         finally:
-            for name in list(self.teller.asked):
-                self.teller.give_back(name, "Interrupted before it ended.")
+            for number in self.reporter.registered:
+                self.reporter.give_back(number, "Interrupted before it ended.")
         if self.stop is not None:
             raise self.stop
 
@@ -149,7 +150,7 @@ class Worker:
             self.stop = error
             return None
         if asked is not None:
-            self.teller.asked[asked.trial.number] = asked
+            self.reporter.register(asked)
         return asked
 
     def is_over(self) -> bool:
@@ -159,39 +160,45 @@ class Worker:
     def train_pack(self, first: Asked) -> None:
         """Train trials of the first one's structure together; a suspect alone."""
         if first.is_suspect:
-            with suppress(UpdateFinishedTrialError):  # another worker took this one for dead; the teller finds out
+            with suppress(UpdateFinishedTrialError):  # another worker took this one for dead; the reporter finds out
                 mark_alone(first.trial)
-            self._train_pack(first, PackSize(1, {}, "its workers died"), iter(()))
+        member = self.reporter.begin(first)
+        if member is None:
             return
-        size = self._choose_size(first)
-        with self._ask_ahead(self._ask_mates(first)) as mates:
-            self._train_pack(first, size, mates)
-
-    def _train_pack(self, first: Asked, size: PackSize, mates: Iterator[Asked]) -> None:
-        """Train the first trial and its mates in a pack of this size."""
-        members = [first, *itertools.islice(mates, size.slots - 1)]
-        started = [member for asked in members if (member := self.teller.begin(asked)) is not None]
         try:
             with refuse_exit("A network"):
                 pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
-                pack.admit(*started)
-                torch.manual_seed(first.seed)  # dropout is drawn once for all members of a pack
-                train_members(
-                    pack,
-                    on_epoch=self._report,
-                    on_end=lambda member, row, outcome: self.teller.tell(pack, member, row, outcome),
-                    refill=lambda: None if self.is_over() else next(filter(None, map(self.teller.begin, mates)), None),
-                )
+                size = self._choose_size(first, pack)
+                with self._ask_ahead(iter(()) if first.is_suspect else self._ask_mates(first)) as mates:
+                    self._fill_and_train(pack, size, first.seed, member, mates)
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
-            if is_out_of_memory(error):
-                self._shrink(error)
-            elif len(self.teller.running) > 1:
-                logger.warning("A pack of %d failed; its trials go on one by one: %s", len(self.teller.running), error)
-                self.teller.give_back_running("Its pack failed; goes on alone.")
-                self.alone.add(first.structure)
-            else:
-                for name in list(self.teller.running):
-                    self.teller.fail(name, describe_failure(error))
+            self._end_pack(first, error)
+
+    def _fill_and_train(self, pack: Pack, size: PackSize, seed: int, first: Member, mates: Iterator[Asked]) -> None:
+        """Train a member and as many mates as there are slots; rows that become vacant go to further mates."""
+        begun = (member for asked in mates if (member := self.reporter.begin(asked)) is not None)
+        pack.admit(first, *itertools.islice(begun, size.slots - 1))
+        pack.compact()
+        torch.manual_seed(seed)  # dropout is drawn once for all members of a pack
+        train_members(
+            pack,
+            on_epoch=self._report,
+            on_end=lambda member, row, outcome: self.reporter.tell(pack, member, row, outcome),
+            refill=lambda: None if self.is_over() else next(begun, None),
+        )
+
+    def _end_pack(self, first: Asked, error: Exception) -> None:
+        """Tell the trials of a pack that failed, or put them back into the queue where they may do better alone."""
+        running = self.reporter.running
+        if is_out_of_memory(error):
+            self._shrink(error)
+        elif len(running) > 1:
+            logger.warning("A pack of %d failed; its trials go on one by one: %s", len(running), error)
+            self.reporter.give_back_running("Its pack failed; goes on alone.")
+            self.alone.add(first.structure)
+        else:
+            for number in running:
+                self.reporter.fail(number, describe_failure(error))
 
     @contextmanager
     def _ask_ahead(self, mates: Iterator[Asked]) -> Iterator[Iterator[Asked]]:
@@ -202,18 +209,23 @@ class Worker:
         if not asks_ahead(self.data.device):
             yield mates
             return
-        with take_short_turns(), Ahead(mates) as ahead:
-            yield ahead
-        self.waiting += ahead.left
+        with take_short_turns():
+            ahead = Ahead(mates)
+            try:
+                with ahead:
+                    yield ahead
+            finally:
+                self.waiting += ahead.left
 
-    def _choose_size(self, first: Asked) -> PackSize:
+    def _choose_size(self, first: Asked, pack: Pack) -> PackSize:
         """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
+        if first.is_suspect:
+            return PackSize(1, {}, "its workers died")
         if first.structure in self.alone:
             return PackSize(1, {}, "a pack of this structure failed")
         most = min(self.most_slots or limit_slots(self.data.device), self.per_structure)
         try:
-            with refuse_exit("A network"):
-                size = choose_pack_size(first.settings, self.data, most=most)
+            size = choose_pack_size(pack, first.settings, most=most)
         except Exception:  # the trial itself will fail with this error, and tell it
             return PackSize(1, {}, "could not be measured")
         if size.reason.startswith(UNPACKABLE) and not self.warned:
@@ -273,9 +285,9 @@ class Worker:
     def _report(self, member: Member) -> Answer:
         """Report the epoch that a member has just trained; say whether it goes on."""
         try:
-            prunes = self.teller.report(member)
+            prunes = self.reporter.report(member)
         except UpdateFinishedTrialError:
-            return "prune"  # another worker took this one for dead; the teller finds out, too
+            return "prune"  # another worker took this one for dead; the reporter finds out, too
         if self.is_over():
             return "interrupt"
         return "prune" if prunes else "go on"
@@ -285,14 +297,14 @@ class Worker:
 
         Where it had one member only, others may hold the memory: it is tried again later, though not for ever.
         """
-        running = self.teller.running
+        running = self.reporter.running
         if len(running) > 1:
             self.most_slots = len(running) // 2
             logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
-            self.teller.give_back_running("The pack was out of memory; goes on in a smaller one.")
+            self.reporter.give_back_running("The pack was out of memory; goes on in a smaller one.")
             return
         self.most_slots = 1
-        for name in list(running):
-            if self.teller.try_again(name, describe_failure(error)):
-                logger.warning("Trial %d was out of memory, alone in its pack; its setting is tried again.", name)
+        for number in running:
+            if self.reporter.try_again(number, describe_failure(error)):
+                logger.warning("Trial %d was out of memory, alone in its pack; its setting is tried again.", number)
                 self.interrupt.wait(MEMORY_SECONDS)

@@ -48,3 +48,21 @@ def test_the_baseline_is_measured_at_its_own_cut(events):
 @pytest.mark.parametrize("threshold", [np.inf, np.nan, 2.0])
 def test_without_background_that_passes_nothing_is_sculpted(events, threshold):
     assert find_sculpted_observers(*events, threshold=threshold, part="test") == ()
+
+
+def test_a_peak_is_found_where_it_was_made_and_told_from_one_elsewhere():
+    """Background in a line that falls; a score that lets it pass within 5 of 130, and a signal at 130 or at 200."""
+    rng = np.random.default_rng(2)
+    background, labels = rng.triangular(50, 50, 250, N), np.repeat([0, 1], N)
+    weights = rng.exponential(1.0, 2 * N)
+    for at in (130.0, 200.0):
+        mass = np.concatenate([background, rng.normal(at, 3, N)])
+        scores = np.where((labels == 1) | (np.abs(mass - 130) < 5), 0.9, 0.1)
+        (found,) = find_sculpted_observers({"mass": mass}, labels, scores, weights, threshold=0.5, part="test")
+        assert found.peak == pytest.approx(130, abs=5)
+        assert found.signal.value == pytest.approx(at, abs=0.3)
+        assert found.signal.error == pytest.approx(3, rel=0.1)
+        assert (found.is_strong, found.peaks_at_signal) == (True, at == 130)
+    mass[labels == 1] = np.nan
+    (found,) = find_sculpted_observers({"mass": mass}, labels, scores, weights, threshold=0.5, part="test")
+    assert (found.signal, found.peaks_at_signal) == (None, False)

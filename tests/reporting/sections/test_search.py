@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tuner.reporting.sections.search import find_edges, rank_trials, write_search
+from tuner.reporting.sections.search import find_edges, write_search
 
 
 def test_edges_of_ranges_are_told(make_search):
@@ -25,12 +23,6 @@ def test_the_search_section_tells_states_and_reasons(make_search):
     assert [row[0] for row in best.rows] == [str(n) for n in range(11, 1, -1)]
     assert list(best.head) == ["Trial", "AUC", "Best epoch", "Parameters", "lr"]
     assert tables["Failed trials"].rows == [("14", "the loss is not a number <b>")]
-
-
-def test_ranking_prefers_the_earlier_of_equals(make_search):
-    trials = make_search(complete=3).trials
-    equal = [replace(trial, figure=0.9) for trial in trials]
-    assert [trial.number for trial in rank_trials(equal)] == [0, 1, 2]
 
 
 def test_the_best_trials_are_told_apart_by_what_matters_most(make_search):

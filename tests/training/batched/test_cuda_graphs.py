@@ -242,4 +242,4 @@ def test_a_pack_is_timed_when_it_is_captured(monkeypatch):
     assert pack.graph.recorder.n_steps == WARM_UP_STEPS + 2
     assert torch.equal(pack.stack.flat, before)
     monkeypatch.setattr("tuner.training.pack.make_recorder", lambda device: None)
-    assert choose_pack_size(make_settings(), make_data(), most=2).slots in (1, 2)
+    assert choose_pack_size(make_pack(make_settings()), make_settings(), most=2).slots in (1, 2)

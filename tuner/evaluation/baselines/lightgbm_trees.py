@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from tuner.errors import MissingPackage
-from tuner.evaluation.baselines.scikit_learn import (
-    MAX_TREES,
-    PATIENCE,
-    FittingData,
-    ScoreFunction,
-    TreeSettings,
-    count_threads,
-)
+from tuner.evaluation.baselines.fitting_events import FittingEvents
+from tuner.evaluation.baselines.trees import MAX_TREES, PATIENCE, TreeSettings, count_threads
+from tuner.prediction.boosted_trees import LEAF, BoostedTrees
 
 try:
     import lightgbm
@@ -22,8 +18,8 @@ except ImportError as error:
     raise MissingPackage("lightgbm", "lightgbm", "The baseline LightGBM") from error
 
 
-def fit_lightgbm(settings: TreeSettings, data: FittingData, seed: int) -> tuple[ScoreFunction, int]:
-    """Return the scores of LightGBM's leaf-wise trees up to the best of them, and their number."""
+def fit_lightgbm(settings: TreeSettings, events: FittingEvents, until: FittingEvents | int, seed: int) -> BoostedTrees:
+    """Return LightGBM's leaf-wise trees, up to the best of them."""
     parameters = {
         "objective": "binary",
         "metric": "binary_logloss",
@@ -38,16 +34,46 @@ def fit_lightgbm(settings: TreeSettings, data: FittingData, seed: int) -> tuple[
         "force_col_wise": True,
         "verbosity": -1,
     }
-    train = lightgbm.Dataset(data.x, data.labels, weight=data.weights)
+    data = lightgbm.Dataset(events.x, events.labels, weight=events.weights)
+    if isinstance(until, int):
+        return read_lightgbm(lightgbm.train(parameters, data, num_boost_round=until))
     booster = lightgbm.train(
         parameters,
-        train,
+        data,
         num_boost_round=MAX_TREES,
-        valid_sets=[train.create_valid(data.validation_x, data.validation_labels, weight=data.validation_weights)],
+        valid_sets=[data.create_valid(until.x, until.labels, weight=until.weights)],
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
     )
-    return partial(_predict, booster, booster.best_iteration), booster.best_iteration
+    return read_lightgbm(booster)
 
 
-def _predict(booster: lightgbm.Booster, n_trees: int, x: np.ndarray) -> np.ndarray:
-    return np.asarray(booster.predict(x, num_iteration=n_trees), np.float64)
+def read_lightgbm(booster: Any) -> BoostedTrees:
+    """Return the trees of a `Booster` of two classes up to its best one; its offset is in the first tree's leaves."""
+    blocks = booster.model_to_string().partition("end of trees")[0].split("Tree=")[1:]
+    trees = [_list_nodes(dict(line.split("=", 1) for line in block.splitlines() if "=" in line)) for block in blocks]
+    features, thresholds, left, right, values = (np.concatenate(arrays) for arrays in zip(*trees, strict=True))
+    return BoostedTrees(features, thresholds, left, right, values, sizes=np.array([len(tree[0]) for tree in trees]))
+
+
+def _list_nodes(tree: Mapping[str, str]) -> tuple[np.ndarray, ...]:
+    """Return features, thresholds, left and right children and values of a tree's nodes: its splits, then its leaves.
+
+    LightGBM numbers leaves as children -1, -2, ...
+    """
+
+    def read(name: str) -> np.ndarray:
+        return np.array(tree.get(name, "").split(), np.float64)
+
+    def read_children(name: str) -> np.ndarray:
+        children = read(name).astype(np.int32)
+        return np.append(np.where(children < 0, n_splits - 1 - children, children), np.zeros_like(leaves))
+
+    leaf_values = read("leaf_value")
+    n_splits, leaves = len(read("threshold")), np.full(len(leaf_values), LEAF, np.int32)
+    return (
+        np.append(read("split_feature").astype(np.int32), leaves),
+        np.append(read("threshold"), np.zeros(len(leaves))),
+        read_children("left_child"),
+        read_children("right_child"),
+        np.append(np.zeros(n_splits), leaf_values),
+    )

@@ -140,7 +140,7 @@ def _freeze_cut(figure: CutFigure, arrays: Arrays, cut: float | None) -> Callabl
     is_signal, scores, weights = arrays
     if cut is None:
         halves = figure.halves(*arrays)
-        return lambda counts: float(halves.cross(counts))
+        return lambda counts: float(halves.cross(counts)[0])
     selected = scores >= cut
     return lambda counts: figure.of_confusion(sum_confusion(is_signal, selected, weights * counts))
 

@@ -47,3 +47,29 @@ def pick_ensemble(
             best, best_counts = figures[pick], counts
     shares: np.ndarray = best_counts / best_counts.sum()
     return shares
+
+
+def cross_fit_ensemble(
+    figure: FigureOfMerit,
+    labels: np.ndarray,
+    scores: Sequence[np.ndarray],
+    weights: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return scores [n] of ensembles picked as `pick_ensemble` does, on the half of the events that each is not in.
+
+    An ensemble's figure on the events that it was picked on is too good; that of these scores is not. Halves are drawn
+    of signal and background alike.
+    """
+    rng = np.random.default_rng(seed)
+    is_second = np.zeros(len(labels), dtype=bool)
+    for label in (0, 1):
+        chosen = rng.permutation(np.flatnonzero(labels == label))
+        is_second[chosen[: len(chosen) // 2]] = True
+    mixed = np.empty(len(labels))
+    for half in (is_second, ~is_second):
+        picked_on = [one[~half] for one in scores]
+        shares = pick_ensemble(figure, labels[~half], picked_on, None if weights is None else weights[~half])
+        mixed[half] = sum(share * one[half] for share, one in zip(shares, scores, strict=True))
+    return mixed

@@ -155,8 +155,10 @@ def evaluate_scores(
 def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:
     """Return the figure's cut, the frozen one where there is one, with what lies above it."""
     signal, scores, weights = arrays
-    scan = figure.scan(signal, scores, weights) if frozen is None else None
-    threshold = frozen if scan is None else scan.thresholds[scan.best]
+    threshold, is_at_floor = frozen, False
+    if threshold is None:
+        scan = figure.scan(signal, scores, weights)
+        threshold, is_at_floor = float(scan.thresholds[scan.best]), scan.is_at_floor
     selected = scores >= threshold
     confusion = sum_confusion(signal, selected, weights)
     return FigureCut(
@@ -167,5 +169,5 @@ def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> Fi
         n_signal=int((signal & selected).sum()),
         n_background=int((~signal & selected).sum()),
         effective_background=effective_number(weights[~signal & selected]),
-        is_at_floor=scan is not None and scan.is_at_floor,
+        is_at_floor=is_at_floor,
     )

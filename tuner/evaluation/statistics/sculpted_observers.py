@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.errors import EventsError
-from tuner.metrics.measurement import Measurement
+from tuner.metrics.measurement import ONE_SIGMA, Measurement
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
+
+STRONG = 0.1
+"""Bits of Jensen-Shannon divergence: that of two Gaussians of one width that are 0.77 widths apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,20 @@ class SculptedObserver:
     """Share of these that lie as far or farther."""
     baseline: float | None
     """The divergence at the best baseline's cut; None without a baseline, or where none of the background passes."""
+    peak: float
+    """Where the background that passes gains most: middle of the bin whose density grows most."""
+    signal: Measurement | None
+    """Median of the signal that passes, and its central 68 %; None where none of positive total weight passes."""
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether a reader must know of it before anything else: even the divergence's lower end is above `STRONG`."""
+        return self.divergence.low > STRONG
+
+    @property
+    def peaks_at_signal(self) -> bool:
+        """Whether the background that passes gains most where the signal is."""
+        return self.signal is not None and self.signal.low <= self.peak <= self.signal.high
 
 
 def find_sculpted_observers(
@@ -67,9 +84,28 @@ def find_sculpted_observers(
                 chance=own.chance,
                 p_value=own.p_value,
                 baseline=None if other is None else other.divergence.value,
+                peak=_find_peak(own),
+                signal=_locate(values, weights, (labels == 1) & (scores >= threshold)),
             )
         )
     return tuple(sorted(found, key=lambda sculpted: -sculpted.divergence.value))
+
+
+def _find_peak(found: Sculpting) -> float:
+    place = int(((found.after - found.before) / np.diff(found.edges)).argmax())
+    return float((found.edges[place] + found.edges[place + 1]) / 2)
+
+
+def _locate(values: np.ndarray, weights: np.ndarray, chosen: np.ndarray) -> Measurement | None:
+    """Return the weighted median and the central 68 % of the values that are chosen and finite."""
+    chosen = chosen & np.isfinite(values)
+    order = np.argsort(values[chosen])
+    value, below = values[chosen][order], np.cumsum(weights[chosen][order])
+    if not (len(value) and below[-1] > 0):
+        return None
+    tail = (1 - ONE_SIGMA) / 2
+    low, middle, high = (float(value[(below >= share * below[-1]).argmax()]) for share in (tail, 0.5, 1 - tail))
+    return Measurement(middle, low, high)
 
 
 def _measure(

@@ -172,13 +172,12 @@ class Survival:
         """What the difference in significance is below, either way, at 95 %: in the row that matters most."""
         return max(max(abs(row.d_z_95.low), abs(row.d_z_95.high)) for row in self.rows if self._matters(row))
 
-    def is_opposite_to(self, lead: Measurement) -> bool:
-        """Return whether a figure of merit puts the other candidate ahead than the row that matters most does.
+    def is_opposite_to(self, difference: float) -> bool:
+        """Return whether a figure puts the other candidate ahead than the declared systematic's row, else the first.
 
-        lead: winner minus baseline in that figure.
+        difference: winner minus baseline in that figure.
         """
-        row = self._row
-        return bool(lead.value * row.d_z.value < 0)
+        return difference * self._row.d_z.value < 0
 
     def _matters(self, row: SurvivalRow) -> bool:
         return self.declared in (None, row.relative_systematic)

@@ -12,7 +12,6 @@ import pandas as pd
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
-from tuner.events.reading import read_events
 from tuner.events.sources import find_source
 from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_features
 from tuner.exploration.exploration import Exploration
@@ -59,7 +58,7 @@ def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Secti
         fields = join_words([f"`{name}`" for name in FRAME if not getattr(problem, name).strip()])
         blocks.append(Text(f"Not said: {join_words(missing)}. Add {fields} to the problem."))
     if problem.ballparks:
-        blocks += _write_ballparks(problem, None if evaluation is None else evaluation.part(evaluation.last_part))
+        blocks += _write_ballparks(problem, None if evaluation is None else evaluation.own_part)
     else:
         blocks.append(Text("No ballpark is named: add what others reached to the study, to know what to expect."))
     return Section(number="0", name="Frame", title="What is asked", blocks=blocks)
@@ -138,12 +137,12 @@ def write_data(search: Search) -> Section:
 
 
 def write_exploration(search: Search) -> Section:
-    """Return step 2: each feature as it was read. The events are read again; a notice where that is not possible."""
+    """Return step 2: each feature as it was read; a notice where the run folder does not hold the events whole."""
     problem = search.study.problem
     try:
-        events = read_events(problem)
+        events = search.open_events().events
     except EventsError as error:
-        told = [Notice(f"The events cannot be read now. {error}")]
+        told = [Notice(f"The events cannot be shown. {error}")]
         return Section(number="2", name="Visualize", title="The features", blocks=told)
     exploration = explore_events(events)
     features = exploration.features
@@ -159,10 +158,6 @@ def write_exploration(search: Search) -> Section:
         _list_features(features, problem),
         *(Notice(warning) for warning in exploration.warnings),
     ]
-    if events.digest != search.splits.events_digest:
-        blocks.insert(
-            0, Notice("The events have changed since the search: what is shown here is not what it learned from.")
-        )
     if few and len(features) > 1:
         percent = ", written in per cent" if len(features) <= MAX_NUMBERED else ""
         title = f"How features go together: correlations{_tell_weights(problem)}{percent}"

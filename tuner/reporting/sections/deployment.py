@@ -7,8 +7,12 @@ from shlex import quote
 from typing import Any
 
 from tuner.checked_files import read_json
+from tuner.evaluation.hand_on_choice import HandOnChoice
+from tuner.evaluation.results import Evaluation
+from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import write_count
-from tuner.reporting.page import Block, Code, Facts, Notice, Section, Text
+from tuner.reporting.formatting import stack, stack_interval
+from tuner.reporting.page import Block, Code, Facts, Notice, Section, Table, Text
 from tuner.run_folder import RunFolder
 from tuner.tuning.commands import has_address, name_command, open_in_python, quote_path
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
@@ -43,14 +47,18 @@ def write_reproduction(folder: RunFolder) -> Section:
 FROM_A_SESSION = "It was called in a Python session: `tuner.sweep(study)` with the same study does it again."
 
 
-def write_hand_off(search: Search) -> Section:
-    """Return step 8: what lies in the run folder for others to use, and how to use it."""
+def write_hand_off(search: Search, evaluation: Evaluation | None = None) -> Section:
+    """Return step 8: what is handed on and what it costs, what lies in the run folder, how to use it."""
     folder, database = search.folder, search.folder.mlflow.absolute() / "mlflow.db"
     kept = {
         "evaluation.json": (folder.evaluation, "every figure of merit, with intervals"),
         "scores.parquet": (folder.scores, "scores of the test part"),
         "winner.onnx": (folder.network, "the network handed on, with its preparation inside"),
-        "network.onnx": (folder.path / "network.onnx", "the winner with its preparation inside"),
+        "network.onnx": (folder.path / "network.onnx", "what `tuner export` wrote, with its preparation inside"),
+        "bag_out_of_fold.parquet": (
+            folder.bag_out_of_fold,
+            "scores of train and validation, each by the network of the bag that did not train on the event",
+        ),
         "figures/": (folder.figures, "every figure as PNG and PDF"),
         "checkpoints/": (folder.checkpoints, "best-epoch parameters of the best trials"),
         "curves/": (folder.curves, "epochs of each trial, as CSV"),
@@ -67,10 +75,54 @@ def write_hand_off(search: Search) -> Section:
         "journal.log": (folder.journal, "every trial, for Optuna and Optuna Dashboard"),
     }
     facts = [(name, what) for name, (path, what) in kept.items() if path.exists()]
-    blocks: list[Block] = [Text(f"All of it lies in {folder.path}, and nothing elsewhere."), Facts(facts)]
+    blocks: list[Block] = [] if evaluation is None else _write_costs(search, evaluation)
+    blocks += [Text(f"All of it lies in {folder.path}, and nothing elsewhere."), Facts(facts)]
     if search.best_trial is not None:
         blocks += _name_uses(search)
     return Section(number="8", name="Predict", title="What is handed on", blocks=blocks)
+
+
+def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
+    """Return what is handed on and why, and what each candidate that may be handed on costs; nothing for none."""
+    if not evaluation.costs or evaluation.choice is None:
+        return []
+    choice, last, names = evaluation.choice, evaluation.last_part, [cost.name for cost in evaluation.costs]
+    head = ("Candidate", f"{evaluation.figure_of_merit} on {last}", "Size", "One event", "10,000 events")
+    rows = []
+    for cost in evaluation.costs:
+        part = evaluation.part(last, cost.name)
+        rows.append(
+            (
+                stack(cost.name, write_count(cost.n_networks, "network")),
+                stack_interval(None if part is None else part.measurements.get(evaluation.figure_of_merit)),
+                stack(f"{cost.n_bytes / 1e3:,.0f} kB", write_count(cost.n_parameters, "parameter")),
+                _write_milliseconds(cost.seconds_one),
+                _write_milliseconds(cost.seconds_many),
+            )
+        )
+    marked = names.index(choice.candidate) if choice.candidate in names else None
+    another = name_command(search, "predict", "new_events.parquet", "--candidate", "single")
+    how = f" `{another}` uses the single network instead." if another and choice.candidate != SINGLE_NETWORK else ""
+    return [
+        Text(f"Handed on is the {evaluation.handed_on.description}, because {choice.reason}{_tell_gain(choice)}.{how}"),
+        Table(caption="What may be handed on, and what it costs", head=head, rows=rows, marked=marked),
+        Text(COSTS),
+    ]
+
+
+COSTS = "Size: files of parameters. Times: of prepared events on this machine's CPU, in PyTorch; the median of a few."
+
+
+def _tell_gain(choice: HandOnChoice) -> str:
+    """Return by how much what is handed on is better than the single network; nothing where it is that one."""
+    gain = next((s.difference for s in choice.standings if s.candidate == choice.candidate), None)
+    if gain is None or choice.candidate == SINGLE_NETWORK:
+        return ""
+    return f" by {choice.figure_of_merit} {gain.signed}"
+
+
+def _write_milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:,.3g} ms"
 
 
 def _name_uses(search: Search) -> list[Block]:

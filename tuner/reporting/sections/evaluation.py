@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuner.evaluation.results import Evaluation
-from tuner.evaluation.statistics.metrics_table import CROSSED, PartEvaluation
+from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
@@ -89,7 +89,8 @@ def _write_standings(evaluation: Evaluation) -> Table:
             DASH if won else stack(write_change(standing.lead), standing.lead.error_text),
             "this one" if won else stack(standing.verdict_on_winner, p_value),
         ]
-        rows.append([*row, *([stack_error(on_validation[standing.candidate].figure)] if last == "test" else [])])
+        known = on_validation.get(standing.candidate)
+        rows.append([*row, *([DASH if known is None else stack_error(known.figure)] if last == "test" else [])])
     marked = next(place for place, standing in enumerate(standings) if standing.verdict == "winner")
     return Table(caption=f"{evaluation.figure_of_merit} of all candidates", head=head, rows=rows, marked=marked)
 
@@ -134,11 +135,8 @@ def _write_figures(
 
 def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
     """Return how the figure of a cut is estimated on each part, in a few words."""
-    told = [
-        f"{part.part}: {'chosen on one half, measured on the other' if part.figure_cut.estimator == CROSSED else 'at the frozen cut'}"
-        for part in parts
-        if part.figure_cut is not None
-    ]
+    words = {CROSSED: "chosen on one half, measured on the other", FROZEN: "at the frozen cut"}
+    told = [f"{part.part}: {words[part.figure_cut.estimator]}" for part in parts if part.figure_cut is not None]
     return "; ".join(dict.fromkeys(told))
 
 

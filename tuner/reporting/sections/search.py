@@ -10,7 +10,8 @@ from tuner.progress.wording import write_count, write_duration
 from tuner.reporting.formatting import DASH, list_settings, name_network, write_number, write_value
 from tuner.reporting.page import Block, Facts, Notice, Picture, Section, Table, Text
 from tuner.tuning.parameter_importances import MIN_COMPLETE
-from tuner.tuning.search import Search, TrialRecord
+from tuner.tuning.search import Search, TrialRecord, rank_trials
+from tuner.tuning.warm_starts import describe_gain, measure_gain
 
 SHOWN_TRIALS = 10
 SHOWN_PARAMETERS = 8
@@ -49,6 +50,8 @@ def write_search(
         ("Chosen by", f"{search.study.problem.figure_of_merit.name} on validation"),
     ]
     blocks: list[Block] = [Facts(facts), *pictures]
+    if (gain := measure_gain(search)) is not None:
+        blocks.append(Text(describe_gain(gain)))
     if trials and not importances:
         blocks.append(Text(_tell_no_importances(states["complete"])))
     if best := rank_trials(trials)[:SHOWN_TRIALS]:
@@ -70,12 +73,6 @@ def write_states(states: Counter[str]) -> str:
     order = ("complete", "pruned", "failed", "interrupted", "running", "waiting")
     told = ", ".join(f"{states[state]:,} {state}" for state in order if states[state])
     return f"{write_count(states.total(), 'trial')}: {told}" if told else "No trials yet"
-
-
-def rank_trials(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Return the complete trials, best figure of merit first; of equals the first."""
-    complete = [t for t in trials if t.state == "complete" and t.figure is not None]
-    return sorted(complete, key=lambda t: (-(t.figure or 0.0), t.number))
 
 
 def find_edges(winner: TrialRecord) -> list[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from tuner.evaluation.results import Evaluation
-from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.metrics.measurement import count_decimals
 from tuner.reporting.formatting import stack, stack_interval, write_number, write_share
 from tuner.reporting.page import Block, Picture, Table, Text
-from tuner.reporting.summary import HANDED_ON, name_baseline, write_total
+from tuner.reporting.summary import name_baseline, name_handed_on, write_total
 
 
 def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Block]:
@@ -16,15 +15,7 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     survival = evaluation.survival
     if survival is None:
         return []
-    standing = find_baseline(evaluation.standings_on(evaluation.last_part))
-    figure = evaluation.figure_of_merit
-    opposite = (
-        f" By {figure} the order is the other one: {HANDED_ON} minus the baseline is {standing.lead.signed} there. "
-        "They differ in the cut, which is chosen on validation for the one, and anew on each half for the other."
-        if standing is not None and figure != "AUC" and survival.is_opposite_to(standing.lead)
-        else ""
-    )
-    baseline = name_baseline(evaluation)
+    own, baseline = f"the {name_handed_on(evaluation)}", name_baseline(evaluation)
     rows = [
         (
             write_share(row.relative_systematic, 0),
@@ -32,13 +23,28 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
         )
         for row in survival.rows
     ]
-    head = ("Background known to", "Z, network", f"Z, {baseline}", "The network minus it")
+    head = ("Background known to", "Z, handed on", f"Z, {baseline}", "Handed on minus it")
     expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
     return [
-        Text(f"Does the gain survive? {survival.sentence((HANDED_ON, baseline))}{opposite}"),
+        Text(f"Does the gain survive? {survival.sentence((own, baseline))}{_tell_contradiction(evaluation, own)}"),
         *([] if picture is None else [picture]),
         Table(caption=f"Asimov significance Z for {expected}; 68 % intervals", head=head, rows=rows),
     ]
+
+
+def _tell_contradiction(evaluation: Evaluation, own: str) -> str:
+    """Return a sentence where the declared figure ranks the two otherwise than the significance; else nothing."""
+    figures = {standing.candidate: standing.figure.value for standing in evaluation.standings_on(evaluation.last_part)}
+    name, survival, baseline = evaluation.handed_on.name, evaluation.survival, name_baseline(evaluation)
+    if survival is None or not {name, baseline} <= set(figures):
+        return ""
+    difference = figures[name] - figures[baseline]
+    if evaluation.figure_of_merit == "AUC" or not survival.is_opposite_to(difference):
+        return ""
+    return (
+        f" By {evaluation.figure_of_merit} the order is the other one: there {own} minus {baseline} is "
+        f"{difference:+.2g}. The two choose their cuts on different events."
+    )
 
 
 def write_nuisances(evaluation: Evaluation) -> list[Block]:

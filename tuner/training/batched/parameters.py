@@ -115,7 +115,9 @@ class Stack:
         index = self._index(rows)
 
         def pick(tensor: Tensor) -> Tensor:
-            return torch.cat([tensor, tensor.new_zeros(n_new, *tensor.shape[1:])])[index]
+            if n_new:
+                tensor = torch.cat([tensor, tensor.new_zeros(n_new, *tensor.shape[1:])])
+            return tensor[index]
 
         self.flat, self.best_flat, self.smoothing = pick(self.flat), pick(self.best_flat), pick(self.smoothing)
         self.buffers = {name: pick(buffer) for name, buffer in self.buffers.items()}

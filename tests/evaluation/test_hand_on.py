@@ -1,0 +1,147 @@
+"""What is handed on: the bag as a candidate, its cuts from out-of-fold scores, and the choice without test."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from samples import make_study
+from sklearn.metrics import roc_auc_score
+
+import tuner
+from tuner.errors import SearchError, SplitsError, StudyError
+from tuner.evaluation.bagging import BAG_PARTS, Bag
+from tuner.evaluation.candidates import Candidate, Field
+from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold, read_out_of_fold
+from tuner.evaluation.hand_on_choice import choose_handed_on
+from tuner.metrics.figures_of_merit import Auc
+from tuner.preparation.splits import Part
+from tuner.trackers import NoTracker
+
+SETTINGS = tuner.EvaluationSettings(finalists=1, seeds=2, bag=3, hand_on="bag", baseline_trials=0, replicas=20)
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    study = make_study(trials=1, epochs=3, n_events=1200, evaluation=SETTINGS)
+    return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
+
+
+@pytest.fixture(scope="module")
+def evaluation(search):
+    return tuner.evaluate(search)
+
+
+def test_bag_and_refit_have_rows_with_verdicts_on_test_and_none_on_what_they_trained_on(evaluation):
+    assert {standing.candidate for standing in evaluation.standings_on("validation")} == {"trial 0", "ensemble"}
+    on_test = {standing.candidate: standing for standing in evaluation.standings_on("test")}
+    assert set(on_test) == {"trial 0", "ensemble", "bag", "refit"}
+    assert on_test["bag"].n_parameters == 3 * on_test["refit"].n_parameters == 3 * on_test["trial 0"].n_parameters
+    parts = {(part.candidate, part.part) for part in evaluation.parts}
+    assert {("bag", OUT_OF_FOLD), ("bag", "test"), ("refit", "test")} < parts
+    assert not {("bag", "validation"), ("refit", "validation")} & parts
+
+
+def test_the_figures_out_of_fold_and_the_frozen_cut_are_those_of_the_scores_that_are_kept(search, evaluation):
+    table = pd.read_parquet(search.folder.bag_out_of_fold)
+    joined = np.concatenate([getattr(search.splits, name).rows for name in BAG_PARTS])
+    assert sorted(table["row"]) == sorted(joined)
+    own, test = evaluation.part(OUT_OF_FOLD, "bag"), evaluation.part("test", "bag")
+    expected = roc_auc_score(table["label"], table["score"], sample_weight=table["weight"])
+    assert own["AUC"].value == pytest.approx(expected, abs=1e-9)
+    cut = search.study.problem.working_point.choose(
+        table["label"].to_numpy(), table["score"].to_numpy(), table["weight"].to_numpy()
+    )
+    assert own.threshold == test.threshold == evaluation.part("test", "refit").threshold == cut
+    assert test.threshold_rule.endswith(f"chosen on {OUT_OF_FOLD}")
+    np.testing.assert_array_equal(read_out_of_fold(search).scores, table["score"])
+
+
+def test_predict_and_the_written_scores_are_the_bags_unless_another_is_named(search, evaluation):
+    assert evaluation.handed_on.name == "bag"
+    events = search.study.problem.events.read()
+    scores = {
+        name: np.asarray(tuner.predict(search, _as_new(search), candidate=name)) for name in (None, "bag", "single")
+    }
+    np.testing.assert_array_equal(scores[None], scores["bag"])
+    assert len(events) == len(scores[None])
+    table = pd.read_parquet(search.folder.scores)
+    np.testing.assert_allclose(table["score"], scores["bag"][table["row"]], atol=1e-6)
+    np.testing.assert_allclose(table["score"], table["score: bag"])
+    assert not np.allclose(scores["single"], scores["bag"], atol=1e-3)
+
+
+def test_a_bag_is_exported_as_one_graph_that_scores_real_events_as_pytorch_does(search, evaluation, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
+    path = tuner.export(search, tmp_path / "bag.onnx")
+    session = onnxruntime.InferenceSession(str(path))
+    told = session.get_modelmeta().custom_metadata_map
+    third = f"*{1 / 3:.6g}"
+    assert told["candidate"] == "bag"
+    assert told["networks"].split() == [f"trial0:fold{fold}{third}" for fold in range(3)]
+    x = search.study.problem.events.read()[told["features"].split(",")].to_numpy(np.float32)
+    (scores,) = session.run(["score"], {"features": x})
+    np.testing.assert_allclose(scores, np.asarray(tuner.predict(search, _as_new(search))), atol=2e-5)
+
+
+def _as_new(search):
+    from tuner.events.reading import read_events
+
+    return read_events(search.study.problem)
+
+
+def test_size_and_time_of_all_that_may_be_handed_on_are_told(evaluation):
+    costs = {cost.name: cost for cost in evaluation.costs}
+    assert next(iter(costs)) == "bag"
+    assert set(costs) == {"bag", "single network", "refit", "ensemble"}
+    assert costs["bag"].n_parameters == 3 * costs["single network"].n_parameters
+    assert costs["bag"].n_bytes > 2.9 * costs["single network"].n_bytes
+    assert all(cost.seconds_one > 0 and cost.seconds_many > 0 for cost in costs.values())
+
+
+def test_with_a_closed_test_part_the_bag_is_read_out_of_fold(search, evaluation, tmp_path):
+    closed = tuner.evaluate(search, replace(SETTINGS, replicas=21), open_test=False)
+    assert closed.own_part.part == OUT_OF_FOLD
+    assert closed.handed_on == evaluation.handed_on
+
+
+def test_folds_that_cannot_be_are_refused_or_there_is_no_bag(search, caplog):
+    with pytest.raises(SplitsError, match="Each of 700 folds"):
+        tuner.evaluate(search, replace(SETTINGS, bag=700), open_test=False)
+    found = tuner.evaluate(search, replace(SETTINGS, bag=700, hand_on="auto"), open_test=False)
+    assert found.handed_on.name == "single network"
+    assert "There is no bag: Each of 700 folds" in caplog.text
+    assert not search.folder.bag_out_of_fold.exists()
+    with pytest.raises(SearchError, match='"bag" must be one of the candidates'):
+        tuner.predict(search, _as_new(search), candidate="bag")
+
+
+def test_what_is_asked_for_must_be_made():
+    with pytest.raises(StudyError, match="needs a bag, but `bag` is None"):
+        tuner.EvaluationSettings(bag=0, hand_on="bag")
+    with pytest.raises(StudyError, match="needs a refit"):
+        tuner.EvaluationSettings(refit=False, hand_on="refit")
+    with pytest.raises(StudyError, match="hand_on"):
+        tuner.EvaluationSettings(hand_on="winner")
+
+
+def choose(noise, wanted="auto", n=2_000, seed=0):
+    """Choose between trainings that are a good score with noise of their own, and their mean."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    truth = labels + rng.normal(size=n)
+    *trainings, out_of_fold = (1 / (1 + np.exp(-truth - noise * rng.normal(size=n))) for _ in range(5))
+    rows = np.arange(n)
+    part = Part(np.zeros((n, 1)), labels, np.ones(n), np.ones(n), rows)
+    winner = Candidate("trial 0", "finalist", (), known={"validation": tuple(trainings)})
+    bag = Bag(None, None, None, ())
+    bag.__dict__["out_of_fold"] = OutOfFold(rows, labels, np.ones(n), rows % 3, out_of_fold)
+    return choose_handed_on(Field((winner,), Auc(), part, 50, 0), winner, wanted=wanted, bag=bag)
+
+
+def test_a_mean_that_is_better_is_handed_on_and_one_that_is_as_good_is_not():
+    better = choose(noise=0.7)
+    assert better.candidate == "bag"
+    assert next(s for s in better.standings if s.candidate == "bag").difference.value > 0
+    assert choose(noise=0.0).candidate == "single network"
+    assert choose(noise=0.7, wanted="single").candidate == "single network"

@@ -1,0 +1,137 @@
+"""Whether a search found better settings than the warm starts that it began with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from tuner.errors import DamagedFileError, SearchError, TrainingError
+from tuner.metrics.bootstrap import bootstrap_auc, bootstrap_figure
+from tuner.metrics.figures_of_merit import Auc
+from tuner.progress.wording import write_count
+from tuner.training.building import compute_logits
+from tuner.training.checkpoints import read_checkpoint, restore_network
+from tuner.tuning.search import Search, TrialRecord, count_sampled, rank_trials
+
+CLEAR = 2.0
+"""Differences of so many standard deviations count. The best of 200 settings that are all worth as much as the warm
+start is ahead of it by 1.9 on average, by luck alone."""
+
+CHUNK = 2**14
+"""Events that are scored at a time."""
+
+N_REPLICAS = 200
+
+Verdict = Literal["better", "as good", "worse"]
+"""What the settings that were sampled are beside the warm starts."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmStartGain:
+    """The best warm start beside the best setting that was sampled, on validation."""
+
+    figure_of_merit: str
+    """Name of the figure that both are ranked by."""
+    warm_start: int
+    """Number of the best warm start's trial."""
+    warm_figure: float
+    n_sampled: int
+    """Sampled trials that completed or were pruned."""
+    sampled: int | None
+    """Number of the best sampled trial; None where none is complete."""
+    sampled_figure: float | None
+    noise: float | None
+    """Standard deviation of the difference over the validation events, paired; None where it could not be measured."""
+
+    @property
+    def difference(self) -> float | None:
+        """The sampled trial's figure minus the warm start's."""
+        return None if self.sampled_figure is None else self.sampled_figure - self.warm_figure
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was sampled is better or worse by more than chance explains, or as good."""
+        if self.difference is None:
+            return "worse"
+        if self.noise is not None and abs(self.difference) <= CLEAR * self.noise:
+            return "as good"
+        return "better" if self.difference > 0 else "as good" if self.difference == 0 else "worse"
+
+
+def measure_gain(search: Search) -> WarmStartGain | None:
+    """Compare the best setting that was sampled with the best warm start, on the validation events.
+
+    The noise is that of the events alone, from a paired bootstrap: another seed would move both figures, too.
+
+    Args:
+        search: With its kept parameters; where those of the two trials are gone or damaged, there is no noise.
+
+    Returns:
+        The comparison; None where no warm start is complete, or where nothing was sampled yet.
+    """
+    trials = search.trials
+    ranked = rank_trials(trials)
+    warm = next((trial for trial in ranked if trial.warm_start), None)
+    n_sampled = count_sampled(trials)
+    if warm is None or not n_sampled:
+        return None
+    assert warm.figure is not None
+    sampled = next((trial for trial in ranked if not trial.warm_start), None)
+    return WarmStartGain(
+        figure_of_merit=search.study.problem.figure_of_merit.name,
+        warm_start=warm.number,
+        warm_figure=warm.figure,
+        n_sampled=n_sampled,
+        sampled=None if sampled is None else sampled.number,
+        sampled_figure=None if sampled is None else sampled.figure,
+        noise=None if sampled is None else _measure_noise(search, sampled, warm),
+    )
+
+
+def describe_gain(gain: WarmStartGain) -> str:
+    """Return the comparison in words, as whole sentences."""
+    figure, among = gain.figure_of_merit, write_count(gain.n_sampled, "sampled trial")
+    warm = f"trial {gain.warm_start} ({figure} {gain.warm_figure:.4f} on validation)"
+    if gain.sampled_figure is None or gain.difference is None:
+        return f"None of the {among} is complete: the best warm start, {warm}, is the best of this search."
+    error = "" if gain.noise is None else f" ± {gain.noise:.4f}"
+    by = f"{gain.difference:+.4f}{error}"
+    found = f"trial {gain.sampled}, the best of {among}, has {gain.sampled_figure:.4f}, {by} from the best warm start"
+    told = f"{found[0].upper()}{found[1:]}, {warm}."
+    said = {
+        "better": "The search found a better setting than its warm starts.",
+        "as good": "The warm starts were as good as what the search found.",
+        "worse": "The warm starts were better than what the search found.",
+    }
+    return f"{said[gain.verdict]} {told}"
+
+
+def _measure_noise(search: Search, *pair: TrialRecord) -> float | None:
+    """Return the standard deviation of the difference of two trials' figures over the validation events."""
+    part, figure, seed = search.splits.validation, search.study.problem.figure_of_merit, search.study.seed
+    labels, weights = np.asarray(part.labels), np.asarray(part.weights)
+    replicas = []
+    for trial in pair:
+        try:
+            scores = _score_validation(search, trial)
+        except (DamagedFileError, SearchError, TrainingError):
+            return None
+        if isinstance(figure, Auc):
+            replicas.append(bootstrap_auc(labels, scores, weights, n_replicas=N_REPLICAS, seed=seed))
+        else:
+            replicas.append(bootstrap_figure(figure, labels, scores, weights, n_replicas=N_REPLICAS, seed=seed))
+    noise = float(np.std(replicas[0] - replicas[1], ddof=1))  # the same seed draws the same events for both
+    return noise if np.isfinite(noise) else None
+
+
+def _score_validation(search: Search, trial: TrialRecord) -> np.ndarray:
+    """Return a trial's probabilities of the validation events, float64 [n], by its kept parameters."""
+    checkpoint = read_checkpoint(search.checkpoint_path(trial.number))
+    network = restore_network(checkpoint, search.settings(trial).network)
+    x = torch.from_numpy(np.array(search.splits.validation.x)).to(checkpoint.x.dtype)
+    with torch.no_grad():
+        logits = torch.cat([compute_logits(network, chunk) for chunk in torch.split(x, CHUNK)])
+    return logits.double().sigmoid().numpy()
