@@ -122,13 +122,16 @@ def make_survival(d_auc: float, *d_z: float) -> Survival:
             "the lead of the network handed on over boosted trees survives a cut and the background",
         ),
         (make_survival(0.01, 1.0, 0.0), "survives a cut at some of the background's uncertainties only"),
-        (make_survival(0.01, 0.0, 0.0), "is absorbed at the next stage"),
+        (
+            make_survival(0.01, 0.0, 0.0),
+            "in AUC is absorbed at a cut: in significance they differ by less than 0.1 either way",
+        ),
         (
             make_survival(0.01, -1.0, -1.0),
             "the lead of the network handed on over boosted trees turns into a loss at a cut",
         ),
         (make_survival(-0.01, -1.0, -1.0), "the lead of boosted trees over the network handed on survives a cut"),
-        (make_survival(0.0, 0.0, 0.0), "at a cut there is no gain to speak of over boosted trees"),
+        (make_survival(0.0, 0.0, 0.0), "nor boosted trees leads in AUC, so there is no gain to survive a cut"),
     ],
 )
 def test_what_a_cut_leaves_of_the_lead(make_search, evaluation, survival, told):

@@ -35,6 +35,7 @@ from tuner.metrics.expected_significance import choose_score_bins
 from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.predict import score_part
+from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
 from tuner.reporting.search_figures import keep_drawing
 from tuner.reporting.summary import name_handed_on
@@ -74,7 +75,8 @@ NOTES = {
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
     "survival": "Above the line what is handed on is ahead. Bars are 68 % intervals; a point is coloured where "
-    "that of 95 % leaves out 0, which is what counts for the verdict. The cut is chosen on one half of the events "
+    "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts "
+    "for the verdict. The cut is chosen on one half of the events "
     "and tested on the other.",
 }
 """How to read a figure, by its name; the others say it themselves."""
@@ -225,9 +227,10 @@ class _Pictures:
     def _draw_yields(self) -> dict[str, Drawing]:
         """Return what declared yields allow: significance against the cut, templates of the score; else nothing."""
         problem, cut = self.search.study.problem, self.winner.figure_cut
-        s, b = problem.yields
-        if s is None or b is None:
+        yields = find_yields(problem, self.search.splits)
+        if yields is None:
             return {}
+        s, b = yields
         chosen_on = self._tabulate_cut_events()
         parts = {self.evaluation.own_parts[0].part: self._take(chosen_on)}
         if self.evaluation.opening is not None:

@@ -212,8 +212,8 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
         case "reversed":
             return f"{lead} turns into a loss at a cut"
         case "absorbed":
-            return f"{lead} is absorbed at the next stage: no difference is left in significance at a cut"
-    return f"at a cut there is no gain to speak of over {baseline}"
+            return f"{lead} in AUC is absorbed at a cut: in significance they differ by {survival.limit}"
+    return f"neither {own} nor {baseline} leads in AUC, so there is no gain to survive a cut"
 
 
 def name_handed_on(evaluation: Evaluation) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.folds import OUT_OF_FOLD
-from tuner.evaluation.statistics.metrics_table import FROZEN, SMOOTHED, FigureCut
+from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, FigureCut
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
 from tuner.metrics import measure_gamma_telescope, tabulate_working_points
 from tuner.reporting.formatting import DASH
@@ -190,7 +190,7 @@ def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(write, evalu
     common = {"threshold": 0.9, "n_signal": 80, "n_background": 31, "effective_background": 28.4}
     parts = [
         replace(part, figure_cut=FigureCut(s=8.0, b=2.5, estimator=how, **common))
-        for part, how in zip(evaluation.parts, (SMOOTHED, FROZEN), strict=True)
+        for part, how in zip(evaluation.parts, (CROSSED, FROZEN), strict=True)
     ]
     section = write(replace(evaluation, parts=tuple(parts), figure_of_merit="AMS"))
     table = find_table(section, "Above the cut of AMS")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
-from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
+from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
 from tuner.progress.wording import join_words, write_count
@@ -192,11 +192,8 @@ def _write_figures(
 
 def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
     """Return how the figure of a cut is estimated on each part, in a few words."""
-    told = [
-        f"{part.part}: {'smoothed' if part.figure_cut.estimator == SMOOTHED else 'at the frozen cut'}"
-        for part in parts
-        if part.figure_cut is not None
-    ]
+    words = {CROSSED: "chosen on one half, measured on the other", FROZEN: "at the frozen cut"}
+    told = [f"{part.part}: {words[part.figure_cut.estimator]}" for part in parts if part.figure_cut is not None]
     return "; ".join(dict.fromkeys(told))
 
 
@@ -252,8 +249,14 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     return [
         Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
         Text(
-            f"How {name} is estimated: on {estimators}. A smoothed value is the mean over neighbouring cuts, steadier "
-            "than that of the cut itself, which the figure tells, too."
+            f"How {name} is estimated: on {estimators}. Chosen and measured on the same events, the best of many cuts "
+            "would be partly the luckiest."
+            + (
+                " The cut leaves as little background as it may (`min_background` of the figure of merit): a tighter "
+                "one may be better, but these events cannot tell."
+                if any(cut.is_at_floor for _, cut in cuts)
+                else ""
+            )
         ),
     ]
 
