@@ -110,8 +110,8 @@ def evaluate_scores(
         yields: Signal and background events that are expected before the cut. They add s/sqrt(b) and the Asimov
             significance at the figure's cut, or at the threshold where the figure is not one of a cut. None: no
             significance but the declared figure is told, as event weights alone promise no yields.
-        n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of the
-            AUC of events of equal weight is DeLong's; that of a share of few events Clopper and Pearson's.
+        n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of a
+            share of few events is Clopper and Pearson's.
         seed: Of the replicas.
 
     Raises:
