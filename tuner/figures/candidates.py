@@ -26,7 +26,7 @@ from tuner.figures.drawing import (
 )
 from tuner.metrics.measurement import Measurement
 
-MAX_LETTERS = 24
+MAX_LETTERS = 28
 """Of a candidate's name."""
 CLOSE = 12.0
 """Candidates are shown that are less than so many times farther from the best than half of them are."""
