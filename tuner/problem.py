@@ -267,7 +267,7 @@ def _make_figure(given: Any) -> FigureOfMerit:
 
 
 def make_default(kind: type, subject: str) -> object:
-    """Return an instance of a class that was given in its place. Raise `StudyError` where it needs arguments."""
+    """Return an instance of a class that was given instead of one. Raise `StudyError` where it needs arguments."""
     try:
         return kind()
     except TypeError as error:

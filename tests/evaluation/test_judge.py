@@ -21,6 +21,7 @@ from tuner.events.reading import read_events
 from tuner.metrics.sculpting import measure_sculpting
 from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
 from tuner.prediction.predict import score_part
+from tuner.preparation import save_splits
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search
@@ -92,12 +93,12 @@ def test_the_winner_is_the_best_mean_on_validation(search, evaluation):
 def test_nothing_of_the_test_part_chooses(search, evaluation, tmp_path):
     """With the labels of test turned round, all that is chosen stays what it was."""
     for path in search.folder.path.iterdir():
-        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet", ".evaluation.lock"}:
+        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet", ".evaluation.lock", "splits"}:
             (tmp_path / search.study.name).mkdir(exist_ok=True)
             (tmp_path / search.study.name / path.name).symlink_to(path)
     turned = Search(search.study, tuner.run_folder.RunFolder(tmp_path / search.study.name))
-    splits = search.splits
-    turned.__dict__["splits"] = replace(splits, test=replace(splits.test, labels=1 - np.asarray(splits.test.labels)))
+    test = replace(search.splits.test, labels=1 - np.asarray(search.splits.test.labels))
+    save_splits(replace(search.splits, test=test), turned.folder.splits)
     found = tuner.evaluate(turned)
     for of_turned, plain in zip(found.standings_on("test"), reversed(evaluation.standings_on("test")), strict=True):
         assert of_turned.figure.value == pytest.approx(1 - plain.figure.value)
@@ -124,6 +125,23 @@ def test_every_standing_is_computed_again_from_the_written_scores(evaluation, ta
     rivals = [standing for standing in standings if standing.verdict != "winner"]
     corrected = correct_by_holm([standing.p_value for standing in rivals])
     assert [standing.p_holm for standing in rivals] == pytest.approx(corrected)
+
+
+def test_a_number_has_one_error_wherever_it_is_told(evaluation):
+    names = {standing.candidate for standing in evaluation.standings if standing.kind != "finalist"}
+    assert {"bag", "ensemble", "boosted trees"} < names
+    for standing in evaluation.standings:
+        if standing.kind != "finalist":
+            assert standing.figure == evaluation.part(standing.part, standing.candidate)["AUC"]
+
+
+def test_the_gap_to_the_training_part_is_that_of_the_network_handed_on(search, evaluation):
+    areas = [
+        roc_auc_score(part.labels, score_part(search, name), sample_weight=part.weights)
+        for name, part in (("train", search.splits.train), ("test", search.splits.test))
+    ]
+    assert evaluation.train_gap.value == pytest.approx(areas[0] - areas[1], abs=1e-6)
+    assert evaluation.train_gap.low < evaluation.train_gap.value < evaluation.train_gap.high
 
 
 def test_every_figure_of_every_part_is_computed_again_from_the_written_scores(search, evaluation, table):

@@ -17,12 +17,16 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisa
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, find_sculpted_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
 from tuner.events.variants import Direction
+from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.metrics.measurement import Measurement
 from tuner.preparation.kept_events import KeptEvents
 from tuner.preparation.splits import Part
 from tuner.problem import Nuisance
 from tuner.tuning.search import Search
 
+MAX_TRAIN_EVENTS = 200_000
+"""Events of the training part that are scored at the most; they are in random order."""
 MIN_BACKGROUND = 50
 """Background events without which no cut is tested: 25 in each half."""
 
@@ -118,6 +122,18 @@ class Examination:
         """Return the observer that no network can beat for some rows of the events; None where there is none."""
         optimum = self.search.study.problem.optimum
         return None if optimum is None else self.kept.events.observers[optimum].to_numpy()[rows]
+
+    def measure_train_gap(self, part: str) -> Measurement:
+        """Return AUC on the training part minus AUC on another, with its 68 % interval."""
+        train, other = self.part("train"), self.part(part)
+        few = slice(0, MAX_TRAIN_EVENTS)
+        (scores,) = (scorer(np.asarray(train.x[few])) for scorer in self.candidate.scorers)
+        return measure_train_gap(
+            (train.labels[few], scores, train.weights[few]),
+            (other.labels, self.scores(part), other.weights),
+            n_replicas=self.field.n_replicas,
+            seed=self.field.seed,
+        )
 
     def measure_importances(self, part: str) -> tuple[Importance, ...]:
         """Return what each feature is worth on a part, largest first."""

@@ -52,6 +52,10 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
             found |= standing.lead.spread(f"{prefix}/lead of the winner")
         found[f"{prefix}/the winner is"] = standing.verdict_on_winner
         found |= {f"{prefix}/p": standing.p_value, f"{prefix}/p after Holm": standing.p_holm}
+    for standing in evaluation.by_auc:
+        found[f"{standing.part}/{standing.candidate}/by AUC the winner is"] = standing.verdict_on_winner
+    if evaluation.train_gap is not None:
+        found |= evaluation.train_gap.spread("AUC on train minus AUC on the last part")
     for importance in evaluation.importances:
         found |= importance.drop.spread(f"importance/{importance.part}/{importance.feature}")
     for network in evaluation.ensemble:

@@ -139,13 +139,6 @@ class Drawing:
                 pieces.append(buffer.getvalue())
         return pieces
 
-    def svg(self) -> str:
-        """Return the figure as SVG, letters as paths: it needs no fonts."""
-        buffer = BytesIO()
-        with use_style(self.style):
-            self.figure.savefig(buffer, format="svg", metadata={"Date": None})
-        return buffer.getvalue().decode()
-
 
 def _find_box(panel: Artist, whole: Image.Image) -> tuple[int, int, int, int]:
     """Return left, upper, right and lower edge, in pixels, of all that belongs to a panel, with a small margin."""

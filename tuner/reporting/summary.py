@@ -12,9 +12,8 @@ from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.prediction.networks import SINGLE_NETWORK
-from tuner.progress.wording import write_count
+from tuner.progress.wording import join_words, write_count
 from tuner.reporting.formatting import (
-    join_words,
     name_network,
     write_number,
     write_percent_with_error,

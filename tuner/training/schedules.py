@@ -9,11 +9,6 @@ import numpy as np
 from tuner.training.settings import TrainingSettings
 
 
-def draw_schedule(settings: TrainingSettings, epoch: int, n_steps: int, n_epochs: int) -> np.ndarray:
-    """Return the learning rate at each step of an epoch of one member, float64 [n_steps]; see `draw_schedules`."""
-    return draw_schedules([settings], [epoch], n_steps, n_epochs)[:, 0]
-
-
 def draw_schedules(
     settings: Sequence[TrainingSettings], epochs: Sequence[int], n_steps: int, n_epochs: int
 ) -> np.ndarray:

@@ -18,8 +18,9 @@ from tuner.errors import SearchError, describe_failure
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.heartbeats import reap_trials
+from tuner.tuning.ranking import count_sampled
 from tuner.tuning.samplers import SeededSampler, derive_seed, describe_sampler
-from tuner.tuning.search import Search, count_sampled
+from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import (
     claim,
     find_root,

@@ -113,8 +113,8 @@ def evaluate_scores(
             significance at the figure's cut, or at the threshold where the figure is not one of a cut. None: no
             significance but the declared figure is told, as event weights alone promise no yields.
         gamma_telescope: Whether to add the figures of `measure_gamma_telescope`.
-        n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of the
-            AUC of events of equal weight is DeLong's; that of a share of few events Clopper and Pearson's.
+        n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of a
+            share of few events is Clopper and Pearson's.
         seed: Of the replicas.
 
     Raises:

@@ -21,8 +21,8 @@ from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
 from tuner.problem import Ballpark, Problem
-from tuner.progress.wording import write_count
-from tuner.reporting.formatting import join_words, list_settings, stack_error, write_number, write_share, write_value
+from tuner.progress.wording import join_words, write_count
+from tuner.reporting.formatting import list_settings, stack_error, write_number, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.search_figures import keep_drawing
 from tuner.tuning.search import Search

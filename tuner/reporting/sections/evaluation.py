@@ -10,8 +10,8 @@ from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
-from tuner.progress.wording import write_count
-from tuner.reporting.formatting import DASH, join_words, stack, stack_error, stack_interval, write_change, write_number
+from tuner.progress.wording import join_words, write_count
+from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
@@ -46,7 +46,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             *([pictures[FIRST]] if FIRST in pictures else []),
             *_write_selection(search, evaluation),
             _write_figures(f"What is handed on{weighted}", own, figure, by_part=True),
-            Text(_tell_figures(search, evaluation, own)),
+            Text(_tell_figures(evaluation, own)),
             _write_counts(own),
             *_write_figure_cut(evaluation),
             *write_working_points(evaluation),
@@ -200,12 +200,11 @@ def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
     return "; ".join(dict.fromkeys(told))
 
 
-def _tell_figures(search: Search, evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
+def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
     """Return what the figures of what is handed on are of, at which cut, and where their intervals come from."""
     described = evaluation.handed_on.description
-    auc = ", that of the AUC by DeLong's method" if search.study.problem.weight is None else ""
     told = (
-        f"{described[:1].upper()}{described[1:]}. Intervals: 68 %, over events, by bootstrap{auc}; those of an "
+        f"{described[:1].upper()}{described[1:]}. Intervals: 68 %, over events, by bootstrap; those of an "
         "efficiency with fewer than 10 effective events on one side of the cut by Clopper and Pearson's."
     )
     if own:
