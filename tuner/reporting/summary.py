@@ -60,7 +60,7 @@ def _tell_not_judged(search: Search) -> str:
 def _tell_handed_on(evaluation: Evaluation) -> str:
     """Return how good a mean of networks is that is handed on, beside the best baseline."""
     own, rival, figure = evaluation.own_part, evaluation.over_baseline, evaluation.figure_of_merit
-    told = f"The {evaluation.handed_on.description} is handed on"
+    told = f"{_capitalize(describe_handed_on(evaluation))} is handed on"
     if own is not None and figure in own.measurements:
         told += f": {figure} {own[figure]} on {own.part}{_tell_share(evaluation)}"
     if rival is None:
@@ -159,6 +159,8 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
 
 
 EQUAL = "it cannot be told from "
+MAX_NAMED = 2
+"""Further baselines that are named; more are counted."""
 WORTH_IT = 0.9
 """Share of the winner's parameters up to which another network is called cheaper."""
 
@@ -180,8 +182,13 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
         by = f"(it is {'behind' if first.lead.value < 0 else 'ahead'} {by})"
     named = f"{_name_rival(first)} {by}" if first.lead.error > 0 else _name_rival(first)
     others = [rival for rival in rivals if rival is not first]
+    baselines = [other for other in others if other.kind == "baseline"]
+    if len(baselines) > MAX_NAMED:
+        others = [other for other in others if other.kind != "baseline"]
     trials = [other.candidate.removeprefix("trial ") for other in others if other.kind == "finalist"]
     names = [_name_rival(other) for other in others if other.kind != "finalist"]
+    if len(baselines) > MAX_NAMED:
+        names.append(f"{len(baselines)} other baselines")
     if trials:
         names.append(f"trial{'s' if len(trials) > 1 else ''} {join_words(trials)}")
     if first.verdict == "not distinguishable":
@@ -190,7 +197,7 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
 
 
 def _name_rival(rival: Standing) -> str:
-    return f"the {rival.candidate}" if rival.kind == "ensemble" else rival.candidate
+    return rival.candidate if rival.kind in ("finalist", "baseline") else f"the {rival.candidate}"
 
 
 def _write_distance(lead: Measurement) -> str:
@@ -214,6 +221,12 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
         case "absorbed":
             return f"{lead} in AUC is absorbed at a cut: in significance they differ by {survival.limit}"
     return f"neither {own} nor {baseline} leads in AUC, so there is no gain to survive a cut"
+
+
+def describe_handed_on(evaluation: Evaluation) -> str:
+    """Return what is handed on with what it is made of: "trial 12, seed 0", "the bag of 8 networks"."""
+    predictor = evaluation.handed_on
+    return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
 
 
 def name_handed_on(evaluation: Evaluation) -> str:
