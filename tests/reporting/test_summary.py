@@ -30,9 +30,9 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
         "cheapest (12,001 parameters)."
     )
     assert trust == (
-        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which about 0.0018 may be "
-        "luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been opened "
-        "once."
+        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which 0.0018 is "
+        "typically luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been "
+        "opened once."
     )
 
 

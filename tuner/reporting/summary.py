@@ -10,6 +10,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
+from tuner.evaluation.verdicts import tell_by_auc
 from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words, write_count
@@ -42,7 +43,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         first = [_tell_handed_on(evaluation), _tell_configuration(search, evaluation, standings)]
     return [
         *first,
-        _tell_rivals(evaluation, standings),
+        " ".join(filter(None, (_tell_rivals(evaluation, standings), tell_by_auc(evaluation)))),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation),
     ]
@@ -314,7 +315,7 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     if selection.expected_excess is None:
         promised += ", of which it is not known how much is luck: there was one training"
     elif selection.expected_excess > 0:
-        promised += f", of which about {write_number(selection.expected_excess, 2)} may be luck"
+        promised += f", of which {write_number(selection.expected_excess, 2)} is typically luck"
     if selection.retrained is None:
         return f"{promised}; it was not trained anew"
     anew = f"{promised}; trained anew it has {selection.retrained} there"
