@@ -148,9 +148,7 @@ class Judge:
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
-            sculpted=examination.find_sculpted_observers(
-                replace(examination, candidate=rival) if rival else None, part
-            ),
+            sculpting=examination.measure_observers(replace(examination, candidate=rival) if rival else None, part),
         )
         if open_test:
             (scores,) = handed_on.scores("test", self.search.splits.test)
