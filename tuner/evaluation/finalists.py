@@ -1,4 +1,4 @@
-"""Which settings are trained anew: the best by a lower confidence bound, each setting once."""
+"""Which configurations are trained anew: the best by a lower confidence bound, each once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("tuner")
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial whose setting is trained anew."""
+    """A trial whose configuration is trained anew."""
 
     trial: TrialRecord
     lower: float
@@ -31,8 +31,17 @@ def choose_finalists(
     """Return the complete trials whose figure of merit is best by its lower confidence bound, best first.
 
     The bound is the lower end of the figure's bootstrap interval over the validation events: where a figure rests on
-    few events, as a significance does, the luckiest is not the best. Trials of equal settings count once, the best of
-    them. Those without kept parameters (only the best trials' are) are left out. Raise `SearchError` for none.
+    few events, as a significance does, the luckiest is not the best. Trials of one configuration count once, the best
+    of them. Those without kept parameters (only the best trials' are) are left out.
+
+    Args:
+        search: The search.
+        most: How many to return at the most.
+        n_replicas: Bootstrap replicas behind each bound.
+        device: Where to score; None for a GPU where there is one.
+
+    Raises:
+        SearchError: No complete trial has kept its parameters, or those of all are damaged.
     """
     figure, part = search.study.problem.figure_of_merit, search.splits.validation
     distinct: dict[str, TrialRecord] = {}

@@ -1,25 +1,22 @@
-"""Settings trained anew, from scratch, with other seeds: what a setting is worth, not what one lucky training was."""
+"""Configurations trained anew with other seeds: what one is worth, not how lucky one training was."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from tuner.checked_files import expect_form, read_archive, read_json, warn_once, write_json
-from tuner.errors import DamagedFileError
+from tuner.evaluation.kept_trainings import KeptTraining, describe_origin, keep_training, read_training
 from tuner.evaluation.pack_training import TrainedMember, train_apart
-from tuner.prediction.networks import TrainedNetwork
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
-from tuner.training.checkpoints import save_checkpoint
 from tuner.training.data import load_training_data
 from tuner.training.device import find_device
 from tuner.training.member import Member
 from tuner.training.structure import find_structure
-from tuner.tuning.contents import describe_contents
 from tuner.tuning.samplers import derive_seed
 from tuner.tuning.search import Search, TrialRecord
+from tuner.tuning.trained_network import TrainedNetwork
 
 logger = logging.getLogger("tuner")
 
@@ -27,27 +24,7 @@ PURPOSE = 100
 """Purpose of the first seed of a retraining, in `derive_seed`: the search itself uses smaller ones."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Retraining:
-    """One training of a finalist; its parameters are at `Search.checkpoint_path(network)`."""
-
-    trial: int
-    seed: int
-    """Number of the seed, from 0; the seed itself follows from it, the study's seed and the trial's number."""
-    value: float
-    """Best weighted validation AUC."""
-    best_epoch: int
-    epochs: int
-    """Epochs trained."""
-    n_parameters: int
-
-    @property
-    def network(self) -> TrainedNetwork:
-        """The name of its parameters."""
-        return TrainedNetwork(self.trial, "seed", self.seed)
-
-
-def find_retrainings(search: Search, trials: Sequence[TrialRecord], seeds: int) -> tuple[Retraining, ...]:
+def find_retrainings(search: Search, trials: Sequence[TrialRecord], seeds: int) -> tuple[KeptTraining, ...]:
     """Return the trainings of these settings that are in the run folder, of the present events, budget and settings."""
     wanted = [(trial, seed) for trial in trials for seed in range(seeds)]
     return tuple(found for trial, seed in wanted if (found := _read(search, trial, seed)) is not None)
@@ -87,22 +64,31 @@ def retrain(
     Returns:
         A sentence for each training that failed and is left out; it was logged as a warning, too.
     """
-    missing = [one for one in wanted if _read(search, one.trial, one.seed) is None]
+    missing = [each for each in wanted if _read(search, each.trial, each.seed) is None]
     if not missing:
         return ()
-    left_out: list[str] = []
+    data, left_out = load_training_data(search.splits, find_device(device)), []
 
     def keep(trained: TrainedMember) -> None:
-        _keep(search, missing[trained.member.number], trained)
+        each = missing[trained.member.number]
+        found = keep_training(search, each.network, trained, origin=describe_origin(search, each.trial))
+        NOTES.info("Trained trial %d anew with seed %d: validation AUC %.4f", each.trial.number, each.seed, found.value)
         on_trained()
 
     def leave_out(member: Member, reason: str) -> None:
-        one = missing[member.number]
-        left_out.append(f"Trial {one.trial.number} trained anew with seed {one.seed} failed and is left out: {reason}")
+        each = missing[member.number]
+        told = f"Trial {each.trial.number} trained anew with seed {each.seed} failed and is left out: {reason}"
+        left_out.append(told)
         logger.warning("%s", left_out[-1])
 
-    members = [Member(n, search.settings(one.trial), one.derive_seed(search)) for n, one in enumerate(missing)]
-    data = load_training_data(search.splits, find_device(device))
+    members = [
+        Member(
+            number,
+            search.settings(each.trial),
+            derive_seed(search.study.seed, each.trial.number, purpose=PURPOSE + each.seed),
+        )
+        for number, each in enumerate(missing)
+    ]
     with open_log(search.folder.log, "retrain"), quiet_optuna():
         train_apart(members, data, n_epochs=search.study.budget.epochs, keep=keep, leave_out=leave_out)
     return tuple(left_out)
@@ -114,55 +100,13 @@ class Wanted:
 
     trial: TrialRecord
     seed: int
-    """Number of the seed, from 0."""
 
-    def derive_seed(self, search: Search) -> int:
-        """Return the seed itself, which follows from the study's seed, the trial's number and this one's."""
-        return derive_seed(search.study.seed, self.trial.number, purpose=PURPOSE + self.seed)
-
-
-def _keep(search: Search, wanted: Wanted, trained: TrainedMember) -> None:
-    """Write a training into the run folder."""
-    member = trained.member
-    found = Retraining(
-        trial=wanted.trial.number,
-        seed=wanted.seed,
-        value=member.best,
-        best_epoch=member.best_epoch,
-        epochs=member.age,
-        n_parameters=trained.n_parameters,
-    )
-    save_checkpoint(trained.checkpoint, search.checkpoint_path(found.network))
-    path = search.checkpoint_path(found.network).with_suffix(".json")
-    write_json(path, {"key": _key(search, wanted.trial), "training": asdict(found)})
-    NOTES.info("Trained trial %d anew with seed %d: validation AUC %.4f", found.trial, found.seed, member.best)
+    @property
+    def network(self) -> TrainedNetwork:
+        """The name of its parameters."""
+        return TrainedNetwork(self.trial.number, "seed", self.seed)
 
 
-def _read(search: Search, trial: TrialRecord, seed: int) -> Retraining | None:
-    """Return a training that is in the run folder; None where it is not, or of other events, epochs or settings.
-
-    None also where its files are damaged: it is trained again then, to the same.
-    """
-    parameters = search.checkpoint_path(TrainedNetwork(trial.number, "seed", seed))
-    path = parameters.with_suffix(".json")
-    advice = "It is trained anew."
-    try:
-        record = read_json(path, advice=advice)
-        if record.get("key") != _key(search, trial) or not parameters.exists():
-            return None
-        read_archive(parameters, advice=advice)
-        with expect_form(path, advice=advice):
-            return Retraining(**record["training"])
-    except DamagedFileError as error:
-        warn_once(str(error))
-        return None
-
-
-def _key(search: Search, trial: TrialRecord) -> dict[str, Any]:
-    """Return what a training follows from, as it comes back from JSON."""
-    return {
-        "events": search.splits.events_digest,
-        "epochs": search.study.budget.epochs,
-        "study_seed": search.study.seed,
-        "settings": describe_contents(search.settings(trial)),
-    }
+def _read(search: Search, trial: TrialRecord, seed: int) -> KeptTraining | None:
+    """Return a training that is in the run folder; None where it is not, or of other events, epochs or settings."""
+    return read_training(search, Wanted(trial, seed).network, origin=describe_origin(search, trial))

@@ -37,7 +37,14 @@ def wait_for_workers(search: Search, tell: Callable[[str], None]) -> None:
 def hold_alone(lock: Path, tell: Callable[[], None]) -> Iterator[None]:
     """Keep other processes of this host out while the context is open; `tell` is called where this has to wait.
 
-    The system frees the lock of a process that dies. Raise `FolderError` where there can be no lock.
+    The system frees the lock of a process that dies.
+
+    Args:
+        lock: Path of the lock file.
+        tell: Called once where this has to wait.
+
+    Raises:
+        FolderError: There can be no lock at this path.
     """
     held = FileLock(lock)
     try:

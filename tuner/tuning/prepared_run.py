@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -59,7 +60,7 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
     key = {
         "events": events.digest,
         "event_id": problem.event_id,
-        "preparation": {**asdict(preparation), "fractions": list(preparation.fractions)},
+        "preparation": json.loads(json.dumps(asdict(preparation))),
     }
     try:
         kept = _load_kept(folder, key)

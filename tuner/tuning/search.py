@@ -98,6 +98,8 @@ class Search:
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
     opened: optuna.Study | None = field(default=None, compare=False)
     """The Optuna study where it is open already: a large journal takes seconds to read."""
+    frozen: tuple[TrialRecord, ...] | None = field(default=None, repr=False, compare=False)
+    """The trials where they are to stay what they were at a moment; None where they are read anew each time."""
 
     def __reduce__(self) -> tuple[Callable[..., Search], tuple[Path, Path, str | None]]:
         """Send another process what it opens the search from. Raise `SearchError` where no file holds the study."""
@@ -146,6 +148,8 @@ class Search:
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial, by number."""
+        if self.frozen is not None:
+            return self.frozen
         return tuple(map(self._read_trial, self.optuna_study.get_trials(deepcopy=False)))
 
     def trials_dataframe(self) -> pd.DataFrame:
@@ -170,6 +174,10 @@ class Search:
         for name in dict.fromkeys(name for trial in trials for name in trial.params):
             table[f"params_{name}"] = [trial.params.get(name) for trial in trials]
         return table
+
+    def freeze(self) -> Search:
+        """Return the same search with its trials as they are now: they are read once, however many more may end."""
+        return replace(self, opened=self.optuna_study, frozen=self.trials)
 
     def _read_trial(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
         """Return Optuna's trial as ours; one that has finished does not change any more."""
