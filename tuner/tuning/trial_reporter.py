@@ -66,7 +66,7 @@ class TrialReporter:
         self._tracker = tracker
         self._artifacts = TrialArtifacts(search)
         self._host = socket.gethostname()
-        self._common = describe_search(search) | {"host": self._host, "device": device}
+        self._common = _describe_origin(search) | {"host": self._host, "device": device}
         self._registered: dict[int, Asked] = {}
         self._running: dict[int, _Running] = {}
         self._report_epochs = space_reports(search.study.budget.epochs)
@@ -315,7 +315,7 @@ def _find_resumed(asked: Asked) -> int | None:
     return None if asked.resumes == asked.trial.number else asked.resumes
 
 
-def describe_search(search: Search) -> dict[str, Any]:
+def _describe_origin(search: Search) -> dict[str, Any]:
     """Return what the tracker is told of each trial's search: its frame, and what one needs to do it again."""
     study = search.study
     return {
