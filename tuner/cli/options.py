@@ -85,7 +85,7 @@ CandidateOption = Annotated[
     typer.Option(
         "--candidate",
         metavar="NAME",
-        help="Use another than the one handed on: single, refit, bag, ensemble.",
+        help="Use another than the one handed on: single, refit, bag, ensemble, blend.",
         show_default="what the evaluation hands on",
     ),
 ]
