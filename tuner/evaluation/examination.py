@@ -17,18 +17,19 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisa
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, find_sculpted_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
 from tuner.events.variants import Direction
+from tuner.metrics.arrays import effective_number
 from tuner.metrics.bootstrap import measure_train_gap
+from tuner.metrics.cut_scan import MIN_BACKGROUND
 from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.metrics.measurement import Measurement
 from tuner.preparation.kept_events import KeptEvents
 from tuner.preparation.splits import Part
+from tuner.preparation.yields import find_yields
 from tuner.problem import Nuisance
 from tuner.tuning.search import Search
 
 MAX_TRAIN_EVENTS = 200_000
 """Events of the training part that are scored at the most; they are in random order."""
-MIN_BACKGROUND = 50
-"""Background events without which no cut is tested: 25 in each half."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,20 @@ class Examination:
 
     @property
     def _common(self) -> dict[str, Any]:
-        figure = self.search.study.problem.figure_of_merit
-        replicas = {"n_bootstrap": self.field.n_replicas, "seed": self.field.seed}
-        return {"figure_of_merit": figure, "threshold": self.threshold, **replicas}
+        problem = self.search.study.problem
+        return {
+            "figure_of_merit": problem.figure_of_merit,
+            "threshold": self.threshold,
+            "yields": self._yields,
+            "gamma_telescope": problem.gamma_telescope,
+            "n_bootstrap": self.field.n_replicas,
+            "seed": self.field.seed,
+        }
+
+    @cached_property
+    def _yields(self) -> tuple[float, float] | None:
+        """Signal and background events that are expected before the cut; None where the problem does not say."""
+        return find_yields(self.search.study.problem, self.search.splits)
 
     def _take_optimum(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the observer that no network can beat for some rows of the events; None where there is none."""
@@ -142,26 +154,24 @@ class Examination:
         )
 
     def measure_survival(self, baseline: Candidate | None, part: str) -> Survival | None:
-        """Return what is left of the gain on a baseline in significance; None without one, or with too few events.
+        """Return what is left of the gain on a baseline in significance.
 
-        Expected are the problem's s and b where its figure declares them, else the event weights of the part.
+        None without a baseline, without expected yields, or with too few events.
         """
-        events, figure = self.part(part), self.field.figure
-        if baseline is None or (events.labels == 0).sum() < MIN_BACKGROUND:
+        events, figure, yields = self.part(part), self.field.figure, self._yields
+        floor = figure.min_background if isinstance(figure, CutFigure) else MIN_BACKGROUND
+        background = effective_number(events.weights[events.labels == 0])
+        if baseline is None or yields is None or background < floor:
             return None
-        s, b = (float(events.weights[events.labels == label].sum()) for label in (1, 0))
-        declared = None
-        if isinstance(figure, CutFigure):
-            s, b = figure.s, figure.b
-            declared = figure.relative_systematic if isinstance(figure, Significance) else None
         return measure_survival(
             events.labels,
             self.scores(part),
             baseline.scores(part, events)[0],
             events.weights,
-            s=s,
-            b=b,
-            declared=declared,
+            s=yields[0],
+            b=yields[1],
+            declared=figure.relative_systematic if isinstance(figure, Significance) else None,
+            min_background=floor,
             n_replicas=self.field.n_replicas,
             seed=self.field.seed,
         )

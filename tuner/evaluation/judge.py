@@ -140,6 +140,7 @@ class Judge:
             standings=standings,
             by_auc=self._compare_by_auc(field, winner, parts, part),
             cheapest=self._find_cheapest([standing for standing in standings if standing.part == part]),
+            over_baseline=self._compare_with_baseline(field, replicas[part], handed_on, rival, part),
             baselines=baselines,
             blend=self._measure_blend(field, replicas),
             selection=self._measure_selection(replicas, finalists),
@@ -364,6 +365,20 @@ class Judge:
             logger.warning("The training of each of %d folds failed: no event is scored out of fold.", folds)
             return
         yield examination.evaluate_folds(found, name=f"trial {number}, {folds} folds")
+
+    def _compare_with_baseline(
+        self, field: Field, of_part: Mapping[str, Replicas], handed_on: Candidate, rival: Candidate | None, part: str
+    ) -> Standing | None:
+        """Return the best baseline against what is handed on; None where the two were not judged on this part."""
+        if rival is None or part in handed_on.trained_on:
+            return None
+        own = of_part.get(handed_on.name)
+        if own is None:  # the single network is one training of the winner
+            own = field.replicate(handed_on, part, getattr(self.search.splits, part))
+        kinds = {each.name: each.kind for each in (handed_on, rival)}
+        of_both = {handed_on.name: own, rival.name: of_part[rival.name]}
+        standings = compare(of_both, handed_on.name, kinds=kinds, part=part, seed=field.seed)
+        return next(standing for standing in standings if standing.candidate == rival.name)
 
     def _measure_blend(self, field: Field, replicas: PartReplicas) -> BlendGain | None:
         """Return what the blend gains on the networks' bag, on test or else out of fold; None where there is none."""

@@ -138,12 +138,13 @@ def _name_survival(survival: Survival) -> Iterator[tuple[str, Any]]:
     yield "survival/b", survival.b
     yield from survival.d_auc.spread("survival/difference in AUC").items()
     yield from _name_ends("survival/difference in AUC", survival.d_auc_95)
-    for row in survival.rows:
+    for row, p_value in zip(survival.rows, survival.p_values[1:], strict=True):
         prefix = f"survival/background known to {100 * row.relative_systematic:g} %"
         yield from row.z_winner.spread(f"{prefix}/z of the winner").items()
         yield from row.z_baseline.spread(f"{prefix}/z of the baseline").items()
         yield from row.d_z.spread(f"{prefix}/difference in z").items()
         yield from _name_ends(f"{prefix}/difference in z", row.d_z_95)
+        yield f"{prefix}/p after Holm", p_value
 
 
 def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:

@@ -73,6 +73,9 @@ class Evaluation:
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
     by_auc: tuple[Standing, ...] = ()
     """The same by AUC on the last part that is open; none where AUC is the declared figure."""
+    over_baseline: Standing | None = None
+    """The best baseline against what is handed on, paired, on the last part that is open; None without a baseline, and
+    where what is handed on was trained on that part."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner."""
     baselines: tuple[BaselineRecord, ...] = ()

@@ -67,7 +67,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.network, self.for_trees = network, for_trees
         self.clamped = preprocessing.clamped
-        precision = torch.float64 if for_trees else torch.float32
+        self.precision = precision = torch.float64 if for_trees else torch.float32
         x_knots, z_knots = (
             torch.from_numpy(knots).to(precision) for knots in (preprocessing.x_knots, preprocessing.z_knots)
         )
@@ -106,10 +106,12 @@ class ExportedNetwork(nn.Module):
         """Return cosines and sines of azimuths as `tuner.preparation.azimuths.turn_azimuths` does; none without."""
         if not len(self.axis):
             return ()
-        angles = x.clamp(-TURN, TURN)
+        angles = x.clamp(-TURN, TURN).to(self.precision)
         between = angles[:, self.others] - angles[:, self.axis]
-        is_known = (~(undefined[:, self.others] | undefined[:, self.axis])).float() * math.sqrt(2)
-        return between.cos() * is_known, between.sin() * is_known
+        is_known = ~(undefined[:, self.others] | undefined[:, self.axis])
+        scale = math.sqrt(2) * is_known.to(self.precision)
+        # The cosine as a sine: onnxruntime has none in double precision.
+        return tuple((between + shift).sin() * scale for shift in (math.pi / 2, 0.0))
 
 
 def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:

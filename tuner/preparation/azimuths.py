@@ -80,10 +80,13 @@ def turn_azimuths(values: np.ndarray, azimuths: np.ndarray) -> np.ndarray:
         values: features float32 [n, d] in radian, not-a-number where undefined.
         azimuths: places of the azimuths [k], the axis first.
     """
-    angles = np.clip(values[:, azimuths], -TURN, TURN).astype(np.float32)
+    # In double precision: boosted trees must find the last digit of float32 where an exported file computes it again.
+    angles = np.clip(np.asarray(values[:, azimuths], np.float32), -np.float32(TURN), np.float32(TURN)).astype(
+        np.float64
+    )
     between = angles[:, 1:] - angles[:, :1]
-    turned = np.concatenate([np.cos(between), np.sin(between)], axis=1) * np.float32(np.sqrt(2))
-    return np.where(np.isnan(turned), np.float32(0), turned)
+    turned = np.concatenate([np.cos(between), np.sin(between)], axis=1) * np.sqrt(2)
+    return np.where(np.isnan(turned), 0, turned).astype(np.float32)
 
 
 def _is_named_azimuth(name: str) -> bool:

@@ -45,9 +45,9 @@ class Preprocessing:
     clamped: bool
     """Values beyond the outer knots are mapped like these. If False there are two knots, and one straight line."""
     indicated: np.ndarray
-    """Features that have an indicator, int64 [m], by their place in `features`."""
+    """Features that have an indicator, int64 [m], by their index in `features`."""
     azimuths: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Features that are azimuths, int64 [a], by their place in `features`, the axis first; empty if there are none."""
+    """Features that are azimuths, int64 [a], by their index in `features`, the axis first; empty if there are none."""
 
     @property
     def d_in(self) -> int:
@@ -56,7 +56,7 @@ class Preprocessing:
 
     @cached_property
     def mapped(self) -> np.ndarray:
-        """Features that are mapped, int64, by their place in `features`: all but the azimuths."""
+        """Features that are mapped, int64, by their index in `features`: all but the azimuths."""
         return np.setdiff1d(np.arange(len(self.features)), self.azimuths)
 
     @cached_property
@@ -97,10 +97,10 @@ class Preprocessing:
         """
         values = self._arrange(table)
         inputs = np.empty((len(values), self.d_in), np.float32)
-        for place, i in enumerate(self.mapped):
+        for index, i in enumerate(self.mapped):
             column = np.asarray(values[:, i], np.float32)
             filled = np.where(np.isnan(column), self.fill[i], column)
-            inputs[:, place] = self._map(filled, self.x_knots[i], self.z_knots[i])
+            inputs[:, index] = self._map(filled, self.x_knots[i], self.z_knots[i])
         first_indicator = self.d_in - len(self.indicated)
         if len(self.azimuths):
             inputs[:, len(self.mapped) : first_indicator] = turn_azimuths(values, self.azimuths)

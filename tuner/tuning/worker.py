@@ -57,9 +57,19 @@ def work(
 ) -> bool:
     """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or Ctrl-C.
 
-    Return whether Ctrl-C ended it.
+    Args:
+        search: With its prepared events in the run folder.
+        tracker: Where the numbers of trials go; it stays open.
+        device: "cpu", "cuda" or "cuda:1". None: a GPU where there is one.
+        slots: Members of a pack at the most. None: what the device is good for.
+        until: When to stop, in Unix time. None: once the budget of trials is spent.
 
-    slots: members of a pack at the most. Raise `SearchError`, `DeviceError`.
+    Returns:
+        Whether Ctrl-C ended it.
+
+    Raises:
+        SearchError: So many trials fail that the search is not worth going on with.
+        DeviceError: The device is not there.
     """
     place = find_device(device)
     data = load_training_data(search.splits, place)

@@ -152,7 +152,7 @@ def test_the_interval_of_a_rejection_is_that_of_averaged_cuts_around_the_value()
     assert scale != pytest.approx(1.0, abs=1e-3)
     expected = measure(background_rejection(whole, 0.3), scale * np.array([smooth_rejection(c, 0.3) for c in curves]))
     assert judge(labels, scores, weights)["1/eps_B at eps_S=0.3"] == expected
-    drawn = _Candidate.of("winner", "k", check_arrays(labels, scores, weights), 200, 0)
+    drawn = _Candidate.of("winner", ("k", "-"), check_arrays(labels, scores, weights), {}, n_replicas=200, seed=0)
     assert drawn.rejections[0.3] == expected
     figure = BackgroundRejection(eps_s=0.3)
     declared = measure_declared(figure, check_arrays(labels, scores, weights), n_bootstrap=200, seed=0)

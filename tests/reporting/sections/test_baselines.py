@@ -72,7 +72,7 @@ def test_what_each_took_and_what_was_chosen_stand_in_a_table_with_notes_below(ev
     ("verdict", "told"),
     [
         ("better", 'which is better. `hand_on="blend"` in the study\'s settings hands it on.'),
-        ("not distinguishable", "which cannot be told from it. The bag of networks leaves nothing to be had that"),
+        ("not distinguishable", "which cannot be told from it."),
     ],
 )
 def test_what_the_blend_gains_is_told(evaluation, verdict, told):

@@ -11,11 +11,12 @@ from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negativ
 from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.expected_significance import measure_cut_significances
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.metrics.gamma_telescopes import measure_gamma_telescope
 from tuner.metrics.measured_figures import measure_figures
 from tuner.metrics.measurement import Measurement
 from tuner.metrics.working_point_table import WorkingPointRow, tabulate_working_points
 
-SMOOTHED = "of the best cut, largest after smoothing over neighbouring cuts"
+CROSSED = "of the cut that one half of the events chooses, measured on the other half"
 FROZEN = "at the cut that validation chose"
 
 
@@ -37,6 +38,8 @@ class FigureCut:
     """Background events above the cut, counted."""
     effective_background: float
     """(sum w)^2 / sum w^2 of the background above the cut."""
+    is_at_floor: bool = False
+    """Whether the events that chose the cut leave hardly more background than it must: a tighter cut may be better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,7 @@ def evaluate_scores(
     figure_of_merit: FigureOfMerit | None = None,
     figure_cut: float | None = None,
     yields: tuple[float, float] | None = None,
+    gamma_telescope: bool = False,
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> PartEvaluation:
@@ -110,6 +114,7 @@ def evaluate_scores(
         yields: Signal and background events that are expected before the cut. They add s/sqrt(b) and the Asimov
             significance at the figure's cut, or at the threshold where the figure is not one of a cut. None: no
             significance but the declared figure is told, as event weights alone promise no yields.
+        gamma_telescope: Whether to add the figures of `measure_gamma_telescope`.
         n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of a
             share of few events is Clopper and Pearson's.
         seed: Of the replicas.
@@ -131,6 +136,9 @@ def evaluate_scores(
     if yields is not None:
         at, replicas = threshold if cut is None else cut.threshold, {"n_replicas": n_bootstrap, "seed": seed}
         measurements |= measure_cut_significances(*arrays, cut=at, s=yields[0], b=yields[1], **replicas)
+    if gamma_telescope:
+        replicas = {"n_replicas": n_bootstrap, "seed": seed}
+        measurements |= measure_gamma_telescope(*arrays, threshold=threshold, **replicas)
     signal, selected = arrays.is_signal, arrays.scores >= threshold
     return PartEvaluation(
         candidate=candidate,
@@ -153,15 +161,19 @@ def evaluate_scores(
 def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:
     """Return the figure's cut, the frozen one where there is one, with what lies above it."""
     signal, scores, weights = arrays
-    threshold = figure.choose(signal, scores, weights) if frozen is None else frozen
+    threshold, is_at_floor = frozen, False
+    if threshold is None:
+        scan = figure.scan(signal, scores, weights)
+        threshold, is_at_floor = float(scan.thresholds[scan.best]), scan.is_at_floor
     selected = scores >= threshold
     confusion = sum_confusion(signal, selected, weights)
     return FigureCut(
         threshold=float(threshold),
-        estimator=SMOOTHED if frozen is None else FROZEN,
+        estimator=CROSSED if frozen is None else FROZEN,
         s=float(figure.s * confusion.sensitivity),
         b=float(figure.b * (1 - confusion.specificity)),
         n_signal=int((signal & selected).sum()),
         n_background=int((~signal & selected).sum()),
         effective_background=effective_number(weights[~signal & selected]),
+        is_at_floor=is_at_floor,
     )

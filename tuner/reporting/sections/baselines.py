@@ -13,7 +13,6 @@ EXPLANATION = (
     "refitted on train and validation, with as many more trees as there are more events. The defaults are "
     "scikit-learn's, fitted on train and validation. A bag has trees for each fold of the networks' bag."
 )
-WITHOUT_TREES = "The bag of networks leaves nothing to be had that boosted trees see."
 
 
 def write_baselines(evaluation: Evaluation) -> list[Block]:
@@ -66,7 +65,7 @@ def _write_blend(evaluation: Evaluation) -> list[Block]:
     verdicts = {
         "better": ", which is better.",
         "worse": ", which is worse.",
-        "not distinguishable": f", which cannot be told from it. {WITHOUT_TREES}",
+        "not distinguishable": ", which cannot be told from it.",
     }
     how = "" if evaluation.handed_on.name == "blend" else ' `hand_on="blend"` in the study\'s settings hands it on.'
     return [Text(f"{told}{verdicts[gain.verdict]}{how if gain.verdict == 'better' else ''}")]
