@@ -21,6 +21,7 @@ study = Study(
         worse_error="Background that is selected: hadrons are far more frequent in the sky than gammas.",
         label="class",
         signal="g",
+        gamma_telescope=True,
         ballparks=(
             Ballpark(name="boosted trees, defaults", auc=0.9281, source=f"HistGradientBoosting, {MEASURED}"),
             Ballpark(name="random forest, 300 trees", auc=0.9315, source=f"scikit-learn, {MEASURED}"),

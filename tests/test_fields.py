@@ -105,7 +105,7 @@ FIELDS = {
     TrainingSettings: ["optimizer", "batch_size", "lr", "warmup", "schedule", "clip_norm", "patience"],
     Problem: ["question", "label", "features", "weight", "observers", "event_id", "ignored", "undefined", "optimum",
               "figure_of_merit", "working_point", "ballparks", "nuisances", "before", "after", "worse_error",
-              "expected_signal", "expected_background"],
+              "expected_signal", "expected_background", "gamma_telescope"],
     Study: ["name", "problem", "search_space", "budget", "preparation", "judgement", "seed", "sampler", "pruner"],
     Settings: ["network", "training"],
     Ballpark: ["name", "auc", "source"],

@@ -18,8 +18,12 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 RUNNABLE = re.findall(r"^```python run\n(.*?)^```$", README, re.M | re.S)
 SMALLER = """
 from dataclasses import replace as _replace
+from tuner import EvaluationSettings as _EvaluationSettings
 study = _replace(
-    study, problem=_replace(study.problem, events=Resonance(3000)), budget=Budget(trials=2, epochs=1)
+    study,
+    problem=_replace(study.problem, events=Resonance(3000)),
+    budget=Budget(trials=2, epochs=1),
+    evaluation=_EvaluationSettings(finalists=2, seeds=1, baseline_trials=1, bag=None, refit=False, replicas=20),
 )
 """
 CHECKED = """

@@ -100,8 +100,8 @@ def describe_failure(error: BaseException) -> str:
     if isinstance(error, TunerError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)[-3:]
-    places = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
-    return hide_passwords(f"{type(error).__name__}: {error} ({places})")[:1500]
+    calls = " < ".join(f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in reversed(frames))
+    return hide_passwords(f"{type(error).__name__}: {error} ({calls})")[:1500]
 
 
 def suggest_name(name: object, known: Iterable[object]) -> str:
@@ -133,9 +133,9 @@ def refuse_exit(code: str) -> Iterator[None]:
         yield
     except SystemExit as error:
         frames = traceback.extract_tb(error.__traceback__)
-        place = f"{frames[-1].filename}:{frames[-1].lineno}"
+        line = f"{frames[-1].filename}:{frames[-1].lineno}"
         raise StudyError(
-            f"{code} must not end the program, but called `sys.exit({error.code!r})` ({place}). Raise an exception "
+            f"{code} must not end the program, but called `sys.exit({error.code!r})` ({line}). Raise an exception "
             "instead."
         ) from error
 

@@ -147,6 +147,8 @@ class Problem:
     """Background events that the analysis expects, before the cut. None and "weights": as for signal."""
     nuisances: tuple[Nuisance, ...] = ()
     """What is known only so well, and what that costs the frozen network at its frozen cut."""
+    gamma_telescope: bool = False
+    """Whether to tell gamma efficiencies at fixed hadron efficiencies, and Q (doi:10.1016/j.nima.2003.08.157)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "figure_of_merit", _make_figure(self.figure_of_merit))
@@ -273,7 +275,7 @@ def _make_figure(given: Any) -> FigureOfMerit:
 
 
 def make_default(kind: type, subject: str) -> object:
-    """Return an instance of a class that was given in its place. Raise `StudyError` where it needs arguments."""
+    """Return an instance of a class that was given instead of one. Raise `StudyError` where it needs arguments."""
     try:
         return kind()
     except TypeError as error:

@@ -115,7 +115,7 @@ OPERATIONS: Mapping[str, Callable[[Search], Any]] = {
     "status": _status,
     "predict": _predict,
     "predict a trial": lambda search: _predict(search, trial=0),
-    "predict with the ensemble": lambda search: _predict(search, ensemble=True),
+    "predict with the ensemble": lambda search: _predict(search, candidate="ensemble"),
     "evaluate": _evaluate,
     "judge again": _judge_again,
     "sweep": _sweep,

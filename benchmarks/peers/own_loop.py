@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from tuner.models.layers import Dropout, find_decayed
 from tuner.training.data import TrainingData
-from tuner.training.schedules import draw_schedule
+from tuner.training.schedules import draw_schedules
 from tuner.training.settings import NetworkSettings, Settings, TrainingSettings
 from tuner.training.validation import rank_auc
 
@@ -77,7 +77,7 @@ def train_setting(
     for age in range(n_epochs):
         network.train()
         switch(optimizer, "train")
-        rates = draw_schedule(training, age, len(batches), n_epochs)
+        rates = draw_schedules([training], [age], len(batches), n_epochs)[:, 0]
         for rate, batch in zip(rates, batches, strict=True):
             x, labels, weights = (tensor.to(data.device) for tensor in batch)
             for group in optimizer.param_groups:

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from samples import make_study
@@ -181,7 +182,7 @@ class CountedEvents:
         return self
 
 
-def test_a_source_is_read_once_for_sweep_evaluation_and_report(tmp_path):
+def test_a_source_is_read_once_for_sweep_evaluation_and_report(tmp_path, monkeypatch):
     nuisance = Nuisance(name="scale", up={"lepton1_pt": "up"}, down={"lepton1_pt": "down"})
     study = make_study(
         trials=1, epochs=1, evaluation=EvaluationSettings(finalists=1, seeds=1, folds=3, baseline_trials=0, replicas=20)
@@ -191,7 +192,10 @@ def test_a_source_is_read_once_for_sweep_evaluation_and_report(tmp_path):
     )
     search = tuner.sweep(dataclasses.replace(study, problem=problem), folder=tmp_path, tracker=NoTracker())
     evaluation = tuner.evaluate(search)
+    read_trials, n_times = optuna.Study.get_trials, []
+    monkeypatch.setattr(optuna.Study, "get_trials", lambda *a, **b: n_times.append(1) or read_trials(*a, **b))
     tuner.report(search)
+    assert len(n_times) == 2, "one for the page, one for how the search went"
     assert (tmp_path / "tally").read_text() == "read\n"
     assert [effect.name for effect in evaluation.nuisances.effects] == ["scale"]
     assert evaluation.part("test")["share of the optimum"].value < 1

@@ -13,7 +13,7 @@ from sklearn.metrics import recall_score, roc_auc_score
 
 import tuner
 from tuner.errors import SearchError
-from tuner.evaluation.statistics.comparison import correct_by_holm
+from tuner.evaluation.statistics.comparison import correct_by_holm, find_baseline
 from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.test_set_log import read_openings
@@ -21,6 +21,7 @@ from tuner.events.reading import read_events
 from tuner.metrics.sculpting import measure_sculpting
 from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
 from tuner.prediction.predict import score_part
+from tuner.preparation import save_splits
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search
@@ -92,20 +93,21 @@ def test_the_winner_is_the_best_mean_on_validation(search, evaluation):
 def test_nothing_of_the_test_part_chooses(search, evaluation, tmp_path):
     """With the labels of test turned round, all that is chosen stays what it was."""
     for path in search.folder.path.iterdir():
-        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet", ".evaluation.lock"}:
+        if path.name not in {"evaluation.json", "test_openings.jsonl", "scores.parquet", ".evaluation.lock", "splits"}:
             (tmp_path / search.study.name).mkdir(exist_ok=True)
             (tmp_path / search.study.name / path.name).symlink_to(path)
     turned = Search(search.study, tuner.run_folder.RunFolder(tmp_path / search.study.name))
-    splits = search.splits
-    turned.__dict__["splits"] = replace(splits, test=replace(splits.test, labels=1 - np.asarray(splits.test.labels)))
+    test = replace(search.splits.test, labels=1 - np.asarray(search.splits.test.labels))
+    save_splits(replace(search.splits, test=test), turned.folder.splits)
     found = tuner.evaluate(turned)
     for of_turned, plain in zip(found.standings_on("test"), reversed(evaluation.standings_on("test")), strict=True):
         assert of_turned.figure.value == pytest.approx(1 - plain.figure.value)
     chosen = ("winner", "seed", "ensemble")
     assert [getattr(found, name) for name in chosen] == [getattr(evaluation, name) for name in chosen]
     assert found.standings_on("validation") == evaluation.standings_on("validation")
-    for part in found.parts:
-        assert part.threshold == evaluation.part("validation", part.candidate).threshold
+    thresholds = {part.candidate: part.threshold for part in evaluation.parts}
+    assert [part.threshold for part in found.parts] == [thresholds[part.candidate] for part in found.parts]
+    assert [record.params for record in found.baselines] == [record.params for record in evaluation.baselines]
 
 
 def test_every_standing_is_computed_again_from_the_written_scores(evaluation, table):
@@ -123,6 +125,23 @@ def test_every_standing_is_computed_again_from_the_written_scores(evaluation, ta
     rivals = [standing for standing in standings if standing.verdict != "winner"]
     corrected = correct_by_holm([standing.p_value for standing in rivals])
     assert [standing.p_holm for standing in rivals] == pytest.approx(corrected)
+
+
+def test_a_number_has_one_error_wherever_it_is_told(evaluation):
+    names = {standing.candidate for standing in evaluation.standings if standing.kind != "finalist"}
+    assert {"bag", "ensemble", "boosted trees"} < names
+    for standing in evaluation.standings:
+        if standing.kind != "finalist":
+            assert standing.figure == evaluation.part(standing.part, standing.candidate)["AUC"]
+
+
+def test_the_gap_to_the_training_part_is_that_of_the_network_handed_on(search, evaluation):
+    areas = [
+        roc_auc_score(part.labels, score_part(search, name), sample_weight=part.weights)
+        for name, part in (("train", search.splits.train), ("test", search.splits.test))
+    ]
+    assert evaluation.train_gap.value == pytest.approx(areas[0] - areas[1], abs=1e-6)
+    assert evaluation.train_gap.low < evaluation.train_gap.value < evaluation.train_gap.high
 
 
 def test_every_figure_of_every_part_is_computed_again_from_the_written_scores(search, evaluation, table):
@@ -167,7 +186,7 @@ def test_the_ensemble_is_the_mean_of_its_networks_by_their_shares(search, evalua
     assert {f"trial {network.trial}" for network in evaluation.ensemble} <= finalists
     mean = sum(n.weight * table[f"score: {n.name}"] for n in evaluation.ensemble)
     np.testing.assert_allclose(table["score: ensemble"], mean, atol=1e-12)
-    scores = tuner.predict(search, read_events(search.study.problem), ensemble=True)
+    scores = tuner.predict(search, read_events(search.study.problem), candidate="ensemble")
     np.testing.assert_allclose(scores.frame()["score"].to_numpy()[table["row"]], mean, atol=1e-6)
     best = max(single for s in evaluation.standings_on("validation") if s.kind == "finalist" for single in s.singles)
     (own,) = (s for s in evaluation.standings_on("validation") if s.kind == "ensemble")
@@ -186,16 +205,17 @@ def test_the_selection_bias_meter_is_of_the_best_trial(search, evaluation):
 
 
 def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, table):
-    own, trees = (evaluation.part("test", name) for name in ("single network", "boosted trees"))
+    best = find_baseline(evaluation.standings_on("test")).candidate
+    own, other = (evaluation.part("test", name) for name in ("single network", best))
     background = [table[name].to_numpy() for name in ("label", "score", "weight")]
     found = measure_sculpting(table["mass"], *background, threshold=own.threshold)
     expected = ["mass"] if found.beyond_chance else []
     assert [sculpted.observer for sculpted in evaluation.sculpted] == expected
     for sculpted in evaluation.sculpted:
         assert sculpted.divergence.value == pytest.approx(found.divergence.value)
-        scores = table["score: boosted trees"].to_numpy()
-        other = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=trees.threshold)
-        assert sculpted.baseline == pytest.approx(other.divergence.value)
+        scores = table[f"score: {best}"].to_numpy()
+        of_it = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=other.threshold)
+        assert sculpted.baseline == pytest.approx(of_it.divergence.value)
 
 
 def test_every_feature_has_its_importance_on_test(search, evaluation):

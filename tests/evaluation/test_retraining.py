@@ -16,6 +16,7 @@ from torch import nn
 
 import tuner
 from tuner import Budget
+from tuner.evaluation.bagging import train_bag
 from tuner.evaluation.retraining import find_retrainings
 from tuner.evaluation.retraining_processes import open_pool, retrain_finalists
 from tuner.launchers.process_pool import ProcessPool
@@ -73,13 +74,13 @@ def scores(search, trial, seed):
 
 def test_each_setting_is_trained_with_each_seed_and_its_parameters_give_its_value(search):
     found = retrain_finalists(search, search.trials[:2], seeds=2)
-    assert [(each.trial, each.seed) for each in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [(each.network.trial, each.network.number) for each in found] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     part = search.splits.validation
     for each in found:
-        given = scores(search, each.trial, each.seed)
+        given = scores(search, each.network.trial, each.network.number)
         assert roc_auc_score(part.labels, given, sample_weight=part.weights) == pytest.approx(each.value, abs=1e-6)
-        assert (each.epochs, each.n_parameters) == (2, search.trials[each.trial].n_parameters)
-        assert not np.allclose(given, scores(search, each.trial, None))
+        assert (each.epochs, each.n_parameters) == (2, search.trials[each.network.trial].n_parameters)
+        assert not np.allclose(given, scores(search, each.network.trial, None))
     assert not np.allclose(scores(search, 0, 0), scores(search, 0, 1))
 
 
@@ -145,16 +146,29 @@ def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, mo
     """And what fails there is told here, once: a learning rate that is out of all bounds."""
     wild = replace(swept.trials[0], number=9, params={**swept.trials[0].params, "lr": 1e38})
     alone = retrain_finalists(search, search.trials, seeds=2)
-    kept = {(each.trial, each.seed): scores(search, each.trial, each.seed) for each in alone}
+    kept = {
+        (each.network.trial, each.network.number): scores(search, each.network.trial, each.network.number)
+        for each in alone
+    }
     for path in search.folder.finalists.glob("trial_*"):
         path.unlink()
     monkeypatch.setattr("tuner.evaluation.retraining_processes.count_cores", lambda: 2)
     display = Shown()
     with caplog.at_level(logging.WARNING, logger="tuner"), open_pool(swept, "cpu") as pool:
         together = retrain_finalists(swept, [*swept.trials, wild], seeds=2, pool=pool, device="cpu", display=display)
-    assert [(each.trial, each.seed) for each in together] == list(kept)
+        bags = [train_bag(swept, trial, folds=3, pool=pool, device="cpu") for trial in (swept.trials[0], wild)]
+    assert bags[1] is None  # it fails in each fold
+    shared = bags[0].out_of_fold.scores
+    for training in bags[0].trainings:
+        search.checkpoint_path(training.network).unlink()
+    np.testing.assert_allclose(train_bag(search, search.trials[0], folds=3).out_of_fold.scores, shared, atol=1e-5)
+    assert [(each.network.trial, each.network.number) for each in together] == list(kept)
     for each in together:
-        np.testing.assert_allclose(scores(search, each.trial, each.seed), kept[each.trial, each.seed], atol=1e-5)
+        np.testing.assert_allclose(
+            scores(search, each.network.trial, each.network.number),
+            kept[each.network.trial, each.network.number],
+            atol=1e-5,
+        )
     logged = re.findall(r" retrain \S+:(\d+)  Trained trial (\d+) anew with seed (\d+): ", swept.folder.log.read_text())
     elsewhere = {pid: (int(trial), int(seed)) for pid, trial, seed in logged if pid != str(os.getpid())}
     told = [(int(trial), int(seed)) for pid, trial, seed in logged if pid in elsewhere]
@@ -173,7 +187,7 @@ def test_what_processes_die_of_is_left_to_this_one(search, swept, monkeypatch, c
     broken = replace(swept, study_file=deadly)
     with caplog.at_level(logging.WARNING, logger="tuner"), ProcessPool(2, tmp_path) as pool:
         found = retrain_finalists(broken, swept.trials[:1], seeds=1, pool=pool, device="cpu")
-    assert [each.seed for each in found] == [0]
+    assert [each.network.number for each in found] == [0]
     assert sum("died before its job was done" in record.getMessage() for record in caplog.records) == 2
 
 
@@ -233,7 +247,7 @@ def test_a_network_that_fails_is_left_out_with_a_warning_and_the_others_remain(m
     with caplog.at_level(logging.WARNING, logger="tuner"):
         found = retrain_finalists(moody, [bad, good], seeds=2)
     NOW.clear()
-    assert [(each.trial, each.seed) for each in found] == [(good.number, 0), (good.number, 1)]
+    assert [(each.network.trial, each.network.number) for each in found] == [(good.number, 0), (good.number, 1)]
     left_out = [r.getMessage() for r in caplog.records if "is left out" in r.getMessage()]
     assert len(left_out) == 2
     assert all(f"Trial {bad.number} trained anew with seed" in message for message in left_out)
@@ -249,7 +263,7 @@ def test_one_that_diverges_does_no_harm_to_the_others_of_its_pack(moody, caplog)
         path.unlink()
     with caplog.at_level(logging.WARNING, logger="tuner"):
         beside = retrain_finalists(moody, [wild, tame], seeds=2)
-    assert [each.trial for each in beside] == [tame.number] * 2
+    assert [each.network.trial for each in beside] == [tame.number] * 2
     assert [each.value for each in beside] == pytest.approx([each.value for each in alone])
     for seed in (0, 1):
         np.testing.assert_allclose(scores(moody, tame.number, seed), kept[seed], atol=1e-5)
@@ -267,12 +281,12 @@ def test_a_pack_that_does_not_fit_is_trained_in_smaller_ones(search, caplog, mon
             raise RuntimeError("out of memory")
         return train_members(pack, **more)
 
-    monkeypatch.setattr("tuner.evaluation.retraining.choose_pack_size", lambda *_, **__: PackSize(4, {}, "test"))
-    monkeypatch.setattr("tuner.evaluation.retraining.train_members", train_few)
+    monkeypatch.setattr("tuner.evaluation.pack_training.choose_pack_size", lambda *_, **__: PackSize(4, {}, "test"))
+    monkeypatch.setattr("tuner.evaluation.pack_training.train_members", train_few)
     with caplog.at_level(logging.WARNING, logger="tuner"):
         found = retrain_finalists(search, search.trials[:1], seeds=4)
     assert tried == [4, 2, 1]
-    assert [each.seed for each in found] == [0, 1, 2, 3]
+    assert [each.network.number for each in found] == [0, 1, 2, 3]
     assert [each.value for each in found] == pytest.approx([each.value for each in first])
     assert not caplog.records
 

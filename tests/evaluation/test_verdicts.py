@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
-from tuner.evaluation.verdicts import summarize_verdict
+from tuner.evaluation.verdicts import explain_intervals, summarize_verdict, tabulate_verdicts
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
@@ -77,3 +79,21 @@ def test_a_baseline_is_told_once():
     assert summarize_verdict(judge(boosted_trees="better", ensemble="better")).endswith(
         "trial 0, differs by -0.00210 ± 0.00050. Better than it: the ensemble, by 0.00210 ± 0.00050."
     )
+
+
+def test_what_auc_tells_apart_and_the_declared_figure_does_not_is_told():
+    declared = judge(boosted_trees=EQUAL, ensemble=EQUAL, trial_2="worse")
+    by_auc = judge(boosted_trees="worse", ensemble="better", trial_2=EQUAL).standings
+    told = "By AUC, trial 0 leads boosted trees by 0.06170 ± 0.00050; it is behind the ensemble by 0.00210 ± 0.00050; "
+    both = replace(declared, by_auc=by_auc)
+    assert summarize_verdict(both).endswith(f" {told}it cannot be told from trial 2.")
+    assert "By AUC" not in summarize_verdict(replace(declared, by_auc=declared.standings))
+
+
+def test_intervals_hold_trainings_only_where_there_are_several():
+    alone = judge(boosted_trees="worse")
+    several = replace(alone, standings=tuple(replace(s, singles=(0.9, 0.8)) for s in alone.standings))
+    assert "drawn anew 200 times." in explain_intervals(alone)
+    assert "trainings" not in explain_intervals(alone)
+    assert "hold both events and trainings" in explain_intervals(several)
+    assert explain_intervals(several) in tabulate_verdicts(several)

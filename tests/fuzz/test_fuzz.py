@@ -23,7 +23,7 @@ def references(scratch):
     return measure_references(scratch / "whole", scratch, QUICK)
 
 
-@pytest.mark.parametrize(("kind", "n_inputs"), [("events", 270), ("runs", 60)])
+@pytest.mark.parametrize(("kind", "n_inputs"), [("events", 180), ("runs", 40)])
 def test_damaged_files_are_read_as_they_were_or_refused_in_one_sentence(scratch, references, kind, n_inputs):
     whole, own = scratch / "whole", scratch / "own"
     outcomes = [try_input(1, n, whole, own, references, kind=kind, alarm=False) for n in range(n_inputs)]

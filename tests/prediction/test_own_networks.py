@@ -63,7 +63,7 @@ def test_what_is_trained_anew_is_loaded_as_it_was_judged(search, kind):
     found = find_retrainings(search, [trial], 2)
     assert len(found) == 2
     for training in found:
-        candidate = Predictor("", (TrainedNetwork(trial.number, "seed", training.seed),))
+        candidate = Predictor("", (training.network,))
         assert measure(search, candidate) == pytest.approx(training.value, abs=1e-6)
 
 

@@ -49,11 +49,6 @@ def test_training_prediction_and_the_exported_network_agree_on_the_same_raw_even
         raw = table[list("abcd")].to_numpy().astype(np.float32)
     (scores,) = session.run(["score"], {"features": raw})
     np.testing.assert_allclose(scores, predicted, atol=1e-6)
-
-
-def test_what_stands_for_undefined_is_written_into_the_exported_network(search, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
-    session = onnxruntime.InferenceSession(str(tuner.export(search, tmp_path / "network.onnx")))
     assert session.get_modelmeta().custom_metadata_map["undefined"] == '{"a": [-999.9, -99.0], "c": -1.0}'
 
 

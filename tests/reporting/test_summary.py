@@ -13,6 +13,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffect
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival, SurvivalRow
 from tuner.metrics.measurement import Measurement
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.reporting.summary import answer, write_total
 
 
@@ -20,8 +21,8 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     search = make_search(complete=3, pruned=2)
     winner, rivals, trust = answer(search, search.best_trial, evaluation)
     assert winner == (
-        "Trial 2 (MLP of 54,017 parameters) has won among the 2 settings trained anew, with AUC 0.9338 ± 0.0026 on "
-        "test, the mean of 2 trainings; the network handed on reaches 98.20 ± 0.40 % of the optimum."
+        "Trial 2 (MLP of 54,017 parameters) has won among the 2 configurations trained anew, with AUC 0.9338 ± 0.0026 "
+        "on test, the mean of 2 trainings; the network handed on reaches 98.20 ± 0.40 % of the optimum."
     )
     assert rivals == (
         "In the mean over its trainings it beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it "
@@ -226,3 +227,30 @@ def test_luck_that_could_not_be_measured_is_told_as_not_known(make_search, evalu
     unknown = replace(evaluation.selection, noise=None, expected_excess=None)
     trust = answer(search, search.best_trial, replace(evaluation, selection=unknown))[2]
     assert "it is not known how much is luck" in trust
+
+
+@pytest.mark.parametrize(
+    ("verdict", "told"),
+    [
+        ("worse", "it beats boosted trees, the best baseline, by 0.0143 ± 0.0011."),
+        (
+            "not distinguishable",
+            "it cannot be told from boosted trees, the best baseline (it is ahead by 0.0012 ± 0.0011).",
+        ),
+        ("better", "Boosted trees have won: better by 0.0041 ± 0.0011 than what is handed on."),
+    ],
+)
+def test_a_bag_that_is_handed_on_leads_with_its_own_lead_on_the_best_baseline(make_search, judge, verdict, told):
+    search, found = make_search(complete=3), judge(trees=verdict)
+    trees = next(standing for standing in found.standings_on("test") if standing.candidate == "boosted trees")
+    bag = Predictor("bag", tuple(TrainedNetwork(2, "fold", number) for number in range(8)))
+    parts = tuple(replace(part, candidate="bag") for part in found.parts)
+    found = replace(found, predictors=(bag, *found.predictors), parts=parts, over_baseline=trees)
+    first, second, third, *_ = answer(search, search.best_trial, found)
+    assert told in first
+    assert "The bag of 8 networks is handed on: AUC 0.9338 ± 0.0026 on test; it reaches 98.20 ± 0.40 % of" in first
+    assert second == (
+        "Of 2 configurations trained anew, that of trial 2 (MLP of 54,017 parameters) has won on validation; a single "
+        "network of it has AUC 0.9338 ± 0.0026 on test, the mean of 2 trainings."
+    )
+    assert third.startswith("In the mean over its trainings it ")

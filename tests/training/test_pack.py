@@ -16,7 +16,7 @@ from tuner.errors import TrainingError
 from tuner.training.loop import train_members
 from tuner.training.member import Member
 from tuner.training.pack import Pack
-from tuner.training.schedules import draw_schedule
+from tuner.training.schedules import draw_schedules
 from tuner.training.settings import OptimizerKind, Settings
 
 
@@ -107,7 +107,7 @@ def test_a_pack_of_one_equals_a_plain_torch_loop():
         member.age = epoch
         order = draw_batches(fresh)[:, 0]
         assert len(order.flatten().unique()) == fresh.n_steps * fresh.batch_size
-        for lr, batch in zip(draw_schedule(settings.training, epoch, fresh.n_steps, 5), order, strict=True):
+        for lr, batch in zip(draw_schedules([settings.training], [epoch], fresh.n_steps, 5)[:, 0], order, strict=True):
             loss = binary_cross_entropy_with_logits(
                 network(data.x[batch]), data.labels[batch], weight=data.weights[batch]
             )
@@ -307,6 +307,6 @@ def test_the_curve_tells_the_rate_that_each_epoch_was_trained_with():
     pack.admit(Member(1, make_settings(lr=0.2, schedule="constant", warmup=0.0), seed=0), member)
     train_members(pack, on_epoch=lambda _: "go on", on_end=lambda *_: None, refill=lambda: None)
     told = [row["lr"] for row in member.curve]
-    expected = [draw_schedule(member.settings.training, age, pack.n_steps, 4).mean() for age in range(4)]
+    expected = [draw_schedules([member.settings.training], [age], pack.n_steps, 4).mean() for age in range(4)]
     assert told == pytest.approx(expected, rel=1e-12)
     assert told[1] > told[2] > told[3] > 0

@@ -17,7 +17,7 @@ from tuner.preparation.splits import prepare_splits
 from tuner.training.data import load_training_data
 from tuner.training.member import Member
 from tuner.training.pack import Pack
-from tuner.training.schedules import draw_schedule
+from tuner.training.schedules import draw_schedules
 from tuner.training.validation import weigh_losses
 
 SMOOTHING = 0.2
@@ -48,7 +48,7 @@ def test_losses_and_parameters_equal_a_plain_loop(data, smoothing):
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0, momentum=0.5, nesterov=True)
     for epoch in range(2):
         losses = []
-        rates = draw_schedule(settings.training, epoch, pack.n_steps, 4)
+        rates = draw_schedules([settings.training], [epoch], pack.n_steps, 4)[:, 0]
         for lr, rows in zip(rates, draw_batches(pack)[:, 0], strict=True):
             target = torch.where(data.labels[rows] == 1, 1 - smoothing / 2, smoothing / 2)
             each = binary_cross_entropy_with_logits(network(data.x[rows]), target, reduction="none")

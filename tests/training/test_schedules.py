@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from tuner.training.schedules import draw_schedule
+from tuner.training.schedules import draw_schedules
 from tuner.training.settings import TrainingSettings
 
 
 def whole(n_epochs=10, n_steps=7, **knobs):
     settings = TrainingSettings(lr=0.5, **knobs)
-    return np.concatenate([draw_schedule(settings, epoch, n_steps, n_epochs) for epoch in range(n_epochs)])
+    return np.concatenate([draw_schedules([settings], [epoch], n_steps, n_epochs)[:, 0] for epoch in range(n_epochs)])
 
 
 def test_cosine_equals_torch():

@@ -7,7 +7,7 @@ from scipy.stats import chisquare
 
 from tuner.training import shuffling
 from tuner.training.member import Member
-from tuner.training.schedules import draw_schedule
+from tuner.training.schedules import draw_schedules
 from tuner.training.shuffling import WEYL, draw_orders, draw_rates
 
 CPU = torch.device("cpu")
@@ -73,7 +73,7 @@ def test_rates_are_each_members_own():
     means = draw_rates([*members[:2], None, members[2]], n_epochs=10, out=rates)
     assert rates.shape == (7, 4, 1)
     for row, member in zip((0, 1, 3), members, strict=True):
-        expected = draw_schedule(member.settings.training, member.age, 7, 10)
+        expected = draw_schedules([member.settings.training], [member.age], 7, 10)[:, 0]
         np.testing.assert_allclose(rates[:, row, 0], expected, rtol=1e-6)
     assert (rates[:, 2] == 0).all()
     np.testing.assert_allclose(means, rates.mean(0)[:, 0], rtol=1e-6)

@@ -16,7 +16,7 @@ from tuner.run_folder import RunFolder
 from tuner.tuning.prepared_run import keep_run, prepare_run
 
 PROBLEM = make_study(n_events=300).problem
-PREPARATION = Preparation()
+PREPARATION = Preparation(azimuths=("lepton2_phi", "lepton1_phi"))
 
 
 @pytest.fixture
@@ -66,10 +66,11 @@ def test_two_sweeps_that_begin_at_once_share_what_the_first_has_written(tmp_path
     ("problem", "preparation"),
     [
         (replace(PROBLEM, events=Resonance(300, seed=1)), PREPARATION),
-        (PROBLEM, Preparation(seed=1)),
-        (PROBLEM, Preparation(scaling="standard")),
-        (PROBLEM, Preparation(balance=False)),
-        (PROBLEM, Preparation(fractions=(0.5, 0.25, 0.25))),
+        (PROBLEM, replace(PREPARATION, seed=1)),
+        (PROBLEM, replace(PREPARATION, scaling="standard")),
+        (PROBLEM, replace(PREPARATION, balance=False)),
+        (PROBLEM, replace(PREPARATION, azimuths=())),
+        (PROBLEM, replace(PREPARATION, fractions=(0.5, 0.25, 0.25))),
         (replace(PROBLEM, observers=(), event_id="mass"), PREPARATION),
     ],
 )

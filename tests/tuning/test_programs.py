@@ -8,7 +8,7 @@ from pathlib import Path
 
 STUDY = """
 from search_spaces import mlp
-from tuner import Budget, Problem, Study
+from tuner import Budget, EvaluationSettings, Problem, Study
 from tuner.events import Resonance
 
 study = Study(
@@ -19,6 +19,7 @@ study = Study(
     ),
     search_space=mlp.suggest,
     budget=Budget(trials=2, epochs=1),
+    evaluation=EvaluationSettings(finalists=2, seeds=2, baseline_trials=0, bag=None, refit=False, replicas=20),
 )
 """
 

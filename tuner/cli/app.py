@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated, Any
 
@@ -14,12 +16,12 @@ from tuner.errors import TunerError
 
 _HELP = """Tune, track and judge networks that tell signal from background.
 
-The way: frame a question in a study file, look at the events, sweep a search space, judge the winner, use it.
-A study is one Python file; everything that a sweep makes lies in runs/<study>/.
+The workflow: frame a question in a study file, look at the events, sweep a search space, evaluate the winner, use it.
+A study is one Python file; everything that a sweep makes is kept in runs/<study>/.
 
 [bold]tuner new events.parquet[/]       writes studies/events.py
 [bold]tuner check studies/events.py[/]  finds every mistake before anything is trained
-[bold]tuner sweep studies/events.py[/]  tunes, evaluates, reports; Ctrl-C, and go on later
+[bold]tuner sweep studies/events.py[/]  tunes, evaluates, reports; resumes after Ctrl-C
 """
 
 FRAME = "Steps 0 to 2: frame the problem, get the events, look at them"
@@ -67,14 +69,20 @@ def _split_at_dashes(args: list[str]) -> tuple[list[str], list[str], list[str]]:
     """Return arguments before, at and after a `--`: what follows it is no option."""
     if "--" not in args:
         return args, [], []
-    place = args.index("--")
-    return args[:place], ["--"], args[place + 1 :]
+    index = args.index("--")
+    return args[:index], ["--"], args[index + 1 :]
 
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
         print(f"tuner {version('signal-tuner')}")
         raise typer.Exit
+
+
+def _join_lines(command: Callable[..., None]) -> str:
+    """Return a command's docstring with each paragraph on one line, so that it fills a terminal of any width."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
 app = typer.Typer(
@@ -104,4 +112,4 @@ for panel, commands in (
     (USE, (deploy.predict, deploy.export, deploy.sync)),
 ):
     for command in commands:
-        app.command(rich_help_panel=panel)(command)
+        app.command(rich_help_panel=panel, help=_join_lines(command))(command)

@@ -41,11 +41,11 @@ def compare(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """[dim]7  [/]  Two searches or more side by side: settings that differ, the best so far, a verdict.
+    """[dim]7  [/]  Compare two searches or more: settings that differ, the best so far, a verdict.
 
-    Each study is looked for in each folder, and every search that is there is compared with the first one. So
-    `tuner compare a.py b.py` compares two studies, and `tuner compare a.py --folder runs --folder runs2` two searches
-    of one study. Opens no test part: what `tuner evaluate` found counts. Writes nothing unless --output is given.
+    Every search that the studies have in the folders is compared with the first: `tuner compare a.py b.py` compares two
+    studies, `tuner compare a.py --folder runs --folder runs2` two searches of one study. Never opens the test part:
+    the verdict rests on what `tuner evaluate` found. Writes nothing without --output.
     """
     searches = find_searches(studies, folder or [RUNS], storage)
     from tuner.cli.tables import print_comparison
@@ -79,6 +79,6 @@ def find_searches(studies: Sequence[Path], folders: Sequence[Path], storage: str
             )
     found = []
     for path, study in opened:
-        places = [folder for folder in folders if (folder / study.name).is_dir()] or folders[:1]
-        found += [open_search(study, place, storage, study_file=path) for place in places]
+        found_in = [folder for folder in folders if (folder / study.name).is_dir()] or folders[:1]
+        found += [open_search(study, runs, storage, study_file=path) for runs in found_in]
     return found

@@ -30,7 +30,7 @@ def dashboard(
         bool, typer.Option("--browser/--no-browser", help="Open a browser where there is one.", show_default=False)
     ] = True,
 ) -> None:
-    """[dim]6  [/]  Serve Optuna Dashboard on this study, artifacts included, until Ctrl-C. Safe while a sweep runs."""
+    """[dim]6  [/]  Serve Optuna Dashboard on this study, pictures included, until Ctrl-C. Safe while a sweep runs."""
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.cli.dashboard_app import make_dashboard
     from tuner.cli.server import has_browser, is_loopback, name_address, open_browser, open_server

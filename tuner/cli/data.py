@@ -38,10 +38,10 @@ def new(
     ] = None,
     output: OutputOption = None,
 ) -> None:
-    """[dim]0  [/]  Write a study file from a data file, asking nothing it can infer.
+    """[dim]0  [/]  Write a study file for a data file, with the roles of its columns inferred.
 
-    Looks at names and values: two values make a label, a repeated extreme value such as -999 means "not defined",
-    unique whole numbers name events. Says what it inferred and why; never writes over a file.
+    Names and values decide: two values make a label, a repeated extreme value such as -999 means "not defined", unique
+    whole numbers name events. Says what was inferred and why. Never overwrites a file.
     """
     from tuner.drafts.draft import draft_study, write_draft
 
@@ -63,7 +63,7 @@ def check(
 ) -> None:
     """[dim]0-4[/]  Dry run: read, validate, train a few networks for two steps, save, load and export them.
 
-    Says what a sweep will do. Every problem of the study is told at once. Keeps nothing.
+    Says what a sweep will do, or every problem of the study at once. Keeps nothing.
     """
     opened = open_study(study, events)
     from tuner.prediction.checks import check_study
@@ -81,7 +81,7 @@ def explore(
 ) -> None:
     """[dim]1-2[/]  Look at the events before any network does: each feature, its separation, what is undefined.
 
-    Draws signal over background for every feature into the run folder's figures/.
+    Draws signal and background of every feature into the run folder's figures/.
     """
     opened = open_study(study, events)
     from tuner.events.reading import read_events
@@ -89,11 +89,11 @@ def explore(
     from tuner.exploration.explore import explore_events
 
     exploration = explore_events(read_events(opened.problem))
-    place = RunFolder(folder / opened.name).create().figures
-    paths = save_exploration(exploration, place)
+    figures = RunFolder(folder / opened.name).create().figures
+    paths = save_exploration(exploration, figures)
     if as_json:
         print_json(exploration.to_json())
         return
     for line in exploration.lines:
         print_text(line)
-    print_text(f"Wrote {len(paths)} files to {place}")
+    print_text(f"Wrote {len(paths)} files to {figures}")

@@ -38,11 +38,12 @@ def predict(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
 ) -> None:
-    """[dim]8  [/]  Score new events with the winner: one score per event, in the order of the file, as Parquet."""
+    """[dim]8  [/]  Score new events with the winner: one score per event, in the file's order, as Parquet or CSV."""
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.events.sources import find_input_files, find_source
     from tuner.prediction.predict import predict as predict_scores
     from tuner.prediction.scores import ENDINGS
+    from tuner.progress.wording import write_count
 
     path = output or search.folder.path / "predictions.parquet"
     own = search.study.problem.events
@@ -52,7 +53,7 @@ def predict(
     scores.save(path)
     for note in scores.notes:
         print_text(f"Note: {note}")
-    print_text(f"Wrote {len(scores):,} scores to {path}")
+    print_text(f"Wrote {write_count(len(scores), 'score')} to {path}")
 
 
 def export(
@@ -72,9 +73,10 @@ def export(
 
 
 def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
-    """[dim]3-6[/]  Send the offline Weights & Biases runs of a study to the server. Log in first: wandb login."""
-    place = RunFolder(folder / open_study(study).name)
+    """[dim]3-6[/]  Upload the offline Weights & Biases runs of a study. Log in first: wandb login."""
+    run_folder = RunFolder(folder / open_study(study).name)
+    from tuner.progress.wording import write_count
     from tuner.trackers.wandb_sync import sync_runs
 
-    number = sync_runs(place.path)
-    print_text(f"Sent {number} runs of {place.wandb}")
+    number = sync_runs(run_folder.path)
+    print_text(f"Uploaded {write_count(number, 'run')} of {run_folder.wandb}")

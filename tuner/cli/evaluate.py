@@ -45,10 +45,10 @@ def evaluate(
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """[dim]7  [/]  Train the best settings anew, judge them beside boosted trees, on validation and test.
+    """[dim]7  [/]  Retrain the best settings and compare them with boosted trees, on validation and test.
 
-    The test part is opened once for a judgement, and every opening is logged in the run folder. Asked again, the same
-    figures are shown. Without options the study's own judgement counts.
+    The test part is opened once per evaluation, and every opening is logged in the run folder. Run again, it shows the
+    same figures. What no option sets, the study's `evaluation` does.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.cli.tables import print_evaluation
@@ -88,7 +88,7 @@ def report(
 ) -> None:
     """[dim]7  [/]  Write report.html: the frame, the data, the search, the winner, its figures, how to reproduce it.
 
-    Does not open the test part: what `tuner evaluate` measured is shown, and where it did not, the page says so.
+    Never opens the test part: shows what `tuner evaluate` measured, and says so where it has not measured yet.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.reporting.report import report as write_report

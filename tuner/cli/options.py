@@ -46,7 +46,7 @@ StorageOption = Annotated[
 ]
 EventsOption = Annotated[
     str | None,
-    typer.Option("--events", metavar="PATH", help="The study's events at another place.", show_default=False),
+    typer.Option("--events", metavar="PATH", help="Path to read the study's events from.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for a machine to read.")]
 QuietOption = Annotated[
@@ -63,7 +63,7 @@ DeviceOption = Annotated[
 ]
 FinalistsOption = Annotated[
     int | None,
-    typer.Option("--finalists", metavar="N", min=1, help="Settings that are trained anew.", show_default="the study's"),
+    typer.Option("--finalists", metavar="N", min=1, help="Settings that are retrained.", show_default="the study's"),
 ]
 SeedsOption = Annotated[
     int | None,
@@ -85,7 +85,7 @@ CandidateOption = Annotated[
     typer.Option(
         "--candidate",
         metavar="NAME",
-        help="Another than the one handed on: single, refit, bag, ensemble.",
+        help="Use another than the one handed on: single, refit, bag, ensemble, blend.",
         show_default="what the evaluation hands on",
     ),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +24,6 @@ def choose_display(*, quiet: bool) -> Display:
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Write one JSON object. Not-a-number and infinity, which JSON has not, become null."""
-    print(json.dumps(_make_strict(content), indent=2, default=str, allow_nan=False))
+    from tuner.trackers.plain_values import make_strict
 
-
-def _make_strict(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _make_strict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_make_strict(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    print(json.dumps(make_strict(content, lambda _: None), indent=2, default=str, allow_nan=False))

@@ -88,7 +88,7 @@ def open_server(application: WSGIApplication, host: str, port: int | None) -> WS
     """
     host = host.removeprefix("[").removesuffix("]")
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
     except (OSError, UnicodeError) as error:
         raise TunerError(
             f'--host must be a name or an address of this machine, but "{host}" is not ({error}).'
@@ -96,7 +96,7 @@ def open_server(application: WSGIApplication, host: str, port: int | None) -> WS
     kind = _Server6 if family == socket.AF_INET6 else _Server
     for number in [USUAL_PORT, 0] if port is None else [port]:
         try:
-            server = kind((place[0], number, *place[2:]), _QuietHandler)
+            server = kind((address[0], number, *address[2:]), _QuietHandler)
         except OSError as error:
             refused = error
         else:
@@ -133,7 +133,7 @@ def _name_machine() -> str:
     """Return this machine's name where it leads to an address that others may reach, else that address."""
     name = socket.gethostname()
     with suppress(OSError):
-        found = {str(place[0]) for *_, place in socket.getaddrinfo(name, None)}
+        found = {str(address[0]) for *_, address in socket.getaddrinfo(name, None)}
         if not any(ip_address(address.partition("%")[0]).is_loopback for address in found):
             return name
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

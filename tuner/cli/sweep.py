@@ -38,15 +38,21 @@ _WATCH_SECONDS = 2.0
 
 TrialsOption = Annotated[
     int | None,
-    typer.Option("--trials", min=1, help="Trials to finish in all. Default: the study's budget.", show_default=False),
+    typer.Option(
+        "--trials", metavar="N", min=1, help="Trials to finish in all. Default: the study's budget.", show_default=False
+    ),
 ]
 EpochsOption = Annotated[
     int | None,
-    typer.Option("--epochs", min=1, help="Epochs of a trial. Default: the study's budget.", show_default=False),
+    typer.Option(
+        "--epochs", metavar="N", min=1, help="Epochs of a trial. Default: the study's budget.", show_default=False
+    ),
 ]
 SeedOption = Annotated[
     int | None,
-    typer.Option("--seed", help="Another seed than the study's; give it a --folder of its own.", show_default=False),
+    typer.Option(
+        "--seed", metavar="N", help="Seed in place of the study's; use another --folder, too.", show_default=False
+    ),
 ]
 _WANDB = [TrackerChoice.WANDB]
 
@@ -58,12 +64,22 @@ def sweep(
     epochs: EpochsOption = None,
     minutes: Annotated[
         float | None,
-        typer.Option("--minutes", min=0.01, help="Wall time of this call; call again to go on.", show_default=False),
+        typer.Option(
+            "--minutes",
+            metavar="M",
+            min=0.01,
+            help="Wall time of this call; run it again to resume.",
+            show_default=False,
+        ),
     ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
-            "--workers", min=1, help="Processes. Default: one to four per GPU, else one per core.", show_default=False
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Processes. Default: one to four per GPU, else one per core.",
+            show_default=False,
         ),
     ] = None,
     device: DeviceOption = None,
@@ -78,12 +94,12 @@ def sweep(
 ) -> None:
     """[dim]3-6[/]  Search for the best network, then evaluate it and write the report.
 
-    Ctrl-C once: trials are told, the report is written, and the same command goes on where it stopped. Twice: leave at
-    once. The same command again never repeats a trial. The test part is opened when the budget of trials is spent.
+    Ctrl-C once: running trials are saved, the report is written, and the same command resumes later. Twice: exit at
+    once. The same command never repeats a trial. The test part is opened once the budget of trials is spent.
 
-    Exit codes: 0 when the budget of trials is spent, and when --minutes are over, as that is what was asked for (`tuner
-    status --json` tells the two apart by `finished`); 130 after Ctrl-C or SIGTERM, so that `&&` stops; 2 after an
-    error. What happened is in the run folder's tuner.log.
+    Exit codes: 0 when the budget of trials is spent or --minutes are over (`finished` in `tuner status --json` says
+    which); 130 after Ctrl-C or SIGTERM, so that `&&` stops; 2 after an error. The run folder's tuner.log says what
+    happened.
     """
     limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
     from tuner.cli.conclusion import conclude_sweep
@@ -125,16 +141,18 @@ def sweep(
 def work(
     study: StudyArgument,
     *,
-    until: Annotated[float | None, typer.Option("--until", help="Unix time to stop at.", show_default=False)] = None,
+    until: Annotated[
+        float | None, typer.Option("--until", metavar="SECONDS", help="Unix time to stop at.", show_default=False)
+    ] = None,
     device: DeviceOption = None,
     tracker: WorkTrackerOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
 ) -> None:
-    """[dim]5-6[/]  One more worker for a running sweep, on any machine that reaches the storage and the folder.
+    """[dim]5-6[/]  Add a worker to a running sweep, on any machine that reaches the storage and the folder.
 
-    Budget and seed are those that the sweep was started with. It leaves when the budget is spent, or with Ctrl-C.
+    Budget and seed are those that the sweep was started with. The worker exits when the budget is spent, or on Ctrl-C.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.progress.logs import open_log, quiet_optuna
@@ -170,12 +188,13 @@ def status(
     study: StudyArgument,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Keep updating until Ctrl-C.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """[dim]6[/]  Trials by state, the best so far, rate, time left, workers without a sign of life.
+    """[dim]6  [/]  Show trials by state, the best so far, the rate, the time left, and workers that do not respond.
 
-    Reads the storage only: works while a sweep runs, and with --storage from machines that do not see its run folder.
+    Reads the storage only, so it works while a sweep runs and, with --storage, on machines that do not see the run
+    folder.
     """
     search = open_study_search(study, folder=folder, storage=storage)
     from rich.console import Console
@@ -203,7 +222,7 @@ def limit_study(
     minutes: float | None = None,
     seed: int | None = None,
 ) -> Study:
-    """Return the study with what the command line gave in place of its own: how much, and from which seed."""
+    """Return the study with what the command line gave instead of its own: how much, and from which seed."""
     budget = study.budget
     return replace(
         study,

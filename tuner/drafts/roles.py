@@ -116,7 +116,7 @@ def _plain(name: object) -> str:
 
 def _rank(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
     """Return the columns whose names are known, the best known first."""
-    order = {name: place for place, name in enumerate(known)}
+    order = {name: index for index, name in enumerate(known)}
     return sorted((c for c in columns if _plain(c) in order), key=lambda c: order[_plain(c)])
 
 

@@ -13,10 +13,12 @@ import numpy as np
 from tuner.evaluation.folds import FoldedEvents, OutOfFold, find_used, fold_events, join_parts, load_joined
 from tuner.evaluation.kept_trainings import KeptTraining, describe_origin, keep_training, read_training
 from tuner.evaluation.pack_training import TrainedMember, train_apart
+from tuner.evaluation.retraining_processes import count_processes
+from tuner.launchers.process_pool import ProcessPool
 from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import Predictor
 from tuner.preparation.splits import Part
-from tuner.progress.logs import NOTES
+from tuner.progress.logs import NOTES, SCREEN_ONLY, open_log, quiet_optuna
 from tuner.training.device import find_device
 from tuner.training.member import Member
 from tuner.tuning.samplers import derive_seed
@@ -76,10 +78,11 @@ def train_bag(
     *,
     folds: int,
     event_id: np.ndarray | None = None,
+    pool: ProcessPool | None = None,
     device: str | None = None,
-    on_trained: Callable[[], object] = lambda: None,
+    on_progress: Callable[[int], object] = lambda _: None,
 ) -> Bag | None:
-    """Train a trial's configuration once for each fold of train + validation, all of them as one pack.
+    """Train a trial's configuration once for each fold of train + validation, as one pack, or one for each process.
 
     Each network trains on the events outside of its fold and is stopped early on its fold. Weights, preprocessing and
     budget of epochs are the search's own; dropout is drawn for each network apart. What is in the run folder and
@@ -90,8 +93,9 @@ def train_bag(
         trial: The trial whose configuration it is.
         folds: Number of folds.
         event_id: Ids of all events as read, [n]; rows that share one come into one fold.
+        pool: Processes that share the work; None for this one alone.
         device: Where to train; None for a GPU where there is one.
-        on_trained: Is called after each training.
+        on_progress: Is called now and then with the number of trainings that are in the run folder.
 
     Returns:
         The bag; None where each training failed.
@@ -100,25 +104,84 @@ def train_bag(
         SplitsError: A fold would lack a class.
         SearchError: The search space no longer gives the trial's settings.
     """
-    events = fold_events(search, folds=folds, parts=BAG_PARTS, event_id=event_id)
-    origin = describe_origin(search, trial, folds=folds, events_in_folds=events.fingerprint)
-    settings = search.settings(trial)
-    members = [
-        Member(
-            fold,
-            settings,
-            derive_seed(search.study.seed, trial.number, purpose=FOLD_PURPOSE + fold),
-            train_rows=events.find_used(fold),
-            validation_rows=events.find(fold),
-        )
-        for fold in range(folds)
-    ]
-    names = [TrainedNetwork(trial.number, "fold", fold) for fold in range(folds)]
-    found = _train(search, names, members, events.part, origin=origin, device=device, on_trained=on_trained)
+    wanted = _BagTrainings(search, trial, folds, event_id)
+
+    def look() -> None:
+        on_progress(sum(wanted.read(fold) is not None for fold in range(folds)))
+
+    look()
+    missing = [fold for fold in range(folds) if wanted.read(fold) is None]
+    n_processes = min(count_processes(pool, device), len(missing))
+    if pool is None or n_processes <= 1:
+        wanted.train(missing, device, look)
+    else:
+        shares = [missing[first::n_processes] for first in range(n_processes)]
+        without_events = replace(wanted)  # each process joins the events itself
+        jobs = [pool.submit(_train_share, without_events, share, device) for share in shares]
+        pool.watch(jobs, look)
+        for told in [told for job in jobs for told in job.result()]:
+            logger.warning("%s", told, extra=SCREEN_ONLY)
+    look()
+    found = tuple(training for fold in range(folds) if (training := wanted.read(fold)) is not None)
     if not found:
         logger.warning("Each of the %d trainings of a bag of trial %d failed: there is no bag.", folds, trial.number)
         return None
-    return Bag(search, trial, events, found, device)
+    return Bag(search, trial, wanted.events, found, device)
+
+
+def _train_share(wanted: _BagTrainings, folds: Sequence[int], device: str | None) -> tuple[str, ...]:
+    """Train some of a bag's networks in a process of a pool; return a sentence for each training that failed."""
+    with open_log(wanted.search.folder.log, "bag"), quiet_optuna():
+        return wanted.train(folds, device)
+
+
+@dataclass(frozen=True, eq=False)
+class _BagTrainings:
+    """The trainings of one bag, in the run folder or to be made."""
+
+    search: Search
+    trial: TrialRecord
+    n_folds: int
+    event_id: np.ndarray | None
+
+    @cached_property
+    def events(self) -> FoldedEvents:
+        """Events of train + validation with their folds."""
+        return fold_events(self.search, folds=self.n_folds, parts=BAG_PARTS, event_id=self.event_id)
+
+    @cached_property
+    def origin(self) -> dict[str, Any]:
+        """What each of them follows from."""
+        more = {"folds": self.n_folds, "events_in_folds": self.events.fingerprint}
+        return describe_origin(self.search, self.trial, **more)
+
+    def name(self, fold: int) -> TrainedNetwork:
+        """Return the name of a fold's network."""
+        return TrainedNetwork(self.trial.number, "fold", fold)
+
+    def read(self, fold: int) -> KeptTraining | None:
+        """Return a fold's training that is in the run folder; None where it is not."""
+        return read_training(self.search, self.name(fold), origin=self.origin)
+
+    def train(
+        self, folds: Sequence[int], device: str | None, on_trained: Callable[[], object] = lambda: None
+    ) -> tuple[str, ...]:
+        """Train the networks of these folds as one pack; return a sentence for each training that failed."""
+        settings, study_seed = self.search.settings(self.trial), self.search.study.seed
+        members = [
+            Member(
+                fold,
+                settings,
+                derive_seed(study_seed, self.trial.number, purpose=FOLD_PURPOSE + fold),
+                train_rows=self.events.find_used(fold),
+                validation_rows=self.events.find(fold),
+            )
+            for fold in folds
+        ]
+        names = {fold: self.name(fold) for fold in folds}
+        return _train(
+            self.search, names, members, self.events.part, origin=self.origin, device=device, on_trained=on_trained
+        )
 
 
 def refit(
@@ -127,7 +190,6 @@ def refit(
     *,
     best_epochs: Sequence[int],
     device: str | None = None,
-    on_trained: Callable[[], object] = lambda: None,
 ) -> KeptTraining | None:
     """Train a trial's configuration once on all of train + validation, without early stopping.
 
@@ -141,7 +203,6 @@ def refit(
         trial: The trial whose configuration it is.
         best_epochs: Best epochs of trainings that were stopped early: a finalist's, or those of a bag.
         device: Where to train; None for a GPU where there is one.
-        on_trained: Is called after the training.
 
     Returns:
         The training; its value is of events that it was trained on. None where it failed, of which a warning tells.
@@ -161,36 +222,36 @@ def refit(
     )
     name = TrainedNetwork(trial.number, "refit")
     origin = describe_origin(search, trial, refit_epochs=n_epochs, splits=search.splits.fingerprint)
-    found = _train(search, [name], [member], part, origin=origin, device=device, on_trained=on_trained)
-    return found[0] if found else None
+    if read_training(search, name, origin=origin) is None:
+        _train(search, {0: name}, [member], part, origin=origin, device=device)
+    return read_training(search, name, origin=origin)
 
 
 def _train(
     search: Search,
-    names: Sequence[TrainedNetwork],
+    names: Mapping[int, TrainedNetwork],
     members: Sequence[Member],
     part: Part,
     *,
     origin: Mapping[str, Any],
     device: str | None,
-    on_trained: Callable[[], object],
-) -> tuple[KeptTraining, ...]:
-    """Return the trainings of these names, those of earlier calls among them; train what is missing as one pack."""
-    kept = {name: read_training(search, name, origin=origin) for name in names}
-    by_number = {member.number: name for name, member in zip(names, members, strict=True)}
+    on_trained: Callable[[], object] = lambda: None,
+) -> tuple[str, ...]:
+    """Train members as one pack, keep each by its name; return a sentence for each training that failed."""
+    left_out = []
 
     def keep(trained: TrainedMember) -> None:
-        name = by_number[trained.member.number]
-        kept[name] = found = keep_training(search, name, trained, origin=origin)
+        name = names[trained.member.number]
+        found = keep_training(search, name, trained, origin=origin)
         NOTES.info("Trained %s: AUC %.4f after %d epochs", name.name, found.value, found.best_epoch)
         on_trained()
 
     def leave_out(member: Member, reason: str) -> None:
-        logger.warning("%s failed and is left out: %s", by_number[member.number].name.capitalize(), reason)
+        left_out.append(f"{names[member.number].name.capitalize()} failed and is left out: {reason}")
+        logger.warning("%s", left_out[-1])
         on_trained()
 
-    missing = [member for member in members if kept[by_number[member.number]] is None]
-    if missing:
+    if members:
         data = load_joined(search, part, find_device(device))
-        train_apart(missing, data, n_epochs=search.study.budget.epochs, keep=keep, leave_out=leave_out)
-    return tuple(training for training in kept.values() if training is not None)
+        train_apart(members, data, n_epochs=search.study.budget.epochs, keep=keep, leave_out=leave_out)
+    return tuple(left_out)

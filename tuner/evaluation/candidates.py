@@ -13,7 +13,6 @@ from tuner.checked_files import hash_file
 from tuner.evaluation.bagging import BAG_PARTS, Bag
 from tuner.evaluation.folds import OUT_OF_FOLD, FoldedEvents
 from tuner.evaluation.kept_trainings import KeptTraining
-from tuner.evaluation.retraining import Retraining
 from tuner.evaluation.statistics.blend import blend_scores, fit_share
 from tuner.evaluation.statistics.comparison import Kind, Replicas, replicate
 from tuner.evaluation.statistics.ensemble import pick_ensemble
@@ -155,15 +154,15 @@ class Field:
 
 
 def enter_finalists(
-    search: Search, retrainings: Sequence[Retraining], *, device: str | None = None
+    search: Search, retrainings: Sequence[KeptTraining], *, device: str | None = None
 ) -> tuple[Candidate, ...]:
     """Return a candidate for each trial whose configuration was trained anew."""
-    by_trial: dict[int, list[Retraining]] = {}
+    by_trial: dict[int, list[KeptTraining]] = {}
     for retraining in retrainings:
-        by_trial.setdefault(retraining.trial, []).append(retraining)
+        by_trial.setdefault(retraining.network.trial, []).append(retraining)
     candidates = []
     for trial, trainings in by_trial.items():
-        networks = tuple(TrainedNetwork(trial, "seed", training.seed) for training in trainings)
+        networks = tuple(training.network for training in trainings)
         scorers = tuple(
             NetworkScore(search, Predictor(network.name, (network,)), device=device) for network in networks
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from functools import partial
 
 from tuner.checked_files import read_json
 from tuner.errors import SearchError
@@ -11,7 +12,7 @@ from tuner.evaluation.judge import Judge
 from tuner.evaluation.publishing import publish
 from tuner.evaluation.results import Evaluation, describe_mismatch
 from tuner.evaluation.retraining_processes import open_pool
-from tuner.evaluation.validity import find_grounds, find_grounds_in_events, still_holds
+from tuner.evaluation.validity import TRIALS, find_grounds, find_grounds_in_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
 from tuner.prediction.networks import are_kept, hand_on_again
 from tuner.progress.display import Display, NoDisplay
@@ -37,16 +38,19 @@ def evaluate(
 ) -> Evaluation:
     """Return the judgement of a search, with 68 % intervals; write it to the run folder.
 
-    The best settings are trained anew with several seeds; the winner is the one with the best mean of the figure of
-    merit on validation. Its best network on validation is handed on to `tuner.predict` and `tuner.export`. A greedy
-    ensemble of all these trainings and baselines (boosted trees, logistic regression) are judged beside it. The cuts
-    are chosen on validation and frozen for test. The test part is opened once: the opening is logged in the run folder
-    before anything of it is scored, and a later call on the same trials, events and rules reads what was found then.
-    One process at a time evaluates a search; another one waits, and reads what the first has found. While workers still
-    train the study, the test part is not opened: this waits for them.
+    The best configurations are trained anew with several seeds; the winner is the one with the best mean of the figure
+    of merit on validation. Beside it are judged what can be made of it and of the other trainings (a bag, a refit, a
+    greedy ensemble) and baselines (boosted trees, logistic regression). One of them is handed on to `tuner.predict` and
+    `tuner.export`; the test part has no say in that. Cuts are chosen on events that a candidate was not trained on, and
+    frozen for test.
+
+    The test part is opened once: the opening is logged in the run folder before anything of it is scored, and a later
+    call on the same trials, events and rules reads what was found then. One process at a time evaluates a search;
+    another one waits, and reads what the first has found. While workers still train the study, the test part is not
+    opened: this waits for them. The events are those that the sweep kept in the run folder.
 
     Writes `evaluation.json`, `finalists/` and, for the test part, `scores.parquet`: row of the events, label, weight,
-    observers, the score of the network that is handed on, and those of every other candidate's trainings.
+    observers, the score of what is handed on, and the scores of every candidate.
 
     Args:
         search: What a sweep returned, or `open_search`.
@@ -62,8 +66,8 @@ def evaluate(
 
     Raises:
         SearchError: No trial is complete.
-        EventsError: The events have changed, or a nuisance's variant does not fit them. Both before anything is
-            trained.
+        EventsError: The study names another source, observer or nuisance than when it was swept, and the events there
+            are others, or a nuisance's variant does not fit them. Both before anything is trained.
     """
     settings = settings or search.study.evaluation
     evaluation = _find_or_judge(search, settings, open_test=open_test, device=device, display=display)
@@ -113,19 +117,27 @@ def _judge(
     in_events = find_grounds_in_events(search, settings, kept)
     with open_pool(search, device) as pool:
         while True:
+            frozen = search.freeze()
+            rests_on = find_grounds(frozen, settings) | in_events
             judge = Judge(
-                search,
+                frozen,
                 settings,
-                rests_on=find_grounds(search, settings) | in_events,
+                rests_on=rests_on,
                 stored=read_evaluation(search),
                 kept=kept,
                 pool=pool,
                 device=device,
                 display=display,
+                is_current=partial(_is_current, search, rests_on[TRIALS]),
             )
             if (evaluation := judge.judge(open_test=open_test)) is not None:
                 return evaluation
             display.tell("More trials ended meanwhile: they are judged, too")
+
+
+def _is_current(search: Search, trials: str) -> bool:
+    """Return whether the complete trials are still those of this fingerprint."""
+    return search.fingerprint == trials
 
 
 def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: bool) -> Evaluation | None:

@@ -18,13 +18,18 @@ from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, fin
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
 from tuner.events.variants import Direction
 from tuner.metrics.arrays import effective_number
+from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.cut_scan import MIN_BACKGROUND
 from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.metrics.measurement import Measurement
 from tuner.preparation.kept_events import KeptEvents
 from tuner.preparation.splits import Part
 from tuner.preparation.yields import find_yields
 from tuner.problem import Nuisance
 from tuner.tuning.search import Search
+
+MAX_TRAIN_EVENTS = 200_000
+"""Events of the training part that are scored at the most; they are in random order."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +109,15 @@ class Examination:
 
     @property
     def _common(self) -> dict[str, Any]:
-        figure = self.search.study.problem.figure_of_merit
-        replicas = {"n_bootstrap": self.field.n_replicas, "seed": self.field.seed}
-        return {"figure_of_merit": figure, "threshold": self.threshold, "yields": self._yields, **replicas}
+        problem = self.search.study.problem
+        return {
+            "figure_of_merit": problem.figure_of_merit,
+            "threshold": self.threshold,
+            "yields": self._yields,
+            "gamma_telescope": problem.gamma_telescope,
+            "n_bootstrap": self.field.n_replicas,
+            "seed": self.field.seed,
+        }
 
     @cached_property
     def _yields(self) -> tuple[float, float] | None:
@@ -117,6 +128,18 @@ class Examination:
         """Return the observer that no network can beat for some rows of the events; None where there is none."""
         optimum = self.search.study.problem.optimum
         return None if optimum is None else self.kept.events.observers[optimum].to_numpy()[rows]
+
+    def measure_train_gap(self, part: str) -> Measurement:
+        """Return AUC on the training part minus AUC on another, with its 68 % interval."""
+        train, other = self.part("train"), self.part(part)
+        few = slice(0, MAX_TRAIN_EVENTS)
+        (scores,) = (scorer(np.asarray(train.x[few])) for scorer in self.candidate.scorers)
+        return measure_train_gap(
+            (train.labels[few], scores, train.weights[few]),
+            (other.labels, self.scores(part), other.weights),
+            n_replicas=self.field.n_replicas,
+            seed=self.field.seed,
+        )
 
     def measure_importances(self, part: str) -> tuple[Importance, ...]:
         """Return what each feature is worth on a part, largest first."""

@@ -1,4 +1,4 @@
-"""Which settings are trained anew: the best by a lower confidence bound, each setting once."""
+"""Which configurations are trained anew: the best by a lower confidence bound, each once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tuner.errors import DamagedFileError, SearchError
 from tuner.evaluation.statistics.comparison import measure_mean, replicate
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
+from tuner.tuning.ranking import rank_trials
 from tuner.tuning.search import Search, TrialRecord
 
 logger = logging.getLogger("tuner")
@@ -17,7 +18,7 @@ logger = logging.getLogger("tuner")
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial whose setting is trained anew."""
+    """A trial whose configuration is trained anew."""
 
     trial: TrialRecord
     lower: float
@@ -30,13 +31,21 @@ def choose_finalists(
     """Return the complete trials whose figure of merit is best by its lower confidence bound, best first.
 
     The bound is the lower end of the figure's bootstrap interval over the validation events: where a figure rests on
-    few events, as a significance does, the luckiest is not the best. Trials of equal settings count once, the best of
-    them. Those without kept parameters (only the best trials' are) are left out. Raise `SearchError` for none.
+    few events, as a significance does, the luckiest is not the best. Trials of one configuration count once, the best
+    of them. Those without kept parameters (only the best trials' are) are left out.
+
+    Args:
+        search: The search.
+        most: How many to return at the most.
+        n_replicas: Bootstrap replicas behind each bound.
+        device: Where to score; None for a GPU where there is one.
+
+    Raises:
+        SearchError: No complete trial has kept its parameters, or those of all are damaged.
     """
     figure, part = search.study.problem.figure_of_merit, search.splits.validation
-    complete = [trial for trial in search.trials if trial.state == "complete" and trial.figure is not None]
     distinct: dict[str, TrialRecord] = {}
-    for trial in sorted(complete, key=lambda trial: (-(trial.figure or 0.0), trial.number)):
+    for trial in rank_trials(search.trials):
         if search.checkpoint_path(trial.number).exists():
             distinct.setdefault(json.dumps(dict(trial.params), sort_keys=True), trial)
     if not distinct:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -48,11 +48,11 @@ from tuner.evaluation.statistics.comparison import (
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
-from tuner.evaluation.validity import TRIALS
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.launchers.process_pool import Job, ProcessPool
+from tuner.metrics.figures_of_merit import Auc
 from tuner.prediction.cost import measure_cost
-from tuner.prediction.networks import are_kept, hand_on
+from tuner.prediction.networks import SINGLE_NETWORK, are_kept, hand_on
 from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
@@ -70,6 +70,7 @@ class Judge:
     """Judges one search."""
 
     search: Search
+    """With its trials as they were when the judgement began."""
     settings: EvaluationSettings
     rests_on: Mapping[str, str]
     """Contents of all that the judgement rests on, by name."""
@@ -81,6 +82,8 @@ class Judge:
     """Processes for what can be done side by side."""
     device: str | None
     display: Display
+    is_current: Callable[[], bool]
+    """Whether no more trials have ended since."""
 
     def judge(self, *, open_test: bool) -> Evaluation | None:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
@@ -102,16 +105,17 @@ class Judge:
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
-            if self.rests_on[TRIALS] != self.search.fingerprint:
+            if not self.is_current():
                 return None
             self.display.advance(Stage(name="test", text="Opening the test part"))
             reason = explain_opening(self.search, self.rests_on, self.stored, network.trial, is_kept=is_kept)
             opening = log_opening(self.search, network.trial, reason=reason, known=known).number
             replicas["test"] = field.replicate_all("test", self.search.splits.test)
         part = list(replicas)[-1]
-        standings = self._compare(field, replicas, winner)
         examined = single if part in handed_on.trained_on else handed_on
         examination = Examination(self.search, field, examined, self.kept)
+        parts = tuple(self._evaluate_parts(examination, [single, *others], list(replicas)))
+        standings = self._compare(field, replicas, winner, parts)
         predictors = [each.predictor for each in (single, *others) if each.predictor is not None]
         predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
         baseline = find_baseline([standing for standing in standings if standing.part == part])
@@ -130,14 +134,17 @@ class Judge:
             choice=choice,
             costs=tuple(measure_cost(self.search, predictor) for predictor in predictors),
             parts=(
-                *self._evaluate_parts(examination, [single, *others], list(replicas)),
+                *parts,
                 *(self._evaluate_folds(examination, network.trial) if open_test else ()),
             ),
             standings=standings,
-            cheapest=find_cheapest([standing for standing in standings if standing.part == part]),
+            by_auc=self._compare_by_auc(field, winner, parts, part),
+            cheapest=self._find_cheapest([standing for standing in standings if standing.part == part]),
+            over_baseline=self._compare_with_baseline(field, replicas[part], handed_on, rival, part),
             baselines=baselines,
             blend=self._measure_blend(field, replicas),
             selection=self._measure_selection(replicas, finalists),
+            train_gap=examination.measure_train_gap(part),
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
@@ -237,14 +244,11 @@ class Judge:
         trial = next(trial for trial in self.search.trials if trial.number == network.trial)
         n_trainings = (folds or 0) + self.settings.refit
         stage = Stage(name="bag", text=f"Training trial {trial.number} on train + validation", total=n_trainings)
-        done = itertools.count(1)
 
-        def advance() -> None:
-            self.display.advance(replace(stage, done=next(done)))
+        def advance(done: int) -> None:
+            self.display.advance(replace(stage, done=done))
 
         bag, candidates = None, []
-        if n_trainings:
-            self.display.advance(stage)
         if folds is not None:
             try:
                 bag = train_bag(
@@ -252,8 +256,9 @@ class Judge:
                     trial,
                     folds=folds,
                     event_id=self.kept.events.event_id,
+                    pool=self.pool,
                     device=self.device,
-                    on_trained=advance,
+                    on_progress=advance,
                 )
             except SplitsError as error:
                 logger.warning("There is no bag: %s", error)
@@ -262,7 +267,8 @@ class Judge:
             best_epochs = [training.best_epoch for training in bag.trainings]
             candidates.append(enter_bag(bag))
         if self.settings.refit:
-            training = refit(self.search, trial, best_epochs=best_epochs, device=self.device, on_trained=advance)
+            advance(folds or 0)
+            training = refit(self.search, trial, best_epochs=best_epochs, device=self.device)
             if training is not None:
                 cut_events = (candidates or [single])[0].choose_on(self.search.splits.validation)
                 candidates.append(enter_refit(self.search, training, cut_events, device=self.device))
@@ -284,8 +290,14 @@ class Judge:
     def _advance_baselines(self, done: int = 0, total: int = 0) -> None:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
 
-    def _compare(self, field: Field, replicas: PartReplicas, winner: Candidate) -> tuple[Standing, ...]:
-        """Return all standings, part by part."""
+    def _compare(
+        self, field: Field, replicas: PartReplicas, winner: Candidate, parts: Sequence[PartEvaluation]
+    ) -> tuple[Standing, ...]:
+        """Return all standings by the field's figure, part by part.
+
+        parts: figures of candidates of one scorer, of which the winner's is the single network.
+        """
+        names = {SINGLE_NETWORK: winner.name}
         return tuple(
             standing
             for part, of_part in replicas.items()
@@ -295,9 +307,29 @@ class Judge:
                 kinds={candidate.name: candidate.kind for candidate in field.candidates},
                 part=part,
                 n_parameters={c.name: c.n_parameters for c in field.candidates if c.n_parameters is not None},
+                measured={
+                    names.get(each.candidate, each.candidate): each[field.figure.name]
+                    for each in parts
+                    if each.part == part and field.figure.name in each.measurements
+                },
                 seed=field.seed,
             )
         )
+
+    def _compare_by_auc(
+        self, field: Field, winner: Candidate, parts: Sequence[PartEvaluation], part: str
+    ) -> tuple[Standing, ...]:
+        """Return the standings by AUC on a part; none where that is the declared figure."""
+        if isinstance(field.figure, Auc):
+            return ()
+        by_auc = replace(field, figure=Auc())
+        replicas = {part: by_auc.replicate_all(part, getattr(self.search.splits, part))}
+        return self._compare(by_auc, replicas, winner, parts)
+
+    def _find_cheapest(self, standings: Sequence[Standing]) -> str:
+        """Return the cheapest finalist by parameters, then by what its trial took in the search."""
+        seconds = {f"trial {trial.number}": trial.seconds for trial in self.search.trials}
+        return find_cheapest(standings, {name: took for name, took in seconds.items() if took is not None})
 
     def _evaluate_parts(
         self, examination: Examination, candidates: list[Candidate], parts: list[str]
@@ -333,6 +365,20 @@ class Judge:
             logger.warning("The training of each of %d folds failed: no event is scored out of fold.", folds)
             return
         yield examination.evaluate_folds(found, name=f"trial {number}, {folds} folds")
+
+    def _compare_with_baseline(
+        self, field: Field, of_part: Mapping[str, Replicas], handed_on: Candidate, rival: Candidate | None, part: str
+    ) -> Standing | None:
+        """Return the best baseline against what is handed on; None where the two were not judged on this part."""
+        if rival is None or part in handed_on.trained_on:
+            return None
+        own = of_part.get(handed_on.name)
+        if own is None:  # the single network is one training of the winner
+            own = field.replicate(handed_on, part, getattr(self.search.splits, part))
+        kinds = {each.name: each.kind for each in (handed_on, rival)}
+        of_both = {handed_on.name: own, rival.name: of_part[rival.name]}
+        standings = compare(of_both, handed_on.name, kinds=kinds, part=part, seed=field.seed)
+        return next(standing for standing in standings if standing.candidate == rival.name)
 
     def _measure_blend(self, field: Field, replicas: PartReplicas) -> BlendGain | None:
         """Return what the blend gains on the networks' bag, on test or else out of fold; None where there is none."""

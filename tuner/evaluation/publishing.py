@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from tuner.errors import MissingPackage, TunerError
@@ -29,11 +30,18 @@ def publish(search: Search, evaluation: Evaluation | None, tracker: Tracker | No
 
     In the storage are the outcome, and for Optuna Dashboard the study's note, the report and its figures.
 
-    tracker: None for the one that the sweep was given, else for another one of the kind that it used, as its run folder
-    tells. A user's own cannot be opened again: hand it in. Nothing is sent where that is `NoTracker`. The tracker is
-    closed at the end, which writes what is left, for at most a minute; more may be logged after that. Told again, the
-    record takes the place of the one before. What goes wrong costs no figure: a warning tells.
+    Published again, the record replaces the one before. What goes wrong costs no figure: a warning tells.
+
+    Args:
+        search: The search.
+        evaluation: None where there is none.
+        tracker: None for the one that the sweep was given, else for another one of the kind that it used, as its run
+            folder tells. A user's own cannot be opened again: hand it in. Nothing is sent where that is `NoTracker`.
+            The tracker is closed at the end, which writes what is left, for at most a minute; more may be logged after
+            that.
     """
+    with suppress(Exception):  # a storage that fails is told of below
+        search = search.freeze()
     steps = (
         lambda: _write_outcome(search, evaluation),
         lambda: write_study_note(search, "" if evaluation is None else tabulate_verdicts(evaluation)),

@@ -32,7 +32,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return all figures of an evaluation by name: `part/candidate/figure`, and `.../low`, `.../high` of its interval.
 
     Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
-    `survival`, `nuisances`, `sculpting`, `importance` and `ensemble` (the share of each network).
+    `survival`, `nuisances`, `sculpting`, `importance`, `baselines`, `blend` and `ensemble` (the share of each network).
     """
     found: dict[str, Any] = {
         "winner": evaluation.winner,
@@ -52,10 +52,20 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
             found |= standing.lead.spread(f"{prefix}/lead of the winner")
         found[f"{prefix}/the winner is"] = standing.verdict_on_winner
         found |= {f"{prefix}/p": standing.p_value, f"{prefix}/p after Holm": standing.p_holm}
+    for standing in evaluation.by_auc:
+        found[f"{standing.part}/{standing.candidate}/by AUC the winner is"] = standing.verdict_on_winner
+    if evaluation.train_gap is not None:
+        found |= evaluation.train_gap.spread("AUC on train minus AUC on the last part")
     for importance in evaluation.importances:
         found |= importance.drop.spread(f"importance/{importance.part}/{importance.feature}")
     for network in evaluation.ensemble:
         found[f"ensemble/{network.name}"] = network.weight
+    for record in evaluation.baselines:
+        found |= {f"baselines/{record.name}/{name}": value for name, value in record.params.items()}
+        found[f"baselines/{record.name}/seconds"] = record.seconds
+    if evaluation.blend is not None:
+        found["blend/share of the trees"] = evaluation.blend.share
+        found |= evaluation.blend.over_bag.difference.spread("blend/gain on the bag")
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}

@@ -19,6 +19,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.metrics.measurement import Measurement
 from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
@@ -70,6 +71,11 @@ class Evaluation:
     """The single network, means of networks and the baselines, each on the parts that it did not train on."""
     standings: tuple[Standing, ...] = ()
     """Each finalist's mean over trainings, ensemble and baselines against the winner: on validation, on test."""
+    by_auc: tuple[Standing, ...] = ()
+    """The same by AUC on the last part that is open; none where AUC is the declared figure."""
+    over_baseline: Standing | None = None
+    """The best baseline against what is handed on, paired, on the last part that is open; None without a baseline, and
+    where what is handed on was trained on that part."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner."""
     baselines: tuple[BaselineRecord, ...] = ()
@@ -78,6 +84,8 @@ class Evaluation:
     """What a blend with boosted trees gains; None without a bag of networks or of trees."""
     selection: SelectionBias | None = None
     """How much of the best validation figure is luck."""
+    train_gap: Measurement | None = None
+    """AUC on the training part minus that on the last part that is open: what is gained on events trained on."""
     importances: tuple[Importance, ...] = ()
     """Permutation importance of each feature, on the last part that is open."""
 

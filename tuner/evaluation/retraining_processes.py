@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from tuner.evaluation.retraining import Retraining, Wanted, find_retrainings, group_missing, retrain
+from tuner.evaluation.kept_trainings import KeptTraining
+from tuner.evaluation.retraining import Wanted, find_retrainings, group_missing, retrain
 from tuner.launchers.allocation import count_gpus
 from tuner.launchers.local import count_cores
 from tuner.launchers.process_pool import ProcessPool
-from tuner.prediction.networks import TrainedNetwork
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import SCREEN_ONLY
 from tuner.progress.stages import Stage
@@ -43,7 +43,7 @@ def retrain_finalists(
     pool: ProcessPool | None = None,
     device: str | None = None,
     display: Display | None = None,
-) -> tuple[Retraining, ...]:
+) -> tuple[KeptTraining, ...]:
     """Train each trial's configuration anew with several seeds.
 
     Trainings that fail are left out with a warning.
@@ -67,7 +67,7 @@ def retrain_finalists(
     if missing:
         progress = _Progress(search, missing, n_trials=len(trials), seeds=seeds, display=display or NoDisplay())
         progress.show()
-        n_processes = _count_processes(pool, device)
+        n_processes = count_processes(pool, device)
         if pool is None or n_processes <= 1:
             for group in groups:
                 retrain(search, group, device, progress.show)
@@ -76,7 +76,7 @@ def retrain_finalists(
     return find_retrainings(search, trials, seeds)
 
 
-def _count_processes(pool: ProcessPool | None, device: str | None) -> int:
+def count_processes(pool: ProcessPool | None, device: str | None) -> int:
     """Return how many processes train at once: two would only hold each other up on one GPU."""
     n_processes = 0 if pool is None else pool.n_processes
     return min(n_processes, count_gpus(device) or n_processes)
@@ -111,8 +111,7 @@ class _Progress:
         self.n_before = n_trials * seeds - len(missing)
         self.total = n_trials * seeds
         self.text = f"Training {write_count(n_trials, 'finalist')} anew, {write_count(seeds, 'seed')} each"
-        networks = [TrainedNetwork(wanted.trial.number, "seed", wanted.seed) for wanted in missing]
-        self.records = [search.checkpoint_path(network).with_suffix(".json") for network in networks]
+        self.records = [search.checkpoint_path(wanted.network).with_suffix(".json") for wanted in missing]
         for path in self.records:
             path.unlink(missing_ok=True)  # of other settings, or damaged
 

@@ -14,7 +14,10 @@ from tuner.preparation.splits import Part
 def tabulate_scores(candidates: Iterable[Candidate], handed_on: np.ndarray, test: Part) -> pd.DataFrame:
     """Return row of the events, label, weight, the score of what is handed on, and the scores of all candidates.
 
-    The others' columns are named "score: trial 12, seed 0", "score: ensemble", "score: boosted trees".
+    Args:
+        candidates: Their columns are named "score: trial 12, seed 0", "score: ensemble", "score: boosted trees".
+        handed_on: Scores [n] of what is handed on.
+        test: The test part, n events.
     """
     columns = {
         "row": np.asarray(test.rows),
@@ -30,7 +33,12 @@ def tabulate_scores(candidates: Iterable[Candidate], handed_on: np.ndarray, test
 
 
 def add_observers(table: pd.DataFrame, observers: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with the observers of its events; one that has the name of a column is named "observer ..."."""
+    """Return the table with the observers of its events; one that has the name of a column is named "observer ...".
+
+    Args:
+        table: With a column "row", as `tabulate_scores` makes it.
+        observers: Of all events, in the order in which they were read.
+    """
     rows = table["row"].to_numpy()
     named = {f"observer {name}" if name in table else str(name): observers[name].to_numpy()[rows] for name in observers}
     return table.assign(**named)

@@ -56,15 +56,22 @@ def compare_winners(
 ) -> dict[str, Versus]:
     """Return how the winner of each search stands against that of the first, by name and in their order.
 
-    The p values are corrected by Holm's method for all comparisons together.
+    Args:
+        winners: Scores by the name of the search; the first is the one that the others are compared with.
+        figure: The figure of merit.
+        n_replicas: Bootstrap replicas; the same events are drawn for searches that share their test events.
+        seed: Of the replicas.
+
+    Returns:
+        Standings whose p values are corrected by Holm's method for all comparisons together.
     """
     first, *others = winners
     grounds = {first: find_ground(winners[first], winners[first])}
     grounds |= {name: find_ground(winners[first], winners[name]) for name in others}
     seeds = np.random.default_rng(seed).integers(0, 2**32, len(winners))
     replicas = {
-        name: _replicate(scores, figure, n_replicas, seed if grounds[name] == "same test events" else int(seeds[place]))
-        for place, (name, scores) in enumerate(winners.items())
+        name: _replicate(scores, figure, n_replicas, seed if grounds[name] == "same test events" else int(seeds[index]))
+        for index, (name, scores) in enumerate(winners.items())
     }
     standings = compare(replicas, first, kinds=dict.fromkeys(winners, "finalist"), part="test", seed=seed)
     by_name = {standing.candidate: standing for standing in standings}

@@ -31,8 +31,12 @@ from tuner.tuning.status import read_status
 def record_study(search: Search, evaluation: Evaluation | None, *, network: Path | None = None) -> StudyRecord:
     """Return what is known of a study: its search, and its evaluation where there is one.
 
-    network: the winner as ONNX, where it was exported. Report and figures are taken from the run folder where they are
-    not older than the evaluation and the last trial.
+    Report and figures are taken from the run folder where they are not older than the evaluation and the last trial.
+
+    Args:
+        search: The search.
+        evaluation: None where there is none.
+        network: What is handed on as ONNX, where it was exported.
     """
     provenance = read_provenance(search)
     importances = measure_parameter_importances(search)
@@ -82,6 +86,7 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
             "events": hide_passwords(find_source(problem.events).describe()),
             "event_id": problem.event_id,
             "features": list(search.splits.preprocessing.features),
+            "inputs": list(search.splits.preprocessing.inputs),
             "observers": list(problem.all_observers),
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),

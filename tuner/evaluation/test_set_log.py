@@ -34,7 +34,14 @@ class Opening:
 def log_opening(search: Search, trial: int, *, reason: str, known: int = 0) -> Opening:
     """Add an opening of the test part for a trial to the run folder's log, and return it.
 
-    known: openings that are known from elsewhere, so that a log that was lost does not begin at 1 again.
+    Args:
+        search: The search.
+        trial: Number of the trial whose network is judged.
+        reason: Why it is opened, or opened again.
+        known: Openings that are known from elsewhere, so that a log that was lost does not begin at 1 again.
+
+    Raises:
+        FolderError: The log cannot be written; then the test part must stay closed.
     """
     opening = Opening(
         number=count_openings(search, known=known) + 1,

@@ -45,7 +45,9 @@ def find_grounds(search: Search, settings: EvaluationSettings) -> dict[str, str]
 def still_holds(evaluation: Evaluation, search: Search) -> bool:
     """Return whether an evaluation is of the search's present trials and events, and of its problem's rules.
 
-    What the evaluation took from the events besides is compared where these are kept or can be read.
+    Args:
+        evaluation: As it was stored.
+        search: As it is now. Observers, ids and variants are compared, too, where they are kept or can be read.
     """
     before, settings = evaluation.rests_on, evaluation.settings
     now = find_grounds(search, settings)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.markdown import escape_markdown, write_table
+from tuner.progress.wording import join_words
 
 if TYPE_CHECKING:
     from tuner.evaluation.results import Evaluation
@@ -25,8 +26,36 @@ def summarize_verdict(evaluation: Evaluation) -> str:
         _compare_with_baseline(evaluation, mine, baseline),
         f"Better than it: {'; '.join(better)}." if better else "",
         f"Cannot be told from it: {', '.join(equal)}." if equal else "",
+        tell_by_auc(evaluation),
     ]
     return " ".join(filter(None, told))
+
+
+def tell_by_auc(evaluation: Evaluation) -> str:
+    """Return in a sentence what AUC tells apart and the declared figure does not; nothing where it tells no more."""
+    mine = {standing.candidate: standing.verdict for standing in evaluation.standings_on(evaluation.last_part)}
+    unlike = [s for s in evaluation.by_auc if s.verdict != mine.get(s.candidate, s.verdict)]
+    ahead = [f"{_name(s)} by {s.lead}" for s in unlike if s.verdict == "worse"]
+    behind = [f"{_name(s)} by {-s.lead}" for s in unlike if s.verdict == "better"]
+    equal = [_name(s) for s in unlike if s.verdict == "not distinguishable"]
+    told = [
+        f"leads {join_words(ahead)}" if ahead else "",
+        f"is behind {join_words(behind)}" if behind else "",
+        f"cannot be told from {join_words(equal)}" if equal else "",
+    ]
+    said = "; it ".join(filter(None, told))
+    return f"By AUC, trial {evaluation.winner} {said}." if said else ""
+
+
+def explain_intervals(evaluation: Evaluation) -> str:
+    """Return in a few sentences what the intervals of standings hold, and by which method."""
+    standings = evaluation.standings_on(evaluation.last_part)
+    several = any(len(standing.singles) > 1 for standing in standings)
+    of_means = " Those of a mean over trainings hold both events and trainings, which are drawn anew, too."
+    return (
+        f"Intervals: 68 %, by a bootstrap of the events, each class drawn anew {evaluation.settings.replicas} times."
+        f"{of_means if several else ''}"
+    )
 
 
 def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Standing | None) -> str:
@@ -59,8 +88,7 @@ def tabulate_verdicts(evaluation: Evaluation) -> str:
             "",
             write_table([head, *rows]),
             "",
-            "Means over trainings; errors are 68 %, over events and trainings. Leads are paired; verdicts allow for "
-            "the number of candidates.",
+            f"{explain_intervals(evaluation)} Leads are paired; verdicts allow for the number of candidates.",
             "",
             _tell_openings(evaluation),
         ]

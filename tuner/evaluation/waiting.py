@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from tuner.errors import FolderError
+from tuner.progress.wording import write_count
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search
@@ -26,7 +27,7 @@ def wait_for_workers(search: Search, tell: Callable[[str], None]) -> None:
     told = False
     while n_workers := sum(search.workers.values()):
         if not told:
-            who = "1 worker still trains" if n_workers == 1 else f"{n_workers} workers still train"
+            who = f"{write_count(n_workers, 'worker')} still {'trains' if n_workers == 1 else 'train'}"
             tell(f"{who} this study: the test part stays closed until the last one leaves. Ctrl-C stops waiting.")
             told = True
         time.sleep(POLL_SECONDS)
@@ -36,7 +37,14 @@ def wait_for_workers(search: Search, tell: Callable[[str], None]) -> None:
 def hold_alone(lock: Path, tell: Callable[[], None]) -> Iterator[None]:
     """Keep other processes of this host out while the context is open; `tell` is called where this has to wait.
 
-    The system frees the lock of a process that dies. Raise `FolderError` where there can be no lock.
+    The system frees the lock of a process that dies.
+
+    Args:
+        lock: Path of the lock file.
+        tell: Called once where this has to wait.
+
+    Raises:
+        FolderError: There can be no lock at this path.
     """
     held = FileLock(lock)
     try:

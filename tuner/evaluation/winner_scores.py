@@ -20,8 +20,15 @@ ADVICE = (
 def read_winner_scores(search: Search, evaluation: Evaluation, figure: FigureOfMerit) -> WinnerScores:
     """Return the scores of each training of the winner on test, with the cuts of a figure that is one of a cut.
 
-    The test part is not scored again: its scores are those that the evaluation wrote. Raise `DamagedFileError` where
-    they are not whole.
+    The test part is not scored again: its scores are those that the evaluation wrote.
+
+    Args:
+        search: The search.
+        evaluation: Its evaluation, with the test part open.
+        figure: The figure of merit that the cuts are for.
+
+    Raises:
+        DamagedFileError: The scores are not whole.
     """
     path = search.folder.scores
     table = read_table(path, advice=ADVICE)

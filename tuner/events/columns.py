@@ -97,7 +97,7 @@ def _take_text(
             f'{role} "{name}" must be numbers, but is {value} in {locate(table, row)}{others}. '
             "Correct it, or leave the column out with `ignored`."
         )
-        # One problem is enough: numbers in their place keep the column from being called constant or undefined, too.
+        # One problem is enough: as these numbers the column is not called constant or undefined as well.
         numbers[is_text] = np.arange(is_text.sum())
     return take_numbers(pd.DataFrame({name: numbers}), name, undefined, found, role=role)
 

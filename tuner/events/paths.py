@@ -16,14 +16,14 @@ def find_files(path: str | Path) -> list[Path]:
     A relative path is looked for in the working folder, then in `$TUNER_DATA`. Raise `EventsError` where there is
     no such file.
     """
-    for place in _list_places(path):
-        if found := _match(place):
+    for candidate in _list_candidates(path):
+        if found := _match(candidate):
             return found
-    for place in _list_places(path):
-        if place.is_dir():
+    for candidate in _list_candidates(path):
+        if candidate.is_dir():
             raise EventsError(
                 f'"{path}" must name a file, or several with a pattern, but is a folder. '
-                f"Name its files, as {_suggest_pattern(path, place)}."
+                f"Name its files, as {_suggest_pattern(path, candidate)}."
             )
     raise EventsError(
         f"{describe_missing(path)} Check the path; a study's events may be read from elsewhere with --events."
@@ -46,31 +46,33 @@ def find_in_data_folder(file: str) -> Path | None:
 
 def describe_missing(path: str | Path) -> str:
     """Return that a file was not found, where it was looked for, and the nearest name that is there."""
-    places = _list_places(path)
-    near = next((hint for place in places if (hint := _suggest_neighbour(place))), "")
+    candidates = _list_candidates(path)
+    near = next((hint for candidate in candidates if (hint := _suggest_neighbour(candidate))), "")
     folder = os.environ.get("TUNER_DATA")
     searched = f" and not in $TUNER_DATA ({folder})" if folder else ", and TUNER_DATA names no folder to look in"
-    where = f" in {Path.cwd()}{searched}" if len(places) > 1 or not Path(path).is_absolute() else ""
+    where = f" in {Path.cwd()}{searched}" if len(candidates) > 1 or not Path(path).is_absolute() else ""
     kind = "No file matches" if has_magic(str(path)) else "There is no file"
     return f'{kind} "{path}"{where}.{near}'
 
 
-def _list_places(path: str | Path) -> list[Path]:
+def _list_candidates(path: str | Path) -> list[Path]:
     """Return where a path may be, most likely first."""
     given, folder = Path(path).expanduser(), os.environ.get("TUNER_DATA")
     return [given] if given.is_absolute() or not folder else [given, Path(folder) / given]
 
 
-def _match(place: Path) -> list[Path]:
-    """Return the files that a place or a pattern names, sorted."""
-    if place.is_file():
-        return [place]
-    return sorted(path for path in Path(place.anchor).glob(str(place.relative_to(place.anchor))) if path.is_file())
+def _match(candidate: Path) -> list[Path]:
+    """Return the files that a path or a pattern names, sorted."""
+    if candidate.is_file():
+        return [candidate]
+    return sorted(
+        path for path in Path(candidate.anchor).glob(str(candidate.relative_to(candidate.anchor))) if path.is_file()
+    )
 
 
-def _suggest_neighbour(place: Path) -> str:
+def _suggest_neighbour(candidate: Path) -> str:
     """Return the nearest name in the folder of a missing file, as a question."""
     try:
-        return suggest_name(place.name, sorted(p.name for p in place.parent.iterdir()))
+        return suggest_name(candidate.name, sorted(p.name for p in candidate.parent.iterdir()))
     except OSError:
         return ""

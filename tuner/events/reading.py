@@ -69,7 +69,7 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
 
 
 def read_features(problem: Problem, path: str | Path, *, features: Sequence[str] | None = None) -> NewEvents:
-    """Read events to be scored from another place. Features must be there; other roles come along as they are.
+    """Read events to be scored, from another file. Features must be there; other roles come along as they are.
 
     features: names of the inputs. None: those of the problem, or all columns without a role. Raise `EventsError`.
     """

@@ -68,7 +68,7 @@ class File:
         import pandas as pd
 
         path, tree = self._split_path()
-        parts = [part for place in find_files(path) for part in self._read_parts(place, tree, wanted)]
+        parts = [part for file in find_files(path) for part in self._read_parts(file, tree, wanted)]
         (first, table), *others = parts
         for name, other in others:
             if lacking := sorted(set(table.columns) ^ set(other.columns)):
@@ -97,7 +97,7 @@ class File:
     def at(self, path: Path) -> File:
         """Return the same file at another path; a folder stands for the file of the same name in it.
 
-        A tree that the path names, `new.root:tree`, is read in place of those that this file names.
+        A tree that the path names, `new.root:tree`, is read instead of those that this file names.
         """
         name = Path(self._split_path()[0]).name
         return replace(self, path=path / name if path.is_dir() else path, is_moved=True)
@@ -151,7 +151,7 @@ class OpenML:
     """Name of a local copy: looked for where `--events` says, and in the folder that `$TUNER_DATA` names."""
     columns: tuple[str, ...] | None = None
     """Names of the local copy's columns, where it has no header line."""
-    place: Path | None = None
+    path: Path | None = None
     """File, or folder that holds `file`; set by `at`."""
 
     def read(self) -> pd.DataFrame:
@@ -176,22 +176,22 @@ class OpenML:
 
     def describe(self) -> str:
         """Return the number of the data set and the local file that stands for it."""
-        local = self.place or (find_in_data_folder(self.file) if self.file else None)
+        local = self.path or (find_in_data_folder(self.file) if self.file else None)
         return f"OpenML {self.data_id}" + (f" ({local.name})" if local else "")
 
     def at(self, path: Path) -> OpenML:
         """Return the same data set, read from a file, or from the folder that holds it."""
-        return replace(self, place=path)
+        return replace(self, path=path)
 
     def _find_local(self) -> Path | None:
         """Return the local copy; None where there is none."""
-        if self.place is None:
+        if self.path is None:
             return find_in_data_folder(self.file) if self.file else None
-        if self.place.is_dir():
+        if self.path.is_dir():
             if self.file is None:
-                raise EventsError(f'"{self.place}" is a folder. Name the file in it.')
-            return find_files(self.place / self.file)[0]
-        return self.place
+                raise EventsError(f'"{self.path}" is a folder. Name the file in it.')
+            return find_files(self.path / self.file)[0]
+        return self.path
 
     def _fetch(self) -> pd.DataFrame:
         """Download the data set, or take it from scikit-learn's folder of data sets."""

@@ -25,8 +25,9 @@ from tuner.figures.drawing import (
     write_formulas,
 )
 from tuner.metrics.measurement import Measurement
+from tuner.progress.wording import write_count
 
-MAX_LETTERS = 24
+MAX_LETTERS = 28
 """Of a candidate's name."""
 CLOSE = 12.0
 """Candidates are shown that are less than so many times farther from the best than half of them are."""
@@ -52,7 +53,7 @@ def draw_candidates(table: pd.DataFrame, *, figure_name: str, part: str, best: s
     axes.set_xlim(*_limit(frame))
     _mark_below(axes, frame)
     _write_values(axes, frame, best)
-    title = f"{len(frame)} candidate{'' if len(frame) == 1 else 's'}, {part} part"
+    title = f"{write_count(len(frame), 'candidate')}, {part} part"
     headline(figure, title + (", faint: single seeds" if seeds else ""))
     told = "; ".join(f"{row['candidate']} {_tell(row)}" for row in frame.to_dict("records"))
     starred = f" Highlighted is {best}." if len(winner) else ""

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, dress, headline, start_figure
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.at_threshold import Confusion, sum_confusion
+from tuner.progress.wording import write_count
 
 STRONGEST = 0.3
 """Opacity of a cell that holds all: letters stand out from it, on a dark page too."""
@@ -79,7 +80,7 @@ def _draw_cell(axes: Axes, place: int, row: Mapping[Any, Any], *, weighted: bool
     colour = SIGNAL if down == right else BACKGROUND
     strength = float(np.clip(row["share"], 0, 1)) * STRONGEST + 0.06
     axes.add_patch(Rectangle((right - 0.48, down - 0.48), 0.96, 0.96, facecolor=to_rgba(colour, strength), linewidth=0))
-    events = f"{row['events']} event{'s' if row['events'] != 1 else ''}"
+    events = write_count(row["events"], "event")
     small = (
         f"{row['weight']:{'.0f' if abs(row['weight']) >= 1000 else '.4g'}} by weight\n{events}" if weighted else events
     )

@@ -78,7 +78,7 @@ def draw_significance(
     chosen = best if threshold is None else float(threshold)
     tables = {part: scanned.tabulate(figures, (chosen, best), n_replicas, seed) for part, scanned in scans.items()}
     frame = pd.concat(tables.values(), ignore_index=True)
-    canvas = start_figure(COLUMN * max(len(scans), 1), 6.6)
+    canvas = start_figure(COLUMN if len(scans) == 1 else 6.2 * len(scans), 6.0)
     panels = canvas.subplots(2, len(scans), sharex=True, sharey="row", squeeze=False, height_ratios=(1.6, 1.0))
     told = []
     for (part, scanned), (upper, lower) in zip(scans.items(), panels.T, strict=True):

@@ -12,6 +12,25 @@ INTERRUPTED_CODE = 130
 
 
 @contextmanager
+def watch_interrupt(on_first: Callable[[], object]) -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C or SIGTERM sets, after which `on_first` is called; the second leaves.
+
+    Raises:
+        KeyboardInterrupt: At the second.
+    """
+    event = threading.Event()
+
+    def handle(*_: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+        on_first()
+
+    with take_signals(handle):
+        yield event
+
+
+@contextmanager
 def take_signals(handle: Callable[..., object]) -> Iterator[None]:
     """Let `handle` take SIGINT and SIGTERM while the context is open (in the main thread only)."""
     if threading.current_thread() is not threading.main_thread():

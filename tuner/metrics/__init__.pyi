@@ -32,6 +32,7 @@ from .figures_of_merit import LogLoss as LogLoss
 from .figures_of_merit import PartialAuc as PartialAuc
 from .figures_of_merit import SignalEfficiency as SignalEfficiency
 from .figures_of_merit import Significance as Significance
+from .gamma_telescopes import measure_gamma_telescope as measure_gamma_telescope
 from .gamma_telescopes import tabulate_gamma_telescope as tabulate_gamma_telescope
 from .histograms import separation as separation
 from .measurement import Measurement as Measurement

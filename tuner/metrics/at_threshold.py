@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,18 +48,6 @@ class Confusion:
     def precision(self) -> float:
         """Purity: share of signal among the selected. Depends on the abundances."""
         return _divide(self.true_positive, self.true_positive + self.false_positive)
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and sensitivity. Depends on the abundances."""
-        return _divide(2 * self.true_positive, 2 * self.true_positive + self.false_positive + self.false_negative)
-
-    @property
-    def mcc(self) -> float:
-        """Matthews' correlation coefficient, -1 to 1 (doi:10.1016/0005-2795(75)90109-9). Depends on the abundances."""
-        tp, fp, tn, fn = self.true_positive, self.false_positive, self.true_negative, self.false_negative
-        square = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
-        return (tp * tn - fp * fn) / sqrt(square) if square > 0 else float("nan")
 
 
 def count_confusion(

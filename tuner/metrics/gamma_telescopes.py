@@ -8,9 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.curves import rank, signal_efficiency
+from tuner.metrics.bootstrap import draw_counts
+from tuner.metrics.curves import RocCurve, rank, signal_efficiency
+from tuner.metrics.measurement import Measurement, measure
 
 EPS_HADRON = (0.01, 0.02, 0.05, 0.1, 0.2)
+GAMMA_FIGURES = (*(f"eps_gamma at eps_hadron={eps:g}" for eps in EPS_HADRON), "loacc", "hiacc", "Q at the cut")
+"""Names of the figures that `measure_gamma_telescope` gives, in their order."""
 
 
 @dataclass(frozen=True)
@@ -51,3 +55,48 @@ def tabulate_gamma_telescope(
         {eps: signal_efficiency(curve, eps) for eps in EPS_HADRON},
         float(qualities.max()) if len(qualities) else float("nan"),
     )
+
+
+def measure_gamma_telescope(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    threshold: float,
+    n_replicas: int = 200,
+    seed: int = 0,
+) -> dict[str, Measurement]:
+    """Return the table's efficiencies and their means, and Q at a frozen cut, by name, each with its 68 % interval.
+
+    Q = eps_gamma/sqrt(eps_hadron) is that of the cut, not the largest of these events: that one is partly luck.
+
+    Args:
+        labels: [n], 1 for gammas, 0 for hadrons.
+        scores: [n]; higher is more gamma-like.
+        weights: Event weights [n]; None: ones.
+        threshold: The cut that Q is told of.
+        n_replicas: Bootstrap replicas; both classes are drawn anew.
+        seed: Of the replicas.
+
+    Raises:
+        EventsError: As `check_arrays` does.
+    """
+    is_signal, score, weight = check_arrays(labels, scores, weights)
+    ranking = rank(is_signal, score)
+    place = int((ranking.thresholds >= threshold).sum()) - 1
+    drawn = [
+        _list_figures(ranking.curve(weight * counts), place) for counts in draw_counts(is_signal, n_replicas, seed)
+    ]
+    values = _list_figures(ranking.curve(weight), place)
+    return {
+        name: measure(value, column)
+        for name, value, column in zip(GAMMA_FIGURES, values, np.transpose(drawn), strict=True)
+    }
+
+
+def _list_figures(curve: RocCurve, place: int) -> list[float]:
+    """Return the figures in the order of `GAMMA_FIGURES`; place: of the cut on the curve."""
+    eps_gamma = [signal_efficiency(curve, eps) for eps in EPS_HADRON]
+    eps_b = float(curve.eps_b[place])
+    quality = float(curve.eps_s[place]) / np.sqrt(eps_b) if eps_b > 0 else float("nan")
+    return [*eps_gamma, float(np.mean(eps_gamma[:3])), float(np.mean(eps_gamma[3:])), quality]

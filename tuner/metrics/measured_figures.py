@@ -14,7 +14,6 @@ from tuner.metrics.at_threshold import Confusion
 from tuner.metrics.bootstrap import FigureFunction, bootstrap_figure, draw_counts
 from tuner.metrics.calibration import Bins
 from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, roc, smooth_rejection
-from tuner.metrics.delong import delong_variance
 from tuner.metrics.few_events import are_few, measure_share, widen_rejection
 from tuner.metrics.figures_of_merit import BackgroundRejection, CutFigure, FigureOfMerit
 from tuner.metrics.measurement import Measurement, measure, measure_distance
@@ -59,8 +58,8 @@ def measure_figures(
         optimum: Observer [n] that no network can beat; adds its AUC and the share of it that is reached.
         figure_of_merit: The problem's own, where it is not among the others.
         figure_cut: Frozen cut of a significance, so that it is not looked for again here; None: it is.
-        n_bootstrap: Replicas for the intervals; both classes are drawn anew, the cut stays. The interval of the AUC of
-            events of equal weight is DeLong's; that of a share of few events Clopper and Pearson's.
+        n_bootstrap: Replicas for the intervals; both classes are drawn anew, the cut stays. The interval of a share of
+            few events is Clopper and Pearson's.
         seed: Of the replicas.
 
     Raises:
@@ -76,8 +75,6 @@ def measure_figures(
         name: measure(value, np.array([replica[name] for replica in replicas]), centre=centres[name])
         for name, value in sums.figures(ones, background_rejection).items()
     }
-    if np.ptp(arrays.weights) == 0:
-        measurements["AUC"] = _measure_by_delong(arrays, measurements["AUC"].value)
     error = np.array([replica[CALIBRATION_ERROR] for replica in replicas])
     measurements[CALIBRATION_ERROR] = measure_distance(measurements[CALIBRATION_ERROR].value, error)
     measurements |= _measure_few(measurements, arrays, threshold)
@@ -189,14 +186,6 @@ def _measure_few(measurements: Mapping[str, Measurement], arrays: Arrays, thresh
         if measured is not None and measured.low == measured.high:
             found[name] = measure_share(measured.value, min(n_signal, n_background))
     return found
-
-
-def _measure_by_delong(arrays: Arrays, area: float) -> Measurement:
-    """Return the AUC of events of equal weight with its standard deviation on either side, at most up to 1."""
-    if min(arrays.is_signal.sum(), (~arrays.is_signal).sum()) < 2:
-        return Measurement(area, float("nan"), float("nan"))
-    error = float(np.sqrt(delong_variance(*arrays)))
-    return Measurement(area, max(0.0, area - error), min(1.0, area + error))
 
 
 def _freeze(figure: FigureOfMerit, cut: float | None) -> FigureFunction:

@@ -21,6 +21,7 @@ from tuner.launchers.allocation import choose_workers
 from tuner.prediction.export import is_exporting_possible, write_network
 from tuner.prediction.network import score_events
 from tuner.preparation.splits import Splits, prepare_splits
+from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.training.checkpoints import read_checkpoint, restore_network, save_checkpoint, take_checkpoint
 from tuner.training.data import TrainingData, load_training_data
@@ -69,12 +70,19 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
             f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
             *(f"Note: {note}" for note in events.notes),
+            *_describe_azimuths(splits),
             f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
             f"{len(splits.test.labels):,} test.",
             *space,
             *_describe_networks(networks),
         )
     )
+
+
+def _describe_azimuths(splits: Splits) -> tuple[str, ...]:
+    """Return a line that tells which angles a network is not given as they were read; none where there is none."""
+    taken = splits.preprocessing.describe_azimuths()
+    return (f"Azimuths: {taken}. `Preparation(azimuths=())` leaves them as they are.",) if taken else ()
 
 
 def _describe_run(study: Study, folder: str | Path, device: str | None) -> tuple[str, ...]:
@@ -85,9 +93,11 @@ def _describe_run(study: Study, folder: str | Path, device: str | None) -> tuple
     budget, space = study.budget, study.space
     minutes = "" if budget.minutes is None else f", at most {budget.minutes:g} minutes"
     return (
-        f"Search space: {_count(len(parameters), 'parameter')}, {_count(len(space.warm_starts), 'warm start')}.",
-        f"Budget: {budget.trials} trials of at most {budget.epochs} epochs{minutes}, on {find_device(device)} "
-        f"with {_count(workers, 'worker')}.",
+        f"Search space: {write_count(len(parameters), 'parameter')}, "
+        f"{write_count(len(space.warm_starts), 'warm start')}.",
+        f"Budget: {write_count(budget.trials, 'trial')} of at most {write_count(budget.epochs, 'epoch')}{minutes}, "
+        f"on {find_device(device)} "
+        f"with {write_count(workers, 'worker')}.",
     )
 
 
@@ -274,15 +284,10 @@ def _describe_networks(networks: list[_TriedNetwork]) -> list[str]:
     else:
         handed_on = "and loaded"
         note = ['Export was not tried: it needs `pip install "signal-tuner[onnx]"`.']
-    more = f" So were {_count(len(others), 'other setting')}, to try each choice of the space." if others else ""
+    more = f" So were {write_count(len(others), 'other setting')}, to try each choice of the space." if others else ""
     return [
         f"Network: {first.name} with {first.n_parameters:,} parameters was built, trained for two steps, saved, "
-        f"{handed_on} ({1e3 * first.seconds_per_step:.0f} ms a step; an epoch has {_count(first.n_steps, 'step')})."
-        + more,
+        f"{handed_on} ({1e3 * first.seconds_per_step:.0f} ms a step; "
+        f"an epoch has {write_count(first.n_steps, 'step')}).{more}",
         *note,
     ]
-
-
-def _count(number: int, what: str) -> str:
-    """Return a number with its noun."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

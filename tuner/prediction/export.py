@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import logging
+import math
 import os
 import warnings
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from tuner.events.sources import find_input_files
 from tuner.prediction.exported_trees import INPUTS, LOGITS, SCORE, add_trees
 from tuner.prediction.network import Blend, load_network, score_events
 from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor, list_files
+from tuner.preparation.azimuths import TURN
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 from tuner.run_folder import check_output, make_parent
@@ -38,7 +40,7 @@ ENDINGS = (".onnx",)
 
 
 class ExportedNetwork(nn.Module):
-    """Features as they were read in, scores out: fill, piecewise-linear map, indicators, network, sigmoid.
+    """Features as they were read in, scores out: fill, piecewise-linear map, azimuths, indicators, network, sigmoid.
 
     Undefined values may come as the problem's own (such as -999), as not-a-number, infinite, or too large.
     """
@@ -50,6 +52,9 @@ class ExportedNetwork(nn.Module):
     rises: Tensor
     offsets: Tensor
     indicated: Tensor
+    mapped: Tensor
+    axis: Tensor
+    others: Tensor
 
     def __init__(
         self, network: nn.Module, preprocessing: Preprocessing, problem: Problem, *, for_trees: bool = False
@@ -62,7 +67,7 @@ class ExportedNetwork(nn.Module):
         super().__init__()
         self.network, self.for_trees = network, for_trees
         self.clamped = preprocessing.clamped
-        precision = torch.float64 if for_trees else torch.float32
+        self.precision = precision = torch.float64 if for_trees else torch.float32
         x_knots, z_knots = (
             torch.from_numpy(knots).to(precision) for knots in (preprocessing.x_knots, preprocessing.z_knots)
         )
@@ -75,6 +80,9 @@ class ExportedNetwork(nn.Module):
             "rises": z_knots.diff(dim=1),
             "offsets": z_knots[:, 0],
             "indicated": torch.from_numpy(preprocessing.indicated),
+            "mapped": torch.from_numpy(preprocessing.mapped),
+            "axis": torch.from_numpy(preprocessing.azimuths[:1]),
+            "others": torch.from_numpy(preprocessing.azimuths[1:]),
         }
         for name, tensor in constants.items():
             self.register_buffer(name, tensor.contiguous())
@@ -89,9 +97,21 @@ class ExportedNetwork(nn.Module):
         if self.clamped:
             share = share.clamp(0.0, 1.0)
         z = self.offsets + (share * self.rises).sum(2)
-        inputs = torch.cat([z.float(), undefined[:, self.indicated].float()], dim=1)
+        blocks = [z[:, self.mapped], *self._turn(x, undefined), undefined[:, self.indicated]]
+        inputs = torch.cat([block.float() for block in blocks], dim=1)
         logits: Tensor = self.network(inputs).reshape(-1)
         return (logits.float(), inputs) if self.for_trees else logits.sigmoid().float()
+
+    def _turn(self, x: Tensor, undefined: Tensor) -> tuple[Tensor, ...]:
+        """Return cosines and sines of azimuths as `tuner.preparation.azimuths.turn_azimuths` does; none without."""
+        if not len(self.axis):
+            return ()
+        angles = x.clamp(-TURN, TURN).to(self.precision)
+        between = angles[:, self.others] - angles[:, self.axis]
+        is_known = ~(undefined[:, self.others] | undefined[:, self.axis])
+        scale = math.sqrt(2) * is_known.to(self.precision)
+        # The cosine as a sine: onnxruntime has none in double precision.
+        return tuple((between + shift).sin() * scale for shift in (math.pi / 2, 0.0))
 
 
 def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
@@ -115,7 +135,7 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, candid
         search: The search that trained the networks.
         path: Where to write; ends in ".onnx".
         trial: Number of a trial whose own network is to be written instead.
-        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble".
+        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
 
     Raises:
         FolderError: The path does not end in ".onnx", or is a file that is read.

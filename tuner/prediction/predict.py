@@ -32,7 +32,7 @@ def predict(
         events: A path that the study's reader understands, or events that were read. Labels come along as they are,
             and weights, where the file has their columns; neither is needed.
         trial: Number of a trial whose own network is to be used instead.
-        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble".
+        candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
         device: "cpu", "cuda", ...; None for a GPU where there is one.
 
     Raises:

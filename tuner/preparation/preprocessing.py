@@ -1,13 +1,14 @@
 """Preprocessing: from features as they were read to inputs of a network, fitted on the train part only.
 
-It is three operations that any framework has: fill what is undefined, map each feature through a piecewise-linear
-function, append indicators. So it can travel inside an exported network.
+It is four operations that any framework has: fill what is undefined, map each feature through a piecewise-linear
+function, take azimuths from an axis, append indicators. So it can travel inside an exported network.
 """
 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from tuner.checked_files import RESTORE, expect_form, read_archive
 from tuner.errors import SplitsError, name_all
+from tuner.preparation.azimuths import find_azimuths, locate_azimuths, turn_azimuths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
-    """Maps features [n, d] to inputs float32 [n, d_in]: d mapped features, then one 0/1 indicator for each `indicated`.
+    """Maps features [n, d] to inputs float32 [n, d_in].
 
-    Input i is `interp(x_i, x_knots[i], z_knots[i])`, where not-a-number in x_i was replaced by `fill[i]` before; the
-    indicator of a feature is 1 where it was not-a-number.
+    First come all features but the azimuths, `interp(x_i, x_knots[i], z_knots[i])`, where not-a-number in x_i was
+    replaced by `fill[i]` before; then the cosines and the sines of the azimuths' angles to their axis
+    (`tuner.preparation.azimuths`); then an indicator for each `indicated` feature, 1 where it was not-a-number, else 0.
     """
 
     features: tuple[str, ...]
@@ -42,17 +45,50 @@ class Preprocessing:
     clamped: bool
     """Values beyond the outer knots are mapped like these. If False there are two knots, and one straight line."""
     indicated: np.ndarray
-    """Features that have an indicator, int64 [m], by their place in `features`."""
+    """Features that have an indicator, int64 [m], by their index in `features`."""
+    azimuths: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Features that are azimuths, int64 [a], by their index in `features`, the axis first; empty if there are none."""
 
     @property
     def d_in(self) -> int:
         """Number of inputs."""
-        return len(self.features) + len(self.indicated)
+        return len(self.inputs)
 
-    @property
+    @cached_property
+    def mapped(self) -> np.ndarray:
+        """Features that are mapped, int64, by their index in `features`: all but the azimuths."""
+        return np.setdiff1d(np.arange(len(self.features)), self.azimuths)
+
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs."""
-        return self.features + tuple(f"{self.features[i]} is undefined" for i in self.indicated)
+        mapped = [self.features[i] for i in self.mapped]
+        between = [f"{self.features[i]} - {self.features[self.azimuths[0]]}" for i in self.azimuths[1:]]
+        turned = [f"{function}({angle})" for function in ("cos", "sin") for angle in between]
+        return (*mapped, *turned, *(f"{self.features[i]} is undefined" for i in self.indicated))
+
+    def describe_azimuths(self) -> str:
+        """Return which azimuths are taken from which axis, as a phrase; an empty one where there are none."""
+        if not len(self.azimuths):
+            return ""
+        axis, *others = (self.features[i] for i in self.azimuths)
+        return f"{', '.join(others)}: cosine and sine of the angle to {axis}"
+
+    def list_columns(self) -> dict[str, list[int]]:
+        """Return the columns of the inputs that belong to each feature, its indicator's among them.
+
+        Those of the axis are the cosines and sines of all azimuths: it is where they are taken from.
+        """
+        columns: dict[str, list[int]] = {feature: [] for feature in self.features}
+        for column, i in enumerate(self.mapped):
+            columns[self.features[i]].append(column)
+        n_angles = max(0, len(self.azimuths) - 1)
+        for k, i in enumerate(self.azimuths[1:], start=len(self.mapped)):
+            for feature in (self.features[i], self.features[self.azimuths[0]]):
+                columns[feature] += [k, k + n_angles]
+        for column, i in enumerate(self.indicated, start=len(self.mapped) + 2 * n_angles):
+            columns[self.features[i]].append(column)
+        return columns
 
     def transform(self, table: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Return inputs float32 [n, d_in] of features: an array [n, d] in order, or a table in any order.
@@ -61,12 +97,14 @@ class Preprocessing:
         """
         values = self._arrange(table)
         inputs = np.empty((len(values), self.d_in), np.float32)
-        for i in range(len(self.features)):
+        for index, i in enumerate(self.mapped):
             column = np.asarray(values[:, i], np.float32)
             filled = np.where(np.isnan(column), self.fill[i], column)
-            inputs[:, i] = self._map(filled, self.x_knots[i], self.z_knots[i])
-        for place, i in enumerate(self.indicated, start=len(self.features)):
-            inputs[:, place] = np.isnan(values[:, i])
+            inputs[:, index] = self._map(filled, self.x_knots[i], self.z_knots[i])
+        first_indicator = self.d_in - len(self.indicated)
+        if len(self.azimuths):
+            inputs[:, len(self.mapped) : first_indicator] = turn_azimuths(values, self.azimuths)
+        inputs[:, first_indicator:] = np.isnan(values[:, self.indicated])
         return inputs
 
     def save(self, path: Path) -> None:
@@ -79,6 +117,7 @@ class Preprocessing:
             z_knots=self.z_knots,
             clamped=self.clamped,
             indicated=self.indicated,
+            azimuths=self.azimuths,
         )
 
     @classmethod
@@ -87,6 +126,8 @@ class Preprocessing:
         archive = io.BytesIO(read_archive(path, advice=advice))
         with expect_form(path, advice=advice), np.load(archive, allow_pickle=False) as arrays:
             content: dict[str, Any] = dict(arrays)
+            if missing := {kept.name for kept in fields(cls)} - content.keys():
+                raise ValueError(f"it is of an older version, without {name_all(sorted(missing))}")
             content["features"] = tuple(content["features"].tolist())
             return cls(**content | {"clamped": bool(content["clamped"])})
 
@@ -109,7 +150,14 @@ class Preprocessing:
 
 
 def fit_preprocessing(values: np.ndarray, features: tuple[str, ...], preparation: Preparation) -> Preprocessing:
-    """Fit on features [n, d] of the train part, not-a-number where undefined. Event weights do not enter."""
+    """Fit on features [n, d] of the train part, not-a-number where undefined. Event weights do not enter.
+
+    Raise `SplitsError` where azimuths that the preparation names are no angles in radian.
+    """
+    if preparation.azimuths == "auto":
+        azimuths = find_azimuths(values, features)
+    else:
+        azimuths = locate_azimuths(values, features, preparation.azimuths)
     knots, fill = [], np.zeros(len(features), np.float32)
     for i in range(len(features)):
         defined = values[~np.isnan(values[:, i]), i].astype(np.float32)
@@ -127,6 +175,7 @@ def fit_preprocessing(values: np.ndarray, features: tuple[str, ...], preparation
         z_knots=padded[:, 1],
         clamped=preparation.scaling == "quantile",
         indicated=np.flatnonzero((undefined > 0) & (undefined < 1)),
+        azimuths=azimuths,
     )
 
 

@@ -22,6 +22,13 @@ class Preparation:
     """Map each feature to a normal distribution by its quantiles; or subtract mean and divide by sd; or neither."""
     n_quantiles: int = 256
     """Knots of the quantile map."""
+    azimuths: tuple[str, ...] | Literal["auto"] = "auto"
+    """Features that are angles round the beam, in radian: two or more, or none.
+
+    A network is given cosine and sine of their angles to the first of them, as beams and detectors look alike all
+    round. "auto": those whose name says "phi" or "azimuth", which fill the circle evenly, and whose angles to each
+    other do not (`tuner.preparation.azimuths`).
+    """
     balance: bool = True
     """Scale training weights so that signal and background count the same in the loss."""
     negative_weights: Literal["keep", "absolute", "drop"] = "keep"
@@ -40,4 +47,6 @@ class Preparation:
             )
         if self.n_quantiles < 2:
             problems.append(f"`n_quantiles` must be at least 2, but is {self.n_quantiles}.")
+        if self.azimuths != "auto" and (len(self.azimuths) == 1 or len(set(self.azimuths)) < len(self.azimuths)):
+            problems.append(f"`azimuths` must be two or more features, each once, or none, but is {self.azimuths}.")
         raise_together(problems, StudyError, "Preparation")

@@ -40,7 +40,7 @@ class Part:
     training_weights: np.ndarray
     """What the loss uses, float32 [n]: mean 1 over the events that are used, 0 for those that are not."""
     rows: np.ndarray
-    """Places of these events in `Events`, int64 [n]."""
+    """Indices of these events in `Events`, int64 [n]."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,7 +95,7 @@ def prepare_splits(events: Events, problem: Problem, preparation: Preparation | 
 
 
 def save_splits(splits: Splits, folder: Path) -> None:
-    """Write a folder of .npy files in the place of what was there, so that no reader meets half of it."""
+    """Write a folder of .npy files that replaces what was there at once, so that no reader meets half of it."""
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

@@ -48,8 +48,9 @@ class Display(Protocol):
 def open_display(console: Console | None = None, *, live: bool | None = None) -> Display:
     """Return a live display where `console` is a terminal or a notebook, plain lines elsewhere and under CI.
 
-    `live` overrides the choice. The display writes to standard error unless a console is given: standard output is
-    for results.
+    Args:
+        console: Where to write. None: standard error, as standard output is for results.
+        live: Overrides the choice.
     """
     from rich.console import Console
 

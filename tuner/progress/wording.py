@@ -101,3 +101,8 @@ def draw_sparkline(values: Sequence[float], width: int) -> str:
     if span <= 0:
         return _BLOCKS[-1] * columns
     return "".join(_BLOCKS[round(max(0.0, (value - low) / span) * (len(_BLOCKS) - 1))] for value in shown)
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return words as a list in a sentence: a, b and c."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

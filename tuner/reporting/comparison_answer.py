@@ -6,9 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tuner.progress.wording import write_count, write_duration
+from tuner.progress.wording import join_words, write_count, write_duration
 from tuner.reporting.formatting import (
-    join_words,
     write_number,
 )
 

@@ -56,17 +56,16 @@ SCORES_ADVICE = (
 
 
 NOTES = {
-    "candidates": "Means over trainings with 68 % intervals over events and trainings; grey dots are single trainings, "
-    "the dashed line is the winner's mean.",
+    "candidates": "68 % intervals over events, and over trainings where there are several; grey dots are single "
+    "trainings, the dashed line is the winner's mean.",
     "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
     "scores": "Filled is this part, points are the training part, both with their statistical errors: within these "
     "they differ by chance. The gap in AUC says what the network gains on events that it has been trained on.",
     "significance": "s and b are rescaled, class by class, to what is expected before the cut. The formula is for a "
     "background that is known; with an uncertainty it is the profile likelihood of a counting experiment whose "
     "background was measured elsewhere. Greyed cuts leave too few background events to be believed.",
-    "score_templates": "The bins were chosen on the events that the cut was chosen on. The last row of the figure is "
-    "the significance of each bin, the title that of all bins together, their backgrounds uncertain independently of "
-    "each other.",
+    "score_templates": "The bins were chosen on the events that the cut was chosen on. Below is the significance of "
+    "each bin; the legend tells that of all bins together, their backgrounds uncertain independently of each other.",
     "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
     "not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "

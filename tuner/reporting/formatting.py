@@ -103,11 +103,6 @@ def list_settings(settings: Any) -> list[tuple[str, str]]:
     return [(f.name.replace("_", " "), write_value(getattr(settings, f.name))) for f in fields(settings)]
 
 
-def join_words(words: Sequence[str]) -> str:
-    """Return words as a list in a sentence: a, b and c."""
-    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
-
-
 def name_network(search: Search, trial: TrialRecord) -> str:
     """Return the kind and size of a trial's network: MLP of 54,017 parameters."""
     kind = type(search.settings(trial).network).__name__.removesuffix("Settings")

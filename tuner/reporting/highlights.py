@@ -32,10 +32,10 @@ def highlight(search: Search, evaluation: Evaluation | None, seconds: float | No
         shown += _highlight_network(part, evaluation.figure_of_merit if evaluation else AUC)
     states = Counter(trial.state for trial in search.trials if trial.state != "interrupted")
     counted = ", ".join(f"{states[s]:,} {s}" for s in ("complete", "pruned", "failed") if states[s])
-    name = "trial" if states.total() == 1 else "trials"
+    total, _, name = write_count(states.total(), "trial").partition(" ")
     if seconds is not None:
         name += f", {write_count(sum(trial.epochs for trial in search.trials), 'epoch')} in {write_duration(seconds)}"
-    return [*shown, Highlight(f"{states.total():,}", name, counted)]
+    return [*shown, Highlight(total, name, counted)]
 
 
 def _highlight_winner(evaluation: Evaluation) -> list[Highlight]:

@@ -149,7 +149,8 @@ _MINUS = re.compile(
     r"(?<![\w.\N{EN DASH}-])-(?=[\d∞])|(?<=eps_S )-(?= eps_B)|(?<=AUC )-(?= 1/2)|(?<=optimum )-(?= 1/2)"
 )
 _JOINT = re.compile(r"(?<=\w)([._/])(?=\w)")
-_EFFICIENCY = re.compile(r"\beps_([SB])\b")
+_EFFICIENCY = re.compile(r"\beps_(S|B|gamma|hadron)\b")
+_SUBSCRIPTS = {"gamma": "\N{GREEK SMALL LETTER GAMMA}", "hadron": "h"}
 
 Block = Text | Notice | Code | Facts | Table | Picture
 
@@ -233,8 +234,12 @@ def _mark_up(text: str) -> Markup:
         if place % 2:
             pieces[place] = f"<code>{piece}</code>"
         else:
-            pieces[place] = _EFFICIENCY.sub(r"ε<sub>\1</sub>", _MINUS.sub("\N{MINUS SIGN}", piece))
+            pieces[place] = _EFFICIENCY.sub(_set_efficiency, _MINUS.sub("\N{MINUS SIGN}", piece))
     return Markup("".join(pieces))
+
+
+def _set_efficiency(found: re.Match[str]) -> str:
+    return f"ε<sub>{_SUBSCRIPTS.get(found[1], found[1])}</sub>"
 
 
 def _mark_up_name(text: str) -> Markup:

@@ -39,6 +39,7 @@ def report(
     figures; None for the one that the sweep used, `NoTracker()` for none. Raise `MissingPackage`, `StudyError` for an
     unknown style.
     """
+    search = search.freeze()
     if evaluation is None:
         evaluation = read_valid_evaluation(search)
     with hold_alone(search.folder.path / ".report.lock", lambda: None), use_style(style):

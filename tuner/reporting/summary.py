@@ -13,9 +13,8 @@ from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.prediction.networks import SINGLE_NETWORK
-from tuner.progress.wording import write_count
+from tuner.progress.wording import join_words, write_count
 from tuner.reporting.formatting import (
-    join_words,
     name_network,
     write_number,
     write_percent_with_error,
@@ -38,8 +37,12 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
             _tell_not_judged(search),
         ]
     standings = evaluation.standings_on(evaluation.last_part)
+    if evaluation.handed_on.name == SINGLE_NETWORK:
+        first = [_tell_winner(search, evaluation, standings)]
+    else:
+        first = [_tell_handed_on(evaluation), _tell_configuration(search, evaluation, standings)]
     return [
-        _tell_winner(search, evaluation, standings),
+        *first,
         _tell_rivals(evaluation, standings),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation),
@@ -54,6 +57,38 @@ def _tell_not_judged(search: Search) -> str:
         return f"No finalist was trained anew and the test part is still closed: `{todo}` does both."
     times = "once" if n_openings == 1 else f"{n_openings} times"
     return f"There is no judgement of what it is now, but the test part has been opened {times}: `{todo}` judges anew."
+
+
+def _tell_handed_on(evaluation: Evaluation) -> str:
+    """Return how good a mean of networks is that is handed on, beside the best baseline."""
+    own, rival, figure = evaluation.own_part, evaluation.over_baseline, evaluation.figure_of_merit
+    told = f"{_capitalize(describe_handed_on(evaluation))} is handed on"
+    if own is not None and figure in own.measurements:
+        told += f": {figure} {own[figure]} on {own.part}{_tell_share(evaluation)}"
+    if rival is None:
+        return f"{told}."
+    distance = _write_distance(rival.lead)
+    match rival.verdict:
+        case "better":
+            won = f"{_capitalize(rival.candidate)} {_conjugate(rival)} won"
+            return f"{won}: better by {distance} than what is handed on. {told}."
+        case "worse":
+            return f"{told}; it beats {rival.candidate}, the best baseline, by {distance}."
+    side = "behind" if rival.lead.value < 0 else "ahead"
+    return f"{told}; it cannot be told from {rival.candidate}, the best baseline (it is {side} by {distance})."
+
+
+def _tell_configuration(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
+    """Return which configuration won, where what is handed on is not a training of it."""
+    mine = next(standing for standing in standings if standing.verdict == "winner")
+    trial = next(trial for trial in search.trials if trial.number == evaluation.winner)
+    n_settings = sum(standing.kind == "finalist" for standing in standings)
+    among = f"Of {n_settings} configurations trained anew, t" if n_settings > 1 else "T"
+    trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
+    return (
+        f"{among}hat of trial {evaluation.winner} ({name_network(search, trial)}) has won on validation; a single "
+        f"network of it has {evaluation.figure_of_merit} {mine.figure} on {evaluation.last_part}{trainings}."
+    )
 
 
 def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -76,7 +111,7 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
             f"{equal.candidate}{share}."
         )
     n_settings = sum(standing.kind == "finalist" for standing in standings)
-    among = f" among the {n_settings} settings trained anew" if n_settings > 1 else ""
+    among = f" among the {n_settings} configurations trained anew" if n_settings > 1 else ""
     return f"{_capitalize(network)} has won{among}, with {value}{share}."
 
 
@@ -97,7 +132,8 @@ def _tell_share(evaluation: Evaluation) -> str:
     part = evaluation.own_part
     if part is None or SHARE not in part.measurements:
         return ""
-    return f"; the {name_handed_on(evaluation)} reaches {write_percent_with_error(part[SHARE])} of the optimum"
+    who = "it" if evaluation.handed_on.name != SINGLE_NETWORK else f"the {name_handed_on(evaluation)}"
+    return f"; {who} reaches {write_percent_with_error(part[SHARE])} of the optimum"
 
 
 def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -114,6 +150,8 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
     mine = next(standing for standing in standings if standing.verdict == "winner")
     if len(mine.singles) > 1:
         told[0] = f"in the mean over its trainings {told[0]}"
+    elif evaluation.handed_on.name != SINGLE_NETWORK:
+        told[0] = f"a single network of it: {told[0]}"
     if (cheapest := _find_cheaper(evaluation, standings)) is not None:
         size = write_count(cheapest.n_parameters or 0, "parameter")
         told.append(f"of the networks that cannot be told from it, {cheapest.candidate} is the cheapest ({size})")
@@ -123,6 +161,8 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
 
 
 EQUAL = "it cannot be told from "
+MAX_NAMED = 2
+"""Further baselines that are named; more are counted."""
 WORTH_IT = 0.9
 """Share of the winner's parameters up to which another network is called cheaper."""
 
@@ -144,8 +184,13 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
         by = f"(it is {'behind' if first.lead.value < 0 else 'ahead'} {by})"
     named = f"{_name_rival(first)} {by}" if first.lead.error > 0 else _name_rival(first)
     others = [rival for rival in rivals if rival is not first]
+    baselines = [other for other in others if other.kind == "baseline"]
+    if len(baselines) > MAX_NAMED:
+        others = [other for other in others if other.kind != "baseline"]
     trials = [other.candidate.removeprefix("trial ") for other in others if other.kind == "finalist"]
     names = [_name_rival(other) for other in others if other.kind != "finalist"]
+    if len(baselines) > MAX_NAMED:
+        names.append(f"{len(baselines)} other baselines")
     if trials:
         names.append(f"trial{'s' if len(trials) > 1 else ''} {join_words(trials)}")
     if first.verdict == "not distinguishable":
@@ -154,7 +199,7 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
 
 
 def _name_rival(rival: Standing) -> str:
-    return f"the {rival.candidate}" if rival.kind == "ensemble" else rival.candidate
+    return rival.candidate if rival.kind in ("finalist", "baseline") else f"the {rival.candidate}"
 
 
 def _write_distance(lead: Measurement) -> str:
@@ -191,6 +236,12 @@ def _warn_of_scarce_events(evaluation: Evaluation) -> list[str]:
     return [
         f"{_capitalize(join_words(told))}, fewer than {SCARCE:g}: what is measured there is uncertain, as is who won."
     ]
+
+
+def describe_handed_on(evaluation: Evaluation) -> str:
+    """Return what is handed on with what it is made of: "trial 12, seed 0", "the bag of 8 networks"."""
+    predictor = evaluation.handed_on
+    return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
 
 
 def name_handed_on(evaluation: Evaluation) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -61,13 +61,18 @@ def to_float(value: float) -> float:
         return math.inf if value > 0 else -math.inf
 
 
-def make_strict(value: Any) -> Any:
-    """Return a plain value for strict JSON, in which NaN and infinities are text, as in `evaluation.json`."""
+def name_odd_number(value: float) -> str:
+    """Return not-a-number or an infinity as text, as in `evaluation.json`."""
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def make_strict(value: Any, replace: Callable[[float], Any] = name_odd_number) -> Any:
+    """Return a value for strict JSON, which has neither NaN nor infinities: `replace` gives what stands for them."""
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if isinstance(value, dict):
-        return {name: make_strict(item) for name, item in value.items()}
-    return [make_strict(item) for item in value] if isinstance(value, list) else value
+        return replace(value)
+    if isinstance(value, Mapping):
+        return {str(name): make_strict(item, replace) for name, item in value.items()}
+    return [make_strict(item, replace) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def describe_artifact(artifact: Artifact, files: Sequence[Any]) -> dict[str, Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import cache, cached_property
@@ -17,6 +16,7 @@ from tuner.errors import DamagedFileError, SearchError
 from tuner.run_folder import RunFolder
 from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
+from tuner.tuning.ranking import rank_trials
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Study
 from tuner.tuning.study_file import load_study
@@ -85,21 +85,6 @@ class TrialRecord:
         return (self.finished - self.started).total_seconds()
 
 
-def rank_trials(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Return the complete trials with a finite figure of merit, best first; of equals the first."""
-    ranked = [
-        (-t.figure, t.number, t)
-        for t in trials
-        if t.state == "complete" and t.figure is not None and math.isfinite(t.figure)
-    ]
-    return [trial for _, _, trial in sorted(ranked)]
-
-
-def count_sampled(trials: Iterable[TrialRecord]) -> int:
-    """Return how many trials completed or were pruned whose setting was sampled, not given by the search space."""
-    return sum(not t.warm_start for t in trials if t.state in ("complete", "pruned"))
-
-
 @dataclass(frozen=True, repr=False)
 class Search:
     """A study, its run folder, and what its storage holds at this moment."""
@@ -113,6 +98,8 @@ class Search:
     """Where the sweep that returned this sent its numbers; None where none was given, or nobody swept here."""
     opened: optuna.Study | None = field(default=None, compare=False)
     """The Optuna study where it is open already: a large journal takes seconds to read."""
+    frozen: tuple[TrialRecord, ...] | None = field(default=None, repr=False, compare=False)
+    """The trials where they are to stay what they were at a moment; None where they are read anew each time."""
 
     def __reduce__(self) -> tuple[Callable[..., Search], tuple[Path, Path, str | None]]:
         """Send another process what it opens the search from. Raise `SearchError` where no file holds the study."""
@@ -161,6 +148,8 @@ class Search:
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         """Every trial, by number."""
+        if self.frozen is not None:
+            return self.frozen
         return tuple(map(self._read_trial, self.optuna_study.get_trials(deepcopy=False)))
 
     def trials_dataframe(self) -> pd.DataFrame:
@@ -185,6 +174,10 @@ class Search:
         for name in dict.fromkeys(name for trial in trials for name in trial.params):
             table[f"params_{name}"] = [trial.params.get(name) for trial in trials]
         return table
+
+    def freeze(self) -> Search:
+        """Return the same search with its trials as they are now: they are read once, however many more may end."""
+        return replace(self, opened=self.optuna_study, frozen=self.trials)
 
     def _read_trial(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
         """Return Optuna's trial as ours; one that has finished does not change any more."""
@@ -316,10 +309,19 @@ class Search:
 def open_search(
     study: Study, folder: str | Path = "runs", storage: str | None = None, *, study_file: Path | None = None
 ) -> Search:
-    """Return the search of a study that was started before. Raise `SearchError` where it was not.
+    """Return the search of a study that was started before.
 
     Its seed and budget are those of the last call of the sweep, which may have been given others than the study
     file's.
+
+    Args:
+        study: The study.
+        folder: Where run folders live; this study's is `folder/<its name>`.
+        storage: URL of the database in place of the run folder's journal file.
+        study_file: File that other processes can read the study from; None where there is none.
+
+    Raises:
+        SearchError: There is no such search, or the files in the run folder are another's.
     """
     run_folder = RunFolder(Path(folder) / study.name)
     search = Search(study, run_folder, storage, study_file)

@@ -14,6 +14,7 @@ from tuner.errors import SearchError
 from tuner.notebook_cards import draw_progress, write_card, write_lines, write_table
 from tuner.passwords import hide_passwords
 from tuner.progress.wording import say_figure, say_states, say_value, write_count, write_duration
+from tuner.tuning.ranking import rank_trials
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search, TrialRecord
@@ -65,23 +66,14 @@ def _tell_best(search: Search) -> str:
     return f"Best: trial {best.number} with {search.study.problem.figure_of_merit.name} {say_figure(best.figure)}"
 
 
-def _rank(trial: TrialRecord) -> float:
-    """Return the figure of merit of a complete trial; -inf for any other."""
-    is_known = trial.state == "complete" and trial.figure is not None and math.isfinite(trial.figure)
-    return trial.figure if is_known and trial.figure is not None else -math.inf
-
-
 def _draw_curve(search: Search, trials: Sequence[TrialRecord]) -> Markup:
     """Return the best figure of merit by trial; nothing before two trials have one."""
-    ranked = [_rank(trial) for trial in trials]
-    points = [(float(t.number), value) for t, value in zip(trials, ranked, strict=True) if value > -math.inf]
+    figures = {trial.number: trial.figure for trial in rank_trials(trials) if trial.figure is not None}
+    points = [(float(number), figure) for number, figure in sorted(figures.items())]
     if len(points) < 2:
         return Markup("")
-    best = [
-        (float(trial.number), value)
-        for trial, value in zip(trials, accumulate(ranked, max), strict=True)
-        if value > -math.inf
-    ]
+    reached = accumulate((figures.get(trial.number, -math.inf) for trial in trials), max)
+    best = [(float(t.number), value) for t, value in zip(trials, reached, strict=True) if value > -math.inf]
     figure = search.study.problem.figure_of_merit.name
     label = f"{figure} on validation of each complete trial by its number, and the best so far"
     return draw_progress(points, best, label=label) + write_lines([f"{label}."], faint=True)
@@ -89,7 +81,7 @@ def _draw_curve(search: Search, trials: Sequence[TrialRecord]) -> Markup:
 
 def _tabulate_best(search: Search, trials: Sequence[TrialRecord]) -> Markup:
     """Return a row for each of the best trials; nothing before there is one."""
-    best = sorted((t for t in trials if _rank(t) > -math.inf), key=lambda t: (-_rank(t), t.number))[:N_SHOWN]
+    best = rank_trials(trials)[:N_SHOWN]
     if not best:
         return Markup("")
     names = list(dict.fromkeys(name for trial in best for name in trial.params))

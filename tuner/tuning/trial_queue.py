@@ -18,8 +18,9 @@ from tuner.errors import SearchError, describe_failure
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.heartbeats import reap_trials
+from tuner.tuning.ranking import count_sampled
 from tuner.tuning.samplers import SeededSampler, derive_seed, describe_sampler
-from tuner.tuning.search import Search, count_sampled
+from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import (
     claim,
     find_root,
@@ -142,7 +143,15 @@ class Asker:
 
 
 def check_failures(trials: Sequence[optuna.trial.FrozenTrial], budget: int) -> None:
-    """Raise `SearchError` where so many of these trials failed that the search is not worth going on with."""
+    """Check that not so many trials failed that the search is not worth going on with.
+
+    Args:
+        trials: Those that count.
+        budget: Trials of the whole search.
+
+    Raises:
+        SearchError: As many failed as the budget has trials; or 10, where none came to anything.
+    """
     failed = [t for t in trials if t.state == TrialState.FAIL and not is_interrupted(t)]
     n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
     if len(failed) >= (budget if n_good else min(10, budget)):

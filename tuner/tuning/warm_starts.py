@@ -14,7 +14,8 @@ from tuner.metrics.figures_of_merit import Auc
 from tuner.progress.wording import write_count
 from tuner.training.building import compute_logits
 from tuner.training.checkpoints import read_checkpoint, restore_network
-from tuner.tuning.search import Search, TrialRecord, count_sampled, rank_trials
+from tuner.tuning.ranking import count_sampled, rank_trials
+from tuner.tuning.search import Search, TrialRecord
 
 CLEAR = 2.0
 """Differences of so many standard deviations count. The best of 200 settings that are all worth as much as the warm

@@ -17,7 +17,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from tuner.checked_files import append_line
 from tuner.errors import SearchError, describe_failure, refuse_exit
-from tuner.launchers.signals import take_signals
+from tuner.launchers.signals import watch_interrupt
 from tuner.trackers.base import Tracker
 from tuner.training.data import TrainingData, load_training_data
 from tuner.training.device import find_device, is_out_of_memory, keep_random_state
@@ -57,15 +57,25 @@ def work(
 ) -> bool:
     """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or Ctrl-C.
 
-    Return whether Ctrl-C ended it.
+    Args:
+        search: With its prepared events in the run folder.
+        tracker: Where the numbers of trials go; it stays open.
+        device: "cpu", "cuda" or "cuda:1". None: a GPU where there is one.
+        slots: Members of a pack at the most. None: what the device is good for.
+        until: When to stop, in Unix time. None: once the budget of trials is spent.
 
-    slots: members of a pack at the most. Raise `SearchError`, `DeviceError`.
+    Returns:
+        Whether Ctrl-C ended it.
+
+    Raises:
+        SearchError: So many trials fail that the search is not worth going on with.
+        DeviceError: The device is not there.
     """
     place = find_device(device)
     data = load_training_data(search.splits, place)
     study = search.study
     sampler = SeededSampler(partial(make_sampler, study), study.seed)
-    with Lease(search.optuna_study) as lease, _watch_interrupt() as interrupt:
+    with Lease(search.optuna_study) as lease, watch_interrupt(_announce_end) as interrupt:
         halfway = None if until is None else (time.time() + until) / 2
         asker = Asker(search, sampler, lease.worker, halfway=halfway)
         search.optuna_study.pruner = make_pruner(study)
@@ -86,19 +96,8 @@ def asks_ahead(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-@contextmanager
-def _watch_interrupt() -> Iterator[threading.Event]:
-    """Set an event at the first Ctrl-C; the second leaves at once."""
-    event = threading.Event()
-
-    def handle(*_: object) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-        logger.warning("Stopping after this epoch. Press Ctrl-C again to leave at once.")
-
-    with take_signals(handle):
-        yield event
+def _announce_end() -> None:
+    logger.warning("Stopping after this epoch. Press Ctrl-C again to leave at once.")
 
 
 @dataclass

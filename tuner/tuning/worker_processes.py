@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.errors import SearchError
 from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
 from tuner.launchers.processes import is_outside
-from tuner.launchers.signals import INTERRUPTED_CODE, take_signals
+from tuner.launchers.signals import INTERRUPTED_CODE, watch_interrupt
 from tuner.progress.display import Display
 from tuner.trackers.not_recorded import describe_losses
 from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, record_exit
@@ -51,18 +51,26 @@ def work_in_processes(
     *,
     n_gpus: int,
 ) -> bool:
-    """Start workers on so many GPUs, replace those that die, show how they get on, until the budget is spent.
+    """Start workers, replace those that die, and show the progress until the budget is spent.
 
-    Pass Ctrl-C on to them once; the second kills them. Return whether Ctrl-C ended them. Raise `SearchError` where
-    they end and end, or the trials fail and fail.
+    Ctrl-C is passed on to them once; the second kills them.
+
+    Args:
+        search: The search.
+        command: Command line of a worker.
+        n_workers: How many to start.
+        display: Shows the progress.
+        until: When to stop, in Unix time; None: once the budget of trials is spent.
+        n_gpus: GPUs to share out among them; 0 on a CPU.
+
+    Returns:
+        Whether Ctrl-C ended them.
+
+    Raises:
+        SearchError: Workers end again and again, or too many trials fail.
     """
-    interrupts = 0
 
-    def handle(*_: object) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        if interrupts > 1:
-            raise KeyboardInterrupt
+    def interrupt() -> None:
         logger.warning(
             "Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once."
         )
@@ -76,20 +84,20 @@ def work_in_processes(
         environment={STORAGE_VARIABLE: search.storage_url or ""},
     )
     watch = StatusWatch(search, display, until, pids=lambda: processes.pids, gpus=n_gpus > 0, warns=True)
-    with processes, take_signals(handle), watch:
+    with processes, watch_interrupt(interrupt) as interrupted, watch:
         supervisor = _Supervisor(search, processes, n_workers)
         while True:
             time.sleep(STATUS_SECONDS)
             watch.look_when_due()
-            supervisor.note_ends(stopping=interrupts > 0)
+            supervisor.note_ends(stopping=interrupted.is_set())
             supervisor.note_losses()
-            is_over = interrupts > 0 or (until is not None and time.time() >= until) or not count_left(search)
+            is_over = interrupted.is_set() or (until is not None and time.time() >= until) or not count_left(search)
             if is_over and len(supervisor.vacant) == n_workers:
                 break
             if not is_over and not supervisor.go_on():
                 supervisor.end(n_left=count_left(search))
                 break
-    return interrupts > 0
+    return interrupted.is_set()
 
 
 class _Supervisor:

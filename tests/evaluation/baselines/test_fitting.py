@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tuner.errors import SplitsError
 from tuner.evaluation.baselines.fitting import fit_baselines
+from tuner.evaluation.baselines.fitting_events import check_fitting_events
 from tuner.evaluation.baselines.kinds import list_kinds
 from tuner.metrics.figures_of_merit import Auc, Custom
 from tuner.preparation.splits import Part, Splits
@@ -219,8 +220,9 @@ def test_negative_weights_are_left_out_the_class_keeps_its_total_and_it_is_said(
 def test_a_class_without_positive_weight_is_refused(splits):
     part = splits.train
     train = change(part, training_weights=np.where(part.labels == 1, -1.0, 1.0))
-    with pytest.raises(SplitsError, match="need signal events of positive weight in the train part"):
-        fit(replace(splits, train=train))
+    for refuse in (fit, check_fitting_events):
+        with pytest.raises(SplitsError, match="need signal events of positive weight in the train part"):
+            refuse(replace(splits, train=train))
 
 
 @pytest.mark.parametrize("name", ["XGBoost", "LightGBM"])

@@ -46,6 +46,18 @@ def close_under_bonferroni(p_values):
     return [max(p for s, p in of_set.items() if i in s) for i in places]
 
 
+def test_a_figure_that_was_measured_elsewhere_keeps_its_error_where_there_is_one_training():
+    labels, scores, weights = draw_events()
+    trainings = {"a": [scores], "b": [scores, -scores]}
+    candidates = {name: replicate(Auc(), labels, each, weights) for name, each in trainings.items()}
+    known, kinds = dict.fromkeys("ab", Measurement(0.8, 0.1, 0.9)), dict.fromkeys("ab", "finalist")
+    found = {s.candidate: s for s in compare(candidates, "a", kinds=kinds, part="test", measured=known)}
+    alone = {s.candidate: s for s in compare(candidates, "a", kinds=kinds, part="test")}
+    assert found["a"].figure == known["a"]
+    assert found["b"] == alone["b"]
+    assert found["a"].difference == alone["a"].difference
+
+
 def test_holm_on_the_textbook_example():
     """Four p values; at 5 % the first and the last are rejected, and no other."""
     assert correct_by_holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
@@ -208,5 +220,8 @@ def test_the_cheapest_is_the_smallest_network_of_those_that_are_not_worse():
         standing("as small", 0.91, "not distinguishable", 100),
         standing("tiny", 0.80, "worse", 10),
     ]
-    assert find_cheapest(standings) == "small"
+    assert find_cheapest(standings) == "as small", "no figure breaks a tie"
+    twins = [standing("slow", 0.94, "better", 50), standing("quick", 0.92, "not distinguishable", 50)]
+    assert find_cheapest(twins, {"slow": 9.0, "quick": 3.0}) == "quick"
+    assert find_cheapest(twins, {"slow": 9.0}) == "slow", "the time of the other is not known"
     assert find_cheapest(standings[:1] + standings[-1:]) == "big"

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from tuner.evaluation.baselines.records import BaselineRecord
+from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, FigureCut
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
+from tuner.metrics import measure_gamma_telescope, tabulate_working_points
+from tuner.reporting.formatting import DASH
 from tuner.reporting.page import Picture, Table
 from tuner.reporting.sections.evaluation import write_evaluation
 
@@ -31,15 +36,75 @@ def test_standings_tell_value_difference_verdict_of_every_candidate(write, evalu
     table = write(evaluation).blocks[0]
     assert table.head == ["Candidate", "Test", "Winner minus it", "The winner is", "Validation"]
     assert table.rows == [
-        ["trial 2\n2 trainings, 54,017 parameters", "0.9338\n± 0.0026", "\N{EN DASH}", "this one", "0.9338\n± 0.0026"],
+        [
+            "trial 2\n2 trainings, 54,017 parameters",
+            "0.9338\n± 0.0026",
+            "\N{EN DASH}",
+            "this one",
+            "0.9338 †\n± 0.0026",
+        ],
         [
             "trial 0\n2 trainings, 12,001 parameters, the cheapest",
-            *("0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"),
+            *("0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326 †\n± 0.0026"),
         ],
-        ["ensemble", "0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326\n± 0.0026"],
-        ["boosted trees", "0.9195\n± 0.0026", "+0.0143\n± 0.0011", "better\np = 0.012", "0.9195\n± 0.0026"],
+        ["ensemble", "0.9326\n± 0.0026", "+0.0012\n± 0.0011", "not distinguishable\np = 0.80", "0.9326 †\n± 0.0026"],
+        ["boosted trees", "0.9195\n± 0.0026", "+0.0143\n± 0.0011", "better\np = 0.012", "0.9195 †\n± 0.0026"],
     ]
     assert table.marked == 0
+
+
+def test_out_of_fold_figures_stand_beside_those_that_were_chosen_on(write, evaluation):
+    folds = replace(evaluation.parts[0], candidate="ensemble", part=OUT_OF_FOLD)
+    section = write(replace(evaluation, parts=(*evaluation.parts, folds)))
+    table, explained = section.blocks[:2]
+    assert table.head[-2:] == ["Validation", "Out of fold"]
+    assert [row[-1] for row in table.rows] == [DASH, DASH, "0.9371\n± 0.0025", DASH]
+    assert "† Settings, epochs or members were chosen on validation: this figure flatters." in explained.text
+    assert "20 replicas" in explained.text
+    assert not any("Out of fold" in getattr(block, "caption", "") for block in section.blocks)
+
+
+def test_only_what_was_tuned_is_marked_as_chosen_on_validation(write, evaluation):
+    record = BaselineRecord(
+        name="boosted trees", fitted_on="train", params={}, n_trials=7, n_planned=7, seconds=1.0, chosen_by="AUC"
+    )
+    for each, mark in ((record, " †"), (replace(record, n_planned=0, n_trials=0), "")):
+        table = write(replace(evaluation, baselines=(each,))).blocks[0]
+        [row] = [row for row in table.rows if row[0] == "boosted trees"]
+        assert row[-1] == f"0.9195{mark}\n± 0.0026"
+
+
+def test_intervals_of_single_trainings_are_over_events_only(write, evaluation):
+    singles = tuple(replace(s, singles=s.singles[:1]) for s in evaluation.standings)
+    told = [write(each).blocks[1].text for each in (evaluation, replace(evaluation, standings=singles))]
+    assert ["trainings drawn anew" in text for text in told] == [True, False]
+
+
+def test_few_effective_events_are_warned_of_first(write, evaluation):
+    few = tuple(replace(part, effective_background=31.6) for part in evaluation.parts)
+    notice = write(replace(evaluation, parts=few)).blocks[0]
+    assert notice.text.startswith("Few effective events: 32 of background on validation and 32 of background on test.")
+
+
+def test_working_points_and_the_gamma_telescope_table_are_shown_where_they_were_measured(write, evaluation):
+    labels, scores = np.repeat([0, 1], 60), np.r_[np.linspace(0, 0.7, 60), np.linspace(0.3, 1, 60)]
+    gamma = measure_gamma_telescope(labels, scores, threshold=0.5, n_replicas=5)
+    test = replace(
+        evaluation.parts[1],
+        working_points=tabulate_working_points(labels, scores, n_replicas=5),
+        measurements={**evaluation.parts[1].measurements, **gamma},
+    )
+    section = write(replace(evaluation, parts=(evaluation.parts[0], test)))
+    rows = find_table(section, "Working points on test").rows
+    assert [row[0] for row in rows[:2]] == ["eps_B at eps_S=0.3", "eps_B at eps_S=0.5"]
+    assert rows[0][1] == "0.000\n0.000 \N{EN DASH} 0.030"
+    assert rows[0][2].startswith("> 3")  # no background passes: a lower limit, 60 events allow no more
+    assert rows[0][4:] == ("18\neffective: 18", "0\neffective: 0")
+    assert rows[-1][2] == DASH
+    table = find_table(section, "Gamma-telescope table")
+    assert [row[0] for row in table.rows] == [*gamma]
+    assert table.rows[0][1] == DASH
+    assert not {row[0] for row in find_table(section, "What is handed on").rows} & {*gamma}
 
 
 def test_a_rival_that_is_better_stands_above_the_winner_that_is_marked(write, judge):
@@ -68,7 +133,7 @@ def test_selection_bias_is_one_plain_sentence_and_its_formula(write, evaluation)
 
 def test_every_figure_has_its_interval_and_the_events_behind_it(write, evaluation):
     section = write(evaluation)
-    figures = find_table(section, "The network that is handed on")
+    figures = find_table(section, "What is handed on")
     assert figures.rows[0] == (
         "AUC",
         "0.9371\n0.9346 \N{EN DASH} 0.9395",
@@ -77,7 +142,7 @@ def test_every_figure_has_its_interval_and_the_events_behind_it(write, evaluatio
     assert find_table(section, "Events they rest on").rows[1] == (
         *("test", "2,099\nof 2,466", "191\nof 1,338", "2,466", "1,338"),
     )
-    [told] = [block.text for block in section.blocks if "Seed 1 of trial 2" in getattr(block, "text", "")]
+    [told] = [block.text for block in section.blocks if "Trial 2, seed 1" in getattr(block, "text", "")]
     assert "score ≥ 0.61, largest eps_S - eps_B on validation, frozen for test" in told
     assert "(AUC - 1/2)/(AUC of the optimum - 1/2)" in told
 
@@ -107,7 +172,7 @@ def test_a_closed_test_part_leaves_no_trace_of_test(write, evaluation):
     section = write(closed)
     assert section.blocks[0].head == ["Candidate", "Validation", "Winner minus it", "The winner is"]
     assert section.blocks[-1].text == "The test part is still closed."
-    assert find_table(section, "The network that is handed on").head == ["Figure", "validation"]
+    assert find_table(section, "What is handed on").head == ["Figure", "validation"]
 
 
 @pytest.mark.parametrize(

@@ -242,4 +242,19 @@ def test_a_pack_is_timed_when_it_is_captured(monkeypatch):
     assert pack.graph.recorder.n_steps == WARM_UP_STEPS + 2
     assert torch.equal(pack.stack.flat, before)
     monkeypatch.setattr("tuner.training.pack.make_recorder", lambda device: None)
-    assert choose_pack_size(make_pack(make_settings()), make_settings(), most=2).slots in (1, 2)
+    assert choose_pack_size(make_pack(make_settings(), taped=False), make_settings(), most=2).slots in (1, 2)
+
+
+def test_a_graph_that_was_captured_while_the_pack_was_measured_serves_its_training(monkeypatch):
+    monkeypatch.setattr("tuner.training.pack_size.WORTHWHILE", 1e9)  # two members are always worth it
+    settings = make_settings(normalisation="batch", optimizer="adamw")
+    losses = []
+    for is_measured in (True, False):
+        pack = make_pack(settings, taped=True)
+        if is_measured:
+            assert choose_pack_size(pack, settings, most=2).slots == 2
+        n_captures = pack.graph.recorder.n_captures
+        pack.admit(*[Member(number, settings, seed=number + 5) for number in range(2)])
+        losses.append([pack.train_epoch().tolist() for _ in range(2)])
+        assert pack.graph.recorder.n_captures == (n_captures if is_measured else n_captures + 1)
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)

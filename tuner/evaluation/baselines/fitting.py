@@ -137,6 +137,7 @@ def _tune(
         params=fitted.params,
         n_trials=n_trials,
         n_planned=kind.n_settings,
+        chosen_by=figure.name,
         seconds=time.monotonic() - start,
         notes=tuple(_tell_limit(n_trials, kind.n_settings, seconds)),
     )

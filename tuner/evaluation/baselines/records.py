@@ -21,6 +21,8 @@ class BaselineRecord:
     """Settings that were tried; 0 where nothing was tuned."""
     n_planned: int
     """Settings that were to be tried: more than `n_trials` where the time was up before."""
+    chosen_by: str = ""
+    """Name of the figure of merit on validation that the settings were chosen by; empty where nothing was tuned."""
     seconds: float
     """How long it took; of a refit, itself alone."""
     notes: tuple[str, ...] = ()

@@ -159,9 +159,20 @@ def compare(
     kinds: Mapping[str, Kind],
     part: str,
     n_parameters: Mapping[str, int] | None = None,
+    measured: Mapping[str, Measurement] | None = None,
     seed: int = 0,
 ) -> tuple[Standing, ...]:
     """Return each candidate's standing, best mean first; all replicas must be of the same events and seed.
+
+    Args:
+        candidates: Replicas by name.
+        winner: Name of the one that the others are compared with.
+        kinds: Kind by name.
+        part: What the events are of.
+        n_parameters: Parameters by name, of those that are networks.
+        measured: Figures of candidates of one training that were measured elsewhere: they are taken from there, so that
+            a number has one error wherever it is told.
+        seed: Of the trainings that are drawn anew.
 
     The p value of a difference is that of Student's t, with the degrees of freedom by Welch and Satterthwaite
     (doi:10.2307/3002019): what a few seeds tell of the spread over seeds is itself uncertain. Taken as normal, four
@@ -179,7 +190,7 @@ def compare(
             candidate=name,
             kind=kinds[name],
             part=part,
-            figure=measure(replicas.mean, means[name]),
+            figure=_find_figure(name, replicas, means[name], measured or {}),
             singles=tuple(map(float, replicas.values)),
             difference=measure(differences[name], means[name] - means[winner]),
             p_value=p_values.get(name, 1.0),
@@ -192,6 +203,13 @@ def compare(
     return tuple(sorted(standings, key=lambda standing: -standing.figure.value))
 
 
+def _find_figure(name: str, replicas: Replicas, means: np.ndarray, measured: Mapping[str, Measurement]) -> Measurement:
+    """Return a candidate's mean over its trainings with its interval; of one training what was measured already."""
+    if len(replicas.values) == 1 and name in measured:
+        return measured[name]
+    return measure(replicas.mean, means)
+
+
 def correct_by_holm(p_values: Sequence[float]) -> list[float]:
     """Return p values corrected for their number by Holm's step-down method, in the order given."""
     order = np.argsort(p_values, kind="stable")
@@ -201,10 +219,17 @@ def correct_by_holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in corrected]
 
 
-def find_cheapest(standings: Sequence[Standing]) -> str:
-    """Return the finalist with the fewest parameters among the winner and those that it cannot be told from."""
+def find_cheapest(standings: Sequence[Standing], seconds: Mapping[str, float] | None = None) -> str:
+    """Return the finalist with the fewest parameters among the winner and those that it cannot be told from.
+
+    Args:
+        standings: On one part.
+        seconds: What a training of each finalist took in the search; of equally large networks the quickest counts as
+            the cheapest. No figure breaks a tie: that would choose by the part that is judged.
+    """
     equals = [s for s in standings if s.kind == "finalist" and s.verdict != "worse"]
-    return min(equals, key=lambda s: (s.n_parameters or 0, -s.figure.value)).candidate
+    known = seconds or {}
+    return min(equals, key=lambda s: (s.n_parameters or 0, known.get(s.candidate, np.inf), s.candidate)).candidate
 
 
 def find_baseline(standings: Sequence[Standing]) -> Standing | None:

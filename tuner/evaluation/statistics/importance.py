@@ -42,8 +42,9 @@ def measure_importances(
     """Return each feature's importance, largest first (Breiman 2001, doi:10.1023/A:1010933404324).
 
     A feature's values are shuffled among the events, with the indicator of where it is undefined; labels, weights and
-    all other features stay. `score` maps prepared inputs [n, d_in] to scores [n]. The 68 % interval holds the events
-    (bootstrap) and the ways to shuffle. Features that tell the same may each look worthless: the other stands in.
+    all other features stay. With the axis of azimuths all angles to it are shuffled. `score` maps prepared inputs
+    [n, d_in] to scores [n]. The 68 % interval holds the events (bootstrap) and the ways to shuffle. Features that tell
+    the same may each look worthless: the other stands in.
     """
     few = slice(0, MAX_EVENTS)
     x, labels, weights = np.array(part.x[few]), part.labels[few], part.weights[few]
@@ -56,7 +57,7 @@ def measure_importances(
 
     value, replicas = replicas_of([score(x)])
     importances = []
-    for feature, columns in _list_inputs(preprocessing).items():
+    for feature, columns in preprocessing.list_columns().items():
         shuffled = []
         for _ in range(repeats):
             changed = x.copy()
@@ -66,11 +67,3 @@ def measure_importances(
         drop = measure(float(value[0] - values.mean()), (replicas - shuffled_replicas).ravel())
         importances.append(Importance(feature=feature, part=name, drop=drop))
     return tuple(sorted(importances, key=lambda importance: -importance.drop.value))
-
-
-def _list_inputs(preprocessing: Preprocessing) -> dict[str, list[int]]:
-    """Return the columns of the inputs that belong to each feature: its own, and its indicator's."""
-    columns = {feature: [i] for i, feature in enumerate(preprocessing.features)}
-    for place, i in enumerate(preprocessing.indicated, start=len(preprocessing.features)):
-        columns[preprocessing.features[i]].append(place)
-    return columns

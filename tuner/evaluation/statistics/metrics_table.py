@@ -11,6 +11,7 @@ from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negativ
 from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.expected_significance import measure_cut_significances
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.metrics.gamma_telescopes import measure_gamma_telescope
 from tuner.metrics.measured_figures import measure_figures
 from tuner.metrics.measurement import Measurement
 from tuner.metrics.working_point_table import WorkingPointRow, tabulate_working_points
@@ -94,6 +95,7 @@ def evaluate_scores(
     figure_of_merit: FigureOfMerit | None = None,
     figure_cut: float | None = None,
     yields: tuple[float, float] | None = None,
+    gamma_telescope: bool = False,
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> PartEvaluation:
@@ -114,8 +116,9 @@ def evaluate_scores(
         yields: Signal and background events that are expected before the cut. They add s/sqrt(b) and the Asimov
             significance at the figure's cut, or at the threshold where the figure is not one of a cut. None: no
             significance but the declared figure is told, as event weights alone promise no yields.
-        n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of the
-            AUC of events of equal weight is DeLong's; that of a share of few events Clopper and Pearson's.
+        gamma_telescope: Whether to add the figures of `measure_gamma_telescope`.
+        n_bootstrap: Replicas for the 68 % intervals; both classes are drawn anew, the cut stays. The interval of a
+            share of few events is Clopper and Pearson's.
         seed: Of the replicas.
 
     Raises:
@@ -135,6 +138,9 @@ def evaluate_scores(
     if yields is not None:
         at, replicas = threshold if cut is None else cut.threshold, {"n_replicas": n_bootstrap, "seed": seed}
         measurements |= measure_cut_significances(*arrays, cut=at, s=yields[0], b=yields[1], **replicas)
+    if gamma_telescope:
+        replicas = {"n_replicas": n_bootstrap, "seed": seed}
+        measurements |= measure_gamma_telescope(*arrays, threshold=threshold, **replicas)
     signal, selected = arrays.is_signal, arrays.scores >= threshold
     return PartEvaluation(
         candidate=candidate,

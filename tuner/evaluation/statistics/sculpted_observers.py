@@ -41,8 +41,11 @@ class SculptedObserver:
 
     @property
     def peaks_at_signal(self) -> bool:
-        """Whether the background that passes gains most where the signal is."""
-        return self.signal is not None and self.signal.low <= self.peak <= self.signal.high
+        """Whether the background that passes gains most where the signal is: within twice its central 68 %."""
+        if self.signal is None:
+            return False
+        below, above = self.signal.value - self.signal.low, self.signal.high - self.signal.value
+        return -2 * below <= self.peak - self.signal.value <= 2 * above
 
 
 def find_sculpted_observers(

@@ -18,7 +18,7 @@ _DEEPEST = 32
 """Groups within groups, at most: a damaged file may hold one that holds itself."""
 
 
-def read_hdf5(path: Path, wanted: Wanted, place: str | None, columns: tuple[str, ...] | None) -> pd.DataFrame:
+def read_hdf5(path: Path, wanted: Wanted, key: str | None, columns: tuple[str, ...] | None) -> pd.DataFrame:
     """Return the wanted columns of a data set or group of an HDF5 file; None stands for the only one there.
 
     What is no number or text per event is left out. Frames that pandas wrote are read without PyTables.
@@ -29,7 +29,7 @@ def read_hdf5(path: Path, wanted: Wanted, place: str | None, columns: tuple[str,
         raise MissingPackage("h5py", "hdf5", f'Reading "{path}"') from error
 
     with h5py.File(path) as file:
-        found = _find_place(file, place, path)
+        found = _find_object(file, key, path)
         frame = found if isinstance(found, h5py.Group) else found.parent
         if "pandas_type" in frame.attrs:
             listed = list(find_pandas_columns(frame, path))
@@ -44,14 +44,14 @@ def read_hdf5(path: Path, wanted: Wanted, place: str | None, columns: tuple[str,
     return table
 
 
-def _find_place(file: Any, place: str | None, path: Path) -> Any:
+def _find_object(file: Any, key: str | None, path: Path) -> Any:
     """Return the data set or group that holds the columns."""
-    if place is not None:
-        if place in file:
-            return file[place]
+    if key is not None:
+        if key in file:
+            return file[key]
         names: list[str] = []
         file.visit(names.append)
-        raise EventsError(f'"{path}" has no "{place}". It has {name_all(names)}.{suggest_name(place, names)}')
+        raise EventsError(f'"{path}" has no "{key}". It has {name_all(names)}.{suggest_name(key, names)}')
     node = file
     for _ in range(_DEEPEST):
         if len(node) != 1 or "pandas_type" in node.attrs:

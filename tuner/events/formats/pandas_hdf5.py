@@ -58,8 +58,8 @@ def _list_blocks(group: Any, path: Path) -> Iterator[Column]:
         names = [name.decode() if isinstance(name, bytes) else str(name) for name in items[...]]
         why_not = _judge(_get_text(values, "value_type") or values.dtype.name, "")
         is_turned = not values.attrs.get("transposed", False)
-        for place, name in enumerate(names):
-            yield Column(name, partial(read_values, values, place if is_turned else (slice(None), place)), why_not)
+        for index, name in enumerate(names):
+            yield Column(name, partial(read_values, values, index if is_turned else (slice(None), index)), why_not)
 
 
 def _judge(dtype: str, meta: str) -> str:

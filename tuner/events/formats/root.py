@@ -34,7 +34,7 @@ def read_tree(path: Path, wanted: Wanted, name: str | None) -> pd.DataFrame:
     with _open(path) as file:
         tree = _find_tree(file, name, path)
         columns, left_out = _find_columns(tree)
-        return _read_columns(tree, {name: place for name, place in columns.items() if wanted(name)}, left_out)
+        return _read_columns(tree, {name: branch for name, branch in columns.items() if wanted(name)}, left_out)
 
 
 def read_classes(

@@ -87,10 +87,10 @@ def _write_plainly(path: Path, layout: TextLayout, column: pd.Series) -> pd.Seri
     if otherwise and (marked or n_numbers):
         number = min(otherwise, key=lambda n: int((codes == n).argmax()))
         other = (marked or [n for n, text in enumerate(plain) if text is not None])[0]
-        places = [find_line(path, layout, int((codes == n).argmax())) for n in (number, other)]
+        lines = [find_line(path, layout, int((codes == n).argmax())) for n in (number, other)]
         raise EventsError(
             f'Column "{column.name}" of "{path}" must write all its numbers in one way, but has "{texts[number]}" in '
-            f'line {places[0]:,} and "{texts[other]}" in line {places[1]:,}. '
+            f'line {lines[0]:,} and "{texts[other]}" in line {lines[1]:,}. '
             "Write them with a decimal point, and without a mark between thousands."
         )
     written = [text if new is None else new for text, new in zip(texts, plain, strict=True)]

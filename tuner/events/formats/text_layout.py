@@ -81,7 +81,7 @@ def find_layout(path: Path) -> TextLayout:
 
 def is_header(cells: Sequence[str], rows: Sequence[Sequence[str]], decimal: str = ".") -> bool:
     """Return whether the first line's cells name columns, given the lines of values below it."""
-    below = [[row[place] for row in rows if place < len(row)] for place in range(len(cells))]
+    below = [[row[index] for row in rows if index < len(row)] for index in range(len(cells))]
     kinds = [_judge(cell, decimal) for cell in cells]
     are_numbers = [bool(column) and {"number"} <= {_judge(c, decimal) for c in column} <= {"number", "none"}
                    for column in below]  # fmt: skip
@@ -213,11 +213,11 @@ def _refuse_doubtful_points(
     with_comma = min(commas, key=lambda cell: cell[1], default=None)
     if with_comma is None:
         return
-    for place, column in enumerate(columns):
+    for index, column in enumerate(columns):
         numbers = [(cell, line) for cell, line in column if _NUMBER.fullmatch(cell)]
         grouped = [(cell, line) for cell, line in numbers if _COMMA_GROUPED.fullmatch(cell)]
         if grouped and not any(_tells_point(cell) for cell, _ in numbers):
-            name = f'"{names[place]}"' if place < len(names) else f"{place + 1}"
+            name = f'"{names[index]}"' if index < len(names) else f"{index + 1}"
             raise EventsError(
                 f'Numbers of "{path}" must all have a decimal point or all a decimal comma, but line {with_comma[1]:,} '
                 f'has "{with_comma[0]}", and column {name} has "{grouped[0][0]}" in line {grouped[0][1]:,}, which may '

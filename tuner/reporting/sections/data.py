@@ -21,8 +21,8 @@ from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem
-from tuner.progress.wording import write_count
-from tuner.reporting.formatting import join_words, list_settings, stack_error, write_number, write_share, write_value
+from tuner.progress.wording import join_words, write_count
+from tuner.reporting.formatting import list_settings, stack_error, write_number, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.search_figures import keep_drawing
 from tuner.tuning.search import Search
@@ -235,7 +235,8 @@ def write_preparation(search: Search) -> Section:
     ]
     head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
     undefined = _list_undefined(search.study.problem)
-    facts = [(name, value) for name, value in list_settings(preparation) if name != "fractions"]
+    facts = [(name, value) for name, value in list_settings(preparation) if name not in ("fractions", "azimuths")]
+    facts.append(("azimuths", splits.preprocessing.describe_azimuths() or "none, or left as they are"))
     facts.append(("undefined values", ", ".join([*undefined, "not a number"])))
     facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
     blocks: list[Block] = [

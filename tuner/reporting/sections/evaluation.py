@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
-from tuner.progress.wording import write_count
+from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
+from tuner.progress.wording import join_words, write_count
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
+from tuner.reporting.sections.baselines import write_baselines
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
+from tuner.reporting.sections.working_points import write_working_points
 from tuner.reporting.summary import SHARE, tell_selection
 from tuner.tuning.search import Search
 
@@ -28,25 +33,28 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
     others = [part for part in evaluation.parts if part not in own and part.part == evaluation.last_part]
     figure = evaluation.figure_of_merit
     caption = f"The others on {evaluation.last_part}{weighted}"
-    out_of_fold = [part for part in evaluation.parts if part.part not in ("validation", "test")]
+    all_events = [part for part in evaluation.parts if part.part not in ("validation", "test", OUT_OF_FOLD)]
     in_depth = [picture for name, picture in pictures.items() if name not in (FIRST, OF_SURVIVAL)]
     return Section(
         number="7",
         name="Evaluate",
         title="Who won, by how much, and how far to trust it",
         blocks=[
+            *_warn_of_few(own),
             _write_standings(evaluation),
-            Text(VERDICTS),
+            Text(_explain_standings(evaluation)),
             *([pictures[FIRST]] if FIRST in pictures else []),
             *_write_selection(search, evaluation),
             _write_figures(f"What is handed on{weighted}", own, figure, by_part=True),
             Text(_tell_figures(evaluation, own)),
             _write_counts(own),
             *_write_figure_cut(evaluation),
+            *write_working_points(evaluation),
+            *write_baselines(evaluation),
             *([_write_figures(caption, others, figure, folded=True)] if others else []),
             *(
                 _write_figures(f"Out of fold{weighted}: every event is new to its network", [part], figure)
-                for part in out_of_fold
+                for part in all_events
             ),
             *write_survival(evaluation, pictures.get(OF_SURVIVAL)),
             *write_nuisances(evaluation),
@@ -56,43 +64,92 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
     )
 
 
-VERDICTS = (
-    "Each number with its 68 % interval, over events and trainings. Differences are the winner minus the candidate, "
-    "positive where the winner is ahead, and paired: both see the same events, drawn anew. The winner is called better "
-    "or worse where p, corrected by Holm's method for all rivals together, is below 0.05. The winner is a setting, "
-    "chosen by its mean on validation over its trainings; the network handed on is one of these trainings."
-)
+FEW = 50
+"""Effective events of a class below which a part's figures are uncertain beyond what their intervals say."""
+
+
+def _warn_of_few(parts: Sequence[PartEvaluation]) -> list[Block]:
+    """Return a notice for the parts with few effective events of a class; none where there are enough."""
+    few = [
+        f"{number:,.0f} of {name} on {part.part}"
+        for part in parts
+        for name, number in (("signal", part.effective_signal), ("background", part.effective_background))
+        if number < FEW
+    ]
+    if not few:
+        return []
+    return [Notice(f"Few effective events: {join_words(few)}. Below {FEW} even intervals are rough.")]
+
+
+def _explain_standings(evaluation: Evaluation) -> str:
+    """Return how the table of candidates is to be read, and what its intervals are."""
+    several = any(len(standing.singles) > 1 for standing in evaluation.standings)
+    told = [
+        f"Intervals: 68 %, by a bootstrap of the events, {evaluation.settings.replicas} replicas that draw each class "
+        f"anew{', with trainings drawn anew where there are several' if several else ''}.",
+        "Differences are the winner minus the candidate, positive where the winner is ahead, and paired: both see the "
+        "same events. The winner is called better or worse where p, corrected by Holm's method for all rivals "
+        "together, is below 0.05.",
+        "The winner is a configuration, chosen by its mean on validation over its trainings; what is handed on, a "
+        "network or a mean of networks, is what `tuner predict` uses.",
+    ]
+    if evaluation.last_part == "test":
+        told.append(
+            f"{CHOSEN_ON} Settings, epochs or members were chosen on validation: this figure flatters. Out of fold, "
+            "each event of train and validation is scored by a network that did not train on it."
+        )
+    return " ".join(told)
+
+
+CHOSEN_ON = "\N{DAGGER}"
+"""Marks figures of events that a candidate was chosen on."""
 
 
 def _write_standings(evaluation: Evaluation) -> Table:
-    """Return every candidate's mean, how far the winner is ahead of it, the verdict, the mean on validation."""
+    """Return every candidate's mean, how far the winner is ahead of it, the verdict, the mean on other events."""
     last = evaluation.last_part
     standings = evaluation.standings_on(last)
-    on_validation = {s.candidate: s for s in evaluation.standings_on("validation")}
-    head = [
-        "Candidate",
-        last.capitalize(),
-        "Winner minus it",
-        "The winner is",
-        *(["Validation"] if last == "test" else []),
-    ]
+    elsewhere = _find_elsewhere(evaluation) if last == "test" else {}
+    head = ["Candidate", last.capitalize(), "Winner minus it", "The winner is", *elsewhere]
     rows = []
     for standing in standings:
-        told = [write_count(len(standing.singles), "training")] if standing.kind == "finalist" else []
-        told += [write_count(standing.n_parameters, "parameter")] if standing.n_parameters else []
-        told += ["the cheapest"] if standing.candidate == evaluation.cheapest else []
         won = standing.verdict == "winner"
         p_value = "p < 0.001" if standing.p_holm < MIN_P else f"p = {standing.p_holm:#.2g}"
         row = [
-            stack(standing.candidate, ", ".join(told)),
+            stack(standing.candidate, ", ".join(_describe(evaluation, standing))),
             stack_error(standing.figure),
             DASH if won else stack(write_change(standing.lead), standing.lead.error_text),
             "this one" if won else stack(standing.verdict_on_winner, p_value),
         ]
-        known = on_validation.get(standing.candidate)
-        rows.append([*row, *([DASH if known is None else stack_error(known.figure)] if last == "test" else [])])
+        rows.append([*row, *(cells.get(standing.candidate, DASH) for cells in elsewhere.values())])
     marked = next(place for place, standing in enumerate(standings) if standing.verdict == "winner")
     return Table(caption=f"{evaluation.figure_of_merit} of all candidates", head=head, rows=rows, marked=marked)
+
+
+def _describe(evaluation: Evaluation, standing: Standing) -> list[str]:
+    """Return what stands below a candidate's name."""
+    told = [write_count(len(standing.singles), "training")] if standing.kind == "finalist" else []
+    told += [write_count(standing.n_parameters, "parameter")] if standing.n_parameters else []
+    told += ["the cheapest"] if standing.candidate == evaluation.cheapest else []
+    return told + (["handed on"] if standing.candidate == evaluation.handed_on.name else [])
+
+
+def _find_elsewhere(evaluation: Evaluation) -> dict[str, dict[str, str]]:
+    """Return the columns beside that of test, cells by candidate: validation, and out of fold where there is any."""
+    untuned = {record.name for record in evaluation.baselines if not record.n_planned}
+    validation = {
+        s.candidate: stack_error(s.figure)
+        if s.candidate in untuned
+        else stack(f"{s.figure.value_text} {CHOSEN_ON}", s.figure.error_text)
+        for s in evaluation.standings_on("validation")
+    }
+    figure = evaluation.figure_of_merit
+    out_of_fold = {
+        part.candidate: stack_error(part[figure])
+        for part in evaluation.parts
+        if part.part == OUT_OF_FOLD and figure in part.measurements
+    }
+    return {"Validation": validation} | ({"Out of fold": out_of_fold} if out_of_fold else {})
 
 
 MIN_P = 0.001
@@ -121,7 +178,7 @@ def _write_figures(
     by_part: bool = False,
 ) -> Table:
     """Return every figure of some candidates, or of one by part, each with its interval."""
-    names = dict.fromkeys(name for part in parts for name in part.measurements)
+    names = dict.fromkeys(name for part in parts for name in part.measurements if name not in GAMMA_FIGURES)
     head = ["Figure", *(part.part if by_part else part.candidate for part in parts)]
     rows = [
         (
@@ -141,8 +198,12 @@ def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
 
 
 def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
-    """Return what the figures of the network are of, and at which cut."""
-    told = f"{evaluation.handed_on.description.capitalize()}; intervals: 68 %, over events."
+    """Return what the figures of what is handed on are of, at which cut, and where their intervals come from."""
+    described = evaluation.handed_on.description
+    told = (
+        f"{described[:1].upper()}{described[1:]}. Intervals: 68 %, over events, by bootstrap; those of an "
+        "efficiency with fewer than 10 effective events on one side of the cut by Clopper and Pearson's."
+    )
     if own:
         told += f" Cut: score ≥ {own[0].threshold:.4g}, {own[0].threshold_rule}, frozen for test."
     if any(SHARE in part.measurements for part in own):

@@ -10,7 +10,8 @@ from tuner.progress.wording import write_count, write_duration
 from tuner.reporting.formatting import DASH, list_settings, name_network, write_number, write_value
 from tuner.reporting.page import Block, Facts, Notice, Picture, Section, Table, Text
 from tuner.tuning.parameter_importances import MIN_COMPLETE
-from tuner.tuning.search import Search, TrialRecord, rank_trials
+from tuner.tuning.ranking import rank_trials
+from tuner.tuning.search import Search, TrialRecord
 from tuner.tuning.warm_starts import describe_gain, measure_gain
 
 SHOWN_TRIALS = 10

@@ -1,0 +1,128 @@
+"""Azimuths, angles round the beam: which features are, and what of them a network is given.
+
+Beams and detectors look alike all round, so only the angles between objects tell something. A network that is given
+each absolute azimuth must learn this from the events; instead one azimuth is the axis from which the others are taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from tuner.errors import SplitsError, raise_together, suggest_name
+
+TURN = 2 * np.pi
+SLACK = 1e-3
+"""How far, in radian, rounding may carry an angle beyond its range."""
+UNEVEN = 0.05
+"""Largest Kolmogorov-Smirnov distance from an even distribution of what counts as even, beyond what chance gives."""
+MIN_EVENTS = 100
+NAMES = {"phi", "azimuth"}
+RELATIVE = {"d", "delta", "diff", "rel", "relative", "between"}
+"""What a name that holds one of `NAMES` must not hold: such an angle is taken between objects already."""
+
+
+def find_azimuths(values: np.ndarray, features: Sequence[str]) -> np.ndarray:
+    """Return which features [n, d] are azimuths, int64 [k] by place, the axis first; empty if there are not two.
+
+    A feature is one if its name says so (a word "phi" or "azimuth"), if its values fill the circle evenly, in radian,
+    and if its angle to another such feature does not: the second is what a symmetry round the beam looks like, the
+    third keeps decay angles as they are. The axis is the first azimuth that is always defined; without one there is
+    none. Neither labels nor weights are looked at.
+
+    Args:
+        values: features of the train part, not-a-number where undefined.
+        features: their names.
+    """
+    candidates = [i for i, name in enumerate(features) if _is_named_azimuth(name) and _is_even(values[:, i])]
+    related = [i for i in candidates if any(_is_uneven(values[:, i] - values[:, j]) for j in candidates if j != i)]
+    always = [i for i in related if not np.isnan(values[:, i]).any()]
+    if len(related) < 2 or not always:
+        return np.zeros(0, np.int64)
+    return np.array([always[0], *(i for i in related if i != always[0])], np.int64)
+
+
+def locate_azimuths(values: np.ndarray, features: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Return the places of named azimuths, int64 [k], in the order of the names.
+
+    Args:
+        values: features [n, d] of the train part, not-a-number where undefined.
+        features: names of the features.
+        names: those of the azimuths, the axis first; none or at least two.
+
+    Raises:
+        SplitsError: Where one is no feature, or does not look like an angle in radian.
+    """
+    places = {name: i for i, name in enumerate(features)}
+    problems = []
+    for name in names:
+        if name not in places:
+            problems.append(f'`azimuths` must be features, but "{name}" is none.{suggest_name(name, features)}')
+        elif len(defined := _drop_undefined(values[:, places[name]])) and not _is_in_radian(defined):
+            problems.append(
+                f'`azimuths` must be in radian, from -pi to pi or from 0 to 2 pi, but "{name}" goes from '
+                f"{defined.min():g} to {defined.max():g}."
+            )
+    raise_together(problems, SplitsError, "Preparation")
+    return np.array([places[name] for name in names], np.int64)
+
+
+def turn_azimuths(values: np.ndarray, azimuths: np.ndarray) -> np.ndarray:
+    """Return cosines, then sines, of the angles of azimuths to their axis, float32 [n, 2 (k - 1)].
+
+    They are scaled by sqrt(2), so that angles that fill the circle evenly give variance 1, and are 0 where the angle
+    is undefined.
+
+    Args:
+        values: features float32 [n, d] in radian, not-a-number where undefined.
+        azimuths: places of the azimuths [k], the axis first.
+    """
+    # In double precision: boosted trees must find the last digit of float32 where an exported file computes it again.
+    angles = np.clip(np.asarray(values[:, azimuths], np.float32), -np.float32(TURN), np.float32(TURN)).astype(
+        np.float64
+    )
+    between = angles[:, 1:] - angles[:, :1]
+    turned = np.concatenate([np.cos(between), np.sin(between)], axis=1) * np.sqrt(2)
+    return np.where(np.isnan(turned), 0, turned).astype(np.float32)
+
+
+def _is_named_azimuth(name: str) -> bool:
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+    return bool(words & NAMES) and not words & RELATIVE
+
+
+def _is_even(values: np.ndarray) -> bool:
+    """Return whether angles fill the circle evenly."""
+    defined = _drop_undefined(values)
+    return (
+        len(defined) >= MIN_EVENTS and _is_in_radian(defined) and _measure_unevenness(defined) <= _find_limit(defined)
+    )
+
+
+def _is_uneven(angles: np.ndarray) -> bool:
+    """Return whether angles, some undefined, do not fill the circle evenly."""
+    defined = _drop_undefined(angles)
+    return len(defined) >= MIN_EVENTS and _measure_unevenness(defined) > _find_limit(defined)
+
+
+def _drop_undefined(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values[~np.isnan(values)], np.float64)
+
+
+def _is_in_radian(angles: np.ndarray) -> bool:
+    lowest, highest = angles.min(), angles.max()
+    return bool(
+        (lowest >= -np.pi - SLACK and highest <= np.pi + SLACK) or (lowest >= -SLACK and highest <= TURN + SLACK)
+    )
+
+
+def _measure_unevenness(angles: np.ndarray) -> float:
+    return float(stats.kstest(angles % TURN / TURN, "uniform", method="asymp").statistic)
+
+
+def _find_limit(angles: np.ndarray) -> float:
+    """Return the distance that an even distribution stays under in 99 of 100 samples, and what is let pass."""
+    return UNEVEN + 1.63 / float(np.sqrt(len(angles)))
