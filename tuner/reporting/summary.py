@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
+from tuner.evaluation.statistics.metrics_table import SCARCE, find_scarce_classes
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
@@ -45,6 +46,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         _tell_rivals(evaluation, standings),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation),
+        *_warn_of_scarce_events(evaluation),
     ]
 
 
@@ -227,6 +229,19 @@ def describe_handed_on(evaluation: Evaluation) -> str:
     """Return what is handed on with what it is made of: "trial 12, seed 0", "the bag of 8 networks"."""
     predictor = evaluation.handed_on
     return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
+
+
+def _warn_of_scarce_events(evaluation: Evaluation) -> list[str]:
+    """Return a sentence where a class has so few events in a part that its figures are hardly known."""
+    scarce = find_scarce_classes(evaluation.own_parts)
+    if not scarce:
+        return []
+    told = [
+        f"the {part} part has {write_number(effective, 2)} effective {name} events" for part, name, effective in scarce
+    ]
+    return [
+        f"{_capitalize(join_words(told))}, fewer than {SCARCE:g}: what is measured there is uncertain, as is who won."
+    ]
 
 
 def name_handed_on(evaluation: Evaluation) -> str:
