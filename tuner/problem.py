@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
 from tuner.fields import check_keywords, settle_fields, show_value
@@ -15,6 +16,9 @@ from tuner.passwords import hide_passwords
 
 if TYPE_CHECKING:
     import pandas as pd
+
+WEIGHTS = "weights"
+"""Stands for an expectation that the weights of all events add up to."""
 
 
 @runtime_checkable
@@ -122,7 +126,9 @@ class Problem:
     optimum: str | None = None
     """Observer that no network can beat (an exact likelihood ratio), where it is known."""
     figure_of_merit: FigureOfMerit = field(default_factory=Auc)
-    """What the winner is chosen by, on validation."""
+    """What the winner is chosen by, on validation: a figure of `tuner.metrics`, or a function of your own that takes
+    labels [n] in {0, 1}, scores [n] and event weights [n] (in this order, or weights as `sample_weight`) and returns a
+    number, higher for better. Its name is the function's; a search is resumed only with the same code."""
     working_point: WorkingPoint = field(default_factory=Youden)
     """Rule for the cut on the score; chosen on validation, frozen for test."""
     ballparks: tuple[Ballpark, ...] = ()
@@ -133,10 +139,12 @@ class Problem:
     """What happens with the scores afterwards, such as a cut and a count, or a fit, as a sentence."""
     worse_error: str = ""
     """Which error hurts more, background that is selected or signal that is lost, and why, as a sentence."""
-    expected_signal: float | None = None
-    """Signal events that the analysis expects, before the cut. None: those of a figure of merit that names them."""
-    expected_background: float | None = None
-    """Background events that the analysis expects, before the cut. None: as for signal."""
+    expected_signal: float | Literal["weights"] | None = None
+    """Signal events that the analysis expects, before the cut. None: those of a figure of merit that names them.
+    "weights": the weights are physical, and those of all signal events add up to it. Without signal and background no
+    significance is told."""
+    expected_background: float | Literal["weights"] | None = None
+    """Background events that the analysis expects, before the cut. None and "weights": as for signal."""
     nuisances: tuple[Nuisance, ...] = ()
     """What is known only so well, and what that costs the frozen network at its frozen cut."""
     gamma_telescope: bool = False
@@ -152,11 +160,7 @@ class Problem:
         raise_together(problems, StudyError, "This problem")
         settle_fields(self, "This problem")
         problems = _find_role_problems(self) + _find_nuisance_problems(self)
-        problems += [
-            f"`{name}` must be a number of events above 0, but is {show_value(value)}."
-            for name in ("expected_signal", "expected_background")
-            if (value := getattr(self, name)) is not None and not 0 < value < float("inf")
-        ]
+        problems += _find_yield_problems(self)
         if not self.question.strip():
             problems.append("`question` is empty. Say in a sentence what the events are to tell.")
         raise_together(problems, StudyError, "This problem")
@@ -207,8 +211,11 @@ class Problem:
         return write_card(self.question, write_facts(self.facts))
 
     @property
-    def yields(self) -> tuple[float | None, float | None]:
-        """Signal and background events that are expected before the cut; None where nobody said."""
+    def yields(self) -> tuple[float | Literal["weights"] | None, float | Literal["weights"] | None]:
+        """Signal and background events that are expected before the cut; None where nobody said.
+
+        "weights" where the weights of all events add up to them: see `tuner.preparation.yields.find_yields`.
+        """
         named = self.figure_of_merit if isinstance(self.figure_of_merit, CutFigure) else None
         signal = self.expected_signal if named is None or self.expected_signal is not None else named.s
         background = self.expected_background if named is None or self.expected_background is not None else named.b
@@ -261,7 +268,8 @@ def _make_figure(given: Any) -> FigureOfMerit:
     if isinstance(given, type):
         return cast("FigureOfMerit", make_default(given, "`figure_of_merit`"))
     if not isinstance(given, FigureOfMerit) and callable(given):
-        name = getattr(given, "__name__", type(given).__name__)
+        function = given.func if isinstance(given, partial) else given
+        name = getattr(function, "__name__", type(function).__name__)
         return Custom(function=given, name="custom figure" if name == "<lambda>" else name.replace("_", " "))
     return cast("FigureOfMerit", given)
 
@@ -304,6 +312,25 @@ def _find_role_problems(problem: Problem) -> list[str]:
         for column, roles in given.items()
         if len(roles) > 1
     ]
+
+
+def _find_yield_problems(problem: Problem) -> list[str]:
+    """Return a sentence for each expectation that cannot be meant."""
+    problems = []
+    for name in ("expected_signal", "expected_background"):
+        value = getattr(problem, name)
+        if value == WEIGHTS and problem.weight is None:
+            problems.append(f'`{name}` is "weights", but no column of weights is named. Say `weight`, or a number.')
+        elif (
+            value is not None
+            and value != WEIGHTS
+            and not (isinstance(value, (int, float)) and 0 < value < float("inf"))
+        ):
+            problems.append(
+                f"`{name}` must be a number of events above 0, but is {show_value(value)}. "
+                'Where the weights of all events add up to it, say "weights".'
+            )
+    return problems
 
 
 def _find_nuisance_problems(problem: Problem) -> list[str]:

@@ -99,7 +99,10 @@ def test_largest_significance_is_near_the_best_cut_of_the_two_gaussians(events):
 def test_a_scan_rescales_each_class_and_never_trusts_a_cut_with_little_background(events, figure):
     labels, scores, weights = events
     scan = figure.scan(labels, scores, weights)
-    assert scan.raw_background[0] == 25
+    assert 50 <= scan.effective_background[0] < 51
+    above = weights[(labels == 0) & (scores >= scan.thresholds[0])]
+    assert scan.effective_background[0] == pytest.approx(above.sum() ** 2 / (above**2).sum())
+    assert scan.raw_background[0] == len(above) > 70
     assert scan.s[-1] == pytest.approx(300)
     assert scan.b[-1] == pytest.approx(3_000)
     assert figure(labels, scores, weights * np.where(labels == 1, 7.0, 0.1)) == pytest.approx(
@@ -115,9 +118,13 @@ def test_smoothing_keeps_one_lucky_cut_from_winning(events):
 
 
 def test_a_scan_without_enough_background_says_so():
-    labels, scores = np.array([0] * 24 + [1] * 50), np.arange(74.0)
-    with pytest.raises(EventsError, match=r"at least 25 background events .* there are 24"):
+    labels, scores = np.array([0] * 49 + [1] * 50), np.arange(99.0)
+    with pytest.raises(EventsError, match=r"at least 50 effective background events.* there are 49 of 49"):
         Significance(s=10, b=10)(labels, scores)
+    weights = np.where(np.arange(99) == 0, 30.0, 1.0)
+    with pytest.raises(EventsError, match=r"there are 6\.42 of 49"):
+        Significance(s=10, b=10)(labels, scores, weights)
+    assert np.isfinite(Significance(s=10, b=10, min_background=5)(labels, scores, weights))
 
 
 def test_cuts_whose_signed_background_is_not_positive_are_left_out():

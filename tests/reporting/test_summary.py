@@ -30,9 +30,9 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
         "cheapest (12,001 parameters)."
     )
     assert trust == (
-        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which about 0.0018 may be "
-        "luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been opened "
-        "once."
+        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which 0.0018 is "
+        "typically luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been "
+        "opened once."
     )
 
 
@@ -122,13 +122,16 @@ def make_survival(d_auc: float, *d_z: float) -> Survival:
             "the lead of the network handed on over boosted trees survives a cut and the background",
         ),
         (make_survival(0.01, 1.0, 0.0), "survives a cut at some of the background's uncertainties only"),
-        (make_survival(0.01, 0.0, 0.0), "is absorbed at the next stage"),
+        (
+            make_survival(0.01, 0.0, 0.0),
+            "in AUC is absorbed at a cut: in significance they differ by less than 0.1 either way",
+        ),
         (
             make_survival(0.01, -1.0, -1.0),
             "the lead of the network handed on over boosted trees turns into a loss at a cut",
         ),
         (make_survival(-0.01, -1.0, -1.0), "the lead of boosted trees over the network handed on survives a cut"),
-        (make_survival(0.0, 0.0, 0.0), "at a cut there is no gain to speak of over boosted trees"),
+        (make_survival(0.0, 0.0, 0.0), "nor boosted trees leads in AUC, so there is no gain to survive a cut"),
     ],
 )
 def test_what_a_cut_leaves_of_the_lead(make_search, evaluation, survival, told):
@@ -146,6 +149,15 @@ def test_nuisances_count_for_trust(make_search, evaluation):
     assert write_total(NuisanceEffects("AUC", 0.934, 0.61, (only_down,))) == "+0 -0.0007"
 
 
+def test_a_part_with_few_events_of_a_class_is_warned_of(make_search, evaluation):
+    search = make_search(complete=3)
+    assert not any("fewer than 50" in told for told in answer(search, search.best_trial, evaluation))
+    parts = tuple(replace(part, effective_signal=31.6) for part in evaluation.parts)
+    warning = answer(search, search.best_trial, replace(evaluation, parts=parts))[-1]
+    assert "he test part has 32 effective signal events" in warning
+    assert warning.endswith("fewer than 50: what is measured there is uncertain, as is who won.")
+
+
 def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     search = make_search(complete=3)
     mass = SculptedObserver(
@@ -158,16 +170,16 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
         peak=124.0,
         signal=Measurement(125.1, 119.0, 131.0),
     )
-    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(mass,)))[2]
+    trust = answer(search, search.best_trial, replace(evaluation, sculpting=(mass,)))[2]
     assert (
         "; the cut sculpts the background in mass (Jensen-Shannon divergence 0.093 +0.007 -0.013 bits, random "
         "subsamples 0.0028, the cut of boosted trees 0.031); the test part has been opened once."
     ) in trust
     alone = replace(mass, baseline=None)
-    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(alone, replace(alone, observer="pt"))))[2]
+    trust = answer(search, search.best_trial, replace(evaluation, sculpting=(alone, replace(alone, observer="pt"))))[2]
     assert "random subsamples 0.0028) and, less, in pt; the test" in trust
     strong = replace(mass, divergence=Measurement(0.31, 0.3, 0.32))
-    *_, trust, warning = answer(search, search.best_trial, replace(evaluation, sculpted=(strong, mass)))
+    *_, trust, warning = answer(search, search.best_trial, replace(evaluation, sculpting=(strong, mass)))
     assert "sculpts" not in trust
     assert warning.startswith(
         "The cut sculpts mass strongly: the background that passes peaks near 124, where the signal is (median 125); "
@@ -175,7 +187,7 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     )
     elsewhere = replace(strong, peak=200.0)
     warning = answer(
-        search, search.best_trial, replace(evaluation, sculpted=(elsewhere, replace(strong, observer="pt")))
+        search, search.best_trial, replace(evaluation, sculpting=(elsewhere, replace(strong, observer="pt")))
     )[-1]
     assert "the background that passes gains most near 200; " in warning
     assert "; so does it pt." in warning
@@ -223,7 +235,7 @@ def test_luck_that_could_not_be_measured_is_told_as_not_known(make_search, evalu
         ("worse", "it beats boosted trees, the best baseline, by 0.0143 ± 0.0011."),
         (
             "not distinguishable",
-            "it cannot be told from boosted trees, the best baseline (it is ahead by 0.0012 ± 0.0011).",
+            "it cannot be told from boosted trees, the best baseline: it is ahead by 0.0012 ± 0.0011.",
         ),
         ("better", "Boosted trees have won: better by 0.0041 ± 0.0011 than what is handed on."),
     ],

@@ -14,21 +14,22 @@ from tuner.evaluation.folds import OutOfFold
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
-from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, find_sculpted_observers
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, measure_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
 from tuner.events.variants import Direction
+from tuner.metrics.arrays import effective_number
 from tuner.metrics.bootstrap import measure_train_gap
+from tuner.metrics.cut_scan import MIN_BACKGROUND
 from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.metrics.measurement import Measurement
 from tuner.preparation.kept_events import KeptEvents
 from tuner.preparation.splits import Part
+from tuner.preparation.yields import find_yields
 from tuner.problem import Nuisance
 from tuner.tuning.search import Search
 
 MAX_TRAIN_EVENTS = 200_000
 """Events of the training part that are scored at the most; they are in random order."""
-MIN_BACKGROUND = 50
-"""Background events without which no cut is tested: 25 in each half."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +109,20 @@ class Examination:
 
     @property
     def _common(self) -> dict[str, Any]:
-        problem, (s, b) = self.search.study.problem, self.search.study.problem.yields
+        problem = self.search.study.problem
         return {
             "figure_of_merit": problem.figure_of_merit,
             "threshold": self.threshold,
-            "yields": None if s is None or b is None else (s, b),
+            "yields": self._yields,
             "gamma_telescope": problem.gamma_telescope,
             "n_bootstrap": self.field.n_replicas,
             "seed": self.field.seed,
         }
+
+    @cached_property
+    def _yields(self) -> tuple[float, float] | None:
+        """Signal and background events that are expected before the cut; None where the problem does not say."""
+        return find_yields(self.search.study.problem, self.search.splits)
 
     def _take_optimum(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the observer that no network can beat for some rows of the events; None where there is none."""
@@ -148,32 +154,30 @@ class Examination:
         )
 
     def measure_survival(self, baseline: Candidate | None, part: str) -> Survival | None:
-        """Return what is left of the gain on a baseline in significance; None without one, or with too few events.
+        """Return what is left of the gain on a baseline in significance.
 
-        Expected are the problem's s and b where its figure declares them, else the event weights of the part.
+        None without a baseline, without expected yields, or with too few events.
         """
-        events, figure = self.part(part), self.field.figure
-        if baseline is None or (events.labels == 0).sum() < MIN_BACKGROUND:
+        events, figure, yields = self.part(part), self.field.figure, self._yields
+        floor = figure.min_background if isinstance(figure, CutFigure) else MIN_BACKGROUND
+        background = effective_number(events.weights[events.labels == 0])
+        if baseline is None or yields is None or background < floor:
             return None
-        s, b = (float(events.weights[events.labels == label].sum()) for label in (1, 0))
-        declared = None
-        if isinstance(figure, CutFigure):
-            s, b = figure.s, figure.b
-            declared = figure.relative_systematic if isinstance(figure, Significance) else None
         return measure_survival(
             events.labels,
             self.scores(part),
             baseline.scores(part, events)[0],
             events.weights,
-            s=s,
-            b=b,
-            declared=declared,
+            s=yields[0],
+            b=yields[1],
+            declared=figure.relative_systematic if isinstance(figure, Significance) else None,
+            min_background=floor,
             n_replicas=self.field.n_replicas,
             seed=self.field.seed,
         )
 
-    def find_sculpted_observers(self, baseline: Examination | None, part: str) -> tuple[SculptedObserver, ...]:
-        """Return the observers, without the optimum, that the frozen cut sculpts in background beyond chance.
+    def measure_observers(self, baseline: Examination | None, part: str) -> tuple[SculptedObserver, ...]:
+        """Return what the frozen cut does to each observer in background, but to the optimum.
 
         baseline: the best one, of which the same is told at its own cut.
         """
@@ -182,7 +186,7 @@ class Examination:
         if not names:
             return ()
         table = self.kept.events.observers.iloc[events.rows]
-        return find_sculpted_observers(
+        return measure_observers(
             {name: table[name].to_numpy() for name in names},
             np.asarray(events.labels),
             self.scores(part),

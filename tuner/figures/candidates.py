@@ -27,7 +27,7 @@ from tuner.figures.drawing import (
 from tuner.metrics.measurement import Measurement
 from tuner.progress.wording import write_count
 
-MAX_LETTERS = 24
+MAX_LETTERS = 28
 """Of a candidate's name."""
 CLOSE = 12.0
 """Candidates are shown that are less than so many times farther from the best than half of them are."""

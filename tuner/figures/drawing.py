@@ -43,8 +43,8 @@ BESIDE_PANEL = 0.9
 """Inches of a panel's room that its ticks and labels take, about."""
 MAX_BYTES = 100
 """Of a file's name, before its hash and ending."""
-PANEL_MARGIN = 0.05
-"""Inches around a panel that is cut out of its figure."""
+PANEL_MARGIN, LEGEND_MARGIN = 0.05, 0.01
+"""Inches around a panel or a legend that is cut out of its figure; a legend lies close below the panels' labels."""
 GREEK = {"eps": "epsilon", "sigma": "sigma"}
 
 SIGNAL = "#0072B2"
@@ -147,7 +147,7 @@ def _find_box(panel: Artist, whole: Image.Image) -> tuple[int, int, int, int]:
     found = panel.get_tightbbox()
     assert found is not None
     scale = whole.width / figure.bbox.width
-    margin = PANEL_MARGIN * scale * figure.dpi
+    margin = (LEGEND_MARGIN if isinstance(panel, Legend) else PANEL_MARGIN) * scale * figure.dpi
     left, right = scale * found.x0 - margin, scale * found.x1 + margin
     upper, lower = whole.height - scale * found.y1 - margin, whole.height - scale * found.y0 + margin
     return max(int(left), 0), max(int(upper), 0), min(ceil(right), whole.width), min(ceil(lower), whole.height)

@@ -79,14 +79,14 @@ def draw_score_templates(
         for share in systematics
     }
     figure = start_figure(COLUMN, 6.0)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1.0))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(1.7, 1.0))
     _draw_templates(upper, frame)
     _draw_significances(lower, frame, found)
     _name_edges(lower, bounds, arrays.scores)
-    dress(upper, x="", y="expected events", title=_list_together(found))
+    dress(upper, x="", y="expected events")
     dress(lower, x=r"score, bin by bin   (signal-like $\rightarrow$)", y="$Z$ of the bin")
     add_legend(upper, "upper right")
-    add_legend(lower, "upper left", ncols=len(found), fontsize=8.5, columnspacing=1.0)
+    add_legend(lower, "upper left", fontsize=9)
     title = f"Score at expected yields (s = {s:,.6g}, b = {b:,.6g}), {part} part"
     headline(figure, title)
     rows = "; ".join(
@@ -123,12 +123,6 @@ def _name_column(share: float) -> str:
 def _list(found: dict[float, Measurement]) -> str:
     """Return the significances by the background's uncertainty, in words."""
     return ", ".join(f"{z} at a background uncertainty of {100 * share:g} %" for share, z in found.items())
-
-
-def _list_together(found: dict[float, Measurement]) -> str:
-    """Return the same as formulas."""
-    shares = ", ".join(f"{100 * share:g}" for share in found)
-    return rf"all bins: $Z$ = {', '.join(map(str, found.values()))} at $\sigma_b/b$ = {shares} %"
 
 
 def _draw_templates(axes: Axes, frame: pd.DataFrame) -> None:
@@ -168,7 +162,7 @@ def _draw_templates(axes: Axes, frame: pd.DataFrame) -> None:
 
 def _draw_significances(axes: Axes, frame: pd.DataFrame, found: dict[float, Measurement]) -> None:
     middle = np.arange(len(frame))
-    for place, share in enumerate(found):
+    for place, (share, z) in enumerate(found.items()):
         axes.plot(
             middle,
             frame[_name_column(share)],
@@ -176,10 +170,10 @@ def _draw_significances(axes: Axes, frame: pd.DataFrame, found: dict[float, Meas
             linewidth=1.2,
             markersize=5,
             color=COLOURS[place % len(COLOURS)],
-            label=rf"$\sigma_b/b$ = {100 * share:g} %",
+            label=rf"$\sigma_b/b$ = {100 * share:g} %; all bins: $Z$ = {z}",
         )
     columns = frame[[_name_column(share) for share in found]].to_numpy()
-    axes.set_ylim(0, 1.5 * float(columns.max()) if columns.max() > 0 else 1.0)
+    axes.set_ylim(0, 1.9 * float(columns.max()) if columns.max() > 0 else 1.0)
 
 
 def _name_edges(axes: Axes, edges: np.ndarray, scores: np.ndarray) -> None:

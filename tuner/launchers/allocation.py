@@ -14,7 +14,14 @@ WORKERS_PER_GPU, TRIALS_PER_WORKER = 4, 64
 def choose_workers(n_trials: int, workers: int | None, device: str | None, study_file: Path | None) -> int:
     """Return how many processes train so many trials, at the most one for each.
 
-    As asked, else one per core on a CPU, and on GPUs as `share_gpus` says.
+    Args:
+        n_trials: Trials that are left.
+        workers: As asked; None: one per core on a CPU, and on GPUs as `share_gpus` says.
+        device: As asked; None: GPUs where there are any.
+        study_file: File that workers read the study from; without one this process trains alone.
+
+    Raises:
+        SearchError: Fewer than 1 is asked for, or several without a file.
     """
     if workers is not None and workers < 1:
         raise SearchError(f"`workers` must be at least 1, but is {workers}.")
@@ -35,6 +42,11 @@ def share_gpus(n_gpus: int, n_cores: int, n_trials: int) -> int:
     """Return how many processes train on GPUs: one each; more where each has trials enough and two cores.
 
     A process samples, writes and draws in Python while its GPU waits: four together did twice the trials of one.
+
+    Args:
+        n_gpus: GPUs, at least 1.
+        n_cores: Cores of this machine that may be used.
+        n_trials: Trials that are left.
     """
     return max(n_gpus, min(n_gpus * WORKERS_PER_GPU, n_cores // 2, n_trials // TRIALS_PER_WORKER))
 

@@ -162,9 +162,17 @@ def launch(
 ) -> LocalWorkers:
     """Start `workers` processes of one command; each writes what it prints to `<run folder>/logs/<name>-<n>.log`.
 
-    A crash leaves its place in the log. The cores are shared out evenly through the usual environment variables. With
-    several GPUs worker n sees only GPU n modulo `n_gpus`; `CUDA_VISIBLE_DEVICES`, where it is set, says which those
-    are. On Linux the workers die with their parent.
+    A crash leaves its traceback in the log. The cores are shared out evenly through the usual environment variables. On
+    Linux the workers die with their parent.
+
+    Args:
+        command: Program and arguments.
+        workers: How many to start.
+        folder: The run folder.
+        n_gpus: Where there are several, worker n sees only GPU n modulo `n_gpus`; `CUDA_VISIBLE_DEVICES`, where it is
+            set, says which those are.
+        name: Begins the names of the logs.
+        environment: Variables beside those of this process.
     """
     folder.logs.mkdir(parents=True, exist_ok=True)
     shared = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **(environment or {})}
@@ -178,7 +186,14 @@ def launch(
 
 
 def share_machine(environment: Mapping[str, str], worker: int, workers: int, n_gpus: int = 0) -> dict[str, str]:
-    """Return a worker's environment: threads for its share of the cores, and one GPU where there are several."""
+    """Return a worker's environment: threads for its share of the cores, and one GPU where there are several.
+
+    Args:
+        environment: Of this process.
+        worker: Number of the worker, from 0.
+        workers: How many there are.
+        n_gpus: GPUs of this machine.
+    """
     threads = str(max(1, count_cores() // workers))
     shared = dict(environment) | dict.fromkeys(_THREAD_VARIABLES, threads)
     if n_gpus > 1:

@@ -13,6 +13,8 @@ from tuner.errors import StudyError, raise_together
 if TYPE_CHECKING:
     import numpy as np
 
+    from tuner.metrics.at_threshold import Confusion
+    from tuner.metrics.cross_halves import CrossHalves
     from tuner.metrics.curves import RocCurve
     from tuner.metrics.cut_scan import CutScan
 
@@ -144,9 +146,15 @@ class CutFigure(ABC):
     """Signal events that are expected before the cut; the signal's weights are scaled to it."""
     b: float
     """Background events that are expected before the cut; the background's weights are scaled to it."""
+    min_background: float = 50.0
+    """Effective background events, (sum w)^2 / sum w^2, that a cut must leave; of 50 the background is known to 14 %.
+    A tighter cut is judged as if it left so many."""
 
     def __post_init__(self) -> None:
-        _check(type(self).__name__, _positive("s", self.s), _positive("b", self.b))
+        _check(type(self).__name__, *self._find_problems())
+
+    def _find_problems(self) -> list[str]:
+        return [_positive(name, getattr(self, name)) for name in ("s", "b", "min_background")]
 
     @property
     @abstractmethod
@@ -158,48 +166,92 @@ class CutFigure(ABC):
         """Return the figure for s signal and b background events above the cut, both [k]."""
 
     def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Return the figure of the best cut, smoothed; raise `EventsError` for fewer than 25 background events."""
-        scan = self.scan(labels, scores, weights)
-        return float(scan.smoothed[scan.best])
+        """Return the figure of a cut that one half of the events chose, measured on the other; see `halves`."""
+        from tuner.metrics.arrays import check_arrays
+
+        return float(self.halves(*check_arrays(labels, scores, weights)).cross()[0])
+
+    def halves(self, is_signal: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> CrossHalves:
+        """Return what the figure is measured by: cuts that one half of the events chooses, measured on the other.
+
+        The best of many cuts, measured on the events that chose it, is partly the luckiest, and so is the trial that
+        has it. The halves are the same for all scores of the same events; four ways to split them are averaged.
+
+        Args:
+            is_signal: Bool [n].
+            scores: [n].
+            weights: Event weights [n].
+
+        Raises:
+            EventsError: Where there are fewer than `min_background` effective background events.
+        """
+        import numpy as np
+
+        from tuner.metrics.cross_halves import CrossHalves
+        from tuner.metrics.cut_scan import check_background
+
+        def expect(s: np.ndarray, b: np.ndarray) -> np.ndarray:
+            return np.asarray(self.expect(s.ravel(), b.ravel())).reshape(s.shape)
+
+        check_background(is_signal, weights, self.min_background)
+        return CrossHalves.of(
+            is_signal, scores, weights, s=self.s, b=self.b, expect=expect, min_background=self.min_background
+        )
 
     def scan(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> CutScan:
-        """Return the figure of every cut with at least 25 background events above it."""
+        """Return the figure of every cut; raise `EventsError` for fewer than `min_background` background events."""
         from tuner.metrics.cut_scan import scan_cuts
 
-        return scan_cuts(labels, scores, weights, s=self.s, b=self.b, significance=self.expect)
+        return scan_cuts(
+            labels,
+            scores,
+            weights,
+            s=self.s,
+            b=self.b,
+            significance=self.expect,
+            min_background=self.min_background,
+        )
 
     def choose(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Return the threshold of the best cut, smoothed; raise `EventsError` for fewer than 25 background events."""
+        """Return the threshold of the best cut, smoothed over its neighbours; raise as `scan` does."""
         scan = self.scan(labels, scores, weights)
         return float(scan.thresholds[scan.best])
 
     def at(self, threshold: float, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Return the figure of the cut "score >= threshold", whatever lies above it."""
-        import numpy as np
-
         from tuner.metrics.at_threshold import count_confusion
 
-        confusion = count_confusion(labels, scores, threshold, weights)
+        return self.of_confusion(count_confusion(labels, scores, threshold, weights))
+
+    def of_confusion(self, confusion: Confusion) -> float:
+        """Return the figure of a cut from the sums of weights that it selects and rejects."""
+        import numpy as np
+
         s, b = np.array([self.s * confusion.sensitivity]), np.array([self.b * (1 - confusion.specificity)])
         return float(self.expect(s, b)[0])
+
+    def _add_floor(self, name: str) -> str:
+        """Return a name that tells the floor where that is not the default."""
+        default = type(self).__dataclass_fields__["min_background"].default
+        return name if self.min_background == default else f"{name}, floor {self.min_background:g}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Significance(CutFigure):
-    """Asimov significance of the best cut, smoothed over its neighbours (arXiv:1007.1727)."""
+    """Asimov significance of the best cut (arXiv:1007.1727), chosen on one half, measured on the other."""
 
     relative_systematic: float = 0.0
     """Uncertainty of the background above the cut, as a share of it."""
 
-    def __post_init__(self) -> None:
+    def _find_problems(self) -> list[str]:
         systematic = _positive("relative_systematic", self.relative_systematic, or_zero=True)
-        _check("Significance", _positive("s", self.s), _positive("b", self.b), systematic)
+        return [*super()._find_problems(), systematic]
 
     @property
     def name(self) -> str:
         """Short name for tables and axes."""
         systematic = f", sigma_b/b={self.relative_systematic:g}" if self.relative_systematic else ""
-        return f"significance, s={self.s:g}, b={self.b:g}{systematic}"
+        return self._add_floor(f"significance, s={self.s:g}, b={self.b:g}{systematic}")
 
     def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the Asimov significance of s over b, both [k]."""
@@ -210,18 +262,18 @@ class Significance(CutFigure):
 
 @dataclass(frozen=True, kw_only=True)
 class Ams(CutFigure):
-    """Approximate median significance of the best cut, smoothed over its neighbours (HiggsML challenge)."""
+    """AMS of the HiggsML challenge at the best cut, chosen on one half of the events, measured on the other."""
 
     b_reg: float = 10.0
     """Added to the background, so that hardly any is no advantage."""
 
-    def __post_init__(self) -> None:
-        _check("Ams", _positive("s", self.s), _positive("b", self.b), _positive("b_reg", self.b_reg, or_zero=True))
+    def _find_problems(self) -> list[str]:
+        return [*super()._find_problems(), _positive("b_reg", self.b_reg, or_zero=True)]
 
     @property
     def name(self) -> str:
         """Short name for tables and axes."""
-        return f"AMS, s={self.s:g}, b={self.b:g}"
+        return self._add_floor(f"AMS, s={self.s:g}, b={self.b:g}")
 
     def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the approximate median significance of s over b, both [k]."""

@@ -38,16 +38,18 @@ class GammaTelescopeTable:
 
 
 def tabulate_gamma_telescope(
-    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None, *, least_background: int = 25
+    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None, *, min_background: float = 50.0
 ) -> GammaTelescopeTable:
     """Return the table for labels [n] (1 gamma, 0 hadron), scores [n] and event weights [n] (None: ones).
 
-    least_background: hadrons, counted, that must pass a cut for its Q to be believed.
+    min_background: effective hadrons, (sum w)^2 / sum w^2, that must pass a cut for its Q to be believed.
     """
     is_signal, score, weight = check_arrays(labels, scores, weights)
     ranking = rank(is_signal, score)
     curve = ranking.curve(weight)
-    allowed = (np.cumsum(~ranking.is_signal)[ranking.ends] >= least_background) & (curve.eps_b[1:] > 0)
+    hadrons = np.where(ranking.is_signal, 0.0, weight[ranking.order])
+    sums, squares = (np.cumsum(values)[ranking.ends] for values in (hadrons, hadrons**2))
+    allowed = (sums > 0) & (sums**2 >= min_background * squares)
     qualities = curve.eps_s[1:][allowed] / np.sqrt(curve.eps_b[1:][allowed])
     return GammaTelescopeTable(
         {eps: signal_efficiency(curve, eps) for eps in EPS_HADRON},

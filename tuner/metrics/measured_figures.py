@@ -86,6 +86,10 @@ def measure_figures(
 
 def measure_declared(figure: FigureFunction, arrays: Arrays, *, n_bootstrap: int, seed: int) -> Measurement:
     """Return a figure of the problem's own with its 68 % interval, by bootstrap over the events."""
+    if isinstance(figure, CutFigure):
+        halves = figure.halves(*arrays)
+        drawn = [halves.cross(counts)[0] for counts in draw_counts(arrays.is_signal, n_bootstrap, seed)]
+        return measure(float(halves.cross()[0]), np.array(drawn))
     labels = arrays.is_signal.astype(np.int8)
     estimator = figure.smooth if isinstance(figure, BackgroundRejection) else figure
     replicas = bootstrap_figure(estimator, labels, arrays.scores, arrays.weights, n_replicas=n_bootstrap, seed=seed)

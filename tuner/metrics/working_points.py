@@ -97,9 +97,12 @@ class FixedPurity:
 
     purity: float
     """Signal weight over all weight selected, with the abundances that the event weights give."""
+    min_background: float = 50.0
+    """Effective background events, (sum w)^2 / sum w^2, that the cut must leave."""
 
     def __post_init__(self) -> None:
         _check_share("FixedPurity", "purity", self.purity)
+        _check_positive("FixedPurity", "min_background", self.min_background)
 
     @property
     def name(self) -> str:
@@ -107,9 +110,10 @@ class FixedPurity:
         return f"purity >= {self.purity:g}, largest eps_S"
 
     def choose(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Return the threshold, of the cuts with at least 25 background events above; the purest where none is enough.
+        """Return the threshold; the purest cut, smoothed, where none is pure enough.
 
-        Raise `EventsError` for fewer than 25 background events.
+        A cut that leaves fewer than `min_background` events is judged as if it left so many. Raise `EventsError` where
+        there are fewer before any cut.
         """
         import numpy as np
 
@@ -118,7 +122,15 @@ class FixedPurity:
 
         is_signal, score, weight = check_arrays(labels, scores, weights)
         s, b = weight[is_signal].sum(), weight[~is_signal].sum()
-        scan = scan_cuts(is_signal, score, weight, s=s, b=b, significance=lambda s, b: s / (s + b))
+        scan = scan_cuts(
+            is_signal,
+            score,
+            weight,
+            s=s,
+            b=b,
+            significance=lambda s, b: s / (s + b),
+            min_background=self.min_background,
+        )
         pure = scan.significance >= self.purity
         return float(
             scan.thresholds[np.where(pure, scan.s, -np.inf).argmax() if pure.any() else scan.smoothed.argmax()]
@@ -135,6 +147,8 @@ class LargestSignificance:
     """Background events that are expected before the cut."""
     relative_systematic: float = 0.0
     """Uncertainty of the background above the cut, as a share of it."""
+    min_background: float = 50.0
+    """Effective background events, (sum w)^2 / sum w^2, that the cut must leave."""
 
     def __post_init__(self) -> None:
         self._figure()
@@ -145,13 +159,20 @@ class LargestSignificance:
         return f"largest {self._figure().name}"
 
     def choose(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Return the threshold; raise `EventsError` for fewer than 25 background events."""
+        """Return the threshold; raise `EventsError` for fewer than `min_background` background events."""
         return self._figure().choose(labels, scores, weights)
 
     def _figure(self) -> Significance:
-        return Significance(s=self.s, b=self.b, relative_systematic=self.relative_systematic)
+        return Significance(
+            s=self.s, b=self.b, relative_systematic=self.relative_systematic, min_background=self.min_background
+        )
 
 
 def _check_share(subject: str, name: str, value: float) -> None:
     if not 0 < value <= 1:
         raise_together([f"`{name}` must be above 0 and at most 1, but is {value!r}."], StudyError, subject)
+
+
+def _check_positive(subject: str, name: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise_together([f"`{name}` must be above 0 and finite, but is {value!r}."], StudyError, subject)

@@ -49,10 +49,10 @@ class Blend(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits [n] of features [n, d_in]; the trees are scored on the CPU."""
         inputs = x.cpu().numpy()
-        of_trees = torch.from_numpy(np.stack([trees.add_leaves(inputs) for trees in self.trees], axis=-1)).to(x.device)
+        of_trees = torch.from_numpy(np.stack([trees.add_leaves(inputs) for trees in self.trees], axis=-1))
         mean = compute_mean_logits(of_trees, torch.full_like(of_trees[0], 1 / len(self.trees)))
-        logits: Tensor = (1 - self.share) * self.network(x).reshape(-1) + self.share * mean
-        return logits
+        logits: Tensor = self.network(x).reshape(-1)
+        return (1 - self.share) * logits + self.share * mean.to(logits)
 
 
 def compute_mean_logits(logits: Tensor, weights: Tensor) -> Tensor:

@@ -48,8 +48,9 @@ class Display(Protocol):
 def open_display(console: Console | None = None, *, live: bool | None = None) -> Display:
     """Return a live display where `console` is a terminal or a notebook, plain lines elsewhere and under CI.
 
-    `live` overrides the choice. The display writes to standard error unless a console is given: standard output is
-    for results.
+    Args:
+        console: Where to write. None: standard error, as standard output is for results.
+        live: Overrides the choice.
     """
     from rich.console import Console
 
@@ -69,6 +70,8 @@ def open_display(console: Console | None = None, *, live: bool | None = None) ->
 class NoDisplay:
     """Show nothing; what would be told is noted in the log."""
 
+    _noted = ""
+
     def __enter__(self) -> Self:
         """Do nothing."""
         return self
@@ -85,8 +88,9 @@ class NoDisplay:
         """Do nothing."""
 
     def advance(self, stage: Stage) -> None:
-        """Note a stage that begins."""
-        if not stage.done:
+        """Note a stage that begins; how far it has come is told again and again."""
+        if stage.name != self._noted:
+            self._noted = stage.name
             note_stage(stage)
 
     def tell(self, text: str) -> None:

@@ -35,6 +35,7 @@ from tuner.metrics.expected_significance import choose_score_bins
 from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.predict import score_part
+from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
 from tuner.reporting.search_figures import keep_drawing
 from tuner.reporting.summary import name_handed_on
@@ -55,17 +56,16 @@ SCORES_ADVICE = (
 
 
 NOTES = {
-    "candidates": "Means over trainings with 68 % intervals over events and trainings; grey dots are single trainings, "
-    "the dashed line is the winner's mean.",
+    "candidates": "68 % intervals over events, and over trainings where there are several; grey dots are single "
+    "trainings, the dashed line is the winner's mean.",
     "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
     "scores": "Filled is this part, points are the training part, both with their statistical errors: within these "
     "they differ by chance. The gap in AUC says what the network gains on events that it has been trained on.",
     "significance": "s and b are rescaled, class by class, to what is expected before the cut. The formula is for a "
     "background that is known; with an uncertainty it is the profile likelihood of a counting experiment whose "
     "background was measured elsewhere. Greyed cuts leave too few background events to be believed.",
-    "score_templates": "The bins were chosen on the events that the cut was chosen on. The last row of the figure is "
-    "the significance of each bin, the title that of all bins together, their backgrounds uncertain independently of "
-    "each other.",
+    "score_templates": "The bins were chosen on the events that the cut was chosen on. Below is the significance of "
+    "each bin; the legend tells that of all bins together, their backgrounds uncertain independently of each other.",
     "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
     "not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
@@ -74,7 +74,8 @@ NOTES = {
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
     "survival": "Above the line what is handed on is ahead. Bars are 68 % intervals; a point is coloured where "
-    "that of 95 % leaves out 0, which is what counts for the verdict. The cut is chosen on one half of the events "
+    "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts "
+    "for the verdict. The cut is chosen on one half of the events "
     "and tested on the other.",
 }
 """How to read a figure, by its name; the others say it themselves."""
@@ -225,9 +226,10 @@ class _Pictures:
     def _draw_yields(self) -> dict[str, Drawing]:
         """Return what declared yields allow: significance against the cut, templates of the score; else nothing."""
         problem, cut = self.search.study.problem, self.winner.figure_cut
-        s, b = problem.yields
-        if s is None or b is None:
+        yields = find_yields(problem, self.search.splits)
+        if yields is None:
             return {}
+        s, b = yields
         chosen_on = self._tabulate_cut_events()
         parts = {self.evaluation.own_parts[0].part: self._take(chosen_on)}
         if self.evaluation.opening is not None:

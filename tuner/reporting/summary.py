@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
+from tuner.evaluation.statistics.metrics_table import SCARCE, find_scarce_classes
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
+from tuner.evaluation.verdicts import tell_by_auc
 from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words, write_count
@@ -42,9 +44,10 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         first = [_tell_handed_on(evaluation), _tell_configuration(search, evaluation, standings)]
     return [
         *first,
-        _tell_rivals(evaluation, standings),
+        " ".join(filter(None, (_tell_rivals(evaluation, standings), tell_by_auc(evaluation)))),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation),
+        *_warn_of_scarce_events(evaluation),
     ]
 
 
@@ -60,7 +63,7 @@ def _tell_not_judged(search: Search) -> str:
 def _tell_handed_on(evaluation: Evaluation) -> str:
     """Return how good a mean of networks is that is handed on, beside the best baseline."""
     own, rival, figure = evaluation.own_part, evaluation.over_baseline, evaluation.figure_of_merit
-    told = f"The {evaluation.handed_on.description} is handed on"
+    told = f"{_capitalize(describe_handed_on(evaluation))} is handed on"
     if own is not None and figure in own.measurements:
         told += f": {figure} {own[figure]} on {own.part}{_tell_share(evaluation)}"
     if rival is None:
@@ -68,12 +71,13 @@ def _tell_handed_on(evaluation: Evaluation) -> str:
     distance = _write_distance(rival.lead)
     match rival.verdict:
         case "better":
-            won = f"{_capitalize(rival.candidate)} {_conjugate(rival)} won"
+            won = f"{_capitalize(write_candidate(rival.candidate))} {_conjugate(rival)} won"
             return f"{won}: better by {distance} than what is handed on. {told}."
         case "worse":
-            return f"{told}; it beats {rival.candidate}, the best baseline, by {distance}."
+            return f"{told}; it beats {write_candidate(rival.candidate)}, the best baseline, by {distance}."
     side = "behind" if rival.lead.value < 0 else "ahead"
-    return f"{told}; it cannot be told from {rival.candidate}, the best baseline (it is {side} by {distance})."
+    named = f"{write_candidate(rival.candidate)}, the best baseline"
+    return f"{told}; it cannot be told from {named}: it is {side} by {distance}."
 
 
 def _tell_configuration(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -81,11 +85,12 @@ def _tell_configuration(search: Search, evaluation: Evaluation, standings: Seque
     mine = next(standing for standing in standings if standing.verdict == "winner")
     trial = next(trial for trial in search.trials if trial.number == evaluation.winner)
     n_settings = sum(standing.kind == "finalist" for standing in standings)
-    among = f"Of {n_settings} configurations trained anew, t" if n_settings > 1 else "T"
+    who = f"{'that' if n_settings > 1 else 'The configuration'} of trial {evaluation.winner}"
+    among = f"Of {n_settings} configurations trained anew, " if n_settings > 1 else ""
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     return (
-        f"{among}hat of trial {evaluation.winner} ({name_network(search, trial)}) has won on validation; a single "
-        f"network of it has {evaluation.figure_of_merit} {mine.figure} on {evaluation.last_part}{trainings}."
+        f"{among}{who} ({name_network(search, trial)}) has won on validation; a single network of it has "
+        f"{evaluation.figure_of_merit} {mine.figure} on {evaluation.last_part}{trainings}."
     )
 
 
@@ -99,14 +104,14 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
     value = f"{evaluation.figure_of_merit} {mine.figure} on {part}{trainings}"
     if (better := _find_baseline(standings, "better")) is not None:
         return (
-            f"{_capitalize(better.candidate)} {_conjugate(better)} won: {evaluation.figure_of_merit} "
+            f"{_capitalize(write_candidate(better.candidate))} {_conjugate(better)} won: {evaluation.figure_of_merit} "
             f"{better.figure} on {part}; the best network, {network}{trainings}, is behind by "
             f"{_write_distance(better.lead)}{share}."
         )
     if (equal := _find_baseline(standings, "not distinguishable")) is not None:
         return (
             f"{_capitalize(network)} is the best network, with {value}, but it cannot be told from "
-            f"{equal.candidate}{share}."
+            f"{write_candidate(equal.candidate)}{share}."
         )
     n_settings = sum(standing.kind == "finalist" for standing in standings)
     among = f" among the {n_settings} configurations trained anew" if n_settings > 1 else ""
@@ -123,7 +128,7 @@ def _capitalize(text: str) -> str:
 
 
 def _conjugate(standing: Standing) -> str:
-    return "have" if standing.candidate.endswith("s") else "has"
+    return "have" if standing.candidate.partition(", ")[0].endswith("s") else "has"
 
 
 def _tell_share(evaluation: Evaluation) -> str:
@@ -159,6 +164,8 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
 
 
 EQUAL = "it cannot be told from "
+MAX_NAMED = 2
+"""Further baselines that are named; more are counted."""
 WORTH_IT = 0.9
 """Share of the winner's parameters up to which another network is called cheaper."""
 
@@ -180,8 +187,13 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
         by = f"(it is {'behind' if first.lead.value < 0 else 'ahead'} {by})"
     named = f"{_name_rival(first)} {by}" if first.lead.error > 0 else _name_rival(first)
     others = [rival for rival in rivals if rival is not first]
+    baselines = [other for other in others if other.kind == "baseline"]
+    if len(baselines) > MAX_NAMED:
+        others = [other for other in others if other.kind != "baseline"]
     trials = [other.candidate.removeprefix("trial ") for other in others if other.kind == "finalist"]
     names = [_name_rival(other) for other in others if other.kind != "finalist"]
+    if len(baselines) > MAX_NAMED:
+        names.append(f"{len(baselines)} other baselines")
     if trials:
         names.append(f"trial{'s' if len(trials) > 1 else ''} {join_words(trials)}")
     if first.verdict == "not distinguishable":
@@ -190,7 +202,7 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
 
 
 def _name_rival(rival: Standing) -> str:
-    return f"the {rival.candidate}" if rival.kind == "ensemble" else rival.candidate
+    return write_candidate(rival.candidate) if rival.kind in ("finalist", "baseline") else f"the {rival.candidate}"
 
 
 def _write_distance(lead: Measurement) -> str:
@@ -212,8 +224,27 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
         case "reversed":
             return f"{lead} turns into a loss at a cut"
         case "absorbed":
-            return f"{lead} is absorbed at the next stage: no difference is left in significance at a cut"
-    return f"at a cut there is no gain to speak of over {baseline}"
+            return f"{lead} in AUC is absorbed at a cut: in significance they differ by {survival.limit}"
+    return f"neither {own} nor {baseline} leads in AUC, so there is no gain to survive a cut"
+
+
+def _warn_of_scarce_events(evaluation: Evaluation) -> list[str]:
+    """Return a sentence where a class has so few events in a part that its figures are hardly known."""
+    scarce = find_scarce_classes(evaluation.own_parts)
+    if not scarce:
+        return []
+    told = [
+        f"the {part} part has {write_number(effective, 2)} effective {name} events" for part, name, effective in scarce
+    ]
+    return [
+        f"{_capitalize(join_words(told))}, fewer than {SCARCE:g}: what is measured there is uncertain, as is who won."
+    ]
+
+
+def describe_handed_on(evaluation: Evaluation) -> str:
+    """Return what is handed on with what it is made of: "trial 12, seed 0", "the bag of 8 networks"."""
+    predictor = evaluation.handed_on
+    return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
 
 
 def name_handed_on(evaluation: Evaluation) -> str:
@@ -225,7 +256,13 @@ def name_handed_on(evaluation: Evaluation) -> str:
 def name_baseline(evaluation: Evaluation) -> str:
     """Return the name of the best baseline on the last part that is open."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
-    return "the baseline" if baseline is None else baseline.candidate
+    return "the baseline" if baseline is None else write_candidate(baseline.candidate)
+
+
+def write_candidate(name: str) -> str:
+    """Return a candidate's name as it stands in a sentence: boosted trees (refitted)."""
+    kind, _, manner = name.partition(", ")
+    return f"{kind} ({manner})" if manner else kind
 
 
 def _tell_trust(search: Search, evaluation: Evaluation) -> str:
@@ -301,7 +338,7 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     if selection.expected_excess is None:
         promised += ", of which it is not known how much is luck: there was one training"
     elif selection.expected_excess > 0:
-        promised += f", of which about {write_number(selection.expected_excess, 2)} may be luck"
+        promised += f", of which {write_number(selection.expected_excess, 2)} is typically luck"
     if selection.retrained is None:
         return f"{promised}; it was not trained anew"
     anew = f"{promised}; trained anew it has {selection.retrained} there"

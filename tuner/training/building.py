@@ -25,8 +25,14 @@ def build_network(
 ) -> nn.Module:
     """Return a network on the CPU with dropout that trains in packs; all random states stay as they were.
 
-    Its floating-point parameters and buffers become numbers of this type, whatever `build` made them. Raise
-    `TrainingError` where it cannot be trained.
+    Args:
+        settings: The network's; `build(d_in)` makes it.
+        d_in: Number of features.
+        seed: Of the generators that `build` may draw from.
+        dtype: Type of its floating-point parameters and buffers, whatever `build` made them.
+
+    Raises:
+        TrainingError: It cannot be trained: no parameters, or some that are lazy or no real numbers.
     """
     with _seed_generators(seed):
         network = settings.build(d_in)

@@ -42,7 +42,12 @@ class Checkpoint:
 def take_checkpoint(pack: Pack, row: int) -> Checkpoint:
     """Return a member's network at its best epoch.
 
-    Raise `TrainingError` where it is not the network that is built anew from it: its figure could not be had again.
+    Args:
+        pack: The pack that it trains in.
+        row: Its row.
+
+    Raises:
+        TrainingError: A network that is built anew from it scores otherwise: its figure could not be reproduced.
     """
     member = pack.members[row]
     assert member is not None
@@ -65,7 +70,15 @@ def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
 
 
 def read_checkpoint(path: Path, *, advice: str = RESTORE) -> Checkpoint:
-    """Return a checkpoint. Raise `DamagedFileError`, with this advice, where the file is none."""
+    """Return the checkpoint in a file.
+
+    Args:
+        path: The file.
+        advice: What to do where it is damaged, as a sentence.
+
+    Raises:
+        DamagedFileError: It is missing, or is not a whole checkpoint.
+    """
     content = read_state(path, advice=advice)
     with expect_form(path, advice=advice):
         return Checkpoint(content["state"], content["x"], content["logits"])
@@ -74,7 +87,12 @@ def read_checkpoint(path: Path, *, advice: str = RESTORE) -> Checkpoint:
 def restore_network(checkpoint: Checkpoint, settings: NetworkSettings) -> nn.Module:
     """Return the network of a checkpoint, on the CPU, ready to score prepared features [n, d_in] as logits [n].
 
-    Raise `TrainingError` where these settings build other tensors, or where it scores the kept events otherwise.
+    Args:
+        checkpoint: Its parameters, and a few events with their logits.
+        settings: What it was built from.
+
+    Raises:
+        TrainingError: These settings build other tensors, or the network scores the kept events otherwise.
     """
     network = build_network(settings, checkpoint.x.shape[1], dtype=checkpoint.x.dtype)
     _put_back(network, checkpoint.state)

@@ -44,7 +44,12 @@ class TrainingData:
 
 
 def load_training_data(splits: Splits, device: torch.device) -> TrainingData:
-    """Put the train and validation parts on a device; events with training weight 0 are left out of training."""
+    """Put the train and validation parts on a device; events with training weight 0 are left out of training.
+
+    Args:
+        splits: The prepared parts.
+        device: Where packs will train.
+    """
     train, validation = splits.train, splits.validation
     used = np.flatnonzero(np.asarray(train.training_weights) != 0)
     if len(used) < len(train.labels):

@@ -33,9 +33,11 @@ def train_members(
 ) -> None:
     """Train until no member is left.
 
-    After each epoch `on_epoch(member)` may end that member; `on_end(member, row, outcome)` is called while the
-    member still is in its row; then `refill()` may give the row to another member; after None it may be
-    asked again, where the pack keeps the row.
+    Args:
+        pack: With its first members.
+        on_epoch: Takes each member after each of its epochs; says whether it goes on.
+        on_end: Takes a member, its row and how it ended, while it still is in the row.
+        refill: Gives a member for a vacant row, or None; it may be asked again after None where the pack keeps the row.
     """
     while len(pack):
         losses = pack.train_epoch()

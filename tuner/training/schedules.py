@@ -14,9 +14,14 @@ def draw_schedules(
 ) -> np.ndarray:
     """Return the learning rate of each of K members at each step of an epoch, float64 [n_steps, K].
 
-    epochs: of each member, counted from 0; n_epochs: the whole budget. The warm-up is linear from zero over the
-    first `warmup` of all steps; "cosine" falls to zero over all steps (arXiv:1608.03983 without restarts),
-    "flat-cosine" stays for the first half, then falls.
+    The warm-up is linear from zero over the first `warmup` of all steps; "cosine" falls to zero over all steps
+    (arXiv:1608.03983 without restarts), "flat-cosine" stays for the first half, then falls.
+
+    Args:
+        settings: Of each member.
+        epochs: That each member is at, counted from 0.
+        n_steps: Steps of an epoch.
+        n_epochs: Whole budget of epochs, over which the schedule runs.
     """
     step = np.array(epochs, dtype=np.int64) * n_steps + np.arange(n_steps)[:, None]
     total = n_steps * n_epochs

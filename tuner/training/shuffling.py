@@ -21,8 +21,13 @@ KEYS_AT_ONCE = 2**22
 def draw_orders(members: Sequence[Member | None], n_all: int, *, out: Tensor) -> None:
     """Write places of events in the train part, int64 [steps, K, batch]; the rows of vacant places stay as they are.
 
-    Each member's order is a shuffle of its own events (of n_all where it has all), cut after the last whole batch. It
-    follows from its seed and age alone, on every device.
+    Each member's order is a shuffle of its own events, cut after the last whole batch. It follows from its seed and age
+    alone, on every device.
+
+    Args:
+        members: Of each row; None where it is vacant.
+        n_all: Events of the train part, all of which a member has that names no rows.
+        out: What is written to.
     """
     n_steps, _, batch_size = out.shape
     occupied = [(row, member) for row, member in enumerate(members) if member is not None]
@@ -37,7 +42,13 @@ def draw_orders(members: Sequence[Member | None], n_all: int, *, out: Tensor) ->
 def draw_rates(members: Sequence[Member | None], *, n_epochs: int, out: Tensor) -> np.ndarray:
     """Write the learning rates of the epoch that comes, float32 [steps, K, 1]; zeros for vacant rows.
 
-    Return their means [K].
+    Args:
+        members: Of each row; None where it is vacant.
+        n_epochs: Whole budget of epochs.
+        out: What is written to.
+
+    Returns:
+        Each row's mean over the epoch, float64 [K].
     """
     n_steps = len(out)
     rates = np.zeros((n_steps, len(members)))

@@ -43,8 +43,13 @@ def find_own_events(members: Sequence[Member | None], data: TrainingData) -> Own
 def measure_rows(logits: Tensor, data: TrainingData, own: OwnEvents | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's weighted AUC and weighted loss, float64 [K] each, for logits [K, m] of its validation events.
 
-    own: which events these are; None for the whole part. The AUC takes event weights, the loss those that are balanced
-    like the training weights. The host waits for the device once.
+    The AUC takes event weights, the loss those that are balanced like the training weights. The host waits for the
+    device once.
+
+    Args:
+        logits: [K, m], of each row's validation events.
+        data: Labels and weights of the validation part.
+        own: Which events each row has; None where all rows have the whole part.
     """
     labels, event_weights, weights = (
         (array if own is None else array[own.index]).expand_as(logits)
@@ -64,8 +69,13 @@ def rank_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     The weighted Mann-Whitney statistic: signal weight times background weight below plus half of that tied,
     over the product of the sums. Exact with ties and with negative weights (signed, as `tuner.metrics.auc`).
 
-    scores: [K, n]; labels in {0, 1} and weights: [n], or [K, n] where each row has its own. An event of weight
-    zero is not there. A row with a not-a-number score gives not-a-number, as one does without signal or background.
+    Args:
+        scores: [K, n]; any number, higher is more signal-like.
+        labels: 0 or 1; [n], or [K, n] where each row has its own.
+        weights: Event weights, likewise. An event of weight zero is not there.
+
+    Returns:
+        Not-a-number for a row with a not-a-number score, without signal, or without background.
     """
     weights = weights.double().expand(scores.shape)
     scores = scores.masked_fill(weights == 0, 0)
@@ -81,7 +91,13 @@ def rank_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
 
 
 def weigh_losses(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return weighted cross-entropies [K, n]; an ensemble's logits [K, n, k] are averaged over its k."""
+    """Return the weighted cross-entropy of each event, [K, n].
+
+    Args:
+        logits: [K, n]; or [K, n, k] of an ensemble in training, whose losses are averaged over its k networks.
+        labels: 0 to 1, [K, n].
+        weights: Training weights, [K, n].
+    """
     if logits.ndim > labels.ndim:
         labels = labels[..., None].expand_as(logits)
         return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(-1) * weights

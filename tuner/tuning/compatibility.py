@@ -43,7 +43,13 @@ class Probe:
 
 
 def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
-    """Return what all calls of one search must share."""
+    """Return what all calls of one search must share, as JSON has it.
+
+    Args:
+        study: The study.
+        events_digest: SHA-256 of its events.
+        probe: What its search space samples.
+    """
     problem = study.problem
     identity = {
         "events": events_digest,
@@ -60,7 +66,16 @@ def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
 
 
 def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe: Probe) -> None:
-    """Raise `SearchError` that tells everything in which the study differs from its search so far."""
+    """Check that a study may resume its search.
+
+    Args:
+        optuna_study: The search so far; anything may resume one that has not begun.
+        identity: What all calls must share, of this call; see `identify`.
+        probe: What the study's search space samples now.
+
+    Raises:
+        SearchError: The two differ; it names everything in which they do.
+    """
     before = read_identity(optuna_study) or identity
     problems = []
     for name, value in identity.items():
@@ -174,7 +189,15 @@ def _contains(distribution: BaseDistribution, value: Any) -> bool:
 
 
 def check_batches(splits: Splits, probe: Probe) -> None:
-    """Raise `SplitsError` where the train part is smaller than the smallest batch."""
+    """Check that the train part holds a batch.
+
+    Args:
+        splits: The prepared parts.
+        probe: What the search space samples, batch sizes among it.
+
+    Raises:
+        SplitsError: It is smaller than the smallest batch.
+    """
     n_train = len(splits.train.labels)
     if n_train < probe.least_batch:
         raise SplitsError(

@@ -77,7 +77,7 @@ class Lease:
             try:
                 self._beat()
             except Exception as error:  # a storage that is away for a moment must not silence this worker for good
-                logger.warning("This worker could not say that it lives: %s", error)
+                logger.warning("This worker could not write its heartbeat: %s", error)
 
     def _beat(self) -> None:
         self._write({"beat": time.time()})
@@ -101,9 +101,12 @@ def _lives(lease: dict[str, Any]) -> bool:
 
 
 def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[str, Any]] | None:
-    """Return name and lease of the worker that a process of this host is or was, begun after `since`; None: it is none.
+    """Return name and lease of the worker that a process of this host is or was; None where it is no worker.
 
-    since: Unix time; numbers of processes are used again.
+    Args:
+        study: The search's Optuna study.
+        pid: Number of the process.
+        since: When the process was started, in Unix time: numbers of processes are used again.
     """
     for worker, lease in read_leases(study).items():
         of_process = lease.get("pid") == pid and lease.get("host") == name_host()
@@ -115,8 +118,13 @@ def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[s
 def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> None:
     """Write down how a process of this host ended that had not left in order.
 
-    exit_code: negative for a signal. A process that had not become a worker yet is written down, too: its death speaks
-    for those who died with it.
+    A process that had not become a worker yet is written down, too: its death speaks for those who died with it.
+
+    Args:
+        study: The search's Optuna study.
+        pid: Number of the process.
+        since: When the process was started, in Unix time.
+        exit_code: Negative for a signal, as in `subprocess`.
     """
     worker, lease = find_lease(study, pid, since) or (
         f"{socket.gethostname()}-{pid}-{uuid.uuid4().hex[:6]}",
@@ -135,7 +143,17 @@ def give_back(
 ) -> None:
     """Put a running trial's setting back into the queue, then tell the trial as interrupted.
 
-    In this order: who is killed in between leaves a setting that is there twice, and `reap_trials` sees it.
+    In this order: a worker that is killed in between leaves a setting that is there twice, and `reap_trials` sees it.
+
+    Args:
+        study: The search's Optuna study.
+        trial: The trial.
+        reason: Why it is interrupted, as a sentence.
+        tries: How often its setting was tried in vain.
+        suspect: Whether it is to train alone from now on.
+
+    Raises:
+        UpdateFinishedTrialError: Another worker has told the trial.
     """
     was_given = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params", {})
     params = {**was_given, **trial.params}
@@ -214,7 +232,16 @@ def _others_died(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, d
 
 
 def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str) -> bool:
-    """Give a trial back whose setting may be to blame; return False, with nothing done, after `MAX_TRIES` of them."""
+    """Give back a trial whose setting may be to blame for its failure.
+
+    Args:
+        study: The search's Optuna study.
+        trial: The trial.
+        reason: Why it failed, as a sentence.
+
+    Returns:
+        Whether it was given back; False, with nothing done, after `MAX_TRIES` of them.
+    """
     tries = count_tries(trial) + 1
     if tries >= MAX_TRIES:
         return False

@@ -44,6 +44,11 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
     Events are read each time, so that a run never goes on with other events unnoticed; each source is read once.
     Nothing is written.
 
+    Args:
+        problem: The events and the roles of their columns.
+        preparation: How events are split, scaled and weighted.
+        folder: The run folder; it need not exist yet.
+
     Raises:
         EventsError: The events, or those of a nuisance's variant, do not hold what the problem says.
         SplitsError: A part would lack a class.
@@ -60,7 +65,7 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
     try:
         kept = _load_kept(folder, key)
     except (DamagedFileError, SplitsError) as error:
-        logger.warning("The prepared events are damaged and are made again from the events: %s", error)
+        logger.warning("The prepared events are damaged; they are prepared again: %s", error)
         kept = None
     if kept is not None:
         return PreparedRun(kept, key, True, read, events_key)
@@ -105,6 +110,10 @@ def keep_run(prepared: PreparedRun, folder: RunFolder) -> Splits:
     """Write parts into the run folder where they are not there; return them mapped from it.
 
     Of several calls at once one writes, and the others take what it has written.
+
+    Args:
+        prepared: What `prepare_run` returned.
+        folder: The run folder.
     """
     from tuner.preparation.splits import load_splits, save_splits
 

@@ -34,9 +34,18 @@ def record_call(
 ) -> None:
     """Add a call of a sweep to the run folder's `provenance.json`.
 
-    tracker: kind of the tracker, by which the steps that follow open another one; None for a user's own. study_file:
-    where the study was read from; the commit is that of its checkout, else the program's, else this
-    folder's.
+    Args:
+        folder: The run folder.
+        study: The study, with the seed and the budget of this call.
+        events_digest: SHA-256 of its events.
+        device: As it was asked for.
+        workers: Number of processes.
+        tracker: Kind of the tracker, by which the steps that follow open another one; None for a user's own.
+        study_file: Where the study was read from; the commit is that of its checkout, else the program's, else this
+            folder's.
+
+    Raises:
+        DamagedFileError: The file is there but is not what an earlier call wrote.
     """
     about = {
         "study": study.name,

@@ -27,7 +27,13 @@ logger = logging.getLogger("tuner")
 
 
 def derive_seed(study_seed: int, trial: int, purpose: int = 0) -> int:
-    """Return a 32-bit seed for a trial of a study; another purpose, another seed."""
+    """Return a 32-bit seed, always the same for the same three numbers.
+
+    Args:
+        study_seed: The study's, at least 0.
+        trial: Number of the trial.
+        purpose: What it is for; another purpose has another seed.
+    """
     return int(np.random.SeedSequence([study_seed, trial, purpose]).generate_state(1)[0])
 
 
@@ -39,7 +45,15 @@ def make_default_sampler(seed: int) -> BaseSampler:
 
 
 def make_sampler(study: Study, seed: int) -> BaseSampler:
-    """Return the sampler of a study. Raise `StudyError` where what the study gives for it is none, or makes none."""
+    """Return the sampler of a study, TPE where it gives none.
+
+    Args:
+        study: The study.
+        seed: For the sampler's own random numbers, at least 0.
+
+    Raises:
+        StudyError: What the study gives neither is nor makes a sampler.
+    """
     given = study.sampler or make_default_sampler
     seed = seed if seed < 2**32 else derive_seed(seed, 0)
     made = build("sampler", given, seed, {"seed": seed})

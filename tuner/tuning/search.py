@@ -309,10 +309,19 @@ class Search:
 def open_search(
     study: Study, folder: str | Path = "runs", storage: str | None = None, *, study_file: Path | None = None
 ) -> Search:
-    """Return the search of a study that was started before. Raise `SearchError` where it was not.
+    """Return the search of a study that was started before.
 
     Its seed and budget are those of the last call of the sweep, which may have been given others than the study
     file's.
+
+    Args:
+        study: The study.
+        folder: Where run folders live; this study's is `folder/<its name>`.
+        storage: URL of the database in place of the run folder's journal file.
+        study_file: File that other processes can read the study from; None where there is none.
+
+    Raises:
+        SearchError: There is no such search, or the files in the run folder are another's.
     """
     run_folder = RunFolder(Path(folder) / study.name)
     search = Search(study, run_folder, storage, study_file)

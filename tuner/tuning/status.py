@@ -24,8 +24,10 @@ __all__ = ["Status", "count_left", "count_running", "read_status"]
 def read_status(search: Search, *, seconds_left: float | None = None, devices: DeviceUse | None = None) -> Status:
     """Return where a search stands now, by what its storage holds.
 
-    seconds_left: what the time budget of the call still allows; without it only the budget of trials counts. devices:
-    what its workers use at the moment.
+    Args:
+        search: The search.
+        seconds_left: What the time budget of the call still allows; None: only the budget of trials counts.
+        devices: What its workers use at the moment.
     """
     frozen = search.optuna_study.get_trials(deepcopy=False)
     trials, workers = search.trials, search.workers

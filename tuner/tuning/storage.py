@@ -18,8 +18,12 @@ STORAGE_VARIABLE = "TUNER_STORAGE"
 def open_storage(journal: Path, url: str | None = None) -> BaseStorage:
     """Return Optuna's storage: the journal file, or the database that `url` names.
 
-    A `url` without `://` is the path of another journal file, which ends in ".log". Raise `SearchError` where it
-    cannot be opened or is damaged.
+    Args:
+        journal: Path of the run folder's journal file, which is used where no URL is given.
+        url: Of a database, `postgresql://...`; without `://` the path of another journal file, which ends in ".log".
+
+    Raises:
+        SearchError: It cannot be opened, or is damaged.
     """
     import optuna
 

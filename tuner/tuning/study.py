@@ -52,8 +52,14 @@ def search_space(
 ) -> Callable[[Callable[[Trial], Settings]], SearchSpace]:
     """Name the structure parameters and the warm starts of the function below.
 
-    A structure name may end in `*`: `"mlp.width*"` stands for `mlp.width_1`, `mlp.width_2`, ...
-    A warm start need not name every parameter: the sampler draws the others.
+    Args:
+        structure: Parameters that fix tensor shapes and code path; trials that agree in them train as one pack. A name
+            may end in `*`: `"mlp.width*"` stands for `mlp.width_1`, `mlp.width_2`, ...
+        warm_starts: Parameters of known good settings, which are tried first. One need not name every parameter: the
+            sampler draws the others.
+
+    Returns:
+        A decorator that makes a `SearchSpace` of a function of a trial.
     """
 
     def wrap(suggest: Callable[[Trial], Settings]) -> SearchSpace:

@@ -116,7 +116,7 @@ class Asker:
             return False
         if not self.search.has_stopped:
             write_stopped(self.optuna_study, describe_sampler(self.sampler.sampler))
-            logger.warning("The sampler has tried every setting that it can give: the search ends here.")
+            logger.warning("The sampler has tried every setting that it can suggest: the search ends here.")
         return True
 
     def _stops_in_vain(self, n_finished: int) -> bool:
@@ -143,7 +143,15 @@ class Asker:
 
 
 def check_failures(trials: Sequence[optuna.trial.FrozenTrial], budget: int) -> None:
-    """Raise `SearchError` where so many of these trials failed that the search is not worth going on with."""
+    """Check that not so many trials failed that the search is not worth going on with.
+
+    Args:
+        trials: Those that count.
+        budget: Trials of the whole search.
+
+    Raises:
+        SearchError: As many failed as the budget has trials; or 10, where none came to anything.
+    """
     failed = [t for t in trials if t.state == TrialState.FAIL and not is_interrupted(t)]
     n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
     if len(failed) >= (budget if n_good else min(10, budget)):

@@ -51,15 +51,28 @@ def work_in_processes(
     *,
     n_gpus: int,
 ) -> bool:
-    """Start workers on so many GPUs, replace those that die, show how they get on, until the budget is spent.
+    """Start workers, replace those that die, and show the progress until the budget is spent.
 
-    Pass Ctrl-C on to them once; the second kills them. Return whether Ctrl-C ended them. Raise `SearchError` where
-    they end and end, or the trials fail and fail.
+    Ctrl-C is passed on to them once; the second kills them.
+
+    Args:
+        search: The search.
+        command: Command line of a worker.
+        n_workers: How many to start.
+        display: Shows the progress.
+        until: When to stop, in Unix time; None: once the budget of trials is spent.
+        n_gpus: GPUs to share out among them; 0 on a CPU.
+
+    Returns:
+        Whether Ctrl-C ended them.
+
+    Raises:
+        SearchError: Workers end again and again, or too many trials fail.
     """
 
     def interrupt() -> None:
         logger.warning(
-            "Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once."
+            "Stopping after this epoch; running trials resume next time. Press Ctrl-C again to leave at once."
         )
         processes.interrupt()
 
@@ -187,4 +200,4 @@ class _Supervisor:
                 f"The workers must spend the budget, but all {len(self.vacant)} ended while {n_left} of "
                 f"{self.search.study.budget.trials} trials were left. {ends[-1][1].describe()}"
             )
-        logger.warning("The workers left while %d of %d trials were left.", n_left, self.search.study.budget.trials)
+        logger.warning("The workers ended while %d of %d trials were left.", n_left, self.search.study.budget.trials)

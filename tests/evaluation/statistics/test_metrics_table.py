@@ -11,7 +11,7 @@ from scipy.stats import norm
 from sklearn import metrics as reference
 
 from tuner.errors import EventsError
-from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
+from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores, find_scarce_classes
 from tuner.figures.roc import _Candidate
 from tuner.metrics import (
     BackgroundRejection,
@@ -152,7 +152,7 @@ def test_the_interval_of_a_rejection_is_that_of_averaged_cuts_around_the_value()
     assert scale != pytest.approx(1.0, abs=1e-3)
     expected = measure(background_rejection(whole, 0.3), scale * np.array([smooth_rejection(c, 0.3) for c in curves]))
     assert judge(labels, scores, weights)["1/eps_B at eps_S=0.3"] == expected
-    drawn = _Candidate.of("winner", "k", check_arrays(labels, scores, weights), 200, 0)
+    drawn = _Candidate.of("winner", ("k", "-"), check_arrays(labels, scores, weights), {}, n_replicas=200, seed=0)
     assert drawn.rejections[0.3] == expected
     figure = BackgroundRejection(eps_s=0.3)
     declared = measure_declared(figure, check_arrays(labels, scores, weights), n_bootstrap=200, seed=0)
@@ -184,3 +184,10 @@ def test_evaluation_from_arrays_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_classes_with_few_effective_events_are_found():
+    labels, scores, weights = draw_events(400, 7)
+    weights[labels == 1] = np.where(np.arange(200) == 0, 100.0, 1.0)
+    part = judge(labels, scores, weights, n_bootstrap=2)
+    assert find_scarce_classes([part, part]) == (("test", "signal", pytest.approx(299**2 / (100**2 + 199))),)

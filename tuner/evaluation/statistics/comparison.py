@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import rank
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
@@ -107,7 +107,8 @@ def replicate(
     """Return a figure of each training's scores [n], for the events and for each replica of them.
 
     labels [n] in {0, 1}, event weights [n] (None: ones). cuts: frozen cut of each training for a figure that is one of
-    a cut; None: the best cut is looked for in each replica. The same seed draws the same events for any candidate.
+    a cut; None: one half of the events chooses it, and the other measures it, in each replica. The same seed draws the
+    same events for any candidate.
     """
     trainings = [check_arrays(labels, one, weights) for one in scores]
     of_counts = [_freeze(figure, arrays, None if cuts is None else cuts[i]) for i, arrays in enumerate(trainings)]
@@ -123,14 +124,25 @@ def _freeze(figure: FigureOfMerit, arrays: Arrays, cut: float | None) -> Callabl
     if isinstance(figure, Auc):
         ranking = rank(is_signal, scores)
         return lambda counts: ranking.curve(weights * counts).area
-    function = partial(figure.at, cut) if isinstance(figure, CutFigure) and cut is not None else figure
+    if isinstance(figure, CutFigure):
+        return _freeze_cut(figure, arrays, cut)
     labels = is_signal.astype(np.int8)
 
     def of_rows(counts: np.ndarray) -> float:
         rows = np.repeat(np.arange(len(counts)), counts)
-        return float(function(labels[rows], scores[rows], weights[rows]))
+        return float(figure(labels[rows], scores[rows], weights[rows]))
 
     return of_rows
+
+
+def _freeze_cut(figure: CutFigure, arrays: Arrays, cut: float | None) -> Callable[[np.ndarray], float]:
+    """Return the figure of a frozen cut; without one, of cuts that one half chooses, measured on the other."""
+    is_signal, scores, weights = arrays
+    if cut is None:
+        halves = figure.halves(*arrays)
+        return lambda counts: float(halves.cross(counts)[0])
+    selected = scores >= cut
+    return lambda counts: figure.of_confusion(sum_confusion(is_signal, selected, weights * counts))
 
 
 @np.errstate(invalid="ignore")

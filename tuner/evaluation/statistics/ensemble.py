@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuner.metrics.figures_of_merit import FigureOfMerit
+from tuner.metrics.figures_of_merit import Auc, BackgroundRejection, CutFigure, FigureOfMerit, SignalEfficiency
 
 MAX_PICKS = 20
 """Networks that are picked at the most, repeated ones counted."""
@@ -23,9 +23,18 @@ def pick_ensemble(
     """Return each network's share in the ensemble, float64 [m], adding up to 1 (Caruana et al. 2004).
 
     The network whose addition raises the figure of the mean score most is added, again and again; of all the
-    ensembles on the way the best is returned. scores: [n] of each of m networks on the validation part, labels [n] in
-    {0, 1}, event weights [n]. Picked on validation, it must be judged elsewhere: doi:10.1145/1015330.1015432.
+    ensembles on the way the best is returned (doi:10.1145/1015330.1015432). Picked on validation, it must be judged
+    elsewhere. A figure that rests on the few events above a cut would pick what is lucky there: AUC takes its place.
+
+    Args:
+        figure: The problem's figure of merit.
+        labels: [n] in {0, 1} of the validation part.
+        scores: [n] of each of m networks.
+        weights: Event weights [n]; None: ones.
+        most: Networks that are picked at the most.
     """
+    if isinstance(figure, CutFigure | BackgroundRejection | SignalEfficiency):
+        figure = Auc()
     counts, total = np.zeros(len(scores), dtype=np.int64), np.zeros(len(labels))
     best, best_counts = -np.inf, counts
     for n_picked in range(1, most + 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
@@ -16,8 +16,10 @@ from tuner.metrics.measured_figures import measure_figures
 from tuner.metrics.measurement import Measurement
 from tuner.metrics.working_point_table import WorkingPointRow, tabulate_working_points
 
-SMOOTHED = "of the best cut, largest after smoothing over neighbouring cuts"
+CROSSED = "of the cut that one half of the events chooses, measured on the other half"
 FROZEN = "at the cut that validation chose"
+SCARCE = 50.0
+"""Effective events of a class below which a part's figures come with a warning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ class FigureCut:
     """Background events above the cut, counted."""
     effective_background: float
     """(sum w)^2 / sum w^2 of the background above the cut."""
+    is_at_floor: bool = False
+    """Whether the events that chose the cut leave hardly more background than it must: a tighter cut may be better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,18 +160,36 @@ def evaluate_scores(
     )
 
 
+def find_scarce_classes(parts: Iterable[PartEvaluation]) -> tuple[tuple[str, str, float], ...]:
+    """Return part, class and effective number of events wherever a class has fewer than `SCARCE` of them.
+
+    What is measured there is known to 14 % at best, and many intervals rest on single events.
+    """
+    found = {
+        (part.part, name): effective
+        for part in parts
+        for name, effective in (("signal", part.effective_signal), ("background", part.effective_background))
+        if effective < SCARCE
+    }
+    return tuple((part, name, effective) for (part, name), effective in found.items())
+
+
 def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:
     """Return the figure's cut, the frozen one where there is one, with what lies above it."""
     signal, scores, weights = arrays
-    threshold = figure.choose(signal, scores, weights) if frozen is None else frozen
+    threshold, is_at_floor = frozen, False
+    if threshold is None:
+        scan = figure.scan(signal, scores, weights)
+        threshold, is_at_floor = float(scan.thresholds[scan.best]), scan.is_at_floor
     selected = scores >= threshold
     confusion = sum_confusion(signal, selected, weights)
     return FigureCut(
         threshold=float(threshold),
-        estimator=SMOOTHED if frozen is None else FROZEN,
+        estimator=CROSSED if frozen is None else FROZEN,
         s=float(figure.s * confusion.sensitivity),
         b=float(figure.b * (1 - confusion.specificity)),
         n_signal=int((signal & selected).sum()),
         n_background=int((~signal & selected).sum()),
         effective_background=effective_number(weights[~signal & selected]),
+        is_at_floor=is_at_floor,
     )

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tuner.evaluation.statistics.cut_on_halves import cross_halves, take_out_splits
+from tuner.errors import EventsError
+from tuner.evaluation.statistics.comparison import SIGNIFICANT, correct_by_holm
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.bootstrap import bootstrap_auc
+from tuner.metrics.bootstrap import bootstrap_auc, draw_counts
+from tuner.metrics.cross_halves import CrossHalves
 from tuner.metrics.curves import auc
+from tuner.metrics.cut_scan import MIN_BACKGROUND, check_background
 from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.significance import asimov_significance
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SYSTEMATICS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 """Relative uncertainties of the background that are looked at."""
+N_SPLITS = 8
+"""Ways to split the events into halves: more than for a figure of merit, as one row is compared with the next."""
 SURE = 0.95
-"""Coverage of the intervals that the verdict rests on."""
+"""Coverage of the wider intervals."""
 
 Verdict = Literal["survives", "survives in part", "reversed", "absorbed", "no gain"]
 
@@ -36,28 +42,60 @@ def measure_survival(
     b: float,
     systematics: Sequence[float] = SYSTEMATICS,
     declared: float | None = None,
+    min_background: float = MIN_BACKGROUND,
     n_replicas: int = 200,
     seed: int = 0,
 ) -> Survival:
     """Return the difference of two candidates in AUC, and what is left of it in Asimov significance.
 
-    labels [n] in {0, 1}, scores [n], event weights [n] (None: ones), rescaled per class to the expected totals `s` and
-    `b` before the cut. For each relative systematic, sigma_b is that share of the background above the cut. The events
-    are split at random into halves, each class alike; the cut is chosen on one half, by the largest significance after
-    smoothing, with at least 25 background events above it; the significance is that of the other half, and the other
-    way round, averaged. Both candidates see the same halves.
+    The cut is chosen on one half of the events, by the largest significance after smoothing, and measured on the other,
+    and the other way round; the mean is taken over eight ways to split them. Both candidates see the same halves.
+    Intervals are a paired bootstrap: signal and background are drawn anew, and an event stays in its half.
 
-    Values are means over `n_replicas` splits. Intervals are a paired bootstrap: signal and background are drawn anew,
-    and what differs from split to split is taken out of their spread. declared: the problem's own systematic; a row is
-    added for it, and the verdict looks there. Raise `EventsError` as `check_arrays` does, and for fewer than 50
-    background events.
+    Args:
+        labels: [n] in {0, 1}.
+        winner_scores: [n].
+        baseline_scores: [n].
+        weights: Event weights [n] (None: ones), rescaled per class to `s` and `b`.
+        s: Signal events that are expected before the cut.
+        b: Background events that are expected before the cut.
+        systematics: Relative uncertainties of the background; sigma_b is that share of the background above the cut.
+        declared: The problem's own systematic; a row is added for it, and the verdict looks there.
+        min_background: Effective background events that a cut must leave of all events; of a half, half of it.
+        n_replicas: Bootstrap replicas.
+        seed: Of the replicas.
+
+    Raises:
+        EventsError: As `check_arrays` does, and for fewer than `min_background` effective background or 2 signal
+            events.
     """
     is_signal, first, weight = check_arrays(labels, winner_scores, weights)
     second = check_arrays(labels, baseline_scores, weights).scores
+    check_background(is_signal, weight, min_background)
+    if is_signal.sum() < 2:
+        raise EventsError("Halves need at least 2 signal events, but there is 1. Use more events.")
     shares = np.unique([*systematics, *([] if declared is None else [declared])])
-    values, replicas = cross_halves(
-        is_signal, (first, second), weight, s=s, b=b, systematics=shares, n_replicas=n_replicas, seed=seed
-    )
+
+    def expect(signal: np.ndarray, background: np.ndarray) -> np.ndarray:
+        significance: np.ndarray = asimov_significance(signal, background, shares[:, None] * background)
+        return significance
+
+    halves = [
+        CrossHalves.of(
+            is_signal,
+            scores,
+            weight,
+            s=s,
+            b=b,
+            expect=expect,
+            min_background=min_background,
+            n_splits=N_SPLITS,
+        )
+        for scores in (first, second)
+    ]
+    values = np.array([each.cross() for each in halves])
+    drawn = draw_counts(is_signal, n_replicas, seed)
+    replicas = np.array([[each.cross(counts) for each in halves] for counts in drawn])
     rows = (_measure_row(float(share), values[:, place], replicas[..., place]) for place, share in enumerate(shares))
     bootstrap = [bootstrap_auc(is_signal, each, weight, n_replicas=n_replicas, seed=seed) for each in (first, second)]
     d_auc, d_replicas = auc(is_signal, first, weight) - auc(is_signal, second, weight), bootstrap[0] - bootstrap[1]
@@ -84,12 +122,7 @@ class SurvivalRow:
     d_z: Measurement
     """Paired: both on the same events and halves; 68 % interval."""
     d_z_95: Measurement
-    """The same with its 95 % interval, for the verdict."""
-
-    @property
-    def sign(self) -> int:
-        """1 where the winner is ahead, -1 where the baseline is, 0 where the 95 % interval includes 0."""
-        return _find_sign(self.d_z_95)
+    """The same with its 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +132,7 @@ class Survival:
     d_auc: Measurement
     """68 % interval."""
     d_auc_95: Measurement
-    """The same with its 95 % interval, for the verdict."""
+    """The same with its 95 % interval."""
     rows: tuple[SurvivalRow, ...]
     """By rising systematic."""
     s: float
@@ -111,30 +144,59 @@ class Survival:
     """Relative systematic that the problem declares; None: it declares none."""
 
     @property
+    def p_values(self) -> tuple[float, ...]:
+        """P value of no difference in AUC, then in each row, after Holm's correction for all of them together."""
+        return tuple(correct_by_holm([_find_p_value(d) for d in (self.d_auc, *(row.d_z for row in self.rows))]))
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        """Of each row: 1 where the winner is ahead, -1 where the baseline is, 0 where they cannot be told apart."""
+        return tuple(_find_sign(row.d_z, p) for row, p in zip(self.rows, self.p_values[1:], strict=True))
+
+    @property
     def leader(self) -> int:
-        """1 where the winner leads, -1 where the baseline does, 0 where nobody does: by AUC, else by most rows."""
-        total = sum(row.sign for row in self.rows)
-        return _find_sign(self.d_auc_95) or (total > 0) - (total < 0)
+        """1 where the winner leads in AUC, -1 where the baseline does, 0 where nobody does."""
+        return _find_sign(self.d_auc, self.p_values[0])
 
     @property
     def verdict(self) -> Verdict:
-        """What becomes of the lead, whoever has it; all intervals are those of 95 %.
+        """What becomes of the lead in AUC, whoever has it: differences with a p value below 0.05 after correction.
 
         The rows that matter: the declared systematic, else all of them.
-        "no gain": the interval of d_auc includes 0, and those of d_z do, too (or they contradict one another).
-        "survives": d_z is on the leader's side of 0 in each row that matters.
-        "survives in part": in some row only. "reversed": in none, and on the other side in one that matters.
-        "absorbed": d_auc excludes 0, but no d_z of a row that matters does.
+        "no gain": nobody leads in AUC, so there is nothing that could survive.
+        "survives": the leader is ahead in each row that matters.
+        "survives in part": in some row only. "reversed": in none, and behind in one that matters.
+        "absorbed": the two cannot be told apart in any row that matters.
         """
         lead = self.leader
         if not lead:
             return "no gain"
-        matter = [row.sign * lead for row in self.rows if self.declared in (None, row.relative_systematic)]
+        matter = [sign * lead for row, sign in zip(self.rows, self.signs, strict=True) if self._matters(row)]
         if min(matter) > 0:
             return "survives"
-        if any(row.sign == lead for row in self.rows):
+        if lead in self.signs:
             return "survives in part"
         return "reversed" if min(matter) < 0 else "absorbed"
+
+    @property
+    def largest_difference(self) -> float:
+        """What the difference in significance is below, either way, at 95 %: in the row that matters most."""
+        return max(max(abs(row.d_z_95.low), abs(row.d_z_95.high)) for row in self.rows if self._matters(row))
+
+    def is_opposite_to(self, difference: float) -> bool:
+        """Return whether a figure puts the other candidate ahead than the declared systematic's row, else the first.
+
+        difference: winner minus baseline in that figure.
+        """
+        return difference * self._row.d_z.value < 0
+
+    def _matters(self, row: SurvivalRow) -> bool:
+        return self.declared in (None, row.relative_systematic)
+
+    @property
+    def _row(self) -> SurvivalRow:
+        """The declared systematic's row, else the first."""
+        return next((row for row in self.rows if row.relative_systematic == self.declared), self.rows[0])
 
     def sentence(self, names: tuple[str, str] = ("the winner", "the baseline")) -> str:
         """Return the verdict in plain words; names: what the winner and the baseline are called.
@@ -143,12 +205,11 @@ class Survival:
         """
         first, second = names if self.leader >= 0 else names[::-1]
         gain = f"The gain of {first} over {second}"
-        row = next((row for row in self.rows if row.relative_systematic == self.declared), self.rows[0])
-        sign = self.leader or 1
+        row, sign = self._row, self.leader
         numbers = (
             f"{names[0]} minus {names[1]} is {_write(self.d_auc, 4)} in AUC, {_write(row.d_z, 2)} in significance at "
-            f"{100 * row.relative_systematic:g} % of background uncertainty (68 % intervals; the verdict rests on "
-            "those of 95 %)."
+            f"{100 * row.relative_systematic:g} % of background uncertainty (68 % intervals; verdicts allow for "
+            f"{len(self.p_values)} comparisons at once)."
         )
         match self.verdict:
             case "survives":
@@ -158,11 +219,19 @@ class Survival:
             case "reversed":
                 return f"{gain} in AUC turns into a loss at {self._name_rows({-sign})}: {numbers}"
             case "absorbed":
-                return f"{gain} is absorbed at the next stage: {numbers}"
-        return f"There is no gain to speak of between {first} and {second}: {numbers}"
+                return f"{gain} in AUC is absorbed at a cut, where they differ by {self.limit}: {numbers}"
+        return f"Neither leads in AUC, so there is no gain to survive: {numbers}"
+
+    @property
+    def limit(self) -> str:
+        """The largest difference in words: less than 0.55 either way at 95 %."""
+        return f"less than {self.largest_difference:.2g} either way at 95 %"
 
     def frame(self) -> pd.DataFrame:
-        """Return a row for each systematic: d_z as value, low, high (68 %), low_95, high_95; then both candidates."""
+        """Return a row for each systematic: d_z as value, low, high (68 %), low_95, high_95; then both candidates.
+
+        p_holm is the p value of no difference, corrected for all rows and the AUC.
+        """
         import pandas as pd
 
         return pd.DataFrame(
@@ -174,32 +243,45 @@ class Survival:
                     "high_95": row.d_z_95.high,
                     **_list_columns("z_winner_", row.z_winner),
                     **_list_columns("z_baseline_", row.z_baseline),
+                    "p_holm": p_value,
                 }
-                for row in self.rows
+                for row, p_value in zip(self.rows, self.p_values[1:], strict=True)
             ]
         )
 
     def _name_rows(self, signs: Iterable[int]) -> str:
         """Return in words at which systematics the rows have one of these signs."""
-        named = [f"{100 * row.relative_systematic:g}" for row in self.rows if row.sign in signs]
+        named = [
+            f"{100 * row.relative_systematic:g}"
+            for row, sign in zip(self.rows, self.signs, strict=True)
+            if sign in signs
+        ]
         if len(named) == len(self.rows) > 1:
             return f"every background systematic from {named[0]} to {named[-1]} %"
         return f"a background systematic of {' and '.join(filter(None, [', '.join(named[:-1]), named[-1]]))} %"
 
 
 def _measure_row(share: float, values: np.ndarray, replicas: np.ndarray) -> SurvivalRow:
-    """Return a row from significances [2] and their replicas [r, m, 2] in m splits: the winner's, the baseline's."""
-    d_z = float(values[0] - values[1])
-    d_replicas = take_out_splits(d_z, replicas[..., 0] - replicas[..., 1])
-    winner, baseline = (
-        measure(float(value), take_out_splits(value, replicas[..., place])) for place, value in enumerate(values)
-    )
+    """Return a row from significances [2] and their replicas [r, 2]: the winner's, the baseline's."""
+    d_z, d_replicas = float(values[0] - values[1]), replicas[:, 0] - replicas[:, 1]
+    winner, baseline = (measure(float(value), replicas[:, place]) for place, value in enumerate(values))
     return SurvivalRow(share, winner, baseline, measure(d_z, d_replicas), measure(d_z, d_replicas, coverage=SURE))
 
 
-def _find_sign(difference: Measurement) -> int:
-    """Return the sign of a difference whose interval excludes 0, else 0."""
-    return int(difference.low > 0) - int(difference.high < 0)
+def _find_p_value(difference: Measurement) -> float:
+    """Return the two-sided p value of no difference, taking the 68 % interval as that of a Gaussian."""
+    from scipy.stats import norm
+
+    if not np.isfinite([difference.value, difference.error]).all():
+        return 1.0
+    if difference.error == 0:
+        return 1.0 if difference.value == 0 else 0.0
+    return float(2 * norm.sf(abs(difference.value) / difference.error))
+
+
+def _find_sign(difference: Measurement, p_value: float) -> int:
+    """Return the sign of a difference that is significant, else 0."""
+    return int(np.sign(difference.value)) if p_value < SIGNIFICANT else 0
 
 
 def _list_columns(prefix: str, measurement: Measurement) -> dict[str, float]:

@@ -20,7 +20,7 @@ from tuner.figures import Drawing
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
-from tuner.problem import Ballpark, Problem
+from tuner.problem import WEIGHTS, Ballpark, Problem
 from tuner.progress.wording import join_words, write_count
 from tuner.reporting.formatting import list_settings, stack_error, write_number, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
@@ -67,7 +67,11 @@ def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Secti
 def _tell_yields(problem: Problem) -> list[tuple[str, str]]:
     """Return the events that are expected before the cut, where somebody said."""
     named = zip(("signal", "background"), problem.yields, strict=True)
-    told = [f"{write_number(events, 6)} {kind}" for kind, events in named if events is not None]
+    told = [
+        f"{kind} as the weights add up to" if events == WEIGHTS else f"{write_number(float(events), 6)} {kind}"
+        for kind, events in named
+        if events is not None
+    ]
     return [("Expected events", f"{join_words(told)}, before the cut")] if told else []
 
 

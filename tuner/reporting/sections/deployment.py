@@ -13,6 +13,7 @@ from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import stack, stack_interval
 from tuner.reporting.page import Block, Code, Facts, Notice, Section, Table, Text
+from tuner.reporting.summary import describe_handed_on
 from tuner.run_folder import RunFolder
 from tuner.tuning.commands import has_address, name_command, open_in_python, quote_path
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
@@ -104,13 +105,13 @@ def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
     another = name_command(search, "predict", "new_events.parquet", "--candidate", "single")
     how = f" `{another}` uses the single network instead." if another and choice.candidate != SINGLE_NETWORK else ""
     return [
-        Text(f"Handed on is the {evaluation.handed_on.description}, because {choice.reason}{_tell_gain(choice)}.{how}"),
+        Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}{_tell_gain(choice)}.{how}"),
         Table(caption="What may be handed on, and what it costs", head=head, rows=rows, marked=marked),
         Text(COSTS),
     ]
 
 
-COSTS = "Size: files of parameters. Times: of prepared events on this machine's CPU, in PyTorch; the median of a few."
+COSTS = "Size: files of parameters. Times: this machine's CPU time for prepared events, in PyTorch."
 
 
 def _tell_gain(choice: HandOnChoice) -> str:
@@ -122,7 +123,7 @@ def _tell_gain(choice: HandOnChoice) -> str:
 
 
 def _write_milliseconds(seconds: float) -> str:
-    return f"{1e3 * seconds:,.3g} ms"
+    return f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
 
 
 def _name_uses(search: Search) -> list[Block]:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
-from tuner.evaluation.statistics.metrics_table import SMOOTHED, PartEvaluation
+from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
+from tuner.evaluation.verdicts import explain_intervals
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
-from tuner.progress.wording import join_words, write_count
+from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
@@ -40,7 +41,6 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
         name="Evaluate",
         title="Who won, by how much, and how far to trust it",
         blocks=[
-            *_warn_of_few(own),
             _write_standings(evaluation),
             Text(_explain_standings(evaluation)),
             *([pictures[FIRST]] if FIRST in pictures else []),
@@ -64,29 +64,10 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
     )
 
 
-FEW = 50
-"""Effective events of a class below which a part's figures are uncertain beyond what their intervals say."""
-
-
-def _warn_of_few(parts: Sequence[PartEvaluation]) -> list[Block]:
-    """Return a notice for the parts with few effective events of a class; none where there are enough."""
-    few = [
-        f"{number:,.0f} of {name} on {part.part}"
-        for part in parts
-        for name, number in (("signal", part.effective_signal), ("background", part.effective_background))
-        if number < FEW
-    ]
-    if not few:
-        return []
-    return [Notice(f"Few effective events: {join_words(few)}. Below {FEW} even intervals are rough.")]
-
-
 def _explain_standings(evaluation: Evaluation) -> str:
     """Return how the table of candidates is to be read, and what its intervals are."""
-    several = any(len(standing.singles) > 1 for standing in evaluation.standings)
     told = [
-        f"Intervals: 68 %, by a bootstrap of the events, {evaluation.settings.replicas} replicas that draw each class "
-        f"anew{', with trainings drawn anew where there are several' if several else ''}.",
+        explain_intervals(evaluation),
         "Differences are the winner minus the candidate, positive where the winner is ahead, and paired: both see the "
         "same events. The winner is called better or worse where p, corrected by Holm's method for all rivals "
         "together, is below 0.05.",
@@ -192,11 +173,8 @@ def _write_figures(
 
 def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
     """Return how the figure of a cut is estimated on each part, in a few words."""
-    told = [
-        f"{part.part}: {'smoothed' if part.figure_cut.estimator == SMOOTHED else 'at the frozen cut'}"
-        for part in parts
-        if part.figure_cut is not None
-    ]
+    words = {CROSSED: "chosen on one half, measured on the other", FROZEN: "at the frozen cut"}
+    told = [f"{part.part}: {words[part.figure_cut.estimator]}" for part in parts if part.figure_cut is not None]
     return "; ".join(dict.fromkeys(told))
 
 
@@ -252,8 +230,14 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     return [
         Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
         Text(
-            f"How {name} is estimated: on {estimators}. A smoothed value is the mean over neighbouring cuts, steadier "
-            "than that of the cut itself, which the figure tells, too."
+            f"How {name} is estimated: on {estimators}. Chosen and measured on the same events, the best of many cuts "
+            "would be partly the luckiest."
+            + (
+                " The cut leaves as little background as it may (`min_background` of the figure of merit): a tighter "
+                "one may be better, but these events cannot tell."
+                if any(cut.is_at_floor for _, cut in cuts)
+                else ""
+            )
         ),
     ]
 

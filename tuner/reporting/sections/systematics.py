@@ -26,10 +26,25 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     head = ("Background known to", "Z, handed on", f"Z, {baseline}", "Handed on minus it")
     expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
     return [
-        Text(f"Does the gain survive? {survival.sentence((own, baseline))}"),
+        Text(f"Does the gain survive? {survival.sentence((own, baseline))}{_tell_contradiction(evaluation, own)}"),
         *([] if picture is None else [picture]),
         Table(caption=f"Asimov significance Z for {expected}; 68 % intervals", head=head, rows=rows),
     ]
+
+
+def _tell_contradiction(evaluation: Evaluation, own: str) -> str:
+    """Return a sentence where the declared figure ranks the two otherwise than the significance; else nothing."""
+    figures = {standing.candidate: standing.figure.value for standing in evaluation.standings_on(evaluation.last_part)}
+    name, survival, baseline = evaluation.handed_on.name, evaluation.survival, name_baseline(evaluation)
+    if survival is None or not {name, baseline} <= set(figures):
+        return ""
+    difference = figures[name] - figures[baseline]
+    if evaluation.figure_of_merit == "AUC" or not survival.is_opposite_to(difference):
+        return ""
+    return (
+        f" By {evaluation.figure_of_merit} the order is the other one: there {own} minus {baseline} is "
+        f"{difference:+.2g}. The two choose their cuts on different events."
+    )
 
 
 def write_nuisances(evaluation: Evaluation) -> list[Block]:
