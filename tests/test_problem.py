@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 
 from tuner.errors import StudyError
+from tuner.events.reading import read_events
 from tuner.metrics.figures_of_merit import Ams
+from tuner.preparation.splits import prepare_splits
+from tuner.preparation.yields import find_yields
 from tuner.problem import Problem
 
 
@@ -56,3 +62,38 @@ def test_expected_events_are_those_of_the_figure_of_merit_unless_said_otherwise(
     assert Problem(**given).yields == (None, None)
     assert Problem(**given, figure_of_merit=Ams(s=5, b=7)).yields == (5, 7)
     assert Problem(**given, figure_of_merit=Ams(s=5, b=7), expected_background=9).yields == (5, 9)
+
+
+def count_right(labels, scores, weights):
+    return float(np.average((scores > 0.5) == labels, weights=weights))
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (count_right, "count right"),
+        (partial(count_right), "count right"),
+        (lambda labels, scores, weights=None: 0.5, "custom figure"),
+    ],
+)
+def test_a_plain_function_is_a_figure_of_merit_with_its_own_name(function, name):
+    problem = Problem(question="q", events="e.csv", label="y", signal=1, figure_of_merit=function)
+    assert problem.figure_of_merit.name == name
+    labels, scores, weights = np.array([0, 1, 1]), np.array([0.3, 0.9, 0.2]), np.array([1.0, 1.0, 1.0])
+    assert problem.figure_of_merit(labels, scores, weights) == pytest.approx(function(labels, scores, weights=weights))
+
+
+@pytest.mark.parametrize("function", [lambda labels, scores: 1.0, lambda: 1.0])
+def test_a_function_that_takes_no_weights_is_refused(function):
+    with pytest.raises(StudyError, match="must take labels, scores and weights, in this order, but takes"):
+        Problem(question="q", events="e.csv", label="y", signal=1, figure_of_merit=function)
+
+
+def test_yields_may_be_those_of_the_weights_of_all_parts_together(make_events, make_problem):
+    table = make_events(200)
+    problem = make_problem(table, expected_signal="weights", expected_background=900)
+    splits = prepare_splits(read_events(problem), problem)
+    assert find_yields(problem, splits) == (pytest.approx(table["w"][table["y"] == 1].sum()), 900)
+    assert find_yields(replace(problem, expected_background=None), splits) is None
+    with pytest.raises(StudyError, match='"weights", but no column of weights is named'):
+        Problem(question="q", events="e.csv", label="y", signal=1, expected_signal="weights")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
@@ -125,7 +126,9 @@ class Problem:
     optimum: str | None = None
     """Observer that no network can beat (an exact likelihood ratio), where it is known."""
     figure_of_merit: FigureOfMerit = field(default_factory=Auc)
-    """What the winner is chosen by, on validation."""
+    """What the winner is chosen by, on validation: a figure of `tuner.metrics`, or a function of your own that takes
+    labels [n] in {0, 1}, scores [n] and event weights [n] (in this order, or weights as `sample_weight`) and returns a
+    number, higher for better. Its name is the function's; a search is resumed only with the same code."""
     working_point: WorkingPoint = field(default_factory=Youden)
     """Rule for the cut on the score; chosen on validation, frozen for test."""
     ballparks: tuple[Ballpark, ...] = ()
@@ -265,7 +268,8 @@ def _make_figure(given: Any) -> FigureOfMerit:
     if isinstance(given, type):
         return cast("FigureOfMerit", make_default(given, "`figure_of_merit`"))
     if not isinstance(given, FigureOfMerit) and callable(given):
-        name = getattr(given, "__name__", type(given).__name__)
+        function = given.func if isinstance(given, partial) else given
+        name = getattr(function, "__name__", type(function).__name__)
         return Custom(function=given, name="custom figure" if name == "<lambda>" else name.replace("_", " "))
     return cast("FigureOfMerit", given)
 

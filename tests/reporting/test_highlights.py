@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuner.metrics.measurement import Measurement
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.reporting.highlights import highlight
 
 
@@ -20,6 +21,18 @@ def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
     assert shown[1].name == "AUC over boosted trees, mean of 2"
     assert shown[4].name == "trials, 9 epochs in 6 min 12 s"
     assert shown[4].note == "2 complete, 1 failed"
+
+
+def test_a_bag_that_is_handed_on_leads_with_its_own_gain(make_search, evaluation):
+    trees = next(s for s in evaluation.standings_on("test") if s.candidate == "boosted trees")
+    refitted = replace(trees, candidate="boosted trees, refitted", difference=Measurement(-0.02, -0.021, -0.019))
+    bag = Predictor("bag", (TrainedNetwork(2, "fold", 0), TrainedNetwork(2, "fold", 1)))
+    parts = tuple(replace(part, candidate="bag") for part in evaluation.parts)
+    found = replace(evaluation, predictors=(bag,), parts=parts, over_baseline=refitted)
+    first, second, *_ = highlight(make_search(complete=2), found, None)
+    assert (first.value, first.name) == ("0.9338", "AUC on test, bag handed on")
+    assert (second.value, second.name) == ("+0.0200", "AUC over boosted trees (refitted)")
+    assert second.note == "± 0.0010, better"
 
 
 def test_a_loss_against_the_trees_has_its_sign(make_search, judge):

@@ -149,6 +149,15 @@ def test_nuisances_count_for_trust(make_search, evaluation):
     assert write_total(NuisanceEffects("AUC", 0.934, 0.61, (only_down,))) == "+0 -0.0007"
 
 
+def test_a_part_with_few_events_of_a_class_is_warned_of(make_search, evaluation):
+    search = make_search(complete=3)
+    assert not any("fewer than 50" in told for told in answer(search, search.best_trial, evaluation))
+    parts = tuple(replace(part, effective_signal=31.6) for part in evaluation.parts)
+    warning = answer(search, search.best_trial, replace(evaluation, parts=parts))[-1]
+    assert "he test part has 32 effective signal events" in warning
+    assert warning.endswith("fewer than 50: what is measured there is uncertain, as is who won.")
+
+
 def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     search = make_search(complete=3)
     mass = SculptedObserver(
@@ -226,7 +235,7 @@ def test_luck_that_could_not_be_measured_is_told_as_not_known(make_search, evalu
         ("worse", "it beats boosted trees, the best baseline, by 0.0143 ± 0.0011."),
         (
             "not distinguishable",
-            "it cannot be told from boosted trees, the best baseline (it is ahead by 0.0012 ± 0.0011).",
+            "it cannot be told from boosted trees, the best baseline: it is ahead by 0.0012 ± 0.0011.",
         ),
         ("better", "Boosted trees have won: better by 0.0041 ± 0.0011 than what is handed on."),
     ],

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import optuna
@@ -117,6 +118,24 @@ def test_a_figure_of_merit_is_the_same_in_every_process():
     assert json.loads(other) == mine
     assert "average" in other
     assert "0x" not in other
+
+
+def test_a_search_is_not_resumed_with_another_function_as_figure_of_merit():
+    """Plain functions, a closure among them: the same code is the same figure, other code is not."""
+
+    def make(figure):
+        problem = replace(PROBLEM, figure_of_merit=figure)
+        return identify(Study(name="s", problem=problem, search_space=lambda t: None), "abc", Probe({}, 2))
+
+    def bind(bound):
+        return lambda labels, scores, weights: float((scores > bound).mean())
+
+    optuna_study = optuna.create_study()
+    write_identity(optuna_study, make(bind(0.5)))
+    check_resumption(optuna_study, make(bind(0.5)), Probe({}, 2))
+    for other in (bind(0.6), lambda labels, scores, weights: float((scores < 0.5).mean())):
+        with pytest.raises(SearchError, match="figure of merit: was"):
+            check_resumption(optuna_study, make(other), Probe({}, 2))
 
 
 def test_a_warm_start_of_a_rare_branch_is_taken_and_a_wrong_one_is_told():

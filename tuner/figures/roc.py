@@ -102,7 +102,9 @@ def draw_roc(
     _dress_conventions(learning, tmva, tagging, weighted=weights is not None)
     _mark_rejections(candidates[0], tagging)
     handles, names = learning.get_legend_handles_labels()
-    legend = add_legend(figure, "outside lower center", handles=handles, labels=names, ncols=LEGEND_COLUMNS)
+    legend = add_legend(
+        figure, "outside lower center", handles=handles, labels=names, ncols=LEGEND_COLUMNS, columnspacing=1.2
+    )
     title = f"ROC curve, {part} part"
     headline(figure, title)
     areas = "; ".join(f"{c.name} AUC {c.area}" for c in candidates)

@@ -32,7 +32,7 @@ from tuner.metrics.arrays import Arrays, check_arrays, effective_number
 from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import rank
-from tuner.metrics.cut_scan import MIN_BACKGROUND, CutScan
+from tuner.metrics.cut_scan import CutScan
 from tuner.metrics.figures_of_merit import Ams, CutFigure, Significance
 from tuner.metrics.measurement import Measurement, measure
 
@@ -104,7 +104,8 @@ def draw_significance(
     rule = "the largest of the smoothed curve" if threshold is None else "frozen"
     alt = (
         f"{title}. The cut is {chosen:.3f} ({rule}). {'; '.join(told)}. On {next(iter(scans))} the smoothed first "
-        f"curve is largest at {best:.3f}. Greyed cuts leave fewer than {MIN_BACKGROUND:g} background events."
+        f"curve is largest at {best:.3f}. Greyed cuts leave fewer than {first.scan.min_background:g} effective "
+        "background events."
     )
     return Drawing(canvas, frame, title, alt)
 
@@ -116,6 +117,11 @@ class _Scanned:
     part: str
     arrays: Arrays
     scan: CutScan
+
+    @property
+    def tightest(self) -> float:
+        """The tightest cut that leaves as much background as it must."""
+        return float(self.scan.thresholds[self.scan.effective_background >= self.scan.min_background].max())
 
     def tabulate(
         self, figures: Sequence[CutFigure], needed: Sequence[float], n_replicas: int, seed: int
@@ -266,9 +272,9 @@ def _draw_costs(axes: Axes, table: pd.DataFrame) -> None:
 
 def _mark_cuts(axes: Axes, chosen: float, best: float, scanned: _Scanned, *, named: bool) -> None:
     """Draw the chosen cut and the best one, and grey what lies above the tightest cut that is judged."""
-    scores, tightest = scanned.arrays.scores, float(scanned.scan.thresholds[0])
+    scores, tightest = scanned.arrays.scores, scanned.tightest
     low, high = frame_values(scores, share=0.01)
-    grey = f"fewer than {MIN_BACKGROUND:g} background events" if named else None
+    grey = f"fewer than {scanned.scan.min_background:g} effective background events" if named else None
     if float(scores.max()) > tightest:
         axes.axvspan(tightest, high, color=FAINT, alpha=0.28, linewidth=0, label=grey)
     if np.isfinite(chosen):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
+from tuner.evaluation.statistics.metrics_table import SCARCE, find_scarce_classes
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
@@ -46,6 +47,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         " ".join(filter(None, (_tell_rivals(evaluation, standings), tell_by_auc(evaluation)))),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation),
+        *_warn_of_scarce_events(evaluation),
     ]
 
 
@@ -69,12 +71,13 @@ def _tell_handed_on(evaluation: Evaluation) -> str:
     distance = _write_distance(rival.lead)
     match rival.verdict:
         case "better":
-            won = f"{_capitalize(rival.candidate)} {_conjugate(rival)} won"
+            won = f"{_capitalize(write_candidate(rival.candidate))} {_conjugate(rival)} won"
             return f"{won}: better by {distance} than what is handed on. {told}."
         case "worse":
-            return f"{told}; it beats {rival.candidate}, the best baseline, by {distance}."
+            return f"{told}; it beats {write_candidate(rival.candidate)}, the best baseline, by {distance}."
     side = "behind" if rival.lead.value < 0 else "ahead"
-    return f"{told}; it cannot be told from {rival.candidate}, the best baseline (it is {side} by {distance})."
+    named = f"{write_candidate(rival.candidate)}, the best baseline"
+    return f"{told}; it cannot be told from {named}: it is {side} by {distance}."
 
 
 def _tell_configuration(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -82,11 +85,12 @@ def _tell_configuration(search: Search, evaluation: Evaluation, standings: Seque
     mine = next(standing for standing in standings if standing.verdict == "winner")
     trial = next(trial for trial in search.trials if trial.number == evaluation.winner)
     n_settings = sum(standing.kind == "finalist" for standing in standings)
-    among = f"Of {n_settings} configurations trained anew, t" if n_settings > 1 else "T"
+    who = f"{'that' if n_settings > 1 else 'The configuration'} of trial {evaluation.winner}"
+    among = f"Of {n_settings} configurations trained anew, " if n_settings > 1 else ""
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     return (
-        f"{among}hat of trial {evaluation.winner} ({name_network(search, trial)}) has won on validation; a single "
-        f"network of it has {evaluation.figure_of_merit} {mine.figure} on {evaluation.last_part}{trainings}."
+        f"{among}{who} ({name_network(search, trial)}) has won on validation; a single network of it has "
+        f"{evaluation.figure_of_merit} {mine.figure} on {evaluation.last_part}{trainings}."
     )
 
 
@@ -100,14 +104,14 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
     value = f"{evaluation.figure_of_merit} {mine.figure} on {part}{trainings}"
     if (better := _find_baseline(standings, "better")) is not None:
         return (
-            f"{_capitalize(better.candidate)} {_conjugate(better)} won: {evaluation.figure_of_merit} "
+            f"{_capitalize(write_candidate(better.candidate))} {_conjugate(better)} won: {evaluation.figure_of_merit} "
             f"{better.figure} on {part}; the best network, {network}{trainings}, is behind by "
             f"{_write_distance(better.lead)}{share}."
         )
     if (equal := _find_baseline(standings, "not distinguishable")) is not None:
         return (
             f"{_capitalize(network)} is the best network, with {value}, but it cannot be told from "
-            f"{equal.candidate}{share}."
+            f"{write_candidate(equal.candidate)}{share}."
         )
     n_settings = sum(standing.kind == "finalist" for standing in standings)
     among = f" among the {n_settings} configurations trained anew" if n_settings > 1 else ""
@@ -124,7 +128,7 @@ def _capitalize(text: str) -> str:
 
 
 def _conjugate(standing: Standing) -> str:
-    return "have" if standing.candidate.endswith("s") else "has"
+    return "have" if standing.candidate.partition(", ")[0].endswith("s") else "has"
 
 
 def _tell_share(evaluation: Evaluation) -> str:
@@ -198,7 +202,7 @@ def _list_rivals(rivals: Sequence[Standing]) -> str:
 
 
 def _name_rival(rival: Standing) -> str:
-    return rival.candidate if rival.kind in ("finalist", "baseline") else f"the {rival.candidate}"
+    return write_candidate(rival.candidate) if rival.kind in ("finalist", "baseline") else f"the {rival.candidate}"
 
 
 def _write_distance(lead: Measurement) -> str:
@@ -224,6 +228,19 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     return f"neither {own} nor {baseline} leads in AUC, so there is no gain to survive a cut"
 
 
+def _warn_of_scarce_events(evaluation: Evaluation) -> list[str]:
+    """Return a sentence where a class has so few events in a part that its figures are hardly known."""
+    scarce = find_scarce_classes(evaluation.own_parts)
+    if not scarce:
+        return []
+    told = [
+        f"the {part} part has {write_number(effective, 2)} effective {name} events" for part, name, effective in scarce
+    ]
+    return [
+        f"{_capitalize(join_words(told))}, fewer than {SCARCE:g}: what is measured there is uncertain, as is who won."
+    ]
+
+
 def describe_handed_on(evaluation: Evaluation) -> str:
     """Return what is handed on with what it is made of: "trial 12, seed 0", "the bag of 8 networks"."""
     predictor = evaluation.handed_on
@@ -239,7 +256,13 @@ def name_handed_on(evaluation: Evaluation) -> str:
 def name_baseline(evaluation: Evaluation) -> str:
     """Return the name of the best baseline on the last part that is open."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
-    return "the baseline" if baseline is None else baseline.candidate
+    return "the baseline" if baseline is None else write_candidate(baseline.candidate)
+
+
+def write_candidate(name: str) -> str:
+    """Return a candidate's name as it stands in a sentence: boosted trees (refitted)."""
+    kind, _, manner = name.partition(", ")
+    return f"{kind} ({manner})" if manner else kind
 
 
 def _tell_trust(search: Search, evaluation: Evaluation) -> str:

@@ -11,7 +11,7 @@ from scipy.stats import norm
 from sklearn import metrics as reference
 
 from tuner.errors import EventsError
-from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
+from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores, find_scarce_classes
 from tuner.figures.roc import _Candidate
 from tuner.metrics import (
     BackgroundRejection,
@@ -184,3 +184,10 @@ def test_evaluation_from_arrays_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_classes_with_few_effective_events_are_found():
+    labels, scores, weights = draw_events(400, 7)
+    weights[labels == 1] = np.where(np.arange(200) == 0, 100.0, 1.0)
+    part = judge(labels, scores, weights, n_bootstrap=2)
+    assert find_scarce_classes([part, part]) == (("test", "signal", pytest.approx(299**2 / (100**2 + 199))),)

@@ -80,12 +80,6 @@ def test_intervals_of_single_trainings_are_over_events_only(write, evaluation):
     assert ["trainings drawn anew" in text for text in told] == [True, False]
 
 
-def test_few_effective_events_are_warned_of_first(write, evaluation):
-    few = tuple(replace(part, effective_background=31.6) for part in evaluation.parts)
-    notice = write(replace(evaluation, parts=few)).blocks[0]
-    assert notice.text.startswith("Few effective events: 32 of background on validation and 32 of background on test.")
-
-
 def test_working_points_and_the_gamma_telescope_table_are_shown_where_they_were_measured(write, evaluation):
     labels, scores = np.repeat([0, 1], 60), np.r_[np.linspace(0, 0.7, 60), np.linspace(0.3, 1, 60)]
     gamma = measure_gamma_telescope(labels, scores, threshold=0.5, n_replicas=5)

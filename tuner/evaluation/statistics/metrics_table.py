@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from numpy.typing import ArrayLike
@@ -18,6 +18,8 @@ from tuner.metrics.working_point_table import WorkingPointRow, tabulate_working_
 
 CROSSED = "of the cut that one half of the events chooses, measured on the other half"
 FROZEN = "at the cut that validation chose"
+SCARCE = 50.0
+"""Effective events of a class below which a part's figures come with a warning."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +158,20 @@ def evaluate_scores(
         figure_cut=cut,
         working_points=tabulate_working_points(*arrays, n_replicas=n_bootstrap, seed=seed),
     )
+
+
+def find_scarce_classes(parts: Iterable[PartEvaluation]) -> tuple[tuple[str, str, float], ...]:
+    """Return part, class and effective number of events wherever a class has fewer than `SCARCE` of them.
+
+    What is measured there is known to 14 % at best, and many intervals rest on single events.
+    """
+    found = {
+        (part.part, name): effective
+        for part in parts
+        for name, effective in (("signal", part.effective_signal), ("background", part.effective_background))
+        if effective < SCARCE
+    }
+    return tuple((part, name, effective) for (part, name), effective in found.items())
 
 
 def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:

@@ -11,7 +11,7 @@ from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, PartEvalu
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.verdicts import explain_intervals
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
-from tuner.progress.wording import join_words, write_count
+from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
@@ -41,7 +41,6 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
         name="Evaluate",
         title="Who won, by how much, and how far to trust it",
         blocks=[
-            *_warn_of_few(own),
             _write_standings(evaluation),
             Text(_explain_standings(evaluation)),
             *([pictures[FIRST]] if FIRST in pictures else []),
@@ -63,23 +62,6 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             _tell_openings(evaluation),
         ],
     )
-
-
-FEW = 50
-"""Effective events of a class below which a part's figures are uncertain beyond what their intervals say."""
-
-
-def _warn_of_few(parts: Sequence[PartEvaluation]) -> list[Block]:
-    """Return a notice for the parts with few effective events of a class; none where there are enough."""
-    few = [
-        f"{number:,.0f} of {name} on {part.part}"
-        for part in parts
-        for name, number in (("signal", part.effective_signal), ("background", part.effective_background))
-        if number < FEW
-    ]
-    if not few:
-        return []
-    return [Notice(f"Few effective events: {join_words(few)}. Below {FEW} even intervals are rough.")]
 
 
 def _explain_standings(evaluation: Evaluation) -> str:
