@@ -50,7 +50,7 @@ def main() -> None:
     device = find_device(options.device)
     if device.type == "cpu":
         torch.set_num_threads(1)
-    budget = Budget(trials=options.trials, epochs=options.epochs)
+    budget = Budget(trials=options.trials, epochs=options.epochs, stop_in_vain=False)
     study = dataclasses.replace(timed_study.study, budget=budget)
     study_file = Path(timed_study.__file__)
     n_workers = choose_workers(options.trials, options.workers, str(device), study_file)

@@ -110,7 +110,7 @@ def main() -> None:
 
 def run(study: Study, per_structure: int, seed: int, *, minutes: float, n_epochs: int, device: torch.device) -> Clock:
     """Sweep for some minutes with a number of trials per structure, and return the clock."""
-    budget = Budget(trials=ENDLESS, epochs=n_epochs, minutes=minutes)
+    budget = Budget(trials=ENDLESS, epochs=n_epochs, minutes=minutes, stop_in_vain=False)
     given = worker.count_trials_per_structure
     worker.count_trials_per_structure = lambda *_: per_structure
     try:

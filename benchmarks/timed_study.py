@@ -84,4 +84,4 @@ for _name in ("train_epoch", "validate"):
     setattr(Pack, _name, count_seconds(getattr(Pack, _name), ARITHMETIC, ARITHMETIC_CPU))
 Worker.run = write_seconds(Worker.run)  # type: ignore[method-assign]
 
-study = dataclasses.replace(choose_study(), name="overhead", budget=Budget(trials=48, epochs=30))
+study = dataclasses.replace(choose_study(), name="overhead", budget=Budget(trials=48, epochs=30, stop_in_vain=False))

@@ -40,5 +40,5 @@ study = Study(
         undefined=-999.0,
     ),
     search_space=suggest,
-    budget=Budget(trials=150, epochs=EPOCHS),
+    budget=Budget(trials=150, epochs=EPOCHS, stop_in_vain=False),
 )

@@ -53,7 +53,7 @@ def sweep(contest: Contest) -> None:
     alarm = threading.Timer(contest.until - time.time(), os.kill, (os.getpid(), signal.SIGINT))
     alarm.daemon = True
     alarm.start()
-    budget = Budget(trials=contest.trials, epochs=contest.epochs)
+    budget = Budget(trials=contest.trials, epochs=contest.epochs, stop_in_vain=False)
     with suppress(SweepInterrupted):
         run_sweep(
             dataclasses.replace(contest.load_study(), seed=contest.seed, budget=budget),

@@ -109,7 +109,7 @@ def test_new_writes_a_study_that_holds_and_never_over_it(workplace) -> None:
     assert "Wrote studies/events.py" in made.stdout
     again = workplace.tuner("new", "events.csv")
     assert again.returncode == 2
-    assert "is not written over" in again.stderr
+    assert "is never overwritten" in again.stderr
     checked = workplace.tuner("check", "studies/events.py")
     assert checked.returncode == 0, checked.stderr
     assert "4 features" in checked.stdout

@@ -91,7 +91,7 @@ def test_the_study_opens_with_history_and_importances(look):
 def test_the_study_has_its_note_and_its_figures(look):
     page = look("/note")
     page.get_by_role("heading", name="What is asked").wait_for()
-    for words in ("Is there a particle?", "Trial 1 has won.", "goes on where the search stopped"):
+    for words in ("Is there a particle?", "Trial 1 has won.", "resumes the search, repeats no trial"):
         assert words in page.inner_text("body")
     assert "tuner: the rest is yours" not in page.inner_text("body")  # what marks our part is not shown
     assert page.locator("td", has_text="0.93").count() == 1

@@ -80,7 +80,7 @@ def test_file_without_a_header_line(tmp_path: Path) -> None:
 def test_no_file_is_written_over(events: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("precious")
-    with pytest.raises(StudyError, match="exists and is not written over"):
+    with pytest.raises(StudyError, match="exists and is never overwritten"):
         write_draft(draft_study(str(events)), path)
     assert path.read_text() == "precious"
 

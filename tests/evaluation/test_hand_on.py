@@ -18,12 +18,12 @@ from tuner.metrics.figures_of_merit import Auc
 from tuner.preparation.splits import Part
 from tuner.trackers import NoTracker
 
-SETTINGS = tuner.EvaluationSettings(finalists=1, seeds=2, bag=3, hand_on="bag", baseline_trials=0, replicas=20)
+SETTINGS = tuner.EvaluationSettings(finalists=2, seeds=2, bag=3, bags=2, hand_on="bag", baseline_trials=0, replicas=20)
 
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory):
-    study = make_study(trials=1, epochs=3, n_events=1200, evaluation=SETTINGS)
+    study = make_study(trials=2, epochs=3, n_events=1200, evaluation=SETTINGS)
     return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
 
 
@@ -33,10 +33,12 @@ def evaluation(search):
 
 
 def test_bag_and_refit_have_rows_with_verdicts_on_test_and_none_on_what_they_trained_on(evaluation):
-    assert {standing.candidate for standing in evaluation.standings_on("validation")} == {"trial 0", "ensemble"}
+    winner, other = (f"trial {number}" for number in (evaluation.winner, 1 - evaluation.winner))
+    on_validation = {standing.candidate for standing in evaluation.standings_on("validation")}
     on_test = {standing.candidate: standing for standing in evaluation.standings_on("test")}
-    assert set(on_test) == {"trial 0", "ensemble", "bag", "refit"}
-    assert on_test["bag"].n_parameters == 3 * on_test["refit"].n_parameters == 3 * on_test["trial 0"].n_parameters
+    assert on_validation == {winner, other, "ensemble"}
+    assert set(on_test) == on_validation | {"bag", f"bag of {other}", "ensemble of bags", "refit"}
+    assert on_test["bag"].n_parameters == 3 * on_test["refit"].n_parameters == 3 * on_test[winner].n_parameters
     parts = {(part.candidate, part.part) for part in evaluation.parts}
     assert {("bag", OUT_OF_FOLD), ("bag", "test"), ("refit", "test")} < parts
     assert not {("bag", "validation"), ("refit", "validation")} & parts
@@ -71,6 +73,19 @@ def test_predict_and_the_written_scores_are_the_bags_unless_another_is_named(sea
     assert not np.allclose(scores["single"], scores["bag"], atol=1e-3)
 
 
+def test_the_ensemble_of_bags_is_the_mean_of_bags_by_shares_picked_out_of_fold(search, evaluation):
+    table, predictors = pd.read_parquet(search.folder.scores), {one.name: one for one in evaluation.predictors}
+    shares = dict.fromkeys(range(2), 0.0)
+    for network in predictors["ensemble of bags"].networks:
+        shares[network.trial] += network.weight
+    assert sum(shares.values()) == pytest.approx(1)
+    bags = {evaluation.winner: "bag", 1 - evaluation.winner: f"bag of trial {1 - evaluation.winner}"}
+    mixed = sum(share * table[f"score: {bags[trial]}"] for trial, share in shares.items())
+    np.testing.assert_allclose(table["score: ensemble of bags"], mixed, atol=1e-6)
+    figures = [evaluation.part(OUT_OF_FOLD, name)["AUC"].value for name in ("ensemble of bags", *bags.values())]
+    assert figures[0] >= max(figures[1:])
+
+
 def test_a_bag_is_exported_as_one_graph_that_scores_real_events_as_pytorch_does(search, evaluation, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
     path = tuner.export(search, tmp_path / "bag.onnx")
@@ -78,7 +93,7 @@ def test_a_bag_is_exported_as_one_graph_that_scores_real_events_as_pytorch_does(
     told = session.get_modelmeta().custom_metadata_map
     third = f"*{1 / 3:.6g}"
     assert told["candidate"] == "bag"
-    assert told["networks"].split() == [f"trial0:fold{fold}{third}" for fold in range(3)]
+    assert told["networks"].split() == [f"trial{evaluation.winner}:fold{fold}{third}" for fold in range(3)]
     x = search.study.problem.events.read()[told["features"].split(",")].to_numpy(np.float32)
     (scores,) = session.run(["score"], {"features": x})
     np.testing.assert_allclose(scores, np.asarray(tuner.predict(search, _as_new(search))), atol=2e-5)
@@ -93,7 +108,7 @@ def _as_new(search):
 def test_size_and_time_of_all_that_may_be_handed_on_are_told(evaluation):
     costs = {cost.name: cost for cost in evaluation.costs}
     assert next(iter(costs)) == "bag"
-    assert set(costs) == {"bag", "single network", "refit", "ensemble"}
+    assert {"single network", "refit", "ensemble", "ensemble of bags"} < set(costs)
     assert costs["bag"].n_parameters == 3 * costs["single network"].n_parameters
     assert costs["bag"].n_bytes > 2.9 * costs["single network"].n_bytes
     assert all(cost.seconds_one > 0 and cost.seconds_many > 0 for cost in costs.values())
@@ -125,23 +140,25 @@ def test_what_is_asked_for_must_be_made():
         tuner.EvaluationSettings(hand_on="winner")
 
 
-def choose(noise, wanted="auto", n=2_000, seed=0):
+def choose(noise, wanted="auto", n=2_000, seed=0, n_bags=1):
     """Choose between trainings that are a good score with noise of their own, and their mean."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 2
     truth = labels + rng.normal(size=n)
-    *trainings, out_of_fold = (1 / (1 + np.exp(-truth - noise * rng.normal(size=n))) for _ in range(5))
+    scores = [1 / (1 + np.exp(-truth - noise * rng.normal(size=n))) for _ in range(4 + n_bags)]
     rows = np.arange(n)
     part = Part(np.zeros((n, 1)), labels, np.ones(n), np.ones(n), rows)
-    winner = Candidate("trial 0", "finalist", (), known={"validation": tuple(trainings)})
-    bag = Bag(None, None, None, ())
-    bag.__dict__["out_of_fold"] = OutOfFold(rows, labels, np.ones(n), rows % 3, out_of_fold)
-    return choose_handed_on(Field((winner,), Auc(), part, 50, 0), winner, wanted=wanted, bag=bag)
+    winner = Candidate("trial 0", "finalist", (), known={"validation": tuple(scores[:4])})
+    bags = [Bag(None, None, None, ()) for _ in range(n_bags)]
+    for bag, out_of_fold in zip(bags, scores[4:], strict=True):
+        bag.__dict__["out_of_fold"] = OutOfFold(rows, labels, np.ones(n), rows % 3, out_of_fold)
+    return choose_handed_on(Field((winner,), Auc(), part, 50, 0), winner, wanted=wanted, bags=bags)
 
 
 def test_a_mean_that_is_better_is_handed_on_and_one_that_is_as_good_is_not():
     better = choose(noise=0.7)
     assert better.candidate == "bag"
     assert next(s for s in better.standings if s.candidate == "bag").difference.value > 0
-    assert choose(noise=0.0).candidate == "single network"
+    assert choose(noise=0.7, n_bags=3).candidate == "ensemble of bags"
+    assert choose(noise=0.0, n_bags=3).candidate == "single network"
     assert choose(noise=0.7, wanted="single").candidate == "single network"

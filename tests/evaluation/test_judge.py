@@ -129,7 +129,7 @@ def test_every_standing_is_computed_again_from_the_written_scores(evaluation, ta
 
 def test_a_number_has_one_error_wherever_it_is_told(evaluation):
     names = {standing.candidate for standing in evaluation.standings if standing.kind != "finalist"}
-    assert {"bag", "ensemble", "boosted trees"} < names
+    assert {"ensemble", "boosted trees", "boosted trees, refitted"} < names
     for standing in evaluation.standings:
         if standing.kind != "finalist":
             assert standing.figure == evaluation.part(standing.part, standing.candidate)["AUC"]
@@ -211,7 +211,8 @@ def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, t
     found = measure_sculpting(table["mass"], *background, threshold=own.threshold)
     expected = ["mass"] if found.beyond_chance else []
     assert [sculpted.observer for sculpted in evaluation.sculpted] == expected
-    for sculpted in evaluation.sculpted:
+    assert [sculpted.observer for sculpted in evaluation.sculpting] == ["mass"], "told whether beyond chance or not"
+    for sculpted in evaluation.sculpting:
         assert sculpted.divergence.value == pytest.approx(found.divergence.value)
         scores = table[f"score: {best}"].to_numpy()
         of_it = measure_sculpting(table["mass"], table["label"], scores, table["weight"], threshold=other.threshold)

@@ -101,7 +101,7 @@ def evaluation(events):
         nuisances=measure_nuisances(
             labels, scores, weights, variants={"scale": (scores, None)}, threshold=0.5, figure=Auc()
         ),
-        sculpted=(
+        sculpting=(
             SculptedObserver(
                 observer="m",
                 part="test",

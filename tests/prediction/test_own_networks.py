@@ -51,7 +51,8 @@ def measure(search, candidate):
 def test_the_network_that_is_loaded_has_the_figure_of_the_trial(search, kind):
     trial = find_trial(search, kind)
     candidate = Predictor("", (TrainedNetwork(trial.number),))
-    assert measure(search, candidate) == pytest.approx(trial.figure, abs=1e-6)
+    jump = 2e-3 if kind == "sign" else 0.0  # an event at a step may fall on its other side
+    assert measure(search, candidate) == pytest.approx(trial.figure, abs=1e-6 + jump)
 
 
 @pytest.mark.parametrize(

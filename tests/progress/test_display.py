@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tuner.progress.display import open_display
+from tuner.progress.display import NoDisplay, open_display
 from tuner.progress.live import LiveDisplay
 from tuner.progress.plain import PlainDisplay
 from tuner.progress.snapshot import EndedTrial, Status
@@ -188,3 +188,12 @@ def run_in_terminal(command: list[str]) -> str:
         reader.join(10)
     os.close(ours)
     return written.decode()
+
+
+def test_without_a_display_a_stage_is_noted_once_however_often_it_is_told(caplog):
+    display = NoDisplay()
+    with caplog.at_level(logging.INFO, logger="tuner"):
+        for done in (0, 0, 0, 1):
+            display.advance(Stage(name="bag", text="Training", done=done, total=2))
+        display.advance(Stage(name="test", text="Opening"))
+    assert [record.message for record in caplog.records] == ["Training", "Opening"]

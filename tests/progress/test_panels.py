@@ -155,7 +155,7 @@ def test_a_spent_budget_shows_the_test_part() -> None:
 def test_trials_whose_worker_died_do_not_count_as_running() -> None:
     said = read_words(render_status(replace(HALFWAY, stale_leases=(33, 34), workers=0, devices=None)))
     assert "14 running · 1 failed · 2 without a live worker" in said
-    assert "trials 33-34: the worker is gone; the next sweep takes up what it left" in said
+    assert "trials 33-34: the worker is gone; the next sweep resumes what it left" in said
     assert "33 3/30" not in said
     assert "0 workers" not in said
 

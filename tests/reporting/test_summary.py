@@ -30,9 +30,9 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
         "cheapest (12,001 parameters)."
     )
     assert trust == (
-        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which about 0.0018 may be "
-        "luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been opened "
-        "once."
+        "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which 0.0018 is "
+        "typically luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been "
+        "opened once."
     )
 
 
@@ -170,16 +170,16 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
         peak=124.0,
         signal=Measurement(125.1, 119.0, 131.0),
     )
-    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(mass,)))[2]
+    trust = answer(search, search.best_trial, replace(evaluation, sculpting=(mass,)))[2]
     assert (
         "; the cut sculpts the background in mass (Jensen-Shannon divergence 0.093 +0.007 -0.013 bits, random "
         "subsamples 0.0028, the cut of boosted trees 0.031); the test part has been opened once."
     ) in trust
     alone = replace(mass, baseline=None)
-    trust = answer(search, search.best_trial, replace(evaluation, sculpted=(alone, replace(alone, observer="pt"))))[2]
+    trust = answer(search, search.best_trial, replace(evaluation, sculpting=(alone, replace(alone, observer="pt"))))[2]
     assert "random subsamples 0.0028) and, less, in pt; the test" in trust
     strong = replace(mass, divergence=Measurement(0.31, 0.3, 0.32))
-    *_, trust, warning = answer(search, search.best_trial, replace(evaluation, sculpted=(strong, mass)))
+    *_, trust, warning = answer(search, search.best_trial, replace(evaluation, sculpting=(strong, mass)))
     assert "sculpts" not in trust
     assert warning.startswith(
         "The cut sculpts mass strongly: the background that passes peaks near 124, where the signal is (median 125); "
@@ -187,7 +187,7 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     )
     elsewhere = replace(strong, peak=200.0)
     warning = answer(
-        search, search.best_trial, replace(evaluation, sculpted=(elsewhere, replace(strong, observer="pt")))
+        search, search.best_trial, replace(evaluation, sculpting=(elsewhere, replace(strong, observer="pt")))
     )[-1]
     assert "the background that passes gains most near 200; " in warning
     assert "; so does it pt." in warning

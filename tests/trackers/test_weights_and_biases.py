@@ -152,7 +152,7 @@ def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path, warned, place)
         log.finish("complete", summary={})
     tracker.close(60)
     assert len(warned.texts) == 1
-    assert "The sweep goes on without it." in warned.texts[0]
+    assert "The sweep continues without it." in warned.texts[0]
 
 
 @pytest.fixture
@@ -224,7 +224,7 @@ def test_a_wandb_that_does_not_work_is_one_warning(tmp_path, warned, other_wandb
         log.log_epoch(0, {"auc": 0.5})
         log.finish("complete", summary={"auc": 0.5})
     tracker.close(60)
-    assert warned.texts == [f"Weights & Biases cannot log ({why}). The sweep goes on without it."]
+    assert warned.texts == [f"Weights & Biases cannot log ({why}). The sweep continues without it."]
     lost = read_lines(RunFolder(tmp_path).not_recorded).whole
     assert [line["what"] for line in lost] == [0, 1, 2]
     for line in lost:

@@ -120,7 +120,7 @@ def test_parts_that_are_damaged_are_made_again_from_the_events(folder, caplog, n
     told = [record.getMessage() for record in caplog.records]
     expected = [] if (name, damage) == ("key.json", "gone") else [name]
     assert len(told) == len(expected)
-    assert all("are damaged and are made again from the events" in text for text in told)
+    assert all("are damaged; they are prepared again" in text for text in told)
     assert all(name in text for name, text in zip(expected, told, strict=True)) or damage == "gone"
 
 

@@ -31,6 +31,14 @@ evaluation = tuner.evaluate(search)
 print("winner", evaluation.winner)
 """
 
+USES_WORKERS = """
+import tuner
+
+search = tuner.sweep(tuner.load_study("mine.py"), workers=2, tracker=tuner.trackers.NoTracker())
+tuner.evaluate(search, open_test=False)
+print(sum(trial.state in ("complete", "pruned") for trial in search.trials), "of", search.study.budget.trials)
+"""
+
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
@@ -57,8 +65,8 @@ def test_study_and_sweep_in_one_file_train_in_its_own_process(tmp_path):
 def test_a_file_of_the_current_folder_does_not_stand_for_a_library_in_workers(tmp_path):
     (tmp_path / "signal.py").write_text("raise SystemExit('not the library')")
     (tmp_path / "mine.py").write_text(STUDY)
-    done = run(
-        tmp_path, "-P", "-m", "tuner", "sweep", "mine.py", "--workers", "2", "--tracker", "none", "--closed-test"
-    )
+    done = run(tmp_path, "-P", "-c", USES_WORKERS)
     assert done.returncode == 0, done.stderr
-    assert "2 of 2 trials" in done.stderr
+    assert done.stdout == "2 of 2\n"
+    calls = json.loads((tmp_path / "runs/small/provenance.json").read_text())["calls"]
+    assert [call["workers"] for call in calls] == [2]

@@ -193,7 +193,7 @@ def test_where_no_picture_can_be_written_trials_go_on_without(tmp_path, caplog):
     tracker = Memory()
     search = tuner.sweep(study, folder=tmp_path, tracker=tracker, workers=1, device="cpu")
     assert [trial.state for trial in search.trials] == ["complete", "complete"]
-    assert ["no place to write it" in record.notes for record in tracker.trials.values()] == [True, True]
+    assert ["its file could not be written" in record.notes for record in tracker.trials.values()] == [True, True]
     assert len([message for message in caplog.messages if "cannot be written" in message]) == 1
 
 

@@ -193,7 +193,7 @@ def test_what_comes_after_a_trial_was_told_is_only_a_warning(books, caplog):
     books.reporter.fail(asked.trial.number, "First.")
     books.reporter.fail(asked.trial.number, "Second.")
     assert books.trial(asked.trial.number).reason == "First."
-    assert f"After trial {asked.trial.number} was told: Second." in caplog.text
+    assert f"After trial {asked.trial.number} had ended: Second." in caplog.text
 
 
 @pytest.mark.parametrize("end", [TrialReporter.give_back, TrialReporter.try_again])

@@ -132,7 +132,12 @@ def make_gain(**changes):
         ({"sampled_figure": 0.9422}, "better", "The search found a better setting than its warm starts."),
         ({"sampled_figure": 0.9362}, "worse", "has 0.9362, -0.0028 ± 0.0008 from the best warm start, trial 2 (AUC "),
         ({"noise": None}, "better", "has 0.9392, +0.0002 from the best warm start"),
-        ({"sampled": None, "sampled_figure": None}, "worse", "None of the 40 sampled trials is complete"),
+        (
+            {"sampled": None, "sampled_figure": None},
+            "worse",
+            "All 40 sampled trials were pruned: the best warm start, trial 2",
+        ),
+        ({"n_sampled": 1}, "as good", "Trial 17, the only sampled trial, has 0.9392, +0.0002 ± 0.0008 from the best"),
     ],
 )
 def test_the_verdict_follows_from_the_noise(changes, verdict, said):

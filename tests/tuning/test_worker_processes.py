@@ -167,7 +167,7 @@ def test_a_worker_that_leaves_early_is_replaced(search):
 
 def test_workers_that_leave_and_leave_with_nothing_done_are_told_of(search, caplog):
     work(search, WORKER + "    pass")
-    assert caplog.messages == ["The workers left while 4 of 4 trials were left."]
+    assert caplog.messages == ["The workers ended while 4 of 4 trials were left."]
 
 
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(search, caplog):

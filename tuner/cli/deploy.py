@@ -38,7 +38,7 @@ def predict(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
 ) -> None:
-    """[dim]8  [/]  Score new events with the winner: one score per event, in the file's order, as Parquet or CSV."""
+    """[dim]8  [/]  Score new events with what the evaluation handed on, one score each, in the file's order."""
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.events.sources import find_input_files, find_source
     from tuner.prediction.predict import predict as predict_scores
@@ -64,7 +64,7 @@ def export(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
 ) -> None:
-    """[dim]8  [/]  Write the winner as ONNX, preprocessing inside: features go in as read, scores come out."""
+    """[dim]8  [/]  Write what the evaluation handed on as one ONNX file: features go in as read, scores come out."""
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.prediction.export import export as export_network
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.cli.loading import open_study_search
 from tuner.cli.options import (
     RUNS,
+    BagOption,
     ClosedTestOption,
     DeviceOption,
     EventsOption,
@@ -35,6 +36,7 @@ def evaluate(
     *,
     finalists: FinalistsOption = None,
     seeds: SeedsOption = None,
+    bag: BagOption = None,
     folds: FoldsOption = None,
     closed_test: ClosedTestOption = False,
     device: DeviceOption = None,
@@ -55,9 +57,8 @@ def evaluate(
     from tuner.evaluation.evaluate import evaluate as evaluate_search
     from tuner.evaluation.evaluate import read_evaluation
 
-    given: dict[str, Any] = {
-        name: value for name, value in (("finalists", finalists), ("seeds", seeds), ("folds", folds)) if value
-    }
+    options = {"finalists": finalists, "seeds": seeds, "bag": bag, "folds": folds}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     settings = replace(search.study.evaluation, **given)
     stored = read_evaluation(search)
     display = choose_display(quiet=quiet)

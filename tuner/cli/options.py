@@ -69,6 +69,16 @@ SeedsOption = Annotated[
     int | None,
     typer.Option("--seeds", metavar="N", min=1, help="Trainings of each finalist.", show_default="the study's"),
 ]
+BagOption = Annotated[
+    int | None,
+    typer.Option(
+        "--bag",
+        metavar="K",
+        min=0,
+        help="Networks of the bag, one for each fold of train + validation; 0 for no bag.",
+        show_default="the study's",
+    ),
+]
 FoldsOption = Annotated[
     int | None,
     typer.Option(

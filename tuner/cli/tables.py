@@ -23,15 +23,14 @@ PLAIN_WIDTH = 120
 
 def print_evaluation(search: Search, evaluation: Evaluation) -> None:
     """Print how all candidates stand, every figure of the network that is handed on, and the answer."""
+    from tuner.evaluation.verdicts import explain_intervals
     from tuner.reporting.summary import answer
 
     console = _open_console()
     console.print("", _tabulate_standings(evaluation), "", sep="\n")
     own = evaluation.own_parts
     console.print(_tabulate_figures(f"Handed on: {evaluation.handed_on.description}", own))
-    console.print(
-        "Errors: 68 %. Differences: winner minus candidate, paired, over events and trainings.\n", style="dim"
-    )
+    console.print(f"{explain_intervals(evaluation)} Differences: winner minus candidate, paired.\n", style="dim")
     winner = next(trial for trial in search.trials if trial.number == evaluation.winner)
     for sentence in answer(search, winner, evaluation):
         console.print(sentence)

@@ -40,9 +40,20 @@ def draft_study(
     weight: str | None = None,
     name: str | None = None,
 ) -> StudyDraft:
-    """Return a study file for a data file, with every role that names and values give away.
+    """Return a study file for a data file, with every role that can be inferred from names and values.
 
-    events: a path as `Problem.events` takes it. Raise `EventsError` where it cannot be read or no label is found.
+    Args:
+        events: A path as `Problem.events` takes it.
+        label: Column that says what an event is. None: inferred, as the next two are.
+        signal: Its value that means signal.
+        weight: Column of event weights.
+        name: Name of the study. None: the file's.
+
+    Returns:
+        The text of the study file, and why each role was chosen.
+
+    Raises:
+        EventsError: The file cannot be read, or no label is found.
     """
     from tuner.drafts.roles import infer_roles
 
@@ -72,7 +83,7 @@ def write_draft(draft: StudyDraft, path: Path) -> Path:
             file.write(draft.text)
     except FileExistsError as error:
         raise StudyError(
-            f'The study file must be new, but "{path}" exists and is not written over. '
+            f'The study file must be new, but "{path}" exists and is never overwritten. '
             "Choose another --name or --output, or remove the file."
         ) from error
     except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 BEFORE_REFIT = "validation, before the refit"
 """Name of the validation events as what was fitted on train alone scores them."""
+
+BAG_ENSEMBLE = "ensemble of bags"
+"""Name of the candidate that is a mean of several configurations' bags."""
 
 Score = Callable[[np.ndarray], np.ndarray]
 """From prepared inputs [n, d_in] to scores [n] in [0, 1]."""
@@ -195,17 +198,45 @@ def enter_ensemble(finalists: Sequence[Candidate], figure: FigureOfMerit, valida
     )
 
 
-def enter_bag(bag: Bag) -> Candidate:
+def enter_bag(bag: Bag, name: str = "bag") -> Candidate:
     """Return the mean of a bag's networks; its cuts are chosen on its out-of-fold scores."""
     found = bag.out_of_fold.take_scored()
     return Candidate(
+        name,
         "bag",
-        "bag",
-        (NetworkScore(bag.search, Predictor("bag", bag.networks), device=bag.device),),
+        (NetworkScore(bag.search, Predictor(name, bag.networks), device=bag.device),),
         bag.networks,
         n_parameters=bag.n_parameters,
         trained_on=BAG_PARTS,
         cut_events=CutEvents(OUT_OF_FOLD, found.rows, found.labels, found.weights, (found.scores,)),
+    )
+
+
+def enter_bag_ensemble(bags: Sequence[Bag], figure: FigureOfMerit) -> Candidate:
+    """Return the greedy ensemble of bags of several configurations, picked on their out-of-fold scores.
+
+    bags: of the same folds. Events that a failed training left without a score do not count.
+    """
+    out_of_fold = [bag.out_of_fold for bag in bags]
+    scored = np.all([each.is_scored for each in out_of_fold], axis=0)
+    labels, weights = out_of_fold[0].labels[scored], out_of_fold[0].weights[scored]
+    scores = [each.scores[scored] for each in out_of_fold]
+    shares = pick_ensemble(figure, labels, scores, weights)
+    networks = tuple(
+        replace(network, weight=float(share * network.weight))
+        for bag, share in zip(bags, shares, strict=True)
+        for network in bag.networks
+        if share > 0
+    )
+    mixed: np.ndarray = sum(share * one for share, one in zip(shares, scores, strict=True))
+    return Candidate(
+        BAG_ENSEMBLE,
+        "ensemble",
+        (NetworkScore(bags[0].search, Predictor(BAG_ENSEMBLE, networks), device=bags[0].device),),
+        networks,
+        n_parameters=sum(bag.n_parameters for bag, share in zip(bags, shares, strict=True) if share > 0),
+        trained_on=BAG_PARTS,
+        cut_events=CutEvents(OUT_OF_FOLD, out_of_fold[0].rows[scored], labels, weights, (mixed,)),
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from tuner.evaluation.verdicts import summarize_verdict
+from tuner.evaluation.verdicts import explain_intervals, summarize_verdict
 from tuner.notebook_cards import write_card, write_lines, write_table
 from tuner.progress.wording import write_count
 
@@ -24,7 +24,7 @@ def describe_evaluation(evaluation: Evaluation) -> str:
 
 def write_evaluation_card(evaluation: Evaluation) -> str:
     """Return what a notebook shows of an evaluation."""
-    note = "Errors: 68 %. Differences: winner minus candidate, paired, over events and trainings."
+    note = f"{explain_intervals(evaluation)} Differences: winner minus candidate, paired."
     return write_card(
         f"{evaluation.study}: evaluation on the {evaluation.last_part} part",
         summarize_verdict(evaluation),

@@ -14,7 +14,7 @@ from tuner.evaluation.folds import OutOfFold
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
-from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, find_sculpted_observers
+from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, measure_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
 from tuner.events.variants import Direction
 from tuner.metrics.arrays import effective_number
@@ -176,8 +176,8 @@ class Examination:
             seed=self.field.seed,
         )
 
-    def find_sculpted_observers(self, baseline: Examination | None, part: str) -> tuple[SculptedObserver, ...]:
-        """Return the observers, without the optimum, that the frozen cut sculpts in background beyond chance.
+    def measure_observers(self, baseline: Examination | None, part: str) -> tuple[SculptedObserver, ...]:
+        """Return what the frozen cut does to each observer in background, but to the optimum.
 
         baseline: the best one, of which the same is told at its own cut.
         """
@@ -186,7 +186,7 @@ class Examination:
         if not names:
             return ()
         table = self.kept.events.observers.iloc[events.rows]
-        return find_sculpted_observers(
+        return measure_observers(
             {name: table[name].to_numpy() for name in names},
             np.asarray(events.labels),
             self.scores(part),

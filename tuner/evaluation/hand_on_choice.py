@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from tuner.evaluation.bagging import Bag
-from tuner.evaluation.candidates import Candidate, Field
+from tuner.evaluation.candidates import BAG_ENSEMBLE, Candidate, CutEvents, Field
+from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.statistics.comparison import Kind, Standing, compare, replicate
 from tuner.evaluation.statistics.ensemble import cross_fit_ensemble
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
 from tuner.prediction.networks import SINGLE_NETWORK
+from tuner.preparation.splits import Part
 from tuner.tuning.evaluation_settings import HandOn
 
 NAMES: dict[HandOn, str] = {
@@ -25,6 +28,10 @@ NAMES: dict[HandOn, str] = {
 """Names of candidates by the words of `EvaluationSettings.hand_on`."""
 
 
+StandIns = dict[str, tuple[Kind, Sequence[np.ndarray]]]
+"""Kind and scores of each candidate's trainings, by name, from the simplest on."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class HandOnChoice:
     """What is handed on, and why."""
@@ -32,7 +39,7 @@ class HandOnChoice:
     candidate: str
     """Name of the candidate."""
     reason: str
-    """The reason, as the end of a sentence: "it is better than the single network, by ..."."""
+    """The reason, as a sentence without its full stop."""
     figure_of_merit: str = ""
     """Name of the figure that they were compared by."""
     standings: tuple[Standing, ...] = ()
@@ -44,34 +51,47 @@ class HandOnChoice:
     """
 
 
-def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bag: Bag | None) -> HandOnChoice:
+def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: Sequence[Bag]) -> HandOnChoice:
     """Return which candidate is handed on.
 
     Args:
         field: All candidates.
         winner: The finalist that has won.
         wanted: What the settings ask for. "auto" takes the single network, unless the bag is better; then the
-            ensemble where it is better than that. Better is what the paired comparison of their stand-ins says.
-        bag: The winner's bag; None where there is none.
+            ensemble where it is better than that. Better is what the paired comparison of their stand-ins says. A bag
+            gives way to the ensemble of several bags where that is better by out-of-fold scores.
+        bags: Those of the winner and of the next best finalists; none where there are none.
     """
     if wanted != "auto":
-        return HandOnChoice(candidate=NAMES[wanted], reason="the study asks for it")
+        return HandOnChoice(candidate=NAMES[wanted], reason="The study asks for it")
     figure: FigureOfMerit = Auc() if isinstance(field.figure, CutFigure) else field.figure
     singles = winner.scores("validation", field.validation)
-    stand_ins: dict[str, tuple[Kind, Sequence[np.ndarray]]] = {SINGLE_NETWORK: ("finalist", singles)}
-    if bag is not None:
-        stand_ins["bag"] = ("bag", [_stand_in(bag, field, singles)])
+    stand_ins: StandIns = {SINGLE_NETWORK: ("finalist", singles)}
+    if bags:
+        stand_ins["bag"] = ("bag", [_stand_in(bags[0], field, singles)])
     members = [one for each in field.of_kind("finalist") for one in each.scores("validation", field.validation)]
     if len(members) > 1:
         mixed = cross_fit_ensemble(figure, field.validation.labels, members, field.validation.weights, seed=field.seed)
         stand_ins["ensemble"] = ("ensemble", [mixed])
-    chosen, standings = SINGLE_NETWORK, _compare(field, figure, stand_ins, SINGLE_NETWORK)
+    compare_on_validation = partial(_compare, field, figure, field.validation, stand_ins)
+    chosen, standings = SINGLE_NETWORK, compare_on_validation(SINGLE_NETWORK)
     for name in ("bag", "ensemble"):
-        if name in stand_ins and _is_better(name, _compare(field, figure, stand_ins, chosen)):
+        if name in stand_ins and _is_better(name, compare_on_validation(chosen)):
             chosen = name
-    return HandOnChoice(
-        candidate=chosen, reason=_tell_reason(chosen, stand_ins), figure_of_merit=figure.name, standings=standings
-    )
+    reason = _tell_reason(chosen, list(stand_ins))
+    if chosen == "bag" and len(bags) > 1 and _is_better(BAG_ENSEMBLE, _compare_bags(field, figure, bags)):
+        chosen, reason = BAG_ENSEMBLE, "By out-of-fold scores it is better than the bag of the winner alone"
+    return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=standings)
+
+
+def _compare_bags(field: Field, figure: FigureOfMerit, bags: Sequence[Bag]) -> tuple[Standing, ...]:
+    """Return how the ensemble of bags, picked on one half of the events for the other, stands against the first."""
+    first = bags[0].out_of_fold
+    scored = np.all([bag.out_of_fold.is_scored for bag in bags], axis=0)
+    events = CutEvents(OUT_OF_FOLD, first.rows[scored], first.labels[scored], first.weights[scored], ())
+    scores = [bag.out_of_fold.scores[scored] for bag in bags]
+    mixed = cross_fit_ensemble(figure, events.labels, scores, events.weights, seed=field.seed)
+    return _compare(field, figure, events, {"bag": ("bag", scores[:1]), BAG_ENSEMBLE: ("ensemble", [mixed])}, "bag")
 
 
 def _stand_in(bag: Bag, field: Field, singles: Sequence[np.ndarray]) -> np.ndarray:
@@ -86,30 +106,28 @@ def _stand_in(bag: Bag, field: Field, singles: Sequence[np.ndarray]) -> np.ndarr
 
 
 def _compare(
-    field: Field,
-    figure: FigureOfMerit,
-    stand_ins: dict[str, tuple[Kind, Sequence[np.ndarray]]],
-    reference: str,
+    field: Field, figure: FigureOfMerit, events: Part | CutEvents, stand_ins: StandIns, reference: str
 ) -> tuple[Standing, ...]:
-    validation = field.validation
     replicas = {
-        name: replicate(
-            figure, validation.labels, scores, validation.weights, n_replicas=field.n_replicas, seed=field.seed
-        )
+        name: replicate(figure, events.labels, scores, events.weights, n_replicas=field.n_replicas, seed=field.seed)
         for name, (_, scores) in stand_ins.items()
     }
     kinds = {name: kind for name, (kind, _) in stand_ins.items()}
-    return compare(replicas, reference, kinds=kinds, part="validation", seed=field.seed)
+    part = events.part if isinstance(events, CutEvents) else "validation"
+    return compare(replicas, reference, kinds=kinds, part=part, seed=field.seed)
 
 
 def _is_better(name: str, standings: Sequence[Standing]) -> bool:
     return any(standing.candidate == name and standing.verdict == "better" for standing in standings)
 
 
-def _tell_reason(chosen: str, stand_ins: dict[str, tuple[Kind, Sequence[np.ndarray]]]) -> str:
-    rivals = [name for name in stand_ins if name not in (chosen, SINGLE_NETWORK)]
-    if chosen != SINGLE_NETWORK:
-        return "by validation and out-of-fold scores it is better than the single network"
+def _tell_reason(chosen: str, names: Sequence[str]) -> str:
+    """Return why the one that was chosen is handed on; names: of all, from the simplest to the ensemble."""
+    begin = "By validation and out-of-fold scores"
+    simpler = [f"the {name}" for name in names[: names.index(chosen)]]
+    if simpler:
+        return f"{begin} it is better than {' and '.join(simpler)}"
+    rivals = [f"the {name}" for name in names if name != chosen]
     if not rivals:
-        return "there is nothing beside it"
-    return f"by validation and out-of-fold scores it is as good as the {' and the '.join(rivals)}"
+        return "There is nothing beside it"
+    return f"{begin} {' and '.join(rivals)} cannot be told from it, or are worse"

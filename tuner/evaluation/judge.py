@@ -12,8 +12,8 @@ from functools import partial
 import numpy as np
 
 from tuner.checked_files import write_json, write_table
-from tuner.errors import SearchError, SplitsError
-from tuner.evaluation.bagging import BAG_PARTS, Bag, refit, train_bag
+from tuner.errors import SearchError
+from tuner.evaluation.bagging import BAG_PARTS, Bag
 from tuner.evaluation.baselines.fitting_events import check_fitting_events
 from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.baselines.search_baselines import SearchBaselines, fit_search_baselines
@@ -21,12 +21,10 @@ from tuner.evaluation.candidates import (
     Candidate,
     Field,
     choose_winner,
-    enter_bag,
     enter_baselines,
     enter_blend,
     enter_ensemble,
     enter_finalists,
-    enter_refit,
     enter_tree_bag,
 )
 from tuner.evaluation.cross_validation import train_folds
@@ -34,6 +32,7 @@ from tuner.evaluation.examination import Examination
 from tuner.evaluation.finalists import choose_finalists
 from tuner.evaluation.folds import OUT_OF_FOLD, assign_search_folds, fold_events
 from tuner.evaluation.hand_on_choice import choose_handed_on
+from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
 from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_scores
@@ -96,11 +95,12 @@ class Judge:
         winner = choose_winner(finalists, on_validation)
         single = winner.take(int(on_validation[winner.name].values.argmax()))
         (network,) = single.networks
-        bag, others, baselines = self._enter_others(field, single, best_epochs[winner.name])
+        ranked = sorted(finalists, key=lambda each: (each is not winner, -on_validation[each.name].mean))
+        joined, others, baselines = self._enter_others(replace(field, candidates=tuple(ranked)), single, best_epochs)
         on_validation |= replace(field, candidates=tuple(others)).replicate_all("validation", validation)
         replicas: PartReplicas = {"validation": on_validation}
         field = replace(field, candidates=(*finalists, *others))
-        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bag=bag)
+        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bags=joined.bags)
         handed_on = next(candidate for candidate in (single, *others) if candidate.name == choice.candidate)
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
@@ -148,9 +148,7 @@ class Judge:
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
-            sculpted=examination.find_sculpted_observers(
-                replace(examination, candidate=rival) if rival else None, part
-            ),
+            sculpting=examination.measure_observers(replace(examination, candidate=rival) if rival else None, part),
         )
         if open_test:
             (scores,) = handed_on.scores("test", self.search.splits.test)
@@ -196,17 +194,20 @@ class Judge:
         return Field(finalists, figure, search.splits.validation, replicas, search.study.seed), best_epochs
 
     def _enter_others(
-        self, field: Field, single: Candidate, best_epochs: list[int]
-    ) -> tuple[Bag | None, list[Candidate], tuple[BaselineRecord, ...]]:
-        """Train the winner's bag and refit, pick the ensemble of the finalists, fit the baselines, blend the two bags.
+        self, field: Field, single: Candidate, best_epochs: Mapping[str, list[int]]
+    ) -> tuple[JoinedCandidates, list[Candidate], tuple[BaselineRecord, ...]]:
+        """Train bags and refit, pick the ensemble of the finalists, fit the baselines, blend networks and trees.
 
-        best_epochs: of the winner's trainings.
+        field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings.
         """
         job = self.pool.submit(fit_search_baselines, self.search, self.settings, self.kept.events.event_id)
-        bag, candidates = self._enter_bag(single, best_epochs)
+        event_id, ranked = self.kept.events.event_id, field.candidates
+        training = JoinedTraining(self.search, self.settings, event_id, self.pool, self.device, self.display)
+        joined = training.train(single, ranked, best_epochs[ranked[0].name], field.figure)
+        candidates = [*joined.candidates]
         candidates.append(enter_ensemble(field.candidates, field.figure, field.validation))
         baselines = self._await_baselines(job)
-        return bag, [*candidates, *self._enter_baselines(baselines, bag)], baselines.records
+        return joined, [*candidates, *self._enter_baselines(baselines, joined.bag)], baselines.records
 
     def _await_baselines(self, job: Job[SearchBaselines]) -> SearchBaselines:
         """Return the baselines, which another process has fitted while networks trained; without one, fit them."""
@@ -236,56 +237,6 @@ class Judge:
                 '`hand_on="blend"` needs a bag of networks and one of boosted trees, but there are not both; the '
                 'reasons were logged. Set `hand_on` to "auto" or "bag".'
             )
-
-    def _enter_bag(self, single: Candidate, best_epochs: list[int]) -> tuple[Bag | None, list[Candidate]]:
-        """Train the winner's configuration on the folds of train + validation, and once on all of it."""
-        folds, must = self.settings.bag, self.settings.hand_on
-        (network,) = single.networks
-        trial = next(trial for trial in self.search.trials if trial.number == network.trial)
-        n_trainings = (folds or 0) + self.settings.refit
-        stage = Stage(name="bag", text=f"Training trial {trial.number} on train + validation", total=n_trainings)
-
-        def advance(done: int) -> None:
-            self.display.advance(replace(stage, done=done))
-
-        bag, candidates = None, []
-        if folds is not None:
-            try:
-                bag = train_bag(
-                    self.search,
-                    trial,
-                    folds=folds,
-                    event_id=self.kept.events.event_id,
-                    pool=self.pool,
-                    device=self.device,
-                    on_progress=advance,
-                )
-            except SplitsError as error:
-                logger.warning("There is no bag: %s", error)
-        self._keep_out_of_fold(bag)
-        if bag is not None:
-            best_epochs = [training.best_epoch for training in bag.trainings]
-            candidates.append(enter_bag(bag))
-        if self.settings.refit:
-            advance(folds or 0)
-            training = refit(self.search, trial, best_epochs=best_epochs, device=self.device)
-            if training is not None:
-                cut_events = (candidates or [single])[0].choose_on(self.search.splits.validation)
-                candidates.append(enter_refit(self.search, training, cut_events, device=self.device))
-        if must in ("bag", "refit") and must not in [candidate.name for candidate in candidates]:
-            raise SearchError(
-                f'`hand_on="{must}"` needs a {must} that could be trained, but its trainings failed; the reasons were '
-                'logged. Set `hand_on` to "auto" or "single".'
-            )
-        return bag, candidates
-
-    def _keep_out_of_fold(self, bag: Bag | None) -> None:
-        """Write `bag_out_of_fold.parquet`; without a bag remove one of other rules."""
-        path = self.search.folder.bag_out_of_fold
-        if bag is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_table(path, bag.out_of_fold.tabulate())
 
     def _advance_baselines(self, done: int = 0, total: int = 0) -> None:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
@@ -340,7 +291,9 @@ class Judge:
         for part in [OUT_OF_FOLD, *parts]:
             for candidate in candidates:
                 is_new = part != OUT_OF_FOLD and part not in candidate.trained_on
-                if is_new or part == candidate.choose_on(self.search.splits.validation).part:
+                # Other networks give a refit's scores there: told only where nothing else is known of it.
+                is_told = candidate.kind != "refit" or self.settings.hand_on == "refit"
+                if is_new or (is_told and part == candidate.choose_on(self.search.splits.validation).part):
                     of_it = replace(examination, candidate=candidate)
                     yield (examination if candidate is examination.candidate else of_it).evaluate(part)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tuner.evaluation.results import Evaluation
+from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
@@ -25,6 +25,7 @@ _COUNTS = (
     "selected_signal",
     "selected_background",
 )
+_OF_A_BASELINE = ("n_trials", "n_planned", "seconds")
 _OF_THE_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
 
 
@@ -62,14 +63,12 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         found[f"ensemble/{network.name}"] = network.weight
     for record in evaluation.baselines:
         found |= {f"baselines/{record.name}/{name}": value for name, value in record.params.items()}
-        found[f"baselines/{record.name}/seconds"] = record.seconds
-    if evaluation.blend is not None:
-        found["blend/share of the trees"] = evaluation.blend.share
-        found |= evaluation.blend.over_bag.difference.spread("blend/gain on the bag")
+        found |= {f"baselines/{record.name}/{name}": getattr(record, name) for name in _OF_A_BASELINE}
+    found |= dict(_name_blend(evaluation.blend)) if evaluation.blend else {}
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}
-    for sculpted in evaluation.sculpted:
+    for sculpted in evaluation.sculpting:
         found |= dict(_name_sculpted(sculpted))
     return {name: value for name, value in found.items() if value is not None}
 
@@ -111,6 +110,15 @@ def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
     for name, measured in part.measurements.items():
         found |= measured.spread(f"{prefix}/{name}")
     return found
+
+
+def _name_blend(blend: BlendGain) -> Iterator[tuple[str, Any]]:
+    gain = blend.over_bag
+    yield "blend/share of the trees", blend.share
+    yield from gain.figure.spread(f"blend/{gain.part}").items()
+    yield from gain.difference.spread(f"blend/gain on the bag, {gain.part}").items()
+    yield "blend/p", gain.p_value
+    yield "blend/p after Holm", gain.p_holm
 
 
 def _name_selection(selection: SelectionBias) -> Iterator[tuple[str, Any]]:

@@ -93,8 +93,8 @@ class Evaluation:
     """Whether the gain on the best baseline survives a cut and the background's uncertainty; None without baselines."""
     nuisances: NuisanceEffects | None = None
     """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
-    sculpted: tuple[SculptedObserver, ...] = ()
-    """Observers that the frozen cut sculpts in background beyond chance, the most sculpted first; not the optimum."""
+    sculpting: tuple[SculptedObserver, ...] = ()
+    """What the frozen cut does to each observer in background, the most sculpted first; not the optimum."""
 
     def __repr__(self) -> str:
         """Return the verdict and what was judged, in two lines."""
@@ -118,6 +118,11 @@ class Evaluation:
             for name, measured in part.measurements.items()
         ]
         return pd.DataFrame(rows, columns=["candidate", "part", "figure", "value", "low", "high"])
+
+    @property
+    def sculpted(self) -> tuple[SculptedObserver, ...]:
+        """The observers that the frozen cut sculpts in background beyond chance, the most sculpted first."""
+        return tuple(observer for observer in self.sculpting if observer.beyond_chance)
 
     @property
     def handed_on(self) -> Predictor:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.markdown import escape_markdown, write_table
+from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words
 
 if TYPE_CHECKING:
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def summarize_verdict(evaluation: Evaluation) -> str:
-    """Return who has won on the last part that is open, how the best baseline compares, who is better or as good."""
+    """Return who has won, how the best baseline compares, what is handed on, who else is better or as good.
+
+    The winner is a configuration, its figure the mean of its trainings, on the last part that is open; what is handed
+    on is one of these networks, or a mean of several.
+    """
     standings = evaluation.standings_on(evaluation.last_part)
     mine = next((standing for standing in standings if standing.verdict == "winner"), None)
     if mine is None:
@@ -24,11 +29,20 @@ def summarize_verdict(evaluation: Evaluation) -> str:
     equal = [_name(s) for s in others if s.verdict == "not distinguishable"]
     told = [
         _compare_with_baseline(evaluation, mine, baseline),
+        _tell_handed_on(evaluation),
         f"Better than it: {'; '.join(better)}." if better else "",
         f"Cannot be told from it: {', '.join(equal)}." if equal else "",
         tell_by_auc(evaluation),
     ]
     return " ".join(filter(None, told))
+
+
+def _tell_handed_on(evaluation: Evaluation) -> str:
+    """Return what is handed on and its figure, where that is a mean of networks or was trained on more events."""
+    part, figure = evaluation.own_part, evaluation.figure_of_merit
+    if evaluation.handed_on.name == SINGLE_NETWORK or part is None or figure not in part.measurements:
+        return ""
+    return f"Handed on is the {evaluation.handed_on.description}: {figure} {part[figure]} on {part.part}."
 
 
 def tell_by_auc(evaluation: Evaluation) -> str:
@@ -48,13 +62,12 @@ def tell_by_auc(evaluation: Evaluation) -> str:
 
 
 def explain_intervals(evaluation: Evaluation) -> str:
-    """Return in a few sentences what the intervals of standings hold, and by which method."""
+    """Return in a sentence what the intervals of standings hold, and by which method."""
     standings = evaluation.standings_on(evaluation.last_part)
     several = any(len(standing.singles) > 1 for standing in standings)
-    of_means = " Those of a mean over trainings hold both events and trainings, which are drawn anew, too."
     return (
-        f"Intervals: 68 %, by a bootstrap of the events, each class drawn anew {evaluation.settings.replicas} times."
-        f"{of_means if several else ''}"
+        f"Intervals: 68 %, by a bootstrap of the events, {evaluation.settings.replicas} replicas that draw each class "
+        f"anew{', with trainings drawn anew where there are several' if several else ''}."
     )
 
 
@@ -67,7 +80,7 @@ def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Sta
     match baseline.verdict:
         case "better":
             theirs = f"{figure} {baseline.figure} on {part}"
-            return f"The winner is no network but {rival}: {theirs}; the best network, {name}, differs by {lead}."
+            return f"Ahead are {rival}: {theirs}. The winner among the networks, {name}, differs by {lead}."
         case "worse":
             return f"Trial {evaluation.winner} has won: {own}; it leads {rival} by {lead}."
     return f"Trial {evaluation.winner} is the best network: {own}; it cannot be told from {rival} ({lead})."

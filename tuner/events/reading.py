@@ -28,8 +28,16 @@ from tuner.problem import EventSource, Problem
 def read_events(problem: Problem) -> Events:
     """Read the events of a problem and check them; `problem.undefined`, infinity and not-a-number become undefined.
 
-    Raise `EventsError` that tells all that does not hold: missing columns, a label with one class or a third, weights
-    that are not finite or not positive in total, features that are text, constant or undefined throughout.
+    Args:
+        problem: Where the events are, and the role of each column.
+
+    Returns:
+        Features float32 [n, d], labels in {0, 1} [n], event weights float64 [n] (ones where the problem names none),
+        observers and ids.
+
+    Raises:
+        EventsError: With everything that does not hold: missing columns, a label with one class or a third, weights
+            that are not finite or not positive in total, features that are text, constant or undefined throughout.
     """
     source = find_source(problem.events)
     return assemble_events(problem, source, *read_needed(source, problem))
@@ -71,7 +79,16 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
 def read_features(problem: Problem, path: str | Path, *, features: Sequence[str] | None = None) -> NewEvents:
     """Read events to be scored, from another file. Features must be there; other roles come along as they are.
 
-    features: names of the inputs. None: those of the problem, or all columns without a role. Raise `EventsError`.
+    Args:
+        problem: Gives the role of each column, and what stands for undefined.
+        path: Where the events are; read as the problem's own are.
+        features: Names of the inputs. None: those of the problem, or all columns without a role.
+
+    Returns:
+        Features float32 [n, d]; labels as they came, weights, observers and ids where their columns are there.
+
+    Raises:
+        EventsError: A feature is missing, or holds text.
     """
     source = find_source(problem.events).at(Path(path))
     if features is not None:

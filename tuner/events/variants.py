@@ -52,9 +52,19 @@ def read_with_variants(problem: Problem) -> tuple[Events, dict[tuple[str, Direct
 def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, events: Events) -> pd.DataFrame:
     """Return the features of the shifted events as `read_events` would give them, float32 [n, d].
 
-    events: the nominal ones. Raise `EventsError` where columns are missing, or where these are not the same events in
-    the same order: another number of them, other labels or other event ids. Raise `StudyError` where the nuisance has
-    no such variant.
+    Args:
+        problem: The problem that the nuisance belongs to.
+        nuisance: What is shifted.
+        direction: "up" or "down".
+        events: The nominal events.
+
+    Returns:
+        The shifted features, in the order of the nominal events.
+
+    Raises:
+        EventsError: Columns are missing, or these are not the same events in the same order: another number of them,
+            other labels or other event ids.
+        StudyError: The nuisance has no such variant.
     """
     variant = getattr(nuisance, direction)
     if variant is None:

@@ -19,6 +19,12 @@ def explore_events(events: Events) -> Exploration:
     """Measure features and classes of events, with event weights; no network, no preparation, no split.
 
     All events are looked at, those of the later test part too: only one feature at a time, and no choice is made.
+
+    Args:
+        events: What `read_events` returned.
+
+    Returns:
+        Tables of classes and features, correlations, histograms and warnings, all by event weights.
     """
     classes = pd.DataFrame({name: _describe_class(events, label) for name, label in CLASSES.items()}).T
     features = pd.DataFrame(

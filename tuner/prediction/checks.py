@@ -284,7 +284,8 @@ def _describe_networks(networks: list[_TriedNetwork]) -> list[str]:
     else:
         handed_on = "and loaded"
         note = ['Export was not tried: it needs `pip install "signal-tuner[onnx]"`.']
-    more = f" So were {write_count(len(others), 'other setting')}, to try each choice of the space." if others else ""
+    were = "was" if len(others) == 1 else "were"
+    more = f" So {were} {write_count(len(others), 'other setting')}, to try each choice of the space." if others else ""
     return [
         f"Network: {first.name} with {first.n_parameters:,} parameters was built, trained for two steps, saved, "
         f"{handed_on} ({1e3 * first.seconds_per_step:.0f} ms a step; "

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
 
 import numpy as np
 
@@ -17,8 +16,8 @@ from tuner.tuning.search import Search
 MANY = 10_000
 """Events of the large batch."""
 
-ROUNDS = {1: 7, MANY: 3}
-"""Timed rounds by number of events; their median counts. One round before them warms up."""
+ROUNDS, ENOUGH_SECONDS = 5, 1.0
+"""Timed calls at the most, of which the quickest counts, and CPU time after which there are no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +30,17 @@ class PredictorCost:
     n_bytes: int
     """Size of the files of its parameters, and of its trees."""
     seconds_one: float
-    """Seconds that one prepared event takes on the CPU, in PyTorch."""
+    """CPU time in seconds of one prepared event, in PyTorch."""
     seconds_many: float
-    """Seconds that 10,000 prepared events take on the CPU, in PyTorch."""
+    """CPU time in seconds of 10,000 prepared events, in PyTorch."""
 
 
 def measure_cost(search: Search, predictor: Predictor) -> PredictorCost:
-    """Return what a predictor costs; times are of this machine at this moment."""
+    """Return what a predictor costs; times are those of this machine."""
     network = load_network(search, predictor)
     x = np.resize(np.asarray(search.splits.train.x[:MANY]), (MANY, search.splits.d_in))
-    seconds = {n: _time(partial(score_events, network, x[:n], "cpu"), rounds) for n, rounds in ROUNDS.items()}
+    score_events(network, x[:1], "cpu")  # the first call takes longer
+    seconds = {n: _time(partial(score_events, network, x[:n], "cpu")) for n in (1, MANY)}
     return PredictorCost(
         name=predictor.name,
         n_networks=len(predictor.networks),
@@ -51,11 +51,11 @@ def measure_cost(search: Search, predictor: Predictor) -> PredictorCost:
     )
 
 
-def _time(score: Callable[[], object], rounds: int) -> float:
-    score()
-    taken = []
-    for _ in range(rounds):
-        start = time.perf_counter()
+def _time(score: Callable[[], object]) -> float:
+    """Return the CPU time of the quickest of a few calls: what else the machine does hardly matters."""
+    taken: list[float] = []
+    while len(taken) < ROUNDS and sum(taken) < ENOUGH_SECONDS:
+        start = time.process_time()
         score()
-        taken.append(time.perf_counter() - start)
-    return median(taken)
+        taken.append(time.process_time() - start)
+    return min(taken)

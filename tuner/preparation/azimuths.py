@@ -26,7 +26,7 @@ RELATIVE = {"d", "delta", "diff", "rel", "relative", "between"}
 
 
 def find_azimuths(values: np.ndarray, features: Sequence[str]) -> np.ndarray:
-    """Return which features [n, d] are azimuths, int64 [k] by place, the axis first; empty if there are not two.
+    """Return which features [n, d] are azimuths, int64 [k] by index, the axis first; empty if there are not two.
 
     A feature is one if its name says so (a word "phi" or "azimuth"), if its values fill the circle evenly, in radian,
     and if its angle to another such feature does not: the second is what a symmetry round the beam looks like, the

@@ -86,7 +86,7 @@ def keep_events(events: Events, variants: Mapping[tuple[str, Direction], pd.Data
 
 
 def save_events(kept: KeptEvents, folder: Path) -> None:
-    """Write a folder in the place of what was there, so that no reader meets half of it."""
+    """Write a folder that replaces what was there at once, so that no reader meets half of it."""
     partial = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)

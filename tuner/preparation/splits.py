@@ -77,8 +77,18 @@ class Splits:
 def prepare_splits(events: Events, problem: Problem, preparation: Preparation | None = None) -> Splits:
     """Split the events, each class alike, and prepare each part with what was fitted on train.
 
-    Events that share an id come into one part. The same seed gives the same split. Raise `SplitsError` where a part
-    would lack a class, or where the weights of a class do not add up to more than 0 in it.
+    Events that share an id come into one part. The same seed gives the same split.
+
+    Args:
+        events: What `read_events` returned.
+        problem: Names the label column, for messages.
+        preparation: Sizes of the parts, scaling, weights, seed. None: the defaults of `Preparation`.
+
+    Returns:
+        Train, validation and test parts, with the preprocessing that was fitted on train.
+
+    Raises:
+        SplitsError: A part would lack a class, or the weights of a class do not add up to more than 0 in it.
     """
     preparation = preparation or Preparation()
     rows = dict(zip(PARTS, split_rows(events.labels, events.event_id, preparation), strict=True))
@@ -112,8 +122,14 @@ def save_splits(splits: Splits, folder: Path) -> None:
 def load_splits(folder: Path) -> Splits:
     """Return parts that are mapped from the files: processes share the memory; what one writes, no other sees.
 
-    Each file is compared with its checksum, once in a process. Raise `SplitsError` where one is damaged, or where the
-    folder does not hold them.
+    Args:
+        folder: What `save_splits` wrote.
+
+    Returns:
+        The parts as they were prepared. Each file is compared with its checksum.
+
+    Raises:
+        SplitsError: A file is damaged or missing.
     """
     try:
         content = read_json(folder / "splits.json", advice="")

@@ -70,6 +70,8 @@ def open_display(console: Console | None = None, *, live: bool | None = None) ->
 class NoDisplay:
     """Show nothing; what would be told is noted in the log."""
 
+    _noted = ""
+
     def __enter__(self) -> Self:
         """Do nothing."""
         return self
@@ -86,8 +88,9 @@ class NoDisplay:
         """Do nothing."""
 
     def advance(self, stage: Stage) -> None:
-        """Note a stage that begins."""
-        if not stage.done:
+        """Note a stage that begins; how far it has come is told again and again."""
+        if stage.name != self._noted:
+            self._noted = stage.name
             note_stage(stage)
 
     def tell(self, text: str) -> None:

@@ -252,7 +252,7 @@ def say_trials(numbers: Sequence[int]) -> str:
 def _draw_stale(status: Status) -> list[RenderableType]:
     if not status.stale_leases:
         return []
-    text = f"{say_trials(status.stale_leases)}: the worker is gone; the next sweep takes up what it left"
+    text = f"{say_trials(status.stale_leases)}: the worker is gone; the next sweep resumes what it left"
     return [Text(text, style="yellow")]
 
 

@@ -11,6 +11,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
+from tuner.evaluation.verdicts import tell_by_auc
 from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words, write_count
@@ -43,7 +44,7 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         first = [_tell_handed_on(evaluation), _tell_configuration(search, evaluation, standings)]
     return [
         *first,
-        _tell_rivals(evaluation, standings),
+        " ".join(filter(None, (_tell_rivals(evaluation, standings), tell_by_auc(evaluation)))),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation),
         *_warn_of_scarce_events(evaluation),
@@ -227,12 +228,6 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     return f"neither {own} nor {baseline} leads in AUC, so there is no gain to survive a cut"
 
 
-def describe_handed_on(evaluation: Evaluation) -> str:
-    """Return what is handed on with what it is made of: "trial 12, seed 0", "the bag of 8 networks"."""
-    predictor = evaluation.handed_on
-    return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
-
-
 def _warn_of_scarce_events(evaluation: Evaluation) -> list[str]:
     """Return a sentence where a class has so few events in a part that its figures are hardly known."""
     scarce = find_scarce_classes(evaluation.own_parts)
@@ -244,6 +239,12 @@ def _warn_of_scarce_events(evaluation: Evaluation) -> list[str]:
     return [
         f"{_capitalize(join_words(told))}, fewer than {SCARCE:g}: what is measured there is uncertain, as is who won."
     ]
+
+
+def describe_handed_on(evaluation: Evaluation) -> str:
+    """Return what is handed on with what it is made of: "trial 12, seed 0", "the bag of 8 networks"."""
+    predictor = evaluation.handed_on
+    return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
 
 
 def name_handed_on(evaluation: Evaluation) -> str:
@@ -337,7 +338,7 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     if selection.expected_excess is None:
         promised += ", of which it is not known how much is luck: there was one training"
     elif selection.expected_excess > 0:
-        promised += f", of which about {write_number(selection.expected_excess, 2)} may be luck"
+        promised += f", of which {write_number(selection.expected_excess, 2)} is typically luck"
     if selection.retrained is None:
         return f"{promised}; it was not trained anew"
     anew = f"{promised}; trained anew it has {selection.retrained} there"

@@ -211,7 +211,9 @@ class BackgroundTracker(ABC):
     def _warn(self, what: str) -> None:
         if not self._has_warned:
             self._has_warned = True
-            logger.warning("%s %s. The sweep goes on; what is missing is kept in not_recorded.jsonl.", self.title, what)
+            logger.warning(
+                "%s %s. The sweep continues; what is missing is kept in not_recorded.jsonl.", self.title, what
+            )
 
     def _note_loss(self, subject: Subject, reason: str) -> None:
         """List something as not recorded, once."""
@@ -227,7 +229,7 @@ class LoggedTrial:
     tracker: BackgroundTracker
     subject: Subject
     number: int
-    """Number of the first trial of its setting, where it goes on where that one stopped."""
+    """Number of the first trial of its setting, where it resumes that one."""
     config: Mapping[str, Any]
     tags: tuple[str, ...]
     has_ended: bool = False

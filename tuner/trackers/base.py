@@ -69,7 +69,7 @@ class Tracker(Protocol):
         """Open the log of a trial, or go on with the log of the trial that it resumes.
 
         config: its parameters, and what else is known before it starts. folder: the run folder. resumes: number of the
-        first trial of the same setting, where this one goes on where that one stopped.
+        first trial of the same setting, where this one resumes it.
         """
         ...
 

@@ -54,7 +54,7 @@ class NoTracker:
 
 @dataclass
 class MemoryTrial:
-    """What was logged of one trial. A trial that is started again goes on where it stopped."""
+    """What was logged of one trial. A trial that is started again continues it."""
 
     study: str
     number: int

@@ -103,7 +103,7 @@ class Delivery:
     def lose(self, parcel: Parcel, why: str) -> None:
         """Take note that a run cannot be recorded."""
         parcel.why_lost = why
-        self.warn("loss", f"{NAME} cannot log ({why}). The sweep goes on without it.")
+        self.warn("loss", f"{NAME} cannot log ({why}). The sweep continues without it.")
         if parcel.ending is not None or parcel.is_study:
             self.note_loss(parcel, why)
             self.open.pop(parcel.key, None)

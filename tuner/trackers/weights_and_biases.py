@@ -170,7 +170,7 @@ class WeightsAndBiases:
         self._delivery.end()
 
     def _warn(self, error: Exception) -> None:
-        logger.warning("%s cannot log (%s). The sweep goes on without it.", NAME, error)
+        logger.warning("%s cannot log (%s). The sweep continues without it.", NAME, error)
 
 
 class _RunLog:

@@ -25,7 +25,7 @@ def find_device(name: str | None = None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         n_gpus = torch.cuda.device_count()
         there = ", ".join(["cpu", *(f"cuda:{i}" for i in range(n_gpus))])
-        raise DeviceError(f'`device` must be one that is here, but is "{name}". Here are: {there}.') from error
+        raise DeviceError(f'`device` must be available here, but is "{name}". Available: {there}.') from error
     return device
 
 

@@ -67,8 +67,8 @@ def _write(choice: Any, name: str) -> str:
         return name_of_code
     raise StudyError(
         f'Choices of parameter "{name}" must be numbers, text, True, False, None, members of an enumeration, classes, '
-        f"functions, or tuples of these, but one is {choice!r}. Let the choice be a text, and make of it what it "
-        "stands for in the search space."
+        f"functions, or tuples of these, but one is {choice!r}. Use text as the choice, and turn it into what it "
+        "stands for inside the search space."
     )
 
 

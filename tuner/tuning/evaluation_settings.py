@@ -27,6 +27,8 @@ class EvaluationSettings:
     bag: int | None = 8
     """Folds of train + validation, for each of which the winner's configuration is trained once; their mean is the bag.
     None, or 0, for no bag."""
+    bags: int = 1
+    """Finalists, the winner and the next best, that get a bag; of several the greedy ensemble is a candidate, too."""
     refit: bool = True
     """Whether the winner's configuration is also trained once on all of train + validation."""
     hand_on: HandOn = "auto"
@@ -43,7 +45,7 @@ class EvaluationSettings:
         settle_fields(self, "EvaluationSettings")
         if self.bag == 0:
             object.__setattr__(self, "bag", None)
-        least = {"finalists": 1, "seeds": 1, "baseline_trials": 0, "bag": 2, "folds": 3, "replicas": 20}
+        least = {"finalists": 1, "seeds": 1, "baseline_trials": 0, "bag": 2, "bags": 1, "folds": 3, "replicas": 20}
         problems = [
             f"`{name}` must be a whole number of at least {number}, but is {value!r}."
             for name, number in least.items()

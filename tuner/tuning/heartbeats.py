@@ -77,7 +77,7 @@ class Lease:
             try:
                 self._beat()
             except Exception as error:  # a storage that is away for a moment must not silence this worker for good
-                logger.warning("This worker could not say that it lives: %s", error)
+                logger.warning("This worker could not write its heartbeat: %s", error)
 
     def _beat(self) -> None:
         self._write({"beat": time.time()})

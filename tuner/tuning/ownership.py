@@ -29,7 +29,7 @@ def take_folder(folder: RunFolder, search_id: str, *, is_new: bool) -> None:
         if is_new or owner is not None:
             aside = _set_aside(folder, owner)
             if aside is not None:
-                logger.warning('Files of an earlier search lie in "%s" from now on.', aside)
+                logger.warning('Files of an earlier search were moved to "%s".', aside)
         write_json(folder.owner, {"search": search_id})
     _bring_back(folder, search_id)
 

@@ -65,7 +65,7 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
     try:
         kept = _load_kept(folder, key)
     except (DamagedFileError, SplitsError) as error:
-        logger.warning("The prepared events are damaged and are made again from the events: %s", error)
+        logger.warning("The prepared events are damaged; they are prepared again: %s", error)
         kept = None
     if kept is not None:
         return PreparedRun(kept, key, True, read, events_key)

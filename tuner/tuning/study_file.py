@@ -22,8 +22,14 @@ _being_read: list[Path] = []
 def load_study(path: str | Path) -> Study:
     """Return the `study` of a study file.
 
-    Modules beside the file can be imported by it. Raise `StudyError` where the file is missing, raises, or
-    defines no `study`.
+    Args:
+        path: A Python file that defines `study = Study(...)`; it may import modules beside it.
+
+    Returns:
+        The study.
+
+    Raises:
+        StudyError: The file is missing, raises, or defines no `study`.
     """
     file = Path(path)
     if not file.is_file():

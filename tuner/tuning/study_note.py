@@ -74,7 +74,7 @@ def _write_list(rows: list[tuple[str, str]]) -> str:
 def _write_commands(search: Search) -> str:
     """Return how to resume, to report and to look: commands, or a program's lines where no file holds the study."""
     uses = {
-        "sweep": "goes on where the search stopped, repeats no trial",
+        "sweep": "resumes the search, repeats no trial",
         "status": "where it stands",
         "dashboard": "this page",
         "report": "report.html",

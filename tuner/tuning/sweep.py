@@ -1,4 +1,4 @@
-"""Steps 3 to 6: prepare the events, search, train. Resumable: the same call goes on where the last one stopped."""
+"""Steps 3 to 6: prepare the events, search, train. Resumable by the same call."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ MAX_BYTES = 256_000_000
 """What the scores of waiting pictures may take; 16 may wait in any case."""
 
 NO_ROOM = "It has no picture: too many were waiting to be drawn when it ended."
-NO_PLACE = "It has no picture: there was no place to write it."
+NO_PLACE = "It has no picture: its file could not be written."
 NO_TIME = "It has no picture: its worker had no time left to draw it."
 
 

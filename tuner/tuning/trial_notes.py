@@ -52,7 +52,7 @@ def write_trial_note(end: TrialEnd, *, keeps: int = 0) -> str:
     """
     told = [f"**{end.state.capitalize()}.** {_shorten(end.reason)}", _describe_training(end)]
     if end.resumes is not None:
-        told.append(f"It goes on where trial {end.resumes} stopped.")
+        told.append(f"It resumes trial {end.resumes}.")
     if end.remark:
         told.append(end.remark)
     head = "\n\n".join(filter(None, told))

@@ -116,7 +116,7 @@ class Asker:
             return False
         if not self.search.has_stopped:
             write_stopped(self.optuna_study, describe_sampler(self.sampler.sampler))
-            logger.warning("The sampler has tried every setting that it can give: the search ends here.")
+            logger.warning("The sampler has tried every setting that it can suggest: the search ends here.")
         return True
 
     def _stops_in_vain(self, n_finished: int) -> bool:

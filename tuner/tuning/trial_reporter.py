@@ -66,7 +66,7 @@ class TrialReporter:
         self._tracker = tracker
         self._artifacts = TrialArtifacts(search)
         self._host = socket.gethostname()
-        self._common = describe_search(search) | {"host": self._host, "device": device}
+        self._common = _describe_origin(search) | {"host": self._host, "device": device}
         self._registered: dict[int, Asked] = {}
         self._running: dict[int, _Running] = {}
         self._report_epochs = space_reports(search.study.budget.epochs)
@@ -212,7 +212,7 @@ class TrialReporter:
     def fail(self, number: int, reason: str, member: Member | None = None) -> None:
         """Tell a trial as failed; with the member that it was, its epochs are drawn."""
         if number not in self._registered:
-            logger.warning("After trial %d was told: %s", number, reason)
+            logger.warning("After trial %d had ended: %s", number, reason)
             return
         trial, artifact = self._registered[number].trial, None
         try:
@@ -221,12 +221,12 @@ class TrialReporter:
                 logger.warning("Trial %d failed: %s", number, reason)
                 self._optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
         except UpdateFinishedTrialError:
-            logger.warning("Trial %d was told by another worker already.", number)
+            logger.warning("Another worker has already ended trial %d.", number)
             artifact, member = None, None
         self._close_member(number, "failed", reason, member, artifact)
 
     def _interrupt(self, pack: Pack, member: Member, row: int, reason: str) -> None:
-        """Keep a member's state, put its setting first in the queue, tell the trial: it goes on where it stopped."""
+        """Keep a member's state, put its setting first in the queue, and tell the trial: the next one resumes it."""
         asked = self._running[member.number].asked
         kept = {"search": self._search.search_id, "state": pack.member_state(row)}
         write_state(self._search.resume_path(asked.resumes), kept)
@@ -267,7 +267,7 @@ class TrialReporter:
 
     def _give_up(self, number: int) -> None:
         """End the log of a trial that another worker has told already, which writes its note, too."""
-        logger.warning("Trial %d was given to another worker, which took this one for dead.", number)
+        logger.warning("Trial %d was given to another worker, which assumed that this one had died.", number)
         self._registered.pop(number, None)
         running = self._running.pop(number, None)
         if running is not None:
@@ -315,7 +315,7 @@ def _find_resumed(asked: Asked) -> int | None:
     return None if asked.resumes == asked.trial.number else asked.resumes
 
 
-def describe_search(search: Search) -> dict[str, Any]:
+def _describe_origin(search: Search) -> dict[str, Any]:
     """Return what the tracker is told of each trial's search: its frame, and what one needs to do it again."""
     study = search.study
     return {

@@ -11,7 +11,6 @@ import torch
 from tuner.errors import DamagedFileError, SearchError, TrainingError
 from tuner.metrics.bootstrap import bootstrap_auc, bootstrap_figure
 from tuner.metrics.figures_of_merit import Auc
-from tuner.progress.wording import write_count
 from tuner.training.building import compute_logits
 from tuner.training.checkpoints import read_checkpoint, restore_network
 from tuner.tuning.ranking import count_sampled, rank_trials
@@ -94,14 +93,15 @@ def measure_gain(search: Search) -> WarmStartGain | None:
 
 def describe_gain(gain: WarmStartGain) -> str:
     """Return the comparison in words, as whole sentences."""
-    figure, among = gain.figure_of_merit, write_count(gain.n_sampled, "sampled trial")
+    n, figure = gain.n_sampled, gain.figure_of_merit
     warm = f"trial {gain.warm_start} ({figure} {gain.warm_figure:.4f} on validation)"
     if gain.sampled_figure is None or gain.difference is None:
-        return f"None of the {among} is complete: the best warm start, {warm}, is the best of this search."
+        pruned = "The only sampled trial was pruned" if n == 1 else f"All {n:,} sampled trials were pruned"
+        return f"{pruned}: the best warm start, {warm}, is the best of this search."
+    among = "the only sampled trial" if n == 1 else f"the best of {n:,} sampled trials"
     error = "" if gain.noise is None else f" ± {gain.noise:.4f}"
     by = f"{gain.difference:+.4f}{error}"
-    found = f"trial {gain.sampled}, the best of {among}, has {gain.sampled_figure:.4f}, {by} from the best warm start"
-    told = f"{found[0].upper()}{found[1:]}, {warm}."
+    told = f"Trial {gain.sampled}, {among}, has {gain.sampled_figure:.4f}, {by} from the best warm start, {warm}."
     said = {
         "better": "The search found a better setting than its warm starts.",
         "as good": "The warm starts were as good as what the search found.",

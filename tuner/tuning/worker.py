@@ -192,8 +192,8 @@ class Worker:
         if is_out_of_memory(error):
             self._shrink(error)
         elif len(running) > 1:
-            logger.warning("A pack of %d failed; its trials go on one by one: %s", len(running), error)
-            self.reporter.give_back_running("Its pack failed; goes on alone.")
+            logger.warning("A pack of %d failed; its trials continue one by one: %s", len(running), error)
+            self.reporter.give_back_running("Its pack failed; it continues alone.")
             self.alone.add(first.structure)
         else:
             for number in running:
@@ -300,10 +300,10 @@ class Worker:
         if len(running) > 1:
             self.most_slots = len(running) // 2
             logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
-            self.reporter.give_back_running("The pack was out of memory; goes on in a smaller one.")
+            self.reporter.give_back_running("The pack ran out of memory; it continues in a smaller one.")
             return
         self.most_slots = 1
         for number in running:
             if self.reporter.try_again(number, describe_failure(error)):
-                logger.warning("Trial %d was out of memory, alone in its pack; its setting is tried again.", number)
+                logger.warning("Trial %d ran out of memory, alone in its pack; its setting is tried again.", number)
                 self.interrupt.wait(MEMORY_SECONDS)

@@ -72,7 +72,7 @@ def work_in_processes(
 
     def interrupt() -> None:
         logger.warning(
-            "Stopping: running trials end with their epoch and go on next time. Ctrl-C again leaves at once."
+            "Stopping after this epoch; running trials resume next time. Press Ctrl-C again to leave at once."
         )
         processes.interrupt()
 
@@ -200,4 +200,4 @@ class _Supervisor:
                 f"The workers must spend the budget, but all {len(self.vacant)} ended while {n_left} of "
                 f"{self.search.study.budget.trials} trials were left. {ends[-1][1].describe()}"
             )
-        logger.warning("The workers left while %d of %d trials were left.", n_left, self.search.study.budget.trials)
+        logger.warning("The workers ended while %d of %d trials were left.", n_left, self.search.study.budget.trials)

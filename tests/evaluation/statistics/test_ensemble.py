@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from tuner.evaluation.statistics.ensemble import pick_ensemble
+from tuner.evaluation.statistics.ensemble import cross_fit_ensemble, pick_ensemble
 from tuner.metrics.figures_of_merit import Auc
 
 
@@ -72,3 +72,17 @@ def test_a_network_may_be_drawn_again_and_no_more_than_the_most():
 def test_one_network_is_its_own_ensemble():
     labels, weights, scores = draw_scores(1)
     assert pick_ensemble(Auc(), labels, scores, weights).tolist() == [1.0]
+
+
+def test_an_ensemble_of_noise_is_worth_nothing_on_the_half_that_it_was_not_picked_on():
+    rng = np.random.default_rng(0)
+    excess = []
+    for seed in range(6):
+        labels, noise = np.arange(200) % 2, [rng.random(200) for _ in range(10)]
+        shares = pick_ensemble(Auc(), labels, noise)
+        mixed = sum(share * one for share, one in zip(shares, noise, strict=True))
+        crossed = cross_fit_ensemble(Auc(), labels, noise, seed=seed)
+        excess.append([roc_auc_score(labels, mixed) - 0.5, roc_auc_score(labels, crossed) - 0.5])
+    picked, crossed = np.mean(excess, axis=0)
+    assert picked > 0.06
+    assert abs(crossed) < 0.04

@@ -1,4 +1,4 @@
-"""The observers that a cut sculpts in background beyond chance, and what the best baseline does to them."""
+"""What a cut does to each observer in background, beside chance and beside the best baseline."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tuner.errors import EventsError
 from tuner.metrics.measurement import ONE_SIGMA, Measurement
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
 
+SIGNIFICANT = 0.05
+"""Chance to call an observer sculpted that is not."""
 STRONG = 0.1
 """Bits of Jensen-Shannon divergence: that of two Gaussians of one width that are 0.77 widths apart."""
 
@@ -35,6 +37,11 @@ class SculptedObserver:
     """Median of the signal that passes, and its central 68 %; None where none of positive total weight passes."""
 
     @property
+    def beyond_chance(self) -> bool:
+        """Whether fewer than 5 % of random subsamples lie as far."""
+        return self.p_value < SIGNIFICANT
+
+    @property
     def is_strong(self) -> bool:
         """Whether a reader must know of it before anything else: even the divergence's lower end is above `STRONG`."""
         return self.divergence.low > STRONG
@@ -48,7 +55,7 @@ class SculptedObserver:
         return -2 * below <= self.peak - self.signal.value <= 2 * above
 
 
-def find_sculpted_observers(
+def measure_observers(
     observers: Mapping[str, np.ndarray],
     labels: np.ndarray,
     scores: np.ndarray,
@@ -59,14 +66,14 @@ def find_sculpted_observers(
     part: str,
     seed: int = 0,
 ) -> tuple[SculptedObserver, ...]:
-    """Return the observers that the cut "score >= threshold" sculpts beyond chance, the most sculpted first.
+    """Return what the cut "score >= threshold" does to each observer in background, the most sculpted first.
 
     Args:
         observers: Values [n] by name, not finite where undefined.
         labels: [n] in {0, 1}.
         scores: [n].
         weights: Event weights [n].
-        threshold: The cut; where it is not finite, nothing is sculpted.
+        threshold: The cut; where it is not finite, or no background passes, nothing is returned.
         baseline: Scores [n] of the best baseline and its own cut; None without one.
         part: The part that the events are of.
         seed: Of the subsamples.
@@ -74,7 +81,7 @@ def find_sculpted_observers(
     found = []
     for name, values in observers.items():
         own = _measure(values, labels, scores, weights, threshold=threshold, seed=seed)
-        if own is None or not own.beyond_chance:
+        if own is None:
             continue
         other = None
         if baseline is not None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 SYSTEMATICS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 """Relative uncertainties of the background that are looked at."""
+N_SPLITS = 8
+"""Ways to split the events into halves: more than for a figure of merit, as one row is compared with the next."""
 SURE = 0.95
 """Coverage of the wider intervals."""
 
@@ -47,7 +49,7 @@ def measure_survival(
     """Return the difference of two candidates in AUC, and what is left of it in Asimov significance.
 
     The cut is chosen on one half of the events, by the largest significance after smoothing, and measured on the other,
-    and the other way round; the mean is taken over four ways to split them. Both candidates see the same halves.
+    and the other way round; the mean is taken over eight ways to split them. Both candidates see the same halves.
     Intervals are a paired bootstrap: signal and background are drawn anew, and an event stays in its half.
 
     Args:
@@ -79,7 +81,16 @@ def measure_survival(
         return significance
 
     halves = [
-        CrossHalves.of(is_signal, scores, weight, s=s, b=b, expect=expect, min_background=min_background)
+        CrossHalves.of(
+            is_signal,
+            scores,
+            weight,
+            s=s,
+            b=b,
+            expect=expect,
+            min_background=min_background,
+            n_splits=N_SPLITS,
+        )
         for scores in (first, second)
     ]
     values = np.array([each.cross() for each in halves])

@@ -105,13 +105,13 @@ def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
     another = name_command(search, "predict", "new_events.parquet", "--candidate", "single")
     how = f" `{another}` uses the single network instead." if another and choice.candidate != SINGLE_NETWORK else ""
     return [
-        Text(f"Handed on is {describe_handed_on(evaluation)}, because {choice.reason}{_tell_gain(choice)}.{how}"),
+        Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}{_tell_gain(choice)}.{how}"),
         Table(caption="What may be handed on, and what it costs", head=head, rows=rows, marked=marked),
         Text(COSTS),
     ]
 
 
-COSTS = "Size: files of parameters. Times: of prepared events on this machine's CPU, in PyTorch; the median of a few."
+COSTS = "Size: files of parameters. Times: this machine's CPU time for prepared events, in PyTorch."
 
 
 def _tell_gain(choice: HandOnChoice) -> str:

@@ -9,6 +9,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
+from tuner.evaluation.verdicts import explain_intervals
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
@@ -65,10 +66,8 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
 
 def _explain_standings(evaluation: Evaluation) -> str:
     """Return how the table of candidates is to be read, and what its intervals are."""
-    several = any(len(standing.singles) > 1 for standing in evaluation.standings)
     told = [
-        f"Intervals: 68 %, by a bootstrap of the events, {evaluation.settings.replicas} replicas that draw each class "
-        f"anew{', with trainings drawn anew where there are several' if several else ''}.",
+        explain_intervals(evaluation),
         "Differences are the winner minus the candidate, positive where the winner is ahead, and paired: both see the "
         "same events. The winner is called better or worse where p, corrected by Holm's method for all rivals "
         "together, is below 0.05.",

@@ -106,7 +106,7 @@ def _tell_no_importances(n_complete: int) -> str:
     if n_complete < MIN_COMPLETE:
         return (
             f"The importance of parameters is not shown: it needs at least {MIN_COMPLETE} complete trials, "
-            f"and there are {n_complete}."
+            f"and there {'is' if n_complete == 1 else 'are'} {n_complete}."
         )
     return "The importance of parameters is not shown: all values are equal, or no parameter is common to the trials."
 
