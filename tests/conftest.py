@@ -42,6 +42,7 @@ SLOW = (
     "metrics/test_coverage.py",
     "prediction",
     "reporting/test_browser.py",
+    "reporting/test_pictures.py",
     "reporting/test_report.py",
     "reporting/test_search_comparison.py",
     "search_spaces/test_spaces.py",
@@ -143,6 +144,14 @@ def quick_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         picture = draw_words("A picture.")
         patch.setattr(PictureProcess, "draw", lambda self, job: Drawn(picture=picture))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pictures_of_reports_in_this_process() -> Iterator[None]:
+    """Reports' pictures without processes of their own, which take longer to begin than to write."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuner.reporting.pictures.count_cores", lambda: 1)
         yield
 
 
