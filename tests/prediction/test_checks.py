@@ -30,6 +30,7 @@ def test_networks_of_ones_own_go_the_whole_way_and_nothing_is_kept(tmp_path):
     torch.manual_seed(3)
     lines = tuner.check_study(make_kinds("tied", "squeezed"), folder=tmp_path).lines
     assert torch.rand(1) == expected
+    assert any(line.startswith("Azimuths: lepton2_phi: cosine and sine of the angle to lepton1_phi.") for line in lines)
     assert "saved, loaded and exported to ONNX" in lines[-1]
     assert "So was 1 other setting, to try each choice" in lines[-1]
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.evaluation.results import BlendGain, Evaluation
+from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
@@ -47,14 +48,9 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     for part in evaluation.parts:
         found |= _summarize_part(part)
     for standing in evaluation.standings:
-        prefix = f"{standing.part}/{standing.candidate}"
-        found |= standing.figure.spread(f"{prefix}/mean of {evaluation.figure_of_merit}")
-        if standing.verdict != "winner":
-            found |= standing.lead.spread(f"{prefix}/lead of the winner")
-        found[f"{prefix}/the winner is"] = standing.verdict_on_winner
-        found |= {f"{prefix}/p": standing.p_value, f"{prefix}/p after Holm": standing.p_holm}
+        found |= _summarize_standing(standing, evaluation.figure_of_merit)
     for standing in evaluation.by_auc:
-        found[f"{standing.part}/{standing.candidate}/by AUC the winner is"] = standing.verdict_on_winner
+        found |= _summarize_standing(standing, "AUC", "by AUC/")
     if evaluation.train_gap is not None:
         found |= evaluation.train_gap.spread("AUC on train minus AUC on the last part")
     for importance in evaluation.importances:
@@ -71,6 +67,16 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     for sculpted in evaluation.sculpting:
         found |= dict(_name_sculpted(sculpted))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _summarize_standing(standing: Standing, figure: str, subject: str = "") -> dict[str, Any]:
+    """Return a candidate's mean, the winner's lead on it, and the verdict."""
+    prefix = f"{standing.part}/{standing.candidate}/{subject}"
+    found: dict[str, Any] = standing.figure.spread(f"{prefix}mean of {figure}")
+    if standing.verdict != "winner":
+        found |= standing.lead.spread(f"{prefix}lead of the winner")
+    found[f"{prefix}the winner is"] = standing.verdict_on_winner
+    return found | {f"{prefix}p": standing.p_value, f"{prefix}p after Holm": standing.p_holm}
 
 
 def tabulate_evaluation(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
@@ -164,6 +170,8 @@ def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
     yield f"{prefix}/p", sculpted.p_value
     yield f"{prefix}/divergence of the baseline", sculpted.baseline
     yield f"{prefix}/peak", sculpted.peak
+    if sculpted.signal is not None:
+        yield from sculpted.signal.spread(f"{prefix}/median of the signal").items()
 
 
 def _name_ends(name: str, sure: Measurement) -> Iterator[tuple[str, float]]:

@@ -246,7 +246,8 @@ def write_preparation(search: Search) -> Section:
     head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
     undefined = _list_undefined(search.study.problem)
     facts = [(name, value) for name, value in list_settings(preparation) if name not in ("fractions", "azimuths")]
-    facts.append(("azimuths", splits.preprocessing.describe_azimuths() or "none, or left as they are"))
+    none = "none found" if preparation.azimuths == "auto" else "left as they are"
+    facts.append(("azimuths", splits.preprocessing.describe_azimuths() or none))
     facts.append(("undefined values", ", ".join([*undefined, "not a number"])))
     facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
     blocks: list[Block] = [
