@@ -3,7 +3,7 @@
     python -m benchmarks.coverage [--experiments 3000] [--events 400]
 
 Experiments of two Gaussians one standard deviation apart, event weights exponential; the truths are closed forms, such
-as AUC = Phi(1 / sqrt 2). Prints the share of experiments whose interval holds the truth: of `evaluate_scores` for
+as AUC = Phi(1 / sqrt 2). Prints the share of experiments whose interval holds the truth: of `measure_figures` for
 figures of the curve, of a frozen cut and of a declared significance, with weights and (DeLong) without; of the paired
 bootstrap of a difference of AUCs. `tests/metrics/test_coverage.py` holds the same to within 2 %, as far as its
 experiments can tell. The last line is one JSON object.
@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from scipy.stats import norm
 
-from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.metrics import asimov_significance, auc, bootstrap_auc, delong_variance
 from tuner.metrics.figures_of_merit import Significance
+from tuner.metrics.measured_figures import measure_figures
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 COVERAGES = {"68 %": ONE_SIGMA, "95 %": 0.95}
@@ -70,20 +70,17 @@ def simulate(n_events: int, n_replicas: int, seed: int) -> Intervals:
     labels = np.repeat([0, 1], n_events // 2)
     scores, weights = generator.normal(labels, 1.0), generator.exponential(1.0, len(labels))
     blurred = scores + generator.normal(0, BLUR, len(labels))
-    evaluation = evaluate_scores(
+    measured = measure_figures(
         labels,
         norm.cdf(scores),
         weights,
-        candidate="scores",
-        part="test",
         threshold=float(norm.cdf(CUT)),
-        threshold_rule="known",
         figure_of_merit=FIGURE,
         figure_cut=float(norm.cdf(CUT)),
         n_bootstrap=n_replicas,
         seed=seed,
     )
-    found: Intervals = {(name, "68 %"): (evaluation.measurements[name], truth) for name, truth in TRUTHS.items()}
+    found: Intervals = {(name, "68 %"): (measured[name], truth) for name, truth in TRUTHS.items()}
     values = [auc(labels, one, weights) for one in (scores, blurred)]
     replicas = [bootstrap_auc(labels, one, weights, n_replicas=n_replicas, seed=seed) for one in (scores, blurred)]
     plain, error = auc(labels, scores), np.sqrt(delong_variance(labels, scores))

@@ -21,6 +21,8 @@ study = Study(
         weight="weight",
         observers=("mass",),
         optimum="log_likelihood_ratio",
+        expected_signal=200,  # before the cut: 2 sigma without a network
+        expected_background=10_000,
         undefined=-999.0,
         nuisances=(
             Nuisance(

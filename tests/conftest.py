@@ -26,8 +26,11 @@ SLOW = (
     "cli/test_comparing.py",
     "cli/test_conclusion.py",
     "cli/test_workflow.py",
+    "evaluation/test_bagging.py",
+    "evaluation/test_blend.py",
     "evaluation/test_evaluate.py",
     "evaluation/test_folds.py",
+    "evaluation/test_hand_on.py",
     "evaluation/test_holding.py",
     "evaluation/test_judge.py",
     "evaluation/test_publishing.py",
@@ -35,10 +38,11 @@ SLOW = (
     "evaluation/test_waiting.py",
     "figures/test_names.py",
     "fuzz/test_fuzz.py",
-    "launchers/test_local.py",
+    "launchers",
     "metrics/test_coverage.py",
     "prediction",
     "reporting/test_browser.py",
+    "reporting/test_pictures.py",
     "reporting/test_report.py",
     "reporting/test_search_comparison.py",
     "search_spaces/test_spaces.py",
@@ -60,6 +64,7 @@ SLOW = (
     "tuning/test_programs.py",
     "tuning/test_sweep.py",
     "tuning/test_torture.py",
+    "tuning/test_warm_starts.py",
     "tuning/test_worker_processes.py",
     "tuning/test_workers.py",
 )
@@ -139,6 +144,14 @@ def quick_pictures() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         picture = draw_words("A picture.")
         patch.setattr(PictureProcess, "draw", lambda self, job: Drawn(picture=picture))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def pictures_of_reports_in_this_process() -> Iterator[None]:
+    """Reports' pictures without processes of their own, which take longer to begin than to write."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuner.reporting.pictures.count_cores", lambda: 1)
         yield
 
 

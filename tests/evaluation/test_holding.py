@@ -287,7 +287,7 @@ def test_a_finalist_whose_files_are_damaged_is_refused_and_then_trained_to_the_s
         score_part(search, "validation")
     search.folder.evaluation.unlink()
     tuner.evaluate(search)
-    assert "It is trained anew." in caplog.text
+    assert "It is trained again." in caplog.text
     assert parameters.read_bytes() == whole
     np.testing.assert_array_equal(score_part(search, "validation"), scores)
 

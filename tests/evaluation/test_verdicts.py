@@ -81,6 +81,11 @@ def test_a_baseline_is_told_once():
     )
 
 
+def test_other_baselines_are_counted_and_means_of_networks_have_an_article():
+    told = summarize_verdict(judge(boosted_trees="worse", LightGBM=EQUAL, logistic_regression=EQUAL, ensemble=EQUAL))
+    assert told.endswith("Cannot be told from it: the ensemble, 1 other baseline.")
+
+
 def test_what_auc_tells_apart_and_the_declared_figure_does_not_is_told():
     declared = judge(boosted_trees=EQUAL, ensemble=EQUAL, trial_2="worse")
     by_auc = judge(boosted_trees="worse", ensemble="better", trial_2=EQUAL).standings

@@ -54,7 +54,7 @@ def test_shapes_and_their_divergence_are_scipys_of_numpys_histograms():
 
 def test_a_score_that_knows_nothing_of_the_observer_is_within_chance_as_often_as_said():
     p_values = [
-        measure_sculpting(*make_events(400, seed), threshold=0.5, n_bins=12, n_subsamples=39).p_value
+        measure_sculpting(*make_events(400, seed), threshold=0.5, n_bins=12, n_subsamples=39, n_replicas=1).p_value
         for seed in range(120)
     ]
     assert 0.4 < np.mean(p_values) < 0.6
@@ -64,7 +64,7 @@ def test_a_score_that_knows_nothing_of_the_observer_is_within_chance_as_often_as
 
 def test_without_weights_the_chance_is_that_of_the_hypergeometric_distribution():
     observer, labels, scores, _ = make_events()
-    found = measure_sculpting(observer, labels, scores, threshold=0.7, n_bins=8, n_subsamples=400)
+    found = measure_sculpting(observer, labels, scores, threshold=0.7, n_bins=8, n_subsamples=400, n_replicas=1)
     counts = np.rint(found.before * found.n_before).astype(int)
     drawn = np.random.default_rng(1).multivariate_hypergeometric(counts, found.n_after, size=4_000)
     expected = np.quantile([jensenshannon(d, counts, base=2) ** 2 for d in drawn], [0.1587, 0.5, 0.8413])
@@ -108,7 +108,7 @@ def test_what_cannot_be_measured_is_told():
 def test_the_interval_of_the_divergence_holds_the_truth():
     """Two Gaussians of ten bins each, whose divergence is known; plain percentiles would lie above it throughout."""
     generator, held, above = np.random.default_rng(4), 0, 0
-    n_experiments, n = 100, 600
+    n_experiments, n = 80, 600
     observer = generator.normal(100 + 6 * np.repeat([0, 1], 100_000), 10)
     truth_of = np.repeat([0, 1], 100_000)
     for seed in range(n_experiments):
@@ -124,5 +124,5 @@ def test_the_interval_of_the_divergence_holds_the_truth():
         truth = jensenshannon(*shapes, base=2) ** 2
         held += found.divergence.low <= truth <= found.divergence.high
         above += found.divergence.value > truth
-    assert above > 55
-    assert held == pytest.approx(68, abs=12)
+    assert above > 0.55 * n_experiments
+    assert held / n_experiments == pytest.approx(0.68, abs=0.12)

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.evaluation.results import BlendGain, Evaluation
+from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
@@ -26,6 +27,14 @@ _COUNTS = (
     "selected_background",
 )
 _OF_A_BASELINE = ("n_trials", "n_planned", "seconds")
+_OF_A_WORKING_POINT = (
+    "at",
+    "threshold",
+    "n_signal",
+    "n_background",
+    "effective_signal",
+    "effective_background",
+)
 _OF_THE_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
 
 
@@ -47,20 +56,24 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     for part in evaluation.parts:
         found |= _summarize_part(part)
     for standing in evaluation.standings:
-        prefix = f"{standing.part}/{standing.candidate}"
-        found |= standing.figure.spread(f"{prefix}/mean of {evaluation.figure_of_merit}")
-        if standing.verdict != "winner":
-            found |= standing.lead.spread(f"{prefix}/lead of the winner")
-        found[f"{prefix}/the winner is"] = standing.verdict_on_winner
-        found |= {f"{prefix}/p": standing.p_value, f"{prefix}/p after Holm": standing.p_holm}
+        found |= _summarize_standing(standing, evaluation.figure_of_merit)
     for standing in evaluation.by_auc:
-        found[f"{standing.part}/{standing.candidate}/by AUC the winner is"] = standing.verdict_on_winner
+        found |= _summarize_standing(standing, "AUC", "by AUC/")
+    if evaluation.over_baseline is not None:
+        figure, subject = evaluation.figure_of_merit, "against what is handed on/"
+        found |= _summarize_standing(evaluation.over_baseline, figure, subject)
+    if evaluation.choice is not None:
+        found["handed on, because"] = evaluation.choice.reason
+        for standing in evaluation.choice.standings:
+            found |= _summarize_standing(standing, evaluation.choice.figure_of_merit, "to choose what is handed on/")
+    for cost in evaluation.costs:
+        found |= {f"cost/{cost.name}/{name}": value for name, value in vars(cost).items() if name != "name"}
+    for predictor in evaluation.predictors:
+        found |= {f"{predictor.name}/{network.name}": network.weight for network in predictor.networks}
     if evaluation.train_gap is not None:
         found |= evaluation.train_gap.spread("AUC on train minus AUC on the last part")
     for importance in evaluation.importances:
         found |= importance.drop.spread(f"importance/{importance.part}/{importance.feature}")
-    for network in evaluation.ensemble:
-        found[f"ensemble/{network.name}"] = network.weight
     for record in evaluation.baselines:
         found |= {f"baselines/{record.name}/{name}": value for name, value in record.params.items()}
         found |= {f"baselines/{record.name}/{name}": getattr(record, name) for name in _OF_A_BASELINE}
@@ -71,6 +84,16 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     for sculpted in evaluation.sculpting:
         found |= dict(_name_sculpted(sculpted))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _summarize_standing(standing: Standing, figure: str, subject: str = "") -> dict[str, Any]:
+    """Return a candidate's mean, the winner's lead on it, and the verdict."""
+    prefix = f"{standing.part}/{standing.candidate}/{subject}"
+    found: dict[str, Any] = standing.figure.spread(f"{prefix}mean of {figure}")
+    if standing.verdict != "winner":
+        found |= standing.lead.spread(f"{prefix}lead of the winner")
+    found[f"{prefix}the winner is"] = standing.verdict_on_winner
+    return found | {f"{prefix}p": standing.p_value, f"{prefix}p after Holm": standing.p_holm}
 
 
 def tabulate_evaluation(evaluation: Evaluation) -> dict[str, pd.DataFrame]:
@@ -109,6 +132,9 @@ def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
         found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_CUT}
     for name, measured in part.measurements.items():
         found |= measured.spread(f"{prefix}/{name}")
+    for row in part.working_points:
+        found |= row.efficiency.spread(f"{prefix}/{row.name}")
+        found |= {f"{prefix}/{row.name}/{name}": getattr(row, name) for name in _OF_A_WORKING_POINT}
     return found
 
 
@@ -164,6 +190,8 @@ def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:
     yield f"{prefix}/p", sculpted.p_value
     yield f"{prefix}/divergence of the baseline", sculpted.baseline
     yield f"{prefix}/peak", sculpted.peak
+    if sculpted.signal is not None:
+        yield from sculpted.signal.spread(f"{prefix}/median of the signal").items()
 
 
 def _name_ends(name: str, sure: Measurement) -> Iterator[tuple[str, float]]:

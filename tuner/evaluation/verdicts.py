@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuner.evaluation.statistics.comparison import Standing, find_baseline
+from tuner.evaluation.statistics.comparison import Standing, Verdict, find_baseline
 from tuner.markdown import escape_markdown, write_table
 from tuner.prediction.networks import SINGLE_NETWORK
-from tuner.progress.wording import join_words
+from tuner.progress.wording import join_words, write_count
 
 if TYPE_CHECKING:
     from tuner.evaluation.results import Evaluation
@@ -24,9 +25,11 @@ def summarize_verdict(evaluation: Evaluation) -> str:
     if mine is None:
         return f"Trial {evaluation.winner} has won."
     baseline = find_baseline(standings)
-    others = [standing for standing in standings if standing is not baseline]
+    others = [standing for standing in standings if standing.kind != "baseline"]
     better = [f"{_name(s)}, by {-s.lead}" for s in others if s.verdict == "better"]
+    better += _count_baselines(standings, baseline, "better")
     equal = [_name(s) for s in others if s.verdict == "not distinguishable"]
+    equal += _count_baselines(standings, baseline, "not distinguishable")
     told = [
         _compare_with_baseline(evaluation, mine, baseline),
         _tell_handed_on(evaluation),
@@ -46,8 +49,13 @@ def _tell_handed_on(evaluation: Evaluation) -> str:
 
 
 def tell_by_auc(evaluation: Evaluation) -> str:
-    """Return in a sentence what AUC tells apart and the declared figure does not; nothing where it tells no more."""
-    mine = {standing.candidate: standing.verdict for standing in evaluation.standings_on(evaluation.last_part)}
+    """Return in a sentence where AUC gives another verdict than the declared figure; nothing where it gives the same.
+
+    Of the baselines only the best by the declared figure is told of.
+    """
+    standings = evaluation.standings_on(evaluation.last_part)
+    best = find_baseline(standings)
+    mine = {s.candidate: s.verdict for s in standings if s.kind != "baseline" or s is best}
     unlike = [s for s in evaluation.by_auc if s.verdict != mine.get(s.candidate, s.verdict)]
     ahead = [f"{_name(s)} by {s.lead}" for s in unlike if s.verdict == "worse"]
     behind = [f"{_name(s)} by {-s.lead}" for s in unlike if s.verdict == "better"]
@@ -86,8 +94,14 @@ def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Sta
     return f"Trial {evaluation.winner} is the best network: {own}; it cannot be told from {rival} ({lead})."
 
 
+def _count_baselines(standings: Sequence[Standing], best: Standing | None, verdict: Verdict) -> list[str]:
+    """Return how many baselines but the best have a verdict, in words; nothing for none."""
+    count = sum(s.kind == "baseline" and s is not best and s.verdict == verdict for s in standings)
+    return [write_count(count, "other baseline")] if count else []
+
+
 def _name(standing: Standing) -> str:
-    return f"the {standing.candidate}" if standing.kind == "ensemble" else standing.candidate
+    return standing.candidate if standing.kind in ("finalist", "baseline") else f"the {standing.candidate}"
 
 
 def tabulate_verdicts(evaluation: Evaluation) -> str:

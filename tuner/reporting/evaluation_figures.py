@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,13 +31,14 @@ from tuner.figures import (
     draw_significance,
     draw_survival,
 )
+from tuner.launchers.process_pool import ProcessPool
 from tuner.metrics.expected_significance import choose_score_bins
 from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.predict import score_part
 from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
-from tuner.reporting.search_figures import keep_drawing
+from tuner.reporting.pictures import keep_drawings
 from tuner.reporting.summary import name_handed_on
 from tuner.tuning.search import Search
 
@@ -81,10 +82,15 @@ NOTES = {
 """How to read a figure, by its name; the others say it themselves."""
 
 
-def draw_judgement_pictures(search: Search, evaluation: Evaluation) -> dict[str, Picture]:
-    """Return all figures of step 7 by name, on test where it was opened, else on validation."""
-    drawings = _Pictures(search, evaluation).draw()
-    return {name: keep_drawing(search, drawing, name, NOTES.get(name, "")) for name, drawing in drawings.items()}
+def draw_judgement_pictures(search: Search, evaluation: Evaluation, pool: ProcessPool) -> dict[str, Picture]:
+    """Return all figures of step 7 by name, on test where it was opened, else on events that it did not train on.
+
+    Args:
+        search: The search.
+        evaluation: Its judgement.
+        pool: Processes that write the pictures.
+    """
+    return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, NOTES)
 
 
 @dataclass
@@ -94,42 +100,36 @@ class _Pictures:
     search: Search
     evaluation: Evaluation
 
-    def draw(self) -> dict[str, Drawing]:
-        """Return the drawings by name."""
+    def draw(self) -> Iterator[tuple[str, Drawing]]:
+        """Yield names and drawings in the page's order."""
         of_part = (self.labels, self.scores, self.weights)
         winner, network = self.winner, name_handed_on(self.evaluation)
-        part = winner.part
-        drawings = {
-            "candidates": self._draw_candidates(),
-            "roc": draw_roc(
+        part, threshold = winner.part, winner.threshold
+        yield "candidates", self._draw_candidates()
+        yield (
+            "roc",
+            draw_roc(
                 *of_part,
                 part=part,
                 name=network,
                 others=self.others,
                 optimum=self.observers.get(self.search.study.problem.optimum or ""),
-                threshold=winner.threshold,
+                threshold=threshold,
                 known=self._list_known(network),
                 **self.replicas,
             ),
-            "scores": draw_scores(
-                *of_part, part=part, threshold=winner.threshold, train=self._score_train(), **self.replicas
-            ),
-        }
-        drawings |= self._draw_yields()
-        if np.isfinite(winner.threshold):
-            drawings["confusion"] = draw_confusion(*of_part, threshold=winner.threshold, part=part)
-        drawings["calibration"] = draw_calibration(*of_part, part=part, name=f"the {network}", **self.replicas)
+        )
+        train = self._score_train()
+        yield "scores", draw_scores(*of_part, part=part, threshold=threshold, train=train, **self.replicas)
+        yield from self._draw_yields()
+        if np.isfinite(threshold):
+            yield "confusion", draw_confusion(*of_part, threshold=threshold, part=part)
+        yield "calibration", draw_calibration(*of_part, part=part, name=f"the {network}", **self.replicas)
         if self.evaluation.importances:
-            rows = [
-                {"feature": i.feature, "value": i.drop.value, "low": i.drop.low, "high": i.drop.high}
-                for i in self.evaluation.importances
-            ]
-            drawings["permutation_importance"] = draw_permutation_importance(
-                pd.DataFrame(rows), part=part, figure_name=self.evaluation.figure_of_merit
-            )
+            yield "permutation_importance", self._draw_importances()
         if self.evaluation.survival is not None:
-            drawings["survival"] = self._draw_survival(self.evaluation.survival)
-        return drawings | self._draw_sculpting()
+            yield "survival", self._draw_survival(self.evaluation.survival)
+        yield from self._draw_sculpting()
 
     @property
     def winner(self) -> PartEvaluation:
@@ -216,6 +216,15 @@ class _Pictures:
             best=f"trial {self.evaluation.winner}",
         )
 
+    def _draw_importances(self) -> Drawing:
+        rows = [
+            {"feature": i.feature, "value": i.drop.value, "low": i.drop.low, "high": i.drop.high}
+            for i in self.evaluation.importances
+        ]
+        return draw_permutation_importance(
+            pd.DataFrame(rows), part=self.winner.part, figure_name=self.evaluation.figure_of_merit
+        )
+
     def _draw_survival(self, survival: Survival) -> Drawing:
         baseline = find_baseline(self.evaluation.standings_on(self.evaluation.last_part))
         name = baseline.candidate if baseline is not None else "baseline"
@@ -223,12 +232,12 @@ class _Pictures:
             survival.frame(), names=(f"the {name_handed_on(self.evaluation)}", name), d_auc=survival.d_auc
         )
 
-    def _draw_yields(self) -> dict[str, Drawing]:
-        """Return what declared yields allow: significance against the cut, templates of the score; else nothing."""
+    def _draw_yields(self) -> Iterator[tuple[str, Drawing]]:
+        """Yield what declared yields allow: significance against the cut, templates of the score; else nothing."""
         problem, cut = self.search.study.problem, self.winner.figure_cut
         yields = find_yields(problem, self.search.splits)
         if yields is None:
-            return {}
+            return
         s, b = yields
         chosen_on = self._tabulate_cut_events()
         parts = {self.evaluation.own_parts[0].part: self._take(chosen_on)}
@@ -238,30 +247,28 @@ class _Pictures:
         figures: list[CutFigure] = [declared] if isinstance(declared, CutFigure) else []
         figures += [Significance(s=s, b=b, relative_systematic=share) for share in SYSTEMATICS]
         threshold = self.winner.threshold if cut is None else cut.threshold
-        drawings = {}
         with suppress(EventsError):  # too few background events: a cut on them promises nothing
-            drawings["significance"] = draw_significance(
-                parts, list(dict.fromkeys(figures)), threshold=threshold, **self.replicas
-            )
+            drawing = draw_significance(parts, list(dict.fromkeys(figures)), threshold=threshold, **self.replicas)
+            yield "significance", drawing
         with suppress(EventsError):
             edges = choose_score_bins(*self._take(chosen_on))
-            drawings["score_templates"] = draw_score_templates(
+            drawing = draw_score_templates(
                 *self._take(self.table), edges=edges, s=s, b=b, part=self.winner.part, **self.replicas
             )
-        return drawings
+            yield "score_templates", drawing
 
     def _take(self, table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return labels, scores and event weights of a table of them."""
         weights = table["weight"].to_numpy() if self.search.study.problem.weight is not None else None
         return table["label"].to_numpy(), table["score"].to_numpy(), weights
 
-    def _draw_sculpting(self) -> dict[str, Drawing]:
-        """Return a figure for each observer but the optimum, which a good score must follow."""
+    def _draw_sculpting(self) -> Iterator[tuple[str, Drawing]]:
+        """Yield a figure for each observer but the optimum, which a good score must follow."""
         if not np.isfinite(self.winner.threshold):
-            return {}
+            return
         names = [name for name in self.observers if name != self.search.study.problem.optimum]
-        return {
-            f"sculpting_{name}": draw_sculpting(
+        for name in names[:MAX_OBSERVERS]:
+            drawing = draw_sculpting(
                 self.observers[name],
                 self.labels,
                 self.scores,
@@ -271,8 +278,7 @@ class _Pictures:
                 part=self.winner.part,
                 seed=self.search.study.seed,
             )
-            for name in names[:MAX_OBSERVERS]
-        }
+            yield f"sculpting_{name}", drawing
 
     def _score_train(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return labels, scores and weights of the first events of the training part, which are in random order."""

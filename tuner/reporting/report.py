@@ -12,9 +12,11 @@ from tuner.evaluation.publishing import publish
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.waiting import hold_alone
 from tuner.figures import use_style
+from tuner.launchers.process_pool import ProcessPool
 from tuner.reporting.evaluation_figures import draw_judgement_pictures
 from tuner.reporting.highlights import highlight
 from tuner.reporting.page import Page, Section, render_page
+from tuner.reporting.pictures import open_picture_pool
 from tuner.reporting.search_figures import draw_search_pictures
 from tuner.reporting.sections.data import write_data, write_exploration, write_frame, write_preparation
 from tuner.reporting.sections.deployment import write_hand_off, write_reproduction
@@ -43,12 +45,14 @@ def report(
     if evaluation is None:
         evaluation = read_valid_evaluation(search)
     with hold_alone(search.folder.path / ".report.lock", lambda: None), use_style(style):
-        write_atomically(search.folder.report, render_page(_make_page(search, evaluation)))
+        with open_picture_pool(search) as pool:
+            page = _make_page(search, evaluation, pool)
+        write_atomically(search.folder.report, render_page(page))
     publish(search, evaluation, tracker)
     return search.folder.report
 
 
-def _make_page(search: Search, evaluation: Evaluation | None) -> Page:
+def _make_page(search: Search, evaluation: Evaluation | None, pool: ProcessPool) -> Page:
     winner, seconds = _find_winner(search, evaluation), read_status(search).elapsed
     return Page(
         study=search.study.name,
@@ -56,27 +60,29 @@ def _make_page(search: Search, evaluation: Evaluation | None) -> Page:
         answer=answer(search, winner, evaluation),
         notices=_list_notices(search),
         highlights=highlight(search, evaluation, seconds),
-        sections=_write_sections(search, evaluation, seconds),
+        sections=_write_sections(search, evaluation, seconds, pool),
         made=datetime.now().astimezone(),
         maker=f"signal-tuner {tuner.__version__}",
     )
 
 
-def _write_sections(search: Search, evaluation: Evaluation | None, seconds: float | None) -> list[Section]:
+def _write_sections(
+    search: Search, evaluation: Evaluation | None, seconds: float | None, pool: ProcessPool
+) -> list[Section]:
     """Return the steps in order; those that were not taken are left out."""
     sections = [
         write_frame(search.study.problem, evaluation),
         write_data(search),
-        write_exploration(search),
+        write_exploration(search, pool),
         write_preparation(search),
     ]
     if (winner := _find_winner(search, evaluation)) is not None:
         sections += write_model(search, winner)
     importances = measure_parameter_importances(search)
     won = None if evaluation is None else evaluation.winner
-    sections.append(write_search(search, draw_search_pictures(search, importances, won), importances, seconds))
+    sections.append(write_search(search, draw_search_pictures(search, importances, pool, won), importances, seconds))
     if evaluation is not None:
-        pictures = draw_judgement_pictures(search, evaluation)
+        pictures = draw_judgement_pictures(search, evaluation, pool)
         sections.append(write_evaluation(search, evaluation, pictures))
     return [
         *sections,

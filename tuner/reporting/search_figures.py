@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuner.figures import (
-    Drawing,
     draw_importances,
     draw_learning_curves,
     draw_optimization_history,
@@ -14,17 +13,25 @@ from tuner.figures import (
     name_column,
     tabulate_trials,
 )
+from tuner.launchers.process_pool import ProcessPool
 from tuner.reporting.page import Picture
+from tuner.reporting.pictures import keep_drawings
 from tuner.tuning.search import Search
 
 MAX_PARAMETERS = 8
 """Parameters that are drawn, the most important first."""
 
 
-def draw_search_pictures(search: Search, importances: Mapping[str, float], winner: int | None = None) -> list[Picture]:
+def draw_search_pictures(
+    search: Search, importances: Mapping[str, float], pool: ProcessPool, winner: int | None = None
+) -> list[Picture]:
     """Return history, learning curves, importances and parallel coordinates of a search; those that can be drawn.
 
-    winner: number of the trial whose setting won the judgement, which need not be the best of the search.
+    Args:
+        search: The search.
+        importances: Of its parameters, the most important first.
+        pool: Processes that write the pictures.
+        winner: Number of the trial whose configuration won the judgement; it need not be the best of the search.
     """
     trials = search.trials
     if not any(trial.value is not None for trial in trials):
@@ -53,15 +60,7 @@ def draw_search_pictures(search: Search, importances: Mapping[str, float], winne
             table, parameters=varying, most=MAX_PARAMETERS, logarithmic=_find_logarithmic(search), **starred
         )
     notes = {"parallel_coordinates": _explain_lines(varying[MAX_PARAMETERS:])}
-    return [keep_drawing(search, drawing, name, notes.get(name, "")) for name, drawing in drawings.items()]
-
-
-def keep_drawing(search: Search, drawing: Drawing, name: str, note: str = "") -> Picture:
-    """Write a drawing into the run folder as PNG and PDF, and return it for the page. note: how to read it."""
-    path, _ = drawing.save(search.folder.figures, name)
-    png = path.read_bytes()
-    title = drawing.title if drawing.title.endswith((".", "?", "!")) else f"{drawing.title}."
-    return Picture(png=png, title=title, alt=drawing.alt, note=note, panels=drawing.cut_panels(png))
+    return list(keep_drawings(search, drawings.items(), pool, notes).values())
 
 
 def _explain_lines(left_out: Sequence[str]) -> str:

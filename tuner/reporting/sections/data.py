@@ -17,6 +17,7 @@ from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_feat
 from tuner.exploration.exploration import Exploration
 from tuner.exploration.explore import explore_events
 from tuner.figures import Drawing
+from tuner.launchers.process_pool import ProcessPool
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
@@ -24,7 +25,7 @@ from tuner.problem import WEIGHTS, Ballpark, Problem
 from tuner.progress.wording import join_words, write_count
 from tuner.reporting.formatting import list_settings, stack_error, write_number, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
-from tuner.reporting.search_figures import keep_drawing
+from tuner.reporting.pictures import keep_drawings
 from tuner.tuning.search import Search
 
 DRAWN_FEATURES = 24
@@ -136,8 +137,13 @@ def write_data(search: Search) -> Section:
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
 
 
-def write_exploration(search: Search) -> Section:
-    """Return step 2: each feature as it was read; a notice where the run folder does not hold the events whole."""
+def write_exploration(search: Search, pool: ProcessPool) -> Section:
+    """Return step 2: each feature as it was read; a notice where the run folder does not hold the events whole.
+
+    Args:
+        search: The search.
+        pool: Processes that write the pictures.
+    """
     problem = search.study.problem
     try:
         events = search.open_events().events
@@ -151,22 +157,26 @@ def write_exploration(search: Search) -> Section:
         features=features.head(DRAWN_FEATURES),
         histograms=tuple(h for h in exploration.histograms if h.name in features.index[:DRAWN_FEATURES]),
     )
-    few = len(features) <= DRAWN_FEATURES
+    drawings = {"features": _draw_features(shown, features, problem)}
+    if 1 < len(features) <= DRAWN_FEATURES:
+        drawings["correlations"] = _draw_correlations(exploration, problem)
+    pictures = keep_drawings(search, drawings.items(), pool)
     blocks: list[Block] = [
-        keep_drawing(search, _draw_features(shown, features, problem), "features"),
+        pictures["features"],
         Text("All events are shown, those of the test part included."),
         _list_features(features, problem),
         *(Notice(warning) for warning in exploration.warnings),
+        *([pictures["correlations"]] if "correlations" in pictures else []),
     ]
-    if few and len(features) > 1:
-        percent = ", written in per cent" if len(features) <= MAX_NUMBERED else ""
-        title = f"How features go together: correlations{_tell_weights(problem)}{percent}"
-        alt = "Matrices of correlations between the features, one for signal and one for background."
-        table = pd.concat(exploration.correlations)
-        figure = draw_correlations(exploration)
-        drawing = Drawing(figure, table, title=title, alt=alt, panels=figure.axes)
-        blocks.append(keep_drawing(search, drawing, "correlations"))
     return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
+
+
+def _draw_correlations(exploration: Exploration, problem: Problem) -> Drawing:
+    percent = ", written in per cent" if len(exploration.features) <= MAX_NUMBERED else ""
+    title = f"How features go together: correlations{_tell_weights(problem)}{percent}"
+    alt = "Matrices of correlations between the features, one for signal and one for background."
+    figure = draw_correlations(exploration)
+    return Drawing(figure, pd.concat(exploration.correlations), title=title, alt=alt, panels=figure.axes)
 
 
 def _draw_features(shown: Exploration, features: pd.DataFrame, problem: Problem) -> Drawing:
