@@ -166,7 +166,7 @@ class RunFolder:
     @property
     def bag_out_of_fold(self) -> Path:
         """Scores of train + validation, each by the network of the bag that did not train on the event, as Parquet."""
-        return self.path / "bag_out_of_fold.parquet"
+        return self.path / "bag_scores.parquet"
 
     @property
     def network(self) -> Path:

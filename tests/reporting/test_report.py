@@ -75,7 +75,7 @@ def make_prepared(make_search, tmp_path):
 @pytest.mark.browser
 def test_a_searched_study_becomes_a_page(make_prepared, browser):
     search = make_prepared(complete=5, pruned=1, failed=1)
-    evaluate(search, settings=replace(search.study.evaluation, seeds=2, baseline_trials=1))
+    evaluate(search, settings=replace(search.study.evaluation, finalists=2, seeds=2, bag=2, baseline_trials=1))
     path = tuner.report(search)
     assert path == search.folder.report
     assert path.stat().st_size < 4e6
@@ -95,7 +95,7 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     assert "rial 4 (MLP of 54,017 parameters)" in answer.splitlines()[0]
     assert "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0." in answer.splitlines()[0]
     assert " on test" in answer
-    assert page.locator(".answer p").count() == 3
+    assert page.locator(".answer p").count() in (3, 4)  # strong sculpting has a sentence of its own
     assert (
         f"tuner predict a.py new_events.parquet --folder {search.folder.path.parent}"
         in page.locator("#predict").inner_text()

@@ -119,7 +119,7 @@ class JoinedTraining:
         self.display.advance(Stage(name="bag", text=text, total=total, done=self.n_done + done))
 
     def _keep_out_of_fold(self, bags: Sequence[Bag]) -> None:
-        """Write `bag_out_of_fold.parquet`; without a bag remove one of other rules."""
+        """Write `bag_scores.parquet`; without a bag remove one of other rules."""
         path = self.search.folder.bag_out_of_fold
         if bags:
             write_table(path, bags[0].out_of_fold.tabulate())

@@ -56,7 +56,7 @@ def write_hand_off(search: Search, evaluation: Evaluation | None = None) -> Sect
         "scores.parquet": (folder.scores, "scores of the test part"),
         "winner.onnx": (folder.network, "the network handed on, with its preparation inside"),
         "network.onnx": (folder.path / "network.onnx", "what `tuner export` wrote, with its preparation inside"),
-        "bag_out_of_fold.parquet": (
+        "bag_scores.parquet": (
             folder.bag_out_of_fold,
             "scores of train and validation, each by the network of the bag that did not train on the event",
         ),
