@@ -182,10 +182,7 @@ class _Scanned:
         effective = effective_number(weights[passes & ~is_signal])
         s, b = figure.s * sums.sensitivity, figure.b * (1 - sums.specificity)
         short = "Z" if isinstance(figure, Significance) else figure.name.partition(", ")[0]
-        return (
-            f"{short} = {found} at the cut; s\N{NO-BREAK SPACE}= {s:,.4g}, b\N{NO-BREAK SPACE}= {b:,.4g} "
-            f"({effective:,.3g} effective background events)"
-        )
+        return f"{short} = {found} at the cut; s={s:,.4g}, b={b:,.4g} ({effective:,.3g} effective background events)"
 
 
 def _scan(parts: Mapping[str, Part], figure: CutFigure) -> dict[str, _Scanned]:
@@ -279,7 +276,7 @@ def _mark_cuts(axes: Axes, chosen: float, best: float, scanned: _Scanned, *, nam
         axes.axvspan(tightest, high, color=FAINT, alpha=0.28, linewidth=0, label=grey)
     if np.isfinite(chosen):
         axes.axvline(chosen, color=INK, linewidth=1.2, linestyle="--", label=f"cut {chosen:.3f}" if named else None)
-    if best != chosen:
+    if not np.isclose(best, chosen):
         label = f"largest of the first curve, {best:.3f}" if named else None
         axes.axvline(best, color=INK, linewidth=1.2, linestyle=":", label=label)
     axes.set_xlim(low, high)

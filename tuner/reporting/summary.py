@@ -62,10 +62,10 @@ def _tell_not_judged(search: Search) -> str:
 
 def _tell_handed_on(evaluation: Evaluation) -> str:
     """Return how good a mean of networks is that is handed on, beside the best baseline."""
-    own, rival, figure = evaluation.own_part, evaluation.over_baseline, evaluation.figure_of_merit
+    own, rival = evaluation.own_part, evaluation.over_baseline
     told = f"{_capitalize(describe_handed_on(evaluation))} is handed on"
-    if own is not None and figure in own.measurements:
-        told += f": {figure} {own[figure]} on {own.part}{_tell_share(evaluation)}"
+    if own is not None and evaluation.figure_of_merit in own.measurements:
+        told += f": {name_figure(evaluation)} {own[evaluation.figure_of_merit]} on {own.part}{_tell_share(evaluation)}"
     if rival is None:
         return f"{told}."
     distance = _write_distance(rival.lead)
@@ -90,7 +90,7 @@ def _tell_configuration(search: Search, evaluation: Evaluation, standings: Seque
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     return (
         f"{among}{who} ({name_network(search, trial)}) has won on validation; a single network of it has "
-        f"{evaluation.figure_of_merit} {mine.figure} on {evaluation.last_part}{trainings}."
+        f"{name_figure(evaluation)} {mine.figure} on {evaluation.last_part}{trainings}."
     )
 
 
@@ -101,10 +101,10 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
     network = f"trial {evaluation.winner} ({name_network(search, trial)})"
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     part, share = evaluation.last_part, _tell_share(evaluation)
-    value = f"{evaluation.figure_of_merit} {mine.figure} on {part}{trainings}"
+    value = f"{name_figure(evaluation)} {mine.figure} on {part}{trainings}"
     if (better := _find_baseline(standings, "better")) is not None:
         return (
-            f"{_capitalize(write_candidate(better.candidate))} {_conjugate(better)} won: {evaluation.figure_of_merit} "
+            f"{_capitalize(write_candidate(better.candidate))} {_conjugate(better)} won: {name_figure(evaluation)} "
             f"{better.figure} on {part}; the best network, {network}{trainings}, is behind by "
             f"{_write_distance(better.lead)}{share}."
         )
@@ -247,6 +247,11 @@ def describe_handed_on(evaluation: Evaluation) -> str:
     return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
 
 
+def name_figure(evaluation: Evaluation) -> str:
+    """Return the declared figure's name as it stands in a sentence, without the yields that it expects: AMS."""
+    return evaluation.figure_of_merit.partition(", s=")[0]
+
+
 def name_handed_on(evaluation: Evaluation) -> str:
     """Return what is handed on in words: "network handed on", "bag handed on"; the winner is a configuration."""
     name = evaluation.handed_on.name
@@ -271,7 +276,7 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     if evaluation.selection is not None:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
-        told.append(f"nuisances move the {evaluation.figure_of_merit} by {write_total(evaluation.nuisances)}")
+        told.append(f"nuisances move the {name_figure(evaluation)} by {write_total(evaluation.nuisances)}")
     if evaluation.sculpted and not evaluation.sculpted[0].is_strong:
         told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
@@ -334,7 +339,7 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     assert selection is not None
     who = f"trial {best.number}" if best is not None else "the best trial"
     among = f", as the best of {selection.n_trials:,} complete trials," if selection.n_trials > 1 else ""
-    promised = f"{who}{among} promised {evaluation.figure_of_merit} {write_number(selection.best)} on validation"
+    promised = f"{who}{among} promised {name_figure(evaluation)} {write_number(selection.best)} on validation"
     if selection.expected_excess is None:
         promised += ", of which it is not known how much is luck: there was one training"
     elif selection.expected_excess > 0:

@@ -166,7 +166,7 @@ def test_a_closed_test_part_leaves_no_trace_of_test(write, evaluation):
     section = write(closed)
     assert section.blocks[0].head == ["Candidate", "Validation", "Winner minus it", "The winner is"]
     assert section.blocks[-1].text == "The test part is still closed."
-    assert find_table(section, "What is handed on").head == ["Figure", "validation"]
+    assert find_table(section, "What is handed on").head == ["Figure", "validation †"]
 
 
 @pytest.mark.parametrize(

@@ -160,15 +160,21 @@ def _write_figures(
 ) -> Table:
     """Return every figure of some candidates, or of one by part, each with its interval."""
     names = dict.fromkeys(name for part in parts for name in part.measurements if name not in GAMMA_FIGURES)
-    head = ["Figure", *(part.part if by_part else part.candidate for part in parts)]
+    own = [f"{part.part} {CHOSEN_ON}" if part.part != "test" else part.part for part in parts]
+    head = ["Figure", *(own if by_part else (part.candidate for part in parts))]
+    at = "at the working point" if all(part.figure_cut is None for part in parts) else "at the figure's own cut"
     rows = [
         (
-            stack(name, _tell_cuts(parts) if name == figure_of_merit else ""),
+            stack(name, _tell_cuts(parts) if name == figure_of_merit else at if name in OF_YIELDS else ""),
             *(stack_interval(part.measurements.get(name)) for part in parts),
         )
         for name in names
     ]
     return Table(caption=caption, head=head, rows=rows, folded=folded)
+
+
+OF_YIELDS = ("s/sqrt(b)", "Asimov significance")
+"""Figures of one cut at expected yields."""
 
 
 def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
@@ -186,7 +192,8 @@ def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
         "efficiency with fewer than 10 effective events on one side of the cut by Clopper and Pearson's."
     )
     if own:
-        told += f" Cut: score ≥ {own[0].threshold:.4g}, {own[0].threshold_rule}, frozen for test."
+        told += f" Working point: score ≥ {own[0].threshold:.4g}, {own[0].threshold_rule}, frozen for test."
+        told += f" {CHOSEN_ON} Cuts were chosen on these events, so what is told of them there flatters."
     if any(SHARE in part.measurements for part in own):
         told += f" Share of the optimum: {SHARE_FORMULA}."
     return told
