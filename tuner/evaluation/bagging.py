@@ -195,7 +195,7 @@ def refit(
 
     It ends after the median of the best epochs that early stopping found for this configuration. Passes over the
     events are kept, and not steps: with a third more events it takes a third more steps of the same batch size, at
-    the same place of its schedule, as boosted trees get no more rounds either. What is in the run folder and follows
+    the same place of its schedule. What is in the run folder and follows
     from the same is not trained again.
 
     Args:
