@@ -47,7 +47,7 @@ def out_of_fold(search, evaluation):
 
 def test_trees_are_bagged_on_the_folds_of_the_networks_and_judged_out_of_fold(evaluation, out_of_fold):
     events, _, of_trees = out_of_fold
-    name = f"{evaluation.blend.trees}, bagged"
+    name = f"{evaluation.blend.trees} (bagged)"
     expected = roc_auc_score(events.part.labels, of_trees, sample_weight=events.part.weights)
     assert evaluation.part(OUT_OF_FOLD, name)["AUC"].value == pytest.approx(expected, abs=1e-9)
     kinds = {standing.candidate: standing.kind for standing in evaluation.standings_on("test")}

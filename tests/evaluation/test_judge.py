@@ -66,7 +66,9 @@ def test_all_candidates_stand_side_by_side_on_both_parts(evaluation, table):
     refitted = {record.name for record in evaluation.baselines if record.fitted_on == "train and validation"}
     assert on_test - refitted == {standing.candidate for standing in evaluation.standings_on("validation")}
     assert {"ensemble", "boosted trees", "logistic regression"} < on_test
-    assert {"boosted trees, defaults", "boosted trees, refitted", "logistic regression, refitted"} <= refitted < on_test
+    assert (
+        {"boosted trees (defaults)", "boosted trees (refitted)", "logistic regression (refitted)"} <= refitted < on_test
+    )
     named = {column.removeprefix("score: ").partition(", seed")[0] for column in table if column.startswith("score: ")}
     assert named == on_test
 
@@ -129,7 +131,7 @@ def test_every_standing_is_computed_again_from_the_written_scores(evaluation, ta
 
 def test_a_number_has_one_error_wherever_it_is_told(evaluation):
     names = {standing.candidate for standing in evaluation.standings if standing.kind != "finalist"}
-    assert {"ensemble", "boosted trees", "boosted trees, refitted"} < names
+    assert {"ensemble", "boosted trees", "boosted trees (refitted)"} < names
     for standing in evaluation.standings:
         if standing.kind != "finalist":
             assert standing.figure == evaluation.part(standing.part, standing.candidate)["AUC"]

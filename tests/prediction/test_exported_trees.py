@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from samples import make_study
 from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import nn
 
 from tuner.evaluation.baselines.scikit_learn_trees import read_scikit_learn
+from tuner.events.reading import read_events
 from tuner.prediction.export import write_network
 from tuner.prediction.network import Blend, Ensemble, score_events
 from tuner.preparation.preprocessing import fit_preprocessing
@@ -102,3 +104,20 @@ def test_a_mean_of_scores_next_to_1_has_the_logit_that_it_has_in_double_precisio
     network = Ensemble([Constant(20.0), Constant(24.0)], [0.5, 0.5])
     expected = -np.log(np.mean([expit(-20.0), expit(-24.0)]))
     assert network(torch.zeros(1, 1)).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_inputs_come_out_of_the_file_to_the_last_digit_with_azimuths_too(tmp_path):
+    onnx, onnxruntime = (pytest.importorskip(name, reason='needs the extra "onnx"') for name in ("onnx", "onnxruntime"))
+    problem = make_study(n_events=5_000).problem
+    events = read_events(problem)
+    preprocessing = fit_preprocessing(events.table.to_numpy()[:1_000], events.features, Preparation())
+    assert len(preprocessing.azimuths) == 2
+    network = nn.Sequential(nn.Linear(preprocessing.d_in, 1), nn.Flatten(0))
+    trees = read_scikit_learn(HistGradientBoostingClassifier(max_iter=1).fit(np.zeros((9, 1)), np.arange(9) % 2))
+    path = tmp_path / "blend.onnx"
+    write_network(Blend(network, [trees], SHARE), preprocessing, problem, path, {})
+    model = onnx.load(str(path))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("inputs", onnx.TensorProto.FLOAT, None))
+    raw = problem.events.read()[list(events.features)].to_numpy(np.float32)
+    (inputs,) = onnxruntime.InferenceSession(model.SerializeToString()).run(["inputs"], {"features": raw})
+    np.testing.assert_array_equal(inputs, preprocessing.transform(events.table))

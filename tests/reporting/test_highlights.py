@@ -25,7 +25,7 @@ def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
 
 def test_a_bag_that_is_handed_on_leads_with_its_own_gain(make_search, evaluation):
     trees = next(s for s in evaluation.standings_on("test") if s.candidate == "boosted trees")
-    refitted = replace(trees, candidate="boosted trees, refitted", difference=Measurement(-0.02, -0.021, -0.019))
+    refitted = replace(trees, candidate="boosted trees (refitted)", difference=Measurement(-0.02, -0.021, -0.019))
     bag = Predictor("bag", (TrainedNetwork(2, "fold", 0), TrainedNetwork(2, "fold", 1)))
     parts = tuple(replace(part, candidate="bag") for part in evaluation.parts)
     found = replace(evaluation, predictors=(bag,), parts=parts, over_baseline=refitted)

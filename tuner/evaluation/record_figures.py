@@ -27,6 +27,14 @@ _COUNTS = (
     "selected_background",
 )
 _OF_A_BASELINE = ("n_trials", "n_planned", "seconds")
+_OF_A_WORKING_POINT = (
+    "at",
+    "threshold",
+    "n_signal",
+    "n_background",
+    "effective_signal",
+    "effective_background",
+)
 _OF_THE_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
 
 
@@ -51,12 +59,21 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         found |= _summarize_standing(standing, evaluation.figure_of_merit)
     for standing in evaluation.by_auc:
         found |= _summarize_standing(standing, "AUC", "by AUC/")
+    if evaluation.over_baseline is not None:
+        figure, subject = evaluation.figure_of_merit, "against what is handed on/"
+        found |= _summarize_standing(evaluation.over_baseline, figure, subject)
+    if evaluation.choice is not None:
+        found["handed on, because"] = evaluation.choice.reason
+        for standing in evaluation.choice.standings:
+            found |= _summarize_standing(standing, evaluation.choice.figure_of_merit, "to choose what is handed on/")
+    for cost in evaluation.costs:
+        found |= {f"cost/{cost.name}/{name}": value for name, value in vars(cost).items() if name != "name"}
+    for predictor in evaluation.predictors:
+        found |= {f"{predictor.name}/{network.name}": network.weight for network in predictor.networks}
     if evaluation.train_gap is not None:
         found |= evaluation.train_gap.spread("AUC on train minus AUC on the last part")
     for importance in evaluation.importances:
         found |= importance.drop.spread(f"importance/{importance.part}/{importance.feature}")
-    for network in evaluation.ensemble:
-        found[f"ensemble/{network.name}"] = network.weight
     for record in evaluation.baselines:
         found |= {f"baselines/{record.name}/{name}": value for name, value in record.params.items()}
         found |= {f"baselines/{record.name}/{name}": getattr(record, name) for name in _OF_A_BASELINE}
@@ -115,6 +132,9 @@ def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
         found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_CUT}
     for name, measured in part.measurements.items():
         found |= measured.spread(f"{prefix}/{name}")
+    for row in part.working_points:
+        found |= row.efficiency.spread(f"{prefix}/{row.name}")
+        found |= {f"{prefix}/{row.name}/{name}": getattr(row, name) for name in _OF_A_WORKING_POINT}
     return found
 
 

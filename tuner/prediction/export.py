@@ -55,6 +55,8 @@ class ExportedNetwork(nn.Module):
     mapped: Tensor
     axis: Tensor
     others: Tensor
+    quarter_turn: Tensor
+    root_of_two: Tensor
 
     def __init__(
         self, network: nn.Module, preprocessing: Preprocessing, problem: Problem, *, for_trees: bool = False
@@ -83,6 +85,9 @@ class ExportedNetwork(nn.Module):
             "mapped": torch.from_numpy(preprocessing.mapped),
             "axis": torch.from_numpy(preprocessing.azimuths[:1]),
             "others": torch.from_numpy(preprocessing.azimuths[1:]),
+            # Numbers in Python would be exported in single precision.
+            "quarter_turn": torch.tensor(math.pi / 2, dtype=precision),
+            "root_of_two": torch.tensor(math.sqrt(2), dtype=precision),
         }
         for name, tensor in constants.items():
             self.register_buffer(name, tensor.contiguous())
@@ -109,9 +114,9 @@ class ExportedNetwork(nn.Module):
         angles = x.clamp(-TURN, TURN).to(self.precision)
         between = angles[:, self.others] - angles[:, self.axis]
         is_known = ~(undefined[:, self.others] | undefined[:, self.axis])
-        scale = math.sqrt(2) * is_known.to(self.precision)
+        scale = self.root_of_two * is_known.to(self.precision)
         # The cosine as a sine: onnxruntime has none in double precision.
-        return tuple((between + shift).sin() * scale for shift in (math.pi / 2, 0.0))
+        return tuple(angle.sin() * scale for angle in (between + self.quarter_turn, between))
 
 
 def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:

@@ -61,8 +61,8 @@ def take_tuned(found):
 def test_all_that_are_installed_come_near_the_closed_form_and_score_new_events_alike(splits, found):
     optional = [name for name in ("XGBoost", "LightGBM") if find_spec(name.lower())]
     assert set(take_tuned(found)) == {*TUNED, *optional}
-    assert set(found) == {"boosted trees, defaults"} | {
-        f"{n}{r}" for n in take_tuned(found) for r in ("", ", refitted")
+    assert set(found) == {"boosted trees (defaults)"} | {
+        f"{n}{r}" for n in take_tuned(found) for r in ("", " (refitted)")
     }
     best = norm.cdf(SHIFT / np.sqrt(2))
     labels = splits.validation.labels
@@ -103,19 +103,19 @@ def test_a_refit_is_scikit_learn_with_the_chosen_settings_on_train_and_validatio
     n_trees = round(params.pop("n_trees") * len(both[0]) / len(splits.train.x))
     model = HistGradientBoostingClassifier(**params, max_iter=n_trees, early_stopping=False, random_state=5)
     for name, expected in (
-        ("boosted trees, refitted", model),
-        ("boosted trees, defaults", HistGradientBoostingClassifier(random_state=5)),
+        ("boosted trees (refitted)", model),
+        ("boosted trees (defaults)", HistGradientBoostingClassifier(random_state=5)),
     ):
         expected.fit(*both)
         np.testing.assert_allclose(found[name].score(splits.test.x), expected.predict_proba(splits.test.x)[:, 1])
         record = found[name].record
         assert (record.fitted_on, record.n_trials) == ("train and validation", 0)
-    assert found["boosted trees, refitted"].record.params == params | {"n_trees": n_trees}
-    before, after = (found[f"boosted trees{name}"].validation_scores for name in ("", ", refitted"))
+    assert found["boosted trees (refitted)"].record.params == params | {"n_trees": n_trees}
+    before, after = (found[f"boosted trees{name}"].validation_scores for name in ("", " (refitted)"))
     np.testing.assert_array_equal(after, before)
     penalty = found["logistic regression"].record.params["C"]
     linear = make_pipeline(StandardScaler(), LogisticRegression(C=penalty, max_iter=1_000)).fit(*both[:2])
-    refitted = found["logistic regression, refitted"].score(splits.test.x)
+    refitted = found["logistic regression (refitted)"].score(splits.test.x)
     np.testing.assert_allclose(refitted, linear.predict_proba(splits.test.x)[:, 1])
 
 
@@ -165,7 +165,7 @@ def test_no_time_is_time_for_one_trial_and_it_is_said(splits):
         assert record.notes[0].startswith(f"1 of {record.n_planned} settings tried: the limit of 0 s was reached")
         assert record.seconds > 0
     assert found["logistic regression"].record.params == {"C": 1.0}
-    assert found["boosted trees, refitted"].record.notes == ()
+    assert found["boosted trees (refitted)"].record.notes == ()
 
 
 def test_the_test_part_is_not_touched_and_a_baseline_goes_to_another_process(splits, found):

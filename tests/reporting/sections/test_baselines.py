@@ -24,7 +24,7 @@ TUNED = BaselineRecord(
 )
 REFITTED = replace(
     TUNED,
-    name="boosted trees, refitted",
+    name="boosted trees (refitted)",
     fitted_on="train and validation",
     n_trials=0,
     n_planned=0,
@@ -61,7 +61,7 @@ def test_what_each_took_and_what_was_chosen_stand_in_a_table_with_notes_below(ev
             "1 min 2 s",
             "1,219 trees\nlearning rate 0.03612, max leaf nodes 53",
         ),
-        ("boosted trees, refitted", "train and validation", "\N{EN DASH}", "9 s", "1,219 trees"),
+        ("boosted trees (refitted)", "train and validation", "\N{EN DASH}", "9 s", "1,219 trees"),
         ("logistic regression", "train", "5", "1 min 2 s", "C 0.1"),
     ]
     assert "the best AUC on validation" in explanation.text

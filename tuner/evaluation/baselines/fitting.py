@@ -161,7 +161,7 @@ def _refit(kind: Kind, tuned: Baseline) -> Baseline:
     with warnings.catch_warnings(action="ignore"):
         fitted = kind.refit(tuned.settings, Fitted(tuned.record.params, tuned.score))
     record = BaselineRecord(
-        name=f"{kind.name}, refitted",
+        name=f"{kind.name} (refitted)",
         fitted_on="train and validation",
         params=fitted.params,
         n_trials=0,
@@ -176,7 +176,7 @@ def _fit_defaults(validation: Part, data: FittingData, seed: int) -> Baseline:
     start = time.monotonic()
     of_train, of_both = (fit_defaults(events, seed) for events in (data.train, data.both))
     record = BaselineRecord(
-        name=f"{TREES}, defaults",
+        name=f"{TREES} (defaults)",
         fitted_on="train and validation",
         params={"n_trees": of_both.n_trees},
         n_trials=0,

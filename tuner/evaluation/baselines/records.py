@@ -12,7 +12,7 @@ class BaselineRecord:
     """How a baseline came about, and what that took."""
 
     name: str
-    """That of its kind; then ", refitted" or ", bagged" where it was tuned and fitted anew, ", defaults" where nothing
+    """That of its kind, with "(refitted)" or "(bagged)" where it was tuned and fitted anew, "(defaults)" where nothing
     was tuned."""
     fitted_on: Literal["train", "train and validation"]
     params: Mapping[str, float]

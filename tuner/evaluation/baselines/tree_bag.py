@@ -57,7 +57,7 @@ def bag_trees(kind: str, settings: TreeSettings, events: FoldedEvents, *, seed: 
         trees.append(grown)
         scores[inside] = grown.score(part.x[inside])
     record = BaselineRecord(
-        name=f"{kind}, bagged",
+        name=f"{kind} (bagged)",
         fitted_on="train and validation",
         params={**asdict(settings), "n_trees": sum(of_fold.n_trees for of_fold in trees)},
         n_trials=0,
