@@ -59,6 +59,8 @@ def make_prepared(make_search, tmp_path):
             observers=("mass",),
             undefined=-999.0,
             nuisances=(Nuisance(name="scale", up={"y": "y_up"}),),
+            expected_signal=50,
+            expected_background=200,
         )
         search = replace(search, study=replace(search.study, problem=problem))
         splits = prepare_splits(read_events(problem), problem, search.study.preparation)
@@ -95,7 +97,11 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     assert "rial 4 (MLP of 54,017 parameters)" in answer.splitlines()[0]
     assert "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0." in answer.splitlines()[0]
     assert " on test" in answer
+<<<<<<< HEAD
     assert page.locator(".answer p").count() in (3, 4)  # strong sculpting has a sentence of its own
+=======
+    assert page.locator(".answer p").count() >= 3
+>>>>>>> figs
     assert (
         f"tuner predict a.py new_events.parquet --folder {search.folder.path.parent}"
         in page.locator("#predict").inner_text()
@@ -114,6 +120,8 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     names = (
         "candidates",
         "survival",
+        "significance",
+        "score_templates",
         "sculpting_mass",
         "roc",
         "scores",
