@@ -97,11 +97,7 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     assert "rial 4 (MLP of 54,017 parameters)" in answer.splitlines()[0]
     assert "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}0." in answer.splitlines()[0]
     assert " on test" in answer
-<<<<<<< HEAD
     assert page.locator(".answer p").count() in (3, 4)  # strong sculpting has a sentence of its own
-=======
-    assert page.locator(".answer p").count() >= 3
->>>>>>> figs
     assert (
         f"tuner predict a.py new_events.parquet --folder {search.folder.path.parent}"
         in page.locator("#predict").inner_text()
