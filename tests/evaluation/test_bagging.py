@@ -10,7 +10,7 @@ from samples import make_data, make_settings, make_study
 from sklearn.metrics import roc_auc_score
 
 import tuner
-from tuner.errors import SplitsError
+from tuner.errors import FolderError, SplitsError
 from tuner.evaluation.bagging import refit, train_bag
 from tuner.evaluation.folds import fold_events
 from tuner.evaluation.pack_training import train_apart
@@ -182,6 +182,30 @@ def test_a_member_of_fixed_epochs_keeps_the_parameters_of_its_last_whatever_its_
     pack.stack.keep_best([0])
     for name, tensor in pack.best_state(0).items():
         torch.testing.assert_close(kept[name], tensor)
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), FolderError("It must be writable.")])
+def test_what_cannot_be_kept_ends_the_trainings_with_the_error_of_that(error):
+    """A full disk is no failure of a network: nothing is left out, and no member vanishes."""
+    left_out = []
+
+    def keep(trained):
+        raise error
+
+    members = [Member(number, make_settings(), seed=number) for number in range(4)]
+    with pytest.raises(type(error), match=str(error)):
+        train_apart(members, make_data(), n_epochs=1, keep=keep, leave_out=lambda *told: left_out.append(told))
+    assert left_out == []
+
+
+def test_the_bag_is_not_taken_as_trained_where_its_folder_cannot_be_written(search, monkeypatch, caplog):
+    def refuse(*_):
+        raise FolderError("No space left.")
+
+    monkeypatch.setattr("tuner.evaluation.kept_trainings.save_checkpoint", refuse)
+    with pytest.raises(FolderError, match="No space left"):
+        train_bag(search, search.best_trial, folds=FOLDS)
+    assert not caplog.records
 
 
 def test_members_draw_their_dropout_apart():

@@ -16,10 +16,12 @@ from torch import nn
 
 import tuner
 from tuner import Budget
+from tuner.errors import SearchError
 from tuner.evaluation.bagging import train_bag
 from tuner.evaluation.retraining import find_retrainings
 from tuner.evaluation.retraining_processes import open_pool, retrain_finalists
 from tuner.launchers.process_pool import ProcessPool
+from tuner.prediction.network import load_network
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
@@ -214,18 +216,20 @@ class MoodySettings:
     mood: str
 
     def build(self, d_in):
+        if self.mood == "build" and self.mood in NOW:
+            raise RuntimeError("not again")
         return Moody(d_in, self.mood)
 
 
 def suggest_moody(trial):
-    mood = trial.suggest_categorical("mood", ["fine", "raise", "nan"])
+    mood = trial.suggest_categorical("mood", ["fine", "raise", "nan", "build"])
     lr = trial.suggest_float("lr", 1e-3, 1e40, log=True)
     return Settings(network=MoodySettings(mood), training=make_settings(lr=lr).training)
 
 
 def enqueue(search, **params):
     distributions = {
-        "mood": optuna.distributions.CategoricalDistribution(["fine", "raise", "nan"]),
+        "mood": optuna.distributions.CategoricalDistribution(["fine", "raise", "nan", "build"]),
         "lr": optuna.distributions.FloatDistribution(1e-3, 1e40, log=True),
     }
     trial = optuna.trial.create_trial(params=params, distributions=distributions, value=0.5)
@@ -240,7 +244,7 @@ def moody(tmp_path_factory):
     return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), tracker=NoTracker())
 
 
-@pytest.mark.parametrize("mood", ["raise", "nan"])
+@pytest.mark.parametrize("mood", ["raise", "nan", "build"])
 def test_a_network_that_fails_is_left_out_with_a_warning_and_the_others_remain(moody, caplog, mood):
     bad, good = enqueue(moody, mood=mood, lr=0.01), enqueue(moody, mood="fine", lr=0.01)
     NOW.add(mood)
@@ -252,6 +256,14 @@ def test_a_network_that_fails_is_left_out_with_a_warning_and_the_others_remain(m
     assert len(left_out) == 2
     assert all(f"Trial {bad.number} trained anew with seed" in message for message in left_out)
     assert not moody.checkpoint_path(TrainedNetwork(bad.number, "seed", 0)).exists()
+
+
+def test_a_network_that_can_no_longer_be_built_ends_an_evaluation_with_an_error_of_ours(moody):
+    found = retrain_finalists(moody, [enqueue(moody, mood="build", lr=0.01)], seeds=1)
+    NOW.add("build")
+    with pytest.raises(SearchError, match=r"cannot be used\. `build` must give .* not again .*Put the code"):
+        load_network(moody, Predictor("", (found[0].network,)))
+    NOW.clear()
 
 
 def test_one_that_diverges_does_no_harm_to_the_others_of_its_pack(moody, caplog):
