@@ -182,15 +182,13 @@ def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, mo
     assert [record.screen_only for record in left_out] == [True, True]
 
 
-def test_what_processes_die_of_is_left_to_this_one(search, swept, monkeypatch, caplog, tmp_path):
+def test_what_processes_die_of_is_an_error_that_shows_their_log(search, swept, tmp_path):
     """The study's file ends each process that reads it."""
     deadly = tmp_path / "deadly.py"
     deadly.write_text("import os\nos._exit(9)\n")
     broken = replace(swept, study_file=deadly)
-    with caplog.at_level(logging.WARNING, logger="tuner"), ProcessPool(2, tmp_path) as pool:
-        found = retrain_finalists(broken, swept.trials[:1], seeds=1, pool=pool, device="cpu")
-    assert [each.network.number for each in found] == [0]
-    assert sum("died before its job was done" in record.getMessage() for record in caplog.records) == 2
+    with ProcessPool(2, tmp_path) as pool, pytest.raises(SearchError, match=r"`retrain` .*ended with exit code 9"):
+        retrain_finalists(broken, swept.trials[:1], seeds=1, pool=pool, device="cpu")
 
 
 NOW: set[str] = set()
