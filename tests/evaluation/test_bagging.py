@@ -1,6 +1,7 @@
 """The bag and the refit: who trains on which events, what is scored out of fold, what is kept and done again."""
 
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from tuner.evaluation.folds import fold_events
 from tuner.evaluation.pack_training import train_apart
 from tuner.prediction.networks import Predictor
 from tuner.prediction.predict import score_part
+from tuner.progress.logs import open_log
 from tuner.trackers import NoTracker
 from tuner.training.checkpoints import read_checkpoint, restore_network
 from tuner.training.loop import train_members
@@ -163,6 +165,18 @@ def test_the_refit_trains_on_all_of_train_and_validation_for_the_median_epoch_an
     longer = refit(search, search.best_trial, best_epochs=[EPOCHS])
     assert (longer.best_epoch, longer.epochs) == (EPOCHS, EPOCHS)
     assert read_files(search) != before
+
+
+def test_the_log_tells_an_auc_only_on_events_that_a_network_was_not_trained_on(search, tmp_path):
+    with open_log(tmp_path / "log", "bag"):
+        refit(search, search.best_trial, best_epochs=[2])
+        bag = train_bag(search, search.best_trial, folds=FOLDS)
+    of_refit, *of_bag = re.findall("Trained .*", (tmp_path / "log").read_text())
+    assert of_refit == "Trained trial 0, refit 0 on train + validation for 2 epochs"
+    told = {
+        f"Trained {t.network.name}: AUC {t.value:.4f} on its fold, best epoch {t.best_epoch}" for t in bag.trainings
+    }
+    assert set(of_bag) == told
 
 
 def test_a_member_of_fixed_epochs_keeps_the_parameters_of_its_last_whatever_its_figures():

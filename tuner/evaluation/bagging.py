@@ -243,7 +243,10 @@ def _train(
     def keep(trained: TrainedMember) -> None:
         name = names[trained.member.number]
         found = keep_training(search, name, trained, origin=origin)
-        NOTES.info("Trained %s: AUC %.4f after %d epochs", name.name, found.value, found.best_epoch)
+        if name.training == "refit":  # its AUC would be of events that it was trained on
+            NOTES.info("Trained %s on train + validation for %d epochs", name.name, found.epochs)
+        else:
+            NOTES.info("Trained %s: AUC %.4f on its fold, best epoch %d", name.name, found.value, found.best_epoch)
         on_trained()
 
     def leave_out(member: Member, reason: str) -> None:
