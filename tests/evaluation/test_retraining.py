@@ -18,8 +18,8 @@ import tuner
 from tuner import Budget
 from tuner.errors import SearchError
 from tuner.evaluation.bagging import train_bag
-from tuner.evaluation.retraining import find_retrainings
-from tuner.evaluation.retraining_processes import open_pool, retrain_finalists
+from tuner.evaluation.retraining import Wanted, find_retrainings
+from tuner.evaluation.retraining_processes import _Progress, open_pool, retrain_finalists
 from tuner.launchers.process_pool import ProcessPool
 from tuner.prediction.network import load_network
 from tuner.prediction.networks import Predictor, TrainedNetwork
@@ -134,6 +134,18 @@ def test_a_training_of_something_else_is_not_taken_for_this_one(search, change):
     assert find_retrainings(changed, [trial], 1) == (found,)
     assert find_retrainings(search, search.trials[:1], 1) == ()
     assert (found == first[0]) == (change is change_events)
+
+
+def test_only_what_is_to_be_trained_loses_its_record(search, monkeypatch):
+    """A record of other settings would count as done; one that holds stays, however often progress is shown."""
+    retrain_finalists(search, search.trials[:1], seeds=1)
+    kept = files(search)
+    progress = _Progress(search, [Wanted(search.trials[0], 0)], n_trials=1, seeds=1, display=Shown())
+    progress.show()
+    assert files(search) == kept
+    monkeypatch.setattr("tuner.evaluation.retraining_processes.retrain", lambda *_: ())
+    assert retrain_finalists(search, [change_params(search)[1]], seeds=1) == ()
+    assert "trial_00000-seed_0.json" not in files(search)
 
 
 def test_parameters_that_were_lost_are_trained_again(search):

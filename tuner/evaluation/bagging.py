@@ -194,9 +194,8 @@ def refit(
     """Train a trial's configuration once on all of train + validation, without early stopping.
 
     It ends after the median of the best epochs that early stopping found for this configuration. Passes over the
-    events are kept, and not steps: with a third more events it takes a third more steps of the same batch size, at
-    the same place of its schedule. What is in the run folder and follows
-    from the same is not trained again.
+    events are kept, and not steps: with a third more events it takes a third more steps of the same batch size, and
+    ends at the same point of its schedule. What is in the run folder and follows from the same is not trained again.
 
     Args:
         search: The search.
