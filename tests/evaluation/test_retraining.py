@@ -18,10 +18,11 @@ import tuner
 from tuner import Budget
 from tuner.errors import SearchError
 from tuner.evaluation.bagging import train_bag
+from tuner.evaluation.cross_validation import train_folds
 from tuner.evaluation.retraining import Wanted, find_retrainings
 from tuner.evaluation.retraining_processes import _Progress, open_pool, retrain_finalists
 from tuner.launchers.process_pool import ProcessPool
-from tuner.prediction.network import load_network
+from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
@@ -274,6 +275,19 @@ def test_a_network_that_can_no_longer_be_built_ends_an_evaluation_with_an_error_
     with pytest.raises(SearchError, match=r"cannot be used\. `build` must give .* not again .*Put the code"):
         load_network(moody, Predictor("", (found[0].network,)))
     NOW.clear()
+
+
+def test_a_fold_whose_network_cannot_score_is_left_out_with_a_warning(moody, caplog, monkeypatch):
+    def score(network, x, device):
+        NOW.add("raise")
+        return score_events(network, x, device)
+
+    monkeypatch.setattr("tuner.evaluation.cross_validation.score_events", score)
+    with caplog.at_level(logging.WARNING, logger="tuner"):
+        found = train_folds(moody, enqueue(moody, mood="raise", lr=0.01), folds=3, device="cpu")
+    NOW.clear()
+    assert np.isnan(found.scores).all()
+    assert sum("not again" in record.getMessage() for record in caplog.records) == 3
 
 
 def test_one_that_diverges_does_no_harm_to_the_others_of_its_pack(moody, caplog):
