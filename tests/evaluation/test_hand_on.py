@@ -118,6 +118,8 @@ def test_with_a_closed_test_part_the_bag_is_read_out_of_fold(search, evaluation,
     closed = tuner.evaluate(search, replace(SETTINGS, replicas=21), open_test=False)
     assert closed.own_part.part == OUT_OF_FOLD
     assert closed.handed_on == evaluation.handed_on
+    assert {importance.part for importance in closed.importances} == {"validation"}
+    assert (evaluation.examined, closed.examined) == ("bag", "single network")  # the bag has trained on validation
 
 
 def test_folds_that_cannot_be_are_refused_or_there_is_no_bag(search, caplog):

@@ -144,6 +144,7 @@ class Judge:
             baselines=baselines,
             blend=self._measure_blend(field, replicas),
             selection=self._measure_selection(replicas, finalists),
+            examined=examined.name,
             train_gap=examination.measure_train_gap(part),
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),

@@ -39,7 +39,7 @@ from tuner.prediction.predict import score_part
 from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
 from tuner.reporting.pictures import keep_drawings
-from tuner.reporting.summary import name_handed_on
+from tuner.reporting.summary import is_handed_on_examined, name_examined, name_handed_on
 from tuner.tuning.search import Search
 
 MAX_TRAIN_EVENTS = 200_000
@@ -74,7 +74,7 @@ NOTES = {
     "network would have by chance alone. A pull is a bin's distance in standard deviations.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
-    "survival": "Above the line what is handed on is ahead. Bars are 68 % intervals; a point is coloured where "
+    "survival": "Bars are 68 % intervals; a point is coloured where "
     "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts "
     "for the verdict. The cut is chosen on one half of the events "
     "and tested on the other.",
@@ -90,7 +90,19 @@ def draw_judgement_pictures(search: Search, evaluation: Evaluation, pool: Proces
         evaluation: Its judgement.
         pool: Processes that write the pictures.
     """
-    return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, NOTES)
+    return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, _write_notes(evaluation))
+
+
+def _write_notes(evaluation: Evaluation) -> dict[str, str]:
+    """Return `NOTES`, with whom a comparison favours, and what was examined where that is not what is handed on."""
+    of_examined = "" if is_handed_on_examined(evaluation) else f" All this is of the {evaluation.examined}{INSTEAD}"
+    return NOTES | {
+        "survival": f"Above the line the {name_examined(evaluation)} is ahead. {NOTES['survival']}{of_examined}",
+        "permutation_importance": f"{NOTES['permutation_importance']}{of_examined}",
+    }
+
+
+INSTEAD = ", as what is handed on was trained on these events."
 
 
 @dataclass
@@ -222,14 +234,14 @@ class _Pictures:
             for i in self.evaluation.importances
         ]
         return draw_permutation_importance(
-            pd.DataFrame(rows), part=self.winner.part, figure_name=self.evaluation.figure_of_merit
+            pd.DataFrame(rows), part=self.evaluation.last_part, figure_name=self.evaluation.figure_of_merit
         )
 
     def _draw_survival(self, survival: Survival) -> Drawing:
         baseline = find_baseline(self.evaluation.standings_on(self.evaluation.last_part))
         name = baseline.candidate if baseline is not None else "baseline"
         return draw_survival(
-            survival.frame(), names=(f"the {name_handed_on(self.evaluation)}", name), d_auc=survival.d_auc
+            survival.frame(), names=(f"the {name_examined(self.evaluation)}", name), d_auc=survival.d_auc
         )
 
     def _draw_yields(self) -> Iterator[tuple[str, Drawing]]:

@@ -213,7 +213,7 @@ def _write_distance(lead: Measurement) -> str:
 def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     """Return in a few words what a cut, and a background that is not known exactly, leave of the lead in AUC."""
     baseline = name_baseline(evaluation)
-    own = f"the {name_handed_on(evaluation)}"
+    own = f"the {name_examined(evaluation)}"
     leader, other = (baseline, own) if survival.leader < 0 else (own, baseline)
     lead = f"the lead of {leader} over {other}"
     match survival.verdict:
@@ -258,6 +258,21 @@ def name_handed_on(evaluation: Evaluation) -> str:
     return f"{'network' if name in (SINGLE_NETWORK, 'refit') else name} handed on"
 
 
+def is_handed_on_examined(evaluation: Evaluation) -> bool:
+    """Return whether importances, survival, nuisances and sculpting are those of what is handed on."""
+    return evaluation.examined in ("", evaluation.handed_on.name)
+
+
+def name_examined(evaluation: Evaluation) -> str:
+    """Return in words what importances, survival, nuisances and sculpting are of: "bag handed on", "single network"."""
+    return name_handed_on(evaluation) if is_handed_on_examined(evaluation) else evaluation.examined
+
+
+def _tell_examined(evaluation: Evaluation) -> str:
+    """Return " of the single network", say, where that was examined for what is handed on; else nothing."""
+    return "" if is_handed_on_examined(evaluation) else f" of the {evaluation.examined}"
+
+
 def name_baseline(evaluation: Evaluation) -> str:
     """Return the name of the best baseline on the last part that is open."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
@@ -276,7 +291,9 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     if evaluation.selection is not None:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
-        told.append(f"nuisances move the {name_figure(evaluation)} by {write_total(evaluation.nuisances)}")
+        told.append(
+            f"nuisances move the {name_figure(evaluation)}{_tell_examined(evaluation)} by {write_total(evaluation.nuisances)}"
+        )
     if evaluation.sculpted and not evaluation.sculpted[0].is_strong:
         told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
@@ -302,7 +319,8 @@ def _warn_of_sculpting(evaluation: Evaluation) -> list[str]:
         )
     also = f"; so does it {join_words([other.observer for other in others])}" if others else ""
     return [
-        f"The cut sculpts {worst.observer} strongly: {where}; {_tell_divergence(evaluation, worst)}{also}. "
+        f"The cut{_tell_examined(evaluation)} sculpts {worst.observer} strongly: {where}; "
+        f"{_tell_divergence(evaluation, worst)}{also}. "
         "A bump there is no evidence of signal unless the background is modelled after the cut."
     ]
 
@@ -311,7 +329,8 @@ def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]
     """Return which observer the cut sculpts most in background, by how much, and what the best baseline does."""
     worst, *others = sculpted
     also = f" and, less, in {join_words([other.observer for other in others])}" if others else ""
-    return f"the cut sculpts the background in {worst.observer} ({_tell_divergence(evaluation, worst)}){also}"
+    cut = f"the cut{_tell_examined(evaluation)}"
+    return f"{cut} sculpts the background in {worst.observer} ({_tell_divergence(evaluation, worst)}){also}"
 
 
 def _tell_divergence(evaluation: Evaluation, sculpted: SculptedObserver) -> str:
