@@ -98,7 +98,7 @@ class Evaluation:
     nuisances: NuisanceEffects | None = None
     """What the problem's nuisances do to `examined` at its frozen cut; None where it names none."""
     sculpting: tuple[SculptedObserver, ...] = ()
-    """What the frozen cut of `examined` does to each observer but the optimum in background, the most sculpted first."""
+    """What the frozen cut of `examined` does to each observer in background, most sculpted first; not the optimum."""
 
     def __repr__(self) -> str:
         """Return the verdict and what was judged, in two lines."""

@@ -291,9 +291,8 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     if evaluation.selection is not None:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
-        told.append(
-            f"nuisances move the {name_figure(evaluation)}{_tell_examined(evaluation)} by {write_total(evaluation.nuisances)}"
-        )
+        figure = f"{name_figure(evaluation)}{_tell_examined(evaluation)}"
+        told.append(f"nuisances move the {figure} by {write_total(evaluation.nuisances)}")
     if evaluation.sculpted and not evaluation.sculpted[0].is_strong:
         told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
