@@ -35,7 +35,7 @@ from tuner.evaluation.hand_on_choice import choose_handed_on
 from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
 from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
-from tuner.evaluation.score_table import add_observers, tabulate_scores
+from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
 from tuner.evaluation.statistics.comparison import (
     Replicas,
     Standing,
@@ -157,6 +157,10 @@ class Judge:
             write_table(self.search.folder.scores, add_observers(table, self.kept.events.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
+        if handed_on.cut_events is not None:
+            write_table(self.search.folder.cut_scores, tabulate_cut_events(handed_on.cut_events))
+        else:
+            self.search.folder.cut_scores.unlink(missing_ok=True)
         hand_on(self.search, *evaluation.predictors)
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation

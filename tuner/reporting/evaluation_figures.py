@@ -1,4 +1,4 @@
-"""The page's figures of the judgement: all candidates on the last part that is open, the winner's network in depth."""
+"""The page's figures of the evaluation: all candidates on the last part that is open, what is handed on in depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from tuner.checked_files import read_table
 from tuner.errors import EventsError
-from tuner.evaluation.folds import OUT_OF_FOLD, read_out_of_fold
+from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -54,6 +54,8 @@ SCORES_ADVICE = (
     "Restore it from a copy; or delete evaluation.json and run `tuner evaluate`, which opens the test part again."
 )
 """What to do about a `scores.parquet` that is damaged."""
+CUT_SCORES_ADVICE = "Restore it from a copy; or delete evaluation.json and run `tuner evaluate`."
+"""What to do about a `cut_scores.parquet` that is damaged or missing."""
 
 
 NOTES = {
@@ -87,7 +89,7 @@ def draw_judgement_pictures(search: Search, evaluation: Evaluation, pool: Proces
 
     Args:
         search: The search.
-        evaluation: Its judgement.
+        evaluation: Its evaluation.
         pool: Processes that write the pictures.
     """
     return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, _write_notes(evaluation))
@@ -107,7 +109,7 @@ INSTEAD = ", as what is handed on was trained on these events."
 
 @dataclass
 class _Pictures:
-    """Draws one judgement."""
+    """Draws one evaluation."""
 
     search: Search
     evaluation: Evaluation
@@ -159,8 +161,8 @@ class _Pictures:
 
     def _tabulate_cut_events(self) -> pd.DataFrame:
         """Return label, weight and score of the events that the cut was chosen on: validation, or out of fold."""
-        if self.evaluation.own_parts[0].part == OUT_OF_FOLD and (found := read_out_of_fold(self.search)) is not None:
-            return found.take_scored().tabulate()
+        if self.evaluation.own_parts[0].part == OUT_OF_FOLD:
+            return read_table(self.search.folder.cut_scores, advice=CUT_SCORES_ADVICE)
         part = self.search.splits.validation
         scores = score_part(self.search, "validation")
         return pd.DataFrame({"label": np.asarray(part.labels), "weight": np.asarray(part.weights), "score": scores})
@@ -172,7 +174,7 @@ class _Pictures:
 
     @property
     def scores(self) -> np.ndarray:
-        """Scores [n] of the network that is handed on."""
+        """Scores [n] of what is handed on."""
         return self.table["score"].to_numpy()
 
     @property
@@ -193,7 +195,7 @@ class _Pictures:
         }
 
     def _list_known(self, network: str) -> dict[str, Mapping[str, Measurement]]:
-        """Return the figures of the candidates on the part, as the judgement has them."""
+        """Return the figures of the candidates on the part, as the evaluation has them."""
         of_part = {part.candidate: part.measurements for part in self.evaluation.parts if part.part == self.winner.part}
         return of_part | {network: self.winner.measurements}
 
