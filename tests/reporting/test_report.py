@@ -169,7 +169,7 @@ def test_without_a_winner_the_page_says_so(make_prepared, trials):
     search, tracker = make_prepared(**trials), Memory()
     note_loss(search.folder.path, "Weights & Biases", 0, "no space left", {})
     html = tuner.report(search, tracker=tracker).read_text()
-    assert "This search is not over" in html
+    assert "trials are done. Rerun the same command to resume it." in html
     assert "none is complete yet" in html or "No trial has begun." in html
     assert 'id="model"' not in html
     assert "Weights &amp; Biases could not record 1 trial (no space left)." in html

@@ -52,12 +52,12 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
 
 
 def _tell_not_judged(search: Search) -> str:
-    """Return that there is no judgement, whether the test part was opened all the same, and what to do."""
+    """Return that there is no evaluation, whether the test part was opened all the same, and what to do."""
     todo, n_openings = name_step(search, "evaluate"), count_openings(search)
     if not n_openings:
-        return f"No finalist was trained anew and the test part is still closed: `{todo}` does both."
+        return f"No finalist was retrained and the test part is still closed: `{todo}` does both."
     times = "once" if n_openings == 1 else f"{n_openings} times"
-    return f"There is no judgement of what it is now, but the test part has been opened {times}: `{todo}` judges anew."
+    return f"There is no evaluation of it as it is now, but the test part has been opened {times}: run `{todo}` again."
 
 
 def _tell_handed_on(evaluation: Evaluation) -> str:
@@ -86,7 +86,7 @@ def _tell_configuration(search: Search, evaluation: Evaluation, standings: Seque
     trial = next(trial for trial in search.trials if trial.number == evaluation.winner)
     n_settings = sum(standing.kind == "finalist" for standing in standings)
     who = f"{'that' if n_settings > 1 else 'The configuration'} of trial {evaluation.winner}"
-    among = f"Of {n_settings} configurations trained anew, " if n_settings > 1 else ""
+    among = f"Of {n_settings} configurations retrained, " if n_settings > 1 else ""
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     return (
         f"{among}{who} ({name_network(search, trial)}) has won on validation; a single network of it has "
@@ -114,7 +114,7 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
             f"{write_candidate(equal.candidate)}{share}."
         )
     n_settings = sum(standing.kind == "finalist" for standing in standings)
-    among = f" among the {n_settings} configurations trained anew" if n_settings > 1 else ""
+    among = f" among the {n_settings} configurations retrained" if n_settings > 1 else ""
     return f"{_capitalize(network)} has won{among}, with {value}{share}."
 
 
@@ -363,8 +363,8 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     elif selection.expected_excess > 0:
         promised += f", of which {write_number(selection.expected_excess, 2)} is typically luck"
     if selection.retrained is None:
-        return f"{promised}; it was not trained anew"
-    anew = f"{promised}; trained anew it has {selection.retrained} there"
+        return f"{promised}; it was not retrained"
+    anew = f"{promised}; retrained it has {selection.retrained} there"
     return anew if selection.test is None else f"{anew} and {selection.test} on test"
 
 

@@ -120,7 +120,7 @@ def test_selection_bias_is_one_plain_sentence_and_its_formula(write, evaluation)
     [told] = [block.text for block in write(evaluation).blocks if "Selection bias" in getattr(block, "text", "")]
     assert told == (
         "Selection bias: trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which "
-        "0.0018 is typically luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test. Luck: "
+        "0.0018 is typically luck; retrained it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test. Luck: "
         "0.0012, the spread of equal settings, times 0.85, the expected largest of 3 normal deviates."
     )
 
