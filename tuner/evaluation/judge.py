@@ -205,8 +205,10 @@ class Judge:
 
         field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings.
         """
-        job = self.pool.submit(fit_search_baselines, self.search, self.settings, self.kept.events.event_id)
         event_id, ranked = self.kept.events.event_id, field.candidates
+        job = None
+        if self.settings.baseline_trials:
+            job = self.pool.submit(fit_search_baselines, self.search, self.settings, event_id, needs_gpu=False)
         training = JoinedTraining(self.search, self.settings, event_id, self.pool, self.device, self.display)
         joined = training.train(single, ranked, best_epochs[ranked[0].name], field.figure)
         candidates = [*joined.candidates]
@@ -214,9 +216,9 @@ class Judge:
         baselines = self._await_baselines(job)
         return joined, [*candidates, *self._enter_baselines(baselines, joined.bag)], baselines.records
 
-    def _await_baselines(self, job: Job[SearchBaselines]) -> SearchBaselines:
+    def _await_baselines(self, job: Job[SearchBaselines] | None) -> SearchBaselines:
         """Return the baselines, which another process has fitted while networks trained; without one, fit them."""
-        if not self.settings.baseline_trials:
+        if job is None:
             return SearchBaselines()
         self._advance_baselines()
         if job.future is None:

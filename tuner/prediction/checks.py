@@ -132,11 +132,11 @@ class _TriedNetwork:
 def _try_networks(study: Study, splits: Splits, device: str | None) -> list[_TriedNetwork]:
     """Take a few settings all the way. Raise `StudyError` that tells which stage fails, for which setting."""
     check_batches(splits, probe_space(study))
-    place = find_device(device)
+    torch_device = find_device(device)
     tried: list[_TriedNetwork] = []
     failures: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder, keep_random_state(place):
-        lap = _Lap(study, splits, _load_some(splits, place), Path(folder))
+    with tempfile.TemporaryDirectory() as folder, keep_random_state(torch_device):
+        lap = _Lap(study, splits, _load_some(splits, torch_device), Path(folder))
         for configuration in _draw_configurations(study):
             try:
                 tried.append(lap.run(configuration))
