@@ -16,6 +16,7 @@ from tuner.evaluation.statistics.ensemble import cross_fit_ensemble
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.preparation.splits import Part
+from tuner.progress.wording import join_words
 from tuner.tuning.evaluation_settings import HandOn
 
 NAMES: dict[HandOn, str] = {
@@ -74,14 +75,18 @@ def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: S
         mixed = cross_fit_ensemble(figure, field.validation.labels, members, field.validation.weights, seed=field.seed)
         stand_ins["ensemble"] = ("ensemble", [mixed])
     compare_on_validation = partial(_compare, field, figure, field.validation, stand_ins)
-    chosen, standings = SINGLE_NETWORK, compare_on_validation(SINGLE_NETWORK)
+    against = {name: compare_on_validation(name) for name in stand_ins if name != "ensemble"}
+    chosen = SINGLE_NETWORK
     for name in ("bag", "ensemble"):
-        if name in stand_ins and _is_better(name, compare_on_validation(chosen)):
+        if name in stand_ins and _is_better(name, against[chosen]):
             chosen = name
-    reason = _tell_reason(chosen, list(stand_ins))
+    outdone = [name for name in against if name != chosen and _is_better(chosen, against[name])]
+    reason = _tell_reason(chosen, outdone, [name for name in stand_ins if name != chosen])
     if chosen == "bag" and len(bags) > 1 and _is_better(BAG_ENSEMBLE, _compare_bags(field, figure, bags)):
         chosen, reason = BAG_ENSEMBLE, "By out-of-fold scores it is better than the bag of the winner alone"
-    return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=standings)
+    return HandOnChoice(
+        candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=against[SINGLE_NETWORK]
+    )
 
 
 def _compare_bags(field: Field, figure: FigureOfMerit, bags: Sequence[Bag]) -> tuple[Standing, ...]:
@@ -121,13 +126,13 @@ def _is_better(name: str, standings: Sequence[Standing]) -> bool:
     return any(standing.candidate == name and standing.verdict == "better" for standing in standings)
 
 
-def _tell_reason(chosen: str, names: Sequence[str]) -> str:
-    """Return why the one that was chosen is handed on; names: of all, from the simplest to the ensemble."""
+def _tell_reason(chosen: str, outdone: Sequence[str], rivals: Sequence[str]) -> str:
+    """Return why the one that was chosen is handed on; outdone: those of its rivals that it is better than."""
     begin = "By validation and out-of-fold scores"
-    simpler = [f"the {name}" for name in names[: names.index(chosen)]]
-    if simpler:
-        return f"{begin} it is better than {' and '.join(simpler)}"
-    rivals = [f"the {name}" for name in names if name != chosen]
-    if not rivals:
-        return "There is nothing beside it"
-    return f"{begin} {' and '.join(rivals)} cannot be told from it, or are worse"
+    if outdone:
+        return f"{begin} it is better than {_join(outdone)}"
+    return f"{begin} {_join(rivals)} cannot be told from it, or are worse" if rivals else "There is nothing beside it"
+
+
+def _join(names: Sequence[str]) -> str:
+    return join_words([f"the {name}" for name in names])
