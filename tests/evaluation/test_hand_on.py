@@ -178,15 +178,6 @@ def test_a_mean_that_is_better_is_handed_on_and_one_that_is_as_good_is_not():
 
 
 def test_the_reason_names_only_what_it_is_better_than():
-    """The bag equals the single network, so it is not chosen; the ensemble is compared with both."""
-    found = choose(noise=0.7, rival_noise=0.7)
-    assert found.candidate == "ensemble"
-    assert found.reason.endswith("it is better than the single network and the bag")
-    verdicts = {standing.candidate: standing.verdict for standing in found.standings}
-    assert verdicts["bag"] == "not distinguishable"
-
-
-def test_the_reason_names_only_what_it_is_better_than():
     """The bag is as good as the single network, and the ensemble is better than that, but not than the bag."""
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.9)
     assert {s.candidate: s.verdict for s in found.standings}["bag"] == "not distinguishable"

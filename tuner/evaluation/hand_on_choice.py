@@ -81,12 +81,10 @@ def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: S
         if name in stand_ins and _is_better(name, against[chosen]):
             chosen = name
     outdone = [name for name in against if name != chosen and _is_better(chosen, against[name])]
-    reason = _tell_reason(chosen, outdone, [name for name in stand_ins if name != chosen])
+    reason = _tell_reason(outdone, [name for name in stand_ins if name != chosen])
     if chosen == "bag" and len(bags) > 1 and _is_better(BAG_ENSEMBLE, _compare_bags(field, figure, bags)):
         chosen, reason = BAG_ENSEMBLE, "By out-of-fold scores it is better than the bag of the winner alone"
-    return HandOnChoice(
-        candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=against[SINGLE_NETWORK]
-    )
+    return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=against[SINGLE_NETWORK])
 
 
 def _compare_bags(field: Field, figure: FigureOfMerit, bags: Sequence[Bag]) -> tuple[Standing, ...]:
@@ -126,7 +124,7 @@ def _is_better(name: str, standings: Sequence[Standing]) -> bool:
     return any(standing.candidate == name and standing.verdict == "better" for standing in standings)
 
 
-def _tell_reason(chosen: str, outdone: Sequence[str], rivals: Sequence[str]) -> str:
+def _tell_reason(outdone: Sequence[str], rivals: Sequence[str]) -> str:
     """Return why the one that was chosen is handed on; outdone: those of its rivals that it is better than."""
     begin = "By validation and out-of-fold scores"
     if outdone:

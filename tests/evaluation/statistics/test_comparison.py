@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
+from tuner.evaluation.candidates import Candidate, choose_winner
 from tuner.evaluation.statistics.comparison import (
     Replicas,
     Standing,
@@ -200,7 +202,7 @@ def standing(candidate, value, verdict, n_parameters, kind="finalist"):
     return Standing(
         candidate=candidate,
         kind=kind,
-        part="test",
+        part="validation",
         figure=measured,
         singles=(value,),
         difference=measured,
@@ -225,3 +227,15 @@ def test_the_cheapest_is_the_smallest_network_of_those_that_are_not_worse():
     assert find_cheapest(twins, {"slow": 9.0, "quick": 3.0}) == "quick"
     assert find_cheapest(twins, {"slow": 9.0}) == "slow", "the time of the other is not known"
     assert find_cheapest(standings[:1] + standings[-1:]) == "big"
+    on_test = [replace(each, part="test", verdict="not distinguishable") for each in standings]
+    assert find_cheapest([*on_test, *standings]) == "as small", "what is judged has no say"
+
+
+def test_what_is_no_number_comes_last_wherever_the_best_is_taken():
+    undefined, known = (Replicas(np.array(values), np.zeros((2, 3))) for values in ([np.nan, 0.9], [0.7, 0.8]))
+    assert undefined.find_best() == 1
+    finalists = [Candidate("first", "finalist", ()), Candidate("second", "finalist", ())]
+    replicas = {"first": undefined, "second": known}
+    assert choose_winner(finalists, replicas).name == "second"
+    standings = compare(replicas, "second", kinds=dict.fromkeys(replicas, "finalist"), part="validation")
+    assert [standing.candidate for standing in standings] == ["second", "first"]

@@ -22,7 +22,7 @@ from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import rank
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
-from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.measurement import Measurement, measure, rank_value
 
 Kind = Literal["finalist", "ensemble", "bag", "refit", "baseline", "blend"]
 """What a candidate is: a configuration with its trainings, means of networks, or what one has without them."""
@@ -46,6 +46,10 @@ class Replicas:
     def mean(self) -> float:
         """Mean over the trainings."""
         return float(self.values.mean())
+
+    def find_best(self) -> int:
+        """Return the number of the training whose figure is highest."""
+        return max(range(len(self.values)), key=lambda training: rank_value(float(self.values[training])))
 
     def draw_means(self, generator: np.random.Generator) -> np.ndarray:
         """Return the mean of each replica [r], trainings drawn anew.
@@ -200,7 +204,7 @@ def compare(
         )
         for name, replicas in candidates.items()
     ]
-    return tuple(sorted(standings, key=lambda standing: -standing.figure.value))
+    return tuple(sorted(standings, key=lambda standing: -rank_value(standing.figure.value)))
 
 
 def _find_figure(name: str, replicas: Replicas, means: np.ndarray, measured: Mapping[str, Measurement]) -> Measurement:
@@ -220,14 +224,14 @@ def correct_by_holm(p_values: Sequence[float]) -> list[float]:
 
 
 def find_cheapest(standings: Sequence[Standing], seconds: Mapping[str, float] | None = None) -> str:
-    """Return the finalist with the fewest parameters among the winner and those that it cannot be told from.
+    """Return the finalist with the fewest parameters among the winner and those that are not worse on validation.
 
     Args:
-        standings: On one part.
+        standings: Those on other parts have no say.
         seconds: What a training of each finalist took in the search; of equally large networks the quickest counts as
             the cheapest. No figure breaks a tie: that would choose by the part that is judged.
     """
-    equals = [s for s in standings if s.kind == "finalist" and s.verdict != "worse"]
+    equals = [s for s in standings if s.part == "validation" and s.kind == "finalist" and s.verdict != "worse"]
     known = seconds or {}
     return min(equals, key=lambda s: (s.n_parameters or 0, known.get(s.candidate, np.inf), s.candidate)).candidate
 
