@@ -7,8 +7,9 @@ import logging
 from dataclasses import dataclass
 
 from tuner.errors import DamagedFileError, SearchError
-from tuner.evaluation.statistics.comparison import measure_mean, replicate
+from tuner.evaluation.statistics.comparison import measure_mean
 from tuner.metrics.measurement import rank_value
+from tuner.metrics.replicas import replicate
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.tuning.ranking import rank_trials

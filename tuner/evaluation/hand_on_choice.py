@@ -11,9 +11,10 @@ import numpy as np
 from tuner.evaluation.bagging import Bag
 from tuner.evaluation.candidates import BAG_ENSEMBLE, Candidate, CutEvents, Field
 from tuner.evaluation.folds import OUT_OF_FOLD
-from tuner.evaluation.statistics.comparison import Kind, Standing, compare, replicate
+from tuner.evaluation.statistics.comparison import Kind, Standing, compare
 from tuner.evaluation.statistics.ensemble import cross_fit_ensemble
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
+from tuner.metrics.replicas import replicate
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.preparation.splits import Part
 from tuner.progress.wording import join_words

@@ -36,14 +36,7 @@ from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
 from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_scores
-from tuner.evaluation.statistics.comparison import (
-    Replicas,
-    Standing,
-    compare,
-    find_baseline,
-    find_cheapest,
-    measure_mean,
-)
+from tuner.evaluation.statistics.comparison import Standing, compare, find_baseline, find_cheapest, measure_mean
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
@@ -51,6 +44,7 @@ from tuner.evaluation.waiting import wait_for_workers
 from tuner.launchers.process_pool import Job, ProcessPool
 from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measurement import rank_value
+from tuner.metrics.replicas import Replicas
 from tuner.prediction.cost import measure_cost
 from tuner.prediction.networks import SINGLE_NETWORK, are_kept, hand_on
 from tuner.preparation.kept_events import KeptEvents
