@@ -1,6 +1,6 @@
 """What is handed on: the bag as a candidate, its cuts from out-of-fold scores, and the choice without test."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -145,10 +145,10 @@ def draw_scores(truth, noise, n_scores, seed=0):
     return list(expit(truth + noise * np.random.default_rng(seed).normal(size=(n_scores, len(truth)))))
 
 
-def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noise=None):
+def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noise=None, order=None):
     """Choose between trainings that are a good score with noise of their own, and their mean.
 
-    rival_noise: of a second finalist; the winner's trainings are all the same beside it.
+    rival_noise: of a second finalist; the winner's trainings are all the same beside it. order: of the bag's events.
     """
     labels = np.arange(n) % 2
     truth = labels + np.random.default_rng(0).normal(size=n)
@@ -164,7 +164,11 @@ def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noi
     ]
     bags = [Bag(None, None, None, ()) for _ in range(n_bags)]
     for bag, scores in zip(bags, draw_scores(truth, bag_noise or noise, n_bags, seed=3), strict=True):
-        bag.__dict__["out_of_fold"] = OutOfFold(rows, labels, np.ones(n), rows % 3, scores)
+        found = OutOfFold(rows, labels, np.ones(n), rows % 3, scores)
+        columns = {
+            field.name: getattr(found, field.name)[slice(None) if order is None else order] for field in fields(found)
+        }
+        bag.__dict__["out_of_fold"] = OutOfFold(**columns)
     return choose_handed_on(Field(tuple(finalists), Auc(), part, 50, 0), finalists[0], wanted=wanted, bags=bags)
 
 
@@ -185,3 +189,8 @@ def test_the_reason_names_only_what_it_is_better_than():
     assert found.reason == "By validation and out-of-fold scores it is better than the single network"
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.6)
     assert found.reason.endswith("it is better than the single network and the bag")
+
+
+def test_the_choice_does_not_rest_on_the_order_of_the_events_of_a_bag():
+    order = np.random.default_rng(4).permutation(2_000)
+    assert choose(noise=0.7, order=order).standings == choose(noise=0.7).standings

@@ -99,11 +99,8 @@ def _compare_bags(field: Field, figure: FigureOfMerit, bags: Sequence[Bag]) -> t
 
 
 def _stand_in(bag: Bag, field: Field, singles: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean score [n] of the bag's configuration on validation, by networks that did not train on the event.
-
-    Validation events come last in the bag's events.
-    """
-    out_of_fold = bag.out_of_fold.scores[-len(field.validation.labels) :]
+    """Return the bag's configuration's mean score [n] on validation, by networks that did not train on the event."""
+    out_of_fold = bag.out_of_fold.take_scores(field.validation.rows)
     total, n_scores = np.sum(singles, axis=0), len(singles)
     mean: np.ndarray = np.where(np.isnan(out_of_fold), total / n_scores, (total + out_of_fold) / (n_scores + 1))
     return mean
