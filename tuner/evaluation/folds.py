@@ -83,6 +83,12 @@ class OutOfFold:
             }
         )
 
+    def take_scores(self, rows: np.ndarray) -> np.ndarray:
+        """Return the scores [m] of events by their places in the events as read, int64 [m]; each must be here."""
+        order = np.argsort(self.rows)
+        scores: np.ndarray = self.scores[order[np.searchsorted(self.rows, rows, sorter=order)]]
+        return scores
+
     def take_scored(self) -> OutOfFold:
         """Return the events that have a score."""
         return OutOfFold(**{f.name: getattr(self, f.name)[self.is_scored] for f in fields(self)})

@@ -77,7 +77,7 @@ class Evaluation:
     """The best baseline against what is handed on, paired, on the last part that is open; None without a baseline, and
     where what is handed on was trained on that part."""
     cheapest: str = ""
-    """The finalist with the fewest parameters among those that cannot be told from the winner."""
+    """The finalist with the fewest parameters among those that cannot be told from the winner on validation."""
     baselines: tuple[BaselineRecord, ...] = ()
     """How each baseline came about, and what that took."""
     blend: BlendGain | None = None
