@@ -1,18 +1,19 @@
 """What is handed on: the bag as a candidate, its cuts from out-of-fold scores, and the choice without test."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from samples import make_study
+from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 import tuner
 from tuner.errors import SearchError, SplitsError, StudyError
 from tuner.evaluation.bagging import BAG_PARTS, Bag
 from tuner.evaluation.candidates import Candidate, Field
-from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold, read_out_of_fold
+from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold
 from tuner.evaluation.hand_on_choice import choose_handed_on
 from tuner.metrics.figures_of_merit import Auc
 from tuner.preparation.splits import Part
@@ -56,7 +57,8 @@ def test_the_figures_out_of_fold_and_the_frozen_cut_are_those_of_the_scores_that
     )
     assert own.threshold == test.threshold == evaluation.part("test", "refit").threshold == cut
     assert test.threshold_rule.endswith(f"chosen on {OUT_OF_FOLD}")
-    np.testing.assert_array_equal(read_out_of_fold(search).scores, table["score"])
+    kept = pd.read_parquet(search.folder.cut_scores)  # of the bag, which is handed on
+    pd.testing.assert_frame_equal(kept, table[["row", "label", "weight", "score"]])
 
 
 def test_predict_and_the_written_scores_are_the_bags_unless_another_is_named(search, evaluation):
@@ -118,6 +120,8 @@ def test_with_a_closed_test_part_the_bag_is_read_out_of_fold(search, evaluation,
     closed = tuner.evaluate(search, replace(SETTINGS, replicas=21), open_test=False)
     assert closed.own_part.part == OUT_OF_FOLD
     assert closed.handed_on == evaluation.handed_on
+    assert {importance.part for importance in closed.importances} == {"validation"}
+    assert (evaluation.examined, closed.examined) == ("bag", "single network")  # the bag has trained on validation
 
 
 def test_folds_that_cannot_be_are_refused_or_there_is_no_bag(search, caplog):
@@ -140,19 +144,35 @@ def test_what_is_asked_for_must_be_made():
         tuner.EvaluationSettings(hand_on="winner")
 
 
-def choose(noise, wanted="auto", n=2_000, seed=0, n_bags=1):
-    """Choose between trainings that are a good score with noise of their own, and their mean."""
-    rng = np.random.default_rng(seed)
+def draw_scores(truth, noise, n_scores, seed=0):
+    return list(expit(truth + noise * np.random.default_rng(seed).normal(size=(n_scores, len(truth)))))
+
+
+def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noise=None, order=None):
+    """Choose between trainings that are a good score with noise of their own, and their mean.
+
+    rival_noise: of a second finalist; the winner's trainings are all the same beside it. order: of the bag's events.
+    """
     labels = np.arange(n) % 2
-    truth = labels + rng.normal(size=n)
-    scores = [1 / (1 + np.exp(-truth - noise * rng.normal(size=n))) for _ in range(4 + n_bags)]
+    truth = labels + np.random.default_rng(0).normal(size=n)
+    trainings, rivals = draw_scores(truth, noise, 4, seed=1), []
+    if rival_noise is not None:
+        trainings, rivals = trainings[:1] * 4, draw_scores(truth, rival_noise, 1, seed=2)
     rows = np.arange(n)
     part = Part(np.zeros((n, 1)), labels, np.ones(n), np.ones(n), rows)
-    winner = Candidate("trial 0", "finalist", (), known={"validation": tuple(scores[:4])})
+    finalists = [
+        Candidate(f"trial {number}", "finalist", (), known={"validation": tuple(scores)})
+        for number, scores in enumerate([trainings, rivals])
+        if scores
+    ]
     bags = [Bag(None, None, None, ()) for _ in range(n_bags)]
-    for bag, out_of_fold in zip(bags, scores[4:], strict=True):
-        bag.__dict__["out_of_fold"] = OutOfFold(rows, labels, np.ones(n), rows % 3, out_of_fold)
-    return choose_handed_on(Field((winner,), Auc(), part, 50, 0), winner, wanted=wanted, bags=bags)
+    for bag, scores in zip(bags, draw_scores(truth, bag_noise or noise, n_bags, seed=3), strict=True):
+        found = OutOfFold(rows, labels, np.ones(n), rows % 3, scores)
+        columns = {
+            field.name: getattr(found, field.name)[slice(None) if order is None else order] for field in fields(found)
+        }
+        bag.__dict__["out_of_fold"] = OutOfFold(**columns)
+    return choose_handed_on(Field(tuple(finalists), Auc(), part, 50, 0), finalists[0], wanted=wanted, bags=bags)
 
 
 def test_a_mean_that_is_better_is_handed_on_and_one_that_is_as_good_is_not():
@@ -162,3 +182,18 @@ def test_a_mean_that_is_better_is_handed_on_and_one_that_is_as_good_is_not():
     assert choose(noise=0.7, n_bags=3).candidate == "ensemble of bags"
     assert choose(noise=0.0, n_bags=3).candidate == "single network"
     assert choose(noise=0.7, wanted="single").candidate == "single network"
+
+
+def test_the_reason_names_only_what_it_is_better_than():
+    """The bag is as good as the single network, and the ensemble is better than that, but not than the bag."""
+    found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.9)
+    assert {s.candidate: s.verdict for s in found.standings}["bag"] == "not distinguishable"
+    assert found.candidate == "ensemble"
+    assert found.reason == "By validation and out-of-fold scores it is better than the single network"
+    found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.6)
+    assert found.reason.endswith("it is better than the single network and the bag")
+
+
+def test_the_choice_does_not_rest_on_the_order_of_the_events_of_a_bag():
+    order = np.random.default_rng(4).permutation(2_000)
+    assert choose(noise=0.7, order=order).standings == choose(noise=0.7).standings

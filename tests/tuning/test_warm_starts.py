@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 import tuner
 from tuner import Budget, search_space
-from tuner.metrics.figures_of_merit import Custom
+from tuner.metrics.bootstrap import draw_counts
+from tuner.metrics.figures_of_merit import Custom, Significance
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.run_folder import RunFolder
@@ -24,7 +25,7 @@ from tuner.tuning.status import count_left
 from tuner.tuning.storage import open_storage
 from tuner.tuning.trial_attributes import enqueue_warm_start, write_result
 from tuner.tuning.trial_queue import MIN_SAMPLED, Asker
-from tuner.tuning.warm_starts import WarmStartGain, describe_gain, measure_gain
+from tuner.tuning.warm_starts import N_REPLICAS, WarmStartGain, describe_gain, measure_gain
 
 
 @search_space(warm_starts=[{"lr": 0.01}])
@@ -169,6 +170,22 @@ def test_the_noise_is_that_of_the_difference_over_the_events(swept):
         first, second = (roc_auc_score(labels[rows], s[rows], sample_weight=weights[rows]) for s in scores)
         found.append(first - second)
     assert gain.noise == pytest.approx(np.std(found), rel=0.3)
+
+
+def test_the_noise_of_a_figure_at_a_cut_leaves_an_event_in_its_half_however_often_it_is_drawn(swept):
+    figure = Significance(s=100, b=1_000, min_background=20)
+    other = Search(replace(swept.study, problem=replace(swept.study.problem, figure_of_merit=figure)), swept.folder)
+    gain, part = measure_gain(other), swept.splits.validation
+    labels, weights = np.asarray(part.labels), np.asarray(part.weights)
+    halves = [
+        figure.halves(
+            labels == 1, score_part(swept, "validation", predictor=Predictor("", (TrainedNetwork(number),))), weights
+        )
+        for number in (gain.sampled, 0)
+    ]
+    drawn = draw_counts(labels == 1, N_REPLICAS, swept.study.seed)
+    found = [float((halves[0].cross(counts) - halves[1].cross(counts))[0]) for counts in drawn]
+    assert gain.noise == pytest.approx(np.std(found, ddof=1), rel=1e-6)
 
 
 def count_pairs(labels, scores, weights):

@@ -14,9 +14,11 @@ from tuner.evaluation.bagging import BAG_PARTS, Bag
 from tuner.evaluation.folds import OUT_OF_FOLD, FoldedEvents
 from tuner.evaluation.kept_trainings import KeptTraining
 from tuner.evaluation.statistics.blend import blend_scores, fit_share
-from tuner.evaluation.statistics.comparison import Kind, Replicas, replicate
+from tuner.evaluation.statistics.comparison import Kind
 from tuner.evaluation.statistics.ensemble import pick_ensemble
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.metrics.measurement import rank_value
+from tuner.metrics.replicas import Replicas, replicate
 from tuner.prediction.boosted_trees import save_trees
 from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import SINGLE_NETWORK, BlendedTrees, Predictor, TrainedNetwork, find_trees
@@ -318,7 +320,9 @@ def enter_blend(bag: Bag, trees: TreeBag) -> Candidate:
 
 def choose_winner(finalists: Sequence[Candidate], replicas: Mapping[str, Replicas]) -> Candidate:
     """Return the finalist with the best mean over its trainings; of equals the smallest network."""
-    return max(finalists, key=lambda finalist: (replicas[finalist.name].mean, -(finalist.n_parameters or 0)))
+    return max(
+        finalists, key=lambda finalist: (rank_value(replicas[finalist.name].mean), -(finalist.n_parameters or 0))
+    )
 
 
 @dataclass(frozen=True, eq=False)

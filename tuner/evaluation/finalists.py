@@ -7,7 +7,9 @@ import logging
 from dataclasses import dataclass
 
 from tuner.errors import DamagedFileError, SearchError
-from tuner.evaluation.statistics.comparison import measure_mean, replicate
+from tuner.evaluation.statistics.comparison import measure_mean
+from tuner.metrics.measurement import rank_value
+from tuner.metrics.replicas import replicate
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.tuning.ranking import rank_trials
@@ -68,4 +70,4 @@ def choose_finalists(
             f'The search of study "{search.study.name}" must hold a complete trial with whole parameters, '
             f"but those of all {len(distinct)} are damaged. Restore `checkpoints/` from a copy."
         )
-    return tuple(sorted(finalists, key=lambda finalist: (-finalist.lower, finalist.trial.number))[:most])
+    return tuple(sorted(finalists, key=lambda finalist: (-rank_value(finalist.lower), finalist.trial.number))[:most])

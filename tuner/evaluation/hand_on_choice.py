@@ -11,11 +11,13 @@ import numpy as np
 from tuner.evaluation.bagging import Bag
 from tuner.evaluation.candidates import BAG_ENSEMBLE, Candidate, CutEvents, Field
 from tuner.evaluation.folds import OUT_OF_FOLD
-from tuner.evaluation.statistics.comparison import Kind, Standing, compare, replicate
+from tuner.evaluation.statistics.comparison import Kind, Standing, compare
 from tuner.evaluation.statistics.ensemble import cross_fit_ensemble
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
+from tuner.metrics.replicas import replicate
 from tuner.prediction.networks import SINGLE_NETWORK, name_candidate
 from tuner.preparation.splits import Part
+from tuner.progress.wording import join_words
 from tuner.tuning.evaluation_settings import HandOn
 
 StandIns = dict[str, tuple[Kind, Sequence[np.ndarray]]]
@@ -64,14 +66,16 @@ def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: S
         mixed = cross_fit_ensemble(figure, field.validation.labels, members, field.validation.weights, seed=field.seed)
         stand_ins["ensemble"] = ("ensemble", [mixed])
     compare_on_validation = partial(_compare, field, figure, field.validation, stand_ins)
-    chosen, standings = SINGLE_NETWORK, compare_on_validation(SINGLE_NETWORK)
+    against = {name: compare_on_validation(name) for name in stand_ins if name != "ensemble"}
+    chosen = SINGLE_NETWORK
     for name in ("bag", "ensemble"):
-        if name in stand_ins and _is_better(name, compare_on_validation(chosen)):
+        if name in stand_ins and _is_better(name, against[chosen]):
             chosen = name
-    reason = _tell_reason(chosen, list(stand_ins))
+    outdone = [name for name in against if name != chosen and _is_better(chosen, against[name])]
+    reason = _tell_reason(outdone, [name for name in stand_ins if name != chosen])
     if chosen == "bag" and len(bags) > 1 and _is_better(BAG_ENSEMBLE, _compare_bags(field, figure, bags)):
         chosen, reason = BAG_ENSEMBLE, "By out-of-fold scores it is better than the bag of the winner alone"
-    return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=standings)
+    return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=against[SINGLE_NETWORK])
 
 
 def _compare_bags(field: Field, figure: FigureOfMerit, bags: Sequence[Bag]) -> tuple[Standing, ...]:
@@ -85,11 +89,8 @@ def _compare_bags(field: Field, figure: FigureOfMerit, bags: Sequence[Bag]) -> t
 
 
 def _stand_in(bag: Bag, field: Field, singles: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the mean score [n] of the bag's configuration on validation, by networks that did not train on the event.
-
-    Validation events come last in the bag's events.
-    """
-    out_of_fold = bag.out_of_fold.scores[-len(field.validation.labels) :]
+    """Return the bag's configuration's mean score [n] on validation, by networks that did not train on the event."""
+    out_of_fold = bag.out_of_fold.take_scores(field.validation.rows)
     total, n_scores = np.sum(singles, axis=0), len(singles)
     mean: np.ndarray = np.where(np.isnan(out_of_fold), total / n_scores, (total + out_of_fold) / (n_scores + 1))
     return mean
@@ -111,13 +112,13 @@ def _is_better(name: str, standings: Sequence[Standing]) -> bool:
     return any(standing.candidate == name and standing.verdict == "better" for standing in standings)
 
 
-def _tell_reason(chosen: str, names: Sequence[str]) -> str:
-    """Return why the one that was chosen is handed on; names: of all, from the simplest to the ensemble."""
+def _tell_reason(outdone: Sequence[str], rivals: Sequence[str]) -> str:
+    """Return why the one that was chosen is handed on; outdone: those of its rivals that it is better than."""
     begin = "By validation and out-of-fold scores"
-    simpler = [f"the {name}" for name in names[: names.index(chosen)]]
-    if simpler:
-        return f"{begin} it is better than {' and '.join(simpler)}"
-    rivals = [f"the {name}" for name in names if name != chosen]
-    if not rivals:
-        return "There is nothing beside it"
-    return f"{begin} {' and '.join(rivals)} cannot be told from it, or are worse"
+    if outdone:
+        return f"{begin} it is better than {_join(outdone)}"
+    return f"{begin} {_join(rivals)} cannot be told from it, or are worse" if rivals else "There is nothing beside it"
+
+
+def _join(names: Sequence[str]) -> str:
+    return join_words([f"the {name}" for name in names])

@@ -35,21 +35,16 @@ from tuner.evaluation.hand_on_choice import choose_handed_on
 from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
 from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
-from tuner.evaluation.score_table import add_observers, tabulate_scores
-from tuner.evaluation.statistics.comparison import (
-    Replicas,
-    Standing,
-    compare,
-    find_baseline,
-    find_cheapest,
-    measure_mean,
-)
+from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
+from tuner.evaluation.statistics.comparison import Standing, compare, find_baseline, find_cheapest, measure_mean
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.launchers.process_pool import Job, ProcessPool
 from tuner.metrics.figures_of_merit import Auc
+from tuner.metrics.measurement import rank_value
+from tuner.metrics.replicas import Replicas
 from tuner.prediction.cost import measure_cost
 from tuner.prediction.networks import SINGLE_NETWORK, are_kept, hand_on
 from tuner.preparation.kept_events import KeptEvents
@@ -93,9 +88,9 @@ class Judge:
         finalists = list(field.candidates)
         on_validation = field.replicate_all("validation", validation)
         winner = choose_winner(finalists, on_validation)
-        single = winner.take(int(on_validation[winner.name].values.argmax()))
+        single = winner.take(on_validation[winner.name].find_best())
         (network,) = single.networks
-        ranked = sorted(finalists, key=lambda each: (each is not winner, -on_validation[each.name].mean))
+        ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(on_validation[each.name].mean)))
         joined, others, baselines = self._enter_others(replace(field, candidates=tuple(ranked)), single, best_epochs)
         on_validation |= replace(field, candidates=tuple(others)).replicate_all("validation", validation)
         replicas: PartReplicas = {"validation": on_validation}
@@ -139,11 +134,12 @@ class Judge:
             ),
             standings=standings,
             by_auc=self._compare_by_auc(field, winner, parts, part),
-            cheapest=self._find_cheapest([standing for standing in standings if standing.part == part]),
+            cheapest=self._find_cheapest(standings),
             over_baseline=self._compare_with_baseline(field, replicas[part], handed_on, rival, part),
             baselines=baselines,
             blend=self._measure_blend(field, replicas),
             selection=self._measure_selection(replicas, finalists),
+            examined=examined.name,
             train_gap=examination.measure_train_gap(part),
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),
@@ -156,6 +152,10 @@ class Judge:
             write_table(self.search.folder.scores, add_observers(table, self.kept.events.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
+        if handed_on.cut_events is not None:
+            write_table(self.search.folder.cut_scores, tabulate_cut_events(handed_on.cut_events))
+        else:
+            self.search.folder.cut_scores.unlink(missing_ok=True)
         hand_on(self.search, *evaluation.predictors)
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation

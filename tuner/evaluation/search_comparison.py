@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from tuner.evaluation.statistics.comparison import Replicas, Standing, compare, replicate
+from tuner.evaluation.statistics.comparison import Standing, compare
 from tuner.metrics.figures_of_merit import FigureOfMerit
+from tuner.metrics.replicas import Replicas, replicate
 
 Ground = Literal["same test events", "other split", "other events"]
 """What a difference of two searches is measured on."""

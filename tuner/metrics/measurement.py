@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, inf, isfinite, log10
+from math import floor, inf, isfinite, isnan, log10
 
 import numpy as np
 
@@ -12,6 +12,11 @@ ONE_SIGMA = 0.6826894921370859
 
 LOPSIDED = 1.5
 """An interval whose longer side is more than so many times the shorter one is written with both."""
+
+
+def rank_value(value: float) -> float:
+    """Return what a figure is ranked by: itself, or less than any other where it is not a number."""
+    return -inf if isnan(value) else float(value)
 
 
 @dataclass(frozen=True)

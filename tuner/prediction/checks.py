@@ -54,7 +54,16 @@ class StudyCheck:
 def check_study(study: Study, *, folder: str | Path = "runs", device: str | None = None) -> StudyCheck:
     """Read, validate and prepare; train, save, load, score and export a few networks for a step or two; keep nothing.
 
-    All that does not hold is told at once: raise `TunerError`.
+    Args:
+        study: The study.
+        folder: Folder in which its sweep would make a run folder.
+        device: Where networks are tried, "cpu" or "cuda"; None for the best there is.
+
+    Returns:
+        What was found of the study, its events and its networks.
+
+    Raises:
+        TunerError: Something does not hold; all that does not is told at once.
     """
     problems: list[TunerError] = []
     space = gather(problems, lambda: _describe_run(study, folder, device))

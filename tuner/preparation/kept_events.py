@@ -27,6 +27,8 @@ class KeptEvents:
     """Event ids are numbered, from 0: which events share one is all that counts."""
     variants: Mapping[tuple[str, Direction], pd.DataFrame]
     """Nuisance and direction to the features that differ, float32 [n, k]."""
+    known_digests: Mapping[str, str] | None = None
+    """What `digests` gave when they were written; None: they are computed."""
 
     def take_variant(self, nuisance: str, direction: Direction, rows: np.ndarray) -> pd.DataFrame:
         """Return all features of some shifted events, float32 [n_rows, d].
@@ -42,6 +44,8 @@ class KeptEvents:
     @cached_property
     def digests(self) -> dict[str, str]:
         """SHA-256 of the observers, the ids and each variant, by name."""
+        if self.known_digests is not None:
+            return dict(self.known_digests)
         events, every = self.events, np.arange(len(self.events.labels))
         ids = {} if events.event_id is None else {"event id": pd.Series(events.event_id)}
         return {
@@ -147,7 +151,7 @@ def load_events(folder: Path) -> KeptEvents:
             )
             for number, kept in enumerate(content["variants"])
         }
-    return KeptEvents(events, variants)
+        return KeptEvents(events, variants, content["digests"])
 
 
 def _map_array(path: Path) -> np.ndarray:

@@ -134,7 +134,7 @@ def _estimate_evaluation(
     """Return about how many seconds the evaluation takes; None before a trial is complete.
 
     A finalist trains as long as complete trials did, a bag's member and a refit longer by what they have more events,
-    and as many train at a time; of baselines, the limit counts.
+    and as many train at a time. Baselines are fitted meanwhile, for the time of as many trials, within their limit.
     """
     settings = search.study.evaluation
     complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]
@@ -143,10 +143,12 @@ def _estimate_evaluation(
     at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in COUNTED and t.seconds) / elapsed)
     n_finalists = min(settings.finalists, max(len(complete), n_left and settings.finalists))
     train, validation, _ = search.study.preparation.fractions
-    n_joined = max(0, (settings.bag or 0) - 1) + settings.refit  # each of K folds is left out once
-    n_trainings = n_finalists * settings.seeds + (settings.folds or 0) + n_joined * (train + validation) / train
-    seconds = n_trainings * sum(complete) / len(complete) / at_a_time
-    return seconds + (60 * settings.baseline_minutes if settings.baseline_trials else 0.0)
+    n_bags = min(settings.bags, n_finalists)
+    n_joined = n_bags * max(0, (settings.bag or 0) - 1) + settings.refit  # each of K folds is left out once
+    mean = sum(complete) / len(complete)
+    alone = (n_finalists * settings.seeds + (settings.folds or 0)) * mean / at_a_time
+    joined = n_joined * (train + validation) / train * mean / at_a_time
+    return alone + max(joined, min(60 * settings.baseline_minutes, settings.baseline_trials * mean))
 
 
 def _find_stale(trials: Sequence[FrozenTrial], workers: Mapping[str, bool]) -> tuple[int, ...]:

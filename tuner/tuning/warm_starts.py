@@ -9,8 +9,7 @@ import numpy as np
 import torch
 
 from tuner.errors import DamagedFileError, SearchError, TrainingError
-from tuner.metrics.bootstrap import bootstrap_auc, bootstrap_figure
-from tuner.metrics.figures_of_merit import Auc
+from tuner.metrics.replicas import replicate
 from tuner.training.building import compute_logits
 from tuner.training.checkpoints import read_checkpoint, restore_network
 from tuner.tuning.ranking import count_sampled, rank_trials
@@ -112,19 +111,15 @@ def describe_gain(gain: WarmStartGain) -> str:
 
 def _measure_noise(search: Search, *pair: TrialRecord) -> float | None:
     """Return the standard deviation of the difference of two trials' figures over the validation events."""
-    part, figure, seed = search.splits.validation, search.study.problem.figure_of_merit, search.study.seed
-    labels, weights = np.asarray(part.labels), np.asarray(part.weights)
-    replicas = []
-    for trial in pair:
-        try:
-            scores = _score_validation(search, trial)
-        except (DamagedFileError, SearchError, TrainingError):
-            return None
-        if isinstance(figure, Auc):
-            replicas.append(bootstrap_auc(labels, scores, weights, n_replicas=N_REPLICAS, seed=seed))
-        else:
-            replicas.append(bootstrap_figure(figure, labels, scores, weights, n_replicas=N_REPLICAS, seed=seed))
-    noise = float(np.std(replicas[0] - replicas[1], ddof=1))  # the same seed draws the same events for both
+    part, figure = search.splits.validation, search.study.problem.figure_of_merit
+    try:
+        scores = [_score_validation(search, trial) for trial in pair]
+    except (DamagedFileError, SearchError, TrainingError):
+        return None
+    first, second = replicate(
+        figure, part.labels, scores, part.weights, n_replicas=N_REPLICAS, seed=search.study.seed
+    ).replicas
+    noise = float(np.std(first - second, ddof=1))
     return noise if np.isfinite(noise) else None
 
 

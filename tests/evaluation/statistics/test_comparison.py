@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import chain, combinations
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
+from tuner.evaluation.candidates import Candidate, choose_winner
 from tuner.evaluation.statistics.comparison import (
-    Replicas,
     Standing,
     compare,
     correct_by_holm,
     find_baseline,
     find_cheapest,
     measure_mean,
-    replicate,
 )
-from tuner.metrics.figures_of_merit import Auc, Custom, Significance
+from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.replicas import Replicas, replicate
 
 
 def draw_events(n=400, seed=0):
@@ -70,33 +70,6 @@ def test_holm_is_closed_testing_with_bonferroni():
     for n in (1, 2, 5, 6):
         p_values = list(rng.uniform(0, 0.4, n).round(2))  # rounded: ties among them
         assert correct_by_holm(p_values) == pytest.approx(close_under_bonferroni(p_values))
-
-
-def test_replicas_of_ranked_events_are_those_of_scikit_learn():
-    labels, scores, weights = draw_events(120)
-    other = np.round(scores)
-    ranked = replicate(Auc(), labels, [scores, other], weights, n_replicas=25, seed=4)
-    by_rows = Custom(name="sklearn", function=lambda y, s, w: roc_auc_score(y, s, sample_weight=w))
-    plain = replicate(by_rows, labels, [scores, other], weights, n_replicas=25, seed=4)
-    np.testing.assert_allclose(ranked.replicas, plain.replicas)
-    np.testing.assert_allclose(ranked.values, plain.values)
-    assert ranked.replicas.shape == (2, 25)
-    assert ranked.mean == pytest.approx(
-        np.mean([roc_auc_score(labels, s, sample_weight=weights) for s in (scores, other)])
-    )
-
-
-def test_a_frozen_cut_is_kept_in_every_replica():
-    labels, scores, weights = draw_events(400)
-    scores, figure = norm.cdf(scores), Significance(s=100, b=1_000)
-    cut = figure.choose(labels, scores, weights)
-    frozen = replicate(figure, labels, [scores], weights, cuts=[cut], n_replicas=10, seed=1)
-    searched = replicate(figure, labels, [scores], weights, n_replicas=10, seed=1)
-    by_hand = Custom(name="at", function=lambda y, s, w: figure.at(cut, y, s, w))
-    np.testing.assert_allclose(
-        frozen.replicas, replicate(by_hand, labels, [scores], weights, n_replicas=10, seed=1).replicas
-    )
-    assert not np.allclose(frozen.replicas, searched.replicas)
 
 
 @pytest.mark.parametrize("n_seeds", [2, 5])
@@ -200,7 +173,7 @@ def standing(candidate, value, verdict, n_parameters, kind="finalist"):
     return Standing(
         candidate=candidate,
         kind=kind,
-        part="test",
+        part="validation",
         figure=measured,
         singles=(value,),
         difference=measured,
@@ -225,3 +198,15 @@ def test_the_cheapest_is_the_smallest_network_of_those_that_are_not_worse():
     assert find_cheapest(twins, {"slow": 9.0, "quick": 3.0}) == "quick"
     assert find_cheapest(twins, {"slow": 9.0}) == "slow", "the time of the other is not known"
     assert find_cheapest(standings[:1] + standings[-1:]) == "big"
+    on_test = [replace(each, part="test", verdict="not distinguishable") for each in standings]
+    assert find_cheapest([*on_test, *standings]) == "as small", "what is judged has no say"
+
+
+def test_what_is_no_number_comes_last_wherever_the_best_is_taken():
+    undefined, known = (Replicas(np.array(values), np.zeros((2, 3))) for values in ([np.nan, 0.9], [0.7, 0.8]))
+    assert undefined.find_best() == 1
+    finalists = [Candidate("first", "finalist", ()), Candidate("second", "finalist", ())]
+    replicas = {"first": undefined, "second": known}
+    assert choose_winner(finalists, replicas).name == "second"
+    standings = compare(replicas, "second", kinds=dict.fromkeys(replicas, "finalist"), part="validation")
+    assert [standing.candidate for standing in standings] == ["second", "first"]

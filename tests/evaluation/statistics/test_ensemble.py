@@ -10,7 +10,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from tuner.evaluation.statistics.ensemble import cross_fit_ensemble, pick_ensemble
-from tuner.metrics.figures_of_merit import Auc
+from tuner.metrics.figures_of_merit import Auc, Custom
 
 
 def draw_scores(n_networks, *, n=200, seed=0, noise=1.0):
@@ -86,3 +86,15 @@ def test_an_ensemble_of_noise_is_worth_nothing_on_the_half_that_it_was_not_picke
     picked, crossed = np.mean(excess, axis=0)
     assert picked > 0.06
     assert abs(crossed) < 0.04
+
+
+@pytest.mark.parametrize(("undefined", "expected"), [((0,), [0, 1]), ((0, 1), [1, 0])])
+def test_a_network_whose_figure_is_no_number_is_not_picked_unless_there_is_no_other(undefined, expected):
+    labels, weights, scores = draw_scores(2)
+    scores[1] = scores[1] / 10  # so that means with the first can be told from it alone
+
+    def measure_some(y, s, w):
+        is_first = s.max() > 0.1
+        return np.nan if int(not is_first) in undefined else roc_auc_score(y, s, sample_weight=w)
+
+    assert pick_ensemble(Custom(name="some", function=measure_some), labels, scores, weights).tolist() == expected

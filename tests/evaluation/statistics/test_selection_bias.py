@@ -7,8 +7,8 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from tuner.evaluation.statistics.comparison import Replicas
 from tuner.evaluation.statistics.selection_bias import estimate_noise, expect_excess, expect_maximum
+from tuner.metrics.replicas import Replicas
 
 
 def draw_finalists(rng, *, of_seeds, shared, own, n_finalists=5, n_seeds=5, n_replicas=200):

@@ -15,6 +15,7 @@ from tuner.evaluation.baselines.fitting_events import FittingData
 from tuner.evaluation.baselines.kinds import TREES, Fitted, Kind, Score, find_kind, list_kinds
 from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.baselines.scikit_learn_trees import fit_defaults
+from tuner.metrics.measurement import rank_value
 from tuner.progress.logs import quiet_optuna
 from tuner.progress.wording import write_count, write_duration
 
@@ -123,8 +124,7 @@ def _tune(
         with warnings.catch_warnings(action="ignore"):
             fitted = kind.fit(settings)
         scores = fitted.score(validation.x)
-        value = figure(validation.labels, scores, validation.weights)
-        value = -np.inf if np.isnan(value) else float(value)
+        value = rank_value(figure(validation.labels, scores, validation.weights))
         study.tell(trial, value)
         if best is None or value > best_value:
             best, best_value = (settings, fitted, scores), value

@@ -10,19 +10,14 @@ what the winner is (`Standing.verdict_on_winner`). Where a verdict rests on more
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from tuner.metrics.arrays import Arrays, check_arrays
-from tuner.metrics.at_threshold import sum_confusion
-from tuner.metrics.bootstrap import draw_counts
-from tuner.metrics.curves import rank
-from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
-from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.measurement import Measurement, measure, rank_value
+from tuner.metrics.replicas import Replicas
 
 Kind = Literal["finalist", "ensemble", "bag", "refit", "baseline", "blend"]
 """What a candidate is: a configuration with its trainings, means of networks, or what one has without them."""
@@ -31,33 +26,6 @@ Verdict = Literal["winner", "better", "not distinguishable", "worse"]
 
 SIGNIFICANT = 0.05
 """Chance, over all comparisons together, to call any two distinguishable that are not."""
-
-
-@dataclass(frozen=True, eq=False)
-class Replicas:
-    """A figure of one candidate: of each of its trainings, and of each training in each replica."""
-
-    values: np.ndarray
-    """[s], one for each training."""
-    replicas: np.ndarray
-    """[s, r]."""
-
-    @property
-    def mean(self) -> float:
-        """Mean over the trainings."""
-        return float(self.values.mean())
-
-    def draw_means(self, generator: np.random.Generator) -> np.ndarray:
-        """Return the mean of each replica [r], trainings drawn anew.
-
-        s trainings drawn from s have (s - 1)/s of their variance; deviations are stretched to make up for it.
-        """
-        n_seeds, n_replicas = self.replicas.shape
-        means: np.ndarray = self.replicas.mean(axis=0)
-        if n_seeds > 1:
-            drawn = self.values[generator.integers(0, n_seeds, (n_replicas, n_seeds))].mean(axis=1)
-            means = means + (drawn - self.mean) * np.sqrt(n_seeds / (n_seeds - 1))
-        return means
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,57 +60,6 @@ class Standing:
         """What the winner is, compared with the candidate: the verdict, seen from the winner."""
         turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
         return turned.get(self.verdict, self.verdict)
-
-
-def replicate(
-    figure: FigureOfMerit,
-    labels: ArrayLike,
-    scores: Sequence[ArrayLike],
-    weights: ArrayLike | None = None,
-    *,
-    cuts: Sequence[float] | None = None,
-    n_replicas: int = 200,
-    seed: int = 0,
-) -> Replicas:
-    """Return a figure of each training's scores [n], for the events and for each replica of them.
-
-    labels [n] in {0, 1}, event weights [n] (None: ones). cuts: frozen cut of each training for a figure that is one of
-    a cut; None: one half of the events chooses it, and the other measures it, in each replica. The same seed draws the
-    same events for any candidate.
-    """
-    trainings = [check_arrays(labels, one, weights) for one in scores]
-    of_counts = [_freeze(figure, arrays, None if cuts is None else cuts[i]) for i, arrays in enumerate(trainings)]
-    is_signal = trainings[0].is_signal
-    replicas = [[f(counts) for f in of_counts] for counts in draw_counts(is_signal, n_replicas, seed)]
-    once = np.ones(len(is_signal), dtype=np.int64)
-    return Replicas(np.array([f(once) for f in of_counts]), np.array(replicas).T)
-
-
-def _freeze(figure: FigureOfMerit, arrays: Arrays, cut: float | None) -> Callable[[np.ndarray], float]:
-    """Return the figure as a function of how often each event is drawn; ranked once where that will do."""
-    is_signal, scores, weights = arrays
-    if isinstance(figure, Auc):
-        ranking = rank(is_signal, scores)
-        return lambda counts: ranking.curve(weights * counts).area
-    if isinstance(figure, CutFigure):
-        return _freeze_cut(figure, arrays, cut)
-    labels = is_signal.astype(np.int8)
-
-    def of_rows(counts: np.ndarray) -> float:
-        rows = np.repeat(np.arange(len(counts)), counts)
-        return float(figure(labels[rows], scores[rows], weights[rows]))
-
-    return of_rows
-
-
-def _freeze_cut(figure: CutFigure, arrays: Arrays, cut: float | None) -> Callable[[np.ndarray], float]:
-    """Return the figure of a frozen cut; without one, of cuts that one half chooses, measured on the other."""
-    is_signal, scores, weights = arrays
-    if cut is None:
-        halves = figure.halves(*arrays)
-        return lambda counts: float(halves.cross(counts)[0])
-    selected = scores >= cut
-    return lambda counts: figure.of_confusion(sum_confusion(is_signal, selected, weights * counts))
 
 
 @np.errstate(invalid="ignore")
@@ -200,7 +117,7 @@ def compare(
         )
         for name, replicas in candidates.items()
     ]
-    return tuple(sorted(standings, key=lambda standing: -standing.figure.value))
+    return tuple(sorted(standings, key=lambda standing: -rank_value(standing.figure.value)))
 
 
 def _find_figure(name: str, replicas: Replicas, means: np.ndarray, measured: Mapping[str, Measurement]) -> Measurement:
@@ -220,14 +137,14 @@ def correct_by_holm(p_values: Sequence[float]) -> list[float]:
 
 
 def find_cheapest(standings: Sequence[Standing], seconds: Mapping[str, float] | None = None) -> str:
-    """Return the finalist with the fewest parameters among the winner and those that it cannot be told from.
+    """Return the finalist with the fewest parameters among the winner and those that are not worse on validation.
 
     Args:
-        standings: On one part.
+        standings: Those on other parts have no say.
         seconds: What a training of each finalist took in the search; of equally large networks the quickest counts as
             the cheapest. No figure breaks a tie: that would choose by the part that is judged.
     """
-    equals = [s for s in standings if s.kind == "finalist" and s.verdict != "worse"]
+    equals = [s for s in standings if s.part == "validation" and s.kind == "finalist" and s.verdict != "worse"]
     known = seconds or {}
     return min(equals, key=lambda s: (s.n_parameters or 0, known.get(s.candidate, np.inf), s.candidate)).candidate
 

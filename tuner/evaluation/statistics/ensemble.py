@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuner.metrics.figures_of_merit import Auc, BackgroundRejection, CutFigure, FigureOfMerit, SignalEfficiency
+from tuner.metrics.measurement import rank_value
 
 MAX_PICKS = 20
 """Networks that are picked at the most, repeated ones counted."""
@@ -24,7 +25,8 @@ def pick_ensemble(
 
     The network whose addition raises the figure of the mean score most is added, again and again; of all the
     ensembles on the way the best is returned (doi:10.1145/1015330.1015432). Picked on validation, it must be judged
-    elsewhere. A figure that rests on the few events above a cut would pick what is lucky there: AUC takes its place.
+    elsewhere. Where no mean has a figure that is a number, the first network stands alone. A figure that rests on the
+    few events above a cut would pick what is lucky there: AUC takes its place.
 
     Args:
         figure: The problem's figure of merit.
@@ -36,15 +38,16 @@ def pick_ensemble(
     if isinstance(figure, CutFigure | BackgroundRejection | SignalEfficiency):
         figure = Auc()
     counts, total = np.zeros(len(scores), dtype=np.int64), np.zeros(len(labels))
-    best, best_counts = -np.inf, counts
+    best, best_counts = -np.inf, None
     for n_picked in range(1, most + 1):
-        figures = [figure(labels, (total + one) / n_picked, weights) for one in scores]
+        figures = [rank_value(figure(labels, (total + one) / n_picked, weights)) for one in scores]
         pick = int(np.argmax(figures))
         counts = counts.copy()
         counts[pick] += 1
         total = total + scores[pick]
-        if figures[pick] > best:
+        if best_counts is None or figures[pick] > best:
             best, best_counts = figures[pick], counts
+    assert best_counts is not None
     shares: np.ndarray = best_counts / best_counts.sum()
     return shares
 

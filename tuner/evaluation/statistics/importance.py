@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuner.evaluation.statistics.comparison import replicate
 from tuner.metrics.figures_of_merit import FigureOfMerit
 from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.replicas import replicate
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.preparation.splits import Part
 

@@ -9,8 +9,8 @@ from math import exp, expm1, sqrt
 
 import numpy as np
 
-from tuner.evaluation.statistics.comparison import Replicas
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.replicas import Replicas
 
 
 @dataclass(frozen=True, kw_only=True)
