@@ -47,6 +47,7 @@ SLOW = (
     "reporting/test_search_comparison.py",
     "search_spaces/test_spaces.py",
     "studies/test_studies.py",
+    "test_passwords.py",
     "test_readme.py",
     "test_wheel.py",
     "trackers",

@@ -99,7 +99,7 @@ ODD = [
 ]
 
 FIELDS = {
-    Budget: ["trials", "epochs", "minutes"],
+    Budget: ["trials", "epochs", "minutes", "stop_in_vain"],
     EvaluationSettings: ["finalists", "seeds", "baseline_trials", "baseline_minutes", "folds", "replicas"],
     Preparation: ["fractions", "seed", "scaling", "n_quantiles", "balance", "negative_weights"],
     TrainingSettings: ["optimizer", "batch_size", "lr", "warmup", "schedule", "clip_norm", "patience"],
@@ -183,5 +183,5 @@ def test_a_misspelt_keyword_is_named_with_its_neighbour_and_what_is_missing():
 
 
 def test_a_class_of_settings_shows_its_own_keywords():
-    assert list(inspect.signature(Budget).parameters) == ["trials", "epochs", "minutes"]
+    assert list(inspect.signature(Budget).parameters) == ["trials", "epochs", "minutes", "stop_in_vain"]
     assert replace(Budget(), trials=3).trials == 3

@@ -28,6 +28,16 @@ def test_every_public_name_and_submodule_is_listed_and_there():
     assert "__version__" in vars(tuner)
 
 
+FUNCTIONS = [name for name in dir(tuner) if inspect.isfunction(getattr(tuner, name))]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_help_of_a_public_function_has_an_entry_for_each_argument(name):
+    function = getattr(tuner, name)
+    told = (inspect.getdoc(function) or "").partition("Args:\n")[2]
+    assert [argument for argument in inspect.signature(function).parameters if f"    {argument}: " not in told] == []
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_names_of_a_package_are_those_of_its_stub(package):
     module = getattr(tuner, package)

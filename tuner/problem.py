@@ -130,7 +130,7 @@ class Problem:
     labels [n] in {0, 1}, scores [n] and event weights [n] (in this order, or weights as `sample_weight`) and returns a
     number, higher for better. Its name is the function's; a search is resumed only with the same code."""
     working_point: WorkingPoint = field(default_factory=Youden)
-    """Rule for the cut on the score; chosen on validation, frozen for test."""
+    """Rule for the cut on the score; chosen on events that were not trained on, frozen for test."""
     ballparks: tuple[Ballpark, ...] = ()
     """What others reached."""
     before: str = ""
@@ -194,7 +194,7 @@ class Problem:
             "Undefined": _write_undefined(self.undefined),
             "Optimum": "" if self.optimum is None else f"{self.optimum}: no network can do better",
             "Figure of merit": f"{self.figure_of_merit.name}, on validation{', weighted' if self.weight else ''}",
-            "Working point": f"{self.working_point.name}; chosen on validation, frozen for test",
+            "Working point": f"{self.working_point.name}; chosen on events that were not trained on, frozen for test",
             "Nuisances": ", ".join(nuisance.name for nuisance in self.nuisances),
         }
         told |= {f"AUC of {known.name}": f"{known.auc:.4g} ({known.source})" for known in self.ballparks}

@@ -169,6 +169,11 @@ class RunFolder:
         return self.path / "bag_scores.parquet"
 
     @property
+    def cut_scores(self) -> Path:
+        """Out-of-fold scores of what is handed on, by which its cuts were chosen, as Parquet; where it has any."""
+        return self.path / "cut_scores.parquet"
+
+    @property
     def network(self) -> Path:
         """The winner of the last evaluation as ONNX, preprocessing inside: the study's model artifact."""
         return self.path / "winner.onnx"

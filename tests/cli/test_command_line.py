@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from typer.testing import CliRunner
 
 from tuner.cli.app import app
+from tuner.cli.options import CandidateOption
+from tuner.evaluation.candidates import BAG_ENSEMBLE
+from tuner.tuning.evaluation_settings import HandOn
 
 COMMANDS = (
     "new",
@@ -34,6 +38,12 @@ def test_help_names_every_command_in_the_order_of_the_workflow(workplace) -> Non
     assert -1 not in starts
     assert starts == sorted(starts)
     assert "Step 7: evaluate" in shown.stdout
+
+
+def test_the_help_lists_every_candidate_that_may_be_handed_on() -> None:
+    _, option = get_args(CandidateOption)
+    listed = option.help.partition(": ")[2].removesuffix(".").split(", ")
+    assert sorted(listed) == sorted({*get_args(HandOn), BAG_ENSEMBLE} - {"auto"})
 
 
 @pytest.mark.parametrize("command", COMMANDS)

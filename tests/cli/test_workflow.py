@@ -39,7 +39,7 @@ def test_sweep_ends_with_an_evaluated_winner_and_a_report(swept) -> None:
     assert "Report: runs/small/report.html" in said
     assert re.search(r"^AUC +0\.\d+ ± 0\.\d+ +0\.\d+ ± 0\.\d+$", said, re.M)
     assert re.search(
-        r"^Trial \d \(MLP of \d+ parameters\) has won( among the \d settings trained anew)?, "
+        r"^Trial \d \(MLP of \d+ parameters\) has won( among the \d configurations retrained)?, "
         r"with AUC 0\.\d+ ± 0\.\d+ on test",
         said,
         re.M,

@@ -1,6 +1,7 @@
 """The bag and the refit: who trains on which events, what is scored out of fold, what is kept and done again."""
 
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,12 +11,13 @@ from samples import make_data, make_settings, make_study
 from sklearn.metrics import roc_auc_score
 
 import tuner
-from tuner.errors import SplitsError
+from tuner.errors import FolderError, SplitsError
 from tuner.evaluation.bagging import refit, train_bag
 from tuner.evaluation.folds import fold_events
 from tuner.evaluation.pack_training import train_apart
 from tuner.prediction.networks import Predictor
 from tuner.prediction.predict import score_part
+from tuner.progress.logs import open_log
 from tuner.trackers import NoTracker
 from tuner.training.checkpoints import read_checkpoint, restore_network
 from tuner.training.loop import train_members
@@ -165,6 +167,18 @@ def test_the_refit_trains_on_all_of_train_and_validation_for_the_median_epoch_an
     assert read_files(search) != before
 
 
+def test_the_log_tells_an_auc_only_on_events_that_a_network_was_not_trained_on(search, tmp_path):
+    with open_log(tmp_path / "log", "bag"):
+        refit(search, search.best_trial, best_epochs=[2])
+        bag = train_bag(search, search.best_trial, folds=FOLDS)
+    of_refit, *of_bag = re.findall("Trained .*", (tmp_path / "log").read_text())
+    assert of_refit == "Trained trial 0, refit 0 on train + validation for 2 epochs"
+    told = {
+        f"Trained {t.network.name}: AUC {t.value:.4f} on its fold, best epoch {t.best_epoch}" for t in bag.trainings
+    }
+    assert set(of_bag) == told
+
+
 def test_a_member_of_fixed_epochs_keeps_the_parameters_of_its_last_whatever_its_figures():
     settings, data = make_settings(lr=0.3, patience=1), make_data()
     kept = {}
@@ -182,6 +196,30 @@ def test_a_member_of_fixed_epochs_keeps_the_parameters_of_its_last_whatever_its_
     pack.stack.keep_best([0])
     for name, tensor in pack.best_state(0).items():
         torch.testing.assert_close(kept[name], tensor)
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), FolderError("It must be writable.")])
+def test_what_cannot_be_kept_ends_the_trainings_with_the_error_of_that(error):
+    """A full disk is no failure of a network: nothing is left out, and no member vanishes."""
+    left_out = []
+
+    def keep(trained):
+        raise error
+
+    members = [Member(number, make_settings(), seed=number) for number in range(4)]
+    with pytest.raises(type(error), match=str(error)):
+        train_apart(members, make_data(), n_epochs=1, keep=keep, leave_out=lambda *told: left_out.append(told))
+    assert left_out == []
+
+
+def test_the_bag_is_not_taken_as_trained_where_its_folder_cannot_be_written(search, monkeypatch, caplog):
+    def refuse(*_):
+        raise FolderError("No space left.")
+
+    monkeypatch.setattr("tuner.evaluation.kept_trainings.save_checkpoint", refuse)
+    with pytest.raises(FolderError, match="No space left"):
+        train_bag(search, search.best_trial, folds=FOLDS)
+    assert not caplog.records
 
 
 def test_members_draw_their_dropout_apart():

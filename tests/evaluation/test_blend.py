@@ -17,6 +17,7 @@ from tuner.events import Resonance
 from tuner.events.reading import read_events
 from tuner.prediction.boosted_trees import load_trees, save_trees
 from tuner.prediction.networks import find_trees
+from tuner.reporting.evaluation_figures import _Pictures
 from tuner.trackers import NoTracker
 
 SETTINGS = tuner.EvaluationSettings(
@@ -66,6 +67,15 @@ def test_the_share_is_that_of_the_lowest_log_loss_out_of_fold(evaluation, out_of
     scores = expit((1 - evaluation.blend.share) * logits[0] + evaluation.blend.share * logits[1])
     expected = roc_auc_score(part.labels, scores, sample_weight=part.weights)
     assert evaluation.part(OUT_OF_FOLD, "blend")["AUC"].value == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_page_draws_the_blends_own_scores_out_of_fold(search, evaluation):
+    table = pd.read_parquet(search.folder.cut_scores)
+    assert set(table["row"]) == set(pd.read_parquet(search.folder.bag_out_of_fold)["row"])
+    area = roc_auc_score(table["label"], table["score"], sample_weight=table["weight"])
+    assert evaluation.part(OUT_OF_FOLD, "blend")["AUC"].value == pytest.approx(area, abs=1e-9)
+    closed = replace(evaluation, opening=None, parts=tuple(p for p in evaluation.parts if p.part != "test"))
+    np.testing.assert_array_equal(_Pictures(search, closed).scores, table["score"])
 
 
 def test_what_it_gains_on_the_bag_is_told_on_test(search, evaluation):

@@ -140,7 +140,7 @@ def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(searc
     of_background = test.weights[above].sum() / test.weights[np.asarray(test.labels) == 0].sum()
     assert kept.b == pytest.approx(3_000 * of_background)
     assert figure.expect(np.array([kept.s]), np.array([kept.b]))[0] == pytest.approx(expected)
-    assert kept.estimator == "at the cut that validation chose"
+    assert (kept.estimator, kept.chosen_on) == ("at the frozen cut", "validation")
     assert Evaluation.from_json(found.to_json()) == found
 
 

@@ -13,7 +13,7 @@ import tuner
 from tuner.errors import SearchError, SplitsError, StudyError
 from tuner.evaluation.bagging import BAG_PARTS, Bag
 from tuner.evaluation.candidates import Candidate, Field
-from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold, read_out_of_fold
+from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold
 from tuner.evaluation.hand_on_choice import choose_handed_on
 from tuner.metrics.figures_of_merit import Auc
 from tuner.preparation.splits import Part
@@ -57,7 +57,8 @@ def test_the_figures_out_of_fold_and_the_frozen_cut_are_those_of_the_scores_that
     )
     assert own.threshold == test.threshold == evaluation.part("test", "refit").threshold == cut
     assert test.threshold_rule.endswith(f"chosen on {OUT_OF_FOLD}")
-    np.testing.assert_array_equal(read_out_of_fold(search).scores, table["score"])
+    kept = pd.read_parquet(search.folder.cut_scores)  # of the bag, which is handed on
+    pd.testing.assert_frame_equal(kept, table[["row", "label", "weight", "score"]])
 
 
 def test_predict_and_the_written_scores_are_the_bags_unless_another_is_named(search, evaluation):
@@ -119,6 +120,8 @@ def test_with_a_closed_test_part_the_bag_is_read_out_of_fold(search, evaluation,
     closed = tuner.evaluate(search, replace(SETTINGS, replicas=21), open_test=False)
     assert closed.own_part.part == OUT_OF_FOLD
     assert closed.handed_on == evaluation.handed_on
+    assert {importance.part for importance in closed.importances} == {"validation"}
+    assert (evaluation.examined, closed.examined) == ("bag", "single network")  # the bag has trained on validation
 
 
 def test_folds_that_cannot_be_are_refused_or_there_is_no_bag(search, caplog):

@@ -18,6 +18,7 @@ from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.test_set_log import read_openings
 from tuner.events.reading import read_events
+from tuner.launchers.process_pool import ProcessPool
 from tuner.metrics.sculpting import measure_sculpting
 from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor
 from tuner.prediction.predict import score_part
@@ -234,7 +235,9 @@ def test_where_every_training_fails_the_test_part_stays_closed(search, evaluatio
     assert read_openings(search) == before
 
 
-def test_trials_that_end_while_finalists_train_are_judged_before_the_test_part_is_opened(tmp_path):
+def test_trials_that_end_while_finalists_train_are_judged_before_the_test_part_is_opened(tmp_path, monkeypatch):
+    """And without baselines nothing is left to a process beside."""
+    monkeypatch.setattr(ProcessPool, "submit", lambda *_, **__: pytest.fail("there is nothing to do beside"))
     quick = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
     study = make_study(trials=1, epochs=1, n_events=800, evaluation=quick)
     search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker())

@@ -16,10 +16,12 @@ from torch import nn
 
 import tuner
 from tuner import Budget
+from tuner.errors import SearchError
 from tuner.evaluation.bagging import train_bag
-from tuner.evaluation.retraining import find_retrainings
-from tuner.evaluation.retraining_processes import open_pool, retrain_finalists
+from tuner.evaluation.retraining import Wanted, find_retrainings
+from tuner.evaluation.retraining_processes import _Progress, open_pool, retrain_finalists
 from tuner.launchers.process_pool import ProcessPool
+from tuner.prediction.network import load_network
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
@@ -134,6 +136,18 @@ def test_a_training_of_something_else_is_not_taken_for_this_one(search, change):
     assert (found == first[0]) == (change is change_events)
 
 
+def test_only_what_is_to_be_trained_loses_its_record(search, monkeypatch):
+    """A record of other settings would count as done; one that holds stays, however often progress is shown."""
+    retrain_finalists(search, search.trials[:1], seeds=1)
+    kept = files(search)
+    progress = _Progress(search, [Wanted(search.trials[0], 0)], n_trials=1, seeds=1, display=Shown())
+    progress.show()
+    assert files(search) == kept
+    monkeypatch.setattr("tuner.evaluation.retraining_processes.retrain", lambda *_: ())
+    assert retrain_finalists(search, [change_params(search)[1]], seeds=1) == ()
+    assert "trial_00000-seed_0.json" not in files(search)
+
+
 def test_parameters_that_were_lost_are_trained_again(search):
     first = retrain_finalists(search, search.trials[:1], seeds=1)
     search.checkpoint_path(TrainedNetwork(0, "seed", 0)).unlink()
@@ -180,15 +194,13 @@ def test_two_processes_train_each_once_and_find_what_one_finds(search, swept, mo
     assert [record.screen_only for record in left_out] == [True, True]
 
 
-def test_what_processes_die_of_is_left_to_this_one(search, swept, monkeypatch, caplog, tmp_path):
+def test_what_processes_die_of_is_an_error_that_shows_their_log(search, swept, tmp_path):
     """The study's file ends each process that reads it."""
     deadly = tmp_path / "deadly.py"
     deadly.write_text("import os\nos._exit(9)\n")
     broken = replace(swept, study_file=deadly)
-    with caplog.at_level(logging.WARNING, logger="tuner"), ProcessPool(2, tmp_path) as pool:
-        found = retrain_finalists(broken, swept.trials[:1], seeds=1, pool=pool, device="cpu")
-    assert [each.network.number for each in found] == [0]
-    assert sum("died before its job was done" in record.getMessage() for record in caplog.records) == 2
+    with ProcessPool(2, tmp_path) as pool, pytest.raises(SearchError, match=r"`retrain` .*ended with exit code 9"):
+        retrain_finalists(broken, swept.trials[:1], seeds=1, pool=pool, device="cpu")
 
 
 NOW: set[str] = set()
@@ -214,18 +226,20 @@ class MoodySettings:
     mood: str
 
     def build(self, d_in):
+        if self.mood == "build" and self.mood in NOW:
+            raise RuntimeError("not again")
         return Moody(d_in, self.mood)
 
 
 def suggest_moody(trial):
-    mood = trial.suggest_categorical("mood", ["fine", "raise", "nan"])
+    mood = trial.suggest_categorical("mood", ["fine", "raise", "nan", "build"])
     lr = trial.suggest_float("lr", 1e-3, 1e40, log=True)
     return Settings(network=MoodySettings(mood), training=make_settings(lr=lr).training)
 
 
 def enqueue(search, **params):
     distributions = {
-        "mood": optuna.distributions.CategoricalDistribution(["fine", "raise", "nan"]),
+        "mood": optuna.distributions.CategoricalDistribution(["fine", "raise", "nan", "build"]),
         "lr": optuna.distributions.FloatDistribution(1e-3, 1e40, log=True),
     }
     trial = optuna.trial.create_trial(params=params, distributions=distributions, value=0.5)
@@ -240,7 +254,7 @@ def moody(tmp_path_factory):
     return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), tracker=NoTracker())
 
 
-@pytest.mark.parametrize("mood", ["raise", "nan"])
+@pytest.mark.parametrize("mood", ["raise", "nan", "build"])
 def test_a_network_that_fails_is_left_out_with_a_warning_and_the_others_remain(moody, caplog, mood):
     bad, good = enqueue(moody, mood=mood, lr=0.01), enqueue(moody, mood="fine", lr=0.01)
     NOW.add(mood)
@@ -252,6 +266,14 @@ def test_a_network_that_fails_is_left_out_with_a_warning_and_the_others_remain(m
     assert len(left_out) == 2
     assert all(f"Trial {bad.number} trained anew with seed" in message for message in left_out)
     assert not moody.checkpoint_path(TrainedNetwork(bad.number, "seed", 0)).exists()
+
+
+def test_a_network_that_can_no_longer_be_built_ends_an_evaluation_with_an_error_of_ours(moody):
+    found = retrain_finalists(moody, [enqueue(moody, mood="build", lr=0.01)], seeds=1)
+    NOW.add("build")
+    with pytest.raises(SearchError, match=r"cannot be used\. `build` must give .* not again .*Put the code"):
+        load_network(moody, Predictor("", (found[0].network,)))
+    NOW.clear()
 
 
 def test_one_that_diverges_does_no_harm_to_the_others_of_its_pack(moody, caplog):

@@ -77,7 +77,8 @@ def test_a_baseline_is_told_once():
     told = summarize_verdict(judge(boosted_trees=EQUAL, trial_2=EQUAL))
     assert told.endswith("it cannot be told from boosted trees (-0.00030 ± 0.00050). Cannot be told from it: trial 2.")
     assert summarize_verdict(judge(boosted_trees="better", ensemble="better")).endswith(
-        "networks, trial 0, differs by -0.00210 ± 0.00050. Better than it: the ensemble, by 0.00210 ± 0.00050."
+        "networks, trial 0, is behind boosted trees by 0.00210 ± 0.00050: AUC 0.9540 ± 0.0021 on test, against "
+        "0.9561 ± 0.0021. Better than it: the ensemble, by 0.00210 ± 0.00050."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.spawn
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tuner.errors import SearchError
 from tuner.launchers.process_pool import ProcessPool
 
 JOBS = """
@@ -32,11 +34,19 @@ def die_at_first(tally, times):
     return os.getpid()
 
 
+def die_of(tally, end):
+    with open(tally, "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    print("dying", flush=True)
+    exec(end)
+
+
 def refuse():
     raise LookupError("no such thing")
 
 
-def read_environment():
+def read_environment(seconds=0.0):
+    time.sleep(seconds)
     return {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")}
 """
 
@@ -80,11 +90,45 @@ def test_jobs_are_shared_and_a_death_costs_its_own_job_a_second_start(jobs, tmp_
     assert warning.endswith("dying")
 
 
-def test_what_two_processes_die_of_is_done_by_the_one_that_asks(jobs, tmp_path):
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(9)", "os.abort()"])
+def test_what_two_processes_die_of_is_an_error_and_not_done_by_the_one_that_asks(jobs, tmp_path, caplog, end):
     tally = tmp_path / "tally"
     with ProcessPool(1, tmp_path / "logs") as pool:
-        assert pool.submit(jobs.die_at_first, tally, 2).result() == os.getpid()
-    assert len(set(tally.read_text().split())) == 3
+        deadly = pool.submit(jobs.die_of, tally, end)
+        with pytest.raises(
+            SearchError, match=r"(?s)`die_of` .* 2 processes died of it; the last one .*pool-0.log.*dying"
+        ):
+            deadly.result()
+        pids = {int(pid) for pid in tally.read_text().split()}
+        assert len(pids) == 2
+        assert os.getpid() not in pids
+        assert not {process.pid for process in pool._running.values()} & pids
+        assert pool.submit(jobs.name_process).result() != os.getpid()
+    assert len(caplog.records) == 1
+
+
+def test_where_no_process_can_be_started_the_one_that_asks_does_it(jobs, tmp_path, monkeypatch, caplog):
+    """As `multiprocessing` starts an executable that is not there."""
+    context = multiprocessing.get_context("spawn")
+    executable = multiprocessing.spawn.get_executable()
+    context.set_executable(tmp_path / "absent")
+    try:
+        with ProcessPool(1, tmp_path / "logs") as pool:
+            assert pool.submit(jobs.name_process).result() == os.getpid()
+    finally:
+        context.set_executable(executable)
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert "could not be started" in warning
+
+
+def test_jobs_that_need_no_gpu_have_a_process_beside_those_with_one_each(jobs, tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with ProcessPool(3, tmp_path / "logs", n_gpus=2) as pool:
+        trainings = [pool.submit(jobs.read_environment, 0.3) for _ in range(4)]
+        beside = [pool.submit(jobs.read_environment, 0.3, needs_gpu=False) for _ in range(2)]
+        assert {job.result()["CUDA_VISIBLE_DEVICES"] for job in trainings} <= {"0", "1"}
+        assert [job.result()["CUDA_VISIBLE_DEVICES"] for job in beside] == ["", ""]
+    assert len(list((tmp_path / "logs").iterdir())) == 3
 
 
 def test_without_processes_the_one_that_asks_does_it(jobs, tmp_path):

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from tuner.cli.tables import print_evaluation
+from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
 from tuner.evaluation.statistics.systematics import Survival, SurvivalRow
 from tuner.figures import draw_survival
 from tuner.metrics.measurement import Measurement
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.reporting.highlights import highlight
 from tuner.reporting.sections.evaluation import write_evaluation
-from tuner.reporting.sections.systematics import write_survival
+from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.summary import answer
 
 ERRORS = {"68": 1.0, "95": 1.96}
@@ -56,9 +58,8 @@ def measure(value: float, error: float, level: str) -> Measurement:
     return Measurement(value, value - ERRORS[level] * error, value + ERRORS[level] * error)
 
 
-@pytest.mark.parametrize("d", [1.0, -1.0])
-def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
-    """The 68 % interval of the second row leaves out 0, that of 95 % does not: no marker, sign or word says more."""
+def make_survival(d: float) -> Survival:
+    """The 68 % interval of the second row leaves out 0, that of 95 % does not."""
     z = {0.0: d, 0.1: 0.3 * d}
     rows = tuple(
         SurvivalRow(
@@ -67,7 +68,64 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
         for share in z
     )
     d_auc = measure(0.01 * d, 0.0011, "68"), measure(0.01 * d, 0.0011, "95")
-    survival = Survival(*d_auc, rows, s=10.0, b=100.0, n_replicas=20)
+    return Survival(*d_auc, rows, s=10.0, b=100.0, n_replicas=20)
+
+
+def hand_on_bag(evaluation, *, examined):
+    """The evaluation with a bag of networks handed on, and a candidate of whom survival and nuisances are."""
+    networks = tuple(TrainedNetwork(2, "fold", fold, 0.5) for fold in range(2))
+    shift = Shift(0.93, -0.004, 0.01, 0.02)
+    effects = NuisanceEffects("AUC", 0.934, 0.61, (NuisanceEffect("scale", shift, shift, symmetrised=True),))
+    bag = (Predictor("bag", networks), *evaluation.predictors)
+    return replace(evaluation, predictors=bag, survival=make_survival(1.0), nuisances=effects, examined=examined)
+
+
+@pytest.mark.parametrize(("examined", "named"), [("bag", "bag handed on"), ("single network", "single network")])
+def test_whoever_was_examined_is_named_where_that_is_told(make_search, judge, examined, named):
+    search, found = make_search(complete=3), hand_on_bag(judge(), examined=examined)
+    sentences = answer(search, search.best_trial, found)
+    assert f"the lead of the {named} over boosted trees survives a cut" in sentences[2]
+    of_it = " of the single network" if examined == "single network" else ""
+    assert f"nuisances move the AUC{of_it} by +0" in sentences[3]
+    told, table = write_survival(found, None)
+    assert f"The gain of the {named} over boosted trees survives" in told.text
+    assert table.head[1] == f"Z, {'handed on' if examined == 'bag' else named}"
+    caption = write_nuisances(found)[0].caption
+    assert caption == f"Nuisance variants on the test part: the {named} and its cut stay as they are"
+
+
+@pytest.mark.parametrize("ahead", [True, False])
+@pytest.mark.parametrize("baseline", ["boosted trees, refitted", "LightGBM (bagged)"])
+def test_a_figure_that_ranks_the_two_otherwise_than_the_significance_is_pointed_out(judge, baseline, ahead):
+    found = judge()
+    standings = tuple(
+        replace(standing, candidate=baseline) if standing.candidate == "boosted trees" else standing
+        for standing in found.standings
+    )
+    own = found.part("test")
+    figures = {"single network": 3.4, baseline: 3.1 if ahead else 3.7}
+    parts = tuple(
+        replace(own, candidate=name, measurements={"AMS": Measurement(value, value - 0.1, value + 0.1)})
+        for name, value in figures.items()
+    )
+    found = replace(
+        found,
+        figure_of_merit="AMS",
+        standings=standings,
+        parts=parts,
+        survival=make_survival(1.0),
+        examined=own.candidate,
+    )
+    told = write_survival(found, None)[0].text
+    assert ("By AMS the order is the other one" in told) == (not ahead)
+    assert ahead or "the network handed on minus" in told.partition("By AMS")[2]
+    assert ahead or "is -0.3." in told
+
+
+@pytest.mark.parametrize("d", [1.0, -1.0])
+def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
+    """The 68 % interval of the second row leaves out 0, that of 95 % does not: no marker, sign or word says more."""
+    z, survival = {0.0: d, 0.1: 0.3 * d}, make_survival(d)
     told, _ = write_survival(replace(judge(), survival=survival), None)
     assert f"the network handed on minus boosted trees is {0.01 * d:+.4f}" in told.text
     assert f"{d:+.2f} [{d - 0.2:+.2f}, {d + 0.2:+.2f}] in significance at 0 %" in told.text

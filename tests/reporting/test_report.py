@@ -44,11 +44,11 @@ def make_prepared(make_search, tmp_path):
 
     def make(**trials):
         rng = np.random.default_rng(0)
-        labels = rng.random(600) < 0.5
-        table = pd.DataFrame(rng.normal(labels[:, None], size=(600, 3)), columns=["x<b>", "y", "z"])
-        table = table.assign(mass=table["y"] + rng.normal(size=600), y_up=table["y"] + 0.2)
+        labels = rng.random(2_000) < 0.5
+        table = pd.DataFrame(rng.normal(labels[:, None], size=(2_000, 3)), columns=["x<b>", "y", "z"])
+        table = table.assign(mass=table["y"] + rng.normal(size=2_000), y_up=table["y"] + 0.2)
         table.loc[:40, "z"] = -999.0
-        table.assign(kind=np.where(labels, "g", "h"), w=rng.random(600)).to_csv(tmp_path / "events.csv", index=False)
+        table.assign(kind=np.where(labels, "g", "h"), w=rng.random(2_000)).to_csv(tmp_path / "events.csv", index=False)
         search = make_search(**trials)
         problem = Problem(
             question="Which are <b>showers</b>?",
@@ -77,7 +77,7 @@ def make_prepared(make_search, tmp_path):
 @pytest.mark.browser
 def test_a_searched_study_becomes_a_page(make_prepared, browser):
     search = make_prepared(complete=5, pruned=1, failed=1)
-    evaluate(search, settings=replace(search.study.evaluation, finalists=2, seeds=2, bag=2, baseline_trials=1))
+    evaluate(search, settings=replace(search.study.evaluation, seeds=2, baseline_trials=1, hand_on="single"))
     path = tuner.report(search)
     assert path == search.folder.report
     assert path.stat().st_size < 4e6
@@ -169,7 +169,7 @@ def test_without_a_winner_the_page_says_so(make_prepared, trials):
     search, tracker = make_prepared(**trials), Memory()
     note_loss(search.folder.path, "Weights & Biases", 0, "no space left", {})
     html = tuner.report(search, tracker=tracker).read_text()
-    assert "This search is not over" in html
+    assert "trials are done. Rerun the same command to resume it." in html
     assert "none is complete yet" in html or "No trial has begun." in html
     assert 'id="model"' not in html
     assert "Weights &amp; Biases could not record 1 trial (no space left)." in html

@@ -21,7 +21,7 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     search = make_search(complete=3, pruned=2)
     winner, rivals, trust = answer(search, search.best_trial, evaluation)
     assert winner == (
-        "Trial 2 (MLP of 54,017 parameters) has won among the 2 configurations trained anew, with AUC 0.9338 ± 0.0026 "
+        "Trial 2 (MLP of 54,017 parameters) has won among the 2 configurations retrained, with AUC 0.9338 ± 0.0026 "
         "on test, the mean of 2 trainings; the network handed on reaches 98.20 ± 0.40 % of the optimum."
     )
     assert rivals == (
@@ -31,7 +31,7 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     )
     assert trust == (
         "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which 0.0018 is "
-        "typically luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been "
+        "typically luck; retrained it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test; the test part has been "
         "opened once."
     )
 
@@ -90,14 +90,14 @@ def test_a_closed_test_part_is_told_and_validation_leads(make_search, evaluation
     winner, _, trust = answer(search, search.best_trial, closed)
     assert "on validation, the mean of 2 trainings" in winner
     assert "on test" not in winner
-    assert trust.endswith("trained anew it has 0.9371 ± 0.0025 there; the test part is still closed.")
+    assert trust.endswith("retrained it has 0.9371 ± 0.0025 there; the test part is still closed.")
 
 
 def test_luck_that_was_not_measured_is_not_told(make_search, evaluation):
     search = make_search(complete=3)
     bare = replace(evaluation.selection, n_trials=1, noise=0.0, expected_excess=0.0, retrained=None, test=None)
     trust = answer(search, search.best_trial, replace(evaluation, selection=bare, openings=3))[2]
-    assert trust.startswith("Trial 2 promised AUC 0.9401 on validation; it was not trained anew; the test part has ")
+    assert trust.startswith("Trial 2 promised AUC 0.9401 on validation; it was not retrained; the test part has ")
     assert "opened 3 times, so it is not quite unseen any more." in trust
 
 
@@ -211,7 +211,7 @@ def test_an_opened_test_part_is_not_called_closed(make_search):
     search.folder.openings.write_text(json.dumps(opening) + "\n")
     told = answer(search, search.best_trial, None)[1]
     assert "closed" not in told
-    assert "the test part has been opened once: `tuner.evaluate(search)` judges anew." in told
+    assert "the test part has been opened once: run `tuner.evaluate(search)` again." in told
 
 
 def test_without_a_complete_trial_says_so(make_search):
@@ -250,7 +250,7 @@ def test_a_bag_that_is_handed_on_leads_with_its_own_lead_on_the_best_baseline(ma
     assert told in first
     assert "The bag of 8 networks is handed on: AUC 0.9338 ± 0.0026 on test; it reaches 98.20 ± 0.40 % of" in first
     assert second == (
-        "Of 2 configurations trained anew, that of trial 2 (MLP of 54,017 parameters) has won on validation; a single "
+        "Of 2 configurations retrained, that of trial 2 (MLP of 54,017 parameters) has won on validation; a single "
         "network of it has AUC 0.9338 ± 0.0026 on test, the mean of 2 trainings."
     )
     assert third.startswith("In the mean over its trainings it ")

@@ -22,7 +22,7 @@ PRUNERS = {
     "hyperband, automatic": optuna.pruners.HyperbandPruner,
     "threshold": lambda: optuna.pruners.ThresholdPruner(lower=0.75, n_warmup_steps=3),
     "patient": lambda: optuna.pruners.PatientPruner(None, patience=1),
-    "patient median": lambda: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(n_startup_trials=2), patience=1),
+    "patient median": lambda: optuna.pruners.PatientPruner(optuna.pruners.MedianPruner(n_startup_trials=1), patience=0),
     "wilcoxon": lambda: optuna.pruners.WilcoxonPruner(p_threshold=0.3, n_startup_steps=2),
     "nop": optuna.pruners.NopPruner,
 }

@@ -49,7 +49,7 @@ def test_a_trial_that_came_to_nothing_says_why_and_no_more():
     assert write_trial_note(end).splitlines() == [
         "**Failed.** ValueError: \\`x\\` is no \\<number\\>",
         "",
-        "It goes on where trial 0 stopped.",
+        "It resumes trial 0.",
     ]
 
 

@@ -95,7 +95,7 @@ CandidateOption = Annotated[
     typer.Option(
         "--candidate",
         metavar="NAME",
-        help="Use another than the one handed on: single, refit, bag, ensemble, blend.",
+        help="Use another than the one handed on: single, refit, bag, ensemble, ensemble of bags, blend.",
         show_default="what the evaluation hands on",
     ),
 ]

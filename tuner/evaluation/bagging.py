@@ -194,9 +194,8 @@ def refit(
     """Train a trial's configuration once on all of train + validation, without early stopping.
 
     It ends after the median of the best epochs that early stopping found for this configuration. Passes over the
-    events are kept, and not steps: with a third more events it takes a third more steps of the same batch size, at
-    the same place of its schedule. What is in the run folder and follows
-    from the same is not trained again.
+    events are kept, and not steps: with a third more events it takes a third more steps of the same batch size, and
+    ends at the same point of its schedule. What is in the run folder and follows from the same is not trained again.
 
     Args:
         search: The search.
@@ -243,7 +242,10 @@ def _train(
     def keep(trained: TrainedMember) -> None:
         name = names[trained.member.number]
         found = keep_training(search, name, trained, origin=origin)
-        NOTES.info("Trained %s: AUC %.4f after %d epochs", name.name, found.value, found.best_epoch)
+        if name.training == "refit":  # its AUC would be of events that it was trained on
+            NOTES.info("Trained %s on train + validation for %d epochs", name.name, found.epochs)
+        else:
+            NOTES.info("Trained %s: AUC %.4f on its fold, best epoch %d", name.name, found.value, found.best_epoch)
         on_trained()
 
     def leave_out(member: Member, reason: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tuner.errors import describe_failure
 from tuner.evaluation.folds import OutOfFold, fold_events, load_joined
 from tuner.evaluation.pack_training import TrainedMember, train_apart
 from tuner.prediction.network import score_events
@@ -69,8 +70,12 @@ def train_folds(
     def keep(trained: TrainedMember) -> None:
         fold = trained.member.number
         chosen = events.find(fold)
-        network = restore_network(trained.checkpoint, settings.network)
-        scores[chosen] = score_events(network, events.part.x[chosen], str(data.device))
+        try:
+            network = restore_network(trained.checkpoint, settings.network)
+            scores[chosen] = score_events(network, events.part.x[chosen], str(data.device))
+        except Exception as error:  # a network's own code may raise anything
+            leave_out(trained.member, describe_failure(error))
+            return
         NOTES.info("Fold %d of %d: AUC %.4f on fold %d", fold + 1, folds, trained.member.best, (fold + 1) % folds + 1)
         on_fold()
 

@@ -44,13 +44,16 @@ def evaluate(
     `tuner.export`; the test part has no say in that. Cuts are chosen on events that a candidate was not trained on, and
     frozen for test.
 
+    Networks of one structure are trained together, in packs that the number of processes and the memory bound. Dropout
+    is drawn for a pack as a whole: with dropout, another machine gives other trainings of the same configurations.
+
     The test part is opened once: the opening is logged in the run folder before anything of it is scored, and a later
     call on the same trials, events and rules reads what was found then. One process at a time evaluates a search;
     another one waits, and reads what the first has found. While workers still train the study, the test part is not
     opened: this waits for them. The events are those that the sweep kept in the run folder.
 
-    Writes `evaluation.json`, `finalists/`, for a bag `bag_scores.parquet` and, for the test part,
-    `scores.parquet`: row of the events, label, weight, observers, the score of what is handed on, and the scores of
+    Writes `evaluation.json`, `finalists/`, for a bag `bag_scores.parquet` and `cut_scores.parquet`, and for the test
+    part `scores.parquet`: row of the events, label, weight, observers, the score of what is handed on, and those of
     every candidate.
 
     Args:

@@ -84,6 +84,7 @@ class Examination:
             part=part,
             threshold_rule=f"{self.search.study.problem.working_point.name}, chosen on {chosen_on}",
             optimum=self._take_optimum(events.rows),
+            chosen_on=chosen_on,
             figure_cut=None if part == chosen_on else self.figure_cut,
             **self._common,
         )
@@ -101,9 +102,10 @@ class Examination:
             found.weights,
             candidate=name,
             part="all events",
-            threshold_rule=f"{self.search.study.problem.working_point.name}, that of the network handed on",
+            threshold_rule=f"{self.search.study.problem.working_point.name}, that of what is handed on",
             optimum=self._take_optimum(found.rows),
             figure_cut=self.figure_cut,
+            chosen_on=self.chosen_on.part,
             **self._common,
         )
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tuner.checked_files import expect_form, read_table
 from tuner.errors import SplitsError
 from tuner.preparation.splits import PARTS, Part
 from tuner.preparation.splitting import assign_folds
@@ -93,23 +92,6 @@ class OutOfFold:
     def take_scored(self) -> OutOfFold:
         """Return the events that have a score."""
         return OutOfFold(**{f.name: getattr(self, f.name)[self.is_scored] for f in fields(self)})
-
-
-def read_out_of_fold(search: Search) -> OutOfFold | None:
-    """Return the out-of-fold scores of the bag that the last evaluation trained; None where there was no bag.
-
-    They are what a calibration or another cut can be fitted on without the test part.
-
-    Raises:
-        DamagedFileError: Their file is not whole.
-    """
-    path, advice = search.folder.bag_out_of_fold, "Delete `evaluation.json` and run `tuner evaluate`."
-    if not path.exists():
-        return None
-    table = read_table(path, advice=advice)
-    with expect_form(path, advice=advice):
-        columns = {"rows": "row", "labels": "label", "weights": "weight", "folds": "fold", "scores": "score"}
-        return OutOfFold(**{name: table[column].to_numpy() for name, column in columns.items()})
 
 
 def fold_events(

@@ -15,20 +15,10 @@ from tuner.evaluation.statistics.comparison import Kind, Standing, compare
 from tuner.evaluation.statistics.ensemble import cross_fit_ensemble
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
 from tuner.metrics.replicas import replicate
-from tuner.prediction.networks import SINGLE_NETWORK
+from tuner.prediction.networks import SINGLE_NETWORK, name_candidate
 from tuner.preparation.splits import Part
 from tuner.progress.wording import join_words
 from tuner.tuning.evaluation_settings import HandOn
-
-NAMES: dict[HandOn, str] = {
-    "single": SINGLE_NETWORK,
-    "refit": "refit",
-    "bag": "bag",
-    "ensemble": "ensemble",
-    "blend": "blend",
-}
-"""Names of candidates by the words of `EvaluationSettings.hand_on`."""
-
 
 StandIns = dict[str, tuple[Kind, Sequence[np.ndarray]]]
 """Kind and scores of each candidate's trainings, by name, from the simplest on."""
@@ -65,7 +55,7 @@ def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: S
         bags: Those of the winner and of the next best finalists; none where there are none.
     """
     if wanted != "auto":
-        return HandOnChoice(candidate=NAMES[wanted], reason="The study asks for it")
+        return HandOnChoice(candidate=name_candidate(wanted), reason="The study asks for it")
     figure: FigureOfMerit = Auc() if isinstance(field.figure, CutFigure) else field.figure
     singles = winner.scores("validation", field.validation)
     stand_ins: StandIns = {SINGLE_NETWORK: ("finalist", singles)}

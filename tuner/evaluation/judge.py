@@ -35,7 +35,7 @@ from tuner.evaluation.hand_on_choice import choose_handed_on
 from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
 from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
-from tuner.evaluation.score_table import add_observers, tabulate_scores
+from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
 from tuner.evaluation.statistics.comparison import Standing, compare, find_baseline, find_cheapest, measure_mean
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
@@ -139,6 +139,7 @@ class Judge:
             baselines=baselines,
             blend=self._measure_blend(field, replicas),
             selection=self._measure_selection(replicas, finalists),
+            examined=examined.name,
             train_gap=examination.measure_train_gap(part),
             importances=examination.measure_importances(part),
             survival=examination.measure_survival(rival, part),
@@ -151,6 +152,10 @@ class Judge:
             write_table(self.search.folder.scores, add_observers(table, self.kept.events.observers))
         else:
             self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
+        if handed_on.cut_events is not None:
+            write_table(self.search.folder.cut_scores, tabulate_cut_events(handed_on.cut_events))
+        else:
+            self.search.folder.cut_scores.unlink(missing_ok=True)
         hand_on(self.search, *evaluation.predictors)
         write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
         return evaluation
@@ -195,8 +200,10 @@ class Judge:
 
         field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings.
         """
-        job = self.pool.submit(fit_search_baselines, self.search, self.settings, self.kept.events.event_id)
         event_id, ranked = self.kept.events.event_id, field.candidates
+        job = None
+        if self.settings.baseline_trials:
+            job = self.pool.submit(fit_search_baselines, self.search, self.settings, event_id, needs_gpu=False)
         training = JoinedTraining(self.search, self.settings, event_id, self.pool, self.device, self.display)
         joined = training.train(single, ranked, best_epochs[ranked[0].name], field.figure)
         candidates = [*joined.candidates]
@@ -204,9 +211,9 @@ class Judge:
         baselines = self._await_baselines(job)
         return joined, [*candidates, *self._enter_baselines(baselines, joined.bag)], baselines.records
 
-    def _await_baselines(self, job: Job[SearchBaselines]) -> SearchBaselines:
+    def _await_baselines(self, job: Job[SearchBaselines] | None) -> SearchBaselines:
         """Return the baselines, which another process has fitted while networks trained; without one, fit them."""
-        if not self.settings.baseline_trials:
+        if job is None:
             return SearchBaselines()
         self._advance_baselines()
         if job.future is None:

@@ -58,7 +58,7 @@ def keep_training(
     )
     save_checkpoint(trained.checkpoint, parameters)
     numbers = {name: value for name, value in vars(kept).items() if name != "network"}
-    write_json(_record_path(parameters), {"key": dict(origin), "training": numbers})
+    write_json(find_record(search, network), {"key": dict(origin), "training": numbers})
     return kept
 
 
@@ -68,7 +68,7 @@ def read_training(search: Search, network: TrainedNetwork, *, origin: Mapping[st
     None also where its files are damaged, with a warning: it is trained again then.
     """
     parameters = search.checkpoint_path(network)
-    record_path = _record_path(parameters)
+    record_path = find_record(search, network)
     try:
         record = read_json(record_path, advice=ADVICE)
         if record.get("key") != origin or not parameters.exists():
@@ -81,5 +81,6 @@ def read_training(search: Search, network: TrainedNetwork, *, origin: Mapping[st
         return None
 
 
-def _record_path(parameters: Path) -> Path:
-    return parameters.with_suffix(".json")
+def find_record(search: Search, network: TrainedNetwork) -> Path:
+    """Return the path of a training's record, which is written after its parameters."""
+    return search.checkpoint_path(network).with_suffix(".json")

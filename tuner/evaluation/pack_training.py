@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ParamSpec, TypeVar
 
 import torch
 
-from tuner.errors import TrainingError, describe_failure
+from tuner.errors import describe_failure
 from tuner.training.batched.sequential import Randomness
 from tuner.training.checkpoints import Checkpoint, take_checkpoint
 from tuner.training.data import TrainingData
@@ -34,15 +35,20 @@ class TrainedMember:
 
 Keep = Callable[[TrainedMember], object]
 LeaveOut = Callable[[Member, str], object]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def train_apart(
     members: Sequence[Member], data: TrainingData, *, n_epochs: int, keep: Keep, leave_out: LeaveOut
 ) -> None:
-    """Train members of one structure as one pack, each as if it were alone; on the way, hand over what comes of it.
+    """Train members of one structure as one pack, independently of each other; hand over each when it ends.
+
+    Without dropout a member becomes what it would be alone. Dropout is drawn for all members of a pack at once: what
+    one draws depends on how many they are and on its row, so a pack of another size gives another training of it.
 
     Where a network's own code raises, or the memory is full, those that are not done yet are trained in packs of half
-    the size, at last alone; only one that fails alone is left out.
+    the size, at last alone; only one that fails alone is left out. What `keep` or `leave_out` raises is raised.
 
     Args:
         members: As they are before their first epoch. Their numbers are distinct.
@@ -53,17 +59,37 @@ def train_apart(
     """
     n_events = min(len(data.x) if member.train_rows is None else len(member.train_rows) for member in members)
     waiting = {member.number: member for member in members}
+    raised: list[Exception] = []
+    keep, leave_out = _note_errors(keep, raised), _note_errors(leave_out, raised)
     with keep_random_state(data.device):
         slots: int | None = None
         while waiting:
-            pack = Pack(members[0].settings, data, n_epochs=n_epochs, n_events=n_events, randomness=RANDOMNESS)
-            slots = slots or _choose_slots(pack, members)
+            first = next(iter(waiting.values()))
             try:
+                pack = Pack(first.settings, data, n_epochs=n_epochs, n_events=n_events, randomness=RANDOMNESS)
+                slots = slots or _choose_slots(pack, members)
                 _train(pack, waiting, slots, keep, leave_out)
             except Exception as error:  # a network's own code may raise anything
+                if error in raised:
+                    raise
                 if slots == 1 and waiting:  # else it happened after the last of them had ended
-                    leave_out(waiting.pop(next(iter(waiting))), describe_failure(error))
-                slots = max(1, slots // 2)
+                    failed = next(iter(waiting.values()))
+                    leave_out(failed, describe_failure(error))
+                    del waiting[failed.number]
+                slots = max(1, (slots or 1) // 2)
+
+
+def _note_errors(call: Callable[P, T], raised: list[Exception]) -> Callable[P, T]:
+    """Return a call that adds what it raises to a list, so that it is not taken for the failure of a network."""
+
+    def note(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return call(*args, **kwargs)
+        except Exception as error:
+            raised.append(error)
+            raise
+
+    return note
 
 
 def _choose_slots(pack: Pack, members: Sequence[Member]) -> int:
@@ -78,16 +104,17 @@ def _train(pack: Pack, waiting: dict[int, Member], slots: int, keep: Keep, leave
     queue = iter([replace(member, curve=[]) for member in waiting.values()])
 
     def end(member: Member, row: int, outcome: Outcome) -> None:
+        checkpoint, reason = None, outcome.reason
+        if outcome.state != "failed":
+            try:
+                checkpoint = take_checkpoint(pack, row)
+            except Exception as error:  # a network's own code may raise anything
+                reason = describe_failure(error)
+        if checkpoint is None:
+            leave_out(member, reason)
+        else:
+            keep(TrainedMember(member, checkpoint, pack.n_parameters))
         del waiting[member.number]
-        if outcome.state == "failed":
-            leave_out(member, outcome.reason)
-            return
-        try:
-            checkpoint = take_checkpoint(pack, row)
-        except TrainingError as error:
-            leave_out(member, str(error))
-            return
-        keep(TrainedMember(member, checkpoint, pack.n_parameters))
 
     first = list(itertools.islice(queue, slots))
     pack.admit(*first)

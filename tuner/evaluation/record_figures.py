@@ -70,6 +70,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         found |= {f"cost/{cost.name}/{name}": value for name, value in vars(cost).items() if name != "name"}
     for predictor in evaluation.predictors:
         found |= {f"{predictor.name}/{network.name}": network.weight for network in predictor.networks}
+    found["examined"] = evaluation.examined or None
     if evaluation.train_gap is not None:
         found |= evaluation.train_gap.spread("AUC on train minus AUC on the last part")
     for importance in evaluation.importances:

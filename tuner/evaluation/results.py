@@ -82,6 +82,9 @@ class Evaluation:
     """How each baseline came about, and what that took."""
     blend: BlendGain | None = None
     """What a blend with boosted trees gains; None without a bag of networks or of trees."""
+    examined: str = ""
+    """The candidate that gap to train, importances, survival, nuisances and sculpting are of, on the last part that is
+    open: what is handed on; the single network where that was trained on the part. Empty where it is not known."""
     selection: SelectionBias | None = None
     """How much of the best validation figure is luck."""
     train_gap: Measurement | None = None
@@ -90,11 +93,12 @@ class Evaluation:
     """Permutation importance of each feature, on the last part that is open."""
 
     survival: Survival | None = None
-    """Whether the gain on the best baseline survives a cut and the background's uncertainty; None without baselines."""
+    """Whether the gain of `examined` on the best baseline survives a cut and the background's uncertainty; None without
+    baselines."""
     nuisances: NuisanceEffects | None = None
-    """What the problem's nuisances do to the network at its frozen cut; None where it names none."""
+    """What the problem's nuisances do to `examined` at its frozen cut; None where it names none."""
     sculpting: tuple[SculptedObserver, ...] = ()
-    """What the frozen cut does to each observer in background, the most sculpted first; not the optimum."""
+    """What the frozen cut of `examined` does to each observer in background, most sculpted first; not the optimum."""
 
     def __repr__(self) -> str:
         """Return the verdict and what was judged, in two lines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from tuner.evaluation.kept_trainings import KeptTraining
+from tuner.evaluation.kept_trainings import KeptTraining, find_record
 from tuner.evaluation.retraining import Wanted, find_retrainings, group_missing, retrain
 from tuner.launchers.allocation import count_gpus
 from tuner.launchers.local import count_cores
@@ -65,6 +65,8 @@ def retrain_finalists(
     groups = group_missing(search, trials, seeds)
     missing = [wanted for group in groups for wanted in group]
     if missing:
+        for wanted in missing:
+            find_record(search, wanted.network).unlink(missing_ok=True)  # of other settings, or damaged
         progress = _Progress(search, missing, n_trials=len(trials), seeds=seeds, display=display or NoDisplay())
         progress.show()
         n_processes = count_processes(pool, device)
@@ -111,9 +113,7 @@ class _Progress:
         self.n_before = n_trials * seeds - len(missing)
         self.total = n_trials * seeds
         self.text = f"Training {write_count(n_trials, 'finalist')} anew, {write_count(seeds, 'seed')} each"
-        self.records = [search.checkpoint_path(wanted.network).with_suffix(".json") for wanted in missing]
-        for path in self.records:
-            path.unlink(missing_ok=True)  # of other settings, or damaged
+        self.records = [find_record(search, wanted.network) for wanted in missing]
 
     def show(self) -> None:
         """Show it."""

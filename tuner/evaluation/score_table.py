@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from tuner.evaluation.candidates import Candidate
+from tuner.evaluation.candidates import Candidate, CutEvents
 from tuner.preparation.splits import Part
 
 
@@ -30,6 +30,23 @@ def tabulate_scores(candidates: Iterable[Candidate], handed_on: np.ndarray, test
         scores = candidate.scores("test", test)
         columns |= {f"score: {name}": one for name, one in zip(names, scores, strict=True)}
     return pd.DataFrame(columns)
+
+
+def tabulate_cut_events(events: CutEvents) -> pd.DataFrame:
+    """Return row of the events, label, weight and score of those that the cuts of a candidate with one scorer rest on.
+
+    Args:
+        events: Those events, with scores by networks and trees that did not train on them.
+    """
+    (scores,) = events.scores
+    return pd.DataFrame(
+        {
+            "row": events.rows,
+            "label": np.asarray(events.labels).astype(np.int8),
+            "weight": np.asarray(events.weights, dtype=np.float64),
+            "score": scores,
+        }
+    )
 
 
 def add_observers(table: pd.DataFrame, observers: pd.DataFrame) -> pd.DataFrame:

@@ -87,8 +87,8 @@ def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Sta
     name, rival, lead = f"trial {evaluation.winner}", baseline.candidate, baseline.lead.signed
     match baseline.verdict:
         case "better":
-            theirs = f"{figure} {baseline.figure} on {part}"
-            return f"Ahead are {rival}: {theirs}. The winner among the networks, {name}, differs by {lead}."
+            behind = f"{rival} by {-baseline.lead}: {own}, against {baseline.figure}"
+            return f"The winner among the networks, {name}, is behind {behind}."
         case "worse":
             return f"Trial {evaluation.winner} has won: {own}; it leads {rival} by {lead}."
     return f"Trial {evaluation.winner} is the best network: {own}; it cannot be told from {rival} ({lead})."
@@ -133,7 +133,7 @@ def _write_row(standing: Standing) -> tuple[str, str, str, str]:
 def _tell_openings(evaluation: Evaluation) -> str:
     if evaluation.opening is None:
         before = f"; it was opened {_count_times(evaluation.openings)} before" if evaluation.openings else ""
-        return f"This judgement left the test part closed{before}."
+        return f"This evaluation left the test part closed{before}."
     return f"The test part has been opened {_count_times(evaluation.openings)}."
 
 

@@ -37,11 +37,27 @@ def draw_calibration(
 ) -> Drawing:
     """Draw the share of signal against the mean score in quantile bins, and the scores below.
 
-    labels [n] in {0, 1}, scores [n] in [0, 1], event weights [n] (None: ones). Networks are trained on weights that
+    Networks are trained on weights that
     give both classes the same total, so their scores are probabilities with respect to these: the weights are scaled
     so here. Error bars are a bootstrap at fixed bins. The expected calibration error (ECE) cannot be negative: what
     a perfectly calibrated network would have by chance, median and 68 % interval, is told beside it, and the pull of
-    the worst bin. Raise `EventsError` as `calibrate` does.
+    the worst bin.
+
+    Args:
+        labels: [n] in {0, 1}.
+        scores: [n] in [0, 1].
+        weights: Event weights [n]; None: ones.
+        part: Name of the part that the events are of.
+        n_bins: Quantile bins.
+        n_replicas: Bootstrap replicas, for error bars and for what chance does.
+        seed: Of the replicas.
+        name: Whose scores, in the title.
+
+    Returns:
+        The drawing; its table has a row for each bin.
+
+    Raises:
+        EventsError: As `measure_calibration` does.
     """
     is_signal, score, weight = check_arrays(labels, scores, weights)
     found = measure_calibration(is_signal, score, weight, n_bins=n_bins, n_replicas=n_replicas, seed=seed)

@@ -30,10 +30,25 @@ def draw_scores(
 ) -> Drawing:
     """Draw the score of signal and background, each of area 1, linear and logarithmic.
 
-    labels [n] in {0, 1}, scores [n] in [0, 1], event weights [n] (None: ones). train: labels, scores and weights of
-    the training part, drawn as points; both have errors sqrt(sum w^2), those of this part as bands. In place of
-    Kolmogorov-Smirnov probabilities, which know no weights and always fail for many events, the gap in AUC from train
-    to this part is told with its 68 % interval.
+    Errors are sqrt(sum w^2), those of this part as bands. In place of Kolmogorov-Smirnov probabilities, which know no
+    weights and always fail for many events, the gap in AUC from train to this part is told with its 68 % interval.
+
+    Args:
+        labels: [n] in {0, 1}.
+        scores: [n] in [0, 1].
+        weights: Event weights [n]; None: ones.
+        train: Labels, scores and weights of the training part, drawn as points; None: they are left out.
+        threshold: Cut on the score, drawn as a line; None: there is none.
+        part: Name of the part that the events are of.
+        n_bins: Bins of equal width from 0 to 1.
+        n_replicas: Bootstrap replicas, for the interval of the gap.
+        seed: Of the replicas.
+
+    Returns:
+        The drawing; its table has a row for each bin, class and part.
+
+    Raises:
+        EventsError: As `check_arrays` does.
     """
     here = check_arrays(labels, scores, weights)
     there = None if train is None else check_arrays(*train)

@@ -41,7 +41,7 @@ def choose_workers(n_trials: int, workers: int | None, device: str | None, study
 def share_gpus(n_gpus: int, n_cores: int, n_trials: int) -> int:
     """Return how many processes train on GPUs: one each; more where each has trials enough and two cores.
 
-    A process samples, writes and draws in Python while its GPU waits: four together did twice the trials of one.
+    A process samples, writes and draws in Python while its GPU waits for it.
 
     Args:
         n_gpus: GPUs, at least 1.

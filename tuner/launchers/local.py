@@ -32,7 +32,7 @@ class ExitedWorker:
     """A worker that has ended."""
 
     number: int
-    """Its place among the workers, from 0."""
+    """Its number among the workers, from 0."""
     pid: int
     """Its process number."""
     started: float
@@ -114,7 +114,7 @@ class LocalWorkers:
         return ended
 
     def replace(self, number: int) -> None:
-        """Start another worker in the place of one that has ended.
+        """Start another worker instead of one that has ended.
 
         It is interrupted, too, where the others were: a Ctrl-C may come while it is being started.
         """

@@ -13,13 +13,17 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+from tuner.errors import SearchError, describe_error
 from tuner.launchers.local import die_with_parent, read_tail, share_machine
+from tuner.launchers.processes import describe_exit
 
 T = TypeVar("T")
 
@@ -27,7 +31,7 @@ LOOK_SECONDS = 0.5
 """Between two looks at how far jobs have come."""
 
 MAX_STARTS = 2
-"""Processes that try a job one after the other, before the process that asked for it does it itself."""
+"""Processes that try a job one after the other: one may be killed from outside, a job that ends two ends the next."""
 
 logger = logging.getLogger("tuner")
 
@@ -42,7 +46,10 @@ class Job(Generic[T]):
     def result(self) -> T:
         """Wait for the end of the call, and return what it returned or raise what it raised.
 
-        Where the processes that tried died, the call is made here.
+        Where no process could be started, the call is made here.
+
+        Raises:
+            SearchError: The processes that tried died of it: this one, which would die as well, leaves it alone.
         """
         if self.future is not None:
             try:
@@ -50,6 +57,25 @@ class Job(Generic[T]):
             except BrokenProcessPool:
                 self.future = None
         return self._call()
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """Processes that take their jobs from one queue."""
+
+    numbers: range
+    """Of the processes, within the pool."""
+    waiting: queue.SimpleQueue[tuple[partial[Any], Future[Any]] | None] = field(default_factory=queue.SimpleQueue)
+    threads: list[threading.Thread] = field(default_factory=list)
+    """One for each process that was started."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Served:
+    """A process that has started, and the executor that hands it jobs."""
+
+    executor: ProcessPoolExecutor
+    process: BaseProcess
 
 
 class ProcessPool:
@@ -65,32 +91,36 @@ class ProcessPool:
         Args:
             n_processes: Processes at the most; 0 for jobs that are done in this one.
             logs: Folder of the files `pool-<n>.log`, to which processes write what they print.
-            n_gpus: GPUs that are shared out among the processes.
+            n_gpus: GPUs of this machine. Where there are some, the first processes have one each; the others, which
+                have none, take only jobs that need none.
         """
         self.n_processes = n_processes
         self._logs = logs
         self._n_gpus = n_gpus
-        self._waiting: queue.SimpleQueue[tuple[Callable[[], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
-        self._pids: set[int] = set()
+        n_training = n_gpus if 0 < n_gpus < n_processes else n_processes
+        self._training, self._beside = _Group(range(n_training)), _Group(range(n_training, n_processes))
+        self._running: dict[int, BaseProcess] = {}
         self._lock = threading.Lock()
         self._is_over = False
 
-    def submit(self, function: Callable[..., T], *args: Any) -> Job[T]:
+    def submit(self, function: Callable[..., T], *args: Any, needs_gpu: bool = True) -> Job[T]:
         """Return the job of calling a function; jobs begin in the order in which they are submitted.
 
         Args:
             function: Function of a module: it is named to the other process, not sent there.
             *args: What can be pickled, such as a `Search` whose study lies in a file.
+            needs_gpu: Whether it is to run where a GPU is, if the machine has some.
         """
         call = partial(function, *args)
         if not self.n_processes:
             return Job(call, None)
         future: Future[T] = Future()
-        self._waiting.put((call, future))
-        if len(self._threads) < self.n_processes:
-            thread = threading.Thread(target=self._serve, args=(len(self._threads),), name="tuner-pool", daemon=True)
-            self._threads.append(thread)
+        group = self._training if needs_gpu or not self._beside.numbers else self._beside
+        group.waiting.put((call, future))
+        if len(group.threads) < len(group.numbers):
+            number = group.numbers[len(group.threads)]
+            thread = threading.Thread(target=self._serve, args=(number, group), name="tuner-pool", daemon=True)
+            group.threads.append(thread)
             thread.start()
         return Job(call, future)
 
@@ -112,39 +142,43 @@ class ProcessPool:
         if kind is not None:
             with self._lock:
                 self._is_over = True
-                for pid in self._pids:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-        for _ in self._threads:
-            self._waiting.put(None)
-        for thread in self._threads:
-            thread.join()
+                for process in self._running.values():
+                    process.kill()
+        for group in (self._training, self._beside):
+            for _ in group.threads:
+                group.waiting.put(None)
+            for thread in group.threads:
+                thread.join()
 
-    def _serve(self, number: int) -> None:
+    def _serve(self, number: int, group: _Group) -> None:
         """Hand one job after the other to a process of this thread's own: when it dies, no other notices."""
-        executor: ProcessPoolExecutor | None = None
-        while (taken := self._waiting.get()) is not None:
+        served: _Served | None = None
+        while (taken := group.waiting.get()) is not None:
             call, future = taken
-            for n_starts in range(1, MAX_STARTS + 1):
+            n_deaths = 0
+            while not future.done():
                 try:
-                    executor = executor or self._start(number)
-                    future.set_result(executor.submit(call).result())
-                except BrokenProcessPool as error:
-                    self._tell_death(executor, number)
-                    executor = None
-                    if n_starts == MAX_STARTS or self._is_over:
-                        future.set_exception(error)
-                        break
+                    served = served or self._start(number)
+                except (BrokenProcessPool, OSError) as error:
+                    logger.warning(
+                        "A process could not be started, so this one does its job: %s", describe_error(error)
+                    )
+                    future.set_exception(BrokenProcessPool())
+                    break
+                try:
+                    future.set_result(served.executor.submit(call).result())
+                except BrokenProcessPool:
+                    n_deaths += 1
+                    self._end(served, number)
+                    self._tell_death(served.process, call, future, number, is_last=n_deaths == MAX_STARTS)
+                    served = None
                 except BaseException as error:  # whatever the call raised is raised where its result is asked for
                     future.set_exception(error)
-                    break
-                else:
-                    break
-        if executor is not None:
-            executor.shutdown()
+        if served is not None:
+            self._end(served, number)
 
-    def _start(self, number: int) -> ProcessPoolExecutor:
-        """Return a pool of one process, which has started."""
+    def _start(self, number: int) -> _Served:
+        """Return a process that has started. Raise `BrokenProcessPool` where it died on the way."""
         self._logs.mkdir(parents=True, exist_ok=True)
         executor = ProcessPoolExecutor(
             1,
@@ -152,25 +186,48 @@ class ProcessPool:
             initializer=_begin,
             initargs=(os.getpid(), self._log(number)),
         )
-        environment = share_machine(os.environ, number, self.n_processes, self._n_gpus)
-        with _starting(environment | {"PYTHONSAFEPATH": "1"}):
+        with _starting(self._share_machine(number) | {"PYTHONSAFEPATH": "1"}):
             started = executor.submit(os.getpid)
         pid = started.result()
+        process = next((child for child in multiprocessing.active_children() if child.pid == pid), None)
+        if process is None:
+            raise BrokenProcessPool("it died at once")
         with self._lock:
-            self._pids.add(pid)
+            self._running[number] = process
             if self._is_over:
-                os.kill(pid, signal.SIGKILL)
-        return executor
+                process.kill()
+        return _Served(executor, process)
 
-    def _tell_death(self, executor: ProcessPoolExecutor | None, number: int) -> None:
-        """Log that a process died, unless it was killed here; free what is left of its pool."""
-        if executor is not None:
-            executor.shutdown()
-        if not self._is_over:
-            log = self._log(number)
-            tail = read_tail(log)
-            ends = f", which ends:\n{tail}" if tail else "."
-            logger.warning("A process died before its job was done, so it is done again. Its log is %s%s", log, ends)
+    def _share_machine(self, number: int) -> dict[str, str]:
+        """Return the environment of a process: its share of the cores, and its GPU or none."""
+        environment = share_machine(os.environ, number, self.n_processes, self._n_gpus)
+        return environment | {"CUDA_VISIBLE_DEVICES": ""} if number in self._beside.numbers else environment
+
+    def _end(self, served: _Served, number: int) -> None:
+        """Wait for the end of a process, and free what is left of it."""
+        served.executor.shutdown()
+        with self._lock:
+            del self._running[number]
+
+    def _tell_death(
+        self, process: BaseProcess, call: partial[Any], future: Future[Any], number: int, *, is_last: bool
+    ) -> None:
+        """Log that a process died, so that its job is done again; the last time let the job fail with that."""
+        tail, log = read_tail(self._log(number)), self._log(number)
+        ends = f", which ends:\n{tail}" if tail else "."
+        how = describe_exit(process.exitcode or 0)
+        if is_last or self._is_over:
+            future.set_exception(
+                SearchError(
+                    f"`{call.func.__name__}` must leave its process alive, but {MAX_STARTS} processes died of it; "
+                    f"the last one {how}. SIGKILL often means that the memory was full. Fix this, then rerun "
+                    f"the same command to resume. The log is {log}{ends}"
+                )
+            )
+        else:
+            logger.warning(
+                "A process died before its job was done (it %s), so it is done again. Its log is %s%s", how, log, ends
+            )
 
     def _log(self, number: int) -> Path:
         return self._logs / f"pool-{number}.log"

@@ -54,7 +54,16 @@ class StudyCheck:
 def check_study(study: Study, *, folder: str | Path = "runs", device: str | None = None) -> StudyCheck:
     """Read, validate and prepare; train, save, load, score and export a few networks for a step or two; keep nothing.
 
-    All that does not hold is told at once: raise `TunerError`.
+    Args:
+        study: The study.
+        folder: Folder in which its sweep would make a run folder.
+        device: Where networks are tried, "cpu" or "cuda"; None for the best there is.
+
+    Returns:
+        What was found of the study, its events and its networks.
+
+    Raises:
+        TunerError: Something does not hold; all that does not is told at once.
     """
     problems: list[TunerError] = []
     space = gather(problems, lambda: _describe_run(study, folder, device))
@@ -123,11 +132,11 @@ class _TriedNetwork:
 def _try_networks(study: Study, splits: Splits, device: str | None) -> list[_TriedNetwork]:
     """Take a few settings all the way. Raise `StudyError` that tells which stage fails, for which setting."""
     check_batches(splits, probe_space(study))
-    place = find_device(device)
+    torch_device = find_device(device)
     tried: list[_TriedNetwork] = []
     failures: dict[str, str] = {}
-    with tempfile.TemporaryDirectory() as folder, keep_random_state(place):
-        lap = _Lap(study, splits, _load_some(splits, place), Path(folder))
+    with tempfile.TemporaryDirectory() as folder, keep_random_state(torch_device):
+        lap = _Lap(study, splits, _load_some(splits, torch_device), Path(folder))
         for configuration in _draw_configurations(study):
             try:
                 tried.append(lap.run(configuration))

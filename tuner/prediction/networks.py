@@ -22,6 +22,7 @@ __all__ = [
     "hand_on",
     "hand_on_again",
     "list_files",
+    "name_candidate",
 ]
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Predictor:
             return self.networks[0].name
         networks = f"{self.name} of {write_count(len(self.networks), 'network')}"
         return networks if self.trees is None else f"{networks} and {self.trees.kind}"
+
+
+def name_candidate(word: str) -> str:
+    """Return the name of a candidate by the word that settings and options have for it: "single" is shorter."""
+    return SINGLE_NETWORK if word == "single" else word
 
 
 def choose_predictor(search: Search, *, trial: int | None = None, name: str | None = None) -> Predictor:
@@ -165,8 +171,7 @@ def _read_handed_on(search: Search) -> tuple[Predictor, ...]:
 
 def _find(search: Search, handed_on: tuple[Predictor, ...], name: str) -> Predictor:
     """Return the predictor of that name. Raise `SearchError` where there is none."""
-    wanted = SINGLE_NETWORK if name == "single" else name
-    found = next((predictor for predictor in handed_on if predictor.name == wanted), None)
+    found = next((predictor for predictor in handed_on if predictor.name == name_candidate(name)), None)
     if found is not None:
         return found
     if not handed_on:

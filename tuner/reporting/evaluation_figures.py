@@ -1,4 +1,4 @@
-"""The page's figures of the judgement: all candidates on the last part that is open, the winner's network in depth."""
+"""The page's figures of the evaluation: all candidates on the last part that is open, what is handed on in depth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from tuner.checked_files import read_table
 from tuner.errors import EventsError
-from tuner.evaluation.folds import OUT_OF_FOLD, read_out_of_fold
+from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -39,7 +39,7 @@ from tuner.prediction.predict import score_part
 from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
 from tuner.reporting.pictures import keep_drawings
-from tuner.reporting.summary import name_handed_on
+from tuner.reporting.summary import is_handed_on_examined, name_examined, name_handed_on
 from tuner.tuning.search import Search
 
 MAX_TRAIN_EVENTS = 200_000
@@ -54,6 +54,8 @@ SCORES_ADVICE = (
     "Restore it from a copy; or delete evaluation.json and run `tuner evaluate`, which opens the test part again."
 )
 """What to do about a `scores.parquet` that is damaged."""
+CUT_SCORES_ADVICE = "Restore it from a copy; or delete evaluation.json and run `tuner evaluate`."
+"""What to do about a `cut_scores.parquet` that is damaged or missing."""
 
 
 NOTES = {
@@ -74,7 +76,7 @@ NOTES = {
     "network would have by chance alone. A pull is a bin's distance in standard deviations.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
-    "survival": "Above the line what is handed on is ahead. Bars are 68 % intervals; a point is coloured where "
+    "survival": "Bars are 68 % intervals; a point is coloured where "
     "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts "
     "for the verdict. The cut is chosen on one half of the events "
     "and tested on the other.",
@@ -87,15 +89,27 @@ def draw_judgement_pictures(search: Search, evaluation: Evaluation, pool: Proces
 
     Args:
         search: The search.
-        evaluation: Its judgement.
+        evaluation: Its evaluation.
         pool: Processes that write the pictures.
     """
-    return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, NOTES)
+    return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, _write_notes(evaluation))
+
+
+def _write_notes(evaluation: Evaluation) -> dict[str, str]:
+    """Return `NOTES`, with whom a comparison favours, and what was examined where that is not what is handed on."""
+    of_examined = "" if is_handed_on_examined(evaluation) else f" All this is of the {evaluation.examined}{INSTEAD}"
+    return NOTES | {
+        "survival": f"Above the line the {name_examined(evaluation)} is ahead. {NOTES['survival']}{of_examined}",
+        "permutation_importance": f"{NOTES['permutation_importance']}{of_examined}",
+    }
+
+
+INSTEAD = ", as what is handed on was trained on these events."
 
 
 @dataclass
 class _Pictures:
-    """Draws one judgement."""
+    """Draws one evaluation."""
 
     search: Search
     evaluation: Evaluation
@@ -147,8 +161,8 @@ class _Pictures:
 
     def _tabulate_cut_events(self) -> pd.DataFrame:
         """Return label, weight and score of the events that the cut was chosen on: validation, or out of fold."""
-        if self.evaluation.own_parts[0].part == OUT_OF_FOLD and (found := read_out_of_fold(self.search)) is not None:
-            return found.take_scored().tabulate()
+        if self.evaluation.own_parts[0].part == OUT_OF_FOLD:
+            return read_table(self.search.folder.cut_scores, advice=CUT_SCORES_ADVICE)
         part = self.search.splits.validation
         scores = score_part(self.search, "validation")
         return pd.DataFrame({"label": np.asarray(part.labels), "weight": np.asarray(part.weights), "score": scores})
@@ -160,7 +174,7 @@ class _Pictures:
 
     @property
     def scores(self) -> np.ndarray:
-        """Scores [n] of the network that is handed on."""
+        """Scores [n] of what is handed on."""
         return self.table["score"].to_numpy()
 
     @property
@@ -181,7 +195,7 @@ class _Pictures:
         }
 
     def _list_known(self, network: str) -> dict[str, Mapping[str, Measurement]]:
-        """Return the figures of the candidates on the part, as the judgement has them."""
+        """Return the figures of the candidates on the part, as the evaluation has them."""
         of_part = {part.candidate: part.measurements for part in self.evaluation.parts if part.part == self.winner.part}
         return of_part | {network: self.winner.measurements}
 
@@ -222,14 +236,14 @@ class _Pictures:
             for i in self.evaluation.importances
         ]
         return draw_permutation_importance(
-            pd.DataFrame(rows), part=self.winner.part, figure_name=self.evaluation.figure_of_merit
+            pd.DataFrame(rows), part=self.evaluation.last_part, figure_name=self.evaluation.figure_of_merit
         )
 
     def _draw_survival(self, survival: Survival) -> Drawing:
         baseline = find_baseline(self.evaluation.standings_on(self.evaluation.last_part))
         name = baseline.candidate if baseline is not None else "baseline"
         return draw_survival(
-            survival.frame(), names=(f"the {name_handed_on(self.evaluation)}", name), d_auc=survival.d_auc
+            survival.frame(), names=(f"the {name_examined(self.evaluation)}", name), d_auc=survival.d_auc
         )
 
     def _draw_yields(self) -> Iterator[tuple[str, Drawing]]:

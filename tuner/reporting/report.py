@@ -35,11 +35,22 @@ def report(
 ) -> Path:
     """Write `report.html` and the figures (PNG and PDF) into the run folder, and return the page's path.
 
-    evaluation: None for the one in the run folder, where it still holds. A search that was interrupted, or
-    has no complete trial, gets a page that says so. style: look of the figures, "house" or one of mplhep's ("ATLAS",
-    "CMS", ...), which needs the extra "mplhep". tracker: keeps the record of the study, with the page and its
-    figures; None for the one that the sweep used, `NoTracker()` for none. Raise `MissingPackage`, `StudyError` for an
-    unknown style.
+    A search that was interrupted, or has no complete trial, gets a page that says so.
+
+    Args:
+        search: The search.
+        evaluation: What the page tells of; None for the one in the run folder, where it still holds.
+        style: Look of the figures, "house" or one of mplhep's ("ATLAS", "CMS", ...), which needs the extra "mplhep".
+        tracker: Keeps the record of the study, with the page and its figures; None for the one that the sweep used,
+            `NoTracker()` for none.
+
+    Returns:
+        Path of `report.html` in the run folder.
+
+    Raises:
+        StudyError: The style is unknown.
+        MissingPackage: The style needs mplhep, which is not installed.
+        DamagedFileError: A file of the run folder that the page needs is damaged or missing.
     """
     search = search.freeze()
     if evaluation is None:
@@ -92,10 +103,13 @@ def _write_sections(
 
 
 def _find_winner(search: Search, evaluation: Evaluation | None) -> TrialRecord | None:
-    """Return the trial whose setting won the judgement; before that the best complete one."""
+    """Return the trial whose setting won the evaluation; before that the best complete one."""
     if evaluation is None:
         return search.best_trial
     return next(trial for trial in search.trials if trial.number == evaluation.winner)
+
+
+RESUME = "Rerun the same command to resume it."
 
 
 def _list_notices(search: Search) -> list[str]:
@@ -104,5 +118,5 @@ def _list_notices(search: Search) -> list[str]:
     done = sum(trial.state in ("complete", "pruned") for trial in trials)
     missing = describe_losses(search.folder.path)
     if count_left(search):
-        return [f"This search is not over: {done} of {budget} trials are done. The same command goes on.", *missing]
+        return [f"This search is not over: {done} of {budget} trials are done. {RESUME}", *missing]
     return missing if search.best_trial is not None else ["No trial is complete: there is no winner.", *missing]

@@ -31,7 +31,7 @@ def draw_search_pictures(
         search: The search.
         importances: Of its parameters, the most important first.
         pool: Processes that write the pictures.
-        winner: Number of the trial whose configuration won the judgement; it need not be the best of the search.
+        winner: Number of the trial whose configuration won the evaluation; it need not be the best of the search.
     """
     trials = search.trials
     if not any(trial.value is not None for trial in trials):

@@ -87,7 +87,7 @@ def _list_settings(search: Search) -> Iterator[tuple[str, _Setting]]:
         yield name, _Setting(type(made).__name__, describe_contents(made))
     yield from _list_fields(study.budget, "budget: ")
     yield "seed", _tell(study.seed)
-    yield from _list_fields(study.evaluation, "judgement: ")
+    yield from _list_fields(study.evaluation, "evaluation: ")
     yield "network of the best trial", _tell(_name_best(search))
 
 

@@ -52,12 +52,12 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
 
 
 def _tell_not_judged(search: Search) -> str:
-    """Return that there is no judgement, whether the test part was opened all the same, and what to do."""
+    """Return that there is no evaluation, whether the test part was opened all the same, and what to do."""
     todo, n_openings = name_step(search, "evaluate"), count_openings(search)
     if not n_openings:
-        return f"No finalist was trained anew and the test part is still closed: `{todo}` does both."
+        return f"No finalist was retrained and the test part is still closed: `{todo}` does both."
     times = "once" if n_openings == 1 else f"{n_openings} times"
-    return f"There is no judgement of what it is now, but the test part has been opened {times}: `{todo}` judges anew."
+    return f"There is no evaluation of it as it is now, but the test part has been opened {times}: run `{todo}` again."
 
 
 def _tell_handed_on(evaluation: Evaluation) -> str:
@@ -86,7 +86,7 @@ def _tell_configuration(search: Search, evaluation: Evaluation, standings: Seque
     trial = next(trial for trial in search.trials if trial.number == evaluation.winner)
     n_settings = sum(standing.kind == "finalist" for standing in standings)
     who = f"{'that' if n_settings > 1 else 'The configuration'} of trial {evaluation.winner}"
-    among = f"Of {n_settings} configurations trained anew, " if n_settings > 1 else ""
+    among = f"Of {n_settings} configurations retrained, " if n_settings > 1 else ""
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     return (
         f"{among}{who} ({name_network(search, trial)}) has won on validation; a single network of it has "
@@ -114,7 +114,7 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
             f"{write_candidate(equal.candidate)}{share}."
         )
     n_settings = sum(standing.kind == "finalist" for standing in standings)
-    among = f" among the {n_settings} configurations trained anew" if n_settings > 1 else ""
+    among = f" among the {n_settings} configurations retrained" if n_settings > 1 else ""
     return f"{_capitalize(network)} has won{among}, with {value}{share}."
 
 
@@ -213,7 +213,7 @@ def _write_distance(lead: Measurement) -> str:
 def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     """Return in a few words what a cut, and a background that is not known exactly, leave of the lead in AUC."""
     baseline = name_baseline(evaluation)
-    own = f"the {name_handed_on(evaluation)}"
+    own = f"the {name_examined(evaluation)}"
     leader, other = (baseline, own) if survival.leader < 0 else (own, baseline)
     lead = f"the lead of {leader} over {other}"
     match survival.verdict:
@@ -258,6 +258,21 @@ def name_handed_on(evaluation: Evaluation) -> str:
     return f"{'network' if name in (SINGLE_NETWORK, 'refit') else name} handed on"
 
 
+def is_handed_on_examined(evaluation: Evaluation) -> bool:
+    """Return whether importances, survival, nuisances and sculpting are those of what is handed on."""
+    return evaluation.examined in ("", evaluation.handed_on.name)
+
+
+def name_examined(evaluation: Evaluation) -> str:
+    """Return in words what importances, survival, nuisances and sculpting are of: "bag handed on", "single network"."""
+    return name_handed_on(evaluation) if is_handed_on_examined(evaluation) else evaluation.examined
+
+
+def _tell_examined(evaluation: Evaluation) -> str:
+    """Return " of the single network", say, where that was examined for what is handed on; else nothing."""
+    return "" if is_handed_on_examined(evaluation) else f" of the {evaluation.examined}"
+
+
 def name_baseline(evaluation: Evaluation) -> str:
     """Return the name of the best baseline on the last part that is open."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
@@ -276,7 +291,8 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     if evaluation.selection is not None:
         told.append(tell_selection(search, evaluation))
     if evaluation.nuisances is not None:
-        told.append(f"nuisances move the {name_figure(evaluation)} by {write_total(evaluation.nuisances)}")
+        figure = f"{name_figure(evaluation)}{_tell_examined(evaluation)}"
+        told.append(f"nuisances move the {figure} by {write_total(evaluation.nuisances)}")
     if evaluation.sculpted and not evaluation.sculpted[0].is_strong:
         told.append(_tell_sculpting(evaluation, evaluation.sculpted))
     if evaluation.opening is None:
@@ -302,7 +318,8 @@ def _warn_of_sculpting(evaluation: Evaluation) -> list[str]:
         )
     also = f"; so does it {join_words([other.observer for other in others])}" if others else ""
     return [
-        f"The cut sculpts {worst.observer} strongly: {where}; {_tell_divergence(evaluation, worst)}{also}. "
+        f"The cut{_tell_examined(evaluation)} sculpts {worst.observer} strongly: {where}; "
+        f"{_tell_divergence(evaluation, worst)}{also}. "
         "A bump there is no evidence of signal unless the background is modelled after the cut."
     ]
 
@@ -311,7 +328,8 @@ def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]
     """Return which observer the cut sculpts most in background, by how much, and what the best baseline does."""
     worst, *others = sculpted
     also = f" and, less, in {join_words([other.observer for other in others])}" if others else ""
-    return f"the cut sculpts the background in {worst.observer} ({_tell_divergence(evaluation, worst)}){also}"
+    cut = f"the cut{_tell_examined(evaluation)}"
+    return f"{cut} sculpts the background in {worst.observer} ({_tell_divergence(evaluation, worst)}){also}"
 
 
 def _tell_divergence(evaluation: Evaluation, sculpted: SculptedObserver) -> str:
@@ -345,8 +363,8 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     elif selection.expected_excess > 0:
         promised += f", of which {write_number(selection.expected_excess, 2)} is typically luck"
     if selection.retrained is None:
-        return f"{promised}; it was not trained anew"
-    anew = f"{promised}; trained anew it has {selection.retrained} there"
+        return f"{promised}; it was not retrained"
+    anew = f"{promised}; retrained it has {selection.retrained} there"
     return anew if selection.test is None else f"{anew} and {selection.test} on test"
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from tuner.checked_files import RESTORE, expect_form
-from tuner.errors import TrainingError, name_all
+from tuner.errors import TrainingError, describe_failure, name_all
 from tuner.training.building import build_network, compute_logits, list_state
 from tuner.training.pack import Pack
 from tuner.training.settings import NetworkSettings
@@ -92,9 +92,16 @@ def restore_network(checkpoint: Checkpoint, settings: NetworkSettings) -> nn.Mod
         settings: What it was built from.
 
     Raises:
-        TrainingError: These settings build other tensors, or the network scores the kept events otherwise.
+        TrainingError: These settings build nothing or other tensors, or the network scores the kept events otherwise.
     """
-    network = build_network(settings, checkpoint.x.shape[1], dtype=checkpoint.x.dtype)
+    try:
+        network = build_network(settings, checkpoint.x.shape[1], dtype=checkpoint.x.dtype)
+    except TrainingError:
+        raise
+    except Exception as error:
+        raise TrainingError(
+            f"`build` must give the network as it did in training, but {describe_failure(error)}."
+        ) from error
     _put_back(network, checkpoint.state)
     network.eval()
     try:

@@ -65,6 +65,7 @@ def _list_files(folder: RunFolder) -> list[Path]:
         folder.network,
         folder.out_of_fold,
         folder.bag_out_of_fold,
+        folder.cut_scores,
         folder.report,
         folder.tracking,
         folder.tensorboard,

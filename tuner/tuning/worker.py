@@ -71,17 +71,17 @@ def work(
         SearchError: So many trials fail that the search is not worth going on with.
         DeviceError: The device is not there.
     """
-    place = find_device(device)
-    data = load_training_data(search.splits, place)
+    torch_device = find_device(device)
+    data = load_training_data(search.splits, torch_device)
     study = search.study
     sampler = SeededSampler(partial(make_sampler, study), study.seed)
     with Lease(search.optuna_study) as lease, watch_interrupt(_announce_end) as interrupt:
         halfway = None if until is None else (time.time() + until) / 2
         asker = Asker(search, sampler, lease.worker, halfway=halfway)
         search.optuna_study.pruner = make_pruner(study)
-        reporter = TrialReporter(search, tracker, device=str(place))
+        reporter = TrialReporter(search, tracker, device=str(torch_device))
         worker = Worker(search, asker, data, reporter, interrupt, until, slots)
-        with keep_random_state(place):
+        with keep_random_state(torch_device):
             try:
                 worker.run()
                 reporter.close(seconds=PICTURE_SECONDS if worker.is_over() else None)

@@ -58,10 +58,24 @@ def test_this_study_stands_among_the_ballparks_with_its_interval(evaluation):
     assert table.rows[table.marked] == (
         "this study",
         "0.9338\n± 0.0026",
-        "the network handed on, on the test part",
+        "the network handed on, on test",
     )
     assert compared.text.startswith("This study is above “trees”; is below “optimum”. ")
     assert "differences up to 0.0074, two standard deviations, may be chance" in compared.text
+
+
+def test_a_cut_that_was_chosen_out_of_fold_is_told_so_and_the_blend_is_no_network(evaluation):
+    out_of_fold = "train + validation, out of fold"
+    blend = replace(evaluation.handed_on, name="blend")
+    parts = tuple(replace(part, candidate="blend") for part in evaluation.parts)
+    parts = (replace(parts[0], part=out_of_fold), parts[1])
+    section = write_frame(PROBLEM, replace(evaluation, predictors=(blend,), parts=parts))
+    assert read_facts(section)["Working point"].endswith(f"; chosen on {out_of_fold}, frozen for test")
+    *_, table, _ = section.blocks
+    assert table.rows[table.marked][-1] == "the blend handed on, on test"
+    section = write_frame(PROBLEM, evaluation)
+    assert read_facts(section)["Working point"].endswith("; chosen on validation, frozen for test")
+    assert "chosen on validation, frozen" not in read_facts(write_frame(PROBLEM))["Working point"]
 
 
 def test_what_is_too_close_is_not_called_better(evaluation):

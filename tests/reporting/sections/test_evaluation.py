@@ -120,7 +120,7 @@ def test_selection_bias_is_one_plain_sentence_and_its_formula(write, evaluation)
     [told] = [block.text for block in write(evaluation).blocks if "Selection bias" in getattr(block, "text", "")]
     assert told == (
         "Selection bias: trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which "
-        "0.0018 is typically luck; trained anew it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test. Luck: "
+        "0.0018 is typically luck; retrained it has 0.9371 ± 0.0025 there and 0.9338 ± 0.0026 on test. Luck: "
         "0.0012, the spread of equal settings, times 0.85, the expected largest of 3 normal deviates."
     )
 
@@ -180,8 +180,15 @@ def test_openings_of_the_test_part_are_counted(write, evaluation, openings, told
     assert told in write(replace(evaluation, **openings)).blocks[-1].text
 
 
-def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(write, evaluation):
-    common = {"threshold": 0.9, "n_signal": 80, "n_background": 31, "effective_background": 28.4}
+@pytest.mark.parametrize("chosen_on", ["validation", OUT_OF_FOLD])
+def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(write, evaluation, chosen_on):
+    common = {
+        "threshold": 0.9,
+        "n_signal": 80,
+        "n_background": 31,
+        "effective_background": 28.4,
+        "chosen_on": chosen_on,
+    }
     parts = [
         replace(part, figure_cut=FigureCut(s=8.0, b=2.5, estimator=how, **common))
         for part, how in zip(evaluation.parts, (CROSSED, FROZEN), strict=True)
@@ -190,7 +197,7 @@ def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(write, evalu
     table = find_table(section, "Above the cut of AMS")
     assert table.rows[1] == ("test", "0.9", "8", "2.5", "80", "31\neffective: 28")
     told = section.blocks[section.blocks.index(table) + 1].text
-    assert "on test it is the value at the cut that validation chose" in told
+    assert f"on test it is the value at the frozen cut, which was chosen on {chosen_on}. Chosen" in told
 
 
 def test_nuisances_are_told_by_direction_and_in_total(write, evaluation):

@@ -1,4 +1,4 @@
-"""How a baseline came about, and what that took."""
+"""Records of baselines: settings that were tried and chosen, time, notes. They are part of `evaluation.json`."""
 
 from __future__ import annotations
 

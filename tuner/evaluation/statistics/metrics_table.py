@@ -17,7 +17,7 @@ from tuner.metrics.measurement import Measurement
 from tuner.metrics.working_point_table import WorkingPointRow, tabulate_working_points
 
 CROSSED = "of the cut that one half of the events chooses, measured on the other half"
-FROZEN = "at the cut that validation chose"
+FROZEN = "at the frozen cut"
 SCARCE = 50.0
 """Effective events of a class below which a part's figures come with a warning."""
 
@@ -27,7 +27,7 @@ class FigureCut:
     """The cut of a figure of merit that is one of a cut, and what lies above it on one part."""
 
     threshold: float
-    """Events with score >= threshold are selected; chosen on validation, frozen for test."""
+    """Events with score >= threshold are selected; chosen on `chosen_on`, frozen for test."""
     estimator: str
     """What the figure's value on this part is."""
     s: float
@@ -42,6 +42,8 @@ class FigureCut:
     """(sum w)^2 / sum w^2 of the background above the cut."""
     is_at_floor: bool = False
     """Whether the events that chose the cut leave hardly more background than it must: a tighter cut may be better."""
+    chosen_on: str = ""
+    """Name of the events that chose the cut: "validation", or those out of fold; empty where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,7 @@ def evaluate_scores(
     optimum: ArrayLike | None = None,
     figure_of_merit: FigureOfMerit | None = None,
     figure_cut: float | None = None,
+    chosen_on: str = "validation",
     yields: tuple[float, float] | None = None,
     gamma_telescope: bool = False,
     n_bootstrap: int = 200,
@@ -113,6 +116,7 @@ def evaluate_scores(
             It adds its AUC and the share of it that is reached, (AUC - 0.5) / (AUC of the optimum - 0.5).
         figure_of_merit: The problem's own, where it is not among the others.
         figure_cut: Frozen cut of a significance, so that it is not looked for again here; None: it is.
+        chosen_on: Name of the events that the frozen cut was chosen on; without one it is `part`.
         yields: Signal and background events that are expected before the cut. They add s/sqrt(b) and the Asimov
             significance at the figure's cut, or at the threshold where the figure is not one of a cut. None: no
             significance but the declared figure is told, as event weights alone promise no yields.
@@ -134,7 +138,12 @@ def evaluate_scores(
         n_bootstrap=n_bootstrap,
         seed=seed,
     )
-    cut = _describe_cut(figure_of_merit, figure_cut, arrays) if isinstance(figure_of_merit, CutFigure) else None
+    chosen_on = part if figure_cut is None else chosen_on
+    cut = (
+        _describe_cut(figure_of_merit, figure_cut, arrays, chosen_on)
+        if isinstance(figure_of_merit, CutFigure)
+        else None
+    )
     if yields is not None:
         at, replicas = threshold if cut is None else cut.threshold, {"n_replicas": n_bootstrap, "seed": seed}
         measurements |= measure_cut_significances(*arrays, cut=at, s=yields[0], b=yields[1], **replicas)
@@ -174,7 +183,7 @@ def find_scarce_classes(parts: Iterable[PartEvaluation]) -> tuple[tuple[str, str
     return tuple((part, name, effective) for (part, name), effective in found.items())
 
 
-def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> FigureCut:
+def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays, chosen_on: str) -> FigureCut:
     """Return the figure's cut, the frozen one where there is one, with what lies above it."""
     signal, scores, weights = arrays
     threshold, is_at_floor = frozen, False
@@ -192,4 +201,5 @@ def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays) -> Fi
         n_background=int((~signal & selected).sum()),
         effective_background=effective_number(weights[~signal & selected]),
         is_at_floor=is_at_floor,
+        chosen_on=chosen_on,
     )

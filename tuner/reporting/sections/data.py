@@ -11,7 +11,6 @@ import pandas as pd
 
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
-from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.events.sources import find_source
 from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_features
 from tuner.exploration.exploration import Exploration
@@ -26,6 +25,7 @@ from tuner.progress.wording import join_words, write_count
 from tuner.reporting.formatting import list_settings, stack_error, write_number, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.pictures import keep_drawings
+from tuner.reporting.summary import name_handed_on
 from tuner.tuning.search import Search
 
 DRAWN_FEATURES = 24
@@ -40,16 +40,22 @@ FRAME = {
 """Fields of a problem that one may leave empty, and what they say."""
 
 
+HELD_OUT = "validation, or out of fold for what trains on that"
+"""What a working point is chosen on, as long as it is not known what is handed on."""
+
+
 def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Section:
     """Return step 0: what is asked, what comes before and after, what counts as a good answer, what others reached."""
     roles = {"weight": problem.weight, "event id": problem.event_id, "never an input": ", ".join(problem.all_observers)}
+    own = () if evaluation is None else evaluation.own_parts
+    chosen_on = own[0].part if own else HELD_OUT
     facts = [
         ("Question", problem.question),
         *((FRAME[name].capitalize(), told) for name in FRAME if (told := getattr(problem, name).strip())),
         *_tell_yields(problem),
         ("Signal", f"{problem.label} = {problem.signal!r}"),
         ("Figure of merit", f"{problem.figure_of_merit.name}, on validation{_tell_weights(problem, ', ')}"),
-        ("Working point", f"{problem.working_point.name}; chosen on validation, frozen for test"),
+        ("Working point", f"{problem.working_point.name}; chosen on {chosen_on}, frozen for test"),
         *((f"Column: {role}", columns) for role, columns in roles.items() if columns),
     ]
     if problem.optimum is not None:
@@ -59,7 +65,7 @@ def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Secti
         fields = join_words([f"`{name}`" for name in FRAME if not getattr(problem, name).strip()])
         blocks.append(Text(f"Not said: {join_words(missing)}. Add {fields} to the problem."))
     if problem.ballparks:
-        blocks += _write_ballparks(problem, None if evaluation is None else evaluation.own_part)
+        blocks += _write_ballparks(problem, evaluation)
     else:
         blocks.append(Text("No ballpark is named: add what others reached to the study, to know what to expect."))
     return Section(number="0", name="Frame", title="What is asked", blocks=blocks)
@@ -76,13 +82,14 @@ def _tell_yields(problem: Problem) -> list[tuple[str, str]]:
     return [("Expected events", f"{join_words(told)}, before the cut")] if told else []
 
 
-def _write_ballparks(problem: Problem, own: PartEvaluation | None) -> list[Block]:
+def _write_ballparks(problem: Problem, evaluation: Evaluation | None) -> list[Block]:
     """Return what others reached beside what this study did, and how far they can be compared."""
+    own = None if evaluation is None else evaluation.own_part
     measured = None if own is None else own.measurements.get("AUC")
     rows = [(b.name, f"{b.auc:.4g}", b.source) for b in problem.ballparks]
-    if own is not None and measured is not None:
+    if evaluation is not None and own is not None and measured is not None:
         weighted = _tell_weights(problem, ", ")
-        rows.append((OWN, stack_error(measured), f"the network handed on, on the {own.part} part{weighted}"))
+        rows.append((OWN, stack_error(measured), f"the {name_handed_on(evaluation)}, on {own.part}{weighted}"))
     marked = len(rows) - 1 if measured is not None else None
     blocks: list[Block] = [
         Table(caption="What others reached", head=("Who", "AUC", "Source"), rows=rows, marked=marked)

@@ -60,6 +60,7 @@ def write_hand_off(search: Search, evaluation: Evaluation | None = None) -> Sect
             folder.bag_out_of_fold,
             "scores of train and validation, each by the network of the bag that did not train on the event",
         ),
+        "cut_scores.parquet": (folder.cut_scores, "scores of the events that its cuts were chosen on"),
         "figures/": (folder.figures, "every figure as PNG and PDF"),
         "checkpoints/": (folder.checkpoints, "best-epoch parameters of the best trials"),
         "curves/": (folder.curves, "epochs of each trial, as CSV"),

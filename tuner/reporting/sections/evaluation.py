@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing
-from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, PartEvaluation
+from tuner.evaluation.statistics.metrics_table import CROSSED, FigureCut, PartEvaluation
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.verdicts import explain_intervals
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
@@ -179,8 +179,12 @@ OF_YIELDS = ("s/sqrt(b)", "Asimov significance")
 
 def _tell_cuts(parts: Sequence[PartEvaluation]) -> str:
     """Return how the figure of a cut is estimated on each part, in a few words."""
-    words = {CROSSED: "chosen on one half, measured on the other", FROZEN: "at the frozen cut"}
-    told = [f"{part.part}: {words[part.figure_cut.estimator]}" for part in parts if part.figure_cut is not None]
+    crossed = "chosen on one half, measured on the other"
+    told = [
+        f"{part.part}: {crossed if cut.estimator == CROSSED else 'at the frozen cut'}"
+        for part in parts
+        if (cut := part.figure_cut) is not None
+    ]
     return "; ".join(dict.fromkeys(told))
 
 
@@ -233,7 +237,7 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
         for part, cut in cuts
     ]
     name = evaluation.figure_of_merit
-    estimators = ", on ".join(f"{part.part} it is the value {cut.estimator}" for part, cut in cuts)
+    estimators = ", on ".join(f"{part.part} it is the value {_tell_estimator(cut)}" for part, cut in cuts)
     return [
         Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
         Text(
@@ -247,6 +251,12 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
             )
         ),
     ]
+
+
+def _tell_estimator(cut: FigureCut) -> str:
+    """Return what the figure's value is, and which events chose its cut where these are others."""
+    known = cut.estimator != CROSSED and cut.chosen_on
+    return f"{cut.estimator}, which was chosen on {cut.chosen_on}" if known else cut.estimator
 
 
 def _tell_openings(evaluation: Evaluation) -> Block:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tuner.evaluation.results import Evaluation
+from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.metrics.measurement import count_decimals
 from tuner.reporting.formatting import stack, stack_interval, write_number, write_share
 from tuner.reporting.page import Block, Picture, Table, Text
-from tuner.reporting.summary import name_baseline, name_handed_on, write_total
+from tuner.reporting.summary import is_handed_on_examined, name_baseline, name_examined, write_total
 
 
 def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Block]:
@@ -15,7 +16,8 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     survival = evaluation.survival
     if survival is None:
         return []
-    own, baseline = f"the {name_handed_on(evaluation)}", name_baseline(evaluation)
+    own, baseline = f"the {name_examined(evaluation)}", name_baseline(evaluation)
+    column = "handed on" if is_handed_on_examined(evaluation) else evaluation.examined
     rows = [
         (
             write_share(row.relative_systematic, 0),
@@ -23,7 +25,7 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
         )
         for row in survival.rows
     ]
-    head = ("Background known to", "Z, handed on", f"Z, {baseline}", "Handed on minus it")
+    head = ("Background known to", f"Z, {column}", f"Z, {baseline}", f"{column.capitalize()} minus it")
     expected = f"s = {write_number(survival.s)} and b = {write_number(survival.b)} before the cut"
     return [
         Text(f"Does the gain survive? {survival.sentence((own, baseline))}{_tell_contradiction(evaluation, own)}"),
@@ -34,15 +36,17 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
 
 def _tell_contradiction(evaluation: Evaluation, own: str) -> str:
     """Return a sentence where the declared figure ranks the two otherwise than the significance; else nothing."""
-    figures = {standing.candidate: standing.figure.value for standing in evaluation.standings_on(evaluation.last_part)}
-    name, survival, baseline = evaluation.handed_on.name, evaluation.survival, name_baseline(evaluation)
-    if survival is None or not {name, baseline} <= set(figures):
+    figure, survival, part = evaluation.figure_of_merit, evaluation.survival, evaluation.last_part
+    baseline = find_baseline(evaluation.standings_on(part))
+    mine = evaluation.part(part, evaluation.examined)
+    theirs = None if baseline is None else evaluation.part(part, baseline.candidate)
+    if survival is None or mine is None or theirs is None or figure not in mine.measurements:
         return ""
-    difference = figures[name] - figures[baseline]
-    if evaluation.figure_of_merit == "AUC" or not survival.is_opposite_to(difference):
+    difference = mine[figure].value - theirs[figure].value
+    if figure == "AUC" or not survival.is_opposite_to(difference):
         return ""
     return (
-        f" By {evaluation.figure_of_merit} the order is the other one: there {own} minus {baseline} is "
+        f" By {figure} the order is the other one: there {own} minus {name_baseline(evaluation)} is "
         f"{difference:+.2g}. The two choose their cuts on different events."
     )
 
@@ -65,8 +69,12 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
     ]
     head = ("Nuisance", effects.figure_of_merit, "Signal above cut", "Background above cut")
     total = write_total(effects)
+    caption = (
+        f"Nuisance variants on the {evaluation.last_part} part: the {name_examined(evaluation)} and its cut "
+        "stay as they are"
+    )
     return [
-        Table(caption="Nuisance variants: the network and its cut stay as they are", head=head, rows=rows),
+        Table(caption=caption, head=head, rows=rows),
         Text(f"Systematic uncertainty of the {effects.figure_of_merit}, all nuisances added in quadrature: {total}."),
     ]
 
