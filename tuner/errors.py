@@ -86,7 +86,7 @@ class SweepInterrupted(KeyboardInterrupt):
     """Ctrl-C or SIGTERM ended a sweep in order: its trials were told, and `search` has them."""
 
     def __init__(self, search: Search) -> None:
-        super().__init__(f"{search.study.name} was interrupted; the same call goes on where it stopped.")
+        super().__init__(f"{search.study.name} was interrupted; make the same call again to resume.")
         self.search = search
 
 

@@ -12,7 +12,7 @@ from sklearn import metrics as reference
 
 from tuner.errors import EventsError
 from tuner.metrics import BackgroundRejection, FixedBackgroundEfficiency, FixedSignalEfficiency, auc, roc
-from tuner.metrics.curves import background_rejection, partial_auc, signal_efficiency, smooth_rejection
+from tuner.metrics.curves import background_rejection, partial_auc, rank, signal_efficiency, smooth_rejection
 
 
 @st.composite
@@ -182,3 +182,13 @@ def test_a_smooth_rejection_averages_the_cuts_around_an_efficiency():
     assert smooth_rejection(curve, 0.99) == pytest.approx(1 / np.mean(near))
     perfect = roc([0, 0, 1, 1], [1, 2, 3, 4])
     assert smooth_rejection(perfect, 0.5) == np.inf
+
+
+def test_background_sums_are_those_above_each_distinct_score():
+    labels, scores = np.array([1, 0, 0, 1, 0, 0]), np.array([0.9, 0.7, 0.7, 0.7, 0.4, 0.8])
+    weights = np.array([5.0, 1.0, 2.0, 9.0, -1.0, 0.5])
+    sums, squares = rank(labels == 1, scores).sum_background(weights)
+    cuts = [0.9, 0.8, 0.7, 0.4]
+    above = [weights[(scores >= cut) & (labels == 0)] for cut in cuts]
+    np.testing.assert_allclose(sums, [one.sum() for one in above])
+    np.testing.assert_allclose(squares, [(one**2).sum() for one in above])

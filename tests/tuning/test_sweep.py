@@ -461,7 +461,7 @@ def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp
 
 
 def test_ctrl_c_stops_a_program_before_it_opens_the_test_part(tmp_path):
-    with pytest.raises(KeyboardInterrupt, match="small was interrupted; the same call goes on"):
+    with pytest.raises(KeyboardInterrupt, match="small was interrupted; make the same call again to resume"):
         tuner.sweep(make_study(trials=3, epochs=6), folder=tmp_path, tracker=InterruptingTracker(4))
     search = tuner.open_search(make_study(trials=3, epochs=6), tmp_path)
     assert "running" not in states(search)

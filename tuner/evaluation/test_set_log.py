@@ -81,8 +81,12 @@ def explain_opening(
 ) -> str:
     """Return why the test part is opened now: all that has changed since the last time.
 
-    rests_on: what the judgement rests on now. stored: what was found the last time; winner: number of the trial.
-    is_kept: whether the parameters of the network that was handed on then were there before this judgement began.
+    Args:
+        search: The search.
+        rests_on: What the judgement rests on now, by name.
+        stored: What was found the last time; None where nothing was.
+        winner: Number of the trial that has won now.
+        is_kept: Whether the parameters of the network that was handed on then were there before this judgement began.
     """
     if stored is None:
         openings = read_openings(search)

@@ -33,7 +33,7 @@ from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
 LEGEND_COLUMNS = 4
-MIN_BACKGROUND = 10.0
+MIN_DRAWN = 10.0
 """Effective background events above the cut, (sum w)^2 / sum w^2, below which 1/eps_B is neither drawn nor marked: it
 would be a fluctuation."""
 AUC, REJECTIONS = "AUC", {eps_s: f"1/eps_B at eps_S={eps_s:g}" for eps_s in (0.3, 0.5)}
@@ -181,7 +181,7 @@ class _Candidate:
         learning.plot(table["eps_b"], table["eps_s"], label=f"{write_name(self.name)}, AUC {self.area}", **style)
         tmva.fill_between(table["eps_s"], 1 - table["eps_b_high"], 1 - table["eps_b_low"], **band)
         tmva.plot(table["eps_s"], 1 - table["eps_b"], **style)
-        told = (table["effective_background"] >= MIN_BACKGROUND) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)
+        told = (table["effective_background"] >= MIN_DRAWN) & (table["eps_b"] > 0) & (table["eps_b_low"] > 0)
         enough = table[told]
         tagging.fill_between(enough["eps_s"], 1 / enough["eps_b_high"], 1 / enough["eps_b_low"], **band)
         tagging.plot(enough["eps_s"], 1 / enough["eps_b"], **style)
@@ -190,7 +190,7 @@ class _Candidate:
         """Return eps_S and eps_B of "score >= threshold", and whether enough background passes to tell 1/eps_B."""
         place = int((self.curve.thresholds >= threshold).sum()) - 1
         eps_s, eps_b = float(self.curve.eps_s[place]), float(self.curve.eps_b[place])
-        return eps_s, eps_b, bool(self.effective[place] >= MIN_BACKGROUND and eps_b > 0)
+        return eps_s, eps_b, bool(self.effective[place] >= MIN_DRAWN and eps_b > 0)
 
 
 def _count_effective(ranking: Ranking, weights: np.ndarray) -> np.ndarray:
@@ -198,8 +198,7 @@ def _count_effective(ranking: Ranking, weights: np.ndarray) -> np.ndarray:
 
     One heavy event more makes fewer effective ones: a curve that is believed from a cut on is believed to its end.
     """
-    background = np.where(ranking.is_signal, 0.0, weights[ranking.order])
-    sums, squares = (np.append(0.0, np.cumsum(values)[ranking.ends]) for values in (background, background**2))
+    sums, squares = (np.append(0.0, summed) for summed in ranking.sum_background(weights))
     effective = np.divide(sums**2, squares, out=np.zeros(len(sums)), where=squares > 0)
     fewest: np.ndarray = np.minimum.accumulate(effective[::-1])[::-1]
     return fewest
@@ -261,12 +260,12 @@ def _mark_rejections(candidate: _Candidate, tagging: Axes) -> None:
     lines = []
     for eps_s, rejection in candidate.rejections.items():
         place = int((candidate.curve.eps_s >= eps_s - 1e-12).argmax())
-        if candidate.effective[place] >= MIN_BACKGROUND and np.isfinite(rejection.value):
+        if candidate.effective[place] >= MIN_DRAWN and np.isfinite(rejection.value):
             tagging.plot([eps_s, eps_s], [1, rejection.value], color=SIGNAL, linewidth=0.8, alpha=0.6)
             tagging.plot([eps_s], [rejection.value], marker=".", markersize=8, color=SIGNAL)
             lines.append(rf"$1/\epsilon_B$ = {rejection} at $\epsilon_S$ = {eps_s:g}")
         else:
-            lines.append(rf"$1/\epsilon_B$ at $\epsilon_S$ = {eps_s:g}: fewer than {MIN_BACKGROUND:g} events")
+            lines.append(rf"$1/\epsilon_B$ at $\epsilon_S$ = {eps_s:g}: fewer than {MIN_DRAWN:g} events")
     tagging.text(
         0.97, 0.96, "\n".join(lines), transform=tagging.transAxes, ha="right", va="top", fontsize=9.5, color=INK
     )

@@ -49,7 +49,19 @@ def bootstrap_figure(
     n_replicas: int = 200,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return any figure of labels, scores and weights for each replica, float64 [n_replicas]."""
+    """Return any figure of labels, scores and weights for each replica, float64 [n_replicas].
+
+    Args:
+        figure: Takes an event as often as it is drawn; one that splits events into halves needs `replicate` instead.
+        labels: [n] in {0, 1}.
+        scores: [n].
+        weights: Event weights [n], which events keep in each replica; None: ones.
+        n_replicas: Bootstrap replicas.
+        seed: The same seed draws the same events for all scores of the same labels.
+
+    Raises:
+        EventsError: As `check_arrays` does.
+    """
     is_signal, score, weight = check_arrays(labels, scores, weights)
     return np.array(
         [

@@ -59,6 +59,14 @@ class Ranking:
             self.thresholds,
         )
 
+    def sum_background(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the background's weights and squared weights above each distinct score, summed, [k] each.
+
+        Of the sums, sum^2 / squares is the effective number of background events. weights: [n], in the events' order.
+        """
+        background = np.where(self.is_signal, 0.0, weights[self.order])
+        return np.cumsum(background)[self.ends], np.cumsum(background**2)[self.ends]
+
 
 def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> RocCurve:
     """Return the ROC curve for labels [n] in {0, 1}, scores [n] and event weights [n] (None: ones).

@@ -88,10 +88,8 @@ def scan_cuts(
     is_signal, score, weight = check_arrays(labels, scores, weights)
     check_background(is_signal, weight, min_background)
     ranking = rank(is_signal, score)
-    ordered, is_background = weight[ranking.order], ~ranking.is_signal
-    summed = (ordered * ~is_background, ordered * is_background, ordered**2 * is_background)
-    signal, background, squares = (np.cumsum(values)[ranking.ends] for values in summed)
-    sums = CutSums.of(signal, background, squares)
+    signal = np.cumsum(np.where(ranking.is_signal, weight[ranking.order], 0.0))[ranking.ends]
+    sums = CutSums.of(signal, *ranking.sum_background(weight))
     judge = CutJudge(s, b, significance, min_background)
     smoothed = judge.smooth(sums)
     kept = judge.is_allowed(sums)
@@ -100,7 +98,7 @@ def scan_cuts(
         thresholds=ranking.thresholds[1:][kept],
         s=(s * sums.s / sums.s[-1])[kept],
         b=(b * sums.b / sums.b[-1])[kept],
-        raw_background=np.cumsum(is_background)[ranking.ends][kept],
+        raw_background=np.cumsum(~ranking.is_signal)[ranking.ends][kept],
         effective_background=sums.effective[kept],
         significance=judge.judge(sums, min_background)[kept],
         smoothed=smoothed[kept],

@@ -85,13 +85,21 @@ def choose_score_bins(
 
     From the highest score downwards a bin ends where it holds 1/n_bins of the signal and `least_background` effective
     background events, so that where signal is there are bins. Choose them on validation, and use them on test.
-    Raise `EventsError` as `check_arrays` does, and where there is not enough background for one bin.
+
+    Args:
+        labels: [n] in {0, 1}.
+        scores: [n].
+        weights: Event weights [n]; None: ones. The signal's count as they are, the background's as effective events.
+        n_bins: Bins at the most.
+        least_background: Effective background events, (sum w)^2 / sum w^2, that each bin must hold.
+
+    Raises:
+        EventsError: As `check_arrays` does, and where there is not enough background for one bin.
     """
     is_signal, score, weight = check_arrays(labels, scores, weights)
     ranking = rank(is_signal, score)
     signal = ranking.curve(weight).eps_s[1:]
-    ordered = np.where(ranking.is_signal, 0.0, weight[ranking.order])
-    sums, squares = (np.cumsum(values)[ranking.ends] for values in (ordered, ordered**2))
+    sums, squares = ranking.sum_background(weight)
     effective = np.divide(sums**2, squares, out=np.zeros(len(sums)), where=squares > 0)
     if effective[-1] < least_background:
         raise EventsError(

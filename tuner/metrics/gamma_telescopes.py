@@ -47,8 +47,7 @@ def tabulate_gamma_telescope(
     is_signal, score, weight = check_arrays(labels, scores, weights)
     ranking = rank(is_signal, score)
     curve = ranking.curve(weight)
-    hadrons = np.where(ranking.is_signal, 0.0, weight[ranking.order])
-    sums, squares = (np.cumsum(values)[ranking.ends] for values in (hadrons, hadrons**2))
+    sums, squares = ranking.sum_background(weight)
     allowed = (sums > 0) & (sums**2 >= min_background * squares)
     qualities = curve.eps_s[1:][allowed] / np.sqrt(curve.eps_b[1:][allowed])
     return GammaTelescopeTable(

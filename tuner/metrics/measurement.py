@@ -10,6 +10,9 @@ import numpy as np
 ONE_SIGMA = 0.6826894921370859
 """Coverage of a Gaussian's mean +- 1 standard deviation, the "68 %" of intervals."""
 
+SIGNIFICANT = 0.05
+"""P value below which a difference is told, after correction where there are several: the chance of a false one."""
+
 LOPSIDED = 1.5
 """An interval whose longer side is more than so many times the shorter one is written with both."""
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from tuner.errors import EventsError
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.measurement import Measurement, measure, measure_distance
+from tuner.metrics.measurement import SIGNIFICANT, Measurement, measure, measure_distance
 
 TAIL = 0.005
 """Share of the background beyond either end of the bins; it is counted in the outermost ones."""
@@ -50,7 +50,7 @@ class Sculpting:
     @property
     def beyond_chance(self) -> bool:
         """Whether fewer than 5 % of random subsamples lie as far."""
-        return self.p_value < 0.05
+        return self.p_value < SIGNIFICANT
 
 
 def measure_sculpting(

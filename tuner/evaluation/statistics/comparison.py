@@ -16,16 +16,13 @@ from typing import Literal
 
 import numpy as np
 
-from tuner.metrics.measurement import Measurement, measure, rank_value
+from tuner.metrics.measurement import SIGNIFICANT, Measurement, measure, rank_value
 from tuner.metrics.replicas import Replicas
 
 Kind = Literal["finalist", "ensemble", "bag", "refit", "baseline", "blend"]
 """What a candidate is: a configuration with its trainings, means of networks, or what one has without them."""
 
 Verdict = Literal["winner", "better", "not distinguishable", "worse"]
-
-SIGNIFICANT = 0.05
-"""Chance, over all comparisons together, to call any two distinguishable that are not."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,9 +42,18 @@ def measure_importances(
     """Return each feature's importance, largest first (Breiman 2001, doi:10.1023/A:1010933404324).
 
     A feature's values are shuffled among the events, with the indicator of where it is undefined; labels, weights and
-    all other features stay. With the axis of azimuths all angles to it are shuffled. `score` maps prepared inputs
-    [n, d_in] to scores [n]. The 68 % interval holds the events (bootstrap) and the ways to shuffle. Features that tell
-    the same may each look worthless: the other stands in.
+    all other features stay. With the axis of azimuths all angles to it are shuffled. The 68 % interval holds the events
+    (bootstrap) and the ways to shuffle. Features that tell the same may each look worthless: the other stands in.
+
+    Args:
+        figure: The declared figure of merit.
+        part: Its events, of which the first are taken, at most `MAX_EVENTS`; event weights count as in the figure.
+        name: The part's name.
+        preprocessing: Which columns of the prepared inputs belong to a feature.
+        score: From prepared inputs [n, d_in] to scores [n].
+        cut: Frozen cut of a figure at a cut; None: the figure chooses its own.
+        repeats: Ways to shuffle each feature.
+        seed: Of the ways to shuffle and of the replicas.
     """
     few = slice(0, MAX_EVENTS)
     x, labels, weights = np.array(part.x[few]), part.labels[few], part.weights[few]

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.errors import EventsError
-from tuner.metrics.measurement import ONE_SIGMA, Measurement
+from tuner.metrics.measurement import ONE_SIGMA, SIGNIFICANT, Measurement
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
 
-SIGNIFICANT = 0.05
-"""Chance to call an observer sculpted that is not."""
 STRONG = 0.1
 """Bits of Jensen-Shannon divergence: that of two Gaussians of one width that are 0.77 widths apart."""
 

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.errors import EventsError
-from tuner.evaluation.statistics.comparison import SIGNIFICANT, correct_by_holm
+from tuner.evaluation.statistics.comparison import correct_by_holm
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.bootstrap import bootstrap_auc, draw_counts
 from tuner.metrics.cross_halves import CrossHalves
 from tuner.metrics.curves import auc
 from tuner.metrics.cut_scan import MIN_BACKGROUND, check_background
-from tuner.metrics.measurement import Measurement, measure
+from tuner.metrics.measurement import SIGNIFICANT, Measurement, measure
 from tuner.metrics.significance import asimov_significance
 
 if TYPE_CHECKING:
