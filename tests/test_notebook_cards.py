@@ -112,12 +112,12 @@ def test_an_exploration_shows_the_features_that_tell_most(problem):
 
 
 def test_scores_behave_as_an_array_and_show_their_histogram():
-    scores = Scores(np.array([0.1, 0.9, 0.4, 0.8]), trial=3, notes=(HOSTILE,))
+    scores = Scores(np.array([0.1, 0.9, 0.4, 0.8]), by="trial 3", notes=(HOSTILE,))
     assert len(scores) == 4
     np.testing.assert_array_equal(scores[1:3], [0.9, 0.4])
     np.testing.assert_array_equal(scores[scores[:] > 0.5], [0.9, 0.8])
     np.testing.assert_array_equal(np.asarray(scores), scores.values)
-    assert read_text(scores._repr_html_()).startswith("4 scores by the network of trial 3")
+    assert read_text(scores._repr_html_()).startswith("4 scores by trial 3")
     assert read_text(scores._repr_html_()).endswith(HOSTILE)
     assert read_text(Scores(np.array([]))._repr_html_()).startswith("0 scores From")
 

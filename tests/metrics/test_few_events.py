@@ -63,3 +63,12 @@ def test_many_events_keep_the_bootstrap():
     assert are_few(0.9, 99)
     assert not are_few(0.9, 101)
     assert not are_few(float("nan"), 10)
+
+
+def test_the_precision_of_many_events_of_unlike_weights_is_by_bootstrap():
+    generator = np.random.default_rng(0)
+    labels = np.repeat([1, 0], [400, 200])
+    weights = np.where(labels == 1, 0.01, 10.0)  # signal is rare: its events weigh little
+    scores = generator.uniform(0.5, 1.0, 600)
+    found = measure_figures(labels, scores, weights, threshold=0.6, n_bootstrap=200, seed=0)["precision"]
+    assert (found.high - found.low) / 2 == pytest.approx(0.043 * found.value, rel=0.3)  # binomial, per class

@@ -11,6 +11,7 @@ from samples import make_study
 import tuner
 from tuner.errors import EventsError, FolderError, MissingPackage, SearchError
 from tuner.events.reading import read_events
+from tuner.prediction.networks import choose_predictor
 from tuner.prediction.predict import score_part
 from tuner.prediction.scores import Scores
 from tuner.trackers import NoTracker
@@ -35,7 +36,7 @@ def test_new_events_get_the_scores_of_the_part_they_are(search, raw, tmp_path):
     np.testing.assert_allclose(scores.values, score_part(search, "test"), atol=1e-5)
     np.testing.assert_array_equal(scores.labels, raw["label"].iloc[rows])
     np.testing.assert_allclose(scores.weights, search.splits.test.weights, rtol=1e-5)
-    assert scores.trial == search.best_trial.number
+    assert scores.by == choose_predictor(search).description
 
 
 def test_events_without_label_and_weight_are_scored(search, raw, tmp_path):

@@ -9,7 +9,7 @@ VALUES = np.array([0.1, 0.9, 0.4])
 
 
 def test_scores_behave_as_the_array_of_their_values():
-    scores = Scores(VALUES, labels=np.array(["h", "g", "h"]), trial=3)
+    scores = Scores(VALUES, labels=np.array(["h", "g", "h"]), by="trial 3")
     assert len(scores) == 3
     assert scores[1] == 0.9
     assert list(scores[1:]) == [0.9, 0.4]
@@ -29,5 +29,5 @@ def test_a_copy_of_the_array_is_a_copy():
 
 
 def test_the_repr_is_short():
-    assert repr(Scores(VALUES, trial=3)) == "Scores(3 events by trial 3, 0.1 to 0.9)"
+    assert repr(Scores(VALUES, by="bag of 3 networks")) == "Scores(3 events by bag of 3 networks, 0.1 to 0.9)"
     assert repr(Scores(np.array([]))) == "Scores(0 events)"

@@ -32,10 +32,10 @@ def summarize_verdict(evaluation: Evaluation) -> str:
     equal += _count_baselines(standings, baseline, "not distinguishable")
     told = [
         _compare_with_baseline(evaluation, mine, baseline),
-        _tell_handed_on(evaluation),
         f"Better than it: {'; '.join(better)}." if better else "",
         f"Cannot be told from it: {', '.join(equal)}." if equal else "",
         tell_by_auc(evaluation),
+        _tell_handed_on(evaluation),
     ]
     return " ".join(filter(None, told))
 

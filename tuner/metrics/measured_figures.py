@@ -14,7 +14,7 @@ from tuner.metrics.at_threshold import Confusion
 from tuner.metrics.bootstrap import FigureFunction, bootstrap_figure, draw_counts
 from tuner.metrics.calibration import Bins
 from tuner.metrics.curves import Ranking, RocCurve, background_rejection, rank, roc, smooth_rejection
-from tuner.metrics.few_events import are_few, measure_share, widen_rejection
+from tuner.metrics.few_events import FEW, are_few, measure_share, widen_rejection
 from tuner.metrics.figures_of_merit import BackgroundRejection, CutFigure, FigureOfMerit
 from tuner.metrics.measurement import Measurement, measure, measure_distance
 from tuner.metrics.probabilities import event_losses
@@ -173,13 +173,16 @@ def _measure_few(measurements: Mapping[str, Measurement], arrays: Arrays, thresh
         "sensitivity": n_signal,
         "specificity": n_background,
         "accuracy": effective_number(arrays.weights),
-        "precision": effective_number(arrays.weights[selected]),
     }
     found = {
         name: measure_share(measurements[name].value, n)
         for name, n in shares.items()
         if are_few(measurements[name].value, n)
     }
+    # Of the precision either class may be few; their effective numbers together say nothing where weights differ.
+    passed = [effective_number(arrays.weights[selected & chosen]) for chosen in (signal, ~signal)]
+    if min(passed) < FEW:
+        found["precision"] = measure_share(measurements["precision"].value, effective_number(arrays.weights[selected]))
     found |= {name: widen_rejection(measurements[name], n_background) for name in REJECTIONS}
     for name in ("AUC", "balanced accuracy", AVERAGE_PRECISION, OPTIMUM_AUC):
         measured = measurements.get(name)

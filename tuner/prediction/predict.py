@@ -47,7 +47,7 @@ def predict(
     else:
         new = read_features(search.study.problem, events, features=preprocessing.features)
     scores = score_events(network, preprocessing.transform(new.table), device)
-    return Scores(scores, new.labels, new.weights, predictor.trial, new.notes)
+    return Scores(scores, new.labels, new.weights, predictor.description, new.notes)
 
 
 def score_part(

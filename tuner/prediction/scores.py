@@ -35,8 +35,8 @@ class Scores:
     """The label column as it came [n]; None where the events have none."""
     weights: np.ndarray | None = None
     """Event weights [n]; None where the events have none."""
-    trial: int | None = None
-    """Number of the trial whose network it is."""
+    by: str = ""
+    """What gave them, such as "trial 3, seed 0" or "bag of 8 networks"."""
     notes: tuple[str, ...] = ()
     """What a person should know of the events, such as what counts as undefined."""
 
@@ -54,16 +54,14 @@ class Scores:
 
     def __repr__(self) -> str:
         """Return who gave how many scores, and their range."""
-        by = "" if self.trial is None else f" by trial {self.trial}"
+        by = f" by {self.by}" if self.by else ""
         between = f", {self.values.min():.3g} to {self.values.max():.3g}" if len(self) else ""
         return f"Scores({len(self):,} events{by}{between})"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: how many scores, their histogram, what a person should know."""
         shares = [float(count) for count in np.histogram(self.values, bins=N_DRAWN_BINS, range=(0.0, 1.0))[0]]
-        title = write_count(len(self), "score") + (
-            "" if self.trial is None else f" by the network of trial {self.trial}"
-        )
+        title = write_count(len(self), "score") + (f" by {self.by}" if self.by else "")
         picture = draw_steps({SIGNAL: shares}, width=320, height=64, label="Histogram of the scores, from 0 to 1")
         below = "From 0, like background, to 1, like signal. The table: `.frame()`"
         return write_card(title, *([picture] if len(self) else []), write_lines([below], faint=True), *self.notes)
