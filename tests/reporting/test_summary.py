@@ -26,8 +26,8 @@ def test_three_sentences_tell_winner_rivals_and_trust(make_search, evaluation):
     )
     assert rivals == (
         "In the mean over its trainings it beats boosted trees by 0.0143 ± 0.0011; it cannot be told from trial 0 (it "
-        "is ahead by 0.0012 ± 0.0011) and the ensemble; of the networks that cannot be told from it, trial 0 is the "
-        "cheapest (12,001 parameters)."
+        "is ahead by 0.0012 ± 0.0011) and the ensemble; of the networks that cannot be told from it on validation, "
+        "trial 0 is the cheapest (12,001 parameters)."
     )
     assert trust == (
         "Trial 2, as the best of 3 complete trials, promised AUC 0.9401 on validation, of which 0.0018 is "

@@ -157,7 +157,9 @@ def _tell_rivals(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
         told[0] = f"a single network of it: {told[0]}"
     if (cheapest := _find_cheaper(evaluation, standings)) is not None:
         size = write_count(cheapest.n_parameters or 0, "parameter")
-        told.append(f"of the networks that cannot be told from it, {cheapest.candidate} is the cheapest ({size})")
+        told.append(
+            f"of the networks that cannot be told from it on validation, {cheapest.candidate} is the cheapest ({size})"
+        )
     if evaluation.survival is not None:
         told.append(_tell_survival(evaluation, evaluation.survival))
     return _capitalize("; ".join(told)) + "."

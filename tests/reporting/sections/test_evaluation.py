@@ -58,8 +58,8 @@ def test_out_of_fold_figures_stand_beside_those_that_were_chosen_on(write, evalu
     section = write(replace(evaluation, parts=(*evaluation.parts, folds)))
     table, explained = section.blocks[:2]
     assert table.head[-2:] == ["Validation", "Out of fold"]
-    assert [row[-1] for row in table.rows] == [DASH, DASH, "0.9371\n± 0.0025", DASH]
-    assert "† Settings, epochs or members were chosen on validation: this figure flatters." in explained.text
+    assert [row[-1] for row in table.rows] == [DASH, DASH, "0.9371 †\n± 0.0025", DASH]
+    assert "† Settings, epochs or members were chosen on these events: this figure flatters." in explained.text
     assert "20 replicas" in explained.text
     assert not any("Out of fold" in getattr(block, "caption", "") for block in section.blocks)
 

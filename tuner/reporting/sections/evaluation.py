@@ -76,8 +76,9 @@ def _explain_standings(evaluation: Evaluation) -> str:
     ]
     if evaluation.last_part == "test":
         told.append(
-            f"{CHOSEN_ON} Settings, epochs or members were chosen on validation: this figure flatters. Out of fold, "
-            "each event of train and validation is scored by a network that did not train on it."
+            f"{CHOSEN_ON} Settings, epochs or members were chosen on these events: this figure flatters. Out of fold, "
+            "each event of train and validation is scored by the one network that did not train on it, but stopped "
+            "early on its fold; the bag itself, a mean of all of them, is measured on test."
         )
     return " ".join(told)
 
@@ -126,7 +127,7 @@ def _find_elsewhere(evaluation: Evaluation) -> dict[str, dict[str, str]]:
     }
     figure = evaluation.figure_of_merit
     out_of_fold = {
-        part.candidate: stack_error(part[figure])
+        part.candidate: stack(f"{part[figure].value_text} {CHOSEN_ON}", part[figure].error_text)
         for part in evaluation.parts
         if part.part == OUT_OF_FOLD and figure in part.measurements
     }
