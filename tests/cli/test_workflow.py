@@ -77,7 +77,7 @@ def test_the_judgement_fits_a_narrow_terminal(swept) -> None:
     lines = shown.splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("trial ") and line.endswith("this one") for line in map(str.strip, lines))
-    assert "Network handed on: trial" in shown
+    assert "Handed on: trial" in shown
     assert lines[-1] == "Already evaluated: runs/small/evaluation.json"
 
 

@@ -179,7 +179,7 @@ def test_the_network_that_is_handed_on_is_the_one_that_was_judged(search, evalua
     assert choose_predictor(search).networks == (TrainedNetwork(evaluation.winner, "seed", evaluation.seed),)
     events = read_events(search.study.problem)
     scores = tuner.predict(search, events)
-    assert scores.trial == evaluation.winner
+    assert scores.by == evaluation.handed_on.description
     np.testing.assert_allclose(scores.frame()["score"].to_numpy()[table["row"]], table["score"], atol=1e-6)
 
 

@@ -22,7 +22,7 @@ from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
-JUDGEMENT = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=2, baseline_trials=0, replicas=40)
+JUDGEMENT = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=3, baseline_trials=0, replicas=40)
 
 
 def sweep(folder, **changes):

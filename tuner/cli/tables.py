@@ -104,7 +104,7 @@ def _tabulate_standings(evaluation: Evaluation) -> Table:
     table = _start_table(title, "candidate")
     for name in (part, "winner minus it"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("the winner is")
+    table.add_column("the winner is", min_width=len("distinguishable"))
     for s in evaluation.standings_on(part):
         won = s.verdict == "winner"
         difference = "" if won else s.lead.signed

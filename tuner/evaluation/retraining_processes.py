@@ -22,7 +22,8 @@ logger = logging.getLogger("tuner")
 def open_pool(search: Search, device: str | None = None) -> ProcessPool:
     """Return processes for the jobs of an evaluation: one per core, or one per GPU and one for what needs none.
 
-    There are none where no file holds the study, as another process could not read it: all is done in this one then.
+    There are none where no file holds the study, or holds it no longer, as another process could not read it: all is
+    done in this one then.
 
     Args:
         search: The search that is evaluated; jobs may take it as an argument.
@@ -30,7 +31,7 @@ def open_pool(search: Search, device: str | None = None) -> ProcessPool:
     """
     n_gpus, n_cores = count_gpus(device), count_cores()
     n_processes = n_gpus + 1 if n_gpus else n_cores
-    if search.study_file is None or n_cores == 1:
+    if search.study_file is None or not search.study_file.exists() or n_cores == 1:
         n_processes = 0
     return ProcessPool(n_processes, search.folder.logs, n_gpus=n_gpus)
 

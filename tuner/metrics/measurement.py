@@ -65,7 +65,7 @@ class Measurement:
         if self.is_lower_limit:
             return f"> {self.low:,.3g}"
         if self.decimals is None:
-            return {inf: "∞", -inf: "-∞"}.get(self.value, f"{self.value:,.4g}")
+            return {inf: "∞", -inf: "-∞"}.get(self.value, f"{self.value + 0.0:,.4g}")
         return write_fixed(self.value, self.decimals)
 
     @property
