@@ -52,7 +52,7 @@ sweep: $(READY) ## Run the main job: sweep, evaluate, report. STUDY= TRIALS= MIN
 test: $(READY_DEV) ## Run the whole test suite
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
-test-quick: $(READY_DEV) ## Run the tests that are not slow, in under 90 s on two idle cores
+test-quick: $(READY_DEV) ## Run the tests that are not slow, in two minutes on two idle cores
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not slow"
 
 check: $(READY_DEV) ## Lint, format, types, import contracts
