@@ -146,19 +146,24 @@ class Judge:
             nuisances=examination.measure_nuisances(part),
             sculpting=examination.measure_observers(replace(examination, candidate=rival) if rival else None, part),
         )
-        if open_test:
+        self._write(evaluation, field, handed_on)
+        return evaluation
+
+    def _write(self, evaluation: Evaluation, field: Field, handed_on: Candidate) -> None:
+        """Write the judgement, the scores behind it, and what is handed on, into the run folder."""
+        folder = self.search.folder
+        if evaluation.opening is not None:
             (scores,) = handed_on.scores("test", self.search.splits.test)
             table = tabulate_scores(field.candidates, scores, self.search.splits.test)
-            write_table(self.search.folder.scores, add_observers(table, self.kept.events.observers))
+            write_table(folder.scores, add_observers(table, self.kept.events.observers))
         else:
-            self.search.folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
+            folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
         if handed_on.cut_events is not None:
-            write_table(self.search.folder.cut_scores, tabulate_cut_events(handed_on.cut_events))
+            write_table(folder.cut_scores, tabulate_cut_events(handed_on.cut_events))
         else:
-            self.search.folder.cut_scores.unlink(missing_ok=True)
+            folder.cut_scores.unlink(missing_ok=True)
         hand_on(self.search, *evaluation.predictors)
-        write_json(self.search.folder.evaluation, json.loads(evaluation.to_json()))
-        return evaluation
+        write_json(folder.evaluation, json.loads(evaluation.to_json()))
 
     def _check_events(self, *, open_test: bool) -> None:
         """Raise `SplitsError` where folds or baselines that must be there cannot be, before anything is trained."""
@@ -330,10 +335,7 @@ class Judge:
         own = of_part.get(handed_on.name)
         if own is None:  # the single network is one training of the winner
             own = field.replicate(handed_on, part, getattr(self.search.splits, part))
-        kinds = {each.name: each.kind for each in (handed_on, rival)}
-        of_both = {handed_on.name: own, rival.name: of_part[rival.name]}
-        standings = compare(of_both, handed_on.name, kinds=kinds, part=part, seed=field.seed)
-        return next(standing for standing in standings if standing.candidate == rival.name)
+        return _compare_two((rival, of_part[rival.name]), (handed_on, own), part=part, seed=field.seed)
 
     def _measure_blend(self, field: Field, replicas: PartReplicas) -> BlendGain | None:
         """Return what the blend gains on the networks' bag, on test or else out of fold; None where there is none."""
@@ -345,11 +347,8 @@ class Judge:
         part, of_part = "test", replicas.get("test", {})
         if not of_part:
             part, of_part = OUT_OF_FOLD, {each.name: field.replicate_cut_events(each) for each in (bag, blend)}
-        of_both = {each.name: of_part[each.name] for each in (bag, blend)}
-        kinds = {each.name: each.kind for each in (bag, blend)}
-        standings = compare(of_both, bag.name, kinds=kinds, part=part, seed=field.seed)
-        standing = next(standing for standing in standings if standing.candidate == blend.name)
-        return BlendGain(trees=blend.trees.kind, share=blend.trees.share, over_bag=standing)
+        over_bag = _compare_two((blend, of_part[blend.name]), (bag, of_part[bag.name]), part=part, seed=field.seed)
+        return BlendGain(trees=blend.trees.kind, share=blend.trees.share, over_bag=over_bag)
 
     def _measure_selection(self, replicas: PartReplicas, finalists: list[Candidate]) -> SelectionBias:
         """Return the selection-bias meter of the search's best trial."""
@@ -369,3 +368,13 @@ class Judge:
             retrained=None if retrained is None else measure_mean(retrained, seed),
             test=None if test is None else measure_mean(test, seed),
         )
+
+
+def _compare_two(
+    candidate: tuple[Candidate, Replicas], against: tuple[Candidate, Replicas], *, part: str, seed: int
+) -> Standing:
+    """Return the standing of one candidate against another by their replicas on a part."""
+    both = {each.name: replicas for each, replicas in (against, candidate)}
+    kinds = {each.name: each.kind for each, _ in (against, candidate)}
+    standings = compare(both, against[0].name, kinds=kinds, part=part, seed=seed)
+    return next(standing for standing in standings if standing.candidate == candidate[0].name)
