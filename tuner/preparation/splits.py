@@ -14,6 +14,7 @@ import numpy as np
 
 from tuner.checked_files import describe_damage, hash_file, read_json, write_json
 from tuner.errors import SplitsError, TunerError
+from tuner.events.checks.copies import find_copies
 from tuner.events.table import Events
 from tuner.preparation.preprocessing import Preprocessing, fit_preprocessing
 from tuner.preparation.settings import Preparation
@@ -77,7 +78,8 @@ class Splits:
 def prepare_splits(events: Events, problem: Problem, preparation: Preparation | None = None) -> Splits:
     """Split the events, each class alike, and prepare each part with what was fitted on train.
 
-    Events that share an id come into one part. The same seed gives the same split.
+    Events that share an id come into one part, and so do events that are equal in every feature, where that is no
+    chance. The same seed gives the same split.
 
     Args:
         events: What `read_events` returned.
@@ -91,7 +93,8 @@ def prepare_splits(events: Events, problem: Problem, preparation: Preparation | 
         SplitsError: A part would lack a class, or the weights of a class do not add up to more than 0 in it.
     """
     preparation = preparation or Preparation()
-    rows = dict(zip(PARTS, split_rows(events.labels, events.event_id, preparation), strict=True))
+    copies = find_copies(events.table)
+    rows = dict(zip(PARTS, split_rows(events.labels, events.event_id, preparation, copies), strict=True))
     check_parts(rows, events.labels, events.weights, problem.label)
     # Train rows are in random order: the first of them are a fair sample.
     fitted = events.table.to_numpy()[rows["train"][:N_FITTED]]
