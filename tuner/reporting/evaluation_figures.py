@@ -289,6 +289,7 @@ class _Pictures:
                 self.weights,
                 threshold=self.winner.threshold,
                 name=name,
+                unit=self.search.study.problem.units.get(name, ""),
                 part=self.winner.part,
                 seed=self.search.study.seed,
             )
