@@ -46,11 +46,9 @@ def save_exploration(exploration: Exploration, folder: Path, *, units: Mapping[s
     table = folder / "features.csv"
     exploration.frame().to_csv(table, index=False)
     paths = [table]
-    drawn = {
-        "features": settle(draw_features(exploration, units=units)),
-        "correlations": settle(draw_correlations(exploration)),
-    }
+    drawn = {"features": draw_features(exploration, units=units), "correlations": draw_correlations(exploration)}
     for name, figure in drawn.items():
+        settle(figure)
         for suffix in ("png", "pdf"):
             paths.append(folder / f"{name}.{suffix}")
             figure.savefig(paths[-1], dpi=150)

@@ -87,7 +87,7 @@ class CrossHalves:
         return mean
 
     def find_floors(self) -> np.ndarray:
-        """Return whether the cuts leave hardly more background than they must, bool [q]: those of a quarter of the halves.
+        """Return whether the cuts of a quarter of the halves leave hardly more background than they must, bool [q].
 
         Tighter cuts may then be better, but these events cannot tell.
         """
