@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from tuner.mapped_arrays import find_map
+
 T = TypeVar("T")
 
 GAP = 1024
@@ -19,7 +21,7 @@ class MappedInputs:
     """Rows [n, d] of a file that is mapped into memory, C-contiguous."""
 
     def __init__(self, array: np.ndarray) -> None:
-        self._map = _find_map(array)
+        self._map = find_map(array) if array.flags.c_contiguous else None
         self._row_bytes = array.strides[0]
         self._offset = 0 if self._map is None else array.ctypes.data - np.frombuffer(self._map, np.uint8).ctypes.data
 
@@ -54,13 +56,3 @@ def prefetch(calls: Iterator[Callable[[], T]]) -> Iterator[T]:
             ahead = following
         if ahead is not None:
             yield ahead.result()
-
-
-def _find_map(array: np.ndarray) -> mmap.mmap | None:
-    """Return the map that an array lies in; None where it lies in memory, or the system takes no advice."""
-    base: object = array
-    while isinstance(base, np.ndarray):
-        if not base.flags.c_contiguous:
-            return None
-        base = base.base
-    return base if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_WILLNEED") else None
