@@ -12,8 +12,10 @@ import pandas as pd
 import torch
 
 from tuner.errors import SplitsError
-from tuner.preparation.splits import PARTS, Part
-from tuner.preparation.splitting import assign_folds
+from tuner.preparation.folds import assign_folds
+from tuner.preparation.groups import join_groups
+from tuner.preparation.splits import Part
+from tuner.preparation.splitting import PARTS
 from tuner.preparation.training_weights import make_training_weights
 from tuner.training.data import TrainingData
 from tuner.tuning.search import Search
@@ -120,8 +122,9 @@ def assign_search_folds(
     labels, weights, rows = (
         np.concatenate([getattr(part, name) for part in joined]) for name in ("labels", "weights", "rows")
     )
-    ids = None if event_id is None else np.asarray(event_id)[rows]
-    assigned = assign_folds(labels, ids, folds=folds, seed=search.study.preparation.seed)
+    groups = join_groups([search.splits.groups, event_id])
+    own = None if groups is None else groups[rows]
+    assigned = assign_folds(labels, own, folds=folds, seed=search.study.preparation.seed)
     _check_weights(labels, weights, assigned, folds)
     return assigned
 
@@ -133,7 +136,8 @@ def join_parts(search: Search, names: Sequence[str]) -> Part:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "labels", "weights", "rows")
     )
     preparation = search.study.preparation
-    used = make_training_weights(labels, weights, balance=preparation.balance, negative=preparation.negative_weights)
+    kind, negative = preparation.training_weights, preparation.negative_weights
+    used = make_training_weights(labels, weights, kind=kind, negative=negative)
     return Part(x, labels, weights, used, rows)
 
 
@@ -145,7 +149,8 @@ def find_used(part: Part, among: np.ndarray | bool = True) -> np.ndarray:
 def load_joined(search: Search, part: Part, device: torch.device) -> TrainingData:
     """Return the same events as train and as validation part on a device; members choose theirs."""
     x, labels = (torch.from_numpy(array).to(device) for array in (part.x, part.labels))
-    kept = make_training_weights(part.labels, part.weights, balance=search.study.preparation.balance, negative="keep")
+    kind = search.study.preparation.training_weights
+    kept = make_training_weights(part.labels, part.weights, kind=kind, negative="keep")
     return TrainingData(
         x=x,
         labels=labels,

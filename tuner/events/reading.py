@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from tuner.errors import EventsError, raise_together
+from tuner.events.categories import Codes, apply_codes, code_texts
 from tuner.events.column_selection import find_missing, list_features, note_left_out, read_needed
 from tuner.events.columns import (
     check_features,
@@ -55,12 +56,15 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
     Raises:
         EventsError: As `read_events` does.
     """
-    found = Findings(find_missing(problem, table, names), note_left_out(problem, table))
+    found = Findings(find_missing(problem, table, names))
+    table, codes = code_texts(table, list_features(problem, table), problem, found)
+    found.notes += note_left_out(problem, table)
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
     observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
-    features = take_features(table, list_features(problem, table), problem.list_undefined, found)
+    names = list_features(problem, table)
+    features = take_features(table, names, lambda name: () if name in codes else problem.list_undefined(name), found)
     check_features(features, found)
     raise_together(found.problems, EventsError, source.describe())
     return Events(
@@ -70,19 +74,23 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
         observers,
         event_id,
         source.describe(),
-        digest=compute_digest(features, labels, weights),
+        digest=compute_digest(features, labels, weights, codes),
         optimum=problem.optimum,
+        codes=codes,
         notes=tuple(found.notes),
     )
 
 
-def read_features(problem: Problem, path: str | Path, *, features: Sequence[str] | None = None) -> NewEvents:
+def read_features(
+    problem: Problem, path: str | Path, *, features: Sequence[str] | None = None, codes: Codes | None = None
+) -> NewEvents:
     """Read events to be scored, from another file. Features must be there; other roles come along as they are.
 
     Args:
         problem: Gives the role of each column, and what stands for undefined.
         path: Where the events are; read as the problem's own are.
         features: Names of the inputs. None: those of the problem, or all columns without a role.
+        codes: Texts of the features that hold texts, as training has them. None: as they are here.
 
     Returns:
         Features float32 [n, d]; labels as they came, weights, observers and ids where their columns are there.
@@ -95,11 +103,19 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     table, names = read_needed(source, problem)
     found = Findings(find_missing(problem, table, names, only_features=True))
-    inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
+    if codes is None:
+        table, codes = code_texts(table, list_features(problem, table), problem, found)
+    else:
+        table = apply_codes(table, codes, found)
+    coded, inputs_there = codes, list_features(problem, table)
+    inputs = take_features(
+        table, inputs_there, lambda name: () if name in coded else problem.list_undefined(name), found
+    )
     labels = keep_labels(table[problem.label]) if problem.label in table else None
     weights = take_known_weights(table, problem.weight)
     there = [name for name in problem.all_observers if name in table]
     observers = take_observers(table, there, problem.list_undefined, None, found)
     event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
     raise_together(found.problems, EventsError, source.describe())
-    return NewEvents(inputs, labels, weights, observers, event_id, source.describe(), notes=tuple(found.notes))
+    notes = tuple(found.notes)
+    return NewEvents(inputs, labels, weights, observers, event_id, source.describe(), codes=dict(codes), notes=notes)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tuner.errors import SplitsError
-from tuner.preparation.splitting import assign_folds
+from tuner.preparation.folds import assign_folds
 
 
 def test_each_class_is_spread_evenly_and_in_random_order():
