@@ -9,38 +9,6 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-MOST_EQUAL = 20
-"""Events that are equal in all features and still are copies of one another. More are no copies: their features take
-few values, or are undefined."""
-
-
-def find_copies(table: pd.DataFrame) -> np.ndarray | None:
-    """Return a number for each event, int64 [n], the same for those that are equal in all features; None without such.
-
-    Undefined values are equal. Events of which more than `MOST_EQUAL` are equal have a number of their own each.
-
-    Args:
-        table: Features, float32 [n, d].
-    """
-    # Hashes find the few rows that may be equal; only these are compared.
-    values = table.to_numpy()
-    hashes = np.zeros(len(table), np.uint64)
-    for column in values.T:  # adding 0 makes -0 the 0 that it equals
-        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + pd.util.hash_array(np.ascontiguousarray(column) + 0.0)
-    rows = np.flatnonzero(pd.Series(hashes).duplicated(keep=False).to_numpy())
-    if len(rows) == 0:
-        return None
-    _, number, counts = np.unique(
-        np.nan_to_num(values[rows] + 0.0, nan=np.inf), axis=0, return_inverse=True, return_counts=True
-    )
-    number = number.reshape(-1)
-    together = (counts[number] > 1) & (counts[number] <= MOST_EQUAL)
-    if not together.any():
-        return None
-    groups = np.arange(len(table)) + len(counts)
-    groups[rows[together]] = number[together]
-    return groups
-
 
 def join_groups(keys: Sequence[np.ndarray | None]) -> np.ndarray | None:
     """Return the number of each event's group, int64 [n]: events that agree in one of the keys are in one group.

@@ -32,7 +32,7 @@ class Preparation:
     alike, but for events of files of their own, `Problem(validation_events=..., test_events=...)`."""
     keep_together: str | None = None
     """The observer whose equal values stay in one part and in one fold, such as a run, beside those of the event id.
-    Events drawn at random that are equal in all features stay together, too (`tuner.preparation.groups`)."""
+    Events drawn at random that are equal in all features stay together, too (`tuner.events.checks.copies`)."""
     seed: int = 0
     """Seed of the split. Not the study's: studies with other seeds are judged on the same events."""
     scaling: Scaling = "quantile"

@@ -15,8 +15,9 @@ import pandas as pd
 
 from tuner.checked_files import describe_damage, hash_file, read_json, write_json
 from tuner.errors import SplitsError, TunerError, raise_together, suggest_name
+from tuner.events.checks.copies import find_copies
 from tuner.events.table import Events
-from tuner.preparation.groups import find_copies, join_groups
+from tuner.preparation.groups import join_groups
 from tuner.preparation.kept_events import hash_columns
 from tuner.preparation.preprocessing import Preprocessing, fit_preprocessing
 from tuner.preparation.settings import Preparation
