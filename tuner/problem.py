@@ -105,6 +105,10 @@ class Problem:
     """What a person wants to know, as a sentence."""
     events: EventSource | str | Path
     """Where the events are: a source, or a path such as `events.parquet`, `"events/*.root:tree"`."""
+    validation_events: EventSource | str | Path | None = None
+    """Where the events of the validation part are, if not among `events`."""
+    test_events: EventSource | str | Path | None = None
+    """Where the events of the test part are, if not among `events`."""
     label: str
     """Column that says what an event is."""
     signal: object
@@ -185,9 +189,10 @@ class Problem:
     @property
     def facts(self) -> dict[str, str]:
         """The frame in words, by name: label, roles of columns, figure of merit, cut, what others reached."""
-        source = self.events
         told = {
-            "Events": hide_passwords(source.describe() if isinstance(source, EventSource) else str(source)),
+            "Events": _describe_events(self.events),
+            "Validation events": _describe_events(self.validation_events),
+            "Test events": _describe_events(self.test_events),
             "Signal": f"{self.label} = {self.signal!r}",
             "Features": "all columns without another role" if self.features is None else ", ".join(self.features),
             "Weight": self.weight or "",
@@ -237,6 +242,13 @@ class Problem:
         """Observers, the optimum among them."""
         extra = () if self.optimum is None or self.optimum in self.observers else (self.optimum,)
         return self.observers + extra
+
+
+def _describe_events(source: EventSource | str | Path | None) -> str:
+    """Return where events are, without passwords; an empty text for nowhere."""
+    if source is None:
+        return ""
+    return hide_passwords(source.describe() if isinstance(source, EventSource) else str(source))
 
 
 def _write_undefined(undefined: Any) -> str:

@@ -54,9 +54,10 @@ def code_texts(
             )
         else:
             left_out[name] = f"holds {len(texts):,} different texts, which only `categories` would make a feature"
-    attrs = {**table.attrs, "left_out": {**table.attrs.get("left_out", {}), **left_out}}
+    if not codes and not left_out:
+        return table, {}
     coded = apply_codes(table.drop(columns=[*left_out]), codes)
-    coded.attrs = attrs
+    coded.attrs = {**table.attrs, "left_out": {**table.attrs.get("left_out", {}), **left_out}}
     return coded, codes
 
 

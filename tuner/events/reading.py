@@ -21,6 +21,7 @@ from tuner.events.columns import (
 )
 from tuner.events.diagnostics import Findings
 from tuner.events.labels import keep_labels, take_labels
+from tuner.events.part_sources import find_event_source, find_given_parts
 from tuner.events.sources import find_source
 from tuner.events.table import Events, NewEvents, compute_digest
 from tuner.problem import EventSource, Problem
@@ -40,7 +41,7 @@ def read_events(problem: Problem) -> Events:
         EventsError: With everything that does not hold: missing columns, a label with one class or a third, weights
             that are not finite or not positive in total, features that are text, constant or undefined throughout.
     """
-    source = find_source(problem.events)
+    source = find_event_source(problem)
     return assemble_events(problem, source, *read_needed(source, problem))
 
 
@@ -66,6 +67,7 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
     names = list_features(problem, table)
     features = take_features(table, names, lambda name: () if name in codes else problem.list_undefined(name), found)
     check_features(features, found)
+    given_parts = find_given_parts(table)
     raise_together(found.problems, EventsError, source.describe())
     return Events(
         features,
@@ -74,9 +76,10 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
         observers,
         event_id,
         source.describe(),
-        digest=compute_digest(features, labels, weights, codes),
+        digest=compute_digest(features, labels, weights, codes=codes, given_parts=given_parts),
         optimum=problem.optimum,
         codes=codes,
+        given_parts=given_parts,
         notes=tuple(found.notes),
     )
 

@@ -95,9 +95,14 @@ def _write_value(value: Any) -> str:
 
 
 def compute_digest(
-    table: pd.DataFrame, labels: np.ndarray, weights: np.ndarray, codes: Mapping[str, tuple[str, ...]] | None = None
+    table: pd.DataFrame,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    *,
+    codes: Mapping[str, tuple[str, ...]] | None = None,
+    given_parts: np.ndarray | None = None,
 ) -> str:
-    """Return the SHA-256 of features [n, d] with their names and texts, labels [n] and weights [n], in hexadecimal."""
+    """Return the SHA-256, in hexadecimal, of features [n, d], labels [n], weights [n], texts of codes, parts [n]."""
     digest = hashlib.sha256("\0".join(map(str, table.columns)).encode())
     for name in table.columns:
         digest.update(np.ascontiguousarray(table[name], np.float32).data)
@@ -105,4 +110,6 @@ def compute_digest(
     digest.update(np.ascontiguousarray(weights, np.float64).data)
     if codes:
         digest.update(json.dumps(codes, sort_keys=True).encode())
+    if given_parts is not None:
+        digest.update(np.ascontiguousarray(given_parts, np.int8).data)
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from tuner.events.column_selection import find_missing, read_needed
 from tuner.events.columns import take_features
 from tuner.events.diagnostics import Findings, locate
 from tuner.events.labels import take_labels
+from tuner.events.part_sources import find_event_source
 from tuner.events.reading import assemble_events
 from tuner.events.sources import find_source
 from tuner.events.table import Events
@@ -32,7 +33,7 @@ def read_with_variants(problem: Problem) -> tuple[Events, dict[tuple[str, Direct
     Raises:
         EventsError: As `read_events` and `read_variant` do.
     """
-    source = find_source(problem.events)
+    source = find_event_source(problem)
     table, names = read_needed(source, problem, with_variants=True)
     events = assemble_events(problem, source, table, names)
     variants: dict[tuple[str, Direction], pd.DataFrame] = {}
@@ -71,7 +72,7 @@ def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, eve
     if variant is None:
         raise StudyError(f'Nuisance "{nuisance.name}" has no variant "{direction}"; it is the opposite of the other.')
     columns: Mapping[str, str] = variant if isinstance(variant, Mapping) else {}
-    source = find_source(problem.events if isinstance(variant, Mapping) else variant)
+    source = find_event_source(problem) if isinstance(variant, Mapping) else find_source(variant)
     names = tuple(columns.get(name, name) for name in events.features)
     nominal = replace(problem, weight=None, observers=(), optimum=None, ignored=(), nuisances=(), categories=())
     needed = replace(nominal, features=names)

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tuner.checked_files import hash_file
 from tuner.errors import MissingPackage, SearchError
 from tuner.events.columns import LARGEST
+from tuner.events.part_sources import find_event_source
 from tuner.events.sources import find_input_files
 from tuner.prediction.exported_trees import INPUTS, LOGITS, SCORE, add_trees
 from tuner.prediction.network import Blend, load_network, score_events
@@ -211,7 +212,7 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, candid
         SearchError: The network cannot be exported, its scores differ, or what was asked for is not there.
     """
     path = Path(path)
-    check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
+    check_output(path, ENDINGS, reads=find_input_files(find_event_source(search.study.problem)), folder=search.folder)
     _require_packages()
     predictor = choose_predictor(search, trial=trial, name=candidate)
     _write_predictor(search, predictor, path, _describe(search, predictor))

@@ -53,7 +53,7 @@ class KeptEvents:
             "event ids": hash_columns(ids),
             **{
                 f"{nuisance}, {direction}": compute_digest(
-                    self.take_variant(nuisance, direction, every), events.labels, events.weights, events.codes
+                    self.take_variant(nuisance, direction, every), events.labels, events.weights, codes=events.codes
                 )
                 for nuisance, direction in self.variants
             },

@@ -49,6 +49,8 @@ def split_rows(
     """
     numbers = None if groups is None else _number_groups(groups)
     fixed, drawn = _follow_rule(len(labels), numbers, preparation, column, given)
+    if numbers is not None:
+        _check_whole(fixed, numbers)
     parts = _draw(labels, np.flatnonzero(fixed == OPEN), numbers, preparation, drawn)
     if linked is not None:
         parts = _move_copies(parts, linked)
@@ -56,8 +58,6 @@ def split_rows(
     train, validation, test = (
         np.concatenate([rows, rng.permutation(np.flatnonzero(fixed == part))]) for part, rows in enumerate(parts)
     )
-    if numbers is not None:
-        _check_whole((train, validation, test), numbers)
     return train, validation, test
 
 
@@ -250,11 +250,11 @@ def _move_copies(parts: Sequence[np.ndarray], linked: np.ndarray) -> list[np.nda
     return [rows[order[moved[order] == part]] for part in range(len(parts))]
 
 
-def _check_whole(parts: Sequence[np.ndarray], numbers: np.ndarray) -> None:
-    """Raise `SplitsError` where a group [n] is in several parts, as a file or a rule may say."""
-    seen = np.zeros((len(parts), int(numbers.max()) + 1), np.bool_)
-    for part, rows in enumerate(parts):
-        seen[part, numbers[rows]] = True
+def _check_whole(fixed: np.ndarray, numbers: np.ndarray) -> None:
+    """Raise `SplitsError` where files or a rule put a group [n] into several parts [n]."""
+    seen = np.zeros((4, int(numbers.max()) + 1), np.bool_)
+    for row, part in enumerate((OPEN, TRAIN, VALIDATION, TEST)):
+        seen[row, numbers[fixed == part]] = True
     if n_broken := int((seen.sum(axis=0) > 1).sum()):
         raise SplitsError(
             "Events of one id, and those that `keep_together` names, must come into one part, but files or `split` "

@@ -85,7 +85,8 @@ def _read_events(problem: Problem) -> tuple[Events, KeptEvents, dict[str, Any]]:
 
 def _describe_asked(problem: Problem) -> str:
     """Return where the events are, and which columns and variants of them later steps need."""
-    asked = (problem.events, problem.all_observers, problem.optimum, problem.event_id, problem.nuisances)
+    sources = (problem.events, problem.validation_events, problem.test_events)
+    asked = (sources, problem.all_observers, problem.optimum, problem.event_id, problem.nuisances)
     return describe_contents(asked)
 
 
