@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tuner.errors import StudyError, raise_together
 from tuner.fields import check_keywords, settle_fields
+from tuner.progress.wording import join_words
 
 
 @check_keywords
@@ -36,6 +38,10 @@ class SplitByRemainder:
             problems.append("All remainders are named: none is left to train on.")
         raise_together(problems, StudyError, "SplitByRemainder")
 
+    def describe(self) -> str:
+        """Return how the parts are chosen, in words."""
+        return f"by {self.column} % {self.divisor}: {_describe_parts(self.validation, self.test)}"
+
 
 @check_keywords
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,10 @@ class SplitByValue:
             problems.append(f"Each value must belong to one part, but they are {named}.")
         raise_together(problems, StudyError, "SplitByValue")
 
+    def describe(self) -> str:
+        """Return how the parts are chosen, in words."""
+        return f"by {self.column}: train {_write(self.train)}, {_describe_parts(self.validation, self.test)}"
+
 
 @check_keywords
 @dataclass(frozen=True, kw_only=True)
@@ -80,5 +90,17 @@ class SplitInOrder:
     def __post_init__(self) -> None:
         settle_fields(self, "SplitInOrder")
 
+    def describe(self) -> str:
+        """Return how the parts are chosen, in words."""
+        return f"in the order of {self.column}"
+
 
 SplitRule = SplitByRemainder | SplitByValue | SplitInOrder
+
+
+def _describe_parts(validation: Sequence[object], test: Sequence[object]) -> str:
+    return f"validation {_write(validation) if validation else 'at random from train'}, test {_write(test)}"
+
+
+def _write(values: Sequence[object]) -> str:
+    return join_words([str(value) for value in values])

@@ -19,7 +19,6 @@ from tuner.figures import Drawing
 from tuner.launchers.process_pool import ProcessPool
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
-from tuner.preparation.split_rules import SplitByRemainder, SplitByValue, SplitInOrder
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem
 from tuner.progress.wording import join_words, write_count
@@ -276,26 +275,11 @@ _TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative 
 def _describe_split(search: Search) -> str:
     """Return how the parts were chosen."""
     problem, preparation = search.study.problem, search.study.preparation
-    rule = preparation.split
     named = {"validation": problem.validation_events, "test": problem.test_events}
     files = " and ".join(name for name, events in named.items() if events is not None)
-    match rule:
-        case SplitByRemainder():
-            told = f"by {rule.column} % {rule.divisor}: test {join_words(map(str, rule.test))}"
-            told += (
-                f", validation {join_words(map(str, rule.validation))}" if rule.validation else ", validation at random"
-            )
-        case SplitByValue():
-            told = f"by the values of {rule.column}: train {join_words(map(str, rule.train))}, test {join_words(map(str, rule.test))}, "
-            told += (
-                f"validation {join_words(map(str, rule.validation))}"
-                if rule.validation
-                else "validation at random from train"
-            )
-        case SplitInOrder():
-            told = f"in the order of {rule.column}"
-        case _:
-            told = f"{files} by files of their own, the rest at random" if files else "at random, each class alike"
+    told = f"{files} by files of their own, the rest at random" if files else "at random, each class alike"
+    if preparation.split is not None:
+        told = preparation.split.describe()
     together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
     return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
 
