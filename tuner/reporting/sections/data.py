@@ -11,7 +11,7 @@ import pandas as pd
 
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
-from tuner.events.sources import find_source
+from tuner.events.part_sources import find_event_source
 from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_features
 from tuner.exploration.exploration import Exploration
 from tuner.exploration.explore import explore_events
@@ -123,7 +123,7 @@ def write_data(search: Search) -> Section:
     splits, problem = search.splits, search.study.problem
     parts = (splits.train, splits.validation, splits.test)
     n_events = sum(len(part.labels) for part in parts)
-    source = hide_passwords(find_source(problem.events).describe())
+    source = hide_passwords(find_event_source(problem).describe())
     rows = [
         (name, *_count([part.weights[part.labels == label] for part in parts]))
         for name, label in (("signal", 1), ("background", 0))
@@ -241,28 +241,47 @@ def _write_undefined(row: pd.Series) -> str:
 def write_preparation(search: Search) -> Section:
     """Return step 3: how the events became tensors."""
     splits, preparation = search.splits, search.study.preparation
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    n_events = sum(len(part.labels) for part in parts.values())
     rows = [
-        (name, write_share(fraction, 0), *_count_classes(part))
-        for name, fraction, part in zip(
-            ("train", "validation", "test"),
-            preparation.fractions,
-            (splits.train, splits.validation, splits.test),
-            strict=True,
-        )
+        (name, write_share(len(part.labels) / n_events, 0), *_count_classes(part), splits.fingerprints[name][:12])
+        for name, part in parts.items()
     ]
-    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
+    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background", "Fingerprint")
     undefined = _list_undefined(search.study.problem)
-    facts = [(name, value) for name, value in list_settings(preparation) if name not in ("fractions", "azimuths")]
-    none = "none found" if preparation.azimuths == "auto" else "left as they are"
-    facts.append(("azimuths", splits.preprocessing.describe_azimuths() or none))
-    facts.append(("undefined values", ", ".join([*undefined, "not a number"])))
-    facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
+    transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
+    facts = [
+        ("chosen", _describe_split(search)),
+        *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
+        *(transformed | splits.preprocessing.describe()).items(),
+        ("undefined values", ", ".join([*undefined, "not a number"])),
+        ("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"),
+    ]
     blocks: list[Block] = [
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
-        Text("Everything is fitted on the training part alone. Undefined values become the feature's training median."),
+        Text(
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
+            "of a category no value."
+        ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
+
+
+_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+"""Settings of the preparation that the page tells as they are."""
+
+
+def _describe_split(search: Search) -> str:
+    """Return how the parts were chosen."""
+    problem, preparation = search.study.problem, search.study.preparation
+    named = {"validation": problem.validation_events, "test": problem.test_events}
+    files = " and ".join(name for name, events in named.items() if events is not None)
+    told = f"{files} by files of their own, the rest at random" if files else "at random, each class alike"
+    if preparation.split is not None:
+        told = preparation.split.describe()
+    together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
+    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:
