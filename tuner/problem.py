@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkabl
 
 from tuner.errors import StudyError, raise_together
 from tuner.fields import check_keywords, settle_fields, show_value
+from tuner.given_events import GivenEvents, take_given
 from tuner.metrics.figures_of_merit import Auc, Custom, CutFigure, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
 from tuner.passwords import hide_passwords
@@ -103,12 +104,14 @@ class Problem:
 
     question: str
     """What a person wants to know, as a sentence."""
-    events: EventSource | str | Path
-    """Where the events are: a source, or a path such as `events.parquet`, `"events/*.root:tree"`."""
-    validation_events: EventSource | str | Path | None = None
-    """Where the events of the validation part are, if not among `events`."""
-    test_events: EventSource | str | Path | None = None
-    """Where the events of the test part are, if not among `events`."""
+    events: EventSource | str | Path | GivenEvents
+    """Where the events are: a source, or a path such as `events.parquet`, `"events/*.root:tree"`; or the events: a
+    DataFrame, a mapping of names to arrays or a structured array, which are copied. Workers read them from the study's
+    file, which must make the same events each time that it is run."""
+    validation_events: EventSource | str | Path | GivenEvents | None = None
+    """Where the events of the validation part are, or these events, if not among `events`."""
+    test_events: EventSource | str | Path | GivenEvents | None = None
+    """Where the events of the test part are, or these events, if not among `events`."""
     label: str
     """Column that says what an event is."""
     signal: object
@@ -161,6 +164,7 @@ class Problem:
     """Whether to tell gamma efficiencies at fixed hadron efficiencies, and Q (doi:10.1016/j.nima.2003.08.157)."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "events", take_given(self.events))
         object.__setattr__(self, "figure_of_merit", _make_figure(self.figure_of_merit))
         if isinstance(self.working_point, type):
             object.__setattr__(self, "working_point", make_default(self.working_point, "`working_point`"))
