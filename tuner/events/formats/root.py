@@ -117,9 +117,9 @@ def _find_left_out(columns: Mapping[str, Mapping[str, TreeColumn]], fill: Mappin
     return left_out
 
 
-def _repeat(value: str, n: int, values: Sequence[str]) -> pd.Categorical:
+def _repeat(value: str, n: int, values: Sequence[str]) -> Any:
     """Return a label column [n] of one of the values."""
-    return pd.Categorical.from_codes(np.full(n, values.index(value), np.int8), categories=values)
+    return pd.Categorical.from_codes(np.full(n, values.index(value), np.int8), categories=pd.Index(values))
 
 
 @contextmanager
