@@ -19,7 +19,7 @@ def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
         "± 0.50 %, with 14.30 ± 0.60 % background",
     ]
     assert [h.name for h in shown[:4]] == ["AUC", "AUC over boosted trees", "of the optimum", "signal kept at the cut"]
-    assert name_subject(evaluation) == "The network handed on, the test part"
+    assert name_subject(evaluation) == "The network handed on, on the test part"
     assert shown[4].name == "trials, 9 epochs in 6 min 12 s"
     assert shown[4].note == "2 complete, 1 failed"
 
@@ -31,7 +31,7 @@ def test_a_bag_that_is_handed_on_leads_with_its_own_gain(make_search, evaluation
     parts = tuple(replace(part, candidate="bag") for part in evaluation.parts)
     found = replace(evaluation, predictors=(bag,), parts=parts, over_baseline=refitted)
     first, second, *_ = highlight(make_search(complete=2), found, None)
-    assert name_subject(found) == "The bag handed on, the test part"
+    assert name_subject(found) == "The bag handed on, on the test part"
     assert (first.value, first.name) == ("0.9338", "AUC")
     assert (second.value, second.name) == ("+0.0200", "AUC over boosted trees (refitted)")
     assert second.note == "± 0.0010, better"

@@ -31,7 +31,7 @@ MAX_LETTERS = 28
 """Of a candidate's name."""
 CLOSE = 12.0
 """Candidates are shown that are less than so many times farther from the best than half of them are,"""
-MAX_WIDTHS = 20.0
+MAX_WIDTHS = 12.0
 """and no farther than so many of the best one's intervals, which could not be seen otherwise."""
 
 
@@ -71,7 +71,7 @@ def _draw_row(axes: Axes, place: int, row: Mapping[Any, Any], *, highlighted: bo
         [row["value"]],
         [place],
         marker="D" if highlighted else "o",
-        markersize=8.5 if highlighted else 7,
+        markersize=7 if highlighted else 5,
         color=colour,
         markeredgecolor="white",
         zorder=4,

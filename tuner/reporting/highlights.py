@@ -26,7 +26,7 @@ def name_subject(evaluation: Evaluation | None) -> str:
     if evaluation is None or own is None:
         return ""
     part = own.part if own.part == OUT_OF_FOLD else f"the {own.part} part"
-    return f"The {name_handed_on(evaluation)}, {part}"
+    return f"The {name_handed_on(evaluation)}, on {part}"
 
 
 def highlight(search: Search, evaluation: Evaluation | None, seconds: float | None) -> list[Highlight]:

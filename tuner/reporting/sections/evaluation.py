@@ -83,7 +83,7 @@ def _explain_standings(evaluation: Evaluation) -> str:
 OF_SINGLE_NETWORKS = (
     "Out of fold, each event of train and validation is scored by one network alone: the only one of the bag that was "
     "not trained on it, though it stopped early on its fold. So these figures are of single networks; the bag, a mean "
-    "of all of them, is measured on test, and is expected to be better there."
+    "of all of them, is measured on test."
 )
 
 
