@@ -21,8 +21,8 @@ from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem
-from tuner.progress.wording import join_words, write_count
-from tuner.reporting.formatting import list_settings, stack, stack_error, write_number, write_share, write_value
+from tuner.progress.wording import join_words, write_count, write_number
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_figure, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.pictures import keep_drawings
 from tuner.reporting.summary import name_handed_on
@@ -222,7 +222,8 @@ def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
             f"{row['separation']:.3f}",
             f"{row['auc']:.3f}",
             _write_undefined(row),
-            *(write_number(row[c]) for c in ("mean_signal", "mean_background", "minimum", "maximum")),
+            *(write_figure(row[c]) for c in ("mean_signal", "mean_background")),
+            *(write_number(row[c]) for c in ("minimum", "maximum")),
         )
         for name, row in features.iterrows()
     ]
