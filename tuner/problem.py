@@ -164,7 +164,8 @@ class Problem:
     """Whether to tell gamma efficiencies at fixed hadron efficiencies, and Q (doi:10.1016/j.nima.2003.08.157)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "events", take_given(self.events))
+        for name in ("events", "validation_events", "test_events"):
+            object.__setattr__(self, name, take_given(getattr(self, name)))
         object.__setattr__(self, "figure_of_merit", _make_figure(self.figure_of_merit))
         if isinstance(self.working_point, type):
             object.__setattr__(self, "working_point", make_default(self.working_point, "`working_point`"))
