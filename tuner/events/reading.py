@@ -20,6 +20,7 @@ from tuner.events.columns import (
 )
 from tuner.events.diagnostics import Findings
 from tuner.events.labels import keep_labels, take_labels
+from tuner.events.reading_notes import note_reading
 from tuner.events.sources import find_source
 from tuner.events.table import Events, NewEvents, compute_digest
 from tuner.problem import EventSource, Problem
@@ -55,7 +56,7 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
     Raises:
         EventsError: As `read_events` does.
     """
-    found = Findings(find_missing(problem, table, names), note_left_out(problem, table))
+    found = Findings(find_missing(problem, table, names), [*note_left_out(problem, table), *note_reading(table)])
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
@@ -94,7 +95,7 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
     if features is not None:
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, table, names, only_features=True))
+    found = Findings(find_missing(problem, table, names, only_features=True), note_reading(table))
     inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
     labels = keep_labels(table[problem.label]) if problem.label in table else None
     weights = take_known_weights(table, problem.weight)
