@@ -8,7 +8,7 @@ import numpy as np
 
 from tuner.events.checks.examined import examine
 from tuner.events.checks.finding import Finding, arrange_findings
-from tuner.events.checks.leaks import check_leaks
+from tuner.events.checks.leaks import check_leaks, find_counters
 from tuner.events.checks.order import check_order
 from tuner.events.checks.parts import check_parts
 from tuner.events.checks.relations import check_relations
@@ -39,13 +39,14 @@ def check_events(
     arrange_findings((), accepted)
     parts = parts or {}
     examined = examine(events, parts.get("train"))
+    counters = find_counters(examined)
     test_share = len(parts["test"]) / len(parts["train"]) if parts else TEST_SHARE
     found = [
-        *check_leaks(examined),
+        *check_leaks(examined, counters),
         *check_parts(events, parts),
         *check_values(examined),
         *check_relations(examined),
-        *check_order(examined),
+        *check_order(examined, counters),
         *check_weights(examined, test_share),
     ]
     return arrange_findings(found, accepted)

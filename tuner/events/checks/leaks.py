@@ -24,9 +24,18 @@ COLLISIONS = 10.0
 MIN_ID_AUC, ID_SIGMAS = 0.55, 5.0
 
 
-def check_leaks(examined: Examined) -> Iterator[Finding]:
-    """Check whether one feature tells the label alone."""
-    counters = [name for name, values in examined.columns() if _is_counter(values, examined)]
+def find_counters(examined: Examined) -> list[str]:
+    """Return the features that name or order the events."""
+    return [name for name, values in examined.columns() if _is_counter(values, examined)]
+
+
+def check_leaks(examined: Examined, counters: list[str]) -> Iterator[Finding]:
+    """Check whether one feature tells the label alone, or where in the file an event is.
+
+    Args:
+        examined: The events.
+        counters: What `find_counters` returned.
+    """
     if counters:
         yield _tell_counters(counters, examined)
     yield from _find_leaks(examined)
@@ -159,10 +168,11 @@ def _tell_counters(names: list[str], examined: Examined) -> Finding:
     return Finding(
         code="index-as-feature",
         severity="warning",
-        sentence=f"{which} or orders the events: it rises from each to the next, or is a whole number that never repeats"
-        f"{examined.only}. A network can learn from it where in the file an event was, which new events have not.",
-        advice="If it is an index, an event number or a time, make it `event_id` or `ignored`. If the file is sorted by "
-        "this feature, accept the finding.",
+        sentence=f"{which} or orders the events: it rises from each to the next, or is a whole number that never "
+        f"repeats{examined.only}. A network would learn from it where in the file an event stood, which says nothing "
+        "of new events.",
+        advice="If it is an index, an event number or a time, make it `event_id` or leave it out with `ignored`; if "
+        "the file is sorted by a quantity that you measure, accept the finding.",
         columns=tuple(names),
     )
 

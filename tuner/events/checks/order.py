@@ -23,13 +23,18 @@ SIGNIFICANCE = 1e-3
 """Of one false alarm among all features and both classes (Bonferroni)."""
 
 
-def check_order(examined: Examined) -> Iterator[Finding]:
-    """Check the order of the events in their source; event weights do not enter."""
+def check_order(examined: Examined, counters: list[str]) -> Iterator[Finding]:
+    """Check the order of the events in their source; event weights do not enter.
+
+    Args:
+        examined: The events.
+        counters: Features that name or order the events: that they change along the file is no news.
+    """
     yield from _find_sorted(examined)
-    yield from _find_drift(examined, "file", np.arange(len(examined.rows)))
+    yield from _find_drift(examined, counters, "file", np.arange(len(examined.rows)))
     ids = examined.event_id
     if ids is not None and np.issubdtype(ids.dtype, np.number) and (np.diff(ids) < 0).any():
-        yield from _find_drift(examined, "event id", np.argsort(ids, kind="stable"))
+        yield from _find_drift(examined, counters, "event id", np.argsort(ids, kind="stable"))
 
 
 def _find_sorted(examined: Examined) -> Iterator[Finding]:
@@ -48,7 +53,7 @@ def _find_sorted(examined: Examined) -> Iterator[Finding]:
         )
 
 
-def _find_drift(examined: Examined, along: str, order: np.ndarray) -> Iterator[Finding]:
+def _find_drift(examined: Examined, counters: list[str], along: str, order: np.ndarray) -> Iterator[Finding]:
     """Find features whose distribution within a class changes along an order of the events [m] (Kruskal-Wallis)."""
     ids = examined.event_id
     if ids is not None:  # events of one id are alike: the first of each counts
@@ -63,6 +68,8 @@ def _find_drift(examined: Examined, along: str, order: np.ndarray) -> Iterator[F
             continue
         block = np.arange(len(chosen)) * n_blocks // len(chosen)
         for name, values in examined.columns():
+            if name in counters:
+                continue
             effect, p = _compare_blocks(values[chosen], block, n_blocks)
             if effect > MIN_EFFECT and p < SIGNIFICANCE / (2 * len(examined.names)):
                 effects[name] = max(effect, effects.get(name, 0.0))
@@ -71,18 +78,22 @@ def _find_drift(examined: Examined, along: str, order: np.ndarray) -> Iterator[F
         yield Finding(
             code="drift",
             severity="warning",
-            sentence=f"{name_all(names, most=6)} {'changes' if len(names) == 1 else 'change'} along the {along} within a "
-            f"class ({effects[names[0]]:.0%} of the variance of ranks lies between {N_BLOCKS} blocks of events). Files "
-            "of other conditions, or a detector that ages, do that; parts drawn at random hide it, and later events may "
-            "be unlike all of these.",
-            advice="Compare the first events with the last. If the file is sorted by such a feature, accept the finding.",
+            sentence=f"{name_all(names, most=6)} {'changes' if len(names) == 1 else 'change'} along the {along} within "
+            f"a class: {effects[names[0]]:.0%} of the variance of ranks lies between consecutive blocks of events. "
+            "Files of other conditions do that, or a detector that ages. Parts drawn at random hide it, and later "
+            "events may be unlike all of these.",
+            advice="Compare the first events with the last; if the file is sorted by such a feature, accept the "
+            "finding.",
             columns=tuple(names),
             figures={"effect": effects[names[0]]},
         )
 
 
 def _compare_blocks(values: np.ndarray, block: np.ndarray, n_blocks: int) -> tuple[float, float]:
-    """Return effect (eta squared of H) and p value of the Kruskal-Wallis test over blocks; undefined values rank last."""
+    """Return effect (eta squared of H) and p value of the Kruskal-Wallis test over blocks.
+
+    values: [n]; undefined ones rank last. block: number of the block of each, int64 [n] in 0 .. n_blocks - 1.
+    """
     from scipy.stats import chi2, rankdata
 
     n = len(values)

@@ -47,7 +47,7 @@ def _find_copies(events: Events, copies: np.ndarray | None, rows: np.ndarray) ->
         return
     share = n / len(copies)
     # How many kinds of equal events have both labels, among events whose labels may be read.
-    kinds, place = np.unique(copies[rows], return_inverse=True)
+    place = np.unique(copies[rows], return_inverse=True)[1]
     is_signal = np.bincount(place, events.labels[rows]) > 0
     n_mixed = int((is_signal & (np.bincount(place, events.labels[rows] == 0) > 0)).sum())
     mixed = f" Of the training events {n_mixed:,} are both signal and background." if n_mixed else ""
@@ -93,9 +93,9 @@ def _find_difference(
         yield Finding(
             code="parts-differ",
             severity="warning",
-            sentence=f"Features tell test events from train events (AUC {area:.3f} of a small classifier, p = {p:.0e}), "
-            f"most of all {name_all(names[:3])}. Test figures then measure other events than those that were "
-            "trained for.",
+            sentence="A small classifier tells test events from train events by their features (AUC "
+            f"{area:.3f}, p = {p:.0e}), most of all by {name_all(names[:3])}. Test figures then measure other events "
+            "than those that were trained on.",
             advice="If that is meant (later runs, another simulation), accept it; else draw the parts at random.",
             columns=tuple(names[:3]),
             figures={"auc": area, "p": p},
@@ -145,8 +145,9 @@ def compare_samples(values: np.ndarray, is_second: np.ndarray) -> tuple[float, f
 
 
 def _rank_features(events: Events, values: np.ndarray, is_test: np.ndarray) -> list[str]:
-    """Return the features, those first that tell test from train best by themselves."""
-    filled = np.nan_to_num(values, nan=-np.inf, neginf=-np.inf)
-    filled[np.isneginf(filled)] = np.finfo(np.float32).min
-    areas = [abs(auc(is_test, column, np.ones(len(is_test))) - 0.5) for column in filled.T]
-    return [events.features[i] for i in np.argsort(areas)[::-1]]
+    """Return the features, those of the largest distance of Kolmogorov and Smirnov between the parts first."""
+    from scipy.stats import ks_2samp
+
+    filled = np.where(np.isnan(values), -np.inf, values)
+    distances = [ks_2samp(column[is_test == 0], column[is_test == 1], method="asymp").statistic for column in filled.T]
+    return [events.features[i] for i in np.argsort(distances)[::-1]]

@@ -81,9 +81,9 @@ def _find_correlated(examined: Examined, known: set[str]) -> Iterator[Finding]:
 def _correlate(table: pd.DataFrame) -> np.ndarray:
     """Return absolute correlations [d, d] over the events for which both are defined; not-a-number for too few."""
     if table.isna().to_numpy().any():
-        return np.abs(table.corr(min_periods=MIN_EVENTS // 2).to_numpy())
+        return np.asarray(table.corr(min_periods=MIN_EVENTS // 2).abs())
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.abs(np.atleast_2d(np.corrcoef(table.to_numpy(np.float64), rowvar=False)))
+        return np.asarray(np.abs(np.atleast_2d(np.corrcoef(table.to_numpy(np.float64), rowvar=False))))
 
 
 def _find_observers(examined: Examined) -> Iterator[Finding]:

@@ -87,19 +87,19 @@ def _find_near_constant(examined: Examined) -> Iterator[Finding]:
 def _find_sentinels(examined: Examined) -> Iterator[Finding]:
     found: dict[str, dict[float, int]] = {}
     for name, values in examined.columns():
-        if marks := find_marks(values[~np.isnan(values)]):
-            found[name] = marks
+        if of_feature := find_marks(values[~np.isnan(values)]):
+            found[name] = of_feature
     if found:
         told = [
             f'{mark:g} in "{name}" ({write_count(n, "event")})' for name, of in found.items() for mark, n in of.items()
         ]
-        values = sorted({mark for of in found.values() for mark in of})
-        written = f"{values[0]:g}" if len(values) == 1 else f"({', '.join(f'{value:g}' for value in values)})"
+        marks = sorted({mark for of in found.values() for mark in of})
+        written = f"{marks[0]:g}" if len(marks) == 1 else f"({', '.join(f'{mark:g}' for mark in marks)})"
         yield Finding(
             code="undeclared-sentinel",
             severity="warning",
-            sentence=f"{_list(told)} {'seems' if len(told) == 1 else 'seem'} to stand for “not defined”{examined.only}: "
-            "extreme, repeated, and far from all other values. Scaled as numbers they squeeze all others together.",
+            sentence=f"{_list(told)} {'seems' if len(told) == 1 else 'seem'} to stand for “not defined”{examined.only}"
+            ": extreme, repeated, and far from all other values. Scaled as numbers they squeeze all others together.",
             advice=f'Declare them: `undefined={written}`, or by column, `undefined={{"NAME": VALUE}}`.',
             columns=tuple(found),
             figures={"events": max(n for of in found.values() for n in of.values())},
@@ -121,7 +121,7 @@ def _find_outliers(examined: Examined) -> Iterator[Finding]:
         yield Finding(
             code="outliers",
             severity="warning",
-            sentence=f"{_list(told)}, hundreds of times farther out than 98 % of the values{examined.only}. Such values "
+            sentence=f"{_list(told)}, hundreds of times farther out than 98 % of the values{examined.only}. They "
             "are often mistakes of units or of reconstruction; scaling by quantiles bears them, scaling by mean and "
             "standard deviation does not.",
             advice="Look at these events. If the values stand for “not defined”, declare them with `undefined`.",

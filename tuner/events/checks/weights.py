@@ -98,7 +98,7 @@ def _find_few(examined: Examined, test_share: float) -> Iterator[Finding]:
             sentence=f"The test part will have about {told}. With {least:,.0f}, an efficiency of 50 % is known to "
             f"± {50 / np.sqrt(max(least, 1)):.0f} %: settings that are better cannot be told from settings that had "
             "luck.",
-            advice="Use more events, or larger validation and test `fractions`, and read each figure with its interval.",
+            advice="Use more events, or larger validation and test `fractions`; read figures with their intervals.",
             figures=few,
         )
 
