@@ -160,6 +160,9 @@ class Problem:
     named the unit counts that stands in the name, "jet_pt [GeV]"."""
     nuisances: tuple[Nuisance, ...] = ()
     """What is known only so well, and what that costs the frozen network at its frozen cut."""
+    accepted: tuple[str, ...] = ()
+    """Codes of findings that you have looked into, such as `("copies",)`: they are listed, and stop nothing.
+    `tuner.events.checks.finding` has all codes."""
     gamma_telescope: bool = False
     """Whether to tell gamma efficiencies at fixed hadron efficiencies, and Q (doi:10.1016/j.nima.2003.08.157)."""
 
@@ -217,6 +220,7 @@ class Problem:
             "Optimum": "" if self.optimum is None else f"{self.optimum}: no network can do better",
             "Figure of merit": f"{self.figure_of_merit.name}, on validation{', weighted' if self.weight else ''}",
             "Working point": f"{self.working_point.name}; chosen on events that were not trained on, frozen for test",
+            "Accepted findings": ", ".join(self.accepted),
             "Nuisances": ", ".join(nuisance.name for nuisance in self.nuisances),
         }
         told |= {f"AUC of {known.name}": f"{known.auc:.4g} ({known.source})" for known in self.ballparks}
@@ -315,9 +319,10 @@ def make_default(kind: type, subject: str) -> object:
 
 def _find_text_problems(problem: Problem) -> list[str]:
     """Return a sentence for each tuple of names that was given as a text."""
-    texts = {role: getattr(problem, role) for role in ("features", "observers", "ignored", "categories")}
+    names = ("features", "observers", "ignored", "categories", "accepted")
+    texts = {role: getattr(problem, role) for role in names}
     return [
-        f'`{role}` must be a tuple of column names, but is the text "{text}". Write ("{text}",).'
+        f'`{role}` must be a tuple of names, but is the text "{text}". Write ("{text}",).'
         for role, text in texts.items()
         if isinstance(text, str)
     ]
