@@ -261,7 +261,7 @@ class Problem:
         return self.observers + extra
 
 
-def _describe_events(source: EventSource | str | Path | None) -> str:
+def _describe_events(source: EventSource | str | Path | GivenEvents | None) -> str:
     """Return where events are, without passwords; an empty text for nowhere."""
     if source is None:
         return ""
