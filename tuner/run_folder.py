@@ -84,6 +84,11 @@ class RunFolder:
         return self.path / "events"
 
     @property
+    def findings(self) -> Path:
+        """What checks found of the events."""
+        return self.path / "findings.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Best-epoch parameters of trials."""
         return self.path / "checkpoints"

@@ -44,14 +44,15 @@ def predict(
     scored.
     """
     search = open_study_search(study, folder=folder, storage=storage)
-    from tuner.events.sources import find_input_files, find_source
+    from tuner.events.part_sources import find_event_source
+    from tuner.events.sources import find_input_files
     from tuner.prediction.predict import predict as predict_scores
     from tuner.prediction.scores import ENDINGS
     from tuner.progress.wording import write_count
 
     path = output or search.folder.path / "predictions.parquet"
-    own = search.study.problem.events
-    reads = [*find_input_files(own), *find_input_files(find_source(own).at(Path(events)))]
+    own = find_event_source(search.study.problem)
+    reads = [*find_input_files(own), *find_input_files(own.at(Path(events)))]
     check_output(path, ENDINGS, reads=reads, folder=search.folder)
     scores = predict_scores(search, events, candidate=candidate, device=device)
     scores.save(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import warn_once
+from tuner.events.categories import recode
 from tuner.events.reading import read_features
 from tuner.events.table import NewEvents
 from tuner.prediction.network import load_network, score_events
@@ -53,8 +54,10 @@ def predict(
     if isinstance(events, NewEvents):
         new = events
     else:
-        new = read_features(search.study.problem, events, features=preprocessing.features)
-    scores = score_events(network, preprocessing.transform(new.table), device)
+        names, codes = preprocessing.features, preprocessing.codes
+        new = read_features(search.study.problem, events, features=names, codes=codes)
+    table = recode(new.table, new.codes, preprocessing.codes)
+    scores = score_events(network, preprocessing.transform(table), device)
     return Scores(
         scores,
         new.labels,
