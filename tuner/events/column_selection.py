@@ -66,6 +66,11 @@ def find_missing(problem: Problem, table: pd.DataFrame, names: list[str], *, onl
             for name in problem.undefined
             if name not in names
         ]
+    problems += [
+        f'`units` names column "{name}", which is not there.{suggest_name(name, names)}'
+        for name in (() if only_features else problem.units)
+        if name not in names
+    ]
     if not known:
         problems.append("There must be a feature, but each column has another role.")
     return problems

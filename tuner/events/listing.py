@@ -6,12 +6,22 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tuner.errors import EventsError, name_all
 
 Wanted = Callable[[str], bool]
 """Says of a column's name whether the column is to be read."""
+
+
+class ListedColumn(NamedTuple):
+    """A column of a file, as the file tells it."""
+
+    name: str
+    type: str
+    """As the file's format calls it."""
+    is_scalar: bool
+    """One number or one text for each event; else a list, a struct or something else that needs an expression."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tuner.events.columns import (
 from tuner.events.diagnostics import Findings
 from tuner.events.labels import keep_labels, take_labels
 from tuner.events.part_sources import find_event_source, find_given_parts
+from tuner.events.reading_notes import note_reading
 from tuner.events.sources import find_source
 from tuner.events.table import Events, NewEvents, compute_digest
 from tuner.problem import EventSource, Problem
@@ -59,7 +60,7 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
     """
     found = Findings(find_missing(problem, table, names))
     table, codes = code_texts(table, list_features(problem, table), problem, found)
-    found.notes += note_left_out(problem, table)
+    found.notes += [*note_left_out(problem, table), *note_reading(table)]
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
@@ -105,7 +106,7 @@ def read_features(
     if features is not None:
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, table, names, only_features=True))
+    found = Findings(find_missing(problem, table, names, only_features=True), note_reading(table))
     if codes is None:
         table, codes = code_texts(table, list_features(problem, table), problem, found)
     else:

@@ -97,17 +97,15 @@ class Preprocessing:
         return np.setdiff1d(np.arange(len(self.features)), [*self.azimuths, *self.angles, *self.categories])
 
     @cached_property
-    def _inputs_of(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Name of each input, and the features that it is made of, by their index in `features`."""
+    def _inputs_of(self) -> list[tuple[str, int]]:
+        """Name of each input, and the feature that it belongs to, by its index in `features`."""
         names = self.features
-        inputs: list[tuple[str, tuple[int, ...]]] = [(names[i], (int(i),)) for i in self.mapped]
-        axis = self.azimuths[:1].tolist()
-        between = [(f"{names[i]} - {names[axis[0]]}", (int(i), *axis)) for i in self.azimuths[1:]]
-        for angles in (between, [(names[i], (int(i),)) for i in self.angles]):
-            inputs += [(f"{function}({angle})", places) for function in ("cos", "sin") for angle, places in angles]
+        inputs = [(names[i], int(i)) for i in self.mapped]
+        for angles in (self.turned, {int(i): names[i] for i in self.angles}):
+            inputs += [(f"{function}({angle})", i) for function in ("cos", "sin") for i, angle in angles.items()]
         for i, levels in zip(self.categories, self.list_levels(), strict=True):
-            inputs += [(f"{names[i]} = {level}", (int(i),)) for level in levels]
-        return inputs + [(f"{names[i]} is undefined", (int(i),)) for i in self.indicated]
+            inputs += [(f"{names[i]} = {level}", int(i)) for level in levels]
+        return inputs + [(f"{names[i]} is undefined", int(i)) for i in self.indicated]
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -123,6 +121,11 @@ class Preprocessing:
             told = [f"{value:g}" if texts is None else texts[int(value)] for value in values]
             listed.append(told + ["other"] * bool(has_other))
         return listed
+
+    @cached_property
+    def turned(self) -> dict[int, str]:
+        """The azimuths' angles to their axis by index in `features`: "phi_2 - phi_1"."""
+        return {int(i): f"{self.features[i]} - {self.features[self.azimuths[0]]}" for i in self.azimuths[1:]}
 
     def describe_azimuths(self) -> str:
         """Return which azimuths are taken from which axis, as a phrase; an empty one where there are none."""
@@ -148,12 +151,14 @@ class Preprocessing:
     def list_columns(self) -> dict[str, list[int]]:
         """Return the columns of the inputs that belong to each feature, its indicator's among them.
 
-        Those of the axis are the cosines and sines of all azimuths: it is where they are taken from.
+        An azimuth stands as its angle to the axis, "phi_2 - phi_1". The axis is in none by itself: what it tells is in
+        these angles, each of which is there once.
         """
-        columns: dict[str, list[int]] = {feature: [] for feature in self.features}
-        for column, (_, places) in enumerate(self._inputs_of):
-            for i in places:
-                columns[self.features[i]].append(column)
+        angles, axis = self.turned, set(self.azimuths[:1]) - set(self.indicated)
+        names = {i: angles.get(i, name) for i, name in enumerate(self.features) if i not in axis}
+        columns: dict[str, list[int]] = {name: [] for name in names.values()}
+        for column, (_, i) in enumerate(self._inputs_of):
+            columns[names[i]].append(column)
         return columns
 
     def transform(self, table: np.ndarray | pd.DataFrame) -> np.ndarray:

@@ -17,6 +17,7 @@ from tuner.checked_files import describe_damage, hash_file, read_json, write_jso
 from tuner.errors import SplitsError, TunerError, raise_together, suggest_name
 from tuner.events.checks.copies import find_copies
 from tuner.events.table import Events
+from tuner.mapped_arrays import LARGE, allocate, gather_columns, release, save_array
 from tuner.preparation.groups import join_groups
 from tuner.preparation.kept_events import hash_columns
 from tuner.preparation.preprocessing import Preprocessing, fit_preprocessing
@@ -183,9 +184,9 @@ def save_splits(splits: Splits, folder: Path) -> None:
     partial.mkdir(parents=True)
     for name in PARTS:
         for field in fields(Part):
-            np.save(partial / f"{name}-{field.name}.npy", getattr(getattr(splits, name), field.name))
+            save_array(partial / f"{name}-{field.name}.npy", getattr(getattr(splits, name), field.name))
     if splits.groups is not None:
-        np.save(partial / "groups.npy", splits.groups)
+        save_array(partial / "groups.npy", splits.groups)
     splits.preprocessing.save(partial / "preprocessing.npz")
     checksums = {path.name: hash_file(path) for path in sorted(partial.iterdir())}
     write_json(partial / "splits.json", {"events_digest": splits.events_digest, "files": checksums})
@@ -223,12 +224,16 @@ def load_splits(folder: Path) -> Splits:
 
 
 def _prepare_part(events: Events, rows: np.ndarray, preprocessing: Preprocessing, preparation: Preparation) -> Part:
-    """Return one part, transformed in chunks so that little memory is needed beside it."""
+    """Return one part, transformed in chunks so that little memory is needed beside it; a large one is mapped."""
     values = events.table.to_numpy()
-    x = np.empty((len(rows), preprocessing.d_in), np.float32)
-    for start in range(0, len(rows), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        x[chunk] = preprocessing.transform(values[rows[chunk]])
+    x = allocate((len(rows), preprocessing.d_in), np.float32)
+    n_gathered = max(_CHUNK, LARGE // max(1, values.shape[1] * values.itemsize))
+    for first in range(0, len(rows), n_gathered):
+        gathered = gather_columns(values, rows[first : first + n_gathered])
+        for start in range(0, len(gathered), _CHUNK):
+            chunk = gathered[start : start + _CHUNK]
+            x[first + start : first + start + len(chunk)] = preprocessing.transform(chunk)
+        release(x)
     labels, weights = events.labels[rows], events.weights[rows]
     training_weights = make_training_weights(
         labels, weights, kind=preparation.training_weights, negative=preparation.negative_weights

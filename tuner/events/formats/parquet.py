@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from tuner.events.listing import Wanted, check_names
+from tuner.events.formats.arrow import find_why_not, list_fields, make_arrays, make_table
+from tuner.events.listing import ListedColumn, Wanted, check_names
 
 
 def read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
@@ -16,30 +17,36 @@ def read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
 
     Columns of lists and other nested types are left out. The index that pandas wrote is told as such.
     """
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
-
-    with ParquetFile(path, page_checksum_verification=True) as file:
+    with _open(path) as file:
         schema = file.schema_arrow
         check_names(path, schema.names)
-        nested = {
-            field.name: f"holds {field.type} for each event" for field in schema if pa.types.is_nested(field.type)
-        }
-        columns = [name for name in schema.names if name not in nested and wanted(name)]
+        columns = [field.name for field in schema if not find_why_not(field.type) and wanted(field.name)]
         # A name stands for all nested columns below it, too: choose again.
-        read = file.read(columns=columns).select(columns)
-    for number, field in enumerate(read.schema):
-        if pa.types.is_decimal(field.type):
-            read = read.set_column(number, field.name, read.column(number).cast(pa.float64()))
-    table = cast("pd.DataFrame", read.to_pandas(ignore_metadata=True))
-    table.attrs |= {"left_out": nested, "index": _find_index(schema)}
-    return table
+        return make_table(file.read(columns=columns).select(columns), schema)
 
 
-def _find_index(schema: Any) -> tuple[str, ...]:
-    """Return the columns that were the index of the frame that pandas wrote."""
-    try:
-        index = json.loads((schema.metadata or {})[b"pandas"])["index_columns"]
-    except (KeyError, TypeError, ValueError):
-        return ()
-    return tuple(name for name in index if isinstance(name, str) and name in schema.names)
+def list_columns(path: Path) -> list[ListedColumn]:
+    """Return the columns of a Parquet file: their names, their types, and which are one number or text per event."""
+    with _open(path) as file:
+        return list_fields(file.schema_arrow)
+
+
+def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Return columns of a Parquet file by name, lists for each event among them.
+
+    Args:
+        path: The file.
+        names: Of columns that `list_columns` lists.
+
+    Returns:
+        A NumPy array [n] for each column of one number or text per event, an Awkward array [n, ...] for others.
+    """
+    with _open(path) as file:
+        check_names(path, file.schema_arrow.names)
+        return make_arrays(file.read(columns=list(names)).select(list(names)))
+
+
+def _open(path: Path) -> Any:
+    from pyarrow.parquet import ParquetFile
+
+    return ParquetFile(path, page_checksum_verification=True)

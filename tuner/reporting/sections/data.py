@@ -22,7 +22,7 @@ from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem
 from tuner.progress.wording import join_words, write_count
-from tuner.reporting.formatting import list_settings, stack_error, write_number, write_share, write_value
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_number, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.pictures import keep_drawings
 from tuner.reporting.summary import name_handed_on
@@ -188,7 +188,7 @@ def _draw_correlations(exploration: Exploration, problem: Problem) -> Drawing:
 
 def _draw_features(shown: Exploration, features: pd.DataFrame, problem: Problem) -> Drawing:
     """Return the histograms of the features that are shown, of all `features`."""
-    figure = draw_features(shown, n_columns=min(3, len(shown.histograms)))
+    figure = draw_features(shown, n_columns=min(3, len(shown.histograms)), units=problem.units)
     first, last = features.iloc[0], features.iloc[-1]
     left_out = len(features) - len(shown.histograms)
     return Drawing(
@@ -218,7 +218,7 @@ def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
     )
     rows = [
         (
-            str(name),
+            stack(str(name), problem.units.get(str(name), "")),
             f"{row['separation']:.3f}",
             f"{row['auc']:.3f}",
             _write_undefined(row),
