@@ -38,7 +38,11 @@ def predict(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
 ) -> None:
-    """[dim]8  [/]  Score new events with what the evaluation handed on, one score each, in the file's order."""
+    """[dim]8  [/]  Score new events with what the evaluation handed on, one score each, in the file's order.
+
+    Event ids, labels, weights and observers come along where the file has them; the column "candidate" says what
+    scored.
+    """
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.events.part_sources import find_event_source
     from tuner.events.sources import find_input_files
@@ -54,7 +58,7 @@ def predict(
     scores.save(path)
     for note in scores.notes:
         print_text(f"Note: {note}")
-    print_text(f"Wrote {write_count(len(scores), 'score')} to {path}")
+    print_text(f"Wrote {write_count(len(scores), 'score')} by the {scores.candidate} ({scores.by}) to {path}")
 
 
 def export(

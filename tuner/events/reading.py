@@ -58,9 +58,9 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
     Raises:
         EventsError: As `read_events` does.
     """
-    found = Findings(find_missing(problem, table, names))
+    found = Findings(find_missing(problem, table, names), note_reading(table))
     table, codes = code_texts(table, list_features(problem, table), problem, found)
-    found.notes += [*note_left_out(problem, table), *note_reading(table)]
+    found.notes[:0] = note_left_out(problem, table)
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)

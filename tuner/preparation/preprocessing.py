@@ -101,7 +101,7 @@ class Preprocessing:
         """Name of each input, and the feature that it belongs to, by its index in `features`."""
         names = self.features
         inputs = [(names[i], int(i)) for i in self.mapped]
-        for angles in (self.turned, {int(i): names[i] for i in self.angles}):
+        for angles in (self.between, {int(i): names[i] for i in self.angles}):
             inputs += [(f"{function}({angle})", i) for function in ("cos", "sin") for i, angle in angles.items()]
         for i, levels in zip(self.categories, self.list_levels(), strict=True):
             inputs += [(f"{names[i]} = {level}", int(i)) for level in levels]
@@ -123,7 +123,7 @@ class Preprocessing:
         return listed
 
     @cached_property
-    def turned(self) -> dict[int, str]:
+    def between(self) -> dict[int, str]:
         """The azimuths' angles to their axis by index in `features`: "phi_2 - phi_1"."""
         return {int(i): f"{self.features[i]} - {self.features[self.azimuths[0]]}" for i in self.azimuths[1:]}
 
@@ -154,8 +154,8 @@ class Preprocessing:
         An azimuth stands as its angle to the axis, "phi_2 - phi_1". The axis is in none by itself: what it tells is in
         these angles, each of which is there once.
         """
-        angles, axis = self.turned, set(self.azimuths[:1]) - set(self.indicated)
-        names = {i: angles.get(i, name) for i, name in enumerate(self.features) if i not in axis}
+        between, axis = self.between, set(self.azimuths[:1]) - set(self.indicated)
+        names = {i: between.get(i, name) for i, name in enumerate(self.features) if i not in axis}
         columns: dict[str, list[int]] = {name: [] for name in names.values()}
         for column, (_, i) in enumerate(self._inputs_of):
             columns[names[i]].append(column)

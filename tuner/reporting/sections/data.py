@@ -21,11 +21,12 @@ from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem
-from tuner.progress.wording import join_words, write_count
-from tuner.reporting.formatting import list_settings, stack, stack_error, write_number, write_share, write_value
+from tuner.progress.wording import join_words, write_count, write_number
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_figure, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.pictures import keep_drawings
 from tuner.reporting.summary import name_handed_on
+from tuner.tuning.findings import open_findings
 from tuner.tuning.search import Search
 
 DRAWN_FEATURES = 24
@@ -141,7 +142,28 @@ def write_data(search: Search) -> Section:
                 f"{search.study.preparation.negative_weights} them; validation and test keep them."
             )
         )
+    blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
+
+
+def _write_findings(search: Search) -> list[Block]:
+    """Return whether the events can be trusted: what checks found, and what to do about it."""
+    try:
+        findings = open_findings(search)
+    except EventsError as error:
+        return [Notice(f"Whether the events can be trusted cannot be told. {error}")]
+    told = [one for one in findings if not one.is_accepted]
+    rows = [(one.severity, one.code, one.sentence, one.advice) for one in told]
+    accepted = dict.fromkeys(one.code for one in findings if one.is_accepted)
+    blocks: list[Block] = []
+    if rows:
+        head = ("", "Code", "What was found", "What to do")
+        blocks.append(Table(caption="Can the events be trusted?", head=head, rows=rows))
+    elif not accepted:
+        blocks.append(Text("Can the events be trusted? Checks found nothing that speaks against it."))
+    if accepted:
+        blocks.append(Text(f"Findings that the study has looked into and accepts: {', '.join(accepted)}."))
+    return blocks
 
 
 def write_exploration(search: Search, pool: ProcessPool) -> Section:
@@ -157,7 +179,7 @@ def write_exploration(search: Search, pool: ProcessPool) -> Section:
     except EventsError as error:
         told = [Notice(f"The events cannot be shown. {error}")]
         return Section(number="2", name="Visualize", title="The features", blocks=told)
-    exploration = explore_events(events)
+    exploration = explore_events(events, findings=())
     features = exploration.features
     shown = replace(
         exploration,
@@ -172,7 +194,7 @@ def write_exploration(search: Search, pool: ProcessPool) -> Section:
         pictures["features"],
         Text("All events are shown, those of the test part included."),
         _list_features(features, problem),
-        *(Notice(warning) for warning in exploration.warnings),
+        *(Notice(note) for note in events.notes),
         *([pictures["correlations"]] if "correlations" in pictures else []),
     ]
     return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
@@ -222,7 +244,8 @@ def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
             f"{row['separation']:.3f}",
             f"{row['auc']:.3f}",
             _write_undefined(row),
-            *(write_number(row[c]) for c in ("mean_signal", "mean_background", "minimum", "maximum")),
+            *(write_figure(row[c]) for c in ("mean_signal", "mean_background")),
+            *(write_number(row[c]) for c in ("minimum", "maximum")),
         )
         for name, row in features.iterrows()
     ]
