@@ -71,7 +71,7 @@ def _explain_lines(left_out: Sequence[str]) -> str:
 
 def _name_loss(search: Search) -> str:
     """Return the loss with what its weights are."""
-    balanced = "classes balanced" if search.study.preparation.balance else ""
+    balanced = "classes balanced" if search.study.preparation.training_weights == "balanced" else ""
     weighted = "event weights" if search.study.problem.weight is not None else ""
     told = ", ".join(filter(None, (balanced, weighted)))
     return f"loss ({told})" if told else "loss"
