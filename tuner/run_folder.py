@@ -180,7 +180,7 @@ class RunFolder:
 
     @property
     def network(self) -> Path:
-        """The winner of the last evaluation as ONNX, preprocessing inside: the study's model artifact."""
+        """What the last evaluation handed on as ONNX, preprocessing inside: the study's model artifact."""
         return self.path / "winner.onnx"
 
     @property

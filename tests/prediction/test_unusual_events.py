@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tuner.events.table import NewEvents
 from tuner.prediction.unusual_events import find_unusual, measure_ranges
 
 NAMES = ("normal", "long tail", "Cauchy", "count", "rarely there", "flag")
@@ -18,8 +17,7 @@ def draw(rng, n):
 
 
 def make_new(values):
-    table = pd.DataFrame(values, columns=list(NAMES))
-    return NewEvents(table, None, None, pd.DataFrame(), None, "somewhere")
+    return pd.DataFrame(values, columns=list(NAMES))
 
 
 def look(values, seed=0, n=4000):
@@ -85,3 +83,10 @@ def test_no_events_and_features_that_training_lacked_are_no_matter():
     assert look(np.empty((0, len(NAMES)), np.float32)) == ()
     ranges = measure_ranges(np.full((50, len(NAMES)), np.nan, np.float32), NAMES)
     assert find_unusual(make_new(draw(np.random.default_rng(0), 10)), ranges) == ()
+
+
+def test_texts_that_training_never_had_are_counted():
+    ranges = measure_ranges(np.arange(300, dtype=np.float32)[:, None] % 3, ("channel",))
+    (found,) = find_unusual(pd.DataFrame({"channel": [0.0, 1.0, -1.0, np.nan]}), ranges, coded=("channel",))[1:]
+    assert (found.code, found.figures) == ("unseen-values", {"channel": 1})
+    assert 'of a value that training never had: "channel" (other texts)' in found.sentence

@@ -89,7 +89,7 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
             *(f"Note: {note}" for note in events.notes),
             *list_findings(findings),
-            *_describe_azimuths(splits),
+            *_describe_transformations(splits),
             f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
             f"{len(splits.test.labels):,} test.",
             *space,
@@ -99,10 +99,15 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
     )
 
 
-def _describe_azimuths(splits: Splits) -> tuple[str, ...]:
-    """Return a line that tells which angles a network is not given as they were read; none where there is none."""
-    taken = splits.preprocessing.describe_azimuths()
-    return (f"Azimuths: {taken}. `Preparation(azimuths=())` leaves them as they are.",) if taken else ()
+def _describe_transformations(splits: Splits) -> tuple[str, ...]:
+    """Return a line for each kind of feature that is not simply scaled, and what leaves it as it is."""
+    ways = {
+        "azimuths": "`Preparation(azimuths=())` leaves them as they are.",
+        "angles": '`Preparation(features={"name": "quantile"})` leaves them as they are.',
+        "long tails": '`Preparation(features={"name": "standard"})` takes them as they are.',
+    }
+    told = splits.preprocessing.describe().items()
+    return tuple(f"{kind.capitalize()}: {text}. {ways.get(kind, '')}".strip() for kind, text in told)
 
 
 def _describe_run(study: Study, folder: str | Path, device: str | None) -> tuple[str, ...]:

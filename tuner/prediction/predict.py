@@ -6,9 +6,11 @@ import logging
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tuner.checked_files import warn_once
 from tuner.errors import EventsError
+from tuner.events.categories import recode
 from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.reading import read_features
 from tuner.events.table import NewEvents
@@ -39,11 +41,14 @@ def predict(
 
     Args:
         search: The search that trained the network.
-        events: A path that the study's reader understands, or events that were read. Labels come along as they are,
-            and weights, where the file has their columns; neither is needed.
+        events: A path that the study's reader understands, or events that were read. Labels, weights, event ids and
+            observers come along as they are, where the file has their columns; none is needed.
         trial: Number of a trial whose own network is to be used instead.
         candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
         device: "cpu", "cuda", ...; None for a GPU where there is one.
+
+    Returns:
+        A score for each event, with what is known of the events, and the candidate that gave them.
 
     Raises:
         EventsError: A feature is missing.
@@ -57,23 +62,35 @@ def predict(
     if isinstance(events, NewEvents):
         new = events
     else:
-        new = read_features(search.study.problem, events, features=preprocessing.features)
-    scores = score_events(network, preprocessing.transform(new.table), device)
-    findings = _compare(search, new)
+        names, codes = preprocessing.features, preprocessing.codes
+        new = read_features(search.study.problem, events, features=names, codes=codes)
+    table = recode(new.table, new.codes, preprocessing.codes)
+    scores = score_events(network, preprocessing.transform(table), device)
+    findings = _compare(search, table, tuple(preprocessing.codes))
     for line in list_findings(findings):
         logger.warning("%s", line)
-    return Scores(scores, new.labels, new.weights, predictor.description, new.notes, findings)
+    return Scores(
+        scores,
+        new.labels,
+        new.weights,
+        None if new.event_id is None else pd.Series(new.event_id, name=search.study.problem.event_id),
+        new.observers if len(new.observers.columns) else None,
+        predictor.name,
+        predictor.description,
+        new.notes,
+        findings,
+    )
 
 
-def _compare(search: Search, new: NewEvents) -> tuple[Finding, ...]:
-    """Return in what new events are unlike those of training; a warning where the latter are not kept any more."""
+def _compare(search: Search, table: pd.DataFrame, coded: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Return in what features [n, d] are unlike those of training; a warning where the latter are not kept any more."""
     try:
-        table = search.open_events().events.table
+        known = search.open_events().events.table
     except EventsError as error:
         logger.warning("New events cannot be compared with those of training, which are not kept whole. %s", error)
         return ()
     rows = search.splits.train.rows[:N_MEASURED]
-    return find_unusual(new, measure_ranges(table.to_numpy()[rows], tuple(map(str, table.columns))))
+    return find_unusual(table, measure_ranges(known.to_numpy()[rows], tuple(map(str, known.columns))), coded)
 
 
 def score_part(

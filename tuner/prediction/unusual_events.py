@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from tuner.errors import name_all
+from tuner.events.categories import UNKNOWN
 from tuner.events.checks.finding import Finding, arrange_findings
-from tuner.events.table import NewEvents
 from tuner.progress.wording import write_count
 
 N_MEASURED = 200_000
@@ -65,23 +66,27 @@ def measure_ranges(values: np.ndarray, names: tuple[str, ...]) -> dict[str, Trai
     }
 
 
-def find_unusual(events: NewEvents, ranges: Mapping[str, TrainingRange]) -> tuple[Finding, ...]:
+def find_unusual(
+    table: pd.DataFrame, ranges: Mapping[str, TrainingRange], coded: Sequence[str] = ()
+) -> tuple[Finding, ...]:
     """Return in what events are unlike those of training, with counts; all by features alone.
 
     Args:
-        events: That are to be scored.
+        table: Features of the events that are to be scored [n, d], not-a-number where undefined.
         ranges: What `measure_ranges` returned.
+        coded: Features whose numbers stand for texts, `UNKNOWN` for one that training never had.
     """
-    columns = {name: events.table[name].to_numpy() for name in events.features if name in ranges}
-    if not columns or not len(events.table):
+    columns = {name: table[name].to_numpy() for name in map(str, table.columns) if name in ranges}
+    if not columns or not len(table):
         return ()
-    empty = np.isnan(events.table.to_numpy()).all(axis=1)
+    empty = np.isnan(np.stack(list(columns.values()))).all(axis=0)
+    measured = {name: values for name, values in columns.items() if name not in coded}
     found = [
         *_find_empty(empty),
         *_find_undefined(columns, ranges, ~empty),
-        *_find_far(columns, ranges),
-        *_find_unseen(columns, ranges),
-        *_find_shifted(columns, ranges),
+        *_find_far(measured, ranges),
+        *_find_unseen(columns, ranges, coded),
+        *_find_shifted(measured, ranges),
     ]
     return arrange_findings(found)
 
@@ -172,18 +177,23 @@ def _is_far(values: np.ndarray, known: TrainingRange) -> np.ndarray:
     return far
 
 
-def _find_unseen(columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRange]) -> Iterator[Finding]:
+def _find_unseen(
+    columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRange], coded: Sequence[str]
+) -> Iterator[Finding]:
     counts: dict[str, int] = {}
     told: list[str] = []
     n_new = 0
     for name, values in columns.items():
         n_new, known = len(values), ranges[name]
-        if known.few is None:
+        if name in coded:
+            unseen = values == UNKNOWN
+        elif known.few is not None:
+            unseen = ~np.isnan(values) & ~np.isin(values, known.few)
+        else:
             continue
-        unseen = ~np.isnan(values) & ~np.isin(values, known.few)
-        if unseen.sum() > CHANCE * (known.n_single + 1) * n_new / (known.n_events + 1):
+        if unseen.sum() > (0 if name in coded else CHANCE * (known.n_single + 1) * n_new / (known.n_events + 1)):
             counts[name] = int(unseen.sum())
-            shown = [f"{value:g}" for value in np.unique(values[unseen])[:4]]
+            shown = ["other texts"] if name in coded else [f"{value:g}" for value in np.unique(values[unseen])[:4]]
             told.append(f'"{name}" ({", ".join(shown)})')
     if counts:
         yield Finding(

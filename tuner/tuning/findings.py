@@ -32,7 +32,7 @@ def check_splits(events: Events, splits: Splits, problem: Problem) -> tuple[Find
         StudyError: It accepts what is no code of a finding.
     """
     from tuner.events.checks.check import check_events
-    from tuner.preparation.splits import PARTS
+    from tuner.preparation.splitting import PARTS
 
     return check_events(events, {name: getattr(splits, name).rows for name in PARTS}, accepted=problem.accepted)
 

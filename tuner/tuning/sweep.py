@@ -29,7 +29,7 @@ from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.findings import keep_findings, require_sound, tell_findings
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
-from tuner.tuning.provenance import record_call
+from tuner.tuning.provenance import describe_parts, record_call
 from tuner.tuning.search import Search
 from tuner.tuning.status import count_left
 from tuner.tuning.storage import open_storage
@@ -133,6 +133,7 @@ def run_sweep(
                 run_folder,
                 study,
                 events_digest=splits.events_digest,
+                parts=describe_parts(splits),
                 device=device or "automatic",
                 workers=n_workers,
                 tracker="wandb" if tracker is None else name_kind(tracker),
