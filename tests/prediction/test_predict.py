@@ -37,6 +37,8 @@ def test_new_events_get_the_scores_of_the_part_they_are(search, raw, tmp_path):
     np.testing.assert_array_equal(scores.labels, raw["label"].iloc[rows])
     np.testing.assert_allclose(scores.weights, search.splits.test.weights, rtol=1e-5)
     assert scores.by == choose_predictor(search).description
+    assert scores.candidate == choose_predictor(search).name
+    np.testing.assert_allclose(scores.observers["mass"], raw["mass"].iloc[rows], rtol=1e-6)
 
 
 def test_events_without_label_and_weight_are_scored(search, raw, tmp_path):
@@ -44,7 +46,7 @@ def test_events_without_label_and_weight_are_scored(search, raw, tmp_path):
     scores = tuner.predict(search, str(tmp_path / "new.parquet"))
     assert len(scores) == 50
     assert scores.labels is None
-    assert list(scores.frame().columns) == ["score"]
+    assert list(scores.frame().columns) == ["score", "candidate"]
     known = tuner.predict(search, read_events(search.study.problem))
     np.testing.assert_allclose(scores.values, known.frame()["score"][:50], atol=1e-5)
 
@@ -65,7 +67,7 @@ def test_labels_of_new_events_may_be_any_and_are_kept_as_they_came(search, raw, 
         atol=1e-5,
     )
     written = pd.read_parquet(scores.save(tmp_path / "scores.parquet"))
-    assert list(written.columns) == ["score", "label"]
+    assert list(written.columns) == ["score", "label", "mass", "log_likelihood_ratio", "candidate"]
     read = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
     pd.testing.assert_series_equal(written["label"], read["label"], check_dtype=False)
 

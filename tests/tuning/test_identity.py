@@ -47,7 +47,7 @@ def check(optuna_study, study, digest="abc"):
         ),
         ({"preparation": Preparation(seed=3)}, r"1\. preparation: was \{.*'seed': 0.*\}, is \{.*'seed': 3"),
         ({"preparation": Preparation(scaling="none")}, r"1\. preparation: was \{.*'quantile'.*\}, is \{.*'none'"),
-        ({"preparation": Preparation(balance=False)}, r"1\. preparation: was .*True.*, is .*False"),
+        ({"preparation": Preparation(training_weights="none")}, r"1\. preparation: was .*balanced.*, is .*none"),
         ({"seed": 1}, r"1\. seed: was 0, is 1\."),
         ({"budget": Budget(epochs=9)}, r"1\. epochs: was 30, is 9\."),
     ],

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from tuner.events.checks.finding import Finding
 from tuner.exploration.feature import FeatureHistogram
 from tuner.notebook_cards import BACKGROUND, SIGNAL, draw_steps, write_card, write_lines, write_table
 from tuner.progress.wording import write_count
@@ -35,7 +36,9 @@ class Exploration:
     histograms: tuple[FeatureHistogram, ...]
     """One for each feature, in the events' order."""
     warnings: tuple[str, ...]
-    """What may go wrong, and what one does about it."""
+    """What may go wrong, and what one does about it, a line each: notes of the reader, then the findings."""
+    findings: tuple[Finding, ...] = ()
+    """What checks found of the events."""
 
     def frame(self) -> pd.DataFrame:
         """Return the table of features with `feature` as its first column."""
@@ -75,7 +78,7 @@ class Exploration:
                 texts=("signal (blue), background (orange)",),
             ),
             write_lines([f"{write_count(n_more, 'feature')} more: `.frame()`"] if n_more > 0 else [], faint=True),
-            write_lines(f"Note: {warning}" for warning in self.warnings),
+            write_lines(self.warnings),
         )
 
     @property
@@ -97,7 +100,7 @@ class Exploration:
             f" +- {row['sd_background']:.4g}"
             for name, (_, row) in zip(names, self.features.iterrows(), strict=True)
         ]
-        cautions = ["", *(f"Note: {warning}" for warning in self.warnings)] if self.warnings else []
+        cautions = ["", *self.warnings] if self.warnings else []
         return (self.source, *counts, "", head, *rows, *cautions)
 
     def to_json(self) -> dict[str, Any]:
@@ -108,6 +111,7 @@ class Exploration:
             "features": _to_plain(self.features),
             "correlations": {name: _to_plain(matrix) for name, matrix in self.correlations.items()},
             "warnings": list(self.warnings),
+            "findings": [finding.to_json() for finding in self.findings],
         }
 
 

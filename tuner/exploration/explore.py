@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from tuner.events.checks.check import check_events
+from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.table import Events
 from tuner.exploration.correlation import correlate
-from tuner.exploration.data_warnings import find_cautions
 from tuner.exploration.exploration import Exploration
 from tuner.exploration.feature import FeatureHistogram, describe_feature, fill_histogram
 from tuner.metrics.arrays import effective_number
@@ -15,13 +18,14 @@ from tuner.metrics.arrays import effective_number
 CLASSES = {"signal": 1, "background": 0}
 
 
-def explore_events(events: Events) -> Exploration:
+def explore_events(events: Events, findings: Sequence[Finding] | None = None) -> Exploration:
     """Measure features and classes of events, with event weights; no network, no preparation, no split.
 
     All events are looked at, those of the later test part too: only one feature at a time, and no choice is made.
 
     Args:
         events: What `read_events` returned.
+        findings: What checks found of them. None: they are checked here.
 
     Returns:
         Tables of classes and features, correlations, histograms and warnings, all by event weights.
@@ -35,13 +39,15 @@ def explore_events(events: Events) -> Exploration:
         name: correlate(events.table[chosen := events.labels == label], events.weights[chosen])
         for name, label in CLASSES.items()
     }
+    found = check_events(events) if findings is None else tuple(findings)
     return Exploration(
         source=events.source,
         classes=classes.rename_axis("class"),
         features=features.sort_values("separation", ascending=False, kind="stable"),
         correlations=correlations,
         histograms=tuple(_fill(events, name) for name in events.features),
-        warnings=(*events.notes, *find_cautions(events, features, correlations)),
+        warnings=(*(f"Note: {note}" for note in events.notes), *list_findings(found)),
+        findings=found,
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from tuner.checked_files import warn_once
+from tuner.events.categories import recode
 from tuner.events.reading import read_features
 from tuner.events.table import NewEvents
 from tuner.prediction.network import load_network, score_events
@@ -31,11 +33,14 @@ def predict(
 
     Args:
         search: The search that trained the network.
-        events: A path that the study's reader understands, or events that were read. Labels come along as they are,
-            and weights, where the file has their columns; neither is needed.
+        events: A path that the study's reader understands, or events that were read. Labels, weights, event ids and
+            observers come along as they are, where the file has their columns; none is needed.
         trial: Number of a trial whose own network is to be used instead.
         candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
         device: "cpu", "cuda", ...; None for a GPU where there is one.
+
+    Returns:
+        A score for each event, with what is known of the events, and the candidate that gave them.
 
     Raises:
         EventsError: A feature is missing.
@@ -49,9 +54,20 @@ def predict(
     if isinstance(events, NewEvents):
         new = events
     else:
-        new = read_features(search.study.problem, events, features=preprocessing.features)
-    scores = score_events(network, preprocessing.transform(new.table), device)
-    return Scores(scores, new.labels, new.weights, predictor.description, new.notes)
+        names, codes = preprocessing.features, preprocessing.codes
+        new = read_features(search.study.problem, events, features=names, codes=codes)
+    table = recode(new.table, new.codes, preprocessing.codes)
+    scores = score_events(network, preprocessing.transform(table), device)
+    return Scores(
+        scores,
+        new.labels,
+        new.weights,
+        None if new.event_id is None else pd.Series(new.event_id, name=search.study.problem.event_id),
+        new.observers if len(new.observers.columns) else None,
+        predictor.name,
+        predictor.description,
+        new.notes,
+    )
 
 
 def score_part(

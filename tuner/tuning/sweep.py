@@ -15,6 +15,7 @@ import optuna
 from filelock import FileLock
 
 from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, raise_gathered
+from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
 from tuner.progress.display import Display, NoDisplay
@@ -25,9 +26,10 @@ from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.figure_checks import check_figure
+from tuner.tuning.findings import keep_findings, require_sound, tell_findings
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
-from tuner.tuning.provenance import record_call
+from tuner.tuning.provenance import describe_parts, record_call
 from tuner.tuning.search import Search
 from tuner.tuning.status import count_left
 from tuner.tuning.storage import open_storage
@@ -113,11 +115,13 @@ def run_sweep(
         workers = _refuse_workers(tracker, workers)
     run_folder = RunFolder(Path(folder) / study.name)
     with quiet_optuna():
-        probe, prepared = _check_and_prepare(study, run_folder, device)
+        probe, prepared, findings = _check_and_prepare(study, run_folder, device)
         run_folder.create()
         with open_log(run_folder.log, "sweep"):
             optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits.events_digest)
             search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
+            tell_findings(findings, display)
+            keep_findings(findings, run_folder)
             splits = keep_run(prepared, run_folder)
             del prepared  # the events, which may be large
             write_study_note(search)
@@ -129,6 +133,7 @@ def run_sweep(
                 run_folder,
                 study,
                 events_digest=splits.events_digest,
+                parts=describe_parts(splits),
                 device=device or "automatic",
                 workers=n_workers,
                 tracker="wandb" if tracker is None else name_kind(tracker),
@@ -152,8 +157,13 @@ def run_sweep(
     return search
 
 
-def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> tuple[Probe, PreparedRun]:
-    """Return what the space samples and the prepared parts; raise everything that does not hold at once."""
+def _check_and_prepare(
+    study: Study, folder: RunFolder, device: str | None
+) -> tuple[Probe, PreparedRun, tuple[Finding, ...]]:
+    """Return what the space samples, the prepared parts and what was found of the events.
+
+    Raise everything that does not hold at once.
+    """
     problems: list[TunerError] = []
     if device is not None:
         from tuner.training.device import find_device
@@ -164,12 +174,16 @@ def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> t
     prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
     if probe and prepared:
         gather(problems, lambda: check_batches(prepared.splits, probe))
+    findings = None
     if prepared:
         gather(problems, lambda: check_figure(study.problem.figure_of_merit, prepared.splits))
+        events = prepared.events.events
+        findings = gather(problems, lambda: require_sound(events, prepared.splits, study.problem))
     raise_gathered(f'Study "{study.name}"', problems)
     assert probe is not None
     assert prepared is not None
-    return probe, prepared
+    assert findings is not None
+    return probe, prepared, findings
 
 
 def _open_or_create(

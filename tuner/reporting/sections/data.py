@@ -11,7 +11,7 @@ import pandas as pd
 
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
-from tuner.events.sources import find_source
+from tuner.events.part_sources import find_event_source
 from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_features
 from tuner.exploration.exploration import Exploration
 from tuner.exploration.explore import explore_events
@@ -21,11 +21,12 @@ from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem
-from tuner.progress.wording import join_words, write_count
-from tuner.reporting.formatting import list_settings, stack, stack_error, write_number, write_share, write_value
+from tuner.progress.wording import join_words, write_count, write_number
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_figure, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.pictures import keep_drawings
 from tuner.reporting.summary import name_handed_on
+from tuner.tuning.findings import open_findings
 from tuner.tuning.search import Search
 
 DRAWN_FEATURES = 24
@@ -123,7 +124,7 @@ def write_data(search: Search) -> Section:
     splits, problem = search.splits, search.study.problem
     parts = (splits.train, splits.validation, splits.test)
     n_events = sum(len(part.labels) for part in parts)
-    source = hide_passwords(find_source(problem.events).describe())
+    source = hide_passwords(find_event_source(problem).describe())
     rows = [
         (name, *_count([part.weights[part.labels == label] for part in parts]))
         for name, label in (("signal", 1), ("background", 0))
@@ -141,7 +142,28 @@ def write_data(search: Search) -> Section:
                 f"{search.study.preparation.negative_weights} them; validation and test keep them."
             )
         )
+    blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
+
+
+def _write_findings(search: Search) -> list[Block]:
+    """Return whether the events can be trusted: what checks found, and what to do about it."""
+    try:
+        findings = open_findings(search)
+    except EventsError as error:
+        return [Notice(f"Whether the events can be trusted cannot be told. {error}")]
+    told = [one for one in findings if not one.is_accepted]
+    rows = [(one.severity, one.code, one.sentence, one.advice) for one in told]
+    accepted = dict.fromkeys(one.code for one in findings if one.is_accepted)
+    blocks: list[Block] = []
+    if rows:
+        head = ("", "Code", "What was found", "What to do")
+        blocks.append(Table(caption="Can the events be trusted?", head=head, rows=rows))
+    elif not accepted:
+        blocks.append(Text("Can the events be trusted? Checks found nothing that speaks against it."))
+    if accepted:
+        blocks.append(Text(f"Findings that the study has looked into and accepts: {', '.join(accepted)}."))
+    return blocks
 
 
 def write_exploration(search: Search, pool: ProcessPool) -> Section:
@@ -157,7 +179,7 @@ def write_exploration(search: Search, pool: ProcessPool) -> Section:
     except EventsError as error:
         told = [Notice(f"The events cannot be shown. {error}")]
         return Section(number="2", name="Visualize", title="The features", blocks=told)
-    exploration = explore_events(events)
+    exploration = explore_events(events, findings=())
     features = exploration.features
     shown = replace(
         exploration,
@@ -172,7 +194,7 @@ def write_exploration(search: Search, pool: ProcessPool) -> Section:
         pictures["features"],
         Text("All events are shown, those of the test part included."),
         _list_features(features, problem),
-        *(Notice(warning) for warning in exploration.warnings),
+        *(Notice(note) for note in events.notes),
         *([pictures["correlations"]] if "correlations" in pictures else []),
     ]
     return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
@@ -222,7 +244,8 @@ def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
             f"{row['separation']:.3f}",
             f"{row['auc']:.3f}",
             _write_undefined(row),
-            *(write_number(row[c]) for c in ("mean_signal", "mean_background", "minimum", "maximum")),
+            *(write_figure(row[c]) for c in ("mean_signal", "mean_background")),
+            *(write_number(row[c]) for c in ("minimum", "maximum")),
         )
         for name, row in features.iterrows()
     ]
@@ -241,28 +264,47 @@ def _write_undefined(row: pd.Series) -> str:
 def write_preparation(search: Search) -> Section:
     """Return step 3: how the events became tensors."""
     splits, preparation = search.splits, search.study.preparation
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    n_events = sum(len(part.labels) for part in parts.values())
     rows = [
-        (name, write_share(fraction, 0), *_count_classes(part))
-        for name, fraction, part in zip(
-            ("train", "validation", "test"),
-            preparation.fractions,
-            (splits.train, splits.validation, splits.test),
-            strict=True,
-        )
+        (name, write_share(len(part.labels) / n_events, 0), *_count_classes(part), splits.fingerprints[name][:12])
+        for name, part in parts.items()
     ]
-    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
+    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background", "Fingerprint")
     undefined = _list_undefined(search.study.problem)
-    facts = [(name, value) for name, value in list_settings(preparation) if name not in ("fractions", "azimuths")]
-    none = "none found" if preparation.azimuths == "auto" else "left as they are"
-    facts.append(("azimuths", splits.preprocessing.describe_azimuths() or none))
-    facts.append(("undefined values", ", ".join([*undefined, "not a number"])))
-    facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
+    transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
+    facts = [
+        ("chosen", _describe_split(search)),
+        *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
+        *(transformed | splits.preprocessing.describe()).items(),
+        ("undefined values", ", ".join([*undefined, "not a number"])),
+        ("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"),
+    ]
     blocks: list[Block] = [
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
-        Text("Everything is fitted on the training part alone. Undefined values become the feature's training median."),
+        Text(
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
+            "of a category no value."
+        ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
+
+
+_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+"""Settings of the preparation that the page tells as they are."""
+
+
+def _describe_split(search: Search) -> str:
+    """Return how the parts were chosen."""
+    problem, preparation = search.study.problem, search.study.preparation
+    named = {"validation": problem.validation_events, "test": problem.test_events}
+    files = " and ".join(name for name, events in named.items() if events is not None)
+    told = f"{files} by files of their own, the rest at random" if files else "at random, each class alike"
+    if preparation.split is not None:
+        told = preparation.split.describe()
+    together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
+    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:
