@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from tuner.checked_files import warn_once
 from tuner.errors import EventsError
@@ -27,7 +29,7 @@ logger = logging.getLogger("tuner")
 
 def predict(
     search: Search,
-    events: str | Path | NewEvents,
+    events: str | Path | NewEvents | pd.DataFrame | Mapping[str, ArrayLike] | np.ndarray,
     *,
     trial: int | None = None,
     candidate: str | None = None,
@@ -41,8 +43,9 @@ def predict(
 
     Args:
         search: The search that trained the network.
-        events: A path that the study's reader understands, or events that were read. Labels, weights, event ids and
-            observers come along as they are, where the file has their columns; none is needed.
+        events: A path that the study's reader understands; a DataFrame, a mapping of names to arrays [n] or a
+            structured array [n]; or events that were read. Labels, weights, event ids and observers come along as they
+            are, where their columns are there; none is needed.
         trial: Number of a trial whose own network is to be used instead.
         candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
         device: "cpu", "cuda", ...; None for a GPU where there is one.
