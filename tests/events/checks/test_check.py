@@ -127,7 +127,14 @@ BESIDES = {"few-events": {"uneven-weights", "imbalance"}, "near-constant": {"emp
 """What a flaw brings along: few effective events where weights are uneven or a class is rare."""
 
 
-ELSEWHERE = {"copies-across-parts", "parts-differ", "newly-undefined", "far-outside", "unseen-values", "shifted-feature"}
+ELSEWHERE = {
+    "copies-across-parts",
+    "parts-differ",
+    "newly-undefined",
+    "far-outside",
+    "unseen-values",
+    "shifted-feature",
+}
 """Codes that are tried below, as they need parts, or where new events are scored."""
 
 
