@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 from tuner.errors import EventsError, raise_together
-from tuner.events.column_selection import find_missing, list_features, note_left_out, read_needed
+from tuner.events.column_selection import NeededColumns, find_missing, note_left_out, read_needed
 from tuner.events.columns import (
     check_features,
     take_event_id,
@@ -40,27 +40,32 @@ def read_events(problem: Problem) -> Events:
             that are not finite or not positive in total, features that are text, constant or undefined throughout.
     """
     source = find_source(problem.events)
-    return assemble_events(problem, source, *read_needed(source, problem))
+    return assemble_events(problem, source, read_needed(source, problem))
 
 
-def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, names: list[str]) -> Events:
+def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns) -> Events:
     """Return events from a table that was read, each column in its role.
 
     Args:
         problem: Says which column has which role.
         source: Where the table came from.
-        table: As `read_needed` returned it.
-        names: Of all columns that there are, as `read_needed` returned them.
+        needed: What `read_needed` returned.
 
     Raises:
         EventsError: As `read_events` does.
     """
-    found = Findings(find_missing(problem, table, names), note_left_out(problem, table))
+    found = Findings(
+        [*needed.found.problems, *find_missing(needed)],
+        [*note_left_out(problem, needed.table, needed.formulas), *needed.found.notes],
+    )
+    if needed.found.problems:  # what was not made or selected must not be judged as well
+        raise_together(found.problems, EventsError, source.describe())
+    problem, table = needed.problem, needed.table
     labels = take_labels(table, problem.label, problem.signal, found)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
     observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
-    features = take_features(table, list_features(problem, table), problem.list_undefined, found)
+    features = take_features(table, needed.features, problem.list_undefined, found)
     check_features(features, found)
     raise_together(found.problems, EventsError, source.describe())
     return Events(
@@ -72,6 +77,8 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
         source.describe(),
         digest=compute_digest(features, labels, weights),
         optimum=problem.optimum,
+        cut_flow=needed.cut_flow,
+        rows=None if needed.formulas.selection is None else table.index.to_numpy(np.int64),
         notes=tuple(found.notes),
     )
 
@@ -85,7 +92,8 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
         features: Names of the inputs. None: those of the problem, or all columns without a role.
 
     Returns:
-        Features float32 [n, d]; labels as they came, weights, observers and ids where their columns are there.
+        Features float32 [n, d] of all events; labels as they came, weights, observers and ids where their columns are
+        there; which events fulfil the problem's selection, as far as its columns are there.
 
     Raises:
         EventsError: A feature is missing, or holds text.
@@ -93,13 +101,24 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
     source = find_source(problem.events).at(Path(path))
     if features is not None:
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
-    table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, table, names, only_features=True))
-    inputs = take_features(table, list_features(problem, table), problem.list_undefined, found)
+    needed = read_needed(source, problem, to_score=True)
+    table, problem = needed.table, needed.problem
+    found = Findings([*needed.found.problems, *find_missing(needed, only_features=True)], needed.found.notes)
+    raise_together(needed.found.problems and found.problems, EventsError, source.describe())
+    inputs = take_features(table, needed.features, problem.list_undefined, found)
     labels = keep_labels(table[problem.label]) if problem.label in table else None
     weights = take_known_weights(table, problem.weight)
     there = [name for name in problem.all_observers if name in table]
     observers = take_observers(table, there, problem.list_undefined, None, found)
     event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
     raise_together(found.problems, EventsError, source.describe())
-    return NewEvents(inputs, labels, weights, observers, event_id, source.describe(), notes=tuple(found.notes))
+    return NewEvents(
+        inputs,
+        labels,
+        weights,
+        observers,
+        event_id,
+        source.describe(),
+        notes=tuple(found.notes),
+        selected=needed.selected,
+    )

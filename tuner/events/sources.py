@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
 from tuner.events.listing import Wanted
@@ -32,6 +32,15 @@ class SelectiveSource(EventSource, Protocol):
 
     def read_columns(self, wanted: Wanted) -> pd.DataFrame:
         """Return all events with those of their columns that are wanted."""
+        ...
+
+
+@runtime_checkable
+class ListSource(EventSource, Protocol):
+    """A source that can read columns of lists, one list an event."""
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of all events by name, Awkward arrays [n, ...], in the order of the events."""
         ...
 
 
@@ -83,6 +92,19 @@ class File:
             "left_out": {name: why for _, part in parts for name, why in part.attrs.get("left_out", {}).items()},
         }
         return joined
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of lists by name, Awkward arrays [n, ...], in the order of the events.
+
+        Raise `EventsError`, `MissingPackage`.
+        """
+        path, _ = self._split_path()
+        parts = [part for file in find_files(path) for part in self._read_part_lists(file, names)]
+        if len(parts) == 1:
+            return parts[0]
+        import awkward as ak
+
+        return {name: ak.concatenate([part[name] for part in parts]) for name in names}
 
     def find_files(self) -> list[Path]:
         """Return the files that are read. Raise `EventsError` where there are none."""
@@ -139,6 +161,21 @@ class File:
                             path, wanted, self.trees, self.label, self.fill, is_moved=self.is_moved, name=tree
                         )
                     return [(str(path), read_tree(path, wanted, tree))]
+
+    def _read_part_lists(self, path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return columns of lists of a file, or of each of its trees, where trees are classes."""
+        from tuner.events.damage import tell_damage
+
+        kind = find_format(path) or ""
+        with tell_damage(path, kind):
+            if kind == "Parquet":
+                from tuner.events.formats.parquet import read_arrays
+
+                return [read_arrays(path, names)]
+        raise EventsError(
+            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT and Parquet files. "
+            "Write what you need of them as columns of numbers."
+        )
 
 
 @dataclass(frozen=True)
