@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 ALL = "all events"
+WIDTH, MIN_CUT = 80, 20
+"""Of lines in a terminal, and of a part of the selection in them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,17 @@ class CutFlow:
         """Events before the selection."""
         return self.stages[0].signal + self.stages[0].background
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the cut flow as plain objects."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any] | None) -> CutFlow | None:
+        """Return what `to_json` gave; None for None."""
+        if content is None:
+            return None
+        return cls(tuple(CutStage(**stage) for stage in content["stages"]), content["is_weighted"])
+
     def frame(self) -> pd.DataFrame:
         """Return a table: cut, then for signal and background events, their share of all, and sums of weights."""
         table = {"cut": [stage.cut for stage in self.stages]}
@@ -50,29 +64,33 @@ class CutFlow:
 
     @property
     def head(self) -> tuple[str, ...]:
-        """Head of the table as a person reads it; weights only where there are some."""
-        weights = ("sum of weights", "kept") if self.is_weighted else ()
-        return ("After", "Signal", "kept", *weights, "Background", "kept", *weights)
+        """Head of a narrow table; what is kept is a share of the weights where there are some, else of the events."""
+        weights = ("weights",) if self.is_weighted else ()
+        return ("After", "Signal", *weights, "kept", "Background", *weights, "kept")
 
     @property
     def rows(self) -> tuple[tuple[str, ...], ...]:
-        """Rows of the table as a person reads it."""
-        shown = self.frame().set_index("cut")
-        if not self.is_weighted:
-            shown = shown[[name for name in shown.columns if "weight" not in name]]
-        return tuple(
-            (str(cut), *(_write(value, str(name)) for name, value in row.items())) for cut, row in shown.iterrows()
-        )
+        """Rows of the narrow table."""
+        rows = []
+        for stage, row in zip(self.stages, self.frame().to_dict("records"), strict=True):
+            cells = [stage.cut]
+            for kind in ("signal", "background"):
+                cells.append(f"{row[kind]:,}")
+                if self.is_weighted:
+                    cells.append(f"{row[f'{kind}_weight']:,.5g}")
+                cells.append(write_kept(row[f"{kind}_weight_kept" if self.is_weighted else f"{kind}_kept"]))
+            rows.append(tuple(cells))
+        return tuple(rows)
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The table as lines of a terminal."""
+        """The narrow table as lines of a terminal; parts that are too long are cut off."""
         rows = (self.head, *self.rows)
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        widths[0] = min(widths[0], max(MIN_CUT, WIDTH - sum(widths[1:]) - 2 * (len(widths) - 1)))
         return tuple(
             "  ".join(
-                cell.ljust(width) if column == 0 else cell.rjust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+                [_cut_off(row[0], widths[0]), *(cell.rjust(n) for cell, n in zip(row[1:], widths[1:], strict=True))]
             )
             for row in rows
         )
@@ -112,9 +130,11 @@ def _divide(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
 
 
-def _write(value: float, name: str) -> str:
-    if np.isnan(value):
-        return "\N{EN DASH}"
-    if name.endswith("kept"):
-        return f"{100 * value:.1f} %"
-    return f"{value:,.6g}" if name.endswith("weight") else f"{value:,.0f}"
+def write_kept(share: float) -> str:
+    """Return a share in per cent; a dash where there was nothing to keep."""
+    return "\N{EN DASH}" if np.isnan(share) else f"{100 * share:.1f} %"
+
+
+def _cut_off(text: str, width: int) -> str:
+    plain = " ".join(text.split())
+    return plain.ljust(width) if len(plain) <= width else f"{plain[: width - 1]}\u2026"

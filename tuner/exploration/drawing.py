@@ -45,6 +45,9 @@ def save_exploration(exploration: Exploration, folder: Path) -> list[Path]:
     table = folder / "features.csv"
     exploration.frame().to_csv(table, index=False)
     paths = [table]
+    if exploration.cut_flow is not None:
+        paths.append(folder / "cut_flow.csv")
+        exploration.cut_flow.frame().to_csv(paths[-1], index=False)
     drawn = {"features": settle(draw_features(exploration)), "correlations": settle(draw_correlations(exploration))}
     for name, figure in drawn.items():
         for suffix in ("png", "pdf"):

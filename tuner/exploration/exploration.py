@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from tuner.events.cut_flow import CutFlow
 from tuner.exploration.feature import FeatureHistogram
 from tuner.notebook_cards import BACKGROUND, SIGNAL, draw_steps, write_card, write_lines, write_table
 from tuner.progress.wording import write_count
@@ -36,6 +37,8 @@ class Exploration:
     """One for each feature, in the events' order."""
     warnings: tuple[str, ...]
     """What may go wrong, and what one does about it."""
+    cut_flow: CutFlow | None = None
+    """What each part of the problem's selection left of all events; None without a selection."""
 
     def frame(self) -> pd.DataFrame:
         """Return the table of features with `feature` as its first column."""
@@ -68,6 +71,7 @@ class Exploration:
         n_more = len(self.features) - MAX_SHOWN
         return write_card(
             self.source,
+            *([] if self.cut_flow is None else [write_table(self.cut_flow.head, self.cut_flow.rows)]),
             write_table(("class", "events", "sum of weights", "effective events"), classes),
             write_table(
                 ("feature", "AUC", "separation", "undefined", "signal (blue), background (orange)"),
@@ -98,7 +102,8 @@ class Exploration:
             for name, (_, row) in zip(names, self.features.iterrows(), strict=True)
         ]
         cautions = ["", *(f"Note: {warning}" for warning in self.warnings)] if self.warnings else []
-        return (self.source, *counts, "", head, *rows, *cautions)
+        cuts = [] if self.cut_flow is None else ["", "Selection:", *self.cut_flow.lines]
+        return (self.source, *counts, *cuts, "", head, *rows, *cautions)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as plain objects; what is not a number is None."""
@@ -108,6 +113,7 @@ class Exploration:
             "features": _to_plain(self.features),
             "correlations": {name: _to_plain(matrix) for name, matrix in self.correlations.items()},
             "warnings": list(self.warnings),
+            "cut_flow": None if self.cut_flow is None else self.cut_flow.to_json(),
         }
 
 

@@ -42,6 +42,7 @@ def explore_events(events: Events) -> Exploration:
         correlations=correlations,
         histograms=tuple(_fill(events, name) for name in events.features),
         warnings=(*events.notes, *find_cautions(events, features, correlations)),
+        cut_flow=events.cut_flow,
     )
 
 

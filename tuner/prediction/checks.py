@@ -17,6 +17,7 @@ from optuna.distributions import CategoricalDistribution
 
 from tuner.errors import StudyError, TunerError, describe_failure, gather, raise_gathered, raise_together
 from tuner.events.reading import read_events
+from tuner.events.table import Events
 from tuner.launchers.allocation import choose_workers
 from tuner.prediction.export import is_exporting_possible, write_network
 from tuner.prediction.network import score_events
@@ -78,6 +79,7 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             f"Question: {study.problem.question}",
             f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
             f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
+            *_describe_selection(events),
             *(f"Note: {note}" for note in events.notes),
             *_describe_azimuths(splits),
             f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
@@ -86,6 +88,11 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             *_describe_networks(networks),
         )
     )
+
+
+def _describe_selection(events: Events) -> tuple[str, ...]:
+    """Return what each part of the selection leaves; nothing without a selection."""
+    return () if events.cut_flow is None else ("Selection:", *(f"  {line}" for line in events.cut_flow.lines))
 
 
 def _describe_azimuths(splits: Splits) -> tuple[str, ...]:

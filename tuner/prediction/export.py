@@ -132,9 +132,10 @@ def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
 def export(search: Search, path: str | Path, *, trial: int | None = None, candidate: str | None = None) -> Path:
     """Write what the evaluation handed on as one ONNX file, preprocessing inside; return its path.
 
-    Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
-    "score": float32 [n]. A bag or an ensemble is one graph with all of its networks; the metadata entries "candidate"
-    and "networks" tell what it is. The file is read back by onnxruntime and compared with our own scores.
+    Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read; those that the
+    entry "columns" tells how to make are made so, of values of which those of the entry "undefined" are not-a-number.
+    Output "score": float32 [n]. A bag or an ensemble is one graph with all of its networks; the metadata entries
+    "candidate" and "networks" tell what it is. The file is read back by onnxruntime and compared with our own scores.
 
     Args:
         search: The search that trained the networks.
@@ -182,6 +183,8 @@ def _describe(search: Search, predictor: Predictor) -> dict[str, str]:
         "parameters": " ".join(map(hash_file, list_files(search, predictor))),
         "features": ",".join(search.splits.preprocessing.features),
         "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
+        "selection": problem.selection or "",
+        "columns": json.dumps(problem.columns) if problem.columns else "",
         "events_digest": search.splits.events_digest,
     }
 

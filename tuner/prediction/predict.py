@@ -46,8 +46,10 @@ def predict(
         new = events
     else:
         new = read_features(search.study.problem, events, features=preprocessing.features)
-    scores = score_events(network, preprocessing.transform(new.table), device)
-    return Scores(scores, new.labels, new.weights, predictor.description, new.notes)
+    selected = np.ones(len(new.table), bool) if new.selected is None else new.selected
+    scores = np.full(len(selected), np.nan)
+    scores[selected] = score_events(network, preprocessing.transform(new.table[selected]), device)
+    return Scores(scores, new.labels, new.weights, predictor.description, new.notes, new.selected)
 
 
 def score_part(

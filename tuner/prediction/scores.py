@@ -30,7 +30,8 @@ class Scores:
     """
 
     values: np.ndarray
-    """Float64 [n], in (0, 1): the probability of signal where both classes were as likely."""
+    """Float64 [n], in (0, 1): the probability of signal where both classes were as likely; not-a-number for an event
+    that does not fulfil the problem's selection."""
     labels: np.ndarray | None = None
     """The label column as it came [n]; None where the events have none."""
     weights: np.ndarray | None = None
@@ -39,6 +40,13 @@ class Scores:
     """What gave them, such as "trial 3, seed 0" or "bag of 8 networks"."""
     notes: tuple[str, ...] = ()
     """What a person should know of the events, such as what counts as undefined."""
+    selected: np.ndarray | None = None
+    """Whether an event fulfils the problem's selection, bool [n]; None where it has none."""
+
+    @property
+    def _told(self) -> np.ndarray:
+        """The scores of events that are selected."""
+        return self.values if self.selected is None else self.values[self.selected]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -55,20 +63,22 @@ class Scores:
     def __repr__(self) -> str:
         """Return who gave how many scores, and their range."""
         by = f" by {self.by}" if self.by else ""
-        between = f", {self.values.min():.3g} to {self.values.max():.3g}" if len(self) else ""
-        return f"Scores({len(self):,} events{by}{between})"
+        told = self._told
+        between = f", {told.min():.3g} to {told.max():.3g}" if len(told) else ""
+        among = "" if self.selected is None else f", {len(told):,} of them selected"
+        return f"Scores({len(self):,} events{among}{by}{between})"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: how many scores, their histogram, what a person should know."""
-        shares = [float(count) for count in np.histogram(self.values, bins=N_DRAWN_BINS, range=(0.0, 1.0))[0]]
-        title = write_count(len(self), "score") + (f" by {self.by}" if self.by else "")
+        shares = [float(count) for count in np.histogram(self._told, bins=N_DRAWN_BINS, range=(0.0, 1.0))[0]]
+        title = write_count(len(self._told), "score") + (f" by {self.by}" if self.by else "")
         picture = draw_steps({SIGNAL: shares}, width=320, height=64, label="Histogram of the scores, from 0 to 1")
         below = "From 0, like background, to 1, like signal. The table: `.frame()`"
         return write_card(title, *([picture] if len(self) else []), write_lines([below], faint=True), *self.notes)
 
     def frame(self) -> pd.DataFrame:
-        """Return a table: score, and label and weight where they are known."""
-        columns = {"score": self.values, "label": self.labels, "weight": self.weights}
+        """Return a table: score, and label, weight, and whether an event is selected, where they are known."""
+        columns = {"score": self.values, "label": self.labels, "weight": self.weights, "selected": self.selected}
         return pd.DataFrame({name: column for name, column in columns.items() if column is not None})
 
     def save(self, path: str | Path) -> Path:

@@ -84,7 +84,8 @@ def _read_events(problem: Problem) -> tuple[KeptEvents, dict[str, Any]]:
 def _describe_asked(problem: Problem) -> str:
     """Return where the events are, and which columns and variants of them later steps need."""
     asked = (problem.events, problem.all_observers, problem.optimum, problem.event_id, problem.nuisances)
-    return describe_contents(asked)
+    by_expressions = (problem.selection, problem.columns) if problem.selection or problem.columns else ()
+    return describe_contents((*asked, *by_expressions))
 
 
 def _load_kept(folder: RunFolder, key: dict[str, Any]) -> Splits | None:
