@@ -148,6 +148,8 @@ class _Evaluator:
             import awkward as ak
 
             return ak.values_astype(value, np.float64)
+        if exact and isinstance(value, int) and not isinstance(value, bool):
+            return value  # Python's numbers take the width of what they meet
         value = np.asarray(value)
         return value if exact and value.dtype.kind in "iu" else value.astype(np.float64, copy=False)
 
@@ -215,8 +217,8 @@ class _Evaluator:
     def _compute_arithmetic(self, node: ast.BinOp) -> Any:
         exact = isinstance(node.op, ast.FloorDiv | ast.Mod)
         left, right = (self._get_number(side, exact=exact) for side in (node.left, node.right))
-        if exact and not is_list(right) and (right == 0).any():
-            right = right.astype(np.float64)
+        if exact and not is_list(right) and np.any(right == 0):
+            right = np.asarray(right, np.float64)
         return self._compute(node, _ARITHMETIC[type(node.op)], left, right)
 
     def _compare(self, node: ast.Compare) -> Any:
