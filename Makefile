@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-EXTRAS := root,hdf5,onnx,networks,mplhep
+EXTRAS := root,hdf5,fits,onnx,networks,mplhep
 EXTRAS_DEV := $(EXTRAS),tensorboard,mlflow
 # Of what pip says only the downloads that take long, so that one sees it work; its exit code counts.
 PIP := set -o pipefail; $(BIN)/python -m pip install --progress-bar off --constraint constraints.txt

@@ -24,6 +24,8 @@ study = Study(
         expected_signal=200,  # before the cut: 2 sigma without a network
         expected_background=10_000,
         undefined=-999.0,
+        units=dict.fromkeys(("lepton1_pt", "lepton2_pt", "jet_pt", "mass"), "GeV")
+        | dict.fromkeys(("lepton1_phi", "lepton2_phi"), "rad"),
         nuisances=(
             Nuisance(
                 name="momentum scale, 1 %",

@@ -97,3 +97,11 @@ def test_yields_may_be_those_of_the_weights_of_all_parts_together(make_events, m
     assert find_yields(replace(problem, expected_background=None), splits) is None
     with pytest.raises(StudyError, match='"weights", but no column of weights is named'):
         Problem(question="q", events="e.csv", label="y", signal=1, expected_signal="weights")
+
+
+def test_units_are_names_of_units():
+    assert replace(frame(None), units={"jet_pt": "GeV"}).units == {"jet_pt": "GeV"}
+    with pytest.raises(StudyError, match="must give columns a unit"):
+        replace(frame(None), units={"jet_pt": " "})
+    with pytest.raises(StudyError, match='but gives "jet_pt" 3'):
+        replace(frame(None), units={"jet_pt": 3})

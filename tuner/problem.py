@@ -153,6 +153,9 @@ class Problem:
     significance is told."""
     expected_background: float | Literal["weights"] | None = None
     """Background events that the analysis expects, before the cut. None and "weights": as for signal."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Units of features and observers by column, {"jet_pt": "GeV"}, for the axes of figures. Of columns that are not
+    named the unit counts that stands in the name, "jet_pt [GeV]"."""
     nuisances: tuple[Nuisance, ...] = ()
     """What is known only so well, and what that costs the frozen network at its frozen cut."""
     gamma_telescope: bool = False
@@ -171,6 +174,11 @@ class Problem:
         settle_fields(self, "This problem")
         problems = _find_role_problems(self) + _find_nuisance_problems(self)
         problems += _find_yield_problems(self)
+        problems += [
+            f'`units` must give columns a unit, {{"jet_pt": "GeV"}}, but gives {show_value(column)} {show_value(unit)}.'
+            for column, unit in self.units.items()
+            if not (isinstance(column, str) and isinstance(unit, str) and unit.strip())
+        ]
         if not self.question.strip():
             problems.append("`question` is empty. Say in a sentence what the events are to tell.")
         raise_together(problems, StudyError, "This problem")

@@ -18,6 +18,7 @@ from tuner.events.reading import read_events
 from tuner.prediction.boosted_trees import load_trees, save_trees
 from tuner.prediction.networks import find_trees
 from tuner.reporting.evaluation_figures import _Pictures
+from tuner.reporting.sections.baselines import write_baselines
 from tuner.trackers import NoTracker
 
 SETTINGS = tuner.EvaluationSettings(
@@ -131,3 +132,17 @@ def test_a_blend_that_cannot_be_is_refused_before_anything_is_trained():
         tuner.EvaluationSettings(hand_on="blend", bag=None)
     with pytest.raises(StudyError, match="needs boosted trees, but `baseline_trials` is 0"):
         tuner.EvaluationSettings(hand_on="blend", baseline_trials=0)
+
+
+@pytest.mark.parametrize(("share", "wanted", "handed_on"), [(0.0, "blend", "bag"), (1.0, "auto", None)])
+def test_a_blend_that_is_one_of_its_bags_is_no_rival_of_its_own(search, monkeypatch, share, wanted, handed_on):
+    """Last of all: it hands on anew."""
+    monkeypatch.setattr("tuner.evaluation.candidates.fit_share", lambda *_: share)
+    found = tuner.evaluate(search, replace(SETTINGS, hand_on=wanted, replicas=21), open_test=False)
+    told = [standing.candidate for standing in found.standings] + [cost.name for cost in found.costs]
+    assert "blend" not in told + [part.candidate for part in found.parts]
+    assert told.count("bag") == 1
+    assert (found.blend.share, found.blend.over_bag) == (share, None)
+    assert handed_on is None or (found.handed_on.name, found.handed_on.trees) == (handed_on, None)
+    same = "networks" if share == 0 else found.blend.trees
+    assert any(f"So it is the bag of {same}" in getattr(block, "text", "") for block in write_baselines(found))

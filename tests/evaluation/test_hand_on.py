@@ -24,7 +24,7 @@ SETTINGS = tuner.EvaluationSettings(finalists=2, seeds=2, bag=3, bags=2, hand_on
 
 @pytest.fixture(scope="module")
 def search(tmp_path_factory):
-    study = make_study(trials=2, epochs=3, n_events=1200, evaluation=SETTINGS)
+    study = make_study(trials=2, epochs=3, n_events=1200, evaluation=SETTINGS, seed=1)
     return tuner.sweep(study, folder=tmp_path_factory.mktemp("runs"), workers=1, device="cpu", tracker=NoTracker())
 
 
@@ -136,8 +136,12 @@ def test_folds_that_cannot_be_are_refused_or_there_is_no_bag(search, caplog):
 
 
 def test_what_is_asked_for_must_be_made():
-    with pytest.raises(StudyError, match="needs a bag, but `bag` is None"):
+    with pytest.raises(StudyError, match="needs a bag, but `bag` is 0"):
         tuner.EvaluationSettings(bag=0, hand_on="bag")
+    with pytest.raises(StudyError, match="at least 2, or 0 for no bag, but is 1"):
+        tuner.EvaluationSettings(bag=1)
+    with pytest.raises(StudyError, match='"ensemble of bags"` needs several bags, but `bags` is 1'):
+        tuner.EvaluationSettings(hand_on="ensemble of bags")
     with pytest.raises(StudyError, match="needs a refit"):
         tuner.EvaluationSettings(refit=False, hand_on="refit")
     with pytest.raises(StudyError, match="hand_on"):
@@ -148,7 +152,7 @@ def draw_scores(truth, noise, n_scores, seed=0):
     return list(expit(truth + noise * np.random.default_rng(seed).normal(size=(n_scores, len(truth)))))
 
 
-def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noise=None, order=None):
+def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noise=None, order=None, same_as=None):
     """Choose between trainings that are a good score with noise of their own, and their mean.
 
     rival_noise: of a second finalist; the winner's trainings are all the same beside it. order: of the bag's events.
@@ -172,7 +176,8 @@ def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noi
             field.name: getattr(found, field.name)[slice(None) if order is None else order] for field in fields(found)
         }
         bag.__dict__["out_of_fold"] = OutOfFold(**columns)
-    return choose_handed_on(Field(tuple(finalists), Auc(), part, 50, 0), finalists[0], wanted=wanted, bags=bags)
+    field = Field(tuple(finalists), Auc(), part, 50, 0)
+    return choose_handed_on(field, finalists[0], wanted=wanted, bags=bags, same_as=same_as)
 
 
 def test_a_mean_that_is_better_is_handed_on_and_one_that_is_as_good_is_not():
@@ -192,6 +197,16 @@ def test_the_reason_names_only_what_it_is_better_than():
     assert found.reason == "By validation and out-of-fold scores it is better than the single network"
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.6)
     assert found.reason.endswith("it is better than the single network and the bag")
+
+
+def test_what_gives_the_same_scores_as_a_simpler_one_is_not_handed_on():
+    labels, twins = np.arange(20) % 2, {"ensemble of bags": "bag", "ensemble": "single network"}
+    part = Part(np.zeros((20, 1)), labels, np.ones(20), np.ones(20), np.arange(20))
+    field = Field((), Auc(), part, 20, 0)
+    found = choose_handed_on(field, None, wanted="ensemble of bags", bags=(), same_as=twins)
+    assert found.candidate == "bag"
+    assert found.reason == "The study asks for the ensemble of bags, which is the bag here: it gives the same scores"
+    assert choose(noise=0.7, n_bags=3, same_as=twins).candidate == "bag"
 
 
 def test_the_choice_does_not_rest_on_the_order_of_the_events_of_a_bag():

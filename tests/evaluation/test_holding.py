@@ -63,6 +63,12 @@ def change_problem(search, **changes):
     return tuner.Search(replace(search.study, problem=problem), search.folder)
 
 
+def test_an_ensemble_of_one_network_is_no_candidate_beside_it(search):
+    found = read_evaluation(search)
+    assert {standing.candidate for standing in found.standings} == {"trial 0"}
+    assert [predictor.name for predictor in found.predictors] == ["single network"] == [c.name for c in found.costs]
+
+
 def test_an_evaluation_that_still_holds_is_read(search):
     content = json.loads(search.folder.evaluation.read_text())
     content["parts"][0]["measurements"]["AUC"]["value"] = 0.125
@@ -269,14 +275,14 @@ def test_a_damaged_line_of_the_log_counts_as_an_opening(search, caplog):
 @pytest.mark.parametrize("damage", [flip, lambda path: path.unlink()])
 def test_what_was_handed_on_is_written_down_again_by_an_evaluation(search, damage):
     path = search.folder.finalists / "handed_on.json"
-    handed_on = choose_predictor(search), choose_predictor(search, name="ensemble")
+    handed_on = choose_predictor(search), choose_predictor(search, name="single")
     whole = path.read_bytes()
     damage(path)
     with pytest.raises(DamagedFileError, match=r"Run `tuner evaluate`, which writes it again\.$"):
         choose_predictor(search)
     tuner.evaluate(search)
     assert path.read_bytes() == whole
-    assert (choose_predictor(search), choose_predictor(search, name="ensemble")) == handed_on
+    assert (choose_predictor(search), choose_predictor(search, name="single")) == handed_on
     assert len(read_openings(search)) == 1
 
 

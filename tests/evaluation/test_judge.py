@@ -111,6 +111,10 @@ def test_nothing_of_the_test_part_chooses(search, evaluation, tmp_path):
     thresholds = {part.candidate: part.threshold for part in evaluation.parts}
     assert [part.threshold for part in found.parts] == [thresholds[part.candidate] for part in found.parts]
     assert [record.params for record in found.baselines] == [record.params for record in evaluation.baselines]
+    assert found.over_baseline.candidate == evaluation.over_baseline.candidate
+    best = [s.candidate for s in found.standings_on("test") if s.is_best_baseline]
+    assert best == [s.candidate for s in evaluation.standings_on("test") if s.is_best_baseline]
+    assert best == [find_baseline(found.standings_on("test")).candidate]
 
 
 def test_every_standing_is_computed_again_from_the_written_scores(evaluation, table):

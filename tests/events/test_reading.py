@@ -62,6 +62,7 @@ def test_columns_may_differ_in_what_stands_for_undefined(make_events, make_probl
     assert events.table.isna().sum().to_dict() == {"a": 0, "b": 40, "c": 50}
     assert np.isnan(events.observers["m"]).tolist() == [row == 3 for row in range(200)]
     assert '`undefined` names column "cc", which is not there.' in refuse(make_problem, table, undefined={"cc": 1})
+    assert '`units` names column "mm", which is not there.' in refuse(make_problem, table, units={"mm": "GeV"})
 
 
 @pytest.mark.parametrize("value", [1e39, -1e39, 1.7e308, np.inf, -np.inf, np.finfo(np.float32).max])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from tuner.drafts.draft import draft_study
 from tuner.errors import EventsError
-from tuner.events import File, read_events
+from tuner.events import File, read_events, read_features
 from tuner.events.formats.text_layout import is_header
 
 
@@ -162,7 +165,7 @@ def test_question_marks_among_numbers_are_undefined_and_counted(write, make_prob
     path = write("a,b,y\n" + rows)
     events = read_events(make_problem(events=path, weight=None, observers=(), ignored=()))
     assert np.flatnonzero(events.table["a"].isna()).tolist() == [3, 7]
-    assert events.notes == ('Feature "a" is "?" in 2 events, the first of them event 4: there it counts as undefined.',)
+    assert events.notes == ('"?" counts as undefined in 2 values of "a", the first of them in event 4.',)
     assert "2 other columns" in draft_study(str(path)).text
 
 
@@ -174,8 +177,7 @@ def test_question_marks_among_numbers_are_undefined_and_counted(write, make_prob
         ("a,b,c\n1,2,3\n4,5\n8,9,1\n", "must have 3 values, but line 3 has 2"),
         ("a,b,c\n1,2,3\n4,5,6\n8,9", "must have 3 values, but line 4 has 2. Was the file cut off"),
         ('a,b\n1,"2\n3,4\n5,6\n', "EOF inside string"),
-        (b"a\xb0,b\n1,2\n", "it is no text in UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "it is no text in UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "it is no text, but holds zero bytes"),
         (b"a,b\n1,2\n3,\x004\n", "it is no text, but holds zero bytes"),
     ],
 )
@@ -268,12 +270,88 @@ def test_texts_with_commas_stay_texts(write):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "name"), [("latin-1", "ISO-8859-1"), ("cp1252", "WINDOWS-1252"), ("utf-16", "UTF-16")]
+    ("encoding", "is_told"),
+    [("latin-1", True), ("cp1252", True), ("utf-16", False), ("utf-8-sig", False), ("utf-32", False)],
 )
-def test_text_in_another_encoding_is_told_with_the_command_that_mends_it(write, encoding, name):
-    letters = "Gr\u00f6\u00dfe" + ("\u20ac" if encoding == "cp1252" else "")
-    path = write(f"{letters},b\n1,2\n".encode(encoding))
-    with pytest.raises(EventsError, match=f"seems to be in {name}") as caught:
-        File(path).read()
-    assert f"iconv -f {name} -t UTF-8 {path}" in str(caught.value)
-    assert "damaged" not in str(caught.value)
+def test_letters_are_read_in_whatever_encoding_and_a_guess_is_told(write, make_problem, encoding, is_told):
+    name = "Gr\u00f6\u00dfe" + ("\u20ac" if encoding == "cp1252" else "")
+    rows = "".join(f"{n / 7},{n % 5}.25,{n % 2}\n" for n in range(40))
+    path = write(f"{name},b,y\n{rows}".encode(encoding))
+    events = read_events(make_problem(events=path, weight=None, observers=(), ignored=()))
+    assert events.features == (name, "b")
+    assert bool(events.notes) == is_told
+    assert not is_told or "is not in UTF-8 and was read as" in events.notes[0]
+    assert is_told == any("is not in UTF-8" in line for line in draft_study(str(path)).reasons)
+
+
+def test_an_encoding_is_found_late_and_may_be_named(write):
+    path = write(("a,b\n" + "1,x\n" * 300_000 + "2,\u00e9\n").encode("latin-1"))
+    assert File(path).read()["b"].iloc[-1] == "\u00e9"
+    path = write("a,b\n1,\u0436\n".encode("koi8-r"))
+    assert File(path, encoding="koi8-r").read()["b"].tolist() == ["\u0436"]
+    with pytest.raises(EventsError, match=r"no text in UTF-8.*Name its encoding"):
+        File(path, encoding="utf-8").read()
+
+
+LINES = "1,5;2;1\n2,5;3;0\n"
+DECIMALS = {
+    "first lines are whole": ("1;2;1\n" * 300 + LINES, 1.5),
+    "first lines may be either, a later one has a comma": ("42,383;2;1\n" * 300 + LINES, 42.383),
+    "first lines may be either, a later one has a point": ("42,383;2;1\n" * 300 + "1.5;2;0\n", 42383),
+    "another column has a point": ("42,383;2.5;1\n" * 300, 42383),
+    "two marks are between thousands": ("42,383;2;1\n1,234,567;2;0\n", 42383),
+    "two points are, too": ("42.383;2;1\n1.234.567;2;0\n", 42383),
+}
+
+
+@pytest.mark.parametrize("kind", DECIMALS)
+def test_the_decimal_mark_is_judged_by_all_numbers_of_the_file(write, kind):
+    lines, expected = DECIMALS[kind]
+    table = File(write("pt;eta;label\n" + lines)).read()
+    assert expected in (table["pt"].iloc[0], table["pt"].iloc[-2])
+
+
+def test_numbers_that_may_be_read_in_two_ways_are_refused_until_the_study_says_which(write):
+    for text in ("pt;eta;label\n1;2;1\n42,383;3;0\n", 'pt,eta,label\n1,2,1\n"42,383",3,0\n', "pt\n1\n42,383\n"):
+        path = write(text)
+        with pytest.raises(EventsError, match=r'"42,383" in line 3, column "pt", is 42.383 if .* and 42383 if'):
+            File(path).read()
+        assert File(path, decimal=",").read()["pt"].tolist() == [1, 42.383]
+        assert File(path, decimal=".").read()["pt"].tolist() == [1, 42383]
+
+
+def test_marks_among_numbers_are_counted_told_and_undefined_in_every_role(write, make_problem):
+    marks = ["?", "1.#INF", "-1.#IND", "N/A", "--", "None", "missing", "?"]
+    rows = [f"{mark},{mark},{n}.5,{n % 2}" for n, mark in enumerate(marks)]
+    rows += [f"nan,nan,{n}.25,{n % 2}\n,,1D3,1\n{n}.5,{n}.5,,0" for n in range(5)]
+    path = write("a,m,c,y\n" + "\n".join(rows) + "\n")
+    events = read_events(make_problem(events=path, weight=None, observers=("m",), ignored=(), undefined=None))
+    assert np.isfinite(events.table["a"]).sum() == np.isfinite(events.observers["m"]).sum() == 5
+    assert events.table["c"].max() == 1000
+    assert len(events.notes) == len(set(marks))
+    assert events.notes[0] == '"?" counts as undefined in 4 values, 2 of "a", 2 of "m", the first of them in event 1.'
+    new = read_features(make_problem(events=path), path, features=("a", "c"))
+    assert new.notes[1] == '"1.#INF" counts as undefined in 2 values, 1 of "a", 1 of "m", the first of them in event 2.'
+
+
+def test_texts_that_are_marks_elsewhere_stay_labels(write):
+    assert File(write("a,label\n1.5,NA\n2.5,None\n")).read()["label"].tolist() == ["NA", "None"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "csv.bz2", "csv.xz", "csv.zst"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\na;b;label\n1.5;2;1\n2.5;3;0\n",
+        "a,b,label\nGeV,,\n1.5,2,1\n2.5,3,0\n",
+        "a\tb\tlabel\r\n[GeV]\t[rad]\t-\r\n1.5\t2\t1\r\n2.5\t3\t0\r\n",
+        "% made by sim\na , b , label\n1.5 , 2 , 1\n% pause\n2.5 , 3 , 0\n",
+        "a,b,label\n1.5,2,1\n# pause\n2.5,3,0\n",
+        '"a","b","label",\n1.5,2,1,\n2.5,3,0,\n',
+    ],
+)
+def test_habits_of_programs_that_write_text(tmp_path, ending, text):
+    path = tmp_path / f"events.{ending}"
+    compress = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "zst": pa.Codec("zstd").compress}
+    path.write_bytes(compress.get(ending[4:], bytes)(text.encode()))
+    assert File(path).read().to_dict("list") == {"a": [1.5, 2.5], "b": [2, 3], "label": [1, 0]}

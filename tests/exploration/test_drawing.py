@@ -8,7 +8,8 @@ from matplotlib.image import imread
 
 from tuner.events import read_events
 from tuner.exploration import explore_events
-from tuner.exploration.drawing import draw_correlations, draw_features, save_exploration, split_unit
+from tuner.exploration.drawing import draw_correlations, draw_features, save_exploration
+from tuner.figures.units import split_unit
 
 
 @pytest.fixture
@@ -29,6 +30,12 @@ def test_every_feature_is_drawn_with_its_histograms(exploration):
     for values in (histogram.signal, histogram.background):
         assert any(np.array_equal(values, found) for found in drawn)
     assert [patch.get_hatch() for patch in energy.patches if patch.get_fill() and patch.get_hatch()] == ["////"]
+
+
+def test_units_of_the_problem_stand_below_their_features(exploration):
+    axes = draw_features(exploration, units={"b": "mm"}).axes
+    labels = {axis.get_title(loc="left"): axis.get_xlabel().split()[0] for axis in axes if axis.get_visible()}
+    assert labels == {"energy": "GeV", "b": "mm", "n_jets": "AUC"}
 
 
 def test_undefined_shares_are_written(exploration):
@@ -56,17 +63,3 @@ def test_files_are_written_and_pyplot_is_not_used(exploration, tmp_path):
     picture = imread(tmp_path / "figures" / "features.png")
     assert picture[..., :3].std() > 0.05
     assert ("matplotlib.pyplot" in sys.modules) == before
-
-
-@pytest.mark.parametrize(
-    ("column", "expected"),
-    [
-        ("pt [GeV]", ("pt", "GeV")),
-        ("pt (GeV)", ("pt", "GeV")),
-        ("met_MeV", ("met", "MeV")),
-        ("fAlpha_deg", ("fAlpha", "deg")),
-        ("lepton1_pt", ("lepton1_pt", "")),
-    ],
-)
-def test_units_are_taken_from_names(column, expected):
-    assert split_unit(column) == expected

@@ -74,7 +74,8 @@ def draw_all(name):
     yield draw_learning_curves(curves, {0: "complete"}, 0, figure_name=name, loss_name=name)
     yield draw_sculpting(RNG.normal(size=400), LABELS, SCORES, threshold=0.5, name=name, part="test", n_subsamples=5)
     yield draw_survival(
-        VALUES.assign(relative_systematic=0.0, low_95=0.7, high_95=1.1, p_holm=0.04), names=(name, name)
+        VALUES.assign(relative_systematic=0.0, p_holm=0.04, winner_at_floor=True, baseline_at_floor=False),
+        names=(name, name),
     )
     yield draw_roc(LABELS, SCORES, others={name: SCORES}, n_replicas=3)
 

@@ -105,3 +105,10 @@ def test_efficiencies_against_the_observer_are_shares_of_each_class_with_clopper
         place = int(np.flatnonzero(~few & (k > 1)).max())
         exact = binomtest(int(k[place]), int(n[place])).proportion_ci(0.6826894921370859, "exact")
         assert (frame[f"{name}_low"][place], frame[f"{name}_high"][place]) == pytest.approx(tuple(exact))
+
+
+@pytest.mark.parametrize(("name", "unit"), [("mass", "GeV"), ("mass [GeV]", ""), ("mass_GeV", "")])
+def test_the_unit_stands_on_the_axis_once(name, unit):
+    mass, labels, scores, _ = make_events()
+    drawing = draw_sculpting(mass, labels, scores, threshold=0.7, name=name, unit=unit, part="test", n_subsamples=2)
+    assert drawing.figure.axes[-1].get_xlabel().startswith("mass (GeV)")

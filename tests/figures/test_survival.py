@@ -12,7 +12,7 @@ from tuner.metrics import Measurement
 def make_table(systematics=(0.3, 0.0, 0.02, 0.05, 0.1, 0.2)):
     value = np.array([-0.5, 3.0, 1.5, 0.8, 0.2, 0.05])[: len(systematics)]
     table = pd.DataFrame({"relative_systematic": systematics, "value": value, "low": value - 0.4, "high": value + 0.4})
-    return table.assign(p_holm=np.where(np.abs(value) > 0.7, 0.01, 0.2))
+    return table.assign(p_holm=np.where(np.abs(value) > 0.7, 0.01, 0.2), winner_at_floor=False, baseline_at_floor=False)
 
 
 def test_points_stand_at_their_systematic_in_percent_with_their_interval():

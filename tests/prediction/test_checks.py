@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from own_networks import WRONG, Own, Sharp
@@ -10,7 +9,6 @@ from samples import HaltingSettings, make_settings, make_study
 
 import tuner
 from tuner.errors import StudyError
-from tuner.metrics.figures_of_merit import Custom
 
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch, of `clamp_` under vmap
 
@@ -58,24 +56,6 @@ def test_what_cannot_be_exported_is_refused(tmp_path):
     pytest.importorskip("onnx", reason='needs the extra "onnx"')
     study = make_study(n_events=900, search_space=lambda trial: replace(make_settings(), network=HaltingSettings()))
     with pytest.raises(StudyError, match=r"must be exported, but for \{\}: The network must be one that torch\.onnx"):
-        tuner.check_study(study, folder=tmp_path)
-
-
-def test_a_figure_of_merit_that_raises_is_told(tmp_path):
-    def divide(labels, scores, weights):
-        return 1 // 0
-
-    study = make_kinds("double")
-    study = replace(study, problem=replace(study.problem, figure_of_merit=Custom(function=divide, name="mine")))
-    with pytest.raises(StudyError, match=r"must have a figure of merit, but for .*ZeroDivisionError"):
-        tuner.check_study(study, folder=tmp_path)
-
-
-def test_a_figure_of_merit_without_a_value_is_told(tmp_path):
-    figure = Custom(function=lambda labels, scores, weights: np.nan, name="mine")
-    study = make_kinds("double")
-    study = replace(study, problem=replace(study.problem, figure_of_merit=figure))
-    with pytest.raises(StudyError, match="must be a finite number on validation, but is nan"):
         tuner.check_study(study, folder=tmp_path)
 
 

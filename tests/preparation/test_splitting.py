@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tuner.errors import SplitsError
-from tuner.preparation.splitting import assign_folds
+from tuner.events.checks.copies import find_copies
+from tuner.preparation import Preparation
+from tuner.preparation.splitting import assign_folds, split_rows
 
 
 def test_each_class_is_spread_evenly_and_in_random_order():
@@ -31,3 +33,37 @@ def test_too_few_of_a_class_are_refused(ids):
     labels = np.array([1, 1, 1, 0, 0, 0, 0, 0, 0, 0]) if ids is not None else np.array([1, 1] + [0] * 8)
     with pytest.raises(SplitsError, match="fold"):
         assign_folds(labels, ids, folds=3)
+
+
+def make_copied(seed):
+    """Make events of which some are copies of others: features, labels, ids that several share."""
+    rng = np.random.default_rng(seed)
+    values, labels, ids = rng.normal(size=(600, 3)), rng.integers(0, 2, 600), rng.integers(0, 250, 600)
+    values[rng.integers(0, 600, 80)] = values[rng.integers(0, 600, 80)]
+    return find_copies(values), labels, ids
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("has_ids", [False, True])
+def test_equal_events_stay_in_one_part_and_in_one_fold(seed, has_ids):
+    copies, labels, ids = make_copied(seed)
+    ids = ids if has_ids else None
+    parts = split_rows(labels, ids, Preparation(), copies)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(600))
+    part_of = np.empty(600, int)
+    for number, rows in enumerate(parts):
+        part_of[rows] = number
+    folds = assign_folds(labels, ids, folds=4, copies=copies)
+    for assigned in (part_of, folds):
+        np.testing.assert_array_equal(assigned, assigned[copies])
+        if has_ids:
+            assert all(len(set(assigned[ids == one])) == 1 for one in set(ids.tolist()))
+
+
+def test_only_copies_leave_the_part_that_they_had():
+    copies, labels, _ = make_copied(0)
+    is_copied = np.isin(copies, copies[copies != np.arange(600)])
+    for before, after in zip(
+        split_rows(labels, None, Preparation()), split_rows(labels, None, Preparation(), copies), strict=True
+    ):
+        np.testing.assert_array_equal(before[~is_copied[before]], after[~is_copied[after]])

@@ -141,3 +141,16 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
     }
     np.testing.assert_allclose(marked["s"], [z[0.1]])
     np.testing.assert_allclose(marked["o" if d > 0 else "v"], [d])
+
+
+def test_a_significance_at_the_floor_of_background_is_marked_in_the_table_and_in_the_figure(judge):
+    survival = make_survival(1.0)
+    tight = replace(survival.rows[1], at_floor=(True, False))
+    found = replace(judge(), survival=replace(survival, rows=(survival.rows[0], tight), min_background=20))
+    _, table, explained = write_survival(found, None)
+    marked = [[cell.endswith(", at the floor") for cell in row] for row in table.rows]
+    assert marked == [[False] * 4, [False, True, False, False]]
+    assert explained.text.startswith("At the floor: the cut leaves 20 effective background events or hardly more")
+    axes = draw_survival(found.survival.frame()).figure.axes[0]
+    lines = {float(c.lines[0].get_xdata()[0]): c.lines[0].get_markerfacecolor() for c in axes.containers}
+    assert [lines[share] == "white" for share in (0, 10)] == [False, True]

@@ -232,10 +232,10 @@ def test_luck_that_could_not_be_measured_is_told_as_not_known(make_search, evalu
 @pytest.mark.parametrize(
     ("verdict", "told"),
     [
-        ("worse", "it beats boosted trees, the best baseline, by 0.0143 ± 0.0011."),
+        ("worse", "it beats boosted trees, the best baseline on validation, by 0.0143 ± 0.0011."),
         (
             "not distinguishable",
-            "it cannot be told from boosted trees, the best baseline: it is ahead by 0.0012 ± 0.0011.",
+            "it cannot be told from boosted trees, the best baseline on validation: it is ahead by 0.0012 ± 0.0011.",
         ),
         ("better", "Boosted trees have won: better by 0.0041 ± 0.0011 than what is handed on."),
     ],

@@ -1,6 +1,7 @@
 """Orders of events and learning rates of an epoch, for all members at once."""
 
 import numpy as np
+import pytest
 import torch
 from samples import make_settings
 from scipy.stats import chisquare
@@ -8,7 +9,14 @@ from scipy.stats import chisquare
 from tuner.training import shuffling
 from tuner.training.member import Member
 from tuner.training.schedules import draw_schedules
-from tuner.training.shuffling import WEYL, draw_orders, draw_rates
+from tuner.training.shuffling import (
+    WEYL,
+    count_shuffled_steps,
+    draw_blocks,
+    draw_orders,
+    draw_rates,
+    shuffle_stretch,
+)
 
 CPU = torch.device("cpu")
 
@@ -79,3 +87,44 @@ def test_rates_are_each_members_own():
     np.testing.assert_allclose(means, rates.mean(0)[:, 0], rtol=1e-6)
     draw_rates([None], n_epochs=10, out=rates[:, :1])
     assert rates[:, 0].abs().sum() == 0
+
+
+def draw_all_blocks(member, n_all, n_events, stretch):
+    """Return a member's events of an epoch, one stretch after the other."""
+    parts = []
+    for start in range(0, n_events, stretch):
+        stop = min(start + stretch, n_events)
+        blocks = draw_blocks(member, n_all, start=start, stop=stop)
+        out = torch.zeros(stop - start, 1, 1, dtype=torch.long)
+        shuffle_stretch({0: member}, {0: blocks}, out=out)
+        assert sorted(out.flatten().tolist()) == sorted(blocks.tolist())
+        parts.append(out.flatten())
+    return torch.cat(parts)
+
+
+@pytest.mark.parametrize("stretch", [7, 64, 1000])
+def test_in_blocks_each_event_comes_once(monkeypatch, stretch):
+    monkeypatch.setattr(shuffling, "BLOCK", 16)
+    rows = np.flatnonzero(np.arange(1000) % 8)
+    for member, own in [(make_members(1)[0], np.arange(1000)), (make_members(1, train_rows=rows)[0], rows)]:
+        drawn = draw_all_blocks(member, 1000, len(own), stretch)
+        assert torch.equal(drawn.sort().values, torch.from_numpy(own))
+        member.age = 1
+        assert not torch.equal(draw_all_blocks(member, 1000, len(own), stretch), drawn)
+
+
+def test_blocks_and_what_is_in_them_come_in_random_order(monkeypatch):
+    monkeypatch.setattr(shuffling, "BLOCK", 4)
+    first = torch.stack([draw_all_blocks(member, 32, 32, 16)[:16] for member in make_members(4000)])
+    counts = np.bincount(first.flatten().numpy(), minlength=32)
+    assert chisquare(counts[::4] / 1.0).pvalue > 1e-3  # blocks are drawn whole: one event of each stands for it
+    assert (counts.reshape(8, 4) == counts[::4, None]).all()
+    within = np.bincount(first[:, 0].numpy() % 4, minlength=4)
+    assert chisquare(within).pvalue > 1e-3
+
+
+def test_only_what_does_not_fit_is_shuffled_in_stretches():
+    assert count_shuffled_steps(100, 512, 30) == 100
+    assert count_shuffled_steps(100_000, 512, 30) == 2**22 // 512
+    assert count_shuffled_steps(100_000, 512, 3000) == 2**30 // 12_000 // 512
+    assert count_shuffled_steps(10, 2**20, 10**6) == 1

@@ -90,7 +90,7 @@ def explore(
 
     exploration = explore_events(read_events(opened.problem))
     figures = RunFolder(folder / opened.name).create().figures
-    paths = save_exploration(exploration, figures)
+    paths = save_exploration(exploration, figures, units=opened.problem.units)
     if as_json:
         print_json(exploration.to_json())
         return

@@ -56,6 +56,7 @@ def draft_study(
         EventsError: The file cannot be read, or no label is found.
     """
     from tuner.drafts.roles import infer_roles
+    from tuner.events.reading_notes import note_reading
 
     table, columns = _read_table(events)
     try:
@@ -70,7 +71,7 @@ def draft_study(
     said += [f"{key}: {why}" for key, why in reasons.items() if key not in _ORDER]
     read = f"Read {events}: {len(table):,} events, {len(table.columns)} columns, {_count_features(roles)}."
     text = _write_study(name, events, columns, replace(roles, reasons=reasons))
-    return StudyDraft(name=name, text=text, reasons=(read, *said))
+    return StudyDraft(name=name, text=text, reasons=(read, *note_reading(table), *said))
 
 
 def write_draft(draft: StudyDraft, path: Path) -> Path:

@@ -77,6 +77,10 @@ class Candidate:
     """What its cuts are chosen on; None for validation."""
     trees: BlendedTrees | None = None
     """What a blend has beside the networks."""
+    same_as: str = ""
+    """Name of another candidate that gives the same scores: this one is no rival of its own. Empty where there is none.
+
+    An ensemble may have picked one network alone, and a blend may leave all to one of its two bags."""
 
     def scores(self, name: str, part: Part) -> tuple[np.ndarray, ...]:
         """Return the scores [n] by each scorer of the part of that name."""
@@ -177,8 +181,13 @@ def enter_finalists(
     return tuple(candidates)
 
 
-def enter_ensemble(finalists: Sequence[Candidate], figure: FigureOfMerit, validation: Part) -> Candidate:
-    """Return the greedy ensemble of all trainings of all finalists, picked on validation."""
+def enter_ensemble(
+    finalists: Sequence[Candidate], single: Candidate, figure: FigureOfMerit, validation: Part
+) -> Candidate:
+    """Return the greedy ensemble of all trainings of all finalists, picked on validation.
+
+    single: the single network, which the ensemble may consist of alone.
+    """
     networks = [network for finalist in finalists for network in finalist.networks]
     scorers = [scorer for finalist in finalists for scorer in finalist.scorers]
     scores = [one for finalist in finalists for one in finalist.scores("validation", validation)]
@@ -190,13 +199,15 @@ def enter_ensemble(finalists: Sequence[Candidate], figure: FigureOfMerit, valida
         total: np.ndarray = sum(shares[index] * of_members[index] for index in picked)
         return total
 
+    members = tuple(TrainedNetwork(networks[i].trial, "seed", networks[i].number, float(shares[i])) for i in picked)
     return Candidate(
         "ensemble",
         "ensemble",
         (lambda x: mix({index: scorers[index](x) for index in picked}),),
-        tuple(TrainedNetwork(networks[i].trial, "seed", networks[i].number, float(shares[i])) for i in picked),
+        members,
         n_parameters=sum(sizes[index] for index in picked),
         known={"validation": (mix(scores),)},
+        same_as=SINGLE_NETWORK if members == single.networks else "",
     )
 
 
@@ -214,10 +225,13 @@ def enter_bag(bag: Bag, name: str = "bag") -> Candidate:
     )
 
 
-def enter_bag_ensemble(bags: Sequence[Bag], figure: FigureOfMerit) -> Candidate:
+def enter_bag_ensemble(bags: Sequence[Bag], names: Sequence[str], figure: FigureOfMerit) -> Candidate:
     """Return the greedy ensemble of bags of several configurations, picked on their out-of-fold scores.
 
-    bags: of the same folds. Events that a failed training left without a score do not count.
+    Args:
+        bags: Of the same folds. Events that a failed training left without a score do not count.
+        names: Those of the bags as candidates.
+        figure: What it is picked by.
     """
     out_of_fold = [bag.out_of_fold for bag in bags]
     scored = np.all([each.is_scored for each in out_of_fold], axis=0)
@@ -231,6 +245,7 @@ def enter_bag_ensemble(bags: Sequence[Bag], figure: FigureOfMerit) -> Candidate:
         if share > 0
     )
     mixed: np.ndarray = sum(share * one for share, one in zip(shares, scores, strict=True))
+    picked = [name for name, share in zip(names, shares, strict=True) if share > 0]
     return Candidate(
         BAG_ENSEMBLE,
         "ensemble",
@@ -239,6 +254,7 @@ def enter_bag_ensemble(bags: Sequence[Bag], figure: FigureOfMerit) -> Candidate:
         n_parameters=sum(bag.n_parameters for bag, share in zip(bags, shares, strict=True) if share > 0),
         trained_on=BAG_PARTS,
         cut_events=CutEvents(OUT_OF_FOLD, out_of_fold[0].rows[scored], labels, weights, (mixed,)),
+        same_as=picked[0] if len(picked) == 1 else "",
     )
 
 
@@ -297,6 +313,7 @@ def enter_blend(bag: Bag, trees: TreeBag) -> Candidate:
     """Return the blend of the networks' bag and the trees' bag of the same folds; the trees are kept in the run folder.
 
     The trees' share is fitted on the out-of-fold scores of both, with training weights; its cuts are chosen on them.
+    With a share of 0 it is the networks' bag, and of 1 the trees'.
     """
     part, of_networks = bag.events.part, bag.out_of_fold
     scored = of_networks.is_scored
@@ -305,6 +322,7 @@ def enter_blend(bag: Bag, trees: TreeBag) -> Candidate:
     path = find_trees(bag.search)
     save_trees(trees.trees, path)
     blended = BlendedTrees(trees.kind, share, hash_file(path))
+    twins = {0.0: "bag", 1.0: trees.record.name}
     scores = (blend_scores(networks, of_trees, share),)
     return Candidate(
         "blend",
@@ -315,7 +333,25 @@ def enter_blend(bag: Bag, trees: TreeBag) -> Candidate:
         trained_on=BAG_PARTS,
         cut_events=CutEvents(OUT_OF_FOLD, part.rows[scored], part.labels[scored], part.weights[scored], scores),
         trees=blended,
+        same_as=twins.get(share, ""),
     )
+
+
+def choose_baseline(baselines: Sequence[Candidate], figure: FigureOfMerit, validation: Part) -> Candidate | None:
+    """Return the best baseline by its figure on the validation events; None of none.
+
+    Where one was fitted on them, they are scored by fits of the same settings that were not: before the refit, or out
+    of fold. Of equals, that which was fitted on more events.
+    """
+
+    def rank(baseline: Candidate) -> tuple[float, int]:
+        events = baseline.choose_on(validation)
+        order = np.argsort(events.rows)
+        scores = events.scores[0][order[np.searchsorted(events.rows, validation.rows, sorter=order)]]
+        value = float(figure(validation.labels, scores, validation.weights))
+        return rank_value(value), len(baseline.trained_on)
+
+    return max(baselines, key=rank, default=None)
 
 
 def choose_winner(finalists: Sequence[Candidate], replicas: Mapping[str, Replicas]) -> Candidate:

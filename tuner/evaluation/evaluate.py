@@ -20,6 +20,7 @@ from tuner.progress.logs import open_log, quiet_optuna
 from tuner.progress.stages import STAGES
 from tuner.trackers.base import Tracker
 from tuner.tuning.evaluation_settings import EvaluationSettings
+from tuner.tuning.figure_checks import check_figure_is_unchanged
 from tuner.tuning.search import Search
 
 logger = logging.getLogger("tuner")
@@ -69,7 +70,7 @@ def evaluate(
         Figures with intervals and verdicts, of every candidate on every part that is open.
 
     Raises:
-        SearchError: No trial is complete.
+        SearchError: No trial is complete, or the code of the figure of merit is not the one that ranked the trials.
         EventsError: The study names another source, observer or nuisance than when it was swept, and the events there
             are others, or a nuisance's variant does not fit them. Both before anything is trained.
     """
@@ -85,6 +86,7 @@ def _find_or_judge(
     """Return the evaluation in the run folder where it still holds, else a new one."""
     # Where nothing else is shown, one must still see that it waits.
     tell_waiting = logger.warning if display is None or type(display) is NoDisplay else display.tell
+    check_figure_is_unchanged(search)
     if search.best_trial is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
     if (stored := _find_stored(search, settings, open_test=open_test)) is not None:
@@ -183,7 +185,8 @@ def read_evaluation(search: Search) -> Evaluation | None:
 def read_valid_evaluation(search: Search) -> Evaluation | None:
     """Return the kept evaluation; None where there is none, or where it is of other trials, events or rules.
 
-    Raise what `read_evaluation` raises.
+    Raise what `read_evaluation` raises; `SearchError` where the code of the figure of merit has changed.
     """
+    check_figure_is_unchanged(search)
     kept = read_evaluation(search)
     return kept if kept is not None and still_holds(kept, search) else None

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from tuner.errors import SplitsError
+from tuner.events.checks.copies import find_copies
 from tuner.preparation.splits import PARTS, Part
 from tuner.preparation.splitting import assign_folds
 from tuner.preparation.training_weights import make_training_weights
@@ -115,13 +116,18 @@ def fold_events(
 def assign_search_folds(
     search: Search, *, folds: int, parts: Sequence[str] = PARTS, event_id: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the fold of each event of some parts, int64 [n], one part after the other; see `fold_events`."""
+    """Return the fold of each event of some parts, int64 [n], one part after the other; see `fold_events`.
+
+    Events that are equal in every feature come into one fold, as they came into one part.
+    """
     joined = [getattr(search.splits, name) for name in parts]
     labels, weights, rows = (
         np.concatenate([getattr(part, name) for part in joined]) for name in ("labels", "weights", "rows")
     )
     ids = None if event_id is None else np.asarray(event_id)[rows]
-    assigned = assign_folds(labels, ids, folds=folds, seed=search.study.preparation.seed)
+    # What was equal as it was read is equal as it was prepared.
+    copies = find_copies(np.concatenate([part.x for part in joined]))
+    assigned = assign_folds(labels, ids, folds=folds, seed=search.study.preparation.seed, copies=copies)
     _check_weights(labels, weights, assigned, folds)
     return assigned
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,7 +43,9 @@ class HandOnChoice:
     """
 
 
-def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: Sequence[Bag]) -> HandOnChoice:
+def choose_handed_on(
+    field: Field, winner: Candidate, *, wanted: HandOn, bags: Sequence[Bag], same_as: Mapping[str, str] | None = None
+) -> HandOnChoice:
     """Return which candidate is handed on.
 
     Args:
@@ -53,16 +55,23 @@ def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: S
             ensemble where it is better than that. Better is what the paired comparison of their stand-ins says. A bag
             gives way to the ensemble of several bags where that is better by out-of-fold scores.
         bags: Those of the winner and of the next best finalists; none where there are none.
+        same_as: Names of candidates, none of the field, that give the same scores as another network or mean of
+            networks, and its name: that one is handed on in their place.
     """
+    twins = same_as or {}
     if wanted != "auto":
-        return HandOnChoice(candidate=name_candidate(wanted), reason="The study asks for it")
+        name = name_candidate(wanted)
+        if name not in twins:
+            return HandOnChoice(candidate=name, reason="The study asks for it")
+        reason = f"The study asks for the {name}, which is the {twins[name]} here: it gives the same scores"
+        return HandOnChoice(candidate=twins[name], reason=reason)
     figure: FigureOfMerit = Auc() if isinstance(field.figure, CutFigure) else field.figure
     singles = winner.scores("validation", field.validation)
     stand_ins: StandIns = {SINGLE_NETWORK: ("finalist", singles)}
     if bags:
         stand_ins["bag"] = ("bag", [_stand_in(bags[0], field, singles)])
     members = [one for each in field.of_kind("finalist") for one in each.scores("validation", field.validation)]
-    if len(members) > 1:
+    if len(members) > 1 and "ensemble" not in twins:
         mixed = cross_fit_ensemble(figure, field.validation.labels, members, field.validation.weights, seed=field.seed)
         stand_ins["ensemble"] = ("ensemble", [mixed])
     compare_on_validation = partial(_compare, field, figure, field.validation, stand_ins)
@@ -73,7 +82,8 @@ def choose_handed_on(field: Field, winner: Candidate, *, wanted: HandOn, bags: S
             chosen = name
     outdone = [name for name in against if name != chosen and _is_better(chosen, against[name])]
     reason = _tell_reason(outdone, [name for name in stand_ins if name != chosen])
-    if chosen == "bag" and len(bags) > 1 and _is_better(BAG_ENSEMBLE, _compare_bags(field, figure, bags)):
+    is_open = chosen == "bag" and len(bags) > 1 and BAG_ENSEMBLE not in twins
+    if is_open and _is_better(BAG_ENSEMBLE, _compare_bags(field, figure, bags)):
         chosen, reason = BAG_ENSEMBLE, "By out-of-fold scores it is better than the bag of the winner alone"
     return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=against[SINGLE_NETWORK])
 

@@ -12,7 +12,7 @@ import numpy as np
 from tuner.checked_files import write_table
 from tuner.errors import SearchError, SplitsError
 from tuner.evaluation.bagging import Bag, refit, train_bag
-from tuner.evaluation.candidates import Candidate, enter_bag, enter_bag_ensemble, enter_refit
+from tuner.evaluation.candidates import BAG_ENSEMBLE, Candidate, enter_bag, enter_bag_ensemble, enter_refit
 from tuner.launchers.process_pool import ProcessPool
 from tuner.metrics.figures_of_merit import FigureOfMerit
 from tuner.progress.display import Display
@@ -74,7 +74,7 @@ class JoinedTraining:
         candidates = [enter_bag(bag, "bag" if bag is bags[0] else f"bag of trial {bag.trial.number}") for bag in bags]
         cut_events = candidates[0].choose_on(self.search.splits.validation) if bags else None
         if len(bags) > 1:
-            candidates.append(enter_bag_ensemble(bags, figure))
+            candidates.append(enter_bag_ensemble(bags, [candidate.name for candidate in candidates], figure))
         if self.settings.refit:
             self._advance(trials[0], 0)
             if bags:
@@ -128,7 +128,7 @@ class JoinedTraining:
 
     def _check(self, candidates: Sequence[Candidate]) -> None:
         must = self.settings.hand_on
-        if must in ("bag", "refit") and must not in [candidate.name for candidate in candidates]:
+        if must in ("bag", "refit", BAG_ENSEMBLE) and must not in [candidate.name for candidate in candidates]:
             raise SearchError(
                 f'`hand_on="{must}"` needs a {must} that could be trained, but its trainings failed; the reasons were '
                 'logged. Set `hand_on` to "auto" or "single".'

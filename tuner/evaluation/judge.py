@@ -20,6 +20,7 @@ from tuner.evaluation.baselines.search_baselines import SearchBaselines, fit_sea
 from tuner.evaluation.candidates import (
     Candidate,
     Field,
+    choose_baseline,
     choose_winner,
     enter_baselines,
     enter_blend,
@@ -36,7 +37,7 @@ from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
 from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
-from tuner.evaluation.statistics.comparison import Standing, compare, find_baseline, find_cheapest, measure_mean
+from tuner.evaluation.statistics.comparison import Standing, compare, find_cheapest, measure_mean
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
@@ -92,11 +93,15 @@ class Judge:
         (network,) = single.networks
         ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(on_validation[each.name].mean)))
         joined, others, baselines = self._enter_others(replace(field, candidates=tuple(ranked)), single, best_epochs)
-        on_validation |= replace(field, candidates=tuple(others)).replicate_all("validation", validation)
+        rivals = [candidate for candidate in others if not candidate.same_as]
+        on_validation |= replace(field, candidates=tuple(rivals)).replicate_all("validation", validation)
         replicas: PartReplicas = {"validation": on_validation}
-        field = replace(field, candidates=(*finalists, *others))
-        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bags=joined.bags)
+        field = replace(field, candidates=(*finalists, *rivals))
+        own_names = {SINGLE_NETWORK, *(candidate.name for candidate in others if candidate.kind != "baseline")}
+        twins = {candidate.name: candidate.same_as for candidate in others if candidate.same_as in own_names}
+        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bags=joined.bags, same_as=twins)
         handed_on = next(candidate for candidate in (single, *others) if candidate.name == choice.candidate)
+        told = [single, *(candidate for candidate in others if candidate in rivals or candidate is handed_on)]
         opening, known = None, 0 if self.stored is None else self.stored.openings
         if open_test:
             wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
@@ -109,12 +114,12 @@ class Judge:
         part = list(replicas)[-1]
         examined = single if part in handed_on.trained_on else handed_on
         examination = Examination(self.search, field, examined, self.kept)
-        parts = tuple(self._evaluate_parts(examination, [single, *others], list(replicas)))
-        standings = self._compare(field, replicas, winner, parts)
-        predictors = [each.predictor for each in (single, *others) if each.predictor is not None]
+        parts = tuple(self._evaluate_parts(examination, told, list(replicas)))
+        judged = [baseline for baseline in field.of_kind("baseline") if part not in baseline.trained_on]
+        rival = choose_baseline(judged, field.figure, validation)
+        standings = self._compare(field, replicas, winner, parts, rival)
+        predictors = [each.predictor for each in told if each.predictor is not None]
         predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
-        baseline = find_baseline([standing for standing in standings if standing.part == part])
-        rival = field[baseline.candidate] if baseline else None
         evaluation = Evaluation(
             study=self.search.study.name,
             winner=network.trial,
@@ -133,11 +138,11 @@ class Judge:
                 *(self._evaluate_folds(examination, network.trial) if open_test else ()),
             ),
             standings=standings,
-            by_auc=self._compare_by_auc(field, winner, parts, part),
+            by_auc=self._compare_by_auc(field, winner, parts, part, rival),
             cheapest=self._find_cheapest(standings),
             over_baseline=self._compare_with_baseline(field, replicas[part], handed_on, rival, part),
             baselines=baselines,
-            blend=self._measure_blend(field, replicas),
+            blend=self._measure_blend(field, replicas, others),
             selection=self._measure_selection(replicas, finalists),
             examined=examined.name,
             train_gap=examination.measure_train_gap(part),
@@ -212,7 +217,7 @@ class Judge:
         training = JoinedTraining(self.search, self.settings, event_id, self.pool, self.device, self.display)
         joined = training.train(single, ranked, best_epochs[ranked[0].name], field.figure)
         candidates = [*joined.candidates]
-        candidates.append(enter_ensemble(field.candidates, field.figure, field.validation))
+        candidates.append(enter_ensemble(field.candidates, single, field.figure, field.validation))
         baselines = self._await_baselines(job)
         return joined, [*candidates, *self._enter_baselines(baselines, joined.bag)], baselines.records
 
@@ -232,13 +237,13 @@ class Judge:
         if found.problem:
             logger.warning("There is no bag of boosted trees: %s", found.problem)
         if found.tree_bag is not None and self.settings.bag is not None:
-            folds, event_id = self.settings.bag, self.kept.events.event_id
-            yield enter_tree_bag(
-                found.tree_bag, fold_events(self.search, folds=folds, parts=BAG_PARTS, event_id=event_id)
-            )
             if bag is not None:
+                yield enter_tree_bag(found.tree_bag, bag.events)
                 yield enter_blend(bag, found.tree_bag)
                 return
+            folds, event_id = self.settings.bag, self.kept.events.event_id
+            events = fold_events(self.search, folds=folds, parts=BAG_PARTS, event_id=event_id)
+            yield enter_tree_bag(found.tree_bag, events)
         if self.settings.hand_on == "blend":
             raise SearchError(
                 '`hand_on="blend"` needs a bag of networks and one of boosted trees, but there are not both; the '
@@ -249,11 +254,17 @@ class Judge:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
 
     def _compare(
-        self, field: Field, replicas: PartReplicas, winner: Candidate, parts: Sequence[PartEvaluation]
+        self,
+        field: Field,
+        replicas: PartReplicas,
+        winner: Candidate,
+        parts: Sequence[PartEvaluation],
+        rival: Candidate | None,
     ) -> tuple[Standing, ...]:
         """Return all standings by the field's figure, part by part.
 
-        parts: figures of candidates of one scorer, of which the winner's is the single network.
+        parts: figures of candidates of one scorer, of which the winner's is the single network. rival: the best
+        baseline.
         """
         names = {SINGLE_NETWORK: winner.name}
         return tuple(
@@ -270,19 +281,20 @@ class Judge:
                     for each in parts
                     if each.part == part and field.figure.name in each.measurements
                 },
+                best_baseline=rival.name if rival else None,
                 seed=field.seed,
             )
         )
 
     def _compare_by_auc(
-        self, field: Field, winner: Candidate, parts: Sequence[PartEvaluation], part: str
+        self, field: Field, winner: Candidate, parts: Sequence[PartEvaluation], part: str, rival: Candidate | None
     ) -> tuple[Standing, ...]:
         """Return the standings by AUC on a part; none where that is the declared figure."""
         if isinstance(field.figure, Auc):
             return ()
         by_auc = replace(field, figure=Auc())
         replicas = {part: by_auc.replicate_all(part, getattr(self.search.splits, part))}
-        return self._compare(by_auc, replicas, winner, parts)
+        return self._compare(by_auc, replicas, winner, parts, rival)
 
     def _find_cheapest(self, standings: Sequence[Standing]) -> str:
         """Return the cheapest finalist by parameters, then by what its trial took in the search."""
@@ -337,18 +349,19 @@ class Judge:
             own = field.replicate(handed_on, part, getattr(self.search.splits, part))
         return _compare_two((rival, of_part[rival.name]), (handed_on, own), part=part, seed=field.seed)
 
-    def _measure_blend(self, field: Field, replicas: PartReplicas) -> BlendGain | None:
+    def _measure_blend(self, field: Field, replicas: PartReplicas, others: Sequence[Candidate]) -> BlendGain | None:
         """Return what the blend gains on the networks' bag, on test or else out of fold; None where there is none."""
-        blended = [candidate for candidate in field.candidates if candidate.trees is not None]
-        if not blended:
+        blend = next((candidate for candidate in others if candidate.trees is not None), None)
+        if blend is None or blend.trees is None:
             return None
-        (blend,), bag = blended, field["bag"]
-        assert blend.trees is not None
-        part, of_part = "test", replicas.get("test", {})
+        gain = BlendGain(trees=blend.trees.kind, share=blend.trees.share)
+        if blend.same_as:
+            return gain
+        part, of_part, bag = "test", replicas.get("test", {}), field["bag"]
         if not of_part:
             part, of_part = OUT_OF_FOLD, {each.name: field.replicate_cut_events(each) for each in (bag, blend)}
         over_bag = _compare_two((blend, of_part[blend.name]), (bag, of_part[bag.name]), part=part, seed=field.seed)
-        return BlendGain(trees=blend.trees.kind, share=blend.trees.share, over_bag=over_bag)
+        return replace(gain, over_bag=over_bag)
 
     def _measure_selection(self, replicas: PartReplicas, finalists: list[Candidate]) -> SelectionBias:
         """Return the selection-bias meter of the search's best trial."""

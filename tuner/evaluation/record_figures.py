@@ -140,8 +140,9 @@ def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
 
 
 def _name_blend(blend: BlendGain) -> Iterator[tuple[str, Any]]:
-    gain = blend.over_bag
     yield "blend/share of the trees", blend.share
+    if (gain := blend.over_bag) is None:
+        return
     yield from gain.figure.spread(f"blend/{gain.part}").items()
     yield from gain.difference.spread(f"blend/gain on the bag, {gain.part}").items()
     yield "blend/p", gain.p_value

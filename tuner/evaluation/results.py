@@ -36,8 +36,9 @@ class BlendGain:
     """Who grew them: "boosted trees" (scikit-learn), "LightGBM", ..."""
     share: float
     """Weight of their logit in the blend, in [0, 1]; the networks' has the rest."""
-    over_bag: Standing
-    """The blend against the bag, on test where it was opened, else out of fold."""
+    over_bag: Standing | None = None
+    """The blend against the bag, on test where it was opened, else out of fold; None where the share is 0 or 1, and the
+    blend is one of its two bags."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -74,8 +75,8 @@ class Evaluation:
     by_auc: tuple[Standing, ...] = ()
     """The same by AUC on the last part that is open; none where AUC is the declared figure."""
     over_baseline: Standing | None = None
-    """The best baseline against what is handed on, paired, on the last part that is open; None without a baseline, and
-    where what is handed on was trained on that part."""
+    """The best baseline, which validation chose, against what is handed on, paired, on the last part that is open; None
+    without a baseline, and where what is handed on was trained on that part."""
     cheapest: str = ""
     """The finalist with the fewest parameters among those that cannot be told from the winner on validation."""
     baselines: tuple[BaselineRecord, ...] = ()

@@ -306,6 +306,11 @@ def find_missing(needed: NeededColumns, *, only_features: bool = False) -> list[
             for name in problem.undefined
             if name not in names and name not in left_out
         ]
+    problems += [
+        f'`units` names column "{name}", which is not there.{suggest_name(name, names)}'
+        for name in (() if only_features else problem.units)
+        if name not in names
+    ]
     if not needed.features:
         problems.append("There must be a feature, but each column has another role.")
     return problems

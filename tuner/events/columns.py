@@ -11,8 +11,18 @@ import pandas as pd
 from tuner.errors import name_all
 from tuner.events.diagnostics import Findings, locate, write_value
 
-UNDEFINED_TEXTS = ("", "?", "-", "--", "nan", "na", "n/a", "<na>", "null", "none")
-"""Texts that stand for "not defined" among numbers, whatever their case."""
+UNDEFINED_TEXTS = (
+    *("", "?", "-", "--", "---", ".", "nan", "na", "n/a", "#n/a", "<na>", "null", "\\n", "none", "nil", "missing"),
+    *("undefined", "undef", "nat", "-nan", "+nan", "nan(ind)", "-nan(ind)", "nan(snan)", "*", "**", "***"),
+    *(
+        f"{sign}1.#{kind}"
+        for sign in ("", "-", "+")
+        for kind in ("inf", "ind", "qnan", "snan", "nan", "inf00", "ind00")
+    ),
+    *("#div/0!", "#value!", "#num!", "#ref!", "#name?", "#null!"),
+)
+"""Texts that stand for "not defined" among numbers, whatever their case: of people, pandas, R, databases, and of what
+C on Windows and spreadsheets write for infinite or impossible results."""
 
 LARGEST = float(np.finfo(np.float32).max) / 2
 """Largest feature: the difference of any two is a float32, too."""

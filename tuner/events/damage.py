@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import codecs
 import errno
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,6 @@ from pandas.errors import ParserWarning
 
 from tuner.errors import EventsError, TunerError
 
-_N_LOOKED_AT = 1 << 20
 _BEGINNINGS = {
     b"PAR1": ("Parquet", ".parquet"),
     b"\x89HDF\r\n\x1a\n": ("HDF5", ".h5"),
@@ -21,6 +18,11 @@ _BEGINNINGS = {
     b"\x1f\x8b": ("gzip", ".csv.gz"),
     b"BZh": ("bzip2", ".csv.bz2"),
     b"\xfd7zXZ": ("xz", ".csv.xz"),
+    b"\x28\xb5\x2f\xfd": ("zstandard", ".csv.zst"),
+    b"ARROW1": ("Arrow", ".arrow"),
+    b"FEA1": ("Feather", ".feather"),
+    b"\x93NUMPY": ("NumPy", ".npy"),
+    b"SIMPLE  =": ("FITS", ".fits"),
     b"PK\x03\x04": ("zip", ".zip"),
 }
 
@@ -33,42 +35,21 @@ def tell_damage(path: Path, kind: str) -> Iterator[None]:
     except TunerError:
         raise
     except Exception as error:
-        raise EventsError(
-            f'"{path}" could not be read as {kind}: {_shorten(path, error)}. {_advise(path, error)}'
-        ) from error
+        raise EventsError(f'"{path}" could not be read as {kind}: {_shorten(error)}. {_advise(path, error)}') from error
 
 
-def _shorten(path: Path, error: Exception) -> str:
+def _shorten(error: Exception) -> str:
     """Return the first line of what a library said, without its full stop; the exception's name where it was silent."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, ParserWarning):
         return "its first event has more values than there are columns"
-    if isinstance(error, UnicodeError):
-        encoding = _guess_encoding(path)
-        return "it is no text in UTF-8" + (f", but seems to be in {encoding}" if encoding else "")
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no text in {error.encoding.upper()}"
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     said = said.removeprefix("Error tokenizing data. C error: ")
     text = said if len(said) <= 160 else f"{said[:157]}..."
     return text.rstrip(".:") or type(error).__name__
-
-
-def _guess_encoding(path: Path) -> str:
-    """Return the encoding of a text that is not in UTF-8, as iconv calls it; "" where the file is no text."""
-    try:
-        with path.open("rb") as file:
-            beginning = file.read(_N_LOOKED_AT)
-    except OSError:
-        return ""
-    if any(beginning.startswith(start) for start in _BEGINNINGS):
-        return ""
-    if beginning.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "UTF-32"
-    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "UTF-16"
-    if any(byte < 32 and byte not in b"\t\n\r\f" for byte in beginning):
-        return ""
-    return "WINDOWS-1252" if any(128 <= byte < 160 for byte in beginning) else "ISO-8859-1"
 
 
 def _advise(path: Path, error: Exception) -> str:
@@ -85,6 +66,6 @@ def _advise(path: Path, error: Exception) -> str:
     for start, (kind, ending) in _BEGINNINGS.items():
         if beginning.startswith(start) and not path.name.endswith(ending):
             return f"It begins like a {kind} file: if it is one, give it that ending ({ending})."
-    if isinstance(error, UnicodeError) and (encoding := _guess_encoding(path)):
-        return f"Write it anew in UTF-8: iconv -f {encoding} -t UTF-8 {shlex.quote(str(path))} > NEW{path.suffix}"
+    if isinstance(error, UnicodeDecodeError):
+        return 'Name its encoding: File(..., encoding="..."), such as "utf-16" or "latin-1".'
     return "If it is damaged, copy or make it again; if it is another format, correct its ending."

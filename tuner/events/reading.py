@@ -20,6 +20,7 @@ from tuner.events.columns import (
 )
 from tuner.events.diagnostics import Findings
 from tuner.events.labels import keep_labels, take_labels
+from tuner.events.reading_notes import note_reading
 from tuner.events.sources import find_source
 from tuner.events.table import Events, NewEvents, compute_digest
 from tuner.problem import EventSource, Problem
@@ -56,7 +57,7 @@ def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns
     """
     found = Findings(
         [*needed.found.problems, *find_missing(needed)],
-        [*note_left_out(problem, needed.table, needed.formulas), *needed.found.notes],
+        [*note_left_out(problem, needed.table, needed.formulas), *note_reading(needed.table), *needed.found.notes],
     )
     if needed.found.problems:  # what was not made or selected must not be judged as well
         raise_together(found.problems, EventsError, source.describe())
@@ -103,7 +104,10 @@ def read_features(problem: Problem, path: str | Path, *, features: Sequence[str]
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     needed = read_needed(source, problem, to_score=True)
     table, problem = needed.table, needed.problem
-    found = Findings([*needed.found.problems, *find_missing(needed, only_features=True)], needed.found.notes)
+    found = Findings(
+        [*needed.found.problems, *find_missing(needed, only_features=True)],
+        [*note_reading(table), *needed.found.notes],
+    )
     raise_together(needed.found.problems and found.problems, EventsError, source.describe())
     inputs = take_features(table, needed.features, problem.list_undefined, found)
     labels = keep_labels(table[problem.label]) if problem.label in table else None

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
 from tuner.events.listing import Wanted
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TEXT = (".csv", ".txt", ".data", ".tsv")
-_COMPRESSED = (".gz", ".bz2", ".xz")
+_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _FORMATS = {
     **dict.fromkeys(_TEXT, "text"),
     ".parquet": "Parquet",
@@ -65,6 +65,10 @@ class File:
     """Name of the label column that `trees` makes."""
     fill: Mapping[str, float] = field(default_factory=dict)
     """Value of a column where a tree has none, such as `{"weight": 1.0}`."""
+    decimal: Literal[".", ","] | None = None
+    """Decimal mark of a text file. None: judged by all of its numbers."""
+    encoding: str | None = None
+    """How a text file's letters are encoded, such as "latin-1". None: judged by its first bytes."""
     is_moved: bool = field(default=False, repr=False)
     """Set by `at`: another file may name its columns itself, and may hold one tree of any name."""
 
@@ -76,6 +80,8 @@ class File:
         """Return all events with the wanted columns. Raise `EventsError`, `MissingPackage`."""
         import pandas as pd
 
+        from tuner.events.reading_notes import join_notes
+
         path, tree = self._split_path()
         parts = [part for file in find_files(path) for part in self._read_parts(file, tree, wanted)]
         (first, table), *others = parts
@@ -86,11 +92,7 @@ class File:
         joined = (
             table if not others else pd.concat([part.reset_index(drop=True) for _, part in parts], ignore_index=True)
         )
-        joined.attrs = {
-            "parts": [(name, len(part)) for name, part in parts],
-            "index": tuple(dict.fromkeys(name for _, part in parts for name in part.attrs.get("index", ()))),
-            "left_out": {name: why for _, part in parts for name, why in part.attrs.get("left_out", {}).items()},
-        }
+        joined.attrs = join_notes([part for _, part in parts]) | {"parts": [(name, len(part)) for name, part in parts]}
         return joined
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
@@ -144,7 +146,15 @@ class File:
                 case "text":
                     from tuner.events.formats.text import read_text
 
-                    return [(str(path), read_text(path, wanted, self.columns, may_have_header=self.is_moved))]
+                    table = read_text(
+                        path,
+                        wanted,
+                        self.columns,
+                        may_have_header=self.is_moved,
+                        decimal=self.decimal,
+                        encoding=self.encoding,
+                    )
+                    return [(str(path), table)]
                 case "Parquet":
                     from tuner.events.formats.parquet import read_parquet
 

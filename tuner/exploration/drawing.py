@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from tuner.exploration.exploration import Exploration
 from tuner.exploration.feature import FeatureHistogram
 from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL, write_name
+from tuner.figures.units import NONE, split_unit
 
 MAX_NUMBERED = 16
 STRONG = 0.5
@@ -34,13 +35,13 @@ COLOURS = LinearSegmentedColormap.from_list(
         (1.0, "#67001F"),
     ],
 )
-_UNIT = re.compile(
-    r"^(?P<name>.+?)\s*[\[(](?P<unit>[^\])]+)[\])]$|^(?P<stem>.+)_(?P<suffix>[GMkT]eV|ns|mm|cm|deg|rad)$"
-)
 
 
-def save_exploration(exploration: Exploration, folder: Path) -> list[Path]:
-    """Write the table of features as CSV, and the figures as PNG and PDF. Return the paths."""
+def save_exploration(exploration: Exploration, folder: Path, *, units: Mapping[str, str] = NONE) -> list[Path]:
+    """Write the table of features as CSV, and the figures as PNG and PDF. Return the paths.
+
+    units: of features by name, on the axes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "features.csv"
     exploration.frame().to_csv(table, index=False)
@@ -48,18 +49,20 @@ def save_exploration(exploration: Exploration, folder: Path) -> list[Path]:
     if exploration.cut_flow is not None:
         paths.append(folder / "cut_flow.csv")
         exploration.cut_flow.frame().to_csv(paths[-1], index=False)
-    drawn = {"features": settle(draw_features(exploration)), "correlations": settle(draw_correlations(exploration))}
+    drawn = {"features": draw_features(exploration, units=units), "correlations": draw_correlations(exploration)}
     for name, figure in drawn.items():
+        settle(figure)
         for suffix in ("png", "pdf"):
             paths.append(folder / f"{name}.{suffix}")
             figure.savefig(paths[-1], dpi=150)
     return paths
 
 
-def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> Figure:
+def draw_features(exploration: Exploration, *, n_columns: int | None = None, units: Mapping[str, str] = NONE) -> Figure:
     """Draw the shares of signal and of background in bins of each feature, the most telling feature first.
 
     Shares are of what is drawn, with errors sqrt(sum w^2). An axis is logarithmic where a linear one would hide most.
+    units: of features by name; of others what stands in the name.
     """
     histograms = {histogram.name: histogram for histogram in exploration.histograms}
     columns = n_columns or min(len(histograms), 4 if len(histograms) > 6 else 3)
@@ -67,8 +70,9 @@ def draw_features(exploration: Exploration, *, n_columns: int | None = None) -> 
     figure = Figure(figsize=(3.5 * columns, 2.7 * rows + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for axis, (name, measures) in zip(axes, exploration.features.iterrows(), strict=False):
-        _draw_feature(axis, histograms[str(name)])
-        _write_below(axis, histograms[str(name)], measures)
+        title, unit = split_unit(str(name), units)
+        _draw_feature(axis, histograms[str(name)], title)
+        _write_below(axis, histograms[str(name)], measures, unit)
     for axis in axes[len(histograms) :]:
         axis.set_visible(False)
     handles = [Patch(fc=to_rgba(SIGNAL, 0.3), ec=SIGNAL, lw=1.4), Patch(fc="none", ec=BACKGROUND, hatch="////", lw=1.4)]
@@ -109,7 +113,7 @@ def settle(figure: Figure) -> Figure:
     return figure
 
 
-def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
+def _draw_feature(axis: Axes, histogram: FeatureHistogram, title: str) -> None:
     """Draw one feature: signal filled, background hatched."""
     edges, signal, background = histogram.edges, histogram.signal, histogram.background
     axis.stairs(signal, edges, fill=True, color=SIGNAL, alpha=0.3, lw=0)
@@ -121,7 +125,7 @@ def _draw_feature(axis: Axes, histogram: FeatureHistogram) -> None:
         (background, histogram.background_error, BACKGROUND),
     ):
         axis.errorbar(_find_middles(histogram), shares, yerr=errors, fmt="none", ecolor=colour, elinewidth=0.9)
-    axis.set_title(write_name(split_unit(histogram.name)[0], 26), loc="left", fontsize=10, weight="bold", color=INK)
+    axis.set_title(write_name(title, 26), loc="left", fontsize=10, weight="bold", color=INK)
     axis.set_ylabel("share of class per bin", fontsize=8, color=INK)
     axis.set_xlim(edges[0], edges[-1])
     _limit_shares(axis, histogram)
@@ -154,9 +158,8 @@ def _limit_shares(axis: Axes, histogram: FeatureHistogram) -> None:
         axis.yaxis.set_major_locator(MaxNLocator(3))
 
 
-def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series) -> None:
+def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series, unit: str) -> None:
     """Write unit, measures, and what share is undefined below a feature."""
-    unit = split_unit(histogram.name)[1]
     measured = f"AUC {measures['auc']:.3f}   separation {measures['separation']:.3f}"
     lines = [f"{write_name(unit, 16)}   {measured}" if unit else measured]
     if max(histogram.undefined) > 0:
@@ -171,11 +174,3 @@ def _number_cells(axis: Axes, matrix: np.ndarray) -> None:
         if row != column and np.isfinite(value):
             colour = "white" if abs(value) > STRONG else INK
             axis.text(column, row, str(round(100 * value)), ha="center", va="center", fontsize=8, color=colour)
-
-
-def split_unit(column: str) -> tuple[str, str]:
-    """Return name and unit of a column such as "pt [GeV]", "pt (GeV)" or "pt_GeV"; unit "" where none is said."""
-    match = _UNIT.match(column)
-    if match is None:
-        return column, ""
-    return match["name"] or match["stem"], match["unit"] or match["suffix"]

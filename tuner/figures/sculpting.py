@@ -24,6 +24,7 @@ from tuner.figures.drawing import (
     start_figure,
     write_name,
 )
+from tuner.figures.units import NONE, split_unit
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.few_events import measure_share
 from tuner.metrics.measurement import Measurement
@@ -63,7 +64,7 @@ def draw_sculpting(
         weights: Event weights [n]; None: ones.
         threshold: The cut.
         name: The observer's.
-        unit: Of the observer; empty for none.
+        unit: Of the observer; empty for the one in its name, if there is one.
         part: The part that the events are of.
         n_subsamples: Random subsamples.
         seed: Of the subsamples.
@@ -85,7 +86,8 @@ def draw_sculpting(
     told = _tell_divergence(found)
     dress(upper, x="", y=f"{counted}, area 1 each", title=told)
     dress(middle, x="", y="ratio of shapes")
-    quantity = f"{write_name(name, 44)} ({write_name(unit)})" if unit else write_name(name, 44)
+    plain, unit = split_unit(name, {name: unit} if unit else NONE)
+    quantity = f"{write_name(plain, 44)} ({write_name(unit, 16)})" if unit else write_name(name, 44)
     beyond = "; outermost bins hold what lies beyond" if found.has_tails else ""
     dress(lower, x=quantity + beyond, y=r"efficiency $\epsilon$")
     upper.set_xlim(found.edges[0], found.edges[-1])

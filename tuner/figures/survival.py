@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ def draw_survival(
     """Draw the difference of two candidates' significance against the relative systematic of the background.
 
     table: relative_systematic, value, low, high: significance Z of the first minus that of the second and its 68 %
-    interval; p_holm: p value of no difference, corrected for all rows: below 0.05 a point is coloured. names: of the
-    two. d_auc: difference of their AUC, told in the title.
+    interval; p_holm: p value of no difference, corrected for all rows: below 0.05 a point is coloured;
+    winner_at_floor, baseline_at_floor: whether the cut leaves as little background as it may, where the point is open.
+    names: of the two. d_auc: difference of their AUC, told in the title.
     """
     frame = table.sort_values("relative_systematic", ignore_index=True)
     first, second = names
@@ -44,7 +46,12 @@ def draw_survival(
     percent = 100 * frame["relative_systematic"].to_numpy(dtype=np.float64)
     above, below = (_find_clear(frame, sign) for sign in (1, -1))
     axes.axhline(0, color=QUIET, linewidth=1.2, linestyle="--")
-    for chosen, colour, marker in ((above, GOOD, "o"), (below, BACKGROUND, "v"), (~(above | below), QUIET, "s")):
+    at_floor = frame[["winner_at_floor", "baseline_at_floor"]].to_numpy(dtype=bool).any(axis=1)
+    looks = ((above, GOOD, "o"), (below, BACKGROUND, "v"), (~(above | below), QUIET, "s"))
+    for (kind, colour, marker), is_open in product(looks, (False, True)):
+        chosen = kind & (at_floor == is_open)
+        if not chosen.any():
+            continue
         own = frame[chosen]
         errors = np.nan_to_num(np.maximum([own["value"] - own["low"], own["high"] - own["value"]], 0))
         axes.errorbar(
@@ -53,6 +60,7 @@ def draw_survival(
             yerr=errors,
             fmt=marker,
             color=colour,
+            markerfacecolor="white" if is_open else colour,
             markersize=6.5,
             capsize=4,
             elinewidth=1.8,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.metrics.curves import rank
-from tuner.metrics.cut_scan import NEIGHBOURHOOD, CutJudge, CutSums
+from tuner.metrics.cut_scan import AT_FLOOR, NEIGHBOURHOOD, CutJudge, CutSums
 
 STEP = 0.03
 """Each cut selects at least this share more events than the one before: finer ones are neighbours all the same."""
@@ -78,13 +78,31 @@ class CrossHalves:
         Float64 [q], a value for each of the q that `expect` returns. A split in which the negative weights of a class
         prevail on a half counts for nothing; where no other is left, not-a-number.
         """
-        sums, n_values = self._sum(counts), len(self.judge.expect(np.ones((1, 1, 1)), np.ones((1, 1, 1)))[0])
+        sums = self._sum(counts)
         if not len(sums.s):
-            return np.full(n_values, np.nan)
+            return np.full(self._n_values, np.nan)
         halves = np.arange(len(sums.s))
         partner = halves ^ 1
         mean: np.ndarray = self._measure(sums, self._choose(sums)[partner]).mean(axis=0)
         return mean
+
+    def find_floors(self) -> np.ndarray:
+        """Return whether the cuts of a quarter of the halves leave hardly more background than they must, bool [q].
+
+        Tighter cuts may then be better, but these events cannot tell.
+        """
+        sums = self._sum(None)
+        if not len(sums.s):
+            return np.zeros(self._n_values, bool)
+        chosen = self._choose(sums)[..., [len(OFFSETS) // 2]]
+        left = sums.take((np.arange(len(chosen))[:, None, None], 0, chosen)).effective[..., 0]
+        floors: np.ndarray = (left < AT_FLOOR * self.judge.min_background).mean(axis=0) >= 0.25
+        return floors
+
+    @property
+    def _n_values(self) -> int:
+        """The number of values q that `expect` returns for a cut."""
+        return len(self.judge.expect(np.ones((1, 1, 1)), np.ones((1, 1, 1)))[0])
 
     def _sum(self, counts: np.ndarray | None) -> CutSums:
         """Return the sums above each cut, [h, 1, k]; the two halves of a split follow each other."""

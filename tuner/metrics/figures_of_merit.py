@@ -6,9 +6,11 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from tuner.errors import StudyError, raise_together
+from tuner.errors import StudyError, TunerError, describe_failure, raise_together, refuse_exit
+from tuner.fields import show_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -303,8 +305,8 @@ class Custom:
     """A figure of the user's own."""
 
     function: Callable[..., float]
-    """Takes labels [n] in {0, 1}, scores [n] and event weights [n] or None; higher must be better. Weights come third,
-    or by the name `sample_weight`, as in `sklearn.metrics`."""
+    """Takes labels [n] in {0, 1}, scores [n] and event weights [n] or None, copies of its own; higher must be better.
+    Weights come third, or by the name `sample_weight`, as in `sklearn.metrics`."""
     name: str
     """Short name for tables and axes."""
 
@@ -312,10 +314,32 @@ class Custom:
         _check("Custom", _takes_three(self.function))
 
     def __call__(self, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Return the user's figure."""
-        if _accepts(self.function, None, None, None) is False:
-            return float(self.function(labels, scores, sample_weight=weights))
-        return float(self.function(labels, scores, weights))
+        """Return the user's figure. Raise `StudyError`, which names it, where the function fails or gives no number."""
+        import numpy as np
+
+        arguments = [None if one is None else np.array(one) for one in (labels, scores, weights)]
+        by_name = _accepts(self.function, None, None, None) is False
+        subject = f'The figure of merit "{self.name}"'
+        try:
+            with refuse_exit(subject):
+                value = (
+                    self.function(*arguments[:2], sample_weight=arguments[2]) if by_name else self.function(*arguments)
+                )
+        except TunerError:
+            raise
+        except Exception as error:  # a user's code may raise anything
+            raise StudyError(
+                f"{subject} must return a number for labels, scores and weights, but raised {describe_failure(error)}."
+            ) from error
+        if not is_number(value):
+            raise StudyError(f"{subject} must return one number, but returned {show_value(value)}.")
+        return float(value)
+
+
+def is_number(value: object) -> bool:
+    """Return whether what a figure of merit gave is one number, also as an array or tensor of no dimension."""
+    plain = value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+    return isinstance(plain, Real) and not isinstance(plain, bool)
 
 
 def _check(subject: str, *problems: str) -> None:

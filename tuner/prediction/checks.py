@@ -31,6 +31,7 @@ from tuner.training.pack import Member, Pack
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.compatibility import check_batches, probe_space
+from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.samplers import derive_seed
 from tuner.tuning.study import Study
 from tuner.tuning.study_file import find_study_file
@@ -70,7 +71,9 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
     space = gather(problems, lambda: _describe_run(study, folder, device))
     events = gather(problems, lambda: read_events(study.problem))
     splits = events and gather(problems, lambda: prepare_splits(events, study.problem, study.preparation))
-    networks = splits and gather(problems, lambda: _try_networks(study, splits, device))
+    if splits:
+        gather(problems, lambda: check_figure(study.problem.figure_of_merit, splits))
+    networks = splits and not problems and gather(problems, lambda: _try_networks(study, splits, device))
     raise_gathered(f'Study "{study.name}"', problems)
     assert space and events and splits and networks
     n_signal = int(events.labels.sum())

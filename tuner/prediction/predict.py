@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
+from tuner.checked_files import warn_once
 from tuner.events.reading import read_features
 from tuner.events.table import NewEvents
 from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import Predictor, choose_predictor
 from tuner.prediction.scores import Scores
 from tuner.preparation.splits import Part
+from tuner.tuning.figure_checks import describe_edited_figure
 from tuner.tuning.search import Search
 
 
@@ -39,6 +41,8 @@ def predict(
         EventsError: A feature is missing.
         SearchError: No trial is complete, or what was asked for is not there.
     """
+    if told := describe_edited_figure(search):
+        warn_once(f"What is handed on was chosen by the figure of merit as it was then. {told}")
     predictor = choose_predictor(search, trial=trial, name=candidate)
     network = load_network(search, predictor)
     preprocessing = search.splits.preprocessing

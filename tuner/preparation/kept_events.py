@@ -18,6 +18,7 @@ from tuner.checked_files import describe_damage, expect_form, hash_file, read_js
 from tuner.events.cut_flow import CutFlow
 from tuner.events.table import Events, compute_digest
 from tuner.events.variants import Direction
+from tuner.mapped_arrays import save_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,7 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
         arrays[f"variant_{number}"] = table.to_numpy()
         variants.append({"nuisance": nuisance, "direction": direction, "features": list(table.columns)})
     for name, array in arrays.items():
-        np.save(partial / f"{name}.npy", np.ascontiguousarray(array))
+        save_array(partial / f"{name}.npy", array)
     write_table(partial / "observers.parquet", events.observers)
     content = {
         "digest": events.digest,

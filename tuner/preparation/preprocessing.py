@@ -63,9 +63,13 @@ class Preprocessing:
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs."""
         mapped = [self.features[i] for i in self.mapped]
-        between = [f"{self.features[i]} - {self.features[self.azimuths[0]]}" for i in self.azimuths[1:]]
-        turned = [f"{function}({angle})" for function in ("cos", "sin") for angle in between]
+        turned = [f"{function}({angle})" for function in ("cos", "sin") for angle in self.angles.values()]
         return (*mapped, *turned, *(f"{self.features[i]} is undefined" for i in self.indicated))
+
+    @property
+    def angles(self) -> dict[int, str]:
+        """The azimuths' angles to their axis by index in `features`: "phi_2 - phi_1"."""
+        return {int(i): f"{self.features[i]} - {self.features[self.azimuths[0]]}" for i in self.azimuths[1:]}
 
     def describe_azimuths(self) -> str:
         """Return which azimuths are taken from which axis, as a phrase; an empty one where there are none."""
@@ -77,17 +81,19 @@ class Preprocessing:
     def list_columns(self) -> dict[str, list[int]]:
         """Return the columns of the inputs that belong to each feature, its indicator's among them.
 
-        Those of the axis are the cosines and sines of all azimuths: it is where they are taken from.
+        An azimuth stands as its angle to the axis, "phi_2 - phi_1". The axis is in none by itself: what it tells is in
+        these angles, each of which is there once.
         """
-        columns: dict[str, list[int]] = {feature: [] for feature in self.features}
+        angles, axis = self.angles, set(self.azimuths[:1]) - set(self.indicated)
+        names = {i: angles.get(i, name) for i, name in enumerate(self.features) if i not in axis}
+        columns: dict[str, list[int]] = {name: [] for name in names.values()}
         for column, i in enumerate(self.mapped):
-            columns[self.features[i]].append(column)
-        n_angles = max(0, len(self.azimuths) - 1)
-        for k, i in enumerate(self.azimuths[1:], start=len(self.mapped)):
-            for feature in (self.features[i], self.features[self.azimuths[0]]):
-                columns[feature] += [k, k + n_angles]
+            columns[names[i]].append(column)
+        n_angles = len(angles)
+        for k, i in enumerate(angles, start=len(self.mapped)):
+            columns[names[i]] += [k, k + n_angles]
         for column, i in enumerate(self.indicated, start=len(self.mapped) + 2 * n_angles):
-            columns[self.features[i]].append(column)
+            columns[names[i]].append(column)
         return columns
 
     def transform(self, table: np.ndarray | pd.DataFrame) -> np.ndarray:

@@ -14,7 +14,9 @@ import numpy as np
 
 from tuner.checked_files import describe_damage, hash_file, read_json, write_json
 from tuner.errors import SplitsError, TunerError
+from tuner.events.checks.copies import find_copies
 from tuner.events.table import Events
+from tuner.mapped_arrays import LARGE, allocate, gather_columns, release, save_array
 from tuner.preparation.preprocessing import Preprocessing, fit_preprocessing
 from tuner.preparation.settings import Preparation
 from tuner.preparation.splitting import check_parts, split_rows
@@ -77,7 +79,8 @@ class Splits:
 def prepare_splits(events: Events, problem: Problem, preparation: Preparation | None = None) -> Splits:
     """Split the events, each class alike, and prepare each part with what was fitted on train.
 
-    Events that share an id come into one part. The same seed gives the same split.
+    Events that share an id come into one part, and so do events that are equal in every feature, where that is no
+    chance. The same seed gives the same split.
 
     Args:
         events: What `read_events` returned.
@@ -91,7 +94,8 @@ def prepare_splits(events: Events, problem: Problem, preparation: Preparation | 
         SplitsError: A part would lack a class, or the weights of a class do not add up to more than 0 in it.
     """
     preparation = preparation or Preparation()
-    rows = dict(zip(PARTS, split_rows(events.labels, events.event_id, preparation), strict=True))
+    copies = find_copies(events.table)
+    rows = dict(zip(PARTS, split_rows(events.labels, events.event_id, preparation, copies), strict=True))
     check_parts(rows, events.labels, events.weights, problem.label)
     # Train rows are in random order: the first of them are a fair sample.
     fitted = events.table.to_numpy()[rows["train"][:N_FITTED]]
@@ -111,7 +115,7 @@ def save_splits(splits: Splits, folder: Path) -> None:
     partial.mkdir(parents=True)
     for name in PARTS:
         for field in fields(Part):
-            np.save(partial / f"{name}-{field.name}.npy", getattr(getattr(splits, name), field.name))
+            save_array(partial / f"{name}-{field.name}.npy", getattr(getattr(splits, name), field.name))
     splits.preprocessing.save(partial / "preprocessing.npz")
     checksums = {path.name: hash_file(path) for path in sorted(partial.iterdir())}
     write_json(partial / "splits.json", {"events_digest": splits.events_digest, "files": checksums})
@@ -148,12 +152,16 @@ def load_splits(folder: Path) -> Splits:
 
 
 def _prepare_part(events: Events, rows: np.ndarray, preprocessing: Preprocessing, preparation: Preparation) -> Part:
-    """Return one part, transformed in chunks so that little memory is needed beside it."""
+    """Return one part, transformed in chunks so that little memory is needed beside it; a large one is mapped."""
     values = events.table.to_numpy()
-    x = np.empty((len(rows), preprocessing.d_in), np.float32)
-    for start in range(0, len(rows), _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        x[chunk] = preprocessing.transform(values[rows[chunk]])
+    x = allocate((len(rows), preprocessing.d_in), np.float32)
+    n_gathered = max(_CHUNK, LARGE // max(1, values.shape[1] * values.itemsize))
+    for first in range(0, len(rows), n_gathered):
+        gathered = gather_columns(values, rows[first : first + n_gathered])
+        for start in range(0, len(gathered), _CHUNK):
+            chunk = gathered[start : start + _CHUNK]
+            x[first + start : first + start + len(chunk)] = preprocessing.transform(chunk)
+        release(x)
     labels, weights = events.labels[rows], events.weights[rows]
     training_weights = make_training_weights(
         labels, weights, balance=preparation.balance, negative=preparation.negative_weights

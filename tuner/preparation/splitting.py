@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
 
 from tuner.errors import SplitsError, raise_together
@@ -12,23 +14,46 @@ from tuner.preparation.settings import Preparation
 
 
 def split_rows(
-    labels: np.ndarray, event_id: np.ndarray | None, preparation: Preparation
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    labels: np.ndarray, event_id: np.ndarray | None, preparation: Preparation, copies: np.ndarray | None = None
+) -> tuple[np.ndarray, ...]:
     """Return rows of train, validation and test, int64, in random order; each class is split alike.
 
     labels: [n] in {0, 1}. event_id: [n]; rows that share an id come into one part, and the fractions are those of the
-    ids. First the test part is taken, then validation from the rest, as one does by hand with scikit-learn.
+    ids. copies: as `find_copies` returns them, [n]; equal events come into one part, too. First the test part is taken,
+    then validation from the rest, as one does by hand with scikit-learn; then a copy follows the first of its kind.
     Raise `SplitsError` where a class is too small to be in each part.
     """
-    group = None if event_id is None else _number_groups(event_id)
+    group = None if event_id is None else _number_groups(event_id, copies)
     if group is None:
-        return _split_units(labels, preparation, "events")
+        return join_copies(_split_units(labels, preparation, "events"), copies)
     kind = np.bincount(group, weights=labels) >= 0.5 * np.bincount(group)
     rng = np.random.default_rng(preparation.seed)
     train, validation, test = (
         rng.permutation(np.flatnonzero(np.isin(group, units))) for units in _split_units(kind, preparation, "ids")
     )
     return train, validation, test
+
+
+def join_copies(parts: tuple[np.ndarray, ...], copies: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    """Return parts in which equal events are in one: each copy goes where the first of its kind is, behind the others.
+
+    All other events stay where and in the order they are.
+
+    Args:
+        parts: Rows of each part.
+        copies: The first row that each row is a copy of, [n]; None where none is (`find_copies`).
+    """
+    if copies is None:
+        return parts
+    part_of = np.full(len(copies), -1)
+    for number, rows in enumerate(parts):
+        part_of[rows] = number
+    goal = part_of[copies]
+    goal[goal < 0] = part_of[goal < 0]  # of a first row that is in none of the parts
+    moved = np.flatnonzero(goal != part_of)
+    return tuple(
+        np.concatenate([rows[goal[rows] == number], moved[goal[moved] == number]]) for number, rows in enumerate(parts)
+    )
 
 
 def check_parts(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np.ndarray, column: str) -> None:
@@ -49,10 +74,19 @@ def check_parts(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np
     raise_together(problems, SplitsError, "The split")
 
 
-def _number_groups(event_id: np.ndarray) -> np.ndarray | None:
-    """Return the number of each row's id, int64 [n]; None where no id occurs twice."""
+def _number_groups(event_id: np.ndarray, copies: np.ndarray | None) -> np.ndarray | None:
+    """Return the number of each row's group, int64 [n]; None where no id occurs twice.
+
+    Rows that share an id are in one group, and so are rows that are copies of each other.
+    """
     ids, group = np.unique(event_id, return_inverse=True)
-    return None if len(ids) == len(event_id) else group
+    if len(ids) == len(event_id):
+        return None
+    if copies is None:
+        return np.asarray(group)
+    links = coo_array((np.ones(len(group), np.int8), (group, group[copies])), shape=(len(ids), len(ids)))
+    joined: np.ndarray = connected_components(links, directed=False)[1]
+    return joined[group]
 
 
 def _split_units(kind: np.ndarray, preparation: Preparation, unit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -73,11 +107,19 @@ def _split_units(kind: np.ndarray, preparation: Preparation, unit: str) -> tuple
     return trained, validated, tested
 
 
-def assign_folds(labels: np.ndarray, event_id: np.ndarray | None, *, folds: int, seed: int = 0) -> np.ndarray:
+def assign_folds(
+    labels: np.ndarray,
+    event_id: np.ndarray | None,
+    *,
+    folds: int,
+    seed: int = 0,
+    copies: np.ndarray | None = None,
+) -> np.ndarray:
     """Return the fold of each event, int64 [n] in 0 .. folds - 1, in random order (scikit-learn).
 
-    labels [n] in {0, 1}. event_id [n]: rows that share an id come into one fold; None: each row is its own. Raise
-    `SplitsError` where a class has fewer events, or ids, than there are folds.
+    labels [n] in {0, 1}. event_id [n]: rows that share an id come into one fold; None: each row is its own. copies: as
+    `find_copies` returns them, [n]; equal events come into one fold, too. Raise `SplitsError` where a class has fewer
+    events, or ids, than there are folds.
     """
     n_signal, n_background = int((labels == 1).sum()), int((labels == 0).sum())
     if min(n_signal, n_background) < folds:
@@ -85,13 +127,16 @@ def assign_folds(labels: np.ndarray, event_id: np.ndarray | None, *, folds: int,
             f"Each of {folds} folds must hold both classes, but there are {n_signal:,} signal and {n_background:,} "
             "background events. Use fewer folds, or more events."
         )
-    if event_id is None:
+    group = None if event_id is None else _number_groups(event_id, copies)
+    if group is None:
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
     else:
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, event_id)
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, group)
     assigned = np.empty(len(labels), dtype=np.int64)
     for fold, (_, rows) in enumerate(splitter):
         assigned[rows] = fold
+    if copies is not None:
+        assigned = assigned[copies]
     for fold in range(folds):
         if len(np.unique(labels[assigned == fold])) < 2:
             raise SplitsError(f"Each of {folds} folds must hold both classes, but fold {fold} does not: use fewer.")

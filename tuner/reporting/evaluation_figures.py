@@ -79,8 +79,8 @@ NOTES = {
     "together stand in for one another.",
     "survival": "Bars are 68 % intervals; a point is coloured where "
     "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts "
-    "for the verdict. The cut is chosen on one half of the events "
-    "and tested on the other.",
+    "for the verdict. The cut is chosen on one half of the events and tested on the other; a point is open where a cut "
+    "leaves as little background as it may.",
 }
 """How to read a figure, by its name; the others say it themselves."""
 
@@ -295,6 +295,7 @@ class _Pictures:
                 self.weights,
                 threshold=self.winner.threshold,
                 name=name,
+                unit=self.search.study.problem.units.get(name, ""),
                 part=self.winner.part,
                 seed=self.search.study.seed,
             )

@@ -74,9 +74,11 @@ def _tell_handed_on(evaluation: Evaluation) -> str:
             won = f"{_capitalize(write_candidate(rival.candidate))} {_conjugate(rival)} won"
             return f"{won}: better by {distance} than what is handed on. {told}."
         case "worse":
-            return f"{told}; it beats {write_candidate(rival.candidate)}, the best baseline, by {distance}."
+            return (
+                f"{told}; it beats {write_candidate(rival.candidate)}, the best baseline on validation, by {distance}."
+            )
     side = "behind" if rival.lead.value < 0 else "ahead"
-    named = f"{write_candidate(rival.candidate)}, the best baseline"
+    named = f"{write_candidate(rival.candidate)}, the best baseline on validation"
     return f"{told}; it cannot be told from {named}: it is {side} by {distance}."
 
 

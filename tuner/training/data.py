@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuner.training.mapped_inputs import MappedInputs
+
 if TYPE_CHECKING:
     from tuner.preparation.splits import Splits
 
@@ -31,6 +33,8 @@ class TrainingData:
     """Event weights as they were read, float64 [m]: those of the pruning figure."""
     validation_training_weights: Tensor
     """Weights of the validation loss, float32 [m], balanced like the training weights."""
+    mapped: MappedInputs | None = None
+    """The file that `x` is mapped from; None where it is in memory, or on a GPU."""
 
     @property
     def d_in(self) -> int:
@@ -58,12 +62,14 @@ def load_training_data(splits: Splits, device: torch.device) -> TrainingData:
     def put(array: np.ndarray, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.from_numpy(np.asarray(array)).to(device=device, dtype=dtype)
 
+    x = put(train.x)
     return TrainingData(
-        x=put(train.x),
+        x=x,
         labels=put(train.labels),
         weights=put(train.training_weights),
         validation_x=put(validation.x),
         validation_labels=put(validation.labels),
         validation_weights=put(validation.weights, torch.float64),
         validation_training_weights=put(validation.training_weights),
+        mapped=MappedInputs(train.x) if x.device.type == "cpu" else None,
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from tuner.training.building import CONSTANTS_SEED, build_network
 from tuner.training.data import TrainingData
 from tuner.training.device import fast_products, keep_freed_memory, mixed_precision
 from tuner.training.early_stopping import note_epoch
+from tuner.training.mapped_inputs import prefetch
 from tuner.training.member import Member
 from tuner.training.settings import Settings
-from tuner.training.shuffling import draw_orders, draw_rates
+from tuner.training.shuffling import count_shuffled_steps, draw_blocks, draw_orders, draw_rates, shuffle_stretch
 from tuner.training.structure import find_structure
 from tuner.training.validation import find_own_events, measure_rows, weigh_losses
 
@@ -83,8 +85,9 @@ class Pack:
         A step takes all it needs from the device, so that the host has one call to make for it.
         """
         n, device = len(self.stack), self.data.device
-        self.orders = torch.zeros(self.n_steps, n, self.batch_size, dtype=torch.long, device=device)
-        self.rates = torch.zeros(self.n_steps, n, 1, device=device)
+        n_shuffled = count_shuffled_steps(self.n_steps, self.batch_size, self.data.d_in)
+        self.orders = torch.zeros(n_shuffled, n, self.batch_size, dtype=torch.long, device=device)
+        self.rates = torch.zeros(n_shuffled, n, 1, device=device)
         self.at = torch.zeros(1, dtype=torch.long, device=device)
         self.losses = torch.zeros(n, device=device)
         self.graph.forget()
@@ -161,14 +164,47 @@ class Pack:
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
         """
         self._prepare_steps()
-        draw_orders(self.members, len(self.data.x), out=self.orders)
-        self.mean_rates = draw_rates(self.members, n_epochs=self.n_epochs, out=self.rates)
+        rates = torch.empty(self.n_steps, *self.rates.shape[1:])
+        self.mean_rates = draw_rates(self.members, n_epochs=self.n_epochs, out=rates)
         with fast_products(self.data.device):
-            for _ in range(self.n_steps):
-                self.graph.run(self._take_step)
+            for start, n_steps in self._draw_stretches():
+                self.rates[:n_steps] = rates[start : start + n_steps]
+                self.at.zero_()
+                for _ in range(n_steps):
+                    self.graph.run(self._take_step)
         for _, member in self.rows:
             member.age += 1
         return (self.losses / self.n_steps).cpu().numpy()
+
+    def _draw_stretches(self) -> Iterator[tuple[int, int]]:
+        """Draw the orders of one stretch of steps after the other; yield its first step and how many there are.
+
+        The whole epoch is one stretch, unless it has too many events to be shuffled at once.
+        """
+        n_all, n_shuffled = len(self.data.x), len(self.orders)
+        if n_shuffled == self.n_steps:
+            draw_orders(self.members, n_all, out=self.orders)
+            yield 0, self.n_steps
+            return
+        members = dict(self.rows)
+        starts = range(0, self.n_steps, n_shuffled)
+        stretches = prefetch(partial(self._read_blocks, members, start) for start in starts)
+        for start, blocks in zip(starts, stretches, strict=True):
+            n_steps = min(n_shuffled, self.n_steps - start)
+            shuffle_stretch(members, blocks, out=self.orders[:n_steps])
+            yield start, n_steps
+            if self.data.mapped is not None:
+                self.data.mapped.release()
+
+    def _read_blocks(self, members: Mapping[int, Member], start: int) -> dict[int, np.ndarray]:
+        """Return the events of the stretch that begins with step `start`, by row, once they are being read."""
+        stop = min(start + len(self.orders), self.n_steps)
+        first, end = start * self.batch_size, stop * self.batch_size
+        blocks = {row: draw_blocks(m, len(self.data.x), start=first, stop=end) for row, m in members.items()}
+        if self.data.mapped is not None:
+            for rows in blocks.values():
+                self.data.mapped.read_ahead(rows)
+        return blocks
 
     def time_step(self) -> float:
         """Take one step on events drawn at random with a learning rate of zero; return its seconds.

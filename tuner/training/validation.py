@@ -13,6 +13,9 @@ from torch import Tensor
 from tuner.training.data import TrainingData
 from tuner.training.member import Member
 
+RANKED_AT_ONCE = 2**24
+"""Events, times members, that are ranked together at the most, to bound the memory that sorting takes."""
+
 
 @dataclass(frozen=True)
 class OwnEvents:
@@ -57,7 +60,9 @@ def measure_rows(logits: Tensor, data: TrainingData, own: OwnEvents | None = Non
     )
     if own is not None:
         event_weights, weights = event_weights * own.counts, weights * own.counts
-    aucs = rank_auc(logits, labels, event_weights)
+    n_rows = max(1, RANKED_AT_ONCE // max(1, logits.shape[1]))
+    aucs = torch.cat([rank_auc(*some) for some in zip(*(
+        torch.split(array, n_rows) for array in (logits, labels, event_weights)), strict=True)])  # fmt: skip
     losses = weigh_losses(logits, labels, weights).sum(1) / weights.sum(1)
     aucs_and_losses = torch.stack([aucs, losses.double()]).cpu().numpy()
     return aucs_and_losses[0], aucs_and_losses[1]

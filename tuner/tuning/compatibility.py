@@ -19,7 +19,7 @@ from optuna.distributions import (
 from tuner.errors import SearchError, SplitsError, StudyError, TunerError, raise_together, suggest_name
 from tuner.preparation.splits import Splits
 from tuner.training.settings import Settings
-from tuner.tuning.contents import agree, describe_contents
+from tuner.tuning.contents import agree, describe_contents, differ_in_code
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import make_sampler
 from tuner.tuning.study import Study
@@ -83,6 +83,8 @@ def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe
         if name == "parameters" and was is not None:
             problems += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
             problems += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]
+        elif isinstance(was, str) and differ_in_code(was, str(value)):
+            problems.append(f"{name}: its code has changed.")
         elif was != value and not (isinstance(was, str) and agree(was, str(value))):
             problems.append(f"{name}: was {was!r}, is {value!r}.")
     problems += find_changed_parameters(optuna_study, probe)

@@ -49,6 +49,11 @@ def agree(before: str, now: str) -> bool:
     return before == now
 
 
+def differ_in_code(before: str, now: str) -> bool:
+    """Return whether two descriptions differ in the code of functions or classes of the same names, and in no more."""
+    return not agree(before, now) and agree(_CODE.sub("", before), _CODE.sub("", now))
+
+
 class _Describer:
     """Tells values; knows what it is inside of, so that what refers to itself comes to an end."""
 

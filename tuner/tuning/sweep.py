@@ -24,6 +24,7 @@ from tuner.run_folder import RunFolder
 from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
+from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
 from tuner.tuning.provenance import record_call
@@ -163,6 +164,8 @@ def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> t
     prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
     if probe and prepared:
         gather(problems, lambda: check_batches(prepared.splits, probe))
+    if prepared:
+        gather(problems, lambda: check_figure(study.problem.figure_of_merit, prepared.splits))
     raise_gathered(f'Study "{study.name}"', problems)
     assert probe is not None
     assert prepared is not None

@@ -18,7 +18,7 @@ from optuna.trial import Trial, TrialState
 from tuner.checked_files import write_atomically, write_csv
 from tuner.errors import FolderError, TrainingError
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.figures_of_merit import Auc, Custom, FigureOfMerit
+from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measured_figures import measure_declared
 from tuner.metrics.measurement import Measurement
 from tuner.progress.wording import write_count
@@ -26,6 +26,7 @@ from tuner.trackers.base import TrialLog
 from tuner.training.checkpoints import Checkpoint, save_checkpoint
 from tuner.training.member import Member
 from tuner.tuning.dashboard_notes import save_note
+from tuner.tuning.figure_checks import is_ours
 from tuner.tuning.picture_process import PictureProcess
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import is_warm_start, read_figure, write_best_interval
@@ -60,7 +61,7 @@ class TrialArtifacts:
             ValidationEvents(
                 labels=self.labels.astype(np.int8),
                 weights=self.weights,
-                figure_of_merit=problem.figure_of_merit if _is_ours(problem.figure_of_merit) else None,
+                figure_of_merit=problem.figure_of_merit if is_ours(problem.figure_of_merit) else None,
                 n_bootstrap=search.study.evaluation.replicas,
                 seed=search.study.seed,
             )
@@ -289,11 +290,6 @@ class TrialArtifacts:
         if self._left_out > 1:
             logger.warning("%d trials have no picture.", self._left_out)
         self._left_out = self._in_vain = 0
-
-
-def _is_ours(figure: FigureOfMerit) -> bool:
-    """Whether a figure of merit is the package's own, which another process can call."""
-    return type(figure).__module__ == "tuner.metrics.figures_of_merit" and not isinstance(figure, Custom)
 
 
 def _flatten(figures: Mapping[str, Measurement]) -> dict[str, float]:

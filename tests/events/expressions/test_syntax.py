@@ -138,7 +138,7 @@ def test_any_text_is_read_or_refused_in_a_sentence(text):
     try:
         read = read_expression(text)
     except StudyError as error:
-        assert str(error).startswith("The expression ")  # noqa: PT017
+        assert str(error).startswith("The expression ")
         return
     kinds = {type(node).__name__ for node in ast.walk(read.tree)}
     assert not kinds & {"Attribute", "Lambda", "ListComp", "JoinedStr", "NamedExpr", "Starred", "IfExp", "Dict"}

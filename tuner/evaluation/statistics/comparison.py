@@ -46,6 +46,8 @@ class Standing:
     """What the candidate is, compared with the winner: "better" and "worse" where p_holm is below 0.05."""
     n_parameters: int | None = None
     """Parameters of a network; None for what is none."""
+    is_best_baseline: bool = False
+    """Whether it is the best baseline: by its figure on the validation events, so that test does not choose it."""
 
     @property
     def lead(self) -> Measurement:
@@ -74,6 +76,7 @@ def compare(
     part: str,
     n_parameters: Mapping[str, int] | None = None,
     measured: Mapping[str, Measurement] | None = None,
+    best_baseline: str | None = None,
     seed: int = 0,
 ) -> tuple[Standing, ...]:
     """Return each candidate's standing, best mean first; all replicas must be of the same events and seed.
@@ -86,6 +89,7 @@ def compare(
         n_parameters: Parameters by name, of those that are networks.
         measured: Figures of candidates of one training that were measured elsewhere: they are taken from there, so that
             a number has one error wherever it is told.
+        best_baseline: Name of the baseline that is best on the validation events; None where there is none.
         seed: Of the trainings that are drawn anew.
 
     The p value of a difference is that of Student's t, with the degrees of freedom by Welch and Satterthwaite
@@ -111,6 +115,7 @@ def compare(
             p_holm=corrected.get(name, 1.0),
             verdict="winner" if name == winner else _judge(differences[name], corrected[name]),
             n_parameters=(n_parameters or {}).get(name),
+            is_best_baseline=name == best_baseline,
         )
         for name, replicas in candidates.items()
     ]
@@ -147,8 +152,12 @@ def find_cheapest(standings: Sequence[Standing], seconds: Mapping[str, float] | 
 
 
 def find_baseline(standings: Sequence[Standing]) -> Standing | None:
-    """Return the best baseline of standings that are in order; None where there is none."""
-    return next((standing for standing in standings if standing.kind == "baseline"), None)
+    """Return the baseline that is best on the validation events; None where there is none.
+
+    Where that is not among these standings, the first baseline that is: of standings that are in order, the best.
+    """
+    baselines = [standing for standing in standings if standing.kind == "baseline"]
+    return next((standing for standing in baselines if standing.is_best_baseline), next(iter(baselines), None))
 
 
 def _find_p_value(difference: float, replicas: np.ndarray, pair: tuple[Replicas, Replicas]) -> float:

@@ -24,6 +24,7 @@ class Importance:
     """What a feature is worth to the winner's network: what the declared figure loses where its values are shuffled."""
 
     feature: str
+    """Its name; azimuths stand as their angles to the axis, "phi_2 - phi_1"."""
     part: str
     drop: Measurement
 
@@ -42,8 +43,9 @@ def measure_importances(
     """Return each feature's importance, largest first (Breiman 2001, doi:10.1023/A:1010933404324).
 
     A feature's values are shuffled among the events, with the indicator of where it is undefined; labels, weights and
-    all other features stay. With the axis of azimuths all angles to it are shuffled. The 68 % interval holds the events
-    (bootstrap) and the ways to shuffle. Features that tell the same may each look worthless: the other stands in.
+    all other features stay. Of azimuths a network sees the angles between them: each is shuffled once, under its own
+    name. The 68 % interval holds the events (bootstrap) and the ways to shuffle. Features that tell the same may each
+    look worthless: the other stands in.
 
     Args:
         figure: The declared figure of merit.

@@ -96,7 +96,11 @@ def measure_survival(
     values = np.array([each.cross() for each in halves])
     drawn = draw_counts(is_signal, n_replicas, seed)
     replicas = np.array([[each.cross(counts) for each in halves] for counts in drawn])
-    rows = (_measure_row(float(share), values[:, place], replicas[..., place]) for place, share in enumerate(shares))
+    floors = np.array([each.find_floors() for each in halves])
+    rows = (
+        _measure_row(float(share), values[:, place], replicas[..., place], floors[:, place])
+        for place, share in enumerate(shares)
+    )
     bootstrap = [bootstrap_auc(is_signal, each, weight, n_replicas=n_replicas, seed=seed) for each in (first, second)]
     d_auc, d_replicas = auc(is_signal, first, weight) - auc(is_signal, second, weight), bootstrap[0] - bootstrap[1]
     return Survival(
@@ -107,6 +111,7 @@ def measure_survival(
         b=b,
         n_replicas=n_replicas,
         declared=declared,
+        min_background=min_background,
     )
 
 
@@ -123,6 +128,8 @@ class SurvivalRow:
     """Paired: both on the same events and halves; 68 % interval."""
     d_z_95: Measurement
     """The same with its 95 % interval."""
+    at_floor: tuple[bool, bool] = (False, False)
+    """Whether the cuts of winner and baseline leave as little background as they may: a tighter one may be better."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,8 @@ class Survival:
     n_replicas: int
     declared: float | None = None
     """Relative systematic that the problem declares; None: it declares none."""
+    min_background: float = MIN_BACKGROUND
+    """Effective background events that a cut must leave."""
 
     @property
     def p_values(self) -> tuple[float, ...]:
@@ -230,7 +239,8 @@ class Survival:
     def frame(self) -> pd.DataFrame:
         """Return a row for each systematic: d_z as value, low, high (68 %), low_95, high_95; then both candidates.
 
-        p_holm is the p value of no difference, corrected for all rows and the AUC.
+        Whose cut is at the floor, where it leaves as little background as it may; p_holm, the p value of no difference,
+        corrected for all rows and the AUC.
         """
         import pandas as pd
 
@@ -243,6 +253,8 @@ class Survival:
                     "high_95": row.d_z_95.high,
                     **_list_columns("z_winner_", row.z_winner),
                     **_list_columns("z_baseline_", row.z_baseline),
+                    "winner_at_floor": row.at_floor[0],
+                    "baseline_at_floor": row.at_floor[1],
                     "p_holm": p_value,
                 }
                 for row, p_value in zip(self.rows, self.p_values[1:], strict=True)
@@ -261,11 +273,12 @@ class Survival:
         return f"a background systematic of {' and '.join(filter(None, [', '.join(named[:-1]), named[-1]]))} %"
 
 
-def _measure_row(share: float, values: np.ndarray, replicas: np.ndarray) -> SurvivalRow:
-    """Return a row from significances [2] and their replicas [r, 2]: the winner's, the baseline's."""
+def _measure_row(share: float, values: np.ndarray, replicas: np.ndarray, floors: np.ndarray) -> SurvivalRow:
+    """Return a row from significances [2], their replicas [r, 2] and floors [2]: the winner's, the baseline's."""
     d_z, d_replicas = float(values[0] - values[1]), replicas[:, 0] - replicas[:, 1]
     winner, baseline = (measure(float(value), replicas[:, place]) for place, value in enumerate(values))
-    return SurvivalRow(share, winner, baseline, measure(d_z, d_replicas), measure(d_z, d_replicas, coverage=SURE))
+    d_z_68, d_z_95 = measure(d_z, d_replicas), measure(d_z, d_replicas, coverage=SURE)
+    return SurvivalRow(share, winner, baseline, d_z_68, d_z_95, at_floor=(bool(floors[0]), bool(floors[1])))
 
 
 def _find_p_value(difference: Measurement) -> float:

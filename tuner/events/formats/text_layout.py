@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
-import lzma
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mode
-from typing import IO, Any
 
 from tuner.errors import EventsError
-from tuner.events.columns import UNDEFINED_TEXTS
+from tuner.events.formats.text_numbers import (
+    NUMBER,
+    is_grouped,
+    judge_cell,
+    may_be_number,
+    tells_comma,
+    tells_point,
+)
+from tuner.events.formats.text_opening import find_encoding, open_text
 
-_OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _BLANKS = r"\s+"
 _N_LOOKED_AT = 100
 _N_CHARACTERS = 1 << 20
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
-_COMMA_NUMBER = re.compile(r"[+-]?(\d+,?\d*|,\d+)([eE][+-]?\d+)?")
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
-_COMMA_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d*)?")
+_COMMENTS = ("#", "%")
 _WHOLE = re.compile(r"[+-]?\d+")
-_INFINITE = ("inf", "infinity")
+_SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?', re.IGNORECASE)
+"""First line of a file that Excel is to split at a mark of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,48 +42,79 @@ class TextLayout:
     """Number of values in a line."""
     n_skipped: int
     """Lines before the first event."""
-    has_comments: bool
-    """Lines, and ends of lines, that begin with # are no events."""
+    comment: str | None
+    """Lines, and ends of lines, that begin with this mark are no events."""
     decimal: str
     """Point or comma."""
+    encoding: str
+    """How the letters are encoded, as Python calls it."""
     first: tuple[str, ...]
     """The cells of the first line that is no comment."""
 
 
-def find_layout(path: Path) -> TextLayout:
+def find_layout(path: Path, *, decimal: str | None = None, encoding: str | None = None) -> TextLayout:
     """Return how a text file is laid out. Raise `EventsError` where it is empty or no text.
 
     A line of names may begin with #, as NumPy writes it. A first line is one of names where none of its cells is a
-    number, where it has a word above numbers, or where it counts the columns (0, 1, 2, ...), as pandas writes it.
+    number, where it has a word above numbers, or where it counts the columns (0, 1, 2, ...), as pandas writes it. A
+    line of units below it is no event.
+
+    Args:
+        path: The file.
+        decimal: Point or comma, where it is known. None: judged by the first lines, a point where they do not tell.
+        encoding: How the letters are encoded. None: judged by the first bytes.
     """
-    numbered = _read_lines(path)
+    encoding = encoding or find_encoding(path)
+    numbered = _read_lines(path, encoding)
+    given = _SEPARATOR_LINE.fullmatch(numbered[0][1])
+    if given and len(numbered) > 1:
+        numbered = numbered[1:]
+    comment = next((mark for mark in _COMMENTS if numbered[0][1].startswith(mark)), None)
     comments = []
-    while numbered and numbered[0][1].startswith("#"):
+    while comment and numbered and numbered[0][1].startswith(comment):
         comments.append(numbered.pop(0))
-    body = [line for _, line in numbered if not (comments and line.startswith("#"))]
-    if not body:
-        body, numbered, comments = [comments[-1][1].lstrip("# ")], comments[-1:], []
-    separator = _guess_separator(body)
-    rows = [_split(line, separator) for line in body]
-    decimal = "," if _has_decimal_comma(rows, separator) else "."
+    if comment is None and any(line.startswith("#") for _, line in numbered):
+        comment = "#"
+    if comment:
+        numbered = [(number, line) for number, line in numbered if not line.startswith(comment)]
+    if not numbered:
+        numbered, comments = [(comments[-1][0], comments[-1][1].lstrip(f"{comment} "))], []
+    separator = given[1].replace("\\t", "\t") if given else _guess_separator([line for _, line in numbered])
+    rows = [_split(line, separator) for _, line in numbered]
+    mark = decimal or ("," if _has_decimal_comma(rows) else ".")
     names: Sequence[str] | None = None
-    if is_header(rows[0], rows[1:], decimal):
+    first, n_skipped = tuple(rows[0]), numbered[0][0]
+    if is_header(rows[0], rows[1:], mark):
         names, n_skipped = _complete_names(rows[0], rows[1:]), numbered[0][0] + 1
+        numbered, rows = numbered[1:], rows[1:]
     else:
-        names, n_skipped = _find_names_in_comments([line for _, line in comments], separator, rows), numbered[0][0]
+        names = _find_names_in_comments([line for _, line in comments], separator, rows)
     if names is not None:
         names = tuple(map(clean_name, names))
-    if decimal == ".":
-        lines = [number + 1 for number, line in numbered if not (comments and line.startswith("#"))]
-        _refuse_doubtful_points(path, rows, lines, names or ())
-    return TextLayout(separator, names, len(names or rows[0]), n_skipped, bool(comments), decimal, tuple(rows[0]))
+        if _are_units(rows, mark):
+            n_skipped = numbered[0][0] + 1
+            numbered, rows = numbered[1:], rows[1:]
+    if mark == "." and decimal is None:
+        _refuse_doubtful_points(path, rows, [number + 1 for number, _ in numbered], names or ())
+    return TextLayout(separator, names, len(names or first), n_skipped, comment, mark, encoding, first)
+
+
+def _are_units(rows: Sequence[Sequence[str]], decimal: str) -> bool:
+    """Return whether the first line below the names tells units: no number in it, and a word above numbers alone."""
+    kinds = [judge_cell(cell, decimal) for cell in rows[0]] if len(rows) > 1 else []
+    if "number" in kinds:
+        return False
+    return any(
+        kind == "text" and {judge_cell(row[index], decimal) for row in rows[1:] if index < len(row)} == {"number"}
+        for index, kind in enumerate(kinds)
+    )
 
 
 def is_header(cells: Sequence[str], rows: Sequence[Sequence[str]], decimal: str = ".") -> bool:
     """Return whether the first line's cells name columns, given the lines of values below it."""
     below = [[row[index] for row in rows if index < len(row)] for index in range(len(cells))]
-    kinds = [_judge(cell, decimal) for cell in cells]
-    are_numbers = [bool(column) and {"number"} <= {_judge(c, decimal) for c in column} <= {"number", "none"}
+    kinds = [judge_cell(cell, decimal) for cell in cells]
+    are_numbers = [bool(column) and {"number"} <= {judge_cell(c, decimal) for c in column} <= {"number", "none"}
                    for column in below]  # fmt: skip
     has_word_above_numbers = any(kind == "text" and n for kind, n in zip(kinds, are_numbers, strict=True))
     if "number" not in kinds:
@@ -118,26 +149,36 @@ def clean_name(name: object) -> str:
 
 def check_lines(path: Path, layout: TextLayout) -> None:
     """Raise `EventsError` where a line has fewer values than there are columns, as where a file was cut off."""
-    with _open(path) as file:
+    is_blank = layout.separator == _BLANKS
+    for number, line in _list_events(path, layout):
+        # A separator within quotes makes the quick count too large, never too small; quotes are looked at closely.
+        quick = 0 if is_blank or '"' in line else line.count(layout.separator) + 1
+        n_values = quick or len(_split(line.strip(" \r\n"), layout.separator))
+        if n_values < layout.n_columns:
+            raise EventsError(
+                f'Each line of "{path}" must have {layout.n_columns} values, but line {number:,} has {n_values}. '
+                "Was the file cut off or damaged? Copy or make it again, or remove that line."
+            )
+
+
+def find_line(path: Path, layout: TextLayout, row: int) -> int:
+    """Return the line, counted from 1, of an event, counted from 0."""
+    lines = (number for n_events, (number, _) in enumerate(_list_events(path, layout)) if n_events == row)
+    return next(lines, layout.n_skipped + row + 1)
+
+
+def _list_events(path: Path, layout: TextLayout) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are events, with their numbers, counted from 1."""
+    with open_text(path, layout.encoding) as file:
         for number, line in enumerate(file, 1):
-            if number <= layout.n_skipped or not line.strip() or (layout.has_comments and line.startswith("#")):
-                continue
-            n_values = len(_split(line.strip(" \r\n"), layout.separator))
-            if n_values < layout.n_columns:
-                raise EventsError(
-                    f'Each line of "{path}" must have {layout.n_columns} values, but line {number:,} has {n_values}. '
-                    "Was the file cut off or damaged? Copy or make it again, or remove that line."
-                )
+            is_comment = layout.comment is not None and line.startswith(layout.comment)
+            if number > layout.n_skipped and line.strip() and not is_comment:
+                yield number, line
 
 
-def _open(path: Path) -> IO[str]:
-    file: IO[str] = _OPENERS.get(path.suffix.lower(), open)(path, "rt", encoding="utf-8-sig")
-    return file
-
-
-def _read_lines(path: Path) -> list[tuple[int, str]]:
+def _read_lines(path: Path, encoding: str) -> list[tuple[int, str]]:
     """Return the first lines that are not blank, with their numbers, counted from 0."""
-    with _open(path) as file:
+    with open_text(path, encoding) as file:
         text = file.read(_N_CHARACTERS)
     if "\0" in text:
         raise ValueError("it is no text, but holds zero bytes")
@@ -155,7 +196,7 @@ def _guess_separator(lines: Sequence[str]) -> str:
 
     def rate(separator: str) -> tuple[float, bool, bool, int]:
         cells = [cell for line in looked_at for cell in _split(line, separator)]
-        kinds = [{_judge(cell), _judge(cell, ",")} for cell in cells]
+        kinds = [{judge_cell(cell), judge_cell(cell, ",")} for cell in cells]
         n_numbers = sum("number" in kind for kind in kinds)
         n_told = sum(kind != {"none"} for kind in kinds)
         fits = len(_split(lines[0], separator)) * len(looked_at) == len(cells)
@@ -173,32 +214,10 @@ def _split(line: str, separator: str) -> list[str]:
     return [cell.strip() for cell in cells]
 
 
-def _has_decimal_comma(rows: Sequence[Sequence[str]], separator: str) -> bool:
+def _has_decimal_comma(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether numbers have decimal commas; points between groups of three digits do not speak against it."""
     cells = [cell for row in rows for cell in row]
-    if any(_tells_point(cell) for cell in cells):
-        return False
-    if any(_tells_comma(cell) for cell in cells):
-        return True
-    has_point = any("." in cell and _NUMBER.fullmatch(cell) for cell in cells)
-    return separator != "," and not has_point and any("," in cell and _COMMA_NUMBER.fullmatch(cell) for cell in cells)
-
-
-def _tells_point(cell: str) -> bool:
-    """Return whether a number can only be read with a decimal point."""
-    is_number = "." in cell and bool(_NUMBER.fullmatch(cell) or _GROUPED.fullmatch(cell))
-    return is_number and not _COMMA_GROUPED.fullmatch(cell)
-
-
-def _tells_comma(cell: str) -> bool:
-    """Return whether a number can only be read with a decimal comma."""
-    is_number = "," in cell and bool(_COMMA_NUMBER.fullmatch(cell) or _COMMA_GROUPED.fullmatch(cell))
-    return is_number and not _GROUPED.fullmatch(cell)
-
-
-def _may_be_number(cell: str) -> bool:
-    """Return whether a cell is a number with one decimal mark or the other, or stands for "not defined"."""
-    return {_judge(cell), _judge(cell, ",")} != {"text"}
+    return any(map(tells_comma, cells)) and not any(map(tells_point, cells))
 
 
 def _refuse_doubtful_points(
@@ -206,65 +225,22 @@ def _refuse_doubtful_points(
 ) -> None:
     """Raise `EventsError` where points may be decimal or part thousands: other columns have commas and points both."""
     columns = [[(row[n], line) for row, line in zip(rows, lines, strict=True) if n < len(row)]
-               for n in range(len(rows[-1]))]  # fmt: skip
-    below = [column[1:] if names else column for column in columns]
-    commas = [cell for column in below for cell in column
-              if _tells_comma(cell[0]) and all(_may_be_number(text) for text, _ in column)]  # fmt: skip
+               for n in range(len(rows[-1]) if rows else 0)]  # fmt: skip
+    commas = [cell for column in columns for cell in column
+              if tells_comma(cell[0]) and all(may_be_number(text) for text, _ in column)]  # fmt: skip
     with_comma = min(commas, key=lambda cell: cell[1], default=None)
     if with_comma is None:
         return
     for index, column in enumerate(columns):
-        numbers = [(cell, line) for cell, line in column if _NUMBER.fullmatch(cell)]
-        grouped = [(cell, line) for cell, line in numbers if _COMMA_GROUPED.fullmatch(cell)]
-        if grouped and not any(_tells_point(cell) for cell, _ in numbers):
+        numbers = [(cell, line) for cell, line in column if NUMBER.fullmatch(cell)]
+        grouped = [(cell, line) for cell, line in numbers if is_grouped(cell, ",")]
+        if grouped and not any(tells_point(cell) for cell, _ in numbers):
             name = f'"{names[index]}"' if index < len(names) else f"{index + 1}"
             raise EventsError(
                 f'Numbers of "{path}" must all have a decimal point or all a decimal comma, but line {with_comma[1]:,} '
                 f'has "{with_comma[0]}", and column {name} has "{grouped[0][0]}" in line {grouped[0][1]:,}, which may '
                 "be either. Write all numbers with a decimal point, and without a mark between thousands."
             )
-
-
-def write_plainly(text: str, decimal: str) -> str | None:
-    """Return a number with a decimal point and without marks between thousands; None where a text is no number."""
-    bare = text.strip()
-    mark = "." if decimal == "," else ","
-    if is_grouped(bare, decimal):
-        bare = bare.replace(mark, "")
-    elif not (_COMMA_NUMBER if decimal == "," else _NUMBER).fullmatch(bare):
-        return None
-    return bare.replace(",", ".")
-
-
-def is_grouped(text: str, decimal: str) -> bool:
-    """Return whether a number has marks between groups of three digits."""
-    return bool((_COMMA_GROUPED if decimal == "," else _GROUPED).fullmatch(text.strip()))
-
-
-def is_written_otherwise(text: str, decimal: str) -> bool:
-    """Return whether a text is a number only with the other decimal mark."""
-    return _tells_point(text.strip()) if decimal == "," else _tells_comma(text.strip())
-
-
-def find_line(path: Path, layout: TextLayout, row: int) -> int:
-    """Return the line, counted from 1, of an event, counted from 0."""
-    n_events = -1
-    with _open(path) as file:
-        for number, line in enumerate(file, 1):
-            if number > layout.n_skipped and line.strip() and not (layout.has_comments and line.startswith("#")):
-                n_events += 1
-                if n_events == row:
-                    return number
-    return layout.n_skipped + row + 1
-
-
-def _judge(cell: str, decimal: str = ".") -> str:
-    """Return what a cell is: "number", "text", or "none" where it stands for "not defined"."""
-    bare = cell.strip("\"' ")
-    if write_plainly(bare, decimal) is not None:
-        return "number"
-    word = bare.lower()
-    return "none" if word in UNDEFINED_TEXTS or word.lstrip("+-") in _INFINITE else "text"
 
 
 def _complete_names(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Sequence[str]:
@@ -291,5 +267,5 @@ def _find_names_in_comments(
             if len(cells) == len(rows[0]) == len(set(cells)) and all(cells) and is_header(cells, rows):
                 fitting.append(cells)
                 break
-    words = (cells for cells in fitting if all(_judge(cell) == "text" for cell in cells))
+    words = (cells for cells in fitting if all(judge_cell(cell) == "text" for cell in cells))
     return next(words, fitting[0] if fitting else None)

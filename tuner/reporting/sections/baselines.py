@@ -56,12 +56,14 @@ def _write_blend(evaluation: Evaluation) -> list[Block]:
     """Return what a blend with boosted trees gains on the bag of networks; nothing where there is none."""
     if (blend := evaluation.blend) is None:
         return []
-    gain = blend.over_bag
     told = (
         f"The blend is the weighted mean of the logits of two bags on the same folds: networks, and {blend.trees} with "
-        f"a share of {write_value(blend.share)}, which is fitted out of fold. {evaluation.figure_of_merit} on "
-        f"{gain.part}: {gain.difference.signed} compared with the bag of networks"
+        f"a share of {write_value(blend.share)}, which is fitted out of fold."
     )
+    if (gain := blend.over_bag) is None:
+        same, other = ("networks", blend.trees) if blend.share == 0 else (blend.trees, "networks")
+        return [Text(f"{told} So it is the bag of {same}: {other} add nothing to it.")]
+    told += f" {evaluation.figure_of_merit} on {gain.part}: {gain.difference.signed} compared with the bag of networks"
     verdicts = {
         "better": ", which is better.",
         "worse": ", which is worse.",

@@ -213,7 +213,7 @@ def _draw_correlations(exploration: Exploration, problem: Problem) -> Drawing:
 
 def _draw_features(shown: Exploration, features: pd.DataFrame, problem: Problem) -> Drawing:
     """Return the histograms of the features that are shown, of all `features`."""
-    figure = draw_features(shown, n_columns=min(3, len(shown.histograms)))
+    figure = draw_features(shown, n_columns=min(3, len(shown.histograms)), units=problem.units)
     first, last = features.iloc[0], features.iloc[-1]
     left_out = len(features) - len(shown.histograms)
     return Drawing(
@@ -243,7 +243,7 @@ def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
     )
     rows = [
         (
-            str(name),
+            stack(str(name), problem.units.get(str(name), "")),
             f"{row['separation']:.3f}",
             f"{row['auc']:.3f}",
             _write_undefined(row),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
+from tuner.evaluation.statistics.systematics import Survival
 from tuner.metrics.measurement import count_decimals
 from tuner.reporting.formatting import stack, stack_interval, write_number, write_share
 from tuner.reporting.page import Block, Picture, Table, Text
@@ -21,7 +22,11 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
     rows = [
         (
             write_share(row.relative_systematic, 0),
-            *(stack_interval(measured) for measured in (row.z_winner, row.z_baseline, row.d_z)),
+            *(
+                f"{stack_interval(measured)}{f', {FLOOR}' if at_floor else ''}"
+                for measured, at_floor in zip((row.z_winner, row.z_baseline), row.at_floor, strict=True)
+            ),
+            stack_interval(row.d_z),
         )
         for row in survival.rows
     ]
@@ -31,7 +36,20 @@ def write_survival(evaluation: Evaluation, picture: Picture | None) -> list[Bloc
         Text(f"Does the gain survive? {survival.sentence((own, baseline))}{_tell_contradiction(evaluation, own)}"),
         *([] if picture is None else [picture]),
         Table(caption=f"Asimov significance Z for {expected}; 68 % intervals", head=head, rows=rows),
+        *([Text(_explain_floor(survival))] if any(any(row.at_floor) for row in survival.rows) else []),
     ]
+
+
+FLOOR = "at the floor"
+"""Marks a significance whose cut leaves as little background as it may."""
+
+
+def _explain_floor(survival: Survival) -> str:
+    """Return what it means that a cut is at the floor."""
+    return (
+        f"{FLOOR.capitalize()}: the cut leaves {write_number(survival.min_background)} effective background events or "
+        "hardly more, as few as it may. A tighter cut may be better there, but these events cannot tell."
+    )
 
 
 def _tell_contradiction(evaluation: Evaluation, own: str) -> str:

@@ -1,0 +1,59 @@
+"""Opening a text file: how it is compressed, and how its letters are encoded."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+_OPENERS: dict[str, Callable[..., IO[Any]]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_N_LOOKED_AT = 1 << 20
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # before that of UTF-16, which it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+UTF_8 = "utf-8-sig"
+"""UTF-8, with a mark at its beginning or without."""
+
+
+def open_text(path: Path, encoding: str) -> IO[str]:
+    """Open a text file, decompressed as its ending says (.gz, .bz2, .xz, .zst)."""
+    return io.TextIOWrapper(_open_bytes(path), encoding=encoding)
+
+
+def find_encoding(path: Path) -> str:
+    """Return how a text file is encoded: as its byte order mark says, else UTF-8 where it can be.
+
+    Else Windows-1252 or ISO-8859-1 (Latin-1): by these each byte is a letter, so that numbers are right in any case.
+    """
+    with _open_bytes(path) as file:
+        beginning = file.read(_N_LOOKED_AT)
+    for mark, encoding in _MARKS.items():
+        if beginning.startswith(mark):
+            return encoding
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(beginning)
+    except UnicodeDecodeError:
+        return guess_single_byte(beginning)
+    return UTF_8
+
+
+def guess_single_byte(text: bytes) -> str:
+    """Return the encoding of a text that is not in UTF-8: Windows-1252 where it has what Latin-1 has not."""
+    return "cp1252" if any(128 <= byte < 160 for byte in text) else "iso-8859-1"
+
+
+def _open_bytes(path: Path) -> Any:
+    if path.suffix.lower() == ".zst":
+        import pyarrow as pa
+
+        return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
+    return _OPENERS.get(path.suffix.lower(), open)(path, "rb")
