@@ -100,8 +100,8 @@ class File:
 
         Raise `EventsError`, `MissingPackage`.
         """
-        path, _ = self._split_path()
-        parts = [part for file in find_files(path) for part in self._read_part_lists(file, names)]
+        path, tree = self._split_path()
+        parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
         if len(parts) == 1:
             return parts[0]
         import awkward as ak
@@ -172,7 +172,7 @@ class File:
                         )
                     return [(str(path), read_tree(path, wanted, tree))]
 
-    def _read_part_lists(self, path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    def _read_part_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return columns of lists of a file, or of each of its trees, where trees are classes."""
         from tuner.events.damage import tell_damage
 
@@ -182,6 +182,13 @@ class File:
                 from tuner.events.formats.parquet import read_arrays
 
                 return [read_arrays(path, names)]
+            if kind == "ROOT":
+                from tuner.events.formats import root
+
+                trees = [tree]
+                if self.trees:
+                    trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
+                return [root.read_arrays(path, name, names) for name in trees]
         raise EventsError(
             f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT and Parquet files. "
             "Write what you need of them as columns of numbers."

@@ -169,7 +169,7 @@ def pad(lists, place):
         ("max(jet_pt * cosh(jet_eta))", lambda: ak.fill_none(ak.max(JETS * np.cosh(ETAS), axis=1), np.nan)),
         ("mean(jet_pt)", lambda: ak.fill_none(ak.mean(JETS, axis=1), np.nan)),
         ("any(jet_pt > 30 & abs(jet_eta) < 2)", lambda: ak.any((JETS > 30) & (np.abs(ETAS) < 2), axis=1)),
-        ("all(jet_pt > pt)", lambda: ak.all(JETS > TABLE["pt"].to_numpy(), axis=1)),
+        ("all(jet_pt > pt)", lambda: ak.all(TABLE["pt"].to_numpy() < JETS, axis=1)),
         ("count_nonzero(jet_pt > 30)", lambda: ak.sum(JETS > 30, axis=1)),
         ("len(jet_pt[jet_pt > 30])", lambda: ak.sum(JETS > 30, axis=1)),
         ("sum(jet_pt[jet_eta > 0])", lambda: ak.sum(JETS[ETAS > 0], axis=1)),
