@@ -171,7 +171,7 @@ class _Assembly:
     def _expand_patterns(self, names: Sequence[str]) -> Problem:
         """Return the problem with names of columns in place of patterns."""
         problem = self.original
-        problems: list[str] = [] if self.to_score else self.found.problems
+        problems = [] if self.to_score or self.found.problems else self.found.problems
         changes: dict[str, Any] = {}
         taken = {*problem.roles, *self.formulas.weight_parts}
         for role in ("ignored", "observers", "features"):

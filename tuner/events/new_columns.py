@@ -109,7 +109,8 @@ class ColumnMaker:
         """Return that a column is not there, or why it cannot be used."""
         if why := self.table.attrs.get("left_out", {}).get(name):
             return f'column "{name}" {why}, which no expression can use.'
-        there = [*self.table.attrs.get("names", ()), *self.table.columns, *self.lists, *self.formulas.columns]
+        attrs = self.table.attrs
+        there = [*attrs.get("names", ()), *attrs.get("left_out", ()), *self.table.columns, *self.formulas.columns]
         there = [column for column in dict.fromkeys(there) if column not in self.formulas.weights]
         return f'column "{name}" is not there.{suggest_name(name, there) or f" There are {name_all(there)}."}'
 

@@ -120,7 +120,16 @@ def test_nothing_but_arithmetic_gets_through(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["-" * 500 + "pt", "(" * 300 + "pt" + ")" * 300, "pt" + "+ pt" * 1500, "9" * (MAX_CHARACTERS + 1), "pt**" * 200 + "pt", "abs(" * 60 + "pt" + ")" * 60, "pt" + "[0]" * 500, "not " * 200 + "pt > 1"],
+    [
+        "-" * 500 + "pt",
+        "(" * 300 + "pt" + ")" * 300,
+        "pt" + "+ pt" * 1500,
+        "9" * (MAX_CHARACTERS + 1),
+        "pt**" * 200 + "pt",
+        "abs(" * 60 + "pt" + ")" * 60,
+        "pt" + "[0]" * 500,
+        "not " * 200 + "pt > 1",
+    ],
 )
 def test_what_is_too_long_or_too_deep_is_refused(text):
     refuse(text)
