@@ -103,6 +103,21 @@ def test_labels_of_new_events_may_be_any_and_are_kept_as_they_came(search, raw, 
     pd.testing.assert_series_equal(written["label"], read["label"], check_dtype=False)
 
 
+def test_events_unlike_those_of_training_are_scored_and_counted(search, raw, tmp_path, caplog):
+    new = raw.iloc[search.splits.test.rows].reset_index(drop=True)
+    assert tuner.predict(search, read_events(search.study.problem)).findings == ()
+    first = search.splits.preprocessing.features[0]
+    new.loc[0, list(search.splits.preprocessing.features)] = np.nan
+    new.loc[1, first] = 1e9
+    new.to_parquet(tmp_path / "new.parquet")
+    scores = tuner.predict(search, tmp_path / "new.parquet")
+    assert len(scores) == len(new)
+    assert [finding.code for finding in scores.findings] == ["empty-events", "far-outside"]
+    assert [finding.figures for finding in scores.findings] == [{"events": 1}, {first: 1}]
+    assert caplog.messages == [str(finding) for finding in scores.findings]
+    assert "1 event of" in scores._repr_html_()
+
+
 @pytest.mark.parametrize("name", ["scores.parquet", "scores.csv"])
 def test_scores_are_saved(search, tmp_path, name):
     scores = tuner.predict(search, read_events(search.study.problem))

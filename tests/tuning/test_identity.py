@@ -115,9 +115,20 @@ def test_identity_survives_the_storage(begun):
         "label",
         "signal",
         "event id",
+        "categories",
         "figure of merit",
         "preparation",
+        "parts",
         "epochs",
         "seed",
         "parameters",
     }
+
+
+def test_the_same_events_in_other_parts_are_told(begun):
+    probe = probe_space(STUDY)
+    with pytest.raises(SearchError, match=r"1\. parts: was '', is 'def'"):
+        check_resumption(begun, identify(STUDY, "abc", probe, parts="def"), probe)
+    with pytest.raises(SearchError) as raised:
+        check_resumption(begun, identify(STUDY, "other", probe, parts="def"), probe)
+    assert "parts" not in str(raised.value)

@@ -18,6 +18,7 @@ from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, rais
 from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
+from tuner.preparation.splits import Splits
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
@@ -100,7 +101,7 @@ def sweep(
         probe, prepared, findings = _check_and_prepare(study, run_folder, device)
         run_folder.create()
         with open_log(run_folder.log, "sweep"):
-            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits.events_digest)
+            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits)
             search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
             tell_findings(findings, display)
             keep_findings(findings, run_folder)
@@ -169,11 +170,11 @@ def _check_and_prepare(
 
 
 def _open_or_create(
-    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, events_digest: str
+    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, splits: Splits
 ) -> optuna.Study:
     """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
     storage = open_storage(folder.journal, storage_url)
-    identity = identify(study, events_digest, probe)
+    identity = identify(study, splits.events_digest, probe, parts=splits.fingerprint)
     with FileLock(folder.lock):
         optuna_study = optuna.create_study(
             study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
