@@ -130,8 +130,9 @@ def _tell_network(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
 
 
 def _find_baseline(standings: Sequence[Standing], verdict: str) -> Standing | None:
-    """Return the best baseline of a verdict."""
-    return find_baseline([standing for standing in standings if standing.verdict == verdict])
+    """Return the best baseline, which validation chose, where it has this verdict."""
+    best = find_baseline(standings)
+    return best if best is not None and best.verdict == verdict else None
 
 
 def _capitalize(text: str) -> str:
@@ -287,7 +288,7 @@ def _tell_examined(evaluation: Evaluation) -> str:
 
 
 def name_baseline(evaluation: Evaluation) -> str:
-    """Return the name of the best baseline on the last part that is open."""
+    """Return the name of the best baseline, which validation chose."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
     return "the baseline" if baseline is None else write_candidate(baseline.candidate)
 
