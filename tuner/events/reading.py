@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -25,6 +26,8 @@ from tuner.events.part_sources import find_event_source, find_given_parts
 from tuner.events.reading_notes import note_reading
 from tuner.events.sources import find_source
 from tuner.events.table import Events, NewEvents, compute_digest
+from tuner.fields import show_value
+from tuner.given_events import GivenEvents, take_given
 from tuner.problem import EventSource, Problem
 
 
@@ -86,13 +89,14 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
 
 
 def read_features(
-    problem: Problem, path: str | Path, *, features: Sequence[str] | None = None, codes: Codes | None = None
+    problem: Problem, events: Any, *, features: Sequence[str] | None = None, codes: Codes | None = None
 ) -> NewEvents:
-    """Read events to be scored, from another file. Features must be there; other roles come along as they are.
+    """Read events to be scored, from elsewhere. Features must be there; other roles come along as they are.
 
     Args:
         problem: Gives the role of each column, and what stands for undefined.
-        path: Where the events are; read as the problem's own are.
+        events: A path, read as the problem's own events are; or the events, as a DataFrame, a mapping of names to
+            arrays or a structured array.
         features: Names of the inputs. None: those of the problem, or all columns without a role.
         codes: Texts of the features that hold texts, as training has them. None: as they are here.
 
@@ -101,8 +105,18 @@ def read_features(
 
     Raises:
         EventsError: A feature is missing, or holds text.
+        StudyError: Arrays do not fit each other.
     """
-    source = find_source(problem.events).at(Path(path))
+    given = take_given(events)
+    if isinstance(given, GivenEvents):
+        source = find_source(given)
+    elif isinstance(given, str | Path):
+        source = find_source(problem.events).at(Path(given))
+    else:
+        raise EventsError(
+            f"Events to be scored must be a path, a DataFrame, a mapping of names to arrays, or events that were read, "
+            f"but are {show_value(events)}."
+        )
     if features is not None:
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
     table, names = read_needed(source, problem)

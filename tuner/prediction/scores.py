@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import DTypeLike
 
 from tuner.checked_files import write_atomically
+from tuner.events.checks.finding import Finding, list_findings
 from tuner.notebook_cards import SIGNAL, draw_steps, write_card, write_lines
 from tuner.progress.wording import write_count
 from tuner.run_folder import check_ending, make_parent
@@ -48,6 +49,8 @@ class Scores:
     """What that is made of, such as "trial 3, seed 0" or "bag of 8 networks"."""
     notes: tuple[str, ...] = ()
     """What a person should know of the events, such as what counts as undefined."""
+    findings: tuple[Finding, ...] = ()
+    """In what the events are unlike those of training, with counts."""
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -73,7 +76,8 @@ class Scores:
         title = write_count(len(self), "score") + (f" by {self.by}" if self.by else "")
         picture = draw_steps({SIGNAL: shares}, width=320, height=64, label="Histogram of the scores, from 0 to 1")
         below = "From 0, like background, to 1, like signal. The table: `.frame()`"
-        return write_card(title, *([picture] if len(self) else []), write_lines([below], faint=True), *self.notes)
+        return write_card(title, *([picture] if len(self) else []), write_lines([below], faint=True), *self.notes,
+                          write_lines(list_findings(self.findings)))  # fmt: skip
 
     def frame(self) -> pd.DataFrame:
         """Return a table: event id, score, label, weight, observers as far as they are known; and the candidate.

@@ -97,17 +97,15 @@ class Preprocessing:
         return np.setdiff1d(np.arange(len(self.features)), [*self.azimuths, *self.angles, *self.categories])
 
     @cached_property
-    def _inputs_of(self) -> list[tuple[str, tuple[int, ...]]]:
-        """Name of each input, and the features that it is made of, by their index in `features`."""
+    def _inputs_of(self) -> list[tuple[str, int]]:
+        """Name of each input, and the feature that it belongs to, by its index in `features`."""
         names = self.features
-        inputs: list[tuple[str, tuple[int, ...]]] = [(names[i], (int(i),)) for i in self.mapped]
-        axis = self.azimuths[:1].tolist()
-        between = [(angle, (i, *axis)) for i, angle in self.between.items()]
-        for angles in (between, [(names[i], (int(i),)) for i in self.angles]):
-            inputs += [(f"{function}({angle})", places) for function in ("cos", "sin") for angle, places in angles]
+        inputs = [(names[i], int(i)) for i in self.mapped]
+        for angles in (self.between, {int(i): names[i] for i in self.angles}):
+            inputs += [(f"{function}({angle})", i) for function in ("cos", "sin") for i, angle in angles.items()]
         for i, levels in zip(self.categories, self.list_levels(), strict=True):
-            inputs += [(f"{names[i]} = {level}", (int(i),)) for level in levels]
-        return inputs + [(f"{names[i]} is undefined", (int(i),)) for i in self.indicated]
+            inputs += [(f"{names[i]} = {level}", int(i)) for level in levels]
+        return inputs + [(f"{names[i]} is undefined", int(i)) for i in self.indicated]
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
@@ -124,7 +122,7 @@ class Preprocessing:
             listed.append(told + ["other"] * bool(has_other))
         return listed
 
-    @property
+    @cached_property
     def between(self) -> dict[int, str]:
         """The azimuths' angles to their axis by index in `features`: "phi_2 - phi_1"."""
         return {int(i): f"{self.features[i]} - {self.features[self.azimuths[0]]}" for i in self.azimuths[1:]}
@@ -159,8 +157,8 @@ class Preprocessing:
         between, axis = self.between, set(self.azimuths[:1]) - set(self.indicated)
         names = {i: between.get(i, name) for i, name in enumerate(self.features) if i not in axis}
         columns: dict[str, list[int]] = {name: [] for name in names.values()}
-        for column, (_, places) in enumerate(self._inputs_of):
-            columns[names[places[0]]].append(column)
+        for column, (_, i) in enumerate(self._inputs_of):
+            columns[names[i]].append(column)
         return columns
 
     def transform(self, table: np.ndarray | pd.DataFrame) -> np.ndarray:
