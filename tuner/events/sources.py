@@ -333,7 +333,7 @@ def find_input_files(events: EventSource | str | Path | GivenEvents) -> list[Pat
     """Return the files that a problem's events are read from; none where they are gone or the source has no files."""
     source = find_source(events)
     try:
-        return source.find_files() if isinstance(source, File | OpenML) else []
+        return list(source.find_files()) if hasattr(source, "find_files") else []
     except EventsError:
         return []
 

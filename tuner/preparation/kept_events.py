@@ -54,7 +54,7 @@ class KeptEvents:
             "event ids": hash_columns(ids),
             **{
                 f"{nuisance}, {direction}": compute_digest(
-                    self.take_variant(nuisance, direction, every), events.labels, events.weights
+                    self.take_variant(nuisance, direction, every), events.labels, events.weights, codes=events.codes
                 )
                 for nuisance, direction in self.variants
             },
@@ -99,6 +99,8 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
     arrays = {"features": events.table.to_numpy(), "labels": events.labels, "weights": events.weights}
     if events.event_id is not None:
         arrays["event_id"] = events.event_id
+    if events.given_parts is not None:
+        arrays["given_parts"] = events.given_parts
     variants = []
     for number, ((nuisance, direction), table) in enumerate(kept.variants.items()):
         arrays[f"variant_{number}"] = table.to_numpy()
@@ -113,6 +115,7 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
         "source": events.source,
         "optimum": events.optimum,
         "notes": list(events.notes),
+        "codes": {name: list(texts) for name, texts in events.codes.items()},
         "variants": variants,
         "digests": kept.digests,
         "files": {path.name: hash_file(path) for path in sorted(partial.iterdir())},
@@ -145,6 +148,8 @@ def load_events(folder: Path) -> KeptEvents:
             digest=content["digest"],
             optimum=content["optimum"],
             notes=tuple(content["notes"]),
+            codes={name: tuple(texts) for name, texts in content["codes"].items()},
+            given_parts=_map_array(folder / "given_parts.npy") if "given_parts.npy" in content["files"] else None,
         )
         variants = {
             (kept["nuisance"], kept["direction"]): pd.DataFrame(
