@@ -27,7 +27,9 @@ def new(
     events: Annotated[
         str,
         typer.Argument(
-            metavar="EVENTS", help="Data file: CSV, Parquet, HDF5 or ROOT (FILE.root:TREE).", show_default=False
+            metavar="EVENTS",
+            help="Data file, folder or pattern: CSV, Parquet, ROOT (FILE.root:TREE), ...",
+            show_default=False,
         ),
     ],
     *,
