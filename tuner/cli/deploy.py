@@ -54,6 +54,11 @@ def predict(
     for note in scores.notes:
         print_text(f"Note: {note}")
     print_text(f"Wrote {write_count(len(scores), 'score')} to {path}")
+    if scores.selected is not None and not scores.selected.all():
+        print_text(
+            f"{write_count(int((~scores.selected).sum()), 'event')} of them do not fulfil the study's `selection`: there "
+            "`selected` is false, and `score` is empty."
+        )
 
 
 def export(
