@@ -71,8 +71,8 @@ def test_events_that_are_not_selected_have_a_row_without_a_score(search, nanoaod
     events = search.open_events().events
     assert len(scores) == N
     np.testing.assert_array_equal(np.flatnonzero(scores.selected), events.rows)
-    np.testing.assert_array_equal(np.isnan(scores.values), ~scores.selected)
-    np.testing.assert_allclose(scores.values[events.rows], np.asarray(tuner.predict(search, events)), atol=1e-6)
+    np.testing.assert_array_equal(np.isnan(np.asarray(scores)), ~scores.selected)
+    np.testing.assert_allclose(scores[events.rows], np.asarray(tuner.predict(search, events)), atol=1e-6)
     table = pd.read_parquet(scores.save(tmp_path / "scores.parquet"))
     assert list(table.columns) == ["score", "label", "weight", "selected"]
     assert f"{N:,} events ({len(events.rows):,} selected) by" in repr(scores)
