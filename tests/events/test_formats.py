@@ -55,7 +55,7 @@ def write_group(table, path):
 
 def write_root(table, path):
     with uproot.recreate(path) as file:
-        file["tree"] = {name: table[name].to_numpy() for name in table.columns}
+        file.mktree("tree", {name: table[name].to_numpy() for name in table.columns})
 
 
 def write_ntuple(table, path):

@@ -74,7 +74,8 @@ def test_events_that_are_not_selected_have_a_row_without_a_score(search, nanoaod
     np.testing.assert_array_equal(np.isnan(np.asarray(scores)), ~scores.selected)
     np.testing.assert_allclose(scores[events.rows], np.asarray(tuner.predict(search, events)), atol=1e-6)
     table = pd.read_parquet(scores.save(tmp_path / "scores.parquet"))
-    assert list(table.columns) == ["score", "label", "weight", "selected"]
+    np.testing.assert_array_equal(table["selected"], scores.selected)
+    assert table["score"].isna().sum() == N - len(events.rows)
     assert f"{N:,} events ({len(events.rows):,} selected) by" in repr(scores)
     assert f"{len(events.rows):,} scores" in scores._repr_html_()
 

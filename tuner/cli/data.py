@@ -13,6 +13,7 @@ from tuner.cli.options import (
     RUNS,
     DeviceOption,
     EventsOption,
+    FiguresOption,
     FolderOption,
     JsonOption,
     OutputOption,
@@ -49,8 +50,28 @@ def new(
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
     for line in draft.reasons:
         print_text(line)
+    _tell_findings(path)
     file = quote(str(path))
     print_text(f"\nWrote {path}. Read it, correct what is wrong, then:\n  tuner check {file}\n  tuner explore {file}")
+
+
+def _tell_findings(path: Path) -> None:
+    """Tell whether the events of a study file that was just written can be trusted, or why they cannot be read."""
+    from tuner.errors import TunerError
+    from tuner.events.checks.finding import list_findings
+    from tuner.events.reading import read_events
+    from tuner.preparation.splits import prepare_splits
+    from tuner.tuning.findings import check_splits
+
+    study = open_study(path)
+    try:
+        events = read_events(study.problem)
+        findings = check_splits(events, prepare_splits(events, study.problem, study.preparation), study.problem)
+    except TunerError as error:
+        print_text(f"Before a sweep, correct this: {error}")
+        return
+    for line in list_findings(findings):
+        print_text(line)
 
 
 def check(
@@ -70,30 +91,36 @@ def check(
 
     checked = check_study(opened, folder=folder, device=device)
     if as_json:
-        print_json({"study": str(study), "ok": True, "lines": list(checked.lines)})
+        findings = [finding.to_json() for finding in checked.findings]
+        print_json({"study": str(study), "ok": True, "lines": list(checked.lines), "findings": findings})
         return
     for line in checked.lines:
         print_text(line)
 
 
 def explore(
-    study: StudyArgument, folder: FolderOption = RUNS, events: EventsOption = None, as_json: JsonOption = False
+    study: StudyArgument,
+    *,
+    folder: FolderOption = RUNS,
+    events: EventsOption = None,
+    output: FiguresOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """[dim]1-2[/]  Look at the events before any network does: each feature, its separation, what is undefined.
+    """[dim]1-2[/]  Look at the training events before any network does: columns, features, correlations.
 
-    Draws signal and background of every feature into the run folder's figures/.
+    Validation and test stay closed. Draws signal and background of every feature, correlations, and the most telling
+    features two by two, into the run folder's figures/, as PNG and PDF.
     """
     opened = open_study(study, events)
-    from tuner.events.reading import read_events
-    from tuner.exploration.drawing import save_exploration
-    from tuner.exploration.explore import explore_events
+    from tuner.exploration.saving import save_exploration
+    from tuner.tuning.explore import explore as explore_study
 
-    exploration = explore_events(read_events(opened.problem))
-    figures = RunFolder(folder / opened.name).create().figures
+    exploration = explore_study(opened)
+    figures = output or RunFolder(folder / opened.name).create().figures
     paths = save_exploration(exploration, figures, units=opened.problem.units)
     if as_json:
-        print_json(exploration.to_json())
+        print_json(exploration.to_json() | {"files": [str(path) for path in paths]})
         return
     for line in exploration.lines:
         print_text(line)
-    print_text(f"Wrote {len(paths)} files to {figures}")
+    print_text(f"\nWrote {len(paths)} files to {figures}")

@@ -55,7 +55,7 @@ class KeptEvents:
             "event ids": hash_columns(ids),
             **{
                 f"{nuisance}, {direction}": compute_digest(
-                    self.take_variant(nuisance, direction, every), events.labels, events.weights
+                    self.take_variant(nuisance, direction, every), events.labels, events.weights, codes=events.codes
                 )
                 for nuisance, direction in self.variants
             },
@@ -98,7 +98,8 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
     partial.mkdir(parents=True)
     events = kept.events
     arrays = {"features": events.table.to_numpy(), "labels": events.labels, "weights": events.weights}
-    arrays |= {name: array for name in ("event_id", "rows") if (array := getattr(events, name)) is not None}
+    optional = ("event_id", "rows", "given_parts")
+    arrays |= {name: array for name in optional if (array := getattr(events, name)) is not None}
     variants = []
     for number, ((nuisance, direction), table) in enumerate(kept.variants.items()):
         arrays[f"variant_{number}"] = table.to_numpy()
@@ -114,6 +115,7 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
         "optimum": events.optimum,
         "cut_flow": None if events.cut_flow is None else events.cut_flow.to_json(),
         "notes": list(events.notes),
+        "codes": {name: list(texts) for name, texts in events.codes.items()},
         "variants": variants,
         "digests": kept.digests,
         "files": {path.name: hash_file(path) for path in sorted(partial.iterdir())},
@@ -148,6 +150,8 @@ def load_events(folder: Path) -> KeptEvents:
             cut_flow=CutFlow.from_json(content.get("cut_flow")),
             rows=_map_array(folder / "rows.npy") if "rows.npy" in content["files"] else None,
             notes=tuple(content["notes"]),
+            codes={name: tuple(texts) for name, texts in content["codes"].items()},
+            given_parts=_map_array(folder / "given_parts.npy") if "given_parts.npy" in content["files"] else None,
         )
         variants = {
             (kept["nuisance"], kept["direction"]): pd.DataFrame(

@@ -14,13 +14,14 @@ from tuner.evaluation.waiting import hold_alone
 from tuner.figures import use_style
 from tuner.launchers.process_pool import ProcessPool
 from tuner.reporting.evaluation_figures import draw_judgement_pictures
-from tuner.reporting.highlights import highlight
+from tuner.reporting.highlights import highlight, name_subject
 from tuner.reporting.page import Page, Section, render_page
 from tuner.reporting.pictures import open_picture_pool
 from tuner.reporting.search_figures import draw_search_pictures
-from tuner.reporting.sections.data import write_data, write_exploration, write_frame, write_preparation
+from tuner.reporting.sections.data import write_data, write_frame, write_preparation
 from tuner.reporting.sections.deployment import write_hand_off, write_reproduction
 from tuner.reporting.sections.evaluation import write_evaluation
+from tuner.reporting.sections.exploration import write_exploration
 from tuner.reporting.sections.search import write_model, write_search
 from tuner.reporting.summary import answer
 from tuner.trackers.base import Tracker
@@ -71,6 +72,7 @@ def _make_page(search: Search, evaluation: Evaluation | None, pool: ProcessPool)
         answer=answer(search, winner, evaluation),
         notices=_list_notices(search),
         highlights=highlight(search, evaluation, seconds),
+        subject=name_subject(evaluation),
         sections=_write_sections(search, evaluation, seconds, pool),
         made=datetime.now().astimezone(),
         maker=f"signal-tuner {tuner.__version__}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -207,17 +208,23 @@ def _read_columns(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[
     """Return columns by name: NumPy arrays [n], Awkward arrays of what is no number and no text per event."""
     if not hasattr(tree, "branches"):
         return _read_fields(path, tree, columns)
-    return {column.name: _read_branch(path, tree, column) for column in columns}
+    arrays: dict[str, Any] = {}
+    for _, of_branch in groupby(columns, key=lambda column: id(column.holder)):
+        arrays |= _read_branch(path, tree, list(of_branch))
+    return arrays
 
 
-def _read_branch(path: Path, tree: Any, column: TreeColumn) -> Any:
-    """Return a column of a TTree. Raise `EventsError` that names the branch."""
+def _read_branch(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+    """Return columns of one branch by name. Raise `EventsError` that names them."""
+    first = columns[0]
+    branch = first.holder
     try:
-        if not column.path and not column.why_not:
-            return column.holder.array(library="np")
-        return _take(column.holder.array(library="ak"), column)
+        if not first.path and not first.why_not:
+            return {first.name: branch.array(library="np")}
+        array = branch.array(library="ak")
+        return {column.name: _take(array, column) for column in columns}
     except Exception as error:  # uproot raises whatever it stumbles on
-        raise _tell_damage(path, tree, column.name, error) from error
+        raise _tell_damage(path, tree, [column.name for column in columns], error) from error
 
 
 def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
@@ -229,13 +236,14 @@ def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[s
         arrays = tree.arrays(filter_field=lambda field: field.path in fields)
         return {column.name: _take(arrays, column) for column in columns}
     except Exception as error:
-        raise _tell_damage(path, tree, name_all([column.name for column in columns], most=3), error) from error
+        raise _tell_damage(path, tree, [column.name for column in columns], error) from error
 
 
-def _tell_damage(path: Path, tree: Any, name: str, error: Exception) -> EventsError:
+def _tell_damage(path: Path, tree: Any, names: Sequence[str], error: Exception) -> EventsError:
+    said = describe_error(error).rstrip(".")
     return EventsError(
-        f'Column {name} of tree "{tree.name}" in "{path}" cannot be read ({describe_error(error).rstrip(".")}). If the '
-        "file is damaged, copy or make it again; else leave the column out with `ignored`."
+        f'Column {name_all(names, most=3)} of tree "{tree.name}" in "{path}" cannot be read ({said}). If the file is '
+        "damaged, copy or make it again; else leave the column out with `ignored`."
     )
 
 

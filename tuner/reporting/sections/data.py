@@ -1,37 +1,26 @@
-"""Steps 0 to 3 on the page: the frame, the events, a look at them, their preparation."""
+"""Steps 0, 1 and 3 on the page: the frame, the events, their preparation."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
 from tuner.events.cut_flow import write_kept
-from tuner.events.sources import find_source
-from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_features
-from tuner.exploration.exploration import Exploration
-from tuner.exploration.explore import explore_events
-from tuner.figures import Drawing
-from tuner.launchers.process_pool import ProcessPool
+from tuner.events.part_sources import find_event_source
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
-from tuner.progress.wording import join_words, write_count
-from tuner.reporting.formatting import list_settings, stack, stack_error, write_number, write_share, write_value
+from tuner.progress.wording import join_words, write_number
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
-from tuner.reporting.pictures import keep_drawings
 from tuner.reporting.summary import name_handed_on
+from tuner.tuning.findings import open_findings
 from tuner.tuning.search import Search
-
-DRAWN_FEATURES = 24
-"""Features that are drawn, at most."""
-
 
 FRAME = {
     "before": "what the events went through before",
@@ -124,7 +113,7 @@ def write_data(search: Search) -> Section:
     splits, problem = search.splits, search.study.problem
     parts = (splits.train, splits.validation, splits.test)
     n_events = sum(len(part.labels) for part in parts)
-    source = hide_passwords(find_source(problem.events).describe())
+    source = hide_passwords(find_event_source(problem).describe())
     rows = [
         (name, *_count([part.weights[part.labels == label] for part in parts]))
         for name, label in (("signal", 1), ("background", 0))
@@ -143,6 +132,7 @@ def write_data(search: Search) -> Section:
                 f"{search.study.preparation.negative_weights} them; validation and test keep them."
             )
         )
+    blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
 
 
@@ -169,125 +159,70 @@ def _write_selection(search: Search) -> list[Block]:
     return [*blocks, Table(caption=caption, head=head, rows=rows)]
 
 
-def write_exploration(search: Search, pool: ProcessPool) -> Section:
-    """Return step 2: each feature as it was read; a notice where the run folder does not hold the events whole.
-
-    Args:
-        search: The search.
-        pool: Processes that write the pictures.
-    """
-    problem = search.study.problem
+def _write_findings(search: Search) -> list[Block]:
+    """Return whether the events can be trusted: what checks found, and what to do about it."""
     try:
-        events = search.open_events().events
+        findings = open_findings(search)
     except EventsError as error:
-        told = [Notice(f"The events cannot be shown. {error}")]
-        return Section(number="2", name="Visualize", title="The features", blocks=told)
-    exploration = explore_events(events)
-    features = exploration.features
-    shown = replace(
-        exploration,
-        features=features.head(DRAWN_FEATURES),
-        histograms=tuple(h for h in exploration.histograms if h.name in features.index[:DRAWN_FEATURES]),
-    )
-    drawings = {"features": _draw_features(shown, features, problem)}
-    if 1 < len(features) <= DRAWN_FEATURES:
-        drawings["correlations"] = _draw_correlations(exploration, problem)
-    pictures = keep_drawings(search, drawings.items(), pool)
-    blocks: list[Block] = [
-        pictures["features"],
-        Text("All events are shown, those of the test part included."),
-        _list_features(features, problem),
-        *(Notice(warning) for warning in exploration.warnings),
-        *([pictures["correlations"]] if "correlations" in pictures else []),
-    ]
-    return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
-
-
-def _draw_correlations(exploration: Exploration, problem: Problem) -> Drawing:
-    percent = ", written in per cent" if len(exploration.features) <= MAX_NUMBERED else ""
-    title = f"How features go together: correlations{_tell_weights(problem)}{percent}"
-    alt = "Matrices of correlations between the features, one for signal and one for background."
-    figure = draw_correlations(exploration)
-    return Drawing(figure, pd.concat(exploration.correlations), title=title, alt=alt, panels=figure.axes)
-
-
-def _draw_features(shown: Exploration, features: pd.DataFrame, problem: Problem) -> Drawing:
-    """Return the histograms of the features that are shown, of all `features`."""
-    figure = draw_features(shown, n_columns=min(3, len(shown.histograms)), units=problem.units)
-    first, last = features.iloc[0], features.iloc[-1]
-    left_out = len(features) - len(shown.histograms)
-    return Drawing(
-        figure,
-        features,
-        title=f"Each feature, the most telling first: share of each class per bin{_tell_weights(problem, ', ')}, with "
-        "statistical errors. Both classes add up to 1, without what is undefined, which is told below a feature, and "
-        "without the outermost 0.2 % of the events at either end"
-        + (f". The first {len(shown.histograms)} of {len(features)}" if left_out else ""),
-        alt=f"Histograms of {write_count(len(shown.histograms), 'feature')}. {first.name} tells most by itself, "
-        f"separation {first['separation']:.3f}; {last.name} least, {last['separation']:.3f}.",
-        panels=[*figure.legends, *(axes for axes in figure.axes if axes.get_visible())],
-    )
-
-
-def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
-    """Return the table of features, the most telling first."""
-    head = (
-        "Feature",
-        "Separation",
-        "AUC alone",
-        "Undefined",
-        "Mean, signal",
-        "Mean, background",
-        "Lowest",
-        "Highest",
-    )
-    rows = [
-        (
-            stack(str(name), problem.units.get(str(name), "")),
-            f"{row['separation']:.3f}",
-            f"{row['auc']:.3f}",
-            _write_undefined(row),
-            *(write_number(row[c]) for c in ("mean_signal", "mean_background", "minimum", "maximum")),
-        )
-        for name, row in features.iterrows()
-    ]
-    caption = f"Each feature by itself{_tell_weights(problem, ', ')}"
-    return Table(caption=caption, head=head, rows=rows, folded=len(rows) > DRAWN_FEATURES)
-
-
-def _write_undefined(row: pd.Series) -> str:
-    """Return the share that is undefined, of signal above that of background where they differ."""
-    signal, background = (
-        write_share(row[name]) if row[name] else "0" for name in ("undefined_signal", "undefined_background")
-    )
-    return signal if signal == background else f"{signal.removesuffix(' %')} / {background}\nS / B"
+        return [Notice(f"Whether the events can be trusted cannot be told. {error}")]
+    told = [one for one in findings if not one.is_accepted]
+    rows = [(one.severity, one.code, one.sentence, one.advice) for one in told]
+    accepted = dict.fromkeys(one.code for one in findings if one.is_accepted)
+    blocks: list[Block] = []
+    if rows:
+        head = ("", "Code", "What was found", "What to do")
+        blocks.append(Table(caption="Can the events be trusted?", head=head, rows=rows))
+    elif not accepted:
+        blocks.append(Text("Can the events be trusted? Checks found nothing that speaks against it."))
+    if accepted:
+        blocks.append(Text(f"Findings that the study has looked into and accepts: {', '.join(accepted)}."))
+    return blocks
 
 
 def write_preparation(search: Search) -> Section:
     """Return step 3: how the events became tensors."""
     splits, preparation = search.splits, search.study.preparation
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    n_events = sum(len(part.labels) for part in parts.values())
     rows = [
-        (name, write_share(fraction, 0), *_count_classes(part))
-        for name, fraction, part in zip(
-            ("train", "validation", "test"),
-            preparation.fractions,
-            (splits.train, splits.validation, splits.test),
-            strict=True,
-        )
+        (name, write_share(len(part.labels) / n_events, 0), *_count_classes(part), splits.fingerprints[name][:12])
+        for name, part in parts.items()
     ]
-    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
+    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background", "Fingerprint")
     undefined = _list_undefined(search.study.problem)
-    facts = [(name, value) for name, value in list_settings(preparation) if name not in ("fractions", "azimuths")]
-    none = "none found" if preparation.azimuths == "auto" else "left as they are"
-    facts.append(("azimuths", splits.preprocessing.describe_azimuths() or none))
-    facts.append(("undefined values", ", ".join([*undefined, "not a number"])))
-    facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
+    transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
+    facts = [
+        ("chosen", _describe_split(search)),
+        *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
+        *(transformed | splits.preprocessing.describe()).items(),
+        ("undefined values", ", ".join([*undefined, "not a number"])),
+        ("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"),
+    ]
     blocks: list[Block] = [
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
-        Text("Everything is fitted on the training part alone. Undefined values become the feature's training median."),
+        Text(
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
+            "of a category no value."
+        ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
+
+
+_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+"""Settings of the preparation that the page tells as they are."""
+
+
+def _describe_split(search: Search) -> str:
+    """Return how the parts were chosen."""
+    problem, preparation = search.study.problem, search.study.preparation
+    named = {"validation": problem.validation_events, "test": problem.test_events}
+    files = " and ".join(name for name, events in named.items() if events is not None)
+    told = f"{files} by files of their own, the rest at random" if files else "at random, each class alike"
+    if preparation.split is not None:
+        told = preparation.split.describe()
+    together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
+    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:
