@@ -30,7 +30,7 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 def describe_exploration(exploration: Exploration) -> tuple[str, ...]:
     """Return the exploration as a person reads it in a terminal of 80 columns."""
-    warnings = ["", *(f"Note: {warning}" for warning in exploration.warnings)] if exploration.warnings else []
+    warnings = ["", *exploration.warnings] if exploration.warnings else []
     return (
         exploration.source,
         *wrap(exploration.shown, WIDTH),
@@ -94,7 +94,7 @@ def write_exploration_card(exploration: Exploration) -> str:
         write_table(("feature", "separation", "AUC", "undefined", drawn), features, texts=(drawn,)),
         write_lines(_tell_more(len(exploration.features), "feature", "`.frame()`"), faint=True),
         write_lines(exploration.strongest),
-        write_lines(f"Note: {warning}" for warning in exploration.warnings),
+        write_lines(exploration.warnings),
     )
 
 
