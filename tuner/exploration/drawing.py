@@ -244,7 +244,7 @@ def mark_numbers(axis: Axes, which: str, n_ticks: int, *, whole: bool = False) -
     own.set_major_formatter(FuncFormatter(partial(_write_tick, largest=largest, digits=digits)))
 
 
-def _write_tick(value: float, place: int | None = None, *, largest: float, digits: int) -> str:
+def _write_tick(value: float, _place: int | None = None, *, largest: float, digits: int) -> str:
     """Return a number at a tick: 0.02, 1500, 2.5 times a power of ten."""
     if abs(value) < 1e-9 * largest:
         return "0"
@@ -255,11 +255,11 @@ def _write_tick(value: float, place: int | None = None, *, largest: float, digit
     return f"$\\mathdefault{{{mantissa}\\times10^{{{int(power)}}}}}$"
 
 
-def _write_plain(value: float, place: int | None = None) -> str:
+def _write_plain(value: float, _place: int | None = None) -> str:
     return f"{value:g}"
 
 
-def _write_power(value: float, place: int | None = None) -> str:
+def _write_power(value: float, _place: int | None = None) -> str:
     """Return a power of ten, or a multiple of one."""
     power = int(np.floor(np.log10(value) + 1e-9))
     factor = value / 10.0**power
