@@ -52,7 +52,7 @@ def my_figure(labels, scores, weights):
         (lambda: EvaluationSettings(folds=np.int32(5)), "folds", 5),
         (lambda: Preparation(fractions=[0.5, np.float64(0.25), 0.25]), "fractions", (0.5, 0.25, 0.25)),
         (lambda: Preparation(fractions=np.array([0.5, 0.25, 0.25])), "fractions", (0.5, 0.25, 0.25)),
-        (lambda: Preparation(balance=np.bool_(False)), "balance", False),
+        (lambda: make_problem(gamma_telescope=np.bool_(False)), "gamma_telescope", False),
         (lambda: TrainingSettings(lr=np.float64(0.5), batch_size=np.int64(64)), "batch_size", 64),
         (lambda: TrainingSettings(optimizer=Kind.ADAM), "optimizer", "adam"),
         (lambda: make_problem(features=np.array(["a", "b"])), "features", ("a", "b")),

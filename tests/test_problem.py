@@ -103,5 +103,5 @@ def test_units_are_names_of_units():
     assert replace(frame(None), units={"jet_pt": "GeV"}).units == {"jet_pt": "GeV"}
     with pytest.raises(StudyError, match="must give columns a unit"):
         replace(frame(None), units={"jet_pt": " "})
-    with pytest.raises(StudyError, match='but gives "jet_pt" 3'):
+    with pytest.raises(StudyError, match="but gives 'jet_pt' 3"):
         replace(frame(None), units={"jet_pt": 3})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkabl
 
 from tuner.errors import StudyError, raise_together
 from tuner.fields import check_keywords, settle_fields, show_value
+from tuner.given_events import GivenEvents, take_given
 from tuner.metrics.figures_of_merit import Auc, Custom, CutFigure, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
 from tuner.passwords import hide_passwords
@@ -103,22 +104,39 @@ class Problem:
 
     question: str
     """What a person wants to know, as a sentence."""
-    events: EventSource | str | Path
-    """Where the events are: a source, or a path such as `events.parquet`, `"events/*.root:tree"`."""
+    events: EventSource | str | Path | GivenEvents
+    """Where the events are: a source, or a path such as `events.parquet`, `"events/*.root:tree"`; or the events: a
+    DataFrame, a mapping of names to arrays or a structured array, which are copied. Workers read them from the study's
+    file, which must make the same events each time that it is run."""
+    validation_events: EventSource | str | Path | GivenEvents | None = None
+    """Where the events of the validation part are, or these events, if not among `events`."""
+    test_events: EventSource | str | Path | GivenEvents | None = None
+    """Where the events of the test part are, or these events, if not among `events`."""
     label: str
     """Column that says what an event is."""
     signal: object
     """Value of the label column that means signal; the one other value means background."""
     features: tuple[str, ...] | None = None
-    """Columns that are inputs. None: all columns that have no other role."""
+    """Columns that are inputs, by name or by pattern, `("lepton*", "jet_[0-3]_pt")`; a pattern passes over columns that
+    have another role. None: all columns that have no other role, and that the weight is not made of."""
     weight: str | None = None
-    """Column of event weights. None: every event counts as one."""
+    """Column of event weights, or an expression, `"mc_weight * scale"`. None: every event counts as one."""
     observers: tuple[str, ...] = ()
-    """Columns that are looked at but are never inputs, such as a mass."""
+    """Columns that are looked at but are never inputs, such as a mass; patterns, too."""
     event_id: str | None = None
     """Column that names the event; rows that share it never come into different parts."""
     ignored: tuple[str, ...] = ()
-    """Columns that are left out."""
+    """Columns that are left out; patterns, too. Expressions may name them nevertheless."""
+    categories: tuple[str, ...] = ()
+    """Features whose values are names, not sizes: a network is given an input for each. Features of texts with few
+    different values are categories without being named, numbers are not."""
+    selection: str | None = None
+    """Condition that an event must fulfil, `"pt > 20 & abs(eta) < 2.5"`, before anything else is done with it. None:
+    all events are taken. How expressions are written, and what functions there are: `tuner.events.expressions`."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """New columns, of any role: name to expression, `{"m_ratio": "m_jj / m_bb", "lead_pt": "index(jet_pt, 0)"}`; or to
+    the numbers for the values of a column, `{"scale": {"process": {"ttH": 0.51, "tt*": 832.0}}}`, to be used in
+    `weight`. `file` stands for the name of an event's file where no column has that name."""
     undefined: float | tuple[float, ...] | Mapping[str, float | tuple[float, ...]] | None = None
     """Value that stands for "not defined", such as -999; or several, `(-999, -99)`; or those of each column,
     `{"jet_pt": -999, "tau": (-9, -99)}`. Values are compared as float32, so that -999.9 is found whatever the width of
@@ -150,14 +168,21 @@ class Problem:
     named the unit counts that stands in the name, "jet_pt [GeV]"."""
     nuisances: tuple[Nuisance, ...] = ()
     """What is known only so well, and what that costs the frozen network at its frozen cut."""
+    accepted: tuple[str, ...] = ()
+    """Codes of findings that you have looked into, such as `("copies",)`: they are listed, and stop nothing.
+    `tuner.events.checks.finding` has all codes."""
     gamma_telescope: bool = False
     """Whether to tell gamma efficiencies at fixed hadron efficiencies, and Q (doi:10.1016/j.nima.2003.08.157)."""
 
     def __post_init__(self) -> None:
+        for name in ("events", "validation_events", "test_events"):
+            object.__setattr__(self, name, take_given(getattr(self, name)))
         object.__setattr__(self, "figure_of_merit", _make_figure(self.figure_of_merit))
         if isinstance(self.working_point, type):
             object.__setattr__(self, "working_point", make_default(self.working_point, "`working_point`"))
         raise_together(_find_text_problems(self), StudyError, "This problem")
+        if isinstance(self.columns, Mapping):
+            object.__setattr__(self, "columns", dict(self.columns))
         problems: list[str] = []
         object.__setattr__(self, "undefined", _coerce_undefined(self.undefined, problems))
         raise_together(problems, StudyError, "This problem")
@@ -190,19 +215,24 @@ class Problem:
     @property
     def facts(self) -> dict[str, str]:
         """The frame in words, by name: label, roles of columns, figure of merit, cut, what others reached."""
-        source = self.events
         told = {
-            "Events": hide_passwords(source.describe() if isinstance(source, EventSource) else str(source)),
+            "Events": _describe_events(self.events),
+            "Validation events": _describe_events(self.validation_events),
+            "Test events": _describe_events(self.test_events),
             "Signal": f"{self.label} = {self.signal!r}",
             "Features": "all columns without another role" if self.features is None else ", ".join(self.features),
             "Weight": self.weight or "",
             "Event id": self.event_id or "",
             "Never an input": ", ".join(self.all_observers),
             "Ignored": ", ".join(self.ignored),
+            "Categories": ", ".join(self.categories),
+            "Selection": self.selection or "",
+            "New columns": ", ".join(f"{name} = {write_formula(formula)}" for name, formula in self.columns.items()),
             "Undefined": _write_undefined(self.undefined),
             "Optimum": "" if self.optimum is None else f"{self.optimum}: no network can do better",
             "Figure of merit": f"{self.figure_of_merit.name}, on validation{', weighted' if self.weight else ''}",
             "Working point": f"{self.working_point.name}; chosen on events that were not trained on, frozen for test",
+            "Accepted findings": ", ".join(self.accepted),
             "Nuisances": ", ".join(nuisance.name for nuisance in self.nuisances),
         }
         told |= {f"AUC of {known.name}": f"{known.auc:.4g} ({known.source})" for known in self.ballparks}
@@ -230,8 +260,11 @@ class Problem:
         return signal, background
 
     def list_undefined(self, column: str) -> tuple[float, ...]:
-        """Return the values that stand for "not defined" in a column."""
-        values = self.undefined.get(column) if isinstance(self.undefined, Mapping) else self.undefined
+        """Return the values that stand for "not defined" in a column; in a new column only those given for it."""
+        if isinstance(self.undefined, Mapping):
+            values = self.undefined.get(column)
+        else:
+            values = None if column in self.columns else self.undefined
         if values is None:
             return ()
         return values if isinstance(values, tuple) else (values,)
@@ -241,6 +274,23 @@ class Problem:
         """Observers, the optimum among them."""
         extra = () if self.optimum is None or self.optimum in self.observers else (self.optimum,)
         return self.observers + extra
+
+
+def _describe_events(source: EventSource | str | Path | GivenEvents | None) -> str:
+    """Return where events are, without passwords; an empty text for nowhere."""
+    if source is None:
+        return ""
+    return hide_passwords(source.describe() if isinstance(source, EventSource) else str(source))
+
+
+def write_formula(formula: Any) -> str:
+    """Return what a new column is made by: an expression, or process: ttH 0.51, tt* 832."""
+    if not isinstance(formula, Mapping):
+        return str(formula)
+    return "; ".join(
+        f"{column}: " + ", ".join(f"{value} {number:g}" for value, number in numbers.items())
+        for column, numbers in formula.items()
+    )
 
 
 def _write_undefined(undefined: Any) -> str:
@@ -294,9 +344,10 @@ def make_default(kind: type, subject: str) -> object:
 
 def _find_text_problems(problem: Problem) -> list[str]:
     """Return a sentence for each tuple of names that was given as a text."""
-    texts = {role: getattr(problem, role) for role in ("features", "observers", "ignored")}
+    names = ("features", "observers", "ignored", "categories", "accepted")
+    texts = {role: getattr(problem, role) for role in names}
     return [
-        f'`{role}` must be a tuple of column names, but is the text "{text}". Write ("{text}",).'
+        f'`{role}` must be a tuple of names, but is the text "{text}". Write ("{text}",).'
         for role, text in texts.items()
         if isinstance(text, str)
     ]
@@ -315,10 +366,16 @@ def _find_role_problems(problem: Problem) -> list[str]:
         given.setdefault(problem.optimum, []).append("optimum")
     for column in {column: None for nuisance in problem.nuisances for column in nuisance.columns}:
         given.setdefault(column, []).append("nuisance variant")
-    return [
+    problems = [
         f'Column "{column}" has more than one role: {", ".join(roles)}. Leave one.'
         for column, roles in given.items()
         if len(roles) > 1
+    ]
+    others = {column: role for column, role in problem.roles.items() if role != "feature"}
+    return problems + [
+        f'`categories` must be features, but "{name}" is {others.get(name, "not among `features`")}.'
+        for name in problem.categories
+        if name in others or (problem.features is not None and name not in problem.features)
     ]
 
 
@@ -349,7 +406,12 @@ def _find_nuisance_problems(problem: Problem) -> list[str]:
     others = {column: role for column, role in problem.roles.items() if role != "feature"}
     for nuisance in problem.nuisances:
         for name in nuisance.shifted:
-            if name in others or (problem.features is not None and name not in problem.features):
+            is_listed = problem.features is None or name in problem.features
+            # What expressions are made of may be shifted, too: the events tell.
+            may_be_made = bool(problem.columns) or any(
+                sign in name for name in problem.features or () for sign in "*?["
+            )
+            if name in others or not (is_listed or may_be_made):
                 role = others.get(name, "not among `features`")
                 problems.append(f'Nuisance "{nuisance.name}" must shift features, but "{name}" is {role}.')
     return problems

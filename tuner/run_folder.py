@@ -84,6 +84,11 @@ class RunFolder:
         return self.path / "events"
 
     @property
+    def findings(self) -> Path:
+        """What checks found of the events."""
+        return self.path / "findings.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Best-epoch parameters of trials."""
         return self.path / "checkpoints"
@@ -175,7 +180,7 @@ class RunFolder:
 
     @property
     def network(self) -> Path:
-        """The winner of the last evaluation as ONNX, preprocessing inside: the study's model artifact."""
+        """What the last evaluation handed on as ONNX, preprocessing inside: the study's model artifact."""
         return self.path / "winner.onnx"
 
     @property

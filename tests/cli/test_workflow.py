@@ -57,7 +57,7 @@ def test_sweep_ends_with_an_evaluated_winner_and_a_report(swept) -> None:
 def test_status_is_json_and_imports_nothing_heavy(swept) -> None:
     status = read_json(swept.tuner("status", "small.py", "--json"))
     assert status["finished"] == status["states"]["complete"] + status["states"].get("pruned", 0) == 6
-    assert 0.5 < status["winner_test"]["AUC"] <= 1.0
+    assert 0.5 < status["handed_on_test"]["AUC"] <= 1.0
     assert status["workers"] == 0
     assert status["best_low"] < status["best_high"]
     assert swept.find_heavy_imports("status", "small.py", "--json") == {"optuna"}
@@ -218,7 +218,18 @@ def test_ctrl_c_once_tells_trials_writes_the_report_and_is_seen_by_a_shell(workp
     assert status["states"].get("running", 0) == 0
     assert status["workers"] == 0
     assert status["states"]["complete"] >= 1
-    assert status["winner_test"] is None
+    assert status["handed_on_test"] is None
+    finalists = workplace.folder / "runs/small/finalists"
+    with workplace.start_tuner("evaluate", "small.py", "--seeds", "200", "--quiet") as judging:
+        while not list(finalists.glob("*.pt")):
+            assert judging.poll() is None, judging.communicate()[1]
+            time.sleep(0.05)
+        judging.send_signal(signal.SIGTERM)
+        out, err = judging.communicate(timeout=60)
+    assert judging.returncode == 130, err
+    assert re.search(r"Interrupted: \d+ trainings? (is|are) kept in runs/small/finalists\. Rerun the same command", err)
+    assert "The test part was not opened." in err
+    assert "Traceback" not in out + err
     assert not (workplace.folder / "runs/small/test_openings.jsonl").exists()
 
 
@@ -231,5 +242,5 @@ def test_status_is_read_from_the_storage_alone_while_its_folder_is_elsewhere(wor
     (elsewhere.folder / "small.py").write_text((workplace.folder / "small.py").read_text())
     status = read_json(elsewhere.tuner("status", "small.py", "--storage", url, "--json"))
     assert (status["finished"], status["budget_trials"], status["budget_epochs"]) == (2, 2, 2)
-    assert 0.5 < status["winner_test"]["AUC"] <= 1.0
+    assert 0.5 < status["handed_on_test"]["AUC"] <= 1.0
     assert [path.name for path in elsewhere.folder.iterdir() if path.name != "__pycache__"] == ["small.py"]

@@ -222,11 +222,12 @@ def test_the_outcome_is_in_the_storage_and_holds_until_more_trials_complete(told
     search, evaluation, *_ = told
     elsewhere = tuner.Search(search.study, RunFolder(Path("/nowhere")), str(search.folder.journal))
     status = read_status(elsewhere)
-    assert status.winner_test == {name: m.value for name, m in evaluation.part("test").measurements.items()}
-    assert status.winner_test_intervals["AUC"] == (
+    assert status.handed_on_test == {name: m.value for name, m in evaluation.part("test").measurements.items()}
+    assert status.handed_on_test_intervals["AUC"] == (
         evaluation.part("test")["AUC"].low,
         evaluation.part("test")["AUC"].high,
     )
+    assert (status.winner, status.handed_on) == (evaluation.winner, evaluation.handed_on.description)
     assert read_outcome(search).holds_for(search)
     assert not any(name.startswith("tuner:") for name in search.optuna_study.user_attrs)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from tuner.evaluation.hand_on_choice import HandOnChoice, tell_choice_on_test
 from tuner.evaluation.results import Evaluation
-from tuner.evaluation.statistics.comparison import Standing
+from tuner.evaluation.statistics.comparison import Standing, compare
 from tuner.evaluation.verdicts import explain_intervals, summarize_verdict, tabulate_verdicts
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.replicas import Replicas
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.tuning.evaluation_settings import EvaluationSettings
 
@@ -98,7 +101,57 @@ def test_what_auc_tells_apart_and_the_declared_figure_does_not_is_told():
 
 def test_intervals_hold_trainings_only_where_there_are_several():
     alone = judge(boosted_trees="worse")
-    several = replace(alone, standings=tuple(replace(s, singles=(0.9, 0.8)) for s in alone.standings))
-    assert explain_intervals(alone).endswith("200 replicas that draw each class anew.")
+    several = repeat(alone, 5)
+    assert "200 replicas that draw each class anew. Each configuration was trained once" in explain_intervals(alone)
     assert explain_intervals(several).endswith("anew, with trainings drawn anew where there are several.")
     assert explain_intervals(several) in tabulate_verdicts(several)
+
+
+def repeat(evaluation, n_trainings):
+    trained = [replace(s, singles=(0.9,) * n_trainings) if s.kind == "finalist" else s for s in evaluation.standings]
+    return replace(evaluation, standings=tuple(trained))
+
+
+def test_that_few_trainings_tell_nothing_apart_is_said():
+    several = judge(trial_1="worse", trial_2="worse", trial_3="worse")
+    told = "hardly anything can be told apart: a difference between two may have to be 8 times its error"
+    assert told in explain_intervals(repeat(several, 2))
+    assert "told apart" not in explain_intervals(repeat(several, 5))
+
+
+@pytest.mark.parametrize(("errors", "verdict"), [(7.0, "not distinguishable"), (8.3, "better")])
+def test_two_trainings_tell_apart_what_differs_by_as_many_errors_as_is_said(errors, verdict):
+    """Three rivals of two trainings each, which differ by 0.002: the error of a difference of means is 0.001 sqrt 2."""
+    means = {"trial 0": 0.9, "trial 1": 0.9 + errors * 0.001 * np.sqrt(2), "trial 2": 0.9, "trial 3": 0.9}
+    replicas = {
+        name: Replicas(mean + np.array([-0.001, 0.001]), np.full((2, 50_000), mean)) for name, mean in means.items()
+    }
+    kinds = dict.fromkeys(means, "finalist")
+    standings = compare(replicas, "trial 0", kinds=kinds, part="test")
+    assert next(s.verdict for s in standings if s.candidate == "trial 1") == verdict
+
+
+@pytest.mark.parametrize(
+    ("chosen", "by_validation", "on_test", "told"),
+    [
+        ("bag", "better", "better", ""),
+        ("bag", "better", EQUAL, "is handed on; by AUC on test it cannot be told from it (+0.00030 ± 0.00050)."),
+        ("bag", "better", "worse", "is handed on; by AUC on test it is worse (-0.06170 ± 0.00050)."),
+        (
+            "single network",
+            EQUAL,
+            "better",
+            "which is handed on; by AUC on test the bag is better (+0.00210 ± 0.00050).",
+        ),
+        ("single network", EQUAL, EQUAL, ""),
+    ],
+)
+def test_what_chose_and_what_test_says_stand_in_one_sentence_where_they_differ(chosen, by_validation, on_test, told):
+    choice = HandOnChoice(
+        candidate=chosen, reason="", figure_of_merit="AUC", standings=judge(bag=by_validation).standings
+    )
+    found = tell_choice_on_test(choice, judge(bag=on_test).standings, "AUC")
+    assert found.endswith(told)
+    assert bool(found) == bool(told)
+    assert not found or found.startswith("By AUC on validation and out of fold ")
+    assert found in summarize_verdict(replace(judge(bag=on_test), choice_on_test=found))

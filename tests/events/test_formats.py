@@ -17,7 +17,6 @@ import uproot
 from tuner.drafts.draft import draft_study
 from tuner.errors import EventsError, MissingPackage
 from tuner.events import File, read_events, read_features
-from tuner.events.formats import root
 from tuner.events.sources import SelectiveSource
 from tuner.problem import Problem
 
@@ -56,7 +55,7 @@ def write_group(table, path):
 
 def write_root(table, path):
     with uproot.recreate(path) as file:
-        file["tree"] = {name: table[name].to_numpy() for name in table.columns}
+        file.mktree("tree", {name: table[name].to_numpy() for name in table.columns})
 
 
 def write_ntuple(table, path):
@@ -273,7 +272,9 @@ def test_what_holds_several_values_per_event_is_named_and_left_out(tmp_path, mak
     assert len(events.notes) == 1
     for part in ("Columns that are left out", '"jets" holds ', '"box" h'):
         assert part in events.notes[0]
-    with pytest.raises(EventsError, match=r'Feature "jets" must be a number for each event, but holds .*\. Write what'):
+    with pytest.raises(
+        EventsError, match=r'Feature "jets" must be a number for each event, but holds .*\. Make columns'
+    ):
         read_events(make_problem(events=path, features=("a", "jets")))
     assert read_events(make_problem(events=path, features=("a",))).notes == ()
     draft = draft_study(str(path), label="y")
@@ -498,8 +499,3 @@ def test_a_missing_package_names_its_extra(tmp_path, make_problem, monkeypatch, 
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingPackage, match=rf'pip install "signal-tuner\[{extra}\]"'):
         read_events(make_problem(events=tmp_path / name))
-
-
-def test_the_type_of_a_list_in_root_is_named_whole():
-    field = type("Field", (), {"typename": "std::vector<double>", "parent": None})()
-    assert root._find_fields("jets", field)[1] == {"jets": "holds std::vector<double> for each event"}

@@ -224,7 +224,7 @@ def test_a_column_that_is_there_twice(make_problem, make_events):
 
 
 def test_everything_is_told_at_once(make_events, make_problem):
-    table = make_events(y=np.arange(200) % 3, w=np.nan, same=1.0, kind="muon")
+    table = make_events(y=np.arange(200) % 3, w=np.nan, same=1.0, kind=np.where(np.arange(200) == 7, "muon", "1.5"))
     said = refuse(make_problem, table, observers=("mass",), signal="s")
     for part in ('"mass"', "`signal=", "has 3", "finite number", "same = 1", '"muon"'):
         assert part in said

@@ -239,46 +239,11 @@ def test_ordinary_events_give_no_warning(explore):
     assert explore().warnings == ()
 
 
-def test_a_leak_is_suspected(explore):
-    label = np.arange(2000) % 2
-    assert 'Feature "truth" alone separates signal' in say(explore(truth=label + np.linspace(0, 0.1, 2000)))
-    assert 'Feature "there" is defined for one class only' in say(
-        explore(there=np.where(label == 1, np.linspace(0, 1, 2000), -999.0))
-    )
-
-
-def test_repeated_events_are_counted(explore, make_events):
-    table = make_events(2000)
-    a, b = table["a"].copy(), table["b"].copy()
-    a[10:20], b[10:20] = a[0], b[1]
-    a[30:32], b[30:32] = a[0], b[1]
-    said = say(explore(a=a, b=b))
-    assert "11 events repeat another in every feature" in said
-    assert "name an `event_id`" in said
-
-
-def test_pairs_that_say_the_same_are_named(explore, make_events):
-    a = make_events(2000)["a"]
-    assert "a with twin" in say(explore(twin=3 * a + 1))
-    assert "a with" not in say(explore(other=a + make_events(2000, seed=5)["m"]))
-
-
-def test_an_observer_that_goes_with_a_feature_is_named(explore, make_events):
-    a = make_events(2000)["a"]
-    assert 'Observer "m" goes with feature "a" in background (rank correlation 1.00)' in say(explore(m=np.exp(a)))
-    assert explore(m=np.exp(a), problem={"optimum": "m"}).warnings == ()
-
-
-def test_weights_that_are_negative_or_uneven_are_told(explore):
-    number = np.arange(2000)
-    assert "10.0% of the events have negative weights" in say(explore(w=np.where(number % 10 == 4, -0.5, 1.0)))
-    said = say(explore(w=np.where(number == 1, 1e4, 1.0)))
-    assert "Weights of signal are very uneven: 1,000 events count statistically as 1." in said
-    assert "Weights of background" not in said
-
-
-def test_a_rare_class_is_told(explore):
-    assert "Only 2.00% of the events are signal" in say(explore(y=(np.arange(2000) % 50 == 0).astype(int)))
+def test_findings_are_told_with_code_and_severity(explore):
+    exploration = explore(number=3 * np.arange(2000))
+    assert exploration.warnings[0].startswith('Warning [index-as-feature]: Feature "number"')
+    assert exploration.warnings[0] in "\n".join(exploration.lines)
+    assert exploration.to_json()["findings"][0]["columns"] == ["number"]
 
 
 def test_it_prints_in_eighty_columns_and_becomes_json(explore):

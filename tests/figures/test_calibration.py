@@ -10,7 +10,7 @@ from sklearn.calibration import calibration_curve
 
 from tuner.errors import EventsError
 from tuner.figures import draw_calibration
-from tuner.metrics import balance_classes, calibrate, expected_calibration_error
+from tuner.metrics import Measurement, balance_classes, calibrate, expected_calibration_error
 
 
 def draw_calibrated(n=4_000, seed=0):
@@ -66,7 +66,7 @@ def test_what_chance_gives_is_told_with_its_interval_and_holds_the_error_of_a_ca
         weights = np.random.default_rng(seed).exponential(1.0, kept.sum())
         drawing = draw_calibration(labels[kept], scores[kept], weights, part="test", n_replicas=40)
         alt, pulls = drawing.alt, [*pulls, *drawing.frame()["pull"]]
-        told = re.search(r"ECE ([\d.]+), by chance alone ([\d.]+) \[([\d.]+), ([\d.]+)\]", alt)
+        told = re.search(r"ECE ([\d.]+)[^,]*, by chance alone ([\d.]+) \[([\d.]+), ([\d.]+)\]", alt)
         error, chance, low, high = map(float, told.groups())
         assert low <= chance <= high
         held += low <= error <= high
@@ -88,3 +88,9 @@ def test_negative_weights_are_drawn_and_logits_refused():
     assert draw_calibration(labels, scores, weights, part="test", n_replicas=20).png_bytes(dpi=40)
     with pytest.raises(EventsError, match="probabilities"):
         draw_calibration(labels, 8 * scores - 4, weights, part="test")
+
+
+def test_an_error_that_was_measured_elsewhere_is_told_as_it_is():
+    labels, scores = draw_calibrated(300)
+    error = Measurement(0.0216, 0.0202, 0.0224)
+    assert "ECE 0.0216 +0.0008 -0.0014, by chance" in draw_calibration(labels, scores, part="test", error=error).alt

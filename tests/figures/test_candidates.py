@@ -43,6 +43,17 @@ def test_one_that_is_far_worse_becomes_an_arrow_and_keeps_its_number():
     assert "0.8600 \u00b1 0.0025" in [text.get_text() for text in axes.texts]
 
 
+def test_an_interval_can_be_seen_however_far_the_worst_half_is():
+    """Half of them are far behind: the axis would be 50 intervals wide."""
+    value = np.array([0.958, 0.957, 0.915, 0.908, 0.885, 0.726])
+    names = [f"candidate {number}" for number in range(6)]
+    table = pd.DataFrame({"candidate": names, "value": value, "low": value - 0.002, "high": value + 0.002})
+    axes = draw_candidates(table, figure_name="AUC", part="test", best=None).figure.axes[0]
+    low, high = axes.get_xlim()
+    assert 0.004 / (high - low) > 0.03
+    assert axes.collections[-1].get_offsets()[:, 1].tolist() == [5]
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_hardly_any_candidates_are_drawn_too(n):
     table = make_table().drop(columns="seeds").head(n)

@@ -42,7 +42,7 @@ def test_each_cell_is_written_and_told():
     for row in drawing.frame().itertuples():
         assert f"{row.share:.1%}" in written
         assert f"{row.events} events" in written
-        assert f"{row.weight:.0f} by weight" in written
+        assert f"{row.weight:,.0f} by weight" in written
         assert f"{row.truth} {row.decision}: {row.share:.1%}" in drawing.alt
 
 

@@ -26,6 +26,7 @@ from tuner.figures import (
     draw_scores,
     tabulate_trials,
 )
+from tuner.metrics import Measurement
 
 
 def draw_events(n: int = 1_500, seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -188,12 +189,19 @@ def test_score_histograms_have_area_one_and_errors_of_the_sum_of_squared_weights
     assert signal["error"] == pytest.approx(np.sqrt((inside**2).sum()) / total)
 
 
+def test_a_gap_that_was_measured_elsewhere_is_told_as_it_is():
+    labels, scores, weights = draw_events()
+    gap = Measurement(0.0007, -0.0014, 0.0028)
+    drawing = draw_scores(labels, scores, weights, train=(labels, scores, weights), gap=gap)
+    assert "gap +0.0007 ± 0.0021" in drawing.alt
+
+
 def test_overtraining_is_told_as_a_gap_in_auc_with_its_interval():
     labels, scores, weights = draw_events()
     better = norm.cdf(norm.ppf(scores) + 0.8 * (labels - 0.5))
     overtrained = draw_scores(labels, scores, weights, train=(labels, better, weights))
     train, test = (reference.roc_auc_score(labels, s, sample_weight=weights) for s in (better, scores))
-    assert f"AUC train {train:.4f}, test {test:.4f}, gap {train - test:.3f}"[:-1] in overtrained.alt
+    assert f"AUC train {train:.4f}, test {test:.4f}, gap {train - test:+.3f}"[:-1] in overtrained.alt
     assert "\u00b1" in overtrained.alt
 
 

@@ -34,10 +34,7 @@ def test_the_divergence_is_told_against_chance_and_the_undefined_are_counted():
     mass, labels, scores, weights = make_events()
     drawing = draw_sculpting(mass, labels, scores, weights, threshold=0.7, name="mass [GeV]", part="test")
     found = measure_sculpting(mass, labels, scores, weights, threshold=0.7)
-    assert (
-        f"JSD {found.divergence.value:.2g} bits; random subsamples of this size: {found.chance.value:.2g}"
-        in drawing.alt
-    )
+    assert f"JSD {found.divergence} bits; random subsamples of this size: {found.chance.value:.2g}" in drawing.alt
     assert "more than chance" in drawing.alt
     assert "no more than chance" not in drawing.alt
     background = (labels == 0) & np.isfinite(mass)
@@ -112,3 +109,14 @@ def test_the_unit_stands_on_the_axis_once(name, unit):
     mass, labels, scores, _ = make_events()
     drawing = draw_sculpting(mass, labels, scores, threshold=0.7, name=name, unit=unit, part="test", n_subsamples=2)
     assert drawing.figure.axes[-1].get_xlabel().startswith("mass (GeV)")
+
+
+def test_a_divergence_that_was_measured_elsewhere_is_told_as_it_is():
+    mass, labels, scores, weights = make_events()
+    events, cut = (mass, labels, scores, weights), {"threshold": 0.7, "name": "m", "part": "test"}
+    known = measure_sculpting(*events, threshold=0.7, n_subsamples=50, n_replicas=50, seed=9)
+    told, own = draw_sculpting(*events, **cut, known=known), draw_sculpting(*events, **cut)
+    assert f"JSD {known.divergence} bits" in told.alt
+    assert f"JSD {known.divergence} bits" not in own.alt
+    assert f"p = {known.p_value:.2g}: more than chance" in told.alt
+    assert told.frame().equals(own.frame())

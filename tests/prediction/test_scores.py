@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tuner.prediction.scores import Scores
@@ -21,11 +22,29 @@ def test_scores_behave_as_the_array_of_their_values():
     assert list(scores.frame().columns) == ["score", "label"]
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_the_table_names_events_and_candidate_and_keeps_columns_of_one_name_apart(tmp_path, ending):
+    scores = Scores(
+        VALUES,
+        weights=np.ones(3),
+        event_id=pd.Series([7, 3, 5], name="weight"),
+        observers=pd.DataFrame({"mass": [1.0, 2.0, 3.0], "score": [4.0, 5.0, 6.0]}),
+        candidate="bag",
+    )
+    path = scores.save(tmp_path / f"scores.{ending}")
+    read = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
+    assert list(read) == ["event id weight", "score", "weight", "mass", "observer score", "candidate"]
+    assert list(read["event id weight"]) == [7, 3, 5]
+    assert list(read["observer score"]) == [4.0, 5.0, 6.0]
+    assert set(read["candidate"]) == {"bag"}
+
+
 def test_a_copy_of_the_array_is_a_copy():
-    scores = Scores(VALUES.copy())
+    own = VALUES.copy()
+    scores = Scores(own)
     np.array(scores)[0] = 7.0
     assert scores[0] == 0.1
-    assert np.asarray(scores) is scores.values
+    assert np.asarray(scores) is own
 
 
 def test_the_repr_is_short():

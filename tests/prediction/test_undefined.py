@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,7 +28,9 @@ def make_table(seed=0):
         for number, value in enumerate(values):
             table.loc[rng.permutation(N)[: 60 + number], column] = value
     table.loc[rng.permutation(N)[:20], "d"] = np.resize([1e38, -1e38, 1e-38], 20)
-    return table.assign(label=label)
+    channel = rng.choice(["ee", "em", "mm"], N).astype(object)
+    channel[rng.permutation(N)[:60]] = None
+    return table.assign(channel=channel, label=label)
 
 
 @pytest.fixture(scope="module", params=["quantile", "standard"])
@@ -45,11 +49,19 @@ def test_training_prediction_and_the_exported_network_agree_on_the_same_raw_even
     for part in ("train", "validation"):
         np.testing.assert_allclose(predicted[getattr(search.splits, part).rows], score_part(search, part), atol=1e-6)
     session = onnxruntime.InferenceSession(str(tuner.export(search, tmp_path / "network.onnx")))
+    metadata = session.get_modelmeta().custom_metadata_map
+    codes = json.loads(metadata["categories"])
     with np.errstate(over="ignore"):
-        raw = table[list("abcd")].to_numpy().astype(np.float32)
+        raw = table.assign(channel=table["channel"].map(dict(zip(codes["channel"], range(3), strict=True))))
+        raw = raw.drop(columns="label").to_numpy(np.float64).astype(np.float32)
     (scores,) = session.run(["score"], {"features": raw})
     np.testing.assert_allclose(scores, predicted, atol=1e-6)
-    assert session.get_modelmeta().custom_metadata_map["undefined"] == '{"a": [-999.9, -99.0], "c": -1.0}'
+    table.iloc[:9].assign(channel="tt").to_parquet(tmp_path / "unseen.parquet")
+    raw[:9, 4] = -1
+    (unseen,) = session.run(["score"], {"features": raw[:9]})
+    np.testing.assert_allclose(unseen, tuner.predict(search, tmp_path / "unseen.parquet").frame()["score"], atol=1e-6)
+    assert (unseen != scores[:9]).any()
+    assert metadata["undefined"] == '{"a": [-999.9, -99.0], "c": -1.0}'
 
 
 def test_what_stands_for_undefined_is_tried_when_a_network_is_exported():

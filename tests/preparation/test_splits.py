@@ -110,15 +110,15 @@ def test_training_weights_are_balanced_with_mean_one(events, problem):
         assert training[labels == 1].sum() == pytest.approx(training[labels == 0].sum(), rel=1e-5)
         ratio = training[labels == 1] / weights[labels == 1]
         np.testing.assert_allclose(ratio, ratio[0], rtol=1e-5)
-    plain = prepare_splits(events, problem, Preparation(balance=False)).train
+    plain = prepare_splits(events, problem, Preparation(training_weights="physics")).train
     np.testing.assert_allclose(plain.training_weights, plain.weights / plain.weights.mean(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("negative", ["keep", "absolute", "drop"])
-@pytest.mark.parametrize("balance", [True, False])
-def test_negative_weights_in_training(events, problem, negative, balance):
+@pytest.mark.parametrize("kind", ["balanced", "physics"])
+def test_negative_weights_in_training(events, problem, negative, kind):
     weights = np.where(np.arange(1000) % 10 < 2, -0.5, 1.0)
-    settings = Preparation(negative_weights=negative, balance=balance)
+    settings = Preparation(negative_weights=negative, training_weights=kind)
     splits = prepare_splits(dataclasses.replace(events, weights=weights), problem, settings)
     is_negative = splits.train.weights < 0
     assert is_negative.any()

@@ -41,7 +41,13 @@ HALFWAY = Status(
     devices=DeviceUse(cores=1.93, n_cores=2, gpus=(GpuUse(index=0, utilisation=0.87, used=12.3, total=79.6),)),
 )
 SPENT = replace(
-    HALFWAY, states={"complete": 30, "pruned": 34}, running=(), seconds_left=0.0, winner_test={"AUC": 0.93612}
+    HALFWAY,
+    states={"complete": 30, "pruned": 34},
+    running=(),
+    seconds_left=0.0,
+    winner=23,
+    handed_on="bag of 8 networks",
+    handed_on_test={"AUC": 0.93612},
 )
 
 
@@ -147,8 +153,8 @@ def test_a_spent_budget_shows_the_test_part() -> None:
     said = read_words(render_status(SPENT))
     assert "64 of 64 trials" in said
     assert " left" not in said
-    assert "winner on the test part AUC 0.9361" in said
-    judged_next = replace(SPENT, winner_test=None)
+    assert "handed on: bag of 8 networks; on the test part AUC 0.9361" in said
+    judged_next = replace(SPENT, handed_on_test=None)
     assert "search done, then evaluation, about 2 min" in read_words(render_status(judged_next))
 
 

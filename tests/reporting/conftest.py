@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 
 from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.results import Evaluation
-from tuner.evaluation.statistics.comparison import Standing
+from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.metrics.measurement import Measurement
@@ -222,6 +222,7 @@ def evaluation() -> Evaluation:
         settings=EvaluationSettings(bag=None, refit=False, finalists=2, seeds=2, replicas=20),
         rests_on={"events": "ab" * 32},
         standings=make_standings(),
+        over_baseline=find_baseline([s for s in make_standings() if s.part == "test"]),
         cheapest="trial 0",
         selection=SelectionBias(
             n_trials=3,
@@ -247,4 +248,10 @@ def evaluation() -> Evaluation:
 @pytest.fixture
 def judge(evaluation: Evaluation) -> Callable[..., Evaluation]:
     """A function that returns the evaluation with other verdicts, as `make_standings` takes them."""
-    return lambda **verdicts: replace(evaluation, standings=make_standings(**verdicts))
+
+    def judge(**verdicts: str) -> Evaluation:
+        standings = make_standings(**verdicts)
+        over_baseline = find_baseline([s for s in standings if s.part == "test"])
+        return replace(evaluation, standings=standings, over_baseline=over_baseline)
+
+    return judge

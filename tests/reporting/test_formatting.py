@@ -6,14 +6,8 @@ import pytest
 
 from tuner.metrics.measurement import Measurement
 from tuner.models import MLPSettings
-from tuner.progress.wording import write_count, write_duration
-from tuner.reporting.formatting import (
-    list_settings,
-    write_change,
-    write_measurement,
-    write_number,
-    write_value,
-)
+from tuner.progress.wording import write_count, write_duration, write_number
+from tuner.reporting.formatting import list_settings, write_change, write_measurement, write_value
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.networks import Predictor, TrainedNetwork
-from tuner.reporting.highlights import highlight
+from tuner.reporting.highlights import highlight, name_subject
 
 
 def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
@@ -18,7 +18,8 @@ def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
         "± 0.40 %",
         "± 0.50 %, with 14.30 ± 0.60 % background",
     ]
-    assert shown[1].name == "AUC over boosted trees, mean of 2"
+    assert [h.name for h in shown[:4]] == ["AUC", "AUC over boosted trees", "of the optimum", "signal kept at the cut"]
+    assert name_subject(evaluation) == "The network handed on, on the test part"
     assert shown[4].name == "trials, 9 epochs in 6 min 12 s"
     assert shown[4].note == "2 complete, 1 failed"
 
@@ -30,7 +31,8 @@ def test_a_bag_that_is_handed_on_leads_with_its_own_gain(make_search, evaluation
     parts = tuple(replace(part, candidate="bag") for part in evaluation.parts)
     found = replace(evaluation, predictors=(bag,), parts=parts, over_baseline=refitted)
     first, second, *_ = highlight(make_search(complete=2), found, None)
-    assert (first.value, first.name) == ("0.9338", "AUC on test, bag handed on")
+    assert name_subject(found) == "The bag handed on, on the test part"
+    assert (first.value, first.name) == ("0.9338", "AUC")
     assert (second.value, second.name) == ("+0.0200", "AUC over boosted trees (refitted)")
     assert second.note == "± 0.0010, better"
 
@@ -41,16 +43,14 @@ def test_a_loss_against_the_trees_has_its_sign(make_search, judge):
     assert (gain.value, gain.note) == ("-0.0041", "± 0.0011, worse")
 
 
-def test_beside_another_figure_of_merit_auc_is_shown_of_the_network(make_search, evaluation):
-    shown = highlight(make_search(complete=1), replace(evaluation, figure_of_merit="AMS"), None)
-    assert [h.name for h in shown[:3]] == [
-        "AMS on test, mean of 2",
-        "AMS over boosted trees, mean of 2",
-        "AUC on test, network handed on",
-    ]
-    assert shown[2].value == "0.9338"
-    assert evaluation.part("test")["AUC"] == Measurement(0.93384, 0.93121, 0.93643)
+def test_beside_another_figure_of_merit_auc_is_shown_of_the_same_network(make_search, evaluation):
+    ams = {"AMS": Measurement(3.4, 3.3, 3.5)}
+    parts = tuple(replace(part, measurements=part.measurements | ams) for part in evaluation.parts)
+    shown = highlight(make_search(complete=1), replace(evaluation, figure_of_merit="AMS", parts=parts), None)
+    assert [h.name for h in shown[:3]] == ["AMS", "AMS over boosted trees", "AUC"]
+    assert [shown[0].value, shown[2].value] == ["3.40", "0.9338"]
 
 
 def test_without_evaluation_only_the_trials_are_counted(make_search):
     assert [h.value for h in highlight(make_search(complete=1), None, None)] == ["1"]
+    assert name_subject(None) == ""

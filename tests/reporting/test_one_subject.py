@@ -40,7 +40,7 @@ def test_the_trees_are_told_alike_everywhere(make_search, judge, capsys, verdict
     sentences = answer(search, search.best_trial, found)
     assert told in sentences[1]
     assert ("is behind by" in sentences[0]) == (verdict == "better")
-    tile = next(tile for tile in highlight(search, found, None) if tile.name == "AUC over boosted trees, mean of 2")
+    tile = next(tile for tile in highlight(search, found, None) if tile.name == "AUC over boosted trees")
     assert (tile.value, tile.note) == (sign, f"± 0.0011, {winner_is}")
     table = write_evaluation(search, found, {}).blocks[0]
     row = next(row for row in table.rows if row[0] == "boosted trees")
@@ -134,8 +134,8 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
     assert table.head[-1] == "Handed on minus it"
     assert table.rows[0][-1].startswith(f"{d:.2f}\n")
     drawing = draw_survival(survival.frame(), names=("the network", "boosted trees"), d_auc=survival.d_auc)
-    title = drawing.figure.axes[0].get_title(loc="left")
-    assert f"{0.01 * d:+.4f} ± 0.0011; the network minus boosted trees, 68 % intervals" in title.replace("\n", " ")
+    title = drawing.figure.axes[0].get_title(loc="left").replace("\N{MINUS SIGN}", "-").replace("\n", " ")
+    assert f"{0.01 * d:+.4f} ± 0.0011; the network minus boosted trees, 68 % intervals" in title
     marked = {
         c.lines[0].get_marker(): np.asarray(c.lines[0].get_ydata(), float) for c in drawing.figure.axes[0].containers
     }

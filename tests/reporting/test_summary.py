@@ -182,8 +182,9 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     *_, trust, warning = answer(search, search.best_trial, replace(evaluation, sculpting=(strong, mass)))
     assert "sculpts" not in trust
     assert warning.startswith(
-        "The cut sculpts mass strongly: the background that passes peaks near 124, where the signal is (median 125); "
-        "Jensen-Shannon divergence 0.310 ± 0.010 bits, random subsamples 0.0028, the cut of boosted trees 0.031. A bump"
+        "The cut sculpts mass strongly: the background that passes gains most near 124, where the signal is (median "
+        "125); Jensen-Shannon divergence 0.310 ± 0.010 bits, random subsamples 0.0028, the cut of boosted trees 0.031. "
+        "A bump"
     )
     elsewhere = replace(strong, peak=200.0)
     warning = answer(
@@ -196,7 +197,7 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
 def test_without_evaluation_the_test_part_is_closed(make_search):
     search = make_search(complete=2)
     told = answer(search, search.best_trial, None)
-    assert "number 1 is the best so far: AUC 0.915 on validation" in told[0]
+    assert "number 1 is the best so far: AUC 0.9150 on validation" in told[0]
     assert told[1].endswith("the test part is still closed: `tuner.evaluate(search)` does both.")
     kept = replace(search, study_file=Path("my studies/a.py"))
     place = shlex.quote(str(search.folder.path.parent))

@@ -47,7 +47,7 @@ def check(optuna_study, study, digest="abc"):
         ),
         ({"preparation": Preparation(seed=3)}, r"1\. preparation: was \{.*'seed': 0.*\}, is \{.*'seed': 3"),
         ({"preparation": Preparation(scaling="none")}, r"1\. preparation: was \{.*'quantile'.*\}, is \{.*'none'"),
-        ({"preparation": Preparation(balance=False)}, r"1\. preparation: was .*True.*, is .*False"),
+        ({"preparation": Preparation(training_weights="none")}, r"1\. preparation: was .*balanced.*, is .*none"),
         ({"seed": 1}, r"1\. seed: was 0, is 1\."),
         ({"budget": Budget(epochs=9)}, r"1\. epochs: was 30, is 9\."),
     ],
@@ -78,7 +78,7 @@ def test_the_function_of_a_custom_figure_is_part_of_it_and_not_its_name(begun):
     assert [name for name in one if one[name] != other[name]] == ["figure of merit"]
     optuna_study = optuna.create_study(study_name="s", direction="maximize")
     write_identity(optuna_study, one)
-    with pytest.raises(SearchError, match=r"1\. figure of merit: was .Custom"):
+    with pytest.raises(SearchError, match=r"1\. figure of merit: its code has changed"):
         check(optuna_study, studies[1])
     told = one["figure of merit"]
     before = re.sub(r" \[code.*?\]", "", told).replace("function=", f"function={__name__}.")
@@ -115,9 +115,20 @@ def test_identity_survives_the_storage(begun):
         "label",
         "signal",
         "event id",
+        "categories",
         "figure of merit",
         "preparation",
+        "parts",
         "epochs",
         "seed",
         "parameters",
     }
+
+
+def test_the_same_events_in_other_parts_are_told(begun):
+    probe = probe_space(STUDY)
+    with pytest.raises(SearchError, match=r"1\. parts: was '', is 'def'"):
+        check_resumption(begun, identify(STUDY, "abc", probe, parts="def"), probe)
+    with pytest.raises(SearchError) as raised:
+        check_resumption(begun, identify(STUDY, "other", probe, parts="def"), probe)
+    assert "parts" not in str(raised.value)

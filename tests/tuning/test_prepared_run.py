@@ -68,7 +68,7 @@ def test_two_sweeps_that_begin_at_once_share_what_the_first_has_written(tmp_path
         (replace(PROBLEM, events=Resonance(300, seed=1)), PREPARATION),
         (PROBLEM, replace(PREPARATION, seed=1)),
         (PROBLEM, replace(PREPARATION, scaling="standard")),
-        (PROBLEM, replace(PREPARATION, balance=False)),
+        (PROBLEM, replace(PREPARATION, training_weights="none")),
         (PROBLEM, replace(PREPARATION, azimuths=())),
         (PROBLEM, replace(PREPARATION, fractions=(0.5, 0.25, 0.25))),
         (replace(PROBLEM, observers=(), event_id="mass"), PREPARATION),

@@ -234,26 +234,26 @@ def make_outcome(search: Search, **changes: Any) -> Outcome:
 
 
 def test_winner_on_test_is_read_from_the_storage_alone(search: Search) -> None:
-    assert read_status(search).winner_test is None
+    assert read_status(search).handed_on_test is None
     write_outcome(search, make_outcome(search))
     for path in search.folder.path.iterdir():
         if path != search.folder.journal:
             path.unlink()
     elsewhere = Search(search.study, RunFolder(search.folder.path / "nowhere"), str(search.folder.journal))
     status = read_status(elsewhere)
-    assert status.winner_test == {"AUC": 0.94, "1/eps_B at eps_S=0.3": None}
-    assert status.winner_test_intervals == {"AUC": (0.93, 0.952), "1/eps_B at eps_S=0.3": (90.0, None)}
+    assert status.handed_on_test == {"AUC": 0.94, "1/eps_B at eps_S=0.3": None}
+    assert status.handed_on_test_intervals == {"AUC": (0.93, 0.952), "1/eps_B at eps_S=0.3": (90.0, None)}
     assert status.verdict == "Trial 1 has won."
     assert ("AUC 0.940 ± 0.011" in draw(status), "Trial 1 has won." in draw(status)) == (True, True)
     write_outcome(search, make_outcome(search, test=None))
-    assert read_status(search).winner_test is None
+    assert read_status(search).handed_on_test is None
 
 
 def test_figures_on_test_of_fewer_trials_are_not_shown_as_those_of_now(search: Search) -> None:
     write_outcome(search, make_outcome(search))
     search.optuna_study.add_trial(make_trial(TrialState.COMPLETE, 0.99, (0, 1), **{FIGURE: 0.99}))
     status = read_status(search)
-    assert (status.winner_test, status.winner_test_intervals) == (None, None)
+    assert (status.handed_on_test, status.handed_on_test_intervals) == (None, None)
     assert "More trials have completed since" in draw(status)
     assert "test part" not in draw(status)
 
@@ -261,7 +261,7 @@ def test_figures_on_test_of_fewer_trials_are_not_shown_as_those_of_now(search: S
 @pytest.mark.parametrize("content", [{}, {"winner": 1}, {"test": 3}, {"test": {"AUC": 1}}, 3, "?", None])
 def test_an_outcome_of_another_version_does_not_stop_the_status(search: Search, content: Any) -> None:
     write_evaluated(search.optuna_study, content)
-    assert read_status(search).winner_test is None
+    assert read_status(search).handed_on_test is None
 
 
 def test_a_damaged_provenance_is_told_with_its_name(search: Search) -> None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
+
+from tuner.launchers.signals import INTERRUPTED_CODE, take_signals
 
 if TYPE_CHECKING:
     from tuner.evaluation.results import Evaluation
@@ -32,7 +39,7 @@ def conclude_sweep(
         wait_for_workers(search, display.tell)
     spent = not count_left(search)
     evaluation = None
-    with open_log(search.folder.log, "sweep"), display:
+    with explain_interruption(search), open_log(search.folder.log, "sweep"), display:
         if spent and not interrupted and search.best_trial is not None:
             evaluation = evaluate(search, open_test=open_test, device=device, display=display)
         display.plan(search.study.name, ["report"])
@@ -50,3 +57,35 @@ def conclude_sweep(
             f"{name_step(search, 'evaluate')}"
         )
     return evaluation, page
+
+
+@contextmanager
+def explain_interruption(search: Search) -> Iterator[None]:
+    """Where Ctrl-C or SIGTERM ends an evaluation, say what of it is kept, and exit with 130."""
+    from tuner.evaluation.test_set_log import count_openings
+
+    n_before = count_openings(search)
+    try:
+        with take_signals(_interrupt):
+            yield
+    except KeyboardInterrupt:
+        print(_describe_interruption(search, is_opened=count_openings(search) > n_before), file=sys.stderr)
+        raise typer.Exit(INTERRUPTED_CODE) from None
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _describe_interruption(search: Search, *, is_opened: bool) -> str:
+    """Return what is kept of an evaluation that was interrupted, and what the same command does."""
+    from tuner.progress.wording import write_count
+
+    n_kept = sum(1 for _ in search.folder.finalists.glob("*.pt"))
+    kept = f"{write_count(n_kept, 'training')} {'is' if n_kept == 1 else 'are'} kept in {search.folder.finalists}"
+    opened = (
+        "The test part was opened already: that is logged, and it is opened once more then."
+        if is_opened
+        else "The test part was not opened."
+    )
+    return f"Interrupted: {kept}. Rerun the same command to resume. {opened}"

@@ -50,8 +50,28 @@ def new(
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
     for line in draft.reasons:
         print_text(line)
+    _tell_findings(path)
     file = quote(str(path))
     print_text(f"\nWrote {path}. Read it, correct what is wrong, then:\n  tuner check {file}\n  tuner explore {file}")
+
+
+def _tell_findings(path: Path) -> None:
+    """Tell whether the events of a study file that was just written can be trusted, or why they cannot be read."""
+    from tuner.errors import TunerError
+    from tuner.events.checks.finding import list_findings
+    from tuner.events.reading import read_events
+    from tuner.preparation.splits import prepare_splits
+    from tuner.tuning.findings import check_splits
+
+    study = open_study(path)
+    try:
+        events = read_events(study.problem)
+        findings = check_splits(events, prepare_splits(events, study.problem, study.preparation), study.problem)
+    except TunerError as error:
+        print_text(f"Before a sweep, correct this: {error}")
+        return
+    for line in list_findings(findings):
+        print_text(line)
 
 
 def check(
@@ -71,7 +91,8 @@ def check(
 
     checked = check_study(opened, folder=folder, device=device)
     if as_json:
-        print_json({"study": str(study), "ok": True, "lines": list(checked.lines)})
+        findings = [finding.to_json() for finding in checked.findings]
+        print_json({"study": str(study), "ok": True, "lines": list(checked.lines), "findings": findings})
         return
     for line in checked.lines:
         print_text(line)

@@ -38,22 +38,27 @@ def predict(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
 ) -> None:
-    """[dim]8  [/]  Score new events with what the evaluation handed on, one score each, in the file's order."""
+    """[dim]8  [/]  Score new events with what the evaluation handed on, one score each, in the file's order.
+
+    Event ids, labels, weights and observers come along where the file has them; the column "candidate" says what
+    scored.
+    """
     search = open_study_search(study, folder=folder, storage=storage)
-    from tuner.events.sources import find_input_files, find_source
+    from tuner.events.part_sources import find_event_source
+    from tuner.events.sources import find_input_files
     from tuner.prediction.predict import predict as predict_scores
     from tuner.prediction.scores import ENDINGS
     from tuner.progress.wording import write_count
 
     path = output or search.folder.path / "predictions.parquet"
-    own = search.study.problem.events
-    reads = [*find_input_files(own), *find_input_files(find_source(own).at(Path(events)))]
+    own = find_event_source(search.study.problem)
+    reads = [*find_input_files(own), *find_input_files(own.at(Path(events)))]
     check_output(path, ENDINGS, reads=reads, folder=search.folder)
     scores = predict_scores(search, events, candidate=candidate, device=device)
     scores.save(path)
     for note in scores.notes:
         print_text(f"Note: {note}")
-    print_text(f"Wrote {write_count(len(scores), 'score')} to {path}")
+    print_text(f"Wrote {write_count(len(scores), 'score')} by the {scores.candidate} ({scores.by}) to {path}")
 
 
 def export(

@@ -51,8 +51,11 @@ def evaluate(
 
     The test part is opened once per evaluation, and every opening is logged in the run folder. Run again, it shows the
     same figures. What no option sets, the study's `evaluation` does.
+
+    Ctrl-C: the trainings that are done are kept, and the same command resumes later (exit code 130).
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.cli.conclusion import explain_interruption
     from tuner.cli.tables import print_evaluation
     from tuner.evaluation.evaluate import evaluate as evaluate_search
     from tuner.evaluation.evaluate import read_evaluation
@@ -62,14 +65,15 @@ def evaluate(
     settings = replace(search.study.evaluation, **given)
     stored = read_evaluation(search)
     display = choose_display(quiet=quiet)
-    evaluation = evaluate_search(
-        search,
-        settings=settings,
-        open_test=not closed_test,
-        device=device,
-        tracker=_open_tracker(tracker),
-        display=display,
-    )
+    with explain_interruption(search):
+        evaluation = evaluate_search(
+            search,
+            settings=settings,
+            open_test=not closed_test,
+            device=device,
+            tracker=_open_tracker(tracker),
+            display=display,
+        )
     if as_json:
         print_text(evaluation.to_json().rstrip())
         return

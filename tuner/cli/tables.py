@@ -133,9 +133,9 @@ def _tabulate_figures(title: str, parts: Sequence[PartEvaluation]) -> Table:
 
 def _tabulate_searches(comparison: SearchComparison) -> Table:
     """Return a column for each search: trials, time, the best on validation, the winner on test, its verdict."""
-    from tuner.progress.wording import write_duration
+    from tuner.progress.wording import write_duration, write_number
     from tuner.reporting.comparison_answer import write_short
-    from tuner.reporting.formatting import DASH, write_number
+    from tuner.reporting.formatting import DASH
 
     searches, figure = comparison.searches, comparison.figure_of_merit
     table = _start_columns("Searches side by side", "", [search.name for search in searches])

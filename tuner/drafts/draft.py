@@ -104,10 +104,12 @@ def _read_table(events: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def _make_name(events: str) -> str:
-    """Return the file's name without its endings, fit for a module's name."""
-    stem = Path(re.sub(r"(\.\w+):.*$", r"\1", events)).name.split(".")[0]
-    words = re.sub(r"[^0-9a-zA-Z]+", "_", stem).strip("_").lower()
-    return words if words[:1].isalpha() else f"study_{words}".rstrip("_")
+    """Return the name of the file, or of its folder where that is a pattern, without endings, fit for a module."""
+    path = Path(re.sub(r"(\.\w+):.*$", r"\1", events))
+    stems = [part.name.split(".")[0] for part in (path, *path.parents) if part.name]
+    words = [re.sub(r"[^0-9a-zA-Z]+", "_", stem).strip("_").lower() for stem in stems if "=" not in stem]
+    name = next((word for word in words if word), "")
+    return name if name[:1].isalpha() else f"study_{name}".rstrip("_")
 
 
 def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles) -> str:

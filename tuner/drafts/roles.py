@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all, suggest_name
+from tuner.events.checks.sentinels import find_marks, stands_apart
 from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
 
@@ -21,8 +22,6 @@ _WEIGHTS = ("weight", "eventweight", "weights", "mcweight", "genweight", "sample
 _IDS = ("eventid", "eventnumber", "event", "evt", "evtid", "eventno", "id", "entry", "index", "unnamed0")
 _BOOKKEEPING = ("run", "runnumber", "runid", "lumi", "lumiblock", "luminosityblock", "bunchcrossing", "kaggleset")
 _MASSES = ("mass", "m", "invmass", "invariantmass", "mll", "mjj", "myy", "mgg", "mbb", "mtautau")
-_UNDEFINED = (-999.0, -9999.0, -99.0, -99999.0, -999.9, -1000.0, 999.0, 9999.0, 99999.0)
-_MIN_SHARE = 5e-4
 _MAX_LISTED = 6
 
 
@@ -271,7 +270,7 @@ def _find_undefined(table: pd.DataFrame) -> tuple[Any, str]:
     Such a value is extreme, repeated, and far from all others.
     """
     columns = {str(name): table[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in table.columns}
-    of_column = {name: _find_marks(values[np.isfinite(values)]) for name, values in columns.items()}
+    of_column = {name: find_marks(values[np.isfinite(values)]) for name, values in columns.items()}
     counts = sum((Counter(marks) for marks in of_column.values()), Counter[float]())
     found = [value for value, _ in counts.most_common()]
     if not found:
@@ -286,48 +285,17 @@ def _find_undefined(table: pd.DataFrame) -> tuple[Any, str]:
     }, why
 
 
-def _find_marks(values: np.ndarray) -> dict[float, int]:
-    """Return how often each value that seems to stand for "not defined" occurs in finite values [n]."""
-    marks: dict[float, int] = {}
-    n = len(values)
-    for extreme in (min, max, min, max):
-        if not len(values):
-            break
-        mark = _shorten(values.min() if extreme is min else values.max())
-        is_mark = is_same(values, mark)
-        if is_mark.sum() >= max(3, _MIN_SHARE * n) and _stands_apart(values, mark, is_mark):
-            marks[mark] = int(is_mark.sum())
-            values = values[~is_mark]
-    return marks
-
-
 def _is_proper(values: np.ndarray, value: float, marks: Iterable[float]) -> bool:
     """Return whether a value that stands for "not defined" elsewhere is one among others in a column [n]."""
     left = values[np.isfinite(values)]
     for mark in marks:
         left = left[~is_same(left, mark)]
     is_value = is_same(left, value)
-    return bool(is_value.any()) and not _stands_apart(left, value, is_value)
+    return bool(is_value.any()) and not stands_apart(left, value, is_value)
 
 
 def _say_where(columns: Sequence[str]) -> str:
     return f"in {name_all(columns)}" if len(columns) < 4 else f"in {len(columns)} columns"
-
-
-def _shorten(value: float) -> float:
-    """Return the value with one decimal, where float32 takes both for the same."""
-    short = round(float(value), 1)
-    return short if is_same(np.array([short]), float(value))[0] else float(value)
-
-
-def _stands_apart(values: np.ndarray, mark: float, is_mark: np.ndarray) -> bool:
-    """Whether an extreme is a customary mark, or far away from other values that lie close together."""
-    others = values[~is_mark]
-    if not len(others) or mark != round(mark, 1) or not (others.min() > mark or others.max() < mark):
-        return False
-    gap = np.abs(others - mark).min()
-    width = np.quantile(others, 0.99) - np.quantile(others, 0.01)
-    return bool(gap > 0.1 * width if mark in _UNDEFINED else mark < -1 and gap > 10 * width > 0)
 
 
 def _find_observers(table: pd.DataFrame) -> dict[str, str]:

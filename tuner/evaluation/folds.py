@@ -12,9 +12,10 @@ import pandas as pd
 import torch
 
 from tuner.errors import SplitsError
-from tuner.events.checks.copies import find_copies
-from tuner.preparation.splits import PARTS, Part
-from tuner.preparation.splitting import assign_folds
+from tuner.preparation.folds import assign_folds
+from tuner.preparation.groups import join_groups
+from tuner.preparation.splits import Part
+from tuner.preparation.splitting import PARTS
 from tuner.preparation.training_weights import make_training_weights
 from tuner.training.data import TrainingData
 from tuner.tuning.search import Search
@@ -116,18 +117,14 @@ def fold_events(
 def assign_search_folds(
     search: Search, *, folds: int, parts: Sequence[str] = PARTS, event_id: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return the fold of each event of some parts, int64 [n], one part after the other; see `fold_events`.
-
-    Events that are equal in every feature come into one fold, as they came into one part.
-    """
+    """Return the fold of each event of some parts, int64 [n], one part after the other; see `fold_events`."""
     joined = [getattr(search.splits, name) for name in parts]
     labels, weights, rows = (
         np.concatenate([getattr(part, name) for part in joined]) for name in ("labels", "weights", "rows")
     )
-    ids = None if event_id is None else np.asarray(event_id)[rows]
-    # What was equal as it was read is equal as it was prepared.
-    copies = find_copies(np.concatenate([part.x for part in joined]))
-    assigned = assign_folds(labels, ids, folds=folds, seed=search.study.preparation.seed, copies=copies)
+    groups = join_groups([search.splits.groups, event_id])
+    own = None if groups is None else groups[rows]
+    assigned = assign_folds(labels, own, folds=folds, seed=search.study.preparation.seed)
     _check_weights(labels, weights, assigned, folds)
     return assigned
 
@@ -139,7 +136,8 @@ def join_parts(search: Search, names: Sequence[str]) -> Part:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "labels", "weights", "rows")
     )
     preparation = search.study.preparation
-    used = make_training_weights(labels, weights, balance=preparation.balance, negative=preparation.negative_weights)
+    kind, negative = preparation.training_weights, preparation.negative_weights
+    used = make_training_weights(labels, weights, kind=kind, negative=negative)
     return Part(x, labels, weights, used, rows)
 
 
@@ -151,7 +149,8 @@ def find_used(part: Part, among: np.ndarray | bool = True) -> np.ndarray:
 def load_joined(search: Search, part: Part, device: torch.device) -> TrainingData:
     """Return the same events as train and as validation part on a device; members choose theirs."""
     x, labels = (torch.from_numpy(array).to(device) for array in (part.x, part.labels))
-    kept = make_training_weights(part.labels, part.weights, balance=search.study.preparation.balance, negative="keep")
+    kind = search.study.preparation.training_weights
+    kept = make_training_weights(part.labels, part.weights, kind=kind, negative="keep")
     return TrainingData(
         x=x,
         labels=labels,

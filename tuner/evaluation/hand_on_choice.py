@@ -88,6 +88,30 @@ def choose_handed_on(
     return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=against[SINGLE_NETWORK])
 
 
+def tell_choice_on_test(choice: HandOnChoice, standings: Sequence[Standing], figure_of_merit: str) -> str:
+    """Return in a sentence where test says otherwise of what is handed on than what chose it; empty where it does not.
+
+    Args:
+        choice: What is handed on, and why.
+        standings: Those on test, against the winner's mean over trainings.
+        figure_of_merit: Name of the figure that they are by.
+    """
+    on_test = {standing.candidate: standing for standing in standings}
+    others = [each.candidate for each in choice.standings if each.verdict != "winner" and each.candidate in on_test]
+    by, begin = f"by {figure_of_merit} on test", f"By {choice.figure_of_merit} on validation and out of fold"
+    if choice.candidate in on_test and others:
+        mine = on_test[choice.candidate]
+        if mine.verdict == "better":
+            return ""
+        it = "it is worse" if mine.verdict == "worse" else "it cannot be told from it"
+        chosen = f"the {choice.candidate} is better than the single network, and is handed on"
+        return f"{begin} {chosen}; {by} {it} ({mine.difference.signed})."
+    if better := [on_test[name] for name in others if on_test[name].verdict == "better"]:
+        told = join_words([f"the {each.candidate} is better ({each.difference.signed})" for each in better])
+        return f"{begin} nothing is better than the single network, which is handed on; {by} {told}."
+    return ""
+
+
 def _compare_bags(field: Field, figure: FigureOfMerit, bags: Sequence[Bag]) -> tuple[Standing, ...]:
     """Return how the ensemble of bags, picked on one half of the events for the other, stands against the first."""
     first = bags[0].out_of_fold

@@ -32,7 +32,7 @@ from tuner.evaluation.cross_validation import train_folds
 from tuner.evaluation.examination import Examination
 from tuner.evaluation.finalists import choose_finalists
 from tuner.evaluation.folds import OUT_OF_FOLD, assign_search_folds, fold_events
-from tuner.evaluation.hand_on_choice import choose_handed_on
+from tuner.evaluation.hand_on_choice import choose_handed_on, tell_choice_on_test
 from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
 from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
@@ -132,6 +132,9 @@ class Judge:
             rests_on=self.rests_on,
             predictors=tuple(predictors),
             choice=choice,
+            choice_on_test=tell_choice_on_test(
+                choice, [standing for standing in standings if standing.part == "test"], field.figure.name
+            ),
             costs=tuple(measure_cost(self.search, predictor) for predictor in predictors),
             parts=(
                 *parts,

@@ -67,7 +67,7 @@ def _try(step: Callable[[], None]) -> str | None:
 
 
 def _write_outcome(search: Search, evaluation: Evaluation | None) -> None:
-    """Keep the winner, its figures on test and the verdict in the storage, where `tuner status` finds them."""
+    """Keep the verdict, what is handed on and its figures on test in the storage, where `tuner status` finds them."""
     if evaluation is None:
         return
     part = evaluation.part("test")
@@ -75,6 +75,7 @@ def _write_outcome(search: Search, evaluation: Evaluation | None) -> None:
     test = {name: (keep_finite(m.value), keep_finite(m.low), keep_finite(m.high)) for name, m in measurements.items()}
     outcome = Outcome(
         winner=evaluation.winner,
+        handed_on=evaluation.handed_on.description,
         verdict=summarize_verdict(evaluation),
         test=None if part is None else test,
         openings=evaluation.openings,

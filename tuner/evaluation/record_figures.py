@@ -64,6 +64,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         found |= _summarize_standing(evaluation.over_baseline, figure, subject)
     if evaluation.choice is not None:
         found["handed on, because"] = evaluation.choice.reason
+        found["handed on, but on test"] = evaluation.choice_on_test or None
         for standing in evaluation.choice.standings:
             found |= _summarize_standing(standing, evaluation.choice.figure_of_merit, "to choose what is handed on/")
     for cost in evaluation.costs:

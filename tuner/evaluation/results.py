@@ -66,6 +66,8 @@ class Evaluation:
     """Networks that `tuner predict` can use; the first of them is what is handed on."""
     choice: HandOnChoice | None = None
     """Why the first of them is handed on; None where that is not known."""
+    choice_on_test: str = ""
+    """Where test says otherwise of it than what chose it: both, in a sentence. Empty where it does not."""
     costs: tuple[PredictorCost, ...] = ()
     """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]

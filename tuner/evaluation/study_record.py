@@ -15,9 +15,10 @@ from tuner.errors import DamagedFileError
 from tuner.evaluation.record_figures import summarize_evaluation, tabulate_evaluation
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.verdicts import tabulate_verdicts
-from tuner.events.sources import find_source
+from tuner.events.part_sources import find_event_source
 from tuner.markdown import escape_markdown
 from tuner.passwords import hide_passwords
+from tuner.problem import write_formula
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tuning.best_so_far import follow_best
 from tuner.tuning.parameter_importances import measure_parameter_importances
@@ -83,11 +84,12 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
         "study": study.name,
         "frame": describe_frame(problem)
         | {
-            "events": hide_passwords(find_source(problem.events).describe()),
+            "events": hide_passwords(find_event_source(problem).describe()),
             "event_id": problem.event_id,
             "features": list(search.splits.preprocessing.features),
             "inputs": list(search.splits.preprocessing.inputs),
             "observers": list(problem.all_observers),
+            "columns": {name: write_formula(formula) for name, formula in problem.columns.items()},
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),
             "ballparks": {ballpark.name: ballpark.auc for ballpark in problem.ballparks},
@@ -102,6 +104,7 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
         "split_seed": study.preparation.seed,
         "events_digest": search.splits.events_digest,
         "split_fingerprint": search.splits.fingerprint,
+        "part_fingerprints": dict(search.splits.fingerprints),
         "search_id": search.search_id,
         "git_commit": find_last_call(provenance).get("git_commit"),
         "versions": provenance.get("versions"),
@@ -192,7 +195,7 @@ def _list_artifacts(search: Search, evaluation: Evaluation | None, network: Path
     """Yield what the study made and was made from: events, splits, network, scores, report."""
     splits = search.splits
     parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
-    source = hide_passwords(find_source(search.study.problem.events).describe())
+    source = hide_passwords(find_event_source(search.study.problem).describe())
     n_events = sum(len(part.labels) for part in parts.values())
     yield Artifact(
         name="events",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuner.evaluation.statistics.comparison import Standing, Verdict, find_baseline
 from tuner.markdown import escape_markdown, write_table
+from tuner.metrics.measurement import SIGNIFICANT
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words, write_count
 
@@ -36,6 +37,7 @@ def summarize_verdict(evaluation: Evaluation) -> str:
         f"Cannot be told from it: {', '.join(equal)}." if equal else "",
         tell_by_auc(evaluation),
         _tell_handed_on(evaluation),
+        evaluation.choice_on_test,
     ]
     return " ".join(filter(None, told))
 
@@ -70,12 +72,37 @@ def tell_by_auc(evaluation: Evaluation) -> str:
 
 
 def explain_intervals(evaluation: Evaluation) -> str:
-    """Return in a sentence what the intervals of standings hold, and by which method."""
+    """Return what the intervals of standings hold, by which method, and what few trainings leave of verdicts."""
     standings = evaluation.standings_on(evaluation.last_part)
     several = any(len(standing.singles) > 1 for standing in standings)
-    return (
+    told = (
         f"Intervals: 68 %, by a bootstrap of the events, {evaluation.settings.replicas} replicas that draw each class "
         f"anew{', with trainings drawn anew where there are several' if several else ''}."
+    )
+    return " ".join(filter(None, (told, _tell_few_trainings(standings))))
+
+
+FAR = 5.0
+"""Errors beyond which a difference must be for a verdict where it is said that there are too few trainings."""
+
+
+def _tell_few_trainings(standings: Sequence[Standing]) -> str:
+    """Return what too few trainings of each configuration leave of the verdicts; nothing where there are enough."""
+    from scipy.stats import t
+
+    n_trainings = min((len(s.singles) for s in standings if s.kind == "finalist"), default=0)
+    n_rivals = len(standings) - 1
+    if not n_trainings or not n_rivals:
+        return ""
+    if n_trainings == 1:
+        return "Each configuration was trained once: verdicts do not allow for what another training would give."
+    # Welch's degrees of freedom where trainings differ by more than events, and Holm's first step; see `compare`.
+    errors = float(t.isf(SIGNIFICANT / 2 / n_rivals, 2 * (n_trainings - 1)))
+    if errors <= FAR:
+        return ""
+    return (
+        f"With {n_trainings} trainings of each configuration hardly anything can be told apart: a difference between "
+        f"two may have to be {errors:.0f} times its error. More `seeds` tell more."
     )
 
 

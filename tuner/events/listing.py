@@ -35,7 +35,11 @@ class Column:
     """Why it is no number and no text per event, as "holds a list for each event"; empty where it is."""
 
 
-def check_names(path: Path, names: Sequence[str]) -> None:
+def leave_out() -> None:
+    """Stand for the values of a column that is never read."""
+
+
+def check_names(path: Path | str, names: Sequence[str]) -> None:
     """Raise `EventsError` where a file names a column twice: nobody can tell which one is meant."""
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise EventsError(

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from collections import Counter
 from glob import has_magic
+from itertools import takewhile
 from pathlib import Path
+from urllib.parse import unquote
 
 from tuner.errors import EventsError, suggest_name
 
+_TABLES = (".parquet", ".feather", ".arrow")
+"""Endings of files that programs write into a folder which stands for one table."""
+
 
 def find_files(path: str | Path) -> list[Path]:
-    """Return the files that a path or a glob pattern names, sorted.
+    """Return the files that a path or a glob pattern names, sorted; of a folder, the Parquet or Feather files in it.
 
     A relative path is looked for in the working folder, then in `$TUNER_DATA`. Raise `EventsError` where there is
     no such file.
@@ -62,12 +67,38 @@ def _list_candidates(path: str | Path) -> list[Path]:
 
 
 def _match(candidate: Path) -> list[Path]:
-    """Return the files that a path or a pattern names, sorted."""
+    """Return the files that a path or a pattern names, sorted; of a folder of tables those in it.
+
+    Without what other programs keep beside them (`_metadata`, `._part.crc`).
+    """
     if candidate.is_file():
         return [candidate]
-    return sorted(
-        path for path in Path(candidate.anchor).glob(str(candidate.relative_to(candidate.anchor))) if path.is_file()
-    )
+    if candidate.is_dir():
+        return _list_tables(candidate)
+    found = sorted(Path(candidate.anchor).glob(str(candidate.relative_to(candidate.anchor))))
+    files = [path for path in found if path.is_file() and not path.name.startswith((".", "_metadata", "_common_meta"))]
+    return files or [path for folder in found if folder.is_dir() for path in _list_tables(folder)]
+
+
+def _list_tables(folder: Path) -> list[Path]:
+    """Return the files of tables that a folder and those in it hold, sorted: as Spark, Dask, Arrow and pandas write."""
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in _TABLES and path.is_file())
+    return sorted(path for path in files if not any(part[0] in "._" for part in path.relative_to(folder).parts))
+
+
+def find_partitions(given: str | Path, file: Path) -> dict[str, str]:
+    """Return the columns that a file's folders stand for, below the part of a path that is no pattern.
+
+    given: a folder or a pattern, as in `find_files`. "events" has `events/year=2016/part.parquet` say year 2016.
+    """
+    for candidate in _list_candidates(given):
+        fixed = list(takewhile(lambda part: not has_magic(part), candidate.parts))
+        if candidate.is_file() or not file.is_relative_to(Path(*fixed)):
+            continue
+        folders = file.relative_to(Path(*fixed)).parent.parts
+        pairs = (folder.partition("=") for folder in folders)
+        return {unquote(name): unquote(value) for name, mark, value in pairs if mark and name}
+    return {}
 
 
 def _suggest_neighbour(candidate: Path) -> str:

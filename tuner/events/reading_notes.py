@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ MAX_TOLD = 4
 """Columns that a sentence names, at most."""
 
 
-def join_notes(parts: Collection[pd.DataFrame]) -> dict[str, object]:
+def join_notes(parts: Collection[pd.DataFrame]) -> dict[Hashable, Any]:
     """Return what the readers of several files noted, as attributes of the table that joins these."""
     marks: Marks = {}
     start = 0

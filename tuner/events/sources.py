@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
 from tuner.events.listing import Wanted
-from tuner.events.paths import describe_missing, find_files, find_in_data_folder
+from tuner.events.paths import describe_missing, find_files, find_in_data_folder, find_partitions
+from tuner.given_events import GivenEvents
 from tuner.problem import EventSource
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXT = (".csv", ".txt", ".data", ".tsv")
+_TEXT = (".csv", ".txt", ".data", ".tsv", ".dat", ".tab")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _FORMATS = {
     **dict.fromkeys(_TEXT, "text"),
     ".parquet": "Parquet",
+    **dict.fromkeys((".feather", ".arrow"), "Feather"),
     **dict.fromkeys((".h5", ".hdf5"), "HDF5"),
     ".root": "ROOT",
+    **dict.fromkeys((".npy", ".npz"), "NumPy"),
+    **dict.fromkeys((".fits", ".fit"), "FITS"),
+    ".ecsv": "ECSV",
+    ".arff": "ARFF",
+    **dict.fromkeys((".jsonl", ".ndjson"), "JSON lines"),
 }
+_COMPRESSIBLE = ("text", "FITS", "ECSV", "ARFF", "JSON lines")
+_REFUSED = {
+    **dict.fromkeys(
+        (".pkl", ".pickle", ".joblib", ".pt", ".pth"),
+        "is a pickle, which runs whatever program is in it when it is loaded, so none is. Write its table as Parquet "
+        "where you trust it: pandas.read_pickle(PATH).to_parquet(...)",
+    ),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "is a spreadsheet. Save the sheet with the events as CSV"),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z"), "is an archive. Unpack it, and name the file in it"),
+    ".json": 'is JSON. Write a line an event: frame.to_json("events.jsonl", orient="records", lines=True)',
+    **dict.fromkeys((".sqlite", ".db"), "is a database. Write the table with the events as Parquet or CSV"),
+    ".mat": "is of MATLAB. Write its table as CSV: writetable(t, 'events.csv')",
+}
+"""What files of other endings are, and what to do."""
 
 
 @runtime_checkable
@@ -35,20 +57,35 @@ class SelectiveSource(EventSource, Protocol):
         ...
 
 
+@runtime_checkable
+class ListSource(EventSource, Protocol):
+    """A source that can read columns of lists, one list an event."""
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of all events by name, Awkward arrays [n, ...], in the order of the events."""
+        ...
+
+
 @dataclass(frozen=True)
 class File:
-    """One file, or several that a pattern names: CSV (also .txt, .data, .gz), Parquet, HDF5, ROOT.
+    """One file, or several that a pattern or a folder names, by their endings.
 
-    A relative path is looked for in the working folder, then in the folder that `$TUNER_DATA` names.
+    Text (.csv, .tsv, .txt, .data, .dat, .tab), Parquet, Feather and Arrow (.feather, .arrow), HDF5 (.h5, .hdf5), ROOT,
+    NumPy (.npy, .npz), FITS (.fits, .fit), ECSV, ARFF and JSON lines (.jsonl, .ndjson); text also compressed (.gz,
+    .bz2, .xz, .zst). A relative path is looked for in the working folder, then in the folder that `$TUNER_DATA` names.
+
+    Several files must have the same columns, of those that are needed. A folder stands for the Parquet or Feather files
+    in it and in its folders; where those are called `year=2016`, they stand for a column `year`.
     """
 
     path: str | Path
-    """Path or glob pattern. `events.root:tree` names the tree too."""
+    """Path, glob pattern or folder. `events.root:tree` names the tree too."""
     columns: tuple[str, ...] | None = None
-    """Names of the columns of a text file without a header line, or of a two-dimensional HDF5 data set. An error
-    where a text file names its columns itself."""
+    """Names of the columns of a text file without a header line, or of a two-dimensional data set of HDF5 or NumPy. An
+    error where a text file names its columns itself."""
     tree: str | None = None
-    """ROOT: name of the tree. HDF5: path of the data set, or of the group of columns. None: the only one there."""
+    """ROOT: name of the tree. HDF5: path of the data set, or of the group of columns. FITS: name or number of the
+    extension. None: the only one there, or FITS' first table."""
     trees: Mapping[str, str] | None = None
     """Trees of a ROOT file that hold one class each, to what the label column is to say: `{"TreeS": "signal", ...}`.
     Columns that not all of the trees have are left out, but for those of `fill`."""
@@ -75,16 +112,30 @@ class File:
 
         path, tree = self._split_path()
         parts = [part for file in find_files(path) for part in self._read_parts(file, tree, wanted)]
+        _add_partitions(parts, path, wanted)
         (first, table), *others = parts
         for name, other in others:
             if lacking := sorted(set(table.columns) ^ set(other.columns)):
                 raise EventsError(f'"{first}" and "{name}" must have the same columns, but differ in '
                                   f"{name_all(lacking)}.")  # fmt: skip
-        joined = (
-            table if not others else pd.concat([part.reset_index(drop=True) for _, part in parts], ignore_index=True)
-        )
-        joined.attrs = join_notes([part for _, part in parts]) | {"parts": [(name, len(part)) for name, part in parts]}
+        tables = [part for _, part in parts]
+        filled = [part.reset_index(drop=True) for part in tables if len(part)]  # a part of no events has no types
+        joined = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0] if filled else table
+        joined.attrs = {**join_notes(tables), "parts": [(name, len(part)) for name, part in parts]}
         return joined
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of lists by name, Awkward arrays [n, ...], in the order of the events.
+
+        Raise `EventsError`, `MissingPackage`.
+        """
+        path, tree = self._split_path()
+        parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
+        if len(parts) == 1:
+            return parts[0]
+        import awkward as ak
+
+        return {name: ak.concatenate([part[name] for part in parts]) for name in names}
 
     def find_files(self) -> list[Path]:
         """Return the files that are read. Raise `EventsError` where there are none."""
@@ -102,7 +153,8 @@ class File:
         A tree that the path names, `new.root:tree`, is read instead of those that this file names.
         """
         name = Path(self._split_path()[0]).name
-        return replace(self, path=path / name if path.is_dir() else path, is_moved=True)
+        is_there = (path / name).exists() or has_magic(name)
+        return replace(self, path=path / name if path.is_dir() and is_there else path, is_moved=True)
 
     def _split_path(self) -> tuple[str, str | None]:
         """Return path and tree of `path:tree`."""
@@ -113,42 +165,134 @@ class File:
         """Return name and table of a file (of each tree, where trees are classes)."""
         kind = find_format(path)
         if kind is None:
-            raise EventsError(
-                f'The ending of "{path}" must name a format: {", ".join(_FORMATS)} (text also compressed: '
-                f"{', '.join(_COMPRESSED)})."
-            )
+            raise EventsError(_describe_unknown(path))
         from tuner.events.damage import tell_damage
 
         with tell_damage(path, kind):
-            match kind:
-                case "text":
-                    from tuner.events.formats.text import read_text
+            if kind == "ROOT" and self.trees:
+                from tuner.events.formats.root import read_classes
 
-                    table = read_text(
-                        path,
-                        wanted,
-                        self.columns,
-                        may_have_header=self.is_moved,
-                        decimal=self.decimal,
-                        encoding=self.encoding,
-                    )
-                    return [(str(path), table)]
-                case "Parquet":
-                    from tuner.events.formats.parquet import read_parquet
+                return read_classes(path, wanted, self.trees, self.label, self.fill, is_moved=self.is_moved, name=tree)
+            return [(str(path), self._read_table(path, kind, tree, wanted))]
 
-                    return [(str(path), read_parquet(path, wanted))]
-                case "HDF5":
-                    from tuner.events.formats.hdf5 import read_hdf5
+    def _read_table(self, path: Path, kind: str, tree: str | None, wanted: Wanted) -> pd.DataFrame:  # noqa: PLR0911
+        """Return the wanted columns of a file that holds one table."""
+        match kind:
+            case "text":
+                from tuner.events.formats.text import read_text
 
-                    return [(str(path), read_hdf5(path, wanted, tree, self.columns))]
-                case _:
-                    from tuner.events.formats.root import read_classes, read_tree
+                is_free = self.is_moved
+                habits = {"decimal": self.decimal, "encoding": self.encoding}
+                return read_text(path, wanted, self.columns, may_have_header=is_free, **habits)
+            case "Parquet":
+                from tuner.events.formats.parquet import read_parquet
 
-                    if self.trees:
-                        return read_classes(
-                            path, wanted, self.trees, self.label, self.fill, is_moved=self.is_moved, name=tree
-                        )
-                    return [(str(path), read_tree(path, wanted, tree))]
+                return read_parquet(path, wanted)
+            case "Feather":
+                from tuner.events.formats.feather import read_feather
+
+                return read_feather(path, wanted)
+            case "HDF5":
+                from tuner.events.formats.hdf5 import read_hdf5
+
+                return read_hdf5(path, wanted, tree, self.columns)
+            case "ROOT":
+                from tuner.events.formats.root import read_tree
+
+                return read_tree(path, wanted, tree)
+            case "NumPy":
+                from tuner.events.formats.numpy_files import read_numpy
+
+                return read_numpy(path, wanted, self.columns)
+            case "FITS":
+                from tuner.events.formats.astropy_tables import read_fits
+
+                return read_fits(path, wanted, tree)
+            case "ECSV":
+                from tuner.events.formats.astropy_tables import read_ecsv
+
+                return read_ecsv(path, wanted)
+            case "ARFF":
+                from tuner.events.formats.arff import read_arff
+
+                return read_arff(path, wanted)
+            case _:
+                from tuner.events.formats.json_lines import read_json_lines
+
+                return read_json_lines(path, wanted)
+
+    def _read_part_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return columns of lists of a file, or of each of its trees, where trees are classes."""
+        from tuner.events.damage import tell_damage
+
+        kind = find_format(path) or ""
+        with tell_damage(path, kind):
+            if kind == "Parquet":
+                from tuner.events.formats.parquet import read_arrays
+
+                return [read_arrays(path, names)]
+            if kind == "ROOT":
+                from tuner.events.formats import root
+
+                trees = [tree]
+                if self.trees:
+                    trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
+                return [root.read_arrays(path, name, names) for name in trees]
+        raise EventsError(
+            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT and Parquet files. "
+            "Write what you need of them as columns of numbers."
+        )
+
+
+def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wanted) -> None:
+    """Add the columns that the files' folders stand for, `year=2016`: numbers where all of their values are numbers.
+
+    A column that is in the file stays as it is there.
+    """
+    import pandas as pd
+
+    found = [find_partitions(path, Path(name)) for name, _ in parts]
+    for column in dict.fromkeys(column for values in found for column in values):
+        texts = [values.get(column) for values in found]
+        known = pd.Series([None if text == _NOTHING else text for text in texts], dtype=object)
+        numbers = pd.to_numeric(known, errors="coerce")
+        values = numbers if (numbers.notna() == known.notna()).all() and known.notna().any() else known
+        for (_, table), value, text in zip(parts, values, texts, strict=True):
+            if text is None or column in table or not wanted(column):
+                continue
+            is_text = isinstance(value, str)
+            table[column] = (
+                pd.Categorical([value], sorted(set(known.dropna()))).repeat(len(table)) if is_text else value
+            )
+
+
+_NOTHING = "__HIVE_DEFAULT_PARTITION__"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Events that a program gave: what `Problem(events=...)` makes of a table or of arrays."""
+
+    events: GivenEvents
+    """A copy of them."""
+
+    def read(self) -> pd.DataFrame:
+        """Return all events, one a row."""
+        return self.read_columns(lambda _: True)
+
+    def read_columns(self, wanted: Wanted) -> pd.DataFrame:
+        """Return all events with the wanted columns; those that hold no number or text per event are left out."""
+        from tuner.events.formats.given import read_given
+
+        return read_given(self.events.table, wanted)
+
+    def describe(self) -> str:
+        """Return how many events of how many columns."""
+        return str(self.events)
+
+    def at(self, path: Path) -> File:
+        """Return a file of such events."""
+        return File(path, is_moved=True)
 
 
 @dataclass(frozen=True)
@@ -222,16 +366,18 @@ class OpenML:
         return table
 
 
-def find_source(events: EventSource | str | Path) -> EventSource:
+def find_source(events: EventSource | str | Path | GivenEvents) -> EventSource:
     """Return the source of a problem's events: a path stands for a file."""
+    if isinstance(events, GivenEvents):
+        return Given(events)
     return File(events) if isinstance(events, (str, Path)) else events
 
 
-def find_input_files(events: EventSource | str | Path) -> list[Path]:
+def find_input_files(events: EventSource | str | Path | GivenEvents) -> list[Path]:
     """Return the files that a problem's events are read from; none where they are gone or the source has no files."""
     source = find_source(events)
     try:
-        return source.find_files() if isinstance(source, File | OpenML) else []
+        return list(source.find_files()) if hasattr(source, "find_files") else []
     except EventsError:
         return []
 
@@ -253,5 +399,19 @@ def find_format(path: Path) -> str | None:
     """Return the format that the ending of a path names; None where it names none."""
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in _COMPRESSED:
-        return "text" if len(suffixes) > 1 and suffixes[-2] in _TEXT else None
+        kind = _FORMATS.get(suffixes[-2]) if len(suffixes) > 1 else None
+        return kind if kind in _COMPRESSIBLE else None
     return _FORMATS.get(suffixes[-1]) if suffixes else None
+
+
+def _describe_unknown(path: Path) -> str:
+    """Return why a file is not read by its ending, and what can be."""
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in _REFUSED:
+        return f'"{path}" {_REFUSED[suffixes[-1]]}.'
+    if len(suffixes) > 1 and suffixes[-1] in _COMPRESSED and suffixes[-2] in _FORMATS:
+        return f'"{path}" is compressed, which {_FORMATS[suffixes[-2]]} is inside of its files. Decompress it.'
+    return (
+        f'The ending of "{path}" must name a format: {", ".join(_FORMATS)}; text, FITS, ECSV, ARFF and JSON lines also '
+        f"compressed ({', '.join(_COMPRESSED)}). Give the file the ending of what it holds."
+    )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tuner.events.cut_flow import CutFlow
 from tuner.notebook_cards import write_card, write_lines, write_table
 from tuner.progress.wording import say_value, write_count
 
@@ -34,8 +37,13 @@ class NewEvents:
     """What names the event [n]; None where there is no such column."""
     source: str
     """Where the events came from."""
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict, kw_only=True)
+    """Texts of each feature that holds texts, by name: its values are their places in them, -1 for any other text."""
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     """What a person should know and that is not an error."""
+    selected: np.ndarray | None = field(default=None, kw_only=True)
+    """Whether an event to be scored fulfils the problem's selection, bool [n]; None where it has none, and where all
+    events that do not are left out."""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -78,6 +86,12 @@ class Events(NewEvents):
     """SHA-256 over names and values of features, labels and weights."""
     optimum: str | None = None
     """Observer that no network can beat, where the problem names one."""
+    cut_flow: CutFlow | None = None
+    """What each part of the problem's selection left; None without a selection."""
+    rows: np.ndarray | None = None
+    """Places of the events among those that were read, int64 [n]; None without a selection: all are here."""
+    given_parts: np.ndarray | None = field(default=None, kw_only=True)
+    """Part that each event's file says, int8 [n]: 0 train, of which others may be drawn, 1 validation, 2 test."""
 
     def _count(self) -> str:
         n_signal = int(self.labels.sum())
@@ -88,11 +102,22 @@ def _write_value(value: Any) -> str:
     return say_value(None if pd.isna(value) else value)
 
 
-def compute_digest(table: pd.DataFrame, labels: np.ndarray, weights: np.ndarray) -> str:
-    """Return the SHA-256 of features [n, d] with their names, labels [n] and weights [n], as hexadecimal digits."""
+def compute_digest(
+    table: pd.DataFrame,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    *,
+    codes: Mapping[str, tuple[str, ...]] | None = None,
+    given_parts: np.ndarray | None = None,
+) -> str:
+    """Return the SHA-256, in hexadecimal, of features [n, d], labels [n], weights [n], texts of codes, parts [n]."""
     digest = hashlib.sha256("\0".join(map(str, table.columns)).encode())
     for name in table.columns:
         digest.update(np.ascontiguousarray(table[name], np.float32).data)
     digest.update(np.ascontiguousarray(labels, np.int8).data)
     digest.update(np.ascontiguousarray(weights, np.float64).data)
+    if codes:
+        digest.update(json.dumps(codes, sort_keys=True).encode())
+    if given_parts is not None:
+        digest.update(np.ascontiguousarray(given_parts, np.int8).data)
     return digest.hexdigest()

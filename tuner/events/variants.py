@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
 import pandas as pd
 
 from tuner.errors import EventsError, StudyError, raise_together
+from tuner.events.categories import apply_codes
 from tuner.events.column_selection import find_missing, read_needed
 from tuner.events.columns import take_features
 from tuner.events.diagnostics import Findings, locate
 from tuner.events.labels import take_labels
+from tuner.events.part_sources import find_event_source
 from tuner.events.reading import assemble_events
 from tuner.events.sources import find_source
 from tuner.events.table import Events
@@ -31,16 +33,16 @@ def read_with_variants(problem: Problem) -> tuple[Events, dict[tuple[str, Direct
     Raises:
         EventsError: As `read_events` and `read_variant` do.
     """
-    source = find_source(problem.events)
-    table, names = read_needed(source, problem, with_variants=True)
-    events = assemble_events(problem, source, table, names)
+    source = find_event_source(problem)
+    needed = read_needed(source, problem, with_variants=True)
+    events = assemble_events(problem, source, needed)
     variants: dict[tuple[str, Direction], pd.DataFrame] = {}
     for nuisance in problem.nuisances:
         for direction in DIRECTIONS:
             variant = getattr(nuisance, direction)
             if isinstance(variant, Mapping):
                 found = Findings()
-                taken = _take_shifted(problem, table, events.features, variant, found)
+                taken = _take_shifted(problem, needed.shift(variant), events, variant, found)
                 where = f'Nuisance "{nuisance.name}", {direction}: {source.describe()}'
                 raise_together(found.problems, EventsError, where)
                 variants[nuisance.name, direction] = taken
@@ -70,33 +72,40 @@ def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, eve
     if variant is None:
         raise StudyError(f'Nuisance "{nuisance.name}" has no variant "{direction}"; it is the opposite of the other.')
     columns: Mapping[str, str] = variant if isinstance(variant, Mapping) else {}
-    source = find_source(problem.events if isinstance(variant, Mapping) else variant)
-    names = tuple(columns.get(name, name) for name in events.features)
-    nominal = replace(problem, weight=None, observers=(), optimum=None, ignored=(), nuisances=())
-    needed = replace(nominal, features=names)
-    table, there = read_needed(source, needed)
-    found = Findings(find_missing(needed, table, there))
+    source = find_event_source(problem) if isinstance(variant, Mapping) else find_source(variant)
+    nominal = replace(problem, weight=None, observers=(), optimum=None, ignored=(), selection=None, categories=())
+    nominal = replace(nominal, features=events.features, nuisances=(nuisance,) if columns else ())
+    needed = read_needed(source, nominal, with_variants=bool(columns), only_roles=True)
+    found = Findings([*needed.found.problems, *find_missing(needed)])
     if not found.problems:
-        found.problems += _find_differences(needed, table, events, found)
-        features = _take_shifted(problem, table, events.features, columns, found)
+        table = needed.shift(columns)
+        found.problems += _find_differences(needed.problem, table, events, found)
+    if not found.problems:
+        table = table if events.rows is None else table.iloc[events.rows]
+        features = _take_shifted(problem, table, events, columns, found)
     raise_together(found.problems, EventsError, f'Nuisance "{nuisance.name}", {direction}: {source.describe()}')
     return features
 
 
 def _take_shifted(
-    problem: Problem, table: pd.DataFrame, features: Sequence[str], columns: Mapping[str, str], found: Findings
+    problem: Problem, table: pd.DataFrame, events: Events, columns: Mapping[str, str], found: Findings
 ) -> pd.DataFrame:
     """Return features of which some are in other columns, float32 [n, d]; undefined values are those of the feature."""
-    names = [columns.get(name, name) for name in features]
-    nominal_of = dict(zip(names, features, strict=True))
-    shifted = take_features(table, names, lambda name: problem.list_undefined(nominal_of[name]), found)
-    return shifted.set_axis(list(features), axis="columns")
+    names = [columns.get(name, name) for name in events.features]
+    nominal_of = dict(zip(names, events.features, strict=True))
+    codes = {name: events.codes[nominal] for name, nominal in nominal_of.items() if nominal in events.codes}
+    table = apply_codes(table, codes)
+    undefined = {name: () if name in codes else problem.list_undefined(nominal) for name, nominal in nominal_of.items()}
+    shifted = take_features(table, names, lambda name: undefined[name], found)
+    return shifted.set_axis(list(events.features), axis="columns")
 
 
 def _find_differences(problem: Problem, table: pd.DataFrame, events: Events, found: Findings) -> list[str]:
     """Return a sentence for the first thing that shows that these are not the nominal events in their order."""
-    if len(table) != len(events.labels):
-        return [_tell(f"there are {len(table):,} events instead of {len(events.labels):,}")]
+    n_nominal = len(events.labels) if events.cut_flow is None else events.cut_flow.n_read
+    if len(table) != n_nominal:
+        return [_tell(f"there are {len(table):,} events instead of {n_nominal:,}")]
+    table = table if events.rows is None else table.iloc[events.rows]
     labels = take_labels(table, problem.label, problem.signal, found)
     kept = {"label": (problem.label, labels, events.labels)}
     if problem.event_id is not None and events.event_id is not None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.events.checks.finding import Finding
+from tuner.events.cut_flow import CutFlow
 from tuner.exploration.binning import FeatureHistogram
 from tuner.exploration.correlation import name_strongest
 from tuner.exploration.pairs import PairHistogram
@@ -42,7 +44,11 @@ class Exploration:
     pairs: tuple[PairHistogram, ...]
     """One for each pair of the five most telling features."""
     warnings: tuple[str, ...]
-    """What may go wrong, and what one does about it."""
+    """What may go wrong, and what one does about it, a line each: notes of the reader, then the findings."""
+    findings: tuple[Finding, ...] = ()
+    """What checks found of the events."""
+    cut_flow: CutFlow | None = None
+    """What each part of the problem's selection left of all events; None without a selection."""
 
     def frame(self) -> pd.DataFrame:
         """Return the table of features with `feature` as its first column."""
@@ -102,6 +108,8 @@ class Exploration:
             "rank_correlations": {name: _to_plain(matrix) for name, matrix in self.rank_correlations.items()},
             "strongest": list(self.strongest),
             "warnings": list(self.warnings),
+            "findings": [finding.to_json() for finding in self.findings],
+            "cut_flow": None if self.cut_flow is None else self.cut_flow.to_json(),
         }
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
+from tuner.events.checks.check import check_events
+from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.table import Events
 from tuner.exploration.binning import fill_histogram
 from tuner.exploration.correlation import correlate, correlate_by_rank
-from tuner.exploration.data_warnings import find_cautions
 from tuner.exploration.exploration import Exploration
 from tuner.exploration.feature import describe_feature, sort_feature
 from tuner.exploration.overview import list_columns, list_events, name_kind
@@ -22,17 +23,21 @@ from tuner.progress.wording import write_count
 CLASSES = {"signal": 1, "background": 0}
 
 
-def explore_events(events: Events, parts: Mapping[str, np.ndarray] | None = None) -> Exploration:
+def explore_events(
+    events: Events, parts: Mapping[str, np.ndarray] | None = None, findings: Sequence[Finding] | None = None
+) -> Exploration:
     """Measure features and classes of events, with event weights; no network and no preparation.
 
     Args:
         events: What `read_events` returned.
         parts: Rows of "train", "validation" and "test" [n_part]: nothing is shown of the last two. None: all events
             are shown, as no study says which are for training.
+        findings: What checks found of the events. None: they are checked here.
 
     Returns:
         Tables of columns, classes and features, correlations, histograms and warnings, all by event weights.
     """
+    found = check_events(events, parts) if findings is None else tuple(findings)
     shown = events if parts is None else _take(events, np.sort(parts["train"]))
     measures, histograms, kinds = {}, {}, {}
     for name in shown.features:
@@ -55,10 +60,12 @@ def explore_events(events: Events, parts: Mapping[str, np.ndarray] | None = None
         rows=list_events(shown),
         features=ranked,
         correlations=correlations,
-        rank_correlations=ranks,
         histograms=tuple(histograms.values()),
+        rank_correlations=ranks,
         pairs=fill_pairs(shown, [histograms[str(name)] for name in ranked.index[:N_PAIRED]]),
-        warnings=(*events.notes, *find_cautions(shown, features, correlations)),
+        warnings=(*(f"Note: {note}" for note in events.notes), *list_findings(found)),
+        findings=found,
+        cut_flow=events.cut_flow,
     )
 
 

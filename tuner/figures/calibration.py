@@ -20,6 +20,7 @@ from tuner.figures.drawing import (
 )
 from tuner.metrics.arrays import balance_classes, check_arrays
 from tuner.metrics.calibration import MeasuredCalibration, measure_calibration
+from tuner.metrics.measurement import Measurement
 
 N_SCORE_BINS = 40
 
@@ -34,6 +35,7 @@ def draw_calibration(
     n_replicas: int = 200,
     seed: int = 0,
     name: str = "network",
+    error: Measurement | None = None,
 ) -> Drawing:
     """Draw the share of signal against the mean score in quantile bins, and the scores below.
 
@@ -52,6 +54,8 @@ def draw_calibration(
         n_replicas: Bootstrap replicas, for error bars and for what chance does.
         seed: Of the replicas.
         name: Whose scores, in the title.
+        error: The expected calibration error, where it was measured elsewhere: told as it is, so that a number has one
+            interval. None: it is measured here.
 
     Returns:
         The drawing; its table has a row for each bin.
@@ -66,7 +70,8 @@ def draw_calibration(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, 1.0))
     _draw_reliability(upper, frame)
     _draw_score_shares(lower, is_signal, score, balance_classes(is_signal, weight))
-    told = f"ECE {found.error.value:.2g}, by chance alone {chance.value:.2g} [{chance.low:.2g}, {chance.high:.2g}]"
+    by_chance = f"{chance.value:.2g} [{chance.low:.2g}, {chance.high:.2g}]"
+    told = f"ECE {found.error if error is None else error}, by chance alone {by_chance}"
     worst = frame.iloc[int(np.nan_to_num(frame["pull"].abs().to_numpy()).argmax())]
     counted = "classes balanced" + (", weighted events" if weights is not None else "")
     dress(upper, x="", y="share of signal", title=f"{told}; largest pull of {len(frame)} bins {worst['pull']:+.1f}")

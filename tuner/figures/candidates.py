@@ -30,7 +30,9 @@ from tuner.progress.wording import write_count
 MAX_LETTERS = 28
 """Of a candidate's name."""
 CLOSE = 12.0
-"""Candidates are shown that are less than so many times farther from the best than half of them are."""
+"""Candidates are shown that are less than so many times farther from the best than half of them are,"""
+MAX_WIDTHS = 12.0
+"""and no farther than so many of the best one's intervals, which could not be seen otherwise."""
 
 
 def draw_candidates(table: pd.DataFrame, *, figure_name: str, part: str, best: str | None) -> Drawing:
@@ -69,7 +71,7 @@ def _draw_row(axes: Axes, place: int, row: Mapping[Any, Any], *, highlighted: bo
         [row["value"]],
         [place],
         marker="D" if highlighted else "o",
-        markersize=8.5 if highlighted else 7,
+        markersize=7 if highlighted else 5,
         color=colour,
         markeredgecolor="white",
         zorder=4,
@@ -79,7 +81,10 @@ def _draw_row(axes: Axes, place: int, row: Mapping[Any, Any], *, highlighted: bo
 def _limit(frame: pd.DataFrame) -> tuple[float, float]:
     """Return limits around the candidates that compete; one that is far worse must not press them together."""
     top = float(frame["value"].max())
-    distance = max(CLOSE * float((top - frame["value"]).median()), 2 * float((frame["high"] - frame["low"]).max()))
+    widths = frame["high"] - frame["low"]
+    distance = max(CLOSE * float((top - frame["value"]).median()), 2 * float(widths.max()))
+    if len(widths) and np.isfinite(widths.iloc[0]) and widths.iloc[0] > 0:
+        distance = max(min(distance, MAX_WIDTHS * widths.iloc[0]), 2 * widths.iloc[0])
     shown = frame[frame["value"] >= top - distance]
     seeds = [value for row in shown.get("seeds", []) for value in _list_seeds(row)]
     values = np.array([*shown["value"], *shown["low"], *shown["high"], *seeds], dtype=np.float64)
@@ -90,8 +95,8 @@ def _mark_below(axes: Axes, frame: pd.DataFrame) -> None:
     """Draw an arrow to the left for each candidate that lies below the range."""
     low, high = axes.get_xlim()
     below = np.flatnonzero(frame["value"] < low)
-    edge = np.full(len(below), low + 0.02 * (high - low))
-    axes.scatter(edge, below, s=60, color=SIGNAL, marker="$\\leftarrow$", zorder=3)
+    edge = np.full(len(below), low + 0.03 * (high - low))
+    axes.scatter(edge, below, s=60, color=SIGNAL, marker="$\\leftarrow$", zorder=3, clip_on=False)
 
 
 def _write_values(axes: Axes, frame: pd.DataFrame, best: str | None) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, dress, headline, start_figure
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.at_threshold import Confusion, sum_confusion
-from tuner.progress.wording import write_count
+from tuner.progress.wording import write_count, write_number
 
 STRONGEST = 0.3
 """Opacity of a cell that holds all: letters stand out from it, on a dark page too."""
@@ -54,7 +54,8 @@ def draw_confusion(
     title = f"Confusion matrix, {part} part"
     headline(figure, title)
     words = "; ".join(
-        f"{row['truth']} {row['decision']}: {row['share']:.1%}, {row['weight']:.5g} by weight, {row['events']} events"
+        f"{row['truth']} {row['decision']}: {row['share']:.1%}, {write_number(row['weight'], 5)} by weight, "
+        f"{write_count(row['events'], 'event')}"
         for row in frame.to_dict("records")
     )
     return Drawing(figure, frame, title, f"{title}, cut at {threshold:.3f}: {told}, {precision}. {words}.")
@@ -81,8 +82,6 @@ def _draw_cell(axes: Axes, place: int, row: Mapping[Any, Any], *, weighted: bool
     strength = float(np.clip(row["share"], 0, 1)) * STRONGEST + 0.06
     axes.add_patch(Rectangle((right - 0.48, down - 0.48), 0.96, 0.96, facecolor=to_rgba(colour, strength), linewidth=0))
     events = write_count(row["events"], "event")
-    small = (
-        f"{row['weight']:{'.0f' if abs(row['weight']) >= 1000 else '.4g'}} by weight\n{events}" if weighted else events
-    )
+    small = f"{write_number(row['weight'])} by weight\n{events}" if weighted else events
     axes.text(right, down - 0.08, f"{row['share']:.1%}", ha="center", va="center", fontsize=20, color=INK)
     axes.text(right, down + 0.2, small, ha="center", va="center", fontsize=10, color=INK)

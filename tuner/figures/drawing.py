@@ -26,6 +26,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.text import Text
 from PIL import Image
 
 from tuner.errors import MissingPackage, StudyError, name_all, suggest_name
@@ -45,6 +46,9 @@ MAX_BYTES = 100
 """Of a file's name, before its hash and ending."""
 PANEL_MARGIN, LEGEND_MARGIN = 0.05, 0.01
 """Inches around a panel or a legend that is cut out of its figure; a legend lies close below the panels' labels."""
+_FORMULA = re.compile(r"((?<!\\)\$.*?(?<!\\)\$)")
+_HYPHEN = re.compile(r"(?:(?<=^)|(?<=[\s(\[]))-(?=\d)")
+"""A hyphen that stands for a minus sign."""
 GREEK = {"eps": "epsilon", "sigma": "sigma"}
 
 SIGNAL = "#0072B2"
@@ -90,6 +94,7 @@ class Drawing:
     """In which it was drawn; fonts are looked up when it is written, so it is written in that style too."""
 
     def __post_init__(self) -> None:
+        _write_minus(self.figure)
         escape_texts(self.figure)
 
     def frame(self) -> pd.DataFrame:
@@ -138,6 +143,14 @@ class Drawing:
                 piece.save(buffer, format="png", compress_level=1)
                 pieces.append(buffer.getvalue())
         return pieces
+
+
+def _write_minus(figure: Figure) -> None:
+    """Write numbers below zero with a minus sign in every text of a figure, as its axes do, not with a hyphen."""
+    for text in figure.findobj(Text):
+        pieces = _FORMULA.split(text.get_text())
+        pieces[::2] = [_HYPHEN.sub("\N{MINUS SIGN}", piece) for piece in pieces[::2]]
+        text.set_text("".join(pieces))
 
 
 def _find_box(panel: Artist, whole: Image.Image) -> tuple[int, int, int, int]:

@@ -13,6 +13,11 @@ from matplotlib.ticker import MaxNLocator
 from tuner.figures.drawing import GOOD, INK, Drawing, add_legend, dress, headline, start_figure, write_formulas
 from tuner.figures.trials import STATES, find_best
 
+TRAINING_LOSS = (
+    "The training loss lies above that of validation: it is the mean over an epoch, while the network still changes, "
+    "and with dropout if there is any; validation comes after the epoch, without dropout."
+)
+
 
 def draw_learning_curves(
     curves: Mapping[int, pd.DataFrame],
@@ -147,4 +152,5 @@ def _describe(title: str, known: Mapping[int, pd.DataFrame], best: int | None, j
     top = find_best(curve, "validation_auc")
     value, epoch = top["validation_auc"], top["epoch"]
     won = "" if judged is None else f" Dashed is trial {judged}, which won after retraining."
-    return f"{title}. The best trial is {best}, with a validation AUC of {value:.4f} at epoch {epoch:.0f}.{won}"
+    told = f"{title}. The best trial is {best}, with a validation AUC of {value:.4f} at epoch {epoch:.0f}.{won}"
+    return f"{told} {TRAINING_LOSS}" if (curve["train_loss"] > curve["validation_loss"]).any() else told

@@ -19,6 +19,7 @@ from tuner.figures.drawing import (
     wrap_text,
     write_formulas,
 )
+from tuner.progress.wording import write_count
 
 MAX_FEATURES = 25
 MAX_LETTERS = 30
@@ -57,5 +58,5 @@ def draw_permutation_importance(importances: pd.DataFrame, *, part: str, figure_
     if n_unclear:
         alt += f" For {n_unclear} of the {len(frame)} drawn the interval holds 0."
     if left_out:
-        alt += f" {left_out} further features, less important, are left out."
+        alt += f" Not drawn, as shuffling them costs less: {write_count(left_out, 'further feature')}."
     return Drawing(figure, frame, title, alt)

@@ -180,5 +180,7 @@ def _name_edges(axes: Axes, edges: np.ndarray, scores: np.ndarray) -> None:
     """Write the score at which each bin begins and ends; where bins are open, the outermost scores."""
     inside = scores.min() >= 0 and scores.max() <= 1
     shown = np.clip(edges, *((0, 1) if inside else (scores.min(), scores.max())))
-    axes.set_xticks(np.arange(len(edges)) - 0.5, [f"{edge:.3g}" for edge in shown], rotation=45)
+    axes.set_xticks(
+        np.arange(len(edges)) - 0.5, [f"{edge:.3f}" if inside else f"{edge:.3g}" for edge in shown], rotation=45
+    )
     axes.tick_params(axis="x", which="minor", length=0)

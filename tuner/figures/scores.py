@@ -12,6 +12,7 @@ from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, add_legend, 
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.curves import auc
+from tuner.metrics.measurement import Measurement
 
 CLASSES = (("background", BACKGROUND, "////"), ("signal", SIGNAL, ""))
 
@@ -24,6 +25,7 @@ def draw_scores(
     train: tuple[ArrayLike, ArrayLike, ArrayLike | None] | None = None,
     threshold: float | None = None,
     part: str = "test",
+    gap: Measurement | None = None,
     n_bins: int = 40,
     n_replicas: int = 200,
     seed: int = 0,
@@ -40,6 +42,8 @@ def draw_scores(
         train: Labels, scores and weights of the training part, drawn as points; None: they are left out.
         threshold: Cut on the score, drawn as a line; None: there is none.
         part: Name of the part that the events are of.
+        gap: AUC on train minus that on this part, where it was measured elsewhere: told as it is, so that a number has
+            one error. None: it is measured here.
         n_bins: Bins of equal width from 0 to 1.
         n_replicas: Bootstrap replicas, for the interval of the gap.
         seed: Of the replicas.
@@ -75,8 +79,9 @@ def draw_scores(
     headline(figure, title)
     alt = f"{title}, each of area 1."
     if there is not None:
-        gap = measure_train_gap(_as_labels(there), _as_labels(here), n_replicas=n_replicas, seed=seed)
-        words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {gap}"
+        if gap is None:
+            gap = measure_train_gap(_as_labels(there), _as_labels(here), n_replicas=n_replicas, seed=seed)
+        words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {gap.signed}"
         figure.axes[1].set_title(words, fontsize=10, color=INK, loc="left", pad=8)
         alt += f" {words}."
     return Drawing(figure, frame, title, alt, panels=figure.axes)

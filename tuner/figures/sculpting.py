@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,7 @@ from tuner.figures.drawing import (
 from tuner.figures.units import NONE, split_unit
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.few_events import measure_share
-from tuner.metrics.measurement import Measurement
+from tuner.metrics.measurement import SIGNIFICANT, Measurement
 from tuner.metrics.sculpting import Sculpting, measure_sculpting
 from tuner.progress.wording import write_count
 
@@ -35,6 +35,25 @@ MAX_RATIO = 12.0
 """Of what passes to all, on a linear axis; where there is more, the axis is logarithmic, so that every bin is on it."""
 MIN_EVENTS = 3.0
 """Effective events of a class in a bin of the observer from which on its efficiency there is drawn."""
+
+
+class Divergence(Protocol):
+    """How far two shapes are apart, and what chance does."""
+
+    @property
+    def divergence(self) -> Measurement:
+        """Return the Jensen-Shannon divergence in bits."""
+        ...
+
+    @property
+    def chance(self) -> Measurement:
+        """Return that of random subsamples, median and 68 % interval."""
+        ...
+
+    @property
+    def p_value(self) -> float:
+        """Return the share of these that lie as far or farther."""
+        ...
 
 
 def draw_sculpting(
@@ -47,6 +66,7 @@ def draw_sculpting(
     name: str,
     unit: str = "",
     part: str,
+    known: Divergence | None = None,
     n_subsamples: int = 200,
     seed: int = 0,
 ) -> Drawing:
@@ -66,6 +86,8 @@ def draw_sculpting(
         name: The observer's.
         unit: Of the observer; empty for the one in its name, if there is one.
         part: The part that the events are of.
+        known: The divergence, where it was measured elsewhere on the same events: told as it is, so that a number has
+            one error. None: it is measured here.
         n_subsamples: Random subsamples.
         seed: Of the subsamples.
 
@@ -73,8 +95,9 @@ def draw_sculpting(
         EventsError: As `measure_sculpting` does.
     """
     arrays = check_arrays(labels, scores, weights)
+    n_drawn = n_subsamples if known is None else 1
     found = measure_sculpting(
-        observer, labels, scores, weights, threshold=threshold, n_subsamples=n_subsamples, seed=seed
+        observer, labels, scores, weights, threshold=threshold, n_subsamples=n_drawn, n_replicas=n_drawn, seed=seed
     )
     frame = _tabulate(found, np.asarray(observer, dtype=np.float64).reshape(-1), arrays, threshold)
     figure = start_figure(COLUMN, 6.9)
@@ -83,7 +106,7 @@ def draw_sculpting(
     _draw_ratio(middle, frame)
     _draw_efficiencies(lower, frame, found.share_after)
     counted = "weighted events" if weights is not None else "events"
-    told = _tell_divergence(found)
+    told = _tell_divergence(found if known is None else known)
     dress(upper, x="", y=f"{counted}, area 1 each", title=told)
     dress(middle, x="", y="ratio of shapes")
     plain, unit = split_unit(name, {name: unit} if unit else NONE)
@@ -100,7 +123,8 @@ def draw_sculpting(
     background = "weighted background" if weights is not None else "background"
     alt = (
         f"{title}, at {threshold:.3f}: {told}. {100 * found.share_after:.1f} % of the {background} passes "
-        f"({found.n_after} of {found.n_before} events). Below are the ratio of the two shapes and the efficiencies."
+        f"({found.n_after:,} of {write_count(found.n_before, 'event')}). "
+        "Below are the ratio of the two shapes and the efficiencies."
     )
     if found.n_undefined:
         alt += f" Left out: {write_count(found.n_undefined, 'event')} without a value."
@@ -138,17 +162,17 @@ def _measure_shares(bins: np.ndarray, weights: np.ndarray, passes: np.ndarray, n
     ]
 
 
-def _tell_divergence(found: Sculpting) -> str:
+def _tell_divergence(found: Divergence) -> str:
     low, middle, high = (f"{value:.2g}" for value in (found.chance.low, found.chance.value, found.chance.high))
-    verdict = "more than chance" if found.beyond_chance else "no more than chance"
+    verdict = "more than chance" if found.p_value < SIGNIFICANT else "no more than chance"
     return (
-        f"JSD {found.divergence.value:.2g} bits; random subsamples of this size: {middle} [{low}, {high}]; "
+        f"JSD {found.divergence} bits; random subsamples of this size: {middle} [{low}, {high}]; "
         f"p = {found.p_value:.2g}: {verdict}"
     )
 
 
 def _draw_shapes(axes: Axes, frame: pd.DataFrame, found: Sculpting, threshold: float) -> None:
-    left_out = f"; {found.n_undefined} undefined" if found.n_undefined else ""
+    left_out = f"; {found.n_undefined:,} undefined" if found.n_undefined else ""
     axes.stairs(
         frame["before"],
         found.edges,
@@ -156,7 +180,7 @@ def _draw_shapes(axes: Axes, frame: pd.DataFrame, found: Sculpting, threshold: f
         facecolor=to_rgba(BACKGROUND, 0.15),
         edgecolor=BACKGROUND,
         linewidth=1.4,
-        label=f"all background ({found.n_before} events{left_out})",
+        label=f"all background ({found.n_before:,} events{left_out})",
     )
     own = frame[(frame["before_error"] > 0) | (frame["after_error"] > 0)]
     axes.errorbar(
@@ -167,7 +191,7 @@ def _draw_shapes(axes: Axes, frame: pd.DataFrame, found: Sculpting, threshold: f
         markersize=3.8,
         color=INK,
         elinewidth=1.1,
-        label=rf"score $\geq$ {threshold:.3f} ({100 * found.share_after:.1f} %, {found.n_after} events)",
+        label=rf"score $\geq$ {threshold:.3f} ({100 * found.share_after:.1f} %, {found.n_after:,} events)",
     )
 
 

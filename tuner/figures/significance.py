@@ -35,6 +35,7 @@ from tuner.metrics.curves import rank
 from tuner.metrics.cut_scan import CutScan
 from tuner.metrics.figures_of_merit import Ams, CutFigure, Significance
 from tuner.metrics.measurement import Measurement, measure
+from tuner.progress.wording import write_number
 
 N_CUTS = 300
 """Cuts that are drawn, evenly spaced in the score, and as many evenly spaced in the number of events."""
@@ -182,7 +183,8 @@ class _Scanned:
         effective = effective_number(weights[passes & ~is_signal])
         s, b = figure.s * sums.sensitivity, figure.b * (1 - sums.specificity)
         short = "Z" if isinstance(figure, Significance) else figure.name.partition(", ")[0]
-        return f"{short} = {found} at the cut; s={s:,.4g}, b={b:,.4g} ({effective:,.3g} effective background events)"
+        rests_on = f"{write_number(effective, 3)} effective background events"
+        return f"{short} = {found} at the cut; s = {write_number(s)}, b = {write_number(b)} ({rests_on})"
 
 
 def _scan(parts: Mapping[str, Part], figure: CutFigure) -> dict[str, _Scanned]:

@@ -16,7 +16,9 @@ import torch
 from optuna.distributions import CategoricalDistribution
 
 from tuner.errors import StudyError, TunerError, describe_failure, gather, raise_gathered, raise_together
+from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.reading import read_events
+from tuner.events.table import Events
 from tuner.launchers.allocation import choose_workers
 from tuner.prediction.export import is_exporting_possible, write_network
 from tuner.prediction.network import score_events
@@ -31,6 +33,7 @@ from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.compatibility import check_batches, probe_space
 from tuner.tuning.figure_checks import check_figure
+from tuner.tuning.findings import require_sound
 from tuner.tuning.samplers import derive_seed
 from tuner.tuning.study import Study
 from tuner.tuning.study_file import find_study_file
@@ -50,6 +53,8 @@ class StudyCheck:
     """What a dry run found: what a sweep would do."""
 
     lines: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    """What was found of the events, as `lines` tell it."""
 
 
 def check_study(study: Study, *, folder: str | Path = "runs", device: str | None = None) -> StudyCheck:
@@ -70,31 +75,46 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
     space = gather(problems, lambda: _describe_run(study, folder, device))
     events = gather(problems, lambda: read_events(study.problem))
     splits = events and gather(problems, lambda: prepare_splits(events, study.problem, study.preparation))
-    if splits:
+    findings = None
+    if events and splits:
         gather(problems, lambda: check_figure(study.problem.figure_of_merit, splits))
+        findings = gather(problems, lambda: require_sound(events, splits, study.problem))
     networks = splits and not problems and gather(problems, lambda: _try_networks(study, splits, device))
     raise_gathered(f'Study "{study.name}"', problems)
-    assert space and events and splits and networks
+    assert space and events and splits and networks and findings is not None
     n_signal = int(events.labels.sum())
     return StudyCheck(
         (
             f"Question: {study.problem.question}",
             f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
             f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
+            *_describe_selection(events),
             *(f"Note: {note}" for note in events.notes),
-            *_describe_azimuths(splits),
+            *list_findings(findings),
+            *_describe_transformations(splits),
             f"Parts: {len(splits.train.labels):,} train, {len(splits.validation.labels):,} validation, "
             f"{len(splits.test.labels):,} test.",
             *space,
             *_describe_networks(networks),
-        )
+        ),
+        findings,
     )
 
 
-def _describe_azimuths(splits: Splits) -> tuple[str, ...]:
-    """Return a line that tells which angles a network is not given as they were read; none where there is none."""
-    taken = splits.preprocessing.describe_azimuths()
-    return (f"Azimuths: {taken}. `Preparation(azimuths=())` leaves them as they are.",) if taken else ()
+def _describe_selection(events: Events) -> tuple[str, ...]:
+    """Return what each part of the selection leaves; nothing without a selection."""
+    return () if events.cut_flow is None else ("Selection:", *(f"  {line}" for line in events.cut_flow.lines))
+
+
+def _describe_transformations(splits: Splits) -> tuple[str, ...]:
+    """Return a line for each kind of feature that is not simply scaled, and what leaves it as it is."""
+    ways = {
+        "azimuths": "`Preparation(azimuths=())` leaves them as they are.",
+        "angles": '`Preparation(features={"name": "quantile"})` leaves them as they are.',
+        "long tails": '`Preparation(features={"name": "standard"})` takes them as they are.',
+    }
+    told = splits.preprocessing.describe().items()
+    return tuple(f"{kind.capitalize()}: {text}. {ways.get(kind, '')}".strip() for kind, text in told)
 
 
 def _describe_run(study: Study, folder: str | Path, device: str | None) -> tuple[str, ...]:

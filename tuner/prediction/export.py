@@ -9,7 +9,7 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tuner.checked_files import hash_file
 from tuner.errors import MissingPackage, SearchError
 from tuner.events.columns import LARGEST
+from tuner.events.part_sources import find_event_source
 from tuner.events.sources import find_input_files
 from tuner.prediction.exported_trees import INPUTS, LOGITS, SCORE, add_trees
 from tuner.prediction.network import Blend, load_network, score_events
@@ -40,21 +41,33 @@ ENDINGS = (".onnx",)
 
 
 class ExportedNetwork(nn.Module):
-    """Features as they were read in, scores out: fill, piecewise-linear map, azimuths, indicators, network, sigmoid.
+    """Features as they were read in, scores out: what `Preprocessing` does, network, sigmoid.
 
-    Undefined values may come as the problem's own (such as -999), as not-a-number, infinite, or too large.
+    Undefined values may come as the problem's own (such as -999), as not-a-number, infinite, or too large; a category
+    of texts comes as its codes, see `Preprocessing.codes`.
     """
 
     fill: Tensor
-    starts: Tensor
     marks: Tensor
+    starts: Tensor
     widths: Tensor
     rises: Tensor
     offsets: Tensor
+    lowest: Tensor
+    highest: Tensor
+    is_logged: Tensor
+    log_scales: Tensor
     indicated: Tensor
     mapped: Tensor
     axis: Tensor
     others: Tensor
+    angles: Tensor
+    turns: Tensor
+    categories: Tensor
+    levels: Tensor
+    is_indicated: Tensor
+    slots: Tensor
+    full_turn: Tensor
     quarter_turn: Tensor
     root_of_two: Tensor
 
@@ -68,24 +81,38 @@ class ExportedNetwork(nn.Module):
         """
         super().__init__()
         self.network, self.for_trees = network, for_trees
-        self.clamped = preprocessing.clamped
         self.precision = precision = torch.float64 if for_trees else torch.float32
+        self.has_logs = bool(len(preprocessing.logged))
         x_knots, z_knots = (
             torch.from_numpy(knots).to(precision) for knots in (preprocessing.x_knots, preprocessing.z_knots)
         )
         width = x_knots.diff(dim=1)
+        clamped = torch.from_numpy(preprocessing.clamped)[:, None]
+        log_scales = torch.ones(len(preprocessing.features), dtype=precision)
+        log_scales[preprocessing.logged] = torch.from_numpy(preprocessing.log_scales).to(precision)
         constants = {
-            "marks": _list_marks(problem, preprocessing.features),
+            "marks": _list_marks(problem, preprocessing),
             "fill": torch.from_numpy(preprocessing.fill),
             "starts": x_knots[:, :-1],
             "widths": torch.where(width > 0, width, 1.0),
             "rises": z_knots.diff(dim=1),
             "offsets": z_knots[:, 0],
+            "lowest": torch.where(clamped, 0.0, -torch.inf).to(precision),
+            "highest": torch.where(clamped, 1.0, torch.inf).to(precision),
+            "is_logged": _mark_places(preprocessing.logged, len(preprocessing.features)),
+            "log_scales": log_scales,
             "indicated": torch.from_numpy(preprocessing.indicated),
             "mapped": torch.from_numpy(preprocessing.mapped),
             "axis": torch.from_numpy(preprocessing.azimuths[:1]),
             "others": torch.from_numpy(preprocessing.azimuths[1:]),
+            "angles": torch.from_numpy(preprocessing.angles),
+            "turns": torch.from_numpy(preprocessing.turns).to(precision),
+            "categories": torch.from_numpy(preprocessing.categories),
+            "levels": torch.from_numpy(preprocessing.levels),
+            "is_indicated": torch.from_numpy(np.isin(preprocessing.categories, preprocessing.indicated)),
+            "slots": _list_slots(preprocessing),
             # Numbers in Python would be exported in single precision.
+            "full_turn": torch.tensor(TURN, dtype=precision),
             "quarter_turn": torch.tensor(math.pi / 2, dtype=precision),
             "root_of_two": torch.tensor(math.sqrt(2), dtype=precision),
         }
@@ -98,30 +125,65 @@ class ExportedNetwork(nn.Module):
         for values in self.marks:
             undefined = undefined | (features == values)
         x = torch.where(undefined, self.fill, features)
-        share = (x[:, :, None] - self.starts) / self.widths
-        if self.clamped:
-            share = share.clamp(0.0, 1.0)
-        z = self.offsets + (share * self.rises).sum(2)
-        blocks = [z[:, self.mapped], *self._turn(x, undefined), undefined[:, self.indicated]]
+        mapped = self._map(x)[:, self.mapped]
+        blocks = [mapped, *self._turn(x, undefined), *self._find_levels(x, undefined), undefined[:, self.indicated]]
         inputs = torch.cat([block.float() for block in blocks], dim=1)
         logits: Tensor = self.network(inputs).reshape(-1)
         return (logits.float(), inputs) if self.for_trees else logits.sigmoid().float()
 
-    def _turn(self, x: Tensor, undefined: Tensor) -> tuple[Tensor, ...]:
-        """Return cosines and sines of azimuths as `tuner.preparation.azimuths.turn_azimuths` does; none without."""
-        if not len(self.axis):
-            return ()
-        angles = x.clamp(-TURN, TURN).to(self.precision)
-        between = angles[:, self.others] - angles[:, self.axis]
-        is_known = ~(undefined[:, self.others] | undefined[:, self.axis])
-        scale = self.root_of_two * is_known.to(self.precision)
+    def _map(self, x: Tensor) -> Tensor:
+        """Return all features [n, d] through logarithms and piecewise-linear functions."""
+        if self.has_logs:
+            wide = x.to(self.precision)
+            logarithm = wide.sign() * (1 + wide.abs() / self.log_scales).log()
+            x = torch.where(self.is_logged, logarithm, wide)
+        share = (x[:, :, None] - self.starts) / self.widths
+        share = torch.minimum(torch.maximum(share, self.lowest), self.highest)
+        return self.offsets + (share * self.rises).sum(2)
+
+    def _turn(self, x: Tensor, undefined: Tensor) -> Iterator[Tensor]:
+        """Yield cosines and sines of azimuths and angles as `tuner.preparation.azimuths` does; none without."""
+        if len(self.axis):
+            angles = x.clamp(-TURN, TURN).to(self.precision)
+            between = angles[:, self.others] - angles[:, self.axis]
+            yield from self._take_cosine_and_sine(between, undefined[:, self.others] | undefined[:, self.axis])
+        if len(self.angles):
+            wide = x[:, self.angles].to(self.precision)
+            own = torch.minimum(torch.maximum(wide, -self.turns), self.turns) * (self.full_turn / self.turns)
+            yield from self._take_cosine_and_sine(own, undefined[:, self.angles])
+
+    def _take_cosine_and_sine(self, angles: Tensor, undefined: Tensor) -> Iterator[Tensor]:
+        """Yield sqrt(2) times cosine and sine of angles [n, k], 0 where undefined."""
+        scale = self.root_of_two * (~undefined).to(self.precision)
         # The cosine as a sine: onnxruntime has none in double precision.
-        return tuple(angle.sin() * scale for angle in (between + self.quarter_turn, between))
+        for angle in (angles + self.quarter_turn, angles):
+            yield angle.sin() * scale
+
+    def _find_levels(self, x: Tensor, undefined: Tensor) -> Iterator[Tensor]:
+        """Yield for each category a 1 for the value that it has, or for all others; nothing without categories."""
+        if not len(self.slots):
+            return
+        is_undefined = undefined[:, self.categories]
+        is_level = (x[:, self.categories, None] == self.levels) & ~is_undefined[:, :, None]
+        is_other = ~(is_level.any(dim=2) | (is_undefined & self.is_indicated))
+        yield torch.cat([is_level, is_other[:, :, None]], dim=2).flatten(1)[:, self.slots]
 
 
-def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
+def _mark_places(places: np.ndarray, n: int) -> Tensor:
+    return torch.from_numpy(np.isin(np.arange(n), places))
+
+
+def _list_slots(preprocessing: Preprocessing) -> Tensor:
+    """Return which of [c, l + 1] values and "other" of the categories have an input, int64 by flat index."""
+    others = preprocessing.others[:, None]
+    has_input = np.concatenate([~np.isnan(preprocessing.levels), others], axis=1)
+    return torch.from_numpy(np.flatnonzero(has_input))
+
+
+def _list_marks(problem: Problem, preprocessing: Preprocessing) -> Tensor:
     """Return the values that stand for "not defined", float32 [m, d]; not-a-number where a feature has fewer."""
-    marks = [problem.list_undefined(name) for name in features]
+    codes = preprocessing.codes
+    marks = [() if name in codes else problem.list_undefined(name) for name in preprocessing.features]
     padded = np.full((max(map(len, marks)), len(marks)), np.nan)
     for column, values in enumerate(marks):
         padded[: len(values), column] = values
@@ -132,9 +194,12 @@ def _list_marks(problem: Problem, features: Sequence[str]) -> Tensor:
 def export(search: Search, path: str | Path, *, trial: int | None = None, candidate: str | None = None) -> Path:
     """Write what the evaluation handed on as one ONNX file, preprocessing inside; return its path.
 
-    Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read. Output
-    "score": float32 [n]. A bag or an ensemble is one graph with all of its networks; the metadata entries "candidate"
-    and "networks" tell what it is. The file is read back by onnxruntime and compared with our own scores.
+    Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read; a category of
+    texts as the place of its text in the list that the metadata entry "categories" has for it, from 0, or as -1 for a
+    text that is not in it. Features that the entry "columns" tells how to make are made so, of values of which those of
+    the entry "undefined" are not-a-number. Output "score": float32 [n]. A bag or an ensemble is one graph with all of
+    its networks; the metadata entries "candidate" and "networks" tell what it is. The file is read back by onnxruntime
+    and compared with our own scores.
 
     Args:
         search: The search that trained the networks.
@@ -148,7 +213,7 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, candid
         SearchError: The network cannot be exported, its scores differ, or what was asked for is not there.
     """
     path = Path(path)
-    check_output(path, ENDINGS, reads=find_input_files(search.study.problem.events), folder=search.folder)
+    check_output(path, ENDINGS, reads=find_input_files(find_event_source(search.study.problem)), folder=search.folder)
     _require_packages()
     predictor = choose_predictor(search, trial=trial, name=candidate)
     _write_predictor(search, predictor, path, _describe(search, predictor))
@@ -182,6 +247,9 @@ def _describe(search: Search, predictor: Predictor) -> dict[str, str]:
         "parameters": " ".join(map(hash_file, list_files(search, predictor))),
         "features": ",".join(search.splits.preprocessing.features),
         "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
+        "categories": json.dumps({name: list(texts) for name, texts in search.splits.preprocessing.codes.items()}),
+        "selection": problem.selection or "",
+        "columns": json.dumps(problem.columns) if problem.columns else "",
         "events_digest": search.splits.events_digest,
     }
 
@@ -234,6 +302,11 @@ def draw_examples(preprocessing: Preprocessing) -> Tensor:
     x_knots = torch.from_numpy(preprocessing.x_knots)
     low, high = x_knots[:, 0], x_knots[:, -1]
     features = low + (high - low) * (1.2 * torch.rand(N_CHECKED, len(low), generator=generator) - 0.1)
+    for place, scale in zip(preprocessing.logged, preprocessing.log_scales, strict=True):
+        features[:, place] = features[:, place].sign() * float(scale) * features[:, place].abs().expm1()
+    for place, levels in zip(preprocessing.categories, preprocessing.levels, strict=True):
+        values = torch.tensor([*levels[~np.isnan(levels)], -1.0])
+        features[:, place] = values[torch.randint(len(values), (N_CHECKED,), generator=generator)]
     for place in preprocessing.indicated:
         features[torch.rand(N_CHECKED, generator=generator) < 0.3, place] = torch.nan
     return features.clamp(-LARGEST, LARGEST)

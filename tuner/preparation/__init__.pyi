@@ -1,5 +1,8 @@
 from .preprocessing import Preprocessing as Preprocessing
 from .settings import Preparation as Preparation
+from .split_rules import SplitByRemainder as SplitByRemainder
+from .split_rules import SplitByValue as SplitByValue
+from .split_rules import SplitInOrder as SplitInOrder
 from .splits import Splits as Splits
 from .splits import load_splits as load_splits
 from .splits import prepare_splits as prepare_splits

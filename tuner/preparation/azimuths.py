@@ -13,8 +13,11 @@ import numpy as np
 from scipy import stats
 
 from tuner.errors import SplitsError, raise_together, suggest_name
+from tuner.progress.wording import write_count
 
 TURN = 2 * np.pi
+FULL_CIRCLE = 360.0
+"""A turn in degrees."""
 SLACK = 1e-3
 """How far, in radian, rounding may carry an angle beyond its range."""
 UNEVEN = 0.05
@@ -54,20 +57,35 @@ def locate_azimuths(values: np.ndarray, features: Sequence[str], names: Sequence
         names: those of the azimuths, the axis first; none or at least two.
 
     Raises:
-        SplitsError: Where one is no feature, or does not look like an angle in radian.
+        SplitsError: Where one is no feature, or does not look like an angle in radian; where the axis is undefined for
+            some events.
     """
     places = {name: i for i, name in enumerate(features)}
     problems = []
     for name in names:
         if name not in places:
             problems.append(f'`azimuths` must be features, but "{name}" is none.{suggest_name(name, features)}')
-        elif len(defined := _drop_undefined(values[:, places[name]])) and not _is_in_radian(defined):
+        elif len(defined := _drop_undefined(values[:, places[name]])) and not is_angle(defined):
             problems.append(
                 f'`azimuths` must be in radian, from -pi to pi or from 0 to 2 pi, but "{name}" goes from '
-                f"{defined.min():g} to {defined.max():g}."
+                f"{defined.min():g} to {defined.max():g}.{_advise(defined)}"
+            )
+        elif name == names[0] and (n_undefined := len(values) - len(defined)):
+            always = [other for other in names if other in places and not np.isnan(values[:, places[other]]).any()]
+            advice = f'Name "{always[0]}" first.' if always else "Leave them as they are with `azimuths=()`."
+            problems.append(
+                f'The first of `azimuths` is the axis, which must be defined for each event, but "{name}" is undefined '
+                f"for {n_undefined:,} of {write_count(len(values), 'event')} of the train part. {advice}"
             )
     raise_together(problems, SplitsError, "Preparation")
     return np.array([places[name] for name in names], np.int64)
+
+
+def _advise(angles: np.ndarray) -> str:
+    """Return what to do about angles that are not in radian: nothing where they do not look like degrees."""
+    lowest, highest = float(angles.min()), float(angles.max())
+    looks_so = FULL_CIRCLE / 4 < highest - lowest <= FULL_CIRCLE + SLACK and max(-lowest, highest) < FULL_CIRCLE + SLACK
+    return " They look like degrees: write them as radian, with `numpy.deg2rad`." if looks_so else ""
 
 
 def turn_azimuths(values: np.ndarray, azimuths: np.ndarray) -> np.ndarray:
@@ -81,25 +99,62 @@ def turn_azimuths(values: np.ndarray, azimuths: np.ndarray) -> np.ndarray:
         azimuths: places of the azimuths [k], the axis first.
     """
     # In double precision: boosted trees must find the last digit of float32 where an exported file computes it again.
-    angles = np.clip(np.asarray(values[:, azimuths], np.float32), -np.float32(TURN), np.float32(TURN)).astype(
-        np.float64
-    )
-    between = angles[:, 1:] - angles[:, :1]
-    turned = np.concatenate([np.cos(between), np.sin(between)], axis=1) * np.sqrt(2)
+    angles = _clip(values[:, azimuths], np.full(len(azimuths), TURN))
+    return _take_cosines_and_sines(angles[:, 1:] - angles[:, :1])
+
+
+def turn_angles(values: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """Return cosines, then sines, of angles, float32 [n, 2 k], scaled and undefined as those of `turn_azimuths` are.
+
+    Args:
+        values: angles float32 [n, k], not-a-number where undefined.
+        turns: what a full turn of each is [k].
+    """
+    return _take_cosines_and_sines(_clip(values, turns) * (TURN / turns))
+
+
+def _clip(values: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """Return angles [n, k] in double precision, none beyond a turn."""
+    ends = turns.astype(np.float32)
+    return np.clip(np.asarray(values, np.float32), -ends, ends).astype(np.float64)
+
+
+def _take_cosines_and_sines(angles: np.ndarray) -> np.ndarray:
+    turned = np.concatenate([np.cos(angles), np.sin(angles)], axis=1) * np.sqrt(2)
     return np.where(np.isnan(turned), 0, turned).astype(np.float32)
 
 
+def is_named_angle(name: str) -> bool:
+    """Return whether a name says "phi" or "azimuth", of an object or between objects."""
+    return bool(_list_words(name) & NAMES)
+
+
+def is_angle(angles: np.ndarray, turn: float = TURN) -> bool:
+    """Return whether all angles [n] are from minus half a turn to half a turn, or from 0 to a turn."""
+    slack = SLACK * turn / TURN
+    lowest, highest = angles.min(), angles.max()
+    return bool(
+        (lowest >= -turn / 2 - slack and highest <= turn / 2 + slack) or (lowest >= -slack and highest <= turn + slack)
+    )
+
+
+def goes_round(angles: np.ndarray, turn: float = TURN) -> bool:
+    """Return whether angles [n] come to both ends of a turn, so that their ends are neighbours."""
+    return len(angles) >= MIN_EVENTS and is_angle(angles, turn) and bool(np.ptp(angles) > turn * (1 - UNEVEN))
+
+
+def _list_words(name: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
 def _is_named_azimuth(name: str) -> bool:
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
-    return bool(words & NAMES) and not words & RELATIVE
+    return is_named_angle(name) and not _list_words(name) & RELATIVE
 
 
 def _is_even(values: np.ndarray) -> bool:
     """Return whether angles fill the circle evenly."""
     defined = _drop_undefined(values)
-    return (
-        len(defined) >= MIN_EVENTS and _is_in_radian(defined) and _measure_unevenness(defined) <= _find_limit(defined)
-    )
+    return len(defined) >= MIN_EVENTS and is_angle(defined) and _measure_unevenness(defined) <= _find_limit(defined)
 
 
 def _is_uneven(angles: np.ndarray) -> bool:
@@ -110,13 +165,6 @@ def _is_uneven(angles: np.ndarray) -> bool:
 
 def _drop_undefined(values: np.ndarray) -> np.ndarray:
     return np.asarray(values[~np.isnan(values)], np.float64)
-
-
-def _is_in_radian(angles: np.ndarray) -> bool:
-    lowest, highest = angles.min(), angles.max()
-    return bool(
-        (lowest >= -np.pi - SLACK and highest <= np.pi + SLACK) or (lowest >= -SLACK and highest <= TURN + SLACK)
-    )
 
 
 def _measure_unevenness(angles: np.ndarray) -> float:

@@ -1,37 +1,58 @@
 """Preprocessing: from features as they were read to inputs of a network, fitted on the train part only.
 
-It is four operations that any framework has: fill what is undefined, map each feature through a piecewise-linear
-function, take azimuths from an axis, append indicators. So it can travel inside an exported network.
+It is a few operations that any framework has: fill what is undefined, take signed logarithms, map each feature through
+a piecewise-linear function, take cosines and sines, compare categories with their values, append indicators. So it can
+travel inside an exported network.
 """
 
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tuner.checked_files import RESTORE, expect_form, read_archive
 from tuner.errors import SplitsError, name_all
-from tuner.preparation.azimuths import find_azimuths, locate_azimuths, turn_azimuths
+from tuner.preparation.azimuths import turn_angles, turn_azimuths
+from tuner.preparation.transformations import (
+    TURNS,
+    choose_transformations,
+    find_knots,
+    find_log_scale,
+    take_log,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.preparation.settings import Preparation
 
+MIN_CATEGORY = 10
+"""Train events that a value of a category needs for an input of its own."""
+
+
+def _none() -> np.ndarray:
+    return np.zeros(0, np.int64)
+
 
 @dataclass(frozen=True, eq=False)
 class Preprocessing:
     """Maps features [n, d] to inputs float32 [n, d_in].
 
-    First come all features but the azimuths, `interp(x_i, x_knots[i], z_knots[i])`, where not-a-number in x_i was
-    replaced by `fill[i]` before; then the cosines and the sines of the azimuths' angles to their axis
-    (`tuner.preparation.azimuths`); then an indicator for each `indicated` feature, 1 where it was not-a-number, else 0.
+    First come the features that are mapped, `interp(x_i, x_knots[i], z_knots[i])`, where not-a-number in x_i was
+    replaced by `fill[i]`, and then `logged` ones by sign(x) log(1 + |x| / s), before. Next the cosines, then the sines,
+    of the azimuths' angles to their axis, and of the other angles (`tuner.preparation.azimuths`). Next for each
+    category a 1 for the value that it has, else 0, and one input for all values that have none of their own, where
+    train held such. Last an indicator for each `indicated` feature, 1 where it was not-a-number, else 0.
+
+    Values that a category never had in train count as those that have no input of their own; where train held none of
+    these, all inputs of the category are 0, as they are where it is undefined.
     """
 
     features: tuple[str, ...]
@@ -39,15 +60,31 @@ class Preprocessing:
     fill: np.ndarray
     """What stands for not-a-number, float32 [d]: the median of the train part."""
     x_knots: np.ndarray
-    """Values of features, float32 [d, k], rising; a feature with fewer knots repeats its last."""
+    """Values of features, float32 [d, k], rising, after any logarithm; one with fewer knots repeats its last."""
     z_knots: np.ndarray
     """What they are mapped to, float32 [d, k]."""
-    clamped: bool
-    """Values beyond the outer knots are mapped like these. If False there are two knots, and one straight line."""
+    clamped: np.ndarray
+    """Bool [d]: values beyond the outer knots are mapped like these. Else there are two knots, and a straight line."""
     indicated: np.ndarray
     """Features that have an indicator, int64 [m], by their index in `features`."""
-    azimuths: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    azimuths: np.ndarray = field(default_factory=_none)
     """Features that are azimuths, int64 [a], by their index in `features`, the axis first; empty if there are none."""
+    logged: np.ndarray = field(default_factory=_none)
+    """Features that are taken by their signed logarithm, int64, by their index in `features`."""
+    log_scales: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    """s of the logarithm of each, float32."""
+    angles: np.ndarray = field(default_factory=_none)
+    """Features that become cosine and sine of themselves, int64, by their index in `features`."""
+    turns: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float64))
+    """What a full turn of each is, float64: 2 pi or 360."""
+    categories: np.ndarray = field(default_factory=_none)
+    """Features that are categories, int64 [c], by their index in `features`."""
+    levels: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    """Values of each category that have an input, float32 [c, l], rising, then not-a-number."""
+    others: np.ndarray = field(default_factory=lambda: np.zeros(0, np.bool_))
+    """Whether a category has an input for all other values, bool [c]."""
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Texts of each category of texts: its value is the place of a text in them, or -1 for any other text."""
 
     @property
     def d_in(self) -> int:
@@ -56,18 +93,37 @@ class Preprocessing:
 
     @cached_property
     def mapped(self) -> np.ndarray:
-        """Features that are mapped, int64, by their index in `features`: all but the azimuths."""
-        return np.setdiff1d(np.arange(len(self.features)), self.azimuths)
+        """Features that are mapped, int64, by their index in `features`: no azimuths, angles, categories."""
+        return np.setdiff1d(np.arange(len(self.features)), [*self.azimuths, *self.angles, *self.categories])
+
+    @cached_property
+    def _inputs_of(self) -> list[tuple[str, int]]:
+        """Name of each input, and the feature that it belongs to, by its index in `features`."""
+        names = self.features
+        inputs = [(names[i], int(i)) for i in self.mapped]
+        for angles in (self.between, {int(i): names[i] for i in self.angles}):
+            inputs += [(f"{function}({angle})", i) for function in ("cos", "sin") for i, angle in angles.items()]
+        for i, levels in zip(self.categories, self.list_levels(), strict=True):
+            inputs += [(f"{names[i]} = {level}", int(i)) for level in levels]
+        return inputs + [(f"{names[i]} is undefined", int(i)) for i in self.indicated]
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """Names of the inputs."""
-        mapped = [self.features[i] for i in self.mapped]
-        turned = [f"{function}({angle})" for function in ("cos", "sin") for angle in self.angles.values()]
-        return (*mapped, *turned, *(f"{self.features[i]} is undefined" for i in self.indicated))
+        return tuple(name for name, _ in self._inputs_of)
 
-    @property
-    def angles(self) -> dict[int, str]:
+    def list_levels(self) -> list[list[str]]:
+        """Return what each input of each category stands for: a value, or "other"."""
+        listed = []
+        for i, levels, has_other in zip(self.categories, self.levels, self.others, strict=True):
+            texts = self.codes.get(self.features[i])
+            values = levels[~np.isnan(levels)]
+            told = [f"{value:g}" if texts is None else texts[int(value)] for value in values]
+            listed.append(told + ["other"] * bool(has_other))
+        return listed
+
+    @cached_property
+    def between(self) -> dict[int, str]:
         """The azimuths' angles to their axis by index in `features`: "phi_2 - phi_1"."""
         return {int(i): f"{self.features[i]} - {self.features[self.azimuths[0]]}" for i in self.azimuths[1:]}
 
@@ -78,21 +134,30 @@ class Preprocessing:
         axis, *others = (self.features[i] for i in self.azimuths)
         return f"{', '.join(others)}: cosine and sine of the angle to {axis}"
 
+    def describe(self) -> dict[str, str]:
+        """Return which features are not simply scaled, as phrases, by what is done with them; no entry for none."""
+        listed = zip(self.categories, self.list_levels(), strict=True)
+        told = {
+            "azimuths": self.describe_azimuths(),
+            "angles": self._name(self.angles, ": cosine and sine"),
+            "long tails": self._name(self.logged, ": signed logarithm"),
+            "categories": "; ".join(f"{self.features[i]}: {', '.join(levels)}" for i, levels in listed),
+        }
+        return {name: text for name, text in told.items() if text}
+
+    def _name(self, places: np.ndarray, what: str) -> str:
+        return ", ".join(self.features[i] for i in places) + what if len(places) else ""
+
     def list_columns(self) -> dict[str, list[int]]:
         """Return the columns of the inputs that belong to each feature, its indicator's among them.
 
         An azimuth stands as its angle to the axis, "phi_2 - phi_1". The axis is in none by itself: what it tells is in
         these angles, each of which is there once.
         """
-        angles, axis = self.angles, set(self.azimuths[:1]) - set(self.indicated)
-        names = {i: angles.get(i, name) for i, name in enumerate(self.features) if i not in axis}
+        between, axis = self.between, set(self.azimuths[:1]) - set(self.indicated)
+        names = {i: between.get(i, name) for i, name in enumerate(self.features) if i not in axis}
         columns: dict[str, list[int]] = {name: [] for name in names.values()}
-        for column, i in enumerate(self.mapped):
-            columns[names[i]].append(column)
-        n_angles = len(angles)
-        for k, i in enumerate(angles, start=len(self.mapped)):
-            columns[names[i]] += [k, k + n_angles]
-        for column, i in enumerate(self.indicated, start=len(self.mapped) + 2 * n_angles):
+        for column, (_, i) in enumerate(self._inputs_of):
             columns[names[i]].append(column)
         return columns
 
@@ -103,28 +168,37 @@ class Preprocessing:
         """
         values = self._arrange(table)
         inputs = np.empty((len(values), self.d_in), np.float32)
-        for index, i in enumerate(self.mapped):
-            column = np.asarray(values[:, i], np.float32)
-            filled = np.where(np.isnan(column), self.fill[i], column)
-            inputs[:, index] = self._map(filled, self.x_knots[i], self.z_knots[i])
-        first_indicator = self.d_in - len(self.indicated)
-        if len(self.azimuths):
-            inputs[:, len(self.mapped) : first_indicator] = turn_azimuths(values, self.azimuths)
-        inputs[:, first_indicator:] = np.isnan(values[:, self.indicated])
+        column = 0
+        for block in self._compute_blocks(values):
+            width = 1 if block.ndim == 1 else block.shape[1]
+            inputs[:, column : column + width] = block.reshape(len(values), width)
+            column += width
         return inputs
+
+    def _compute_blocks(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the inputs in their order, a few columns at a time, of features [n, d]."""
+        scales = dict(zip(self.logged.tolist(), self.log_scales, strict=True))
+        for i in self.mapped.tolist():
+            x = np.asarray(values[:, i], np.float32)
+            x = np.where(np.isnan(x), self.fill[i], x)
+            yield self._map(take_log(x, scales[i]) if i in scales else x, i)
+        if len(self.azimuths):
+            yield turn_azimuths(values, self.azimuths)
+        if len(self.angles):
+            yield turn_angles(values[:, self.angles], self.turns)
+        for i, levels, has_other in zip(self.categories, self.levels, self.others, strict=True):
+            x = np.asarray(values[:, i], np.float32)[:, None]
+            is_level = x == levels[~np.isnan(levels)]
+            yield is_level
+            if has_other:
+                yield ~(is_level.any(axis=1, keepdims=True) | (np.isnan(x) & (i in self.indicated)))
+        yield np.isnan(values[:, self.indicated])
 
     def save(self, path: Path) -> None:
         """Write a .npz file."""
-        np.savez(
-            path,
-            features=np.array(self.features, dtype=np.str_),
-            fill=self.fill,
-            x_knots=self.x_knots,
-            z_knots=self.z_knots,
-            clamped=self.clamped,
-            indicated=self.indicated,
-            azimuths=self.azimuths,
-        )
+        content = {kept.name: getattr(self, kept.name) for kept in fields(self)}
+        names = np.array(self.features, dtype=np.str_)
+        np.savez(path, **content | {"features": names, "codes": np.array(json.dumps(self.codes))})
 
     @classmethod
     def load(cls, path: Path, *, advice: str = RESTORE) -> Preprocessing:
@@ -135,7 +209,8 @@ class Preprocessing:
             if missing := {kept.name for kept in fields(cls)} - content.keys():
                 raise ValueError(f"it is of an older version, without {name_all(sorted(missing))}")
             content["features"] = tuple(content["features"].tolist())
-            return cls(**content | {"clamped": bool(content["clamped"])})
+            content["codes"] = {name: tuple(texts) for name, texts in json.loads(str(content["codes"])).items()}
+            return cls(**content)
 
     def _arrange(self, table: np.ndarray | pd.DataFrame) -> np.ndarray:
         """Return the features as an array [n, d], in order."""
@@ -147,65 +222,82 @@ class Preprocessing:
             raise SplitsError(f"Features must be an array [n, {len(self.features)}], but have shape {table.shape}.")
         return table
 
-    def _map(self, x: np.ndarray, x_knots: np.ndarray, z_knots: np.ndarray) -> np.ndarray:
-        """Return the piecewise-linear function of x [n] that goes through the knots [k]."""
-        if self.clamped:
+    def _map(self, x: np.ndarray, i: int) -> np.ndarray:
+        """Return the piecewise-linear function of x [n] that goes through the knots of feature i."""
+        x_knots, z_knots = self.x_knots[i], self.z_knots[i]
+        if self.clamped[i]:
             return np.asarray(np.interp(x, x_knots, z_knots))
         start, end = x_knots[:2].astype(np.float64)
         return np.asarray(z_knots[0] + (z_knots[1] - z_knots[0]) * ((x - start) / (end - start)))
 
 
-def fit_preprocessing(values: np.ndarray, features: tuple[str, ...], preparation: Preparation) -> Preprocessing:
-    """Fit on features [n, d] of the train part, not-a-number where undefined. Event weights do not enter.
+def fit_preprocessing(
+    values: np.ndarray,
+    features: tuple[str, ...],
+    preparation: Preparation,
+    *,
+    categories: Collection[str] = (),
+    codes: Mapping[str, tuple[str, ...]] | None = None,
+) -> Preprocessing:
+    """Fit on the train part. Event weights do not enter.
 
-    Raise `SplitsError` where azimuths that the preparation names are no angles in radian.
+    Args:
+        values: Features [n, d], not-a-number where undefined; texts of categories as their codes.
+        features: Their names.
+        preparation: How they are transformed.
+        categories: Names of those that are categories, of numbers or of texts.
+        codes: Texts of categories of texts, by name: a code is a text's place in them.
+
+    Raises:
+        SplitsError: Where something is asked of a feature that cannot be done, or of none.
     """
-    if preparation.azimuths == "auto":
-        azimuths = find_azimuths(values, features)
-    else:
-        azimuths = locate_azimuths(values, features, preparation.azimuths)
-    knots, fill = [], np.zeros(len(features), np.float32)
-    for i in range(len(features)):
+    choice = choose_transformations(values, features, preparation, categories)
+    knots, fill, log_scales = [], np.zeros(len(features), np.float32), {}
+    for i, kind in enumerate(choice.kinds):
         defined = values[~np.isnan(values[:, i]), i].astype(np.float32)
         if len(defined) == 0:
             defined = np.zeros(1, np.float32)
         fill[i] = np.median(defined)
-        knots.append(_find_knots(defined, preparation))
+        if kind == "log":
+            log_scales[i] = find_log_scale(defined)
+            defined = take_log(defined, log_scales[i]).astype(np.float32)
+        knots.append(find_knots(defined, preparation.scaling if kind == "azimuth" else kind, preparation.n_quantiles))
     n_knots = max(len(x) for x, _ in knots)
     padded = np.array([[np.pad(k, (0, n_knots - len(k)), mode="edge") for k in pair] for pair in knots], np.float32)
     undefined = np.isnan(values).mean(axis=0)
+    angles, found = choice.find(*TURNS), choice.find("category")
+    levels, others = _find_levels(values[:, found], preparation.max_categories)
     return Preprocessing(
         features=features,
         fill=fill,
         x_knots=padded[:, 0],
         z_knots=padded[:, 1],
-        clamped=preparation.scaling == "quantile",
+        clamped=np.isin(np.arange(len(features)), choice.find("quantile")),
         indicated=np.flatnonzero((undefined > 0) & (undefined < 1)),
-        azimuths=azimuths,
+        azimuths=choice.azimuths,
+        logged=choice.find("log"),
+        log_scales=np.array([*log_scales.values()], np.float32),
+        angles=angles,
+        turns=np.array([TURNS[choice.kinds[i]] for i in angles], np.float64),
+        categories=found,
+        levels=levels,
+        others=others,
+        codes=dict(codes or {}),
     )
 
 
-def _find_knots(defined: np.ndarray, preparation: Preparation) -> tuple[np.ndarray, np.ndarray]:
-    """Return knots x and z of one feature from its defined train values [n]."""
-    if preparation.scaling == "quantile":
-        return _find_quantile_knots(defined, preparation.n_quantiles)
-    if preparation.scaling == "none":
-        return np.array([0, 1], np.float32), np.array([0, 1], np.float32)
-    mean, sd = defined.mean(dtype=np.float64), defined.std(dtype=np.float64)
-    lower, upper = np.array([mean, mean + (sd or 1)], np.float32)
-    return np.array([lower, max(upper, np.nextafter(lower, np.float32(np.inf)))]), np.array([0, 1], np.float32)
+def _find_levels(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the values of categories [n, c] that get an input, float32 [c, l], and whether train has others, bool [c].
 
-
-def _find_quantile_knots(defined: np.ndarray, n_quantiles: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return quantiles, each once, and the normal score of each: of the middle of its levels where it has several.
-
-    The outermost scores are those of the levels 1/2n and 1 - 1/2n.
+    They are those of at least `MIN_CATEGORY` events, of these the most frequent.
     """
-    n = len(defined)
-    levels = np.linspace(0, 1, min(n_quantiles, n) if n > 1 else 2)
-    quantiles = np.quantile(defined, levels).astype(np.float32)
-    x, first, counts = np.unique(quantiles, return_index=True, return_counts=True)
-    middle = (levels[first] + levels[first + counts - 1]) / 2
-    normal = NormalDist()
-    z = [normal.inv_cdf(level) for level in np.clip(middle, 0.5 / n, 1 - 0.5 / n)]
-    return x, np.array(z, np.float32)
+    kept, others = [], []
+    for column in values.T:
+        level, counts = np.unique(column[~np.isnan(column)].astype(np.float32), return_counts=True)
+        frequent = np.argsort(-counts, kind="stable")[:most]
+        frequent = np.sort(frequent[counts[frequent] >= MIN_CATEGORY])
+        kept.append(level[frequent])
+        others.append(len(frequent) < len(level))
+    width = max(map(len, kept), default=0)
+    padded = [np.pad(level, (0, width - len(level)), constant_values=np.nan) for level in kept]
+    return np.array(padded, np.float32).reshape(len(kept), width), np.array(others, np.bool_)

@@ -2,58 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, train_test_split
+import pandas as pd
+from sklearn.model_selection import train_test_split
 
 from tuner.errors import SplitsError, raise_together
+from tuner.events.diagnostics import write_value
+from tuner.preparation.groups import follow_first
 from tuner.preparation.settings import Preparation
+from tuner.preparation.split_rules import SplitByRemainder, SplitByValue, SplitInOrder
+
+PARTS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
+OPEN, UNUSED = -1, -2
+
+LARGEST_WHOLE = 2**53
+"""Largest whole number up to which each has a floating-point number of its own."""
 
 
 def split_rows(
-    labels: np.ndarray, event_id: np.ndarray | None, preparation: Preparation, copies: np.ndarray | None = None
-) -> tuple[np.ndarray, ...]:
-    """Return rows of train, validation and test, int64, in random order; each class is split alike.
+    labels: np.ndarray,
+    groups: np.ndarray | None,
+    preparation: Preparation,
+    *,
+    column: np.ndarray | None = None,
+    given: np.ndarray | None = None,
+    linked: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows of train, validation and test, int64, each in random order.
 
-    labels: [n] in {0, 1}. event_id: [n]; rows that share an id come into one part, and the fractions are those of the
-    ids. copies: as `find_copies` returns them, [n]; equal events come into one part, too. First the test part is taken,
-    then validation from the rest, as one does by hand with scikit-learn; then a copy follows the first of its kind.
-    Raise `SplitsError` where a class is too small to be in each part.
-    """
-    group = None if event_id is None else _number_groups(event_id, copies)
-    if group is None:
-        return join_copies(_split_units(labels, preparation, "events"), copies)
-    kind = np.bincount(group, weights=labels) >= 0.5 * np.bincount(group)
-    rng = np.random.default_rng(preparation.seed)
-    train, validation, test = (
-        rng.permutation(np.flatnonzero(np.isin(group, units))) for units in _split_units(kind, preparation, "ids")
-    )
-    return train, validation, test
-
-
-def join_copies(parts: tuple[np.ndarray, ...], copies: np.ndarray | None) -> tuple[np.ndarray, ...]:
-    """Return parts in which equal events are in one: each copy goes where the first of its kind is, behind the others.
-
-    All other events stay where and in the order they are.
+    What no file and no rule says is drawn at random, each class alike: first the test part, then validation from the
+    rest, as one does by hand with scikit-learn.
 
     Args:
-        parts: Rows of each part.
-        copies: The first row that each row is a copy of, [n]; None where none is (`find_copies`).
+        labels: In {0, 1} [n].
+        groups: [n]; rows that share one come into one part, and what is drawn are groups. None: each row is its own.
+        preparation: Sizes, rule and seed.
+        column: Values of the rule's column [n]; None without a rule.
+        given: Part that the file of each event says, int8 [n]: 0 (which may be drawn from), 1, 2 as in `PARTS`.
+        linked: Numbers [n] of groups that copies were added to; what was drawn follows the first event of each.
+
+    Raises:
+        SplitsError: A class is too small to be in each part, or a rule cannot be followed.
     """
-    if copies is None:
-        return parts
-    part_of = np.full(len(copies), -1)
-    for number, rows in enumerate(parts):
-        part_of[rows] = number
-    goal = part_of[copies]
-    goal[goal < 0] = part_of[goal < 0]  # of a first row that is in none of the parts
-    moved = np.flatnonzero(goal != part_of)
-    return tuple(
-        np.concatenate([rows[goal[rows] == number], moved[goal[moved] == number]]) for number, rows in enumerate(parts)
+    numbers = None if groups is None else _number_groups(groups)
+    fixed, drawn = _follow_rule(len(labels), numbers, preparation, column, given)
+    if numbers is not None:
+        _check_whole(fixed, numbers)
+    parts = _draw(labels, np.flatnonzero(fixed == OPEN), numbers, preparation, drawn)
+    if linked is not None:
+        parts = _move_copies(parts, linked)
+    rng = np.random.default_rng(preparation.seed)
+    train, validation, test = (
+        np.concatenate([rows, rng.permutation(np.flatnonzero(fixed == part))]) for part, rows in enumerate(parts)
     )
+    return train, validation, test
 
 
 def check_parts(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np.ndarray, column: str) -> None:
@@ -70,74 +75,189 @@ def check_parts(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np
                     f"({len(chosen):,} events)."
                 )
     if problems:
-        problems[-1] += " Use more events, other `fractions`, or another `seed` of Preparation."
+        problems[-1] += " Use more events, other `fractions`, or another `seed` or `split` of Preparation."
     raise_together(problems, SplitsError, "The split")
 
 
-def _number_groups(event_id: np.ndarray, copies: np.ndarray | None) -> np.ndarray | None:
-    """Return the number of each row's group, int64 [n]; None where no id occurs twice.
-
-    Rows that share an id are in one group, and so are rows that are copies of each other.
-    """
-    ids, group = np.unique(event_id, return_inverse=True)
-    if len(ids) == len(event_id):
-        return None
-    if copies is None:
-        return np.asarray(group)
-    links = coo_array((np.ones(len(group), np.int8), (group, group[copies])), shape=(len(ids), len(ids)))
-    joined: np.ndarray = connected_components(links, directed=False)[1]
-    return joined[group]
+def _number_groups(groups: np.ndarray) -> np.ndarray | None:
+    """Return the number of each row's group, int64 [n]; None where no group has two."""
+    different, number = np.unique(groups, return_inverse=True)
+    return None if len(different) == len(groups) else number
 
 
-def _split_units(kind: np.ndarray, preparation: Preparation, unit: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the numbers of the units (events, or groups of them) in each part; kind: [n_units], split alike."""
-    train, validation, test = preparation.fractions
-    everything = np.arange(len(kind))
-    try:
-        rest, tested = train_test_split(everything, test_size=test, stratify=kind, random_state=preparation.seed)
-        trained, validated = train_test_split(
-            rest, test_size=validation / (train + validation), stratify=kind[rest], random_state=preparation.seed
+def _follow_rule(
+    n: int,
+    numbers: np.ndarray | None,
+    preparation: Preparation,
+    column: np.ndarray | None,
+    given: np.ndarray | None,
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return the part of each event as files or a rule say, int8 [n], `OPEN` where it is drawn, and the parts drawn."""
+    rule = preparation.split
+    fixed = np.full(n, OPEN, np.int8)
+    if given is not None:
+        if rule is not None:
+            raise SplitsError(
+                "The parts must be chosen in one way, but the problem names files of validation or test events, and "
+                "`split` of Preparation a rule. Leave one out."
+            )
+        fixed = np.where(given == TRAIN, OPEN, given).astype(np.int8)
+    elif isinstance(rule, SplitInOrder):
+        fixed = _cut_in_order(_take_numbers(column, rule.column), numbers, preparation)
+    elif isinstance(rule, SplitByRemainder):
+        remainders = _take_whole_numbers(column, rule.column) % rule.divisor
+        fixed[np.isin(remainders, rule.validation)] = VALIDATION
+        fixed[np.isin(remainders, rule.test)] = TEST
+    elif isinstance(rule, SplitByValue):
+        fixed = _match_values(pd.Series(column), rule)
+    return fixed, tuple(part for part in range(3) if part == TRAIN or not (fixed == part).any())
+
+
+def _take_numbers(column: np.ndarray | None, name: str) -> np.ndarray:
+    """Return a rule's column as float64 [n]; raise `SplitsError` where it does not hold finite numbers."""
+    numbers = pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(np.float64)
+    if absent := int((~np.isfinite(numbers)).sum()):
+        raise SplitsError(
+            f'Column "{name}", which the events are split by, must hold a number for each event, but does not for '
+            f"{absent:,}."
         )
+    return numbers
+
+
+def _take_whole_numbers(column: np.ndarray | None, name: str) -> np.ndarray:
+    """Return a rule's column as whole numbers [n]; raise `SplitsError` where they are none."""
+    if column is not None and np.asarray(column).dtype.kind in "iu":
+        return np.asarray(column)
+    numbers = _take_numbers(column, name)
+    if (odd := numbers != np.floor(numbers)).any() or (np.abs(numbers) > LARGEST_WHOLE).any():
+        what = numbers[int(odd.argmax())] if odd.any() else np.abs(numbers).max()
+        raise SplitsError(
+            f'Column "{name}" must hold whole numbers, each with a remainder, but holds {what:.17g}. '
+            "Numbers beyond 2^53 keep their digits only as whole numbers in the file, and as `event_id`."
+        )
+    return numbers.astype(np.int64)
+
+
+def _match_values(column: pd.Series, rule: SplitByValue) -> np.ndarray:
+    """Return the part that each event's value names, int8 [n]; raise `SplitsError` for values that name none."""
+    has_validation = bool(rule.validation)
+    named = {TEST: rule.test, VALIDATION: rule.validation, UNUSED: rule.unused,
+             TRAIN if has_validation else OPEN: rule.train}  # fmt: skip
+    assigned = np.full(len(column), 99, np.int8)
+    problems = []
+    for part, values in named.items():
+        for value in values:
+            chosen = (column == value).to_numpy()
+            if not chosen.any():
+                problems.append(f'`split` names {write_value(value)}, which column "{rule.column}" never holds.')
+            assigned[chosen] = part
+    if (left := column[assigned == 99]).size:
+        counts = left.value_counts(dropna=False)
+        told = ", ".join(f"{write_value(value)} ({n:,} events)" for value, n in list(counts.items())[:8])
+        problems.append(
+            f'Each value of column "{rule.column}" must name a part, but these do not: {told}. Name them in `train`, '
+            "`validation`, `test` or `unused`."
+        )
+    raise_together(problems, SplitsError, "The split")
+    return assigned
+
+
+def _cut_in_order(values: np.ndarray, numbers: np.ndarray | None, preparation: Preparation) -> np.ndarray:
+    """Return the part of each event, int8 [n], in the order of values [n]; equal ones, and groups, stay together."""
+    if numbers is not None:  # a group is where its first event is
+        first = np.full(numbers.max() + 1, np.inf)
+        np.minimum.at(first, numbers, values)
+        values = first[numbers]
+    ordered = np.sort(values)
+    sizes = _find_counts(len(values), preparation, (TRAIN, VALIDATION, TEST), "events")
+    bounds = [ordered[min(end, len(values)) - 1] if end else -np.inf for end in np.cumsum(sizes)[:2]]
+    return np.asarray(np.searchsorted(bounds, values, side="left"), np.int8)
+
+
+def _find_counts(n: int, preparation: Preparation, drawn: Sequence[int], unit: str) -> list[int]:
+    """Return how many of n events or groups come into each part; raise `SplitsError` where counts do not add up."""
+    if preparation.counts is None:
+        shares = np.array([preparation.fractions[part] for part in drawn])
+        ends = np.round(np.cumsum(shares) / shares.sum() * n).astype(int)
+        return [int(count) for count in np.diff(ends, prepend=0)]
+    counts = [preparation.counts[part] for part in drawn]
+    known = sum(count for count in counts if count is not None)
+    left = n - known
+    if None in counts and left < 1:
+        raise SplitsError(
+            f"`counts` must leave some of the {n:,} {unit} for the part that is None, but asks for {known:,}."
+        )
+    if None not in counts and left != 0:
+        raise SplitsError(
+            f"`counts` must add up to the {n:,} {unit} that there are, but adds up to {known:,}. "
+            "Write None for the part that is to have all others."
+        )
+    return [left if count is None else count for count in counts]
+
+
+def _draw(
+    labels: np.ndarray, rows: np.ndarray, numbers: np.ndarray | None, preparation: Preparation, drawn: Sequence[int]
+) -> list[np.ndarray]:
+    """Return the rows, of those that are open, of each part, in random order; none where a part is not drawn."""
+    parts = [np.zeros(0, np.int64)] * 3
+    if len(rows) == 0:
+        return parts
+    rng = np.random.default_rng(preparation.seed)
+    if len(drawn) == 1:
+        parts[TRAIN] = rng.permutation(rows)
+    elif numbers is None:
+        for part, chosen in zip(drawn, _draw_units(labels[rows], preparation, drawn, "events"), strict=True):
+            parts[part] = rows[chosen]
+    else:
+        group = np.unique(numbers[rows], return_inverse=True)[1]
+        kind = np.bincount(group, weights=labels[rows]) >= 0.5 * np.bincount(group)
+        for part, units in zip(drawn, _draw_units(kind, preparation, drawn, "ids"), strict=True):
+            parts[part] = rng.permutation(rows[np.isin(group, units)])
+    return parts
+
+
+def _draw_units(kind: np.ndarray, preparation: Preparation, drawn: Sequence[int], unit: str) -> list[np.ndarray]:
+    """Return the numbers of the units (events, or groups of them) in each drawn part; kind: [n_units], split alike."""
+    counts = None if preparation.counts is None else _find_counts(len(kind), preparation, drawn, unit)
+    shares = [preparation.fractions[part] for part in drawn]
+    total = 1.0 if len(drawn) == len(PARTS) else sum(shares)
+    rest, found = np.arange(len(kind)), []
+    try:
+        for place in range(len(drawn) - 1, 0, -1):
+            size = shares[place] / total if counts is None else counts[place]
+            rest, chosen = train_test_split(rest, test_size=size, stratify=kind[rest], random_state=preparation.seed)
+            found.append(chosen)
+            total = sum(shares[:place])
     except ValueError as error:
         n_signal = int(kind.sum())
+        sizes = " : ".join(f"{size:g}" for size in (shares if counts is None else counts))
         raise SplitsError(
             f"Each class must be in each part, but {n_signal:,} signal and {len(kind) - n_signal:,} background {unit} "
-            f"are too few to be split {train:g} : {validation:g} : {test:g}. Use more events, or other `fractions`."
+            f"are too few to be split {sizes}. Use more events, or other `fractions`."
         ) from error
-    return trained, validated, tested
+    return [rest, *found[::-1]]
 
 
-def assign_folds(
-    labels: np.ndarray,
-    event_id: np.ndarray | None,
-    *,
-    folds: int,
-    seed: int = 0,
-    copies: np.ndarray | None = None,
-) -> np.ndarray:
-    """Return the fold of each event, int64 [n] in 0 .. folds - 1, in random order (scikit-learn).
+def _move_copies(parts: Sequence[np.ndarray], linked: np.ndarray) -> list[np.ndarray]:
+    """Return parts where all events of a linked group [n] are where its first one was, each part in its order."""
+    rows = np.concatenate(parts)
+    assigned = np.repeat(range(len(parts)), [len(part) for part in parts])
+    place = np.concatenate([np.arange(len(part)) / max(1, len(part)) for part in parts])
+    by_row = np.argsort(rows)
+    moved = np.empty_like(assigned)
+    moved[by_row] = follow_first(assigned[by_row], linked[rows[by_row]])
+    order = np.argsort(place, kind="stable")
+    return [rows[order[moved[order] == part]] for part in range(len(parts))]
 
-    labels [n] in {0, 1}. event_id [n]: rows that share an id come into one fold; None: each row is its own. copies: as
-    `find_copies` returns them, [n]; equal events come into one fold, too. Raise `SplitsError` where a class has fewer
-    events, or ids, than there are folds.
-    """
-    n_signal, n_background = int((labels == 1).sum()), int((labels == 0).sum())
-    if min(n_signal, n_background) < folds:
+
+def _check_whole(fixed: np.ndarray, numbers: np.ndarray) -> None:
+    """Raise `SplitsError` where files or a rule put a group [n] into several parts [n]."""
+    seen = np.zeros((4, int(numbers.max()) + 1), np.bool_)
+    for row, part in enumerate((OPEN, TRAIN, VALIDATION, TEST)):
+        seen[row, numbers[fixed == part]] = True
+    if n_broken := int((seen.sum(axis=0) > 1).sum()):
         raise SplitsError(
-            f"Each of {folds} folds must hold both classes, but there are {n_signal:,} signal and {n_background:,} "
-            "background events. Use fewer folds, or more events."
+            "Events of one id, and those that `keep_together` names, must come into one part, but files or `split` "
+            f"put {n_broken:,} of them into several. Split by a column that is the "
+            "same for all events of an id, or name no id."
         )
-    group = None if event_id is None else _number_groups(event_id, copies)
-    if group is None:
-        splitter = StratifiedKFold(folds, shuffle=True, random_state=seed).split(labels, labels)
-    else:
-        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, group)
-    assigned = np.empty(len(labels), dtype=np.int64)
-    for fold, (_, rows) in enumerate(splitter):
-        assigned[rows] = fold
-    if copies is not None:
-        assigned = assigned[copies]
-    for fold in range(folds):
-        if len(np.unique(labels[assigned == fold])) < 2:
-            raise SplitsError(f"Each of {folds} folds must hold both classes, but fold {fold} does not: use fewer.")
-    return assigned

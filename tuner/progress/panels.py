@@ -151,7 +151,7 @@ def _list_pace(status: Status, since: float) -> list[Text]:
 
 def _draw_left(status: Status, since: float) -> list[RenderableType]:
     """Return what is left of the search and of the evaluation after it, as far as that is known."""
-    if status.winner_test is not None:
+    if status.handed_on_test is not None:
         return []
     if status.finished >= status.budget_trials:
         search = "search done"
@@ -257,16 +257,18 @@ def _draw_stale(status: Status) -> list[RenderableType]:
 
 
 def _draw_test(status: Status) -> list[RenderableType]:
-    """Return who has won, and every figure of the network handed on, once there was an evaluation."""
+    """Return who has won, and every figure of what is handed on, once there was an evaluation."""
     told: list[RenderableType] = [Text(status.verdict)] if status.verdict else []
-    if not status.winner_test:
+    if not status.handed_on_test:
         return told
-    ends = status.winner_test_intervals or {}
+    ends = status.handed_on_test_intervals or {}
     figures = [
         Text.assemble((f"{name} ", "dim"), say_figure(value, *ends.get(name, (None, None))))
-        for name, value in status.winner_test.items()
+        for name, value in status.handed_on_test.items()
     ]
-    return [*told, Text("winner on the test part"), Flow(figures)]
+    what = f": {status.handed_on}" if status.handed_on else ""
+    head = Text(f"handed on{what}; on the test part")
+    return [*told, head, Flow(figures)]
 
 
 def _list_devices(status: Status) -> list[Text]:

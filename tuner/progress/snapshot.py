@@ -102,9 +102,13 @@ class Status:
     """Trials that ended, in the order in which they did."""
     devices: DeviceUse | None = None
     """What the workers use at the moment; None where nobody looked."""
-    winner_test: Mapping[str, float | None] | None = None
-    """The winner's figures on the test part, by name, once it was opened; None for one that is infinite."""
-    winner_test_intervals: Mapping[str, tuple[float | None, float | None]] | None = None
+    winner: int | None = None
+    """Number of the trial whose configuration has won, once the search was evaluated."""
+    handed_on: str = ""
+    """What is handed on, such as "bag of 8 networks"; empty where it is not known."""
+    handed_on_test: Mapping[str, float | None] | None = None
+    """Figures of what is handed on, on the test part, by name, once it was opened; None for one that is infinite."""
+    handed_on_test_intervals: Mapping[str, tuple[float | None, float | None]] | None = None
     """Low and high end of the 68 % interval of each of these figures."""
     verdict: str = ""
     """Who has won, once the search was evaluated; or that this was of fewer trials than there are now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,17 @@ def write_duration(seconds: float | None) -> str:
 def write_count(count: int, noun: str) -> str:
     """Return a count with its noun: 1 trial, 64 trials."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def write_number(value: float | None, digits: int = 4) -> str:
+    """Return a number with its significant digits: 0.9338, 54,017, 3.1e-05; a dash for none."""
+    if value is None or math.isnan(value):
+        return _DASH
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e9):
+        return f"{int(value):,}"
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
 
 
 def say_estimate(seconds: float) -> str:

@@ -6,10 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tuner.progress.wording import join_words, write_count, write_duration
-from tuner.reporting.formatting import (
-    write_number,
-)
+from tuner.progress.wording import join_words, write_count, write_duration, write_number
 
 if TYPE_CHECKING:
     from tuner.evaluation.search_comparison import Versus

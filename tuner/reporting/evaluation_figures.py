@@ -18,6 +18,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.events.name_patterns import fits
 from tuner.figures import (
     Drawing,
     draw_calibration,
@@ -64,16 +65,18 @@ NOTES = {
     "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
     "scores": "Filled is this part, points are the training part, both with their statistical errors: within these "
     "they differ by chance. The gap in AUC says what the network gains on events that it has been trained on.",
-    "significance": "s and b are rescaled, class by class, to what is expected before the cut. The formula is for a "
-    "background that is known; with an uncertainty it is the profile likelihood of a counting experiment whose "
-    "background was measured elsewhere. Greyed cuts leave too few background events to be believed.",
+    "significance": "Lines are smoothed over neighbouring cuts, so that a lucky one does not win; the thin line is the "
+    "first figure of each cut by itself. s and b are rescaled, class by class, to what is expected before the cut. The "
+    "formula is for a background that is known; with an uncertainty it is the profile likelihood of a counting "
+    "experiment whose background was measured elsewhere. Greyed cuts leave too few background events to be believed.",
     "score_templates": "The bins were chosen on the events that the cut was chosen on. Below is the significance of "
     "each bin; the legend tells that of all bins together, their backgrounds uncertain independently of each other.",
     "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
     "not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
     "expected calibration error (ECE) is the mean distance from it; beside it stands what a perfectly calibrated "
-    "network would have by chance alone. A pull is a bin's distance in standard deviations.",
+    "network would have by chance alone. Chance makes a distance larger, so its interval leans to smaller values. A "
+    "pull is a bin's distance in standard deviations.",
     "permutation_importance": "What the figure loses when one feature is shuffled among the events. Features that go "
     "together stand in for one another.",
     "survival": "Bars are 68 % intervals; a point is coloured where "
@@ -134,16 +137,30 @@ class _Pictures:
             ),
         )
         train = self._score_train()
-        yield "scores", draw_scores(*of_part, part=part, threshold=threshold, train=train, **self.replicas)
+        yield (
+            "scores",
+            draw_scores(
+                *of_part, part=part, threshold=threshold, train=train, gap=self._known("train_gap"), **self.replicas
+            ),
+        )
         yield from self._draw_yields()
         if np.isfinite(threshold):
             yield "confusion", draw_confusion(*of_part, threshold=threshold, part=part)
-        yield "calibration", draw_calibration(*of_part, part=part, name=f"the {network}", **self.replicas)
+        error = next((m for name, m in winner.measurements.items() if name.startswith("calibration error")), None)
+        yield (
+            "calibration",
+            draw_calibration(*of_part, part=part, name=f"the {network}", error=error, **self.replicas),
+        )
         if self.evaluation.importances:
             yield "permutation_importance", self._draw_importances()
         if self.evaluation.survival is not None:
             yield "survival", self._draw_survival(self.evaluation.survival)
         yield from self._draw_sculpting()
+
+    def _known(self, name: str) -> Any:
+        """Return a field of the evaluation; None where it is not of what is drawn: other scores, or another part."""
+        drawn = is_handed_on_examined(self.evaluation) and self.winner.part == self.evaluation.last_part
+        return getattr(self.evaluation, name) if drawn else None
 
     @property
     def winner(self) -> PartEvaluation:
@@ -202,9 +219,14 @@ class _Pictures:
     @property
     def observers(self) -> dict[str, np.ndarray]:
         """Observers [n] by name, where the part's scores are kept."""
-        named = {name: f"observer {name}" for name in self.search.study.problem.all_observers}
-        columns = {name: longer if longer in self.table else name for name, longer in named.items()}
-        return {name: self.table[column].to_numpy() for name, column in columns.items() if column in self.table}
+        named = {}
+        for column in self.table.columns:
+            name = column.removeprefix("observer ")
+            named[name if name in self.table else column] = column
+        own = {"row", "label", "weight", "score", *(name for name in named if name.startswith("score: "))}
+        observers = self.search.study.problem.all_observers
+        kept = {name: column for name, column in named.items() if column not in own and fits(name, observers)}
+        return {name: self.table[column].to_numpy() for name, column in kept.items()}
 
     @property
     def replicas(self) -> dict[str, Any]:
@@ -280,6 +302,7 @@ class _Pictures:
         """Yield a figure for each observer but the optimum, which a good score must follow."""
         if not np.isfinite(self.winner.threshold):
             return
+        sculpted = {each.observer: each for each in self._known("sculpting") or ()}
         names = [name for name in self.observers if name != self.search.study.problem.optimum]
         for name in names[:MAX_OBSERVERS]:
             drawing = draw_sculpting(
@@ -289,6 +312,7 @@ class _Pictures:
                 self.weights,
                 threshold=self.winner.threshold,
                 name=name,
+                known=sculpted.get(name),
                 unit=self.search.study.problem.units.get(name, ""),
                 part=self.winner.part,
                 seed=self.search.study.seed,

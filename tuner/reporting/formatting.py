@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from tuner.metrics.measurement import Measurement, write_fixed
-from tuner.progress.wording import write_count
+from tuner.progress.wording import write_count, write_number
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search, TrialRecord
@@ -55,15 +55,9 @@ def stack_interval(measured: Measurement | None) -> str:
     return stack(value, interval if interval != DASH else "")
 
 
-def write_number(value: float | None, digits: int = 4) -> str:
-    """Return a number with its significant digits: 0.9338, 54,017, 3.1e-05; a dash for none."""
-    if value is None or math.isnan(value):
-        return DASH
-    if math.isinf(value):
-        return "∞" if value > 0 else "-∞"
-    if isinstance(value, int) or (float(value).is_integer() and abs(value) < 1e9):
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:,.{digits}g}"
+def write_figure(value: float | None) -> str:
+    """Return a figure of merit with four significant digits, zeros at its end included: 0.9560; a dash for none."""
+    return f"{value:#,.4g}" if value is not None and abs(value) < 1000 else write_number(value)
 
 
 def write_share(value: float, digits: int = 1) -> str:

@@ -198,6 +198,8 @@ class Page:
     notices: Sequence[str] = ()
     """What a reader must know before anything else: interrupted, no complete trial."""
     highlights: Sequence[Highlight] = ()
+    subject: str = ""
+    """Whose figures the highlights are."""
     sections: Sequence[Section] = ()
     made: datetime
     maker: str

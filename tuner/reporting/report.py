@@ -14,7 +14,7 @@ from tuner.evaluation.waiting import hold_alone
 from tuner.figures import use_style
 from tuner.launchers.process_pool import ProcessPool
 from tuner.reporting.evaluation_figures import draw_judgement_pictures
-from tuner.reporting.highlights import highlight
+from tuner.reporting.highlights import highlight, name_subject
 from tuner.reporting.page import Page, Section, render_page
 from tuner.reporting.pictures import open_picture_pool
 from tuner.reporting.search_figures import draw_search_pictures
@@ -72,6 +72,7 @@ def _make_page(search: Search, evaluation: Evaluation | None, pool: ProcessPool)
         answer=answer(search, winner, evaluation),
         notices=_list_notices(search),
         highlights=highlight(search, evaluation, seconds),
+        subject=name_subject(evaluation),
         sections=_write_sections(search, evaluation, seconds, pool),
         made=datetime.now().astimezone(),
         maker=f"signal-tuner {tuner.__version__}",

@@ -18,8 +18,7 @@ from tuner.evaluation.search_comparison import Versus, compare_winners
 from tuner.evaluation.winner_scores import read_winner_scores
 from tuner.metrics.figures_of_merit import Auc
 from tuner.notebook_cards import write_card, write_lines, write_table
-from tuner.progress.wording import write_duration
-from tuner.reporting.formatting import write_number
+from tuner.progress.wording import write_duration, write_number
 from tuner.reporting.study_differences import Difference, find_differences
 from tuner.tuning.best_so_far import BestSoFar, follow_best
 from tuner.tuning.contents import describe_contents

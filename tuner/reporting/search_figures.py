@@ -66,12 +66,12 @@ def draw_search_pictures(
 def _explain_lines(left_out: Sequence[str]) -> str:
     """Return how to read parallel coordinates, and which parameters they leave out."""
     told = "Each line is a trial, stronger where it is better; the green one is the best trial."
-    return f"{told} Left out, less important: {', '.join(left_out)}." if left_out else told
+    return f"{told} Not drawn, as they matter less: {', '.join(left_out)}." if left_out else told
 
 
 def _name_loss(search: Search) -> str:
     """Return the loss with what its weights are."""
-    balanced = "classes balanced" if search.study.preparation.balance else ""
+    balanced = "classes balanced" if search.study.preparation.training_weights == "balanced" else ""
     weighted = "event weights" if search.study.problem.weight is not None else ""
     told = ", ".join(filter(None, (balanced, weighted)))
     return f"loss ({told})" if told else "loss"

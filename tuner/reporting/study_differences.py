@@ -10,8 +10,8 @@ from tuner.checked_files import expect_form, read_json
 from tuner.errors import SearchError
 from tuner.passwords import hide_passwords
 from tuner.problem import EventSource
-from tuner.progress.wording import join_words, write_count
-from tuner.reporting.formatting import DASH, name_network, write_number, write_value
+from tuner.progress.wording import join_words, write_count, write_number
+from tuner.reporting.formatting import DASH, name_network, write_value
 from tuner.tuning.contents import agree, describe_contents
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import make_sampler

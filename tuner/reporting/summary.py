@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
@@ -12,14 +12,11 @@ from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.evaluation.verdicts import tell_by_auc
+from tuner.figures.units import split_unit
 from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.prediction.networks import SINGLE_NETWORK
-from tuner.progress.wording import join_words, write_count
-from tuner.reporting.formatting import (
-    name_network,
-    write_number,
-    write_percent_with_error,
-)
+from tuner.progress.wording import join_words, write_count, write_number
+from tuner.reporting.formatting import name_network, write_figure, write_percent_with_error
 from tuner.tuning.commands import name_step
 from tuner.tuning.search import Search, TrialRecord
 
@@ -34,19 +31,19 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         figure = search.study.problem.figure_of_merit.name
         return [
             f"Of {write_count(len(search.trials), 'trial')}, number {winner.number} is the best so far: "
-            f"{figure} {write_number(winner.figure)} on validation, by which it was chosen.",
+            f"{figure} {write_figure(winner.figure)} on validation, by which it was chosen.",
             _tell_not_judged(search),
         ]
     standings = evaluation.standings_on(evaluation.last_part)
     if evaluation.handed_on.name == SINGLE_NETWORK:
-        first = [_tell_winner(search, evaluation, standings)]
+        first = [f"{_tell_winner(search, evaluation, standings)}{_tell_network(evaluation, standings)}"]
     else:
         first = [_tell_handed_on(evaluation), _tell_configuration(search, evaluation, standings)]
     return [
         *first,
         " ".join(filter(None, (_tell_rivals(evaluation, standings), tell_by_auc(evaluation)))),
         _tell_trust(search, evaluation),
-        *_warn_of_sculpting(evaluation),
+        *_warn_of_sculpting(evaluation, search.study.problem.units),
         *_warn_of_scarce_events(evaluation),
     ]
 
@@ -118,6 +115,18 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
     n_settings = sum(standing.kind == "finalist" for standing in standings)
     among = f" among the {n_settings} configurations retrained" if n_settings > 1 else ""
     return f"{_capitalize(network)} has won{among}, with {value}{share}."
+
+
+def _tell_network(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
+    """Return which of the winner's networks is handed on and its figure; nothing where it has but one."""
+    mine = next(standing for standing in standings if standing.verdict == "winner")
+    own, figure = evaluation.own_part, evaluation.figure_of_merit
+    if len(mine.singles) < 2 or own is None or figure not in own.measurements:
+        return ""
+    return (
+        f" Handed on is one of its networks, {describe_handed_on(evaluation)}: {name_figure(evaluation)} {own[figure]} "
+        f"on {own.part}."
+    )
 
 
 def _find_baseline(standings: Sequence[Standing], verdict: str) -> Standing | None:
@@ -308,18 +317,16 @@ def _tell_trust(search: Search, evaluation: Evaluation) -> str:
     return _capitalize("; ".join(told)) + "."
 
 
-def _warn_of_sculpting(evaluation: Evaluation) -> list[str]:
-    """Return a sentence where the cut sculpts an observer strongly in background; else none."""
+def _warn_of_sculpting(evaluation: Evaluation, units: Mapping[str, str]) -> list[str]:
+    """Return a sentence where the cut sculpts an observer strongly in background; else none. units: by observer."""
     strong = [observer for observer in evaluation.sculpted if observer.is_strong]
     if not strong:
         return []
     worst, *others = strong
-    where = f"the background that passes gains most near {write_number(worst.peak, 3)}"
+    unit = split_unit(worst.observer, units)[1]
+    where = f"the background that passes gains most near {write_number(worst.peak, 3)} {unit}".rstrip()
     if worst.peaks_at_signal and worst.signal is not None:
-        where = (
-            f"the background that passes peaks near {write_number(worst.peak, 3)}, where the signal is "
-            f"(median {write_number(worst.signal.value, 3)})"
-        )
+        where += f", where the signal is (median {write_number(worst.signal.value, 3)} {unit}".rstrip() + ")"
     also = f"; so does it {join_words([other.observer for other in others])}" if others else ""
     return [
         f"The cut{_tell_examined(evaluation)} sculpts {worst.observer} strongly: {where}; "
@@ -361,7 +368,7 @@ def tell_selection(search: Search, evaluation: Evaluation) -> str:
     assert selection is not None
     who = f"trial {best.number}" if best is not None else "the best trial"
     among = f", as the best of {selection.n_trials:,} complete trials," if selection.n_trials > 1 else ""
-    promised = f"{who}{among} promised {name_figure(evaluation)} {write_number(selection.best)} on validation"
+    promised = f"{who}{among} promised {name_figure(evaluation)} {write_figure(selection.best)} on validation"
     if selection.expected_excess is None:
         promised += ", of which it is not known how much is luck: there was one training"
     elif selection.expected_excess > 0:

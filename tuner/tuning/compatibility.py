@@ -42,13 +42,14 @@ class Probe:
     """Smallest batch size that was drawn."""
 
 
-def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
+def identify(study: Study, events_digest: str, probe: Probe, *, parts: str = "") -> dict[str, Any]:
     """Return what all calls of one search must share, as JSON has it.
 
     Args:
         study: The study.
         events_digest: SHA-256 of its events.
         probe: What its search space samples.
+        parts: SHA-256 of which events are in which part.
     """
     problem = study.problem
     identity = {
@@ -57,12 +58,18 @@ def identify(study: Study, events_digest: str, probe: Probe) -> dict[str, Any]:
         "signal": str(problem.signal),
         "event id": problem.event_id,
         "figure of merit": describe_contents(problem.figure_of_merit),
+        "categories": sorted(problem.categories),
         "preparation": asdict(study.preparation),
+        "parts": parts,
         "epochs": study.budget.epochs,
         "seed": study.seed,
         "parameters": sorted(probe.distributions),
     }
     return dict(json.loads(json.dumps(identity)))
+
+
+_CAUSES = ("events", "event id", "preparation")
+"""What parts follow from, beside the values of columns that events are split by."""
 
 
 def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe: Probe) -> None:
@@ -80,6 +87,8 @@ def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe
     problems = []
     for name, value in identity.items():
         was = before.get(name)
+        if name == "parts" and any(before.get(cause) != identity[cause] for cause in _CAUSES):
+            continue  # what changed them is told
         if name == "parameters" and was is not None:
             problems += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
             problems += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]

@@ -27,8 +27,11 @@ def explore(study: Study) -> Exploration:
     """
     from tuner.events.reading import read_events
     from tuner.exploration.explore import explore_events
-    from tuner.preparation.splits import PARTS, prepare_splits
+    from tuner.preparation.splits import prepare_splits
+    from tuner.preparation.splitting import PARTS
+    from tuner.tuning.findings import check_splits
 
     events = read_events(study.problem)
     splits = prepare_splits(events, study.problem, study.preparation)
-    return explore_events(events, {name: getattr(splits, name).rows for name in PARTS})
+    parts = {name: getattr(splits, name).rows for name in PARTS}
+    return explore_events(events, parts, check_splits(events, splits, study.problem))

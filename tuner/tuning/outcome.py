@@ -15,14 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The winner of an evaluation, and its figures on the test part."""
+    """Who has won an evaluation, what it hands on, and the figures of that on the test part."""
 
     winner: int
-    """Number of the trial whose setting has won."""
+    """Number of the trial whose configuration has won."""
+    handed_on: str = ""
+    """What is handed on, such as "bag of 8 networks"; empty where that was not kept."""
     verdict: str
     """Who won, and against whom, in a sentence."""
     test: Mapping[str, tuple[float | None, float | None, float | None]] | None
-    """Figure of the network that is handed on to value, low and high of its 68 % interval; None for what is not finite.
+    """Figure of what is handed on to value, low and high of its 68 % interval; None for what is not finite.
 
     None altogether while the test part is closed."""
     openings: int

@@ -16,6 +16,7 @@ from tuner.run_folder import RunFolder
 from tuner.tuning.contents import describe_contents
 
 if TYPE_CHECKING:
+    from tuner.events.table import Events
     from tuner.preparation.kept_events import KeptEvents
     from tuner.preparation.settings import Preparation
     from tuner.preparation.splits import Splits
@@ -53,13 +54,13 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
         EventsError: The events, or those of a nuisance's variant, do not hold what the problem says.
         SplitsError: A part would lack a class.
     """
-    from tuner.preparation.splits import prepare_splits
+    from tuner.preparation.splits import prepare_splits, take_split_inputs
 
-    read, events_key = _read_events(problem)
-    events = read.events
+    events, read, events_key = _read_events(problem)
     key = {
         "events": events.digest,
-        "event_id": problem.event_id,
+        "split_by": take_split_inputs(events, problem, preparation).digest,
+        "categories": [*problem.categories],
         "preparation": json.loads(json.dumps(asdict(preparation))),
     }
     try:
@@ -72,19 +73,22 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
     return PreparedRun(prepare_splits(events, problem, preparation), key, False, read, events_key)
 
 
-def _read_events(problem: Problem) -> tuple[KeptEvents, dict[str, Any]]:
-    """Return what is to be kept of the events, and its key."""
+def _read_events(problem: Problem) -> tuple[Events, KeptEvents, dict[str, Any]]:
+    """Return the events, what is to be kept of them, and its key."""
     from tuner.events.variants import read_with_variants
     from tuner.preparation.kept_events import keep_events
 
-    kept = keep_events(*read_with_variants(problem))
-    return kept, {"events": kept.events.digest, "asked": _describe_asked(problem), "digests": kept.digests}
+    events, variants = read_with_variants(problem)
+    kept = keep_events(events, variants)
+    return events, kept, {"events": kept.events.digest, "asked": _describe_asked(problem), "digests": kept.digests}
 
 
 def _describe_asked(problem: Problem) -> str:
     """Return where the events are, and which columns and variants of them later steps need."""
-    asked = (problem.events, problem.all_observers, problem.optimum, problem.event_id, problem.nuisances)
-    return describe_contents(asked)
+    sources = (problem.events, problem.validation_events, problem.test_events)
+    asked = (sources, problem.all_observers, problem.optimum, problem.event_id, problem.nuisances)
+    by_expressions = (problem.selection, problem.columns) if problem.selection or problem.columns else ()
+    return describe_contents((*asked, *by_expressions))
 
 
 def _load_kept(folder: RunFolder, key: dict[str, Any]) -> Splits | None:
@@ -159,7 +163,7 @@ def open_kept_events(problem: Problem, folder: RunFolder, *, digest: str) -> Kep
             return load_events(folder.events)
     except DamagedFileError as error:
         warn_once(f"The events in the run folder are damaged and are read again: {error}")
-    read, key = _read_events(problem)
+    _, read, key = _read_events(problem)
     if read.events.digest != digest:
         raise EventsError(
             f"The events must be those that were split for the search, but {read.events.source} has changed since: "

@@ -6,9 +6,12 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -18,6 +21,9 @@ from tuner.problem import Problem
 from tuner.run_folder import RunFolder
 from tuner.tuning.search import PROVENANCE_ADVICE
 from tuner.tuning.study import Study
+
+if TYPE_CHECKING:
+    from tuner.preparation.splits import Splits
 
 PACKAGES = ("signal-tuner", "torch", "optuna", "numpy", "pandas", "scikit-learn", "wandb", "matplotlib")
 
@@ -31,6 +37,7 @@ def record_call(
     workers: int,
     tracker: str | None = None,
     study_file: Path | None = None,
+    parts: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a call of a sweep to the run folder's `provenance.json`.
 
@@ -43,6 +50,7 @@ def record_call(
         tracker: Kind of the tracker, by which the steps that follow open another one; None for a user's own.
         study_file: Where the study was read from; the commit is that of its checkout, else the program's, else this
             folder's.
+        parts: What `describe_parts` says of its prepared events.
 
     Raises:
         DamagedFileError: The file is there but is not what an earlier call wrote.
@@ -52,6 +60,8 @@ def record_call(
         "seed": study.seed,
         "split_seed": study.preparation.seed,
         "events_digest": events_digest,
+        "parts": dict(parts or {}),
+        "preparation": asdict(study.preparation),
         "versions": {name: _find_version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "platform": platform.platform(),
     }
@@ -69,6 +79,20 @@ def record_call(
         record = read_json(folder.provenance, advice=PROVENANCE_ADVICE) | about
         record.setdefault("calls", []).append(call)
         write_json(folder.provenance, record)
+
+
+def describe_parts(splits: Splits) -> dict[str, dict[str, int | str]]:
+    """Return of each part how many events it holds, how many are of negative weight or not trained on, its SHA-256."""
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    return {
+        name: {
+            "events": len(part.labels),
+            "negative_weights": int((part.weights < 0).sum()),
+            **({"left_out_of_training": int((part.training_weights == 0).sum())} if name == "train" else {}),
+            "sha256": splits.fingerprints[name],
+        }
+        for name, part in parts.items()
+    }
 
 
 def find_tracker_kind(folder: RunFolder) -> str | None:
@@ -89,6 +113,7 @@ def describe_frame(problem: Problem) -> dict[str, str | None]:
         "label": problem.label,
         "signal": str(problem.signal),
         "weight": problem.weight,
+        "selection": problem.selection,
         "figure_of_merit": problem.figure_of_merit.name,
         "working_point": problem.working_point.name,
     }

@@ -166,8 +166,12 @@ def _read_outcome(search: Search) -> dict[str, Any]:
     test = outcome.test
     return {
         "verdict": outcome.verdict,
-        "winner_test": None if test is None else {name: value for name, (value, _, _) in test.items()},
-        "winner_test_intervals": None if test is None else {name: (low, high) for name, (_, low, high) in test.items()},
+        "winner": outcome.winner,
+        "handed_on": outcome.handed_on,
+        "handed_on_test": None if test is None else {name: value for name, (value, _, _) in test.items()},
+        "handed_on_test_intervals": None
+        if test is None
+        else {name: (low, high) for name, (_, low, high) in test.items()},
     }
 
 

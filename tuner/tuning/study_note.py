@@ -7,9 +7,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tuner.errors import TunerError
+from tuner.events.part_sources import find_event_source
 from tuner.markdown import escape_markdown
 from tuner.passwords import hide_passwords
-from tuner.problem import EventSource, Problem
+from tuner.problem import Problem
 from tuner.tuning.commands import name_command, open_in_python, sweep_in_python
 from tuner.tuning.dashboard_notes import read_our_part, save_note
 from tuner.tuning.outcome import read_outcome
@@ -56,8 +57,7 @@ def _write_frame(problem: Problem) -> str:
 
 
 def _write_events(search: Search) -> str:
-    events = search.study.problem.events
-    rows = [("Source", events.describe() if isinstance(events, EventSource) else str(events))]
+    rows = [("Source", find_event_source(search.study.problem).describe())]
     with suppress(TunerError):  # prepared parts that are gone; a later sweep makes them again, and the note
         splits = search.splits
         parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}

@@ -15,8 +15,10 @@ import optuna
 from filelock import FileLock
 
 from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, raise_gathered
+from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
+from tuner.preparation.splits import Splits
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
@@ -25,9 +27,10 @@ from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.figure_checks import check_figure
+from tuner.tuning.findings import keep_findings, require_sound, tell_findings
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
-from tuner.tuning.provenance import record_call
+from tuner.tuning.provenance import describe_parts, record_call
 from tuner.tuning.search import Search
 from tuner.tuning.status import count_left
 from tuner.tuning.storage import open_storage
@@ -58,6 +61,8 @@ def sweep(
     device: str | None = None,
     tracker: Tracker | None = None,
     display: Display | None = None,
+    study_file: Path | None = None,
+    worker_options: Sequence[str] = (),
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
@@ -77,6 +82,8 @@ def sweep(
             (`WeightsAndBiases(project=...)`). Name `workers` to share the study while a tracker is given.
         display: Shows the progress, such as `tuner.progress.open_display()`. None: only failed trials and whatever
             else goes wrong are logged, as warnings.
+        study_file: File that workers read the study from. None: looked for among the imported modules.
+        worker_options: Passed on to each worker's `tuner work`, such as `["--events", "elsewhere.parquet"]`.
 
     Returns:
         The study with its trials and its run folder.
@@ -85,39 +92,19 @@ def sweep(
         TunerError: Of the kind that fits, before anything is trained, with everything that does not hold.
         SweepInterrupted: After Ctrl-C; its `search` holds what was found until then.
     """
-    return run_sweep(
-        study, folder=folder, storage=storage, workers=workers, device=device, tracker=tracker, display=display
-    )
-
-
-def run_sweep(
-    study: Study,
-    *,
-    folder: str | Path = "runs",
-    storage: str | None = None,
-    workers: int | None = None,
-    device: str | None = None,
-    tracker: Tracker | None = None,
-    display: Display | None = None,
-    study_file: Path | None = None,
-    options: Sequence[str] = (),
-) -> Search:
-    """Sweep as `sweep` does, with workers that are started in a way of one's own.
-
-    study_file: the file that workers read the study from; None: looked for among the imported modules.
-    options: passed on to each worker's `tuner work`.
-    """
     refuse_while_reading()
     tracker_options = _name_tracker(tracker)
     if tracker_options is None:
         workers = _refuse_workers(tracker, workers)
     run_folder = RunFolder(Path(folder) / study.name)
     with quiet_optuna():
-        probe, prepared = _check_and_prepare(study, run_folder, device)
+        probe, prepared, findings = _check_and_prepare(study, run_folder, device)
         run_folder.create()
         with open_log(run_folder.log, "sweep"):
-            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits.events_digest)
+            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits)
             search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
+            tell_findings(findings, display)
+            keep_findings(findings, run_folder)
             splits = keep_run(prepared, run_folder)
             del prepared  # the events, which may be large
             write_study_note(search)
@@ -129,6 +116,7 @@ def run_sweep(
                 run_folder,
                 study,
                 events_digest=splits.events_digest,
+                parts=describe_parts(splits),
                 device=device or "automatic",
                 workers=n_workers,
                 tracker="wandb" if tracker is None else name_kind(tracker),
@@ -140,7 +128,7 @@ def run_sweep(
                 if n_workers > 1:
                     assert study_file is not None
                     command = tuner_command("work", study_file, *_name_options(folder, device))
-                    command += [*(tracker_options or ()), *options]
+                    command += [*(tracker_options or ()), *worker_options]
                 with display or NoDisplay() as shown:
                     interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
                 write_study_note(search)
@@ -152,8 +140,13 @@ def run_sweep(
     return search
 
 
-def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> tuple[Probe, PreparedRun]:
-    """Return what the space samples and the prepared parts; raise everything that does not hold at once."""
+def _check_and_prepare(
+    study: Study, folder: RunFolder, device: str | None
+) -> tuple[Probe, PreparedRun, tuple[Finding, ...]]:
+    """Return what the space samples, the prepared parts and what was found of the events.
+
+    Raise everything that does not hold at once.
+    """
     problems: list[TunerError] = []
     if device is not None:
         from tuner.training.device import find_device
@@ -164,20 +157,24 @@ def _check_and_prepare(study: Study, folder: RunFolder, device: str | None) -> t
     prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
     if probe and prepared:
         gather(problems, lambda: check_batches(prepared.splits, probe))
+    findings = None
     if prepared:
         gather(problems, lambda: check_figure(study.problem.figure_of_merit, prepared.splits))
+        events = prepared.events.events
+        findings = gather(problems, lambda: require_sound(events, prepared.splits, study.problem))
     raise_gathered(f'Study "{study.name}"', problems)
     assert probe is not None
     assert prepared is not None
-    return probe, prepared
+    assert findings is not None
+    return probe, prepared, findings
 
 
 def _open_or_create(
-    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, events_digest: str
+    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, splits: Splits
 ) -> optuna.Study:
     """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
     storage = open_storage(folder.journal, storage_url)
-    identity = identify(study, events_digest, probe)
+    identity = identify(study, splits.events_digest, probe, parts=splits.fingerprint)
     with FileLock(folder.lock):
         optuna_study = optuna.create_study(
             study_name=study.name, storage=storage, direction="maximize", load_if_exists=True

@@ -11,10 +11,11 @@ from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, FigureCut
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
-from tuner.metrics import measure_gamma_telescope, tabulate_working_points
+from tuner.metrics import Measurement, measure_gamma_telescope, tabulate_working_points
+from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.reporting.formatting import DASH
 from tuner.reporting.page import Picture, Table
-from tuner.reporting.sections.evaluation import write_evaluation
+from tuner.reporting.sections.evaluation import CHOSEN_ON, LEANING, OF_SINGLE_NETWORKS, write_evaluation
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_standings_tell_value_difference_verdict_of_every_candidate(write, evalu
     assert table.head == ["Candidate", "Test", "Winner minus it", "The winner is", "Validation"]
     assert table.rows == [
         [
-            "trial 2\n2 trainings, 54,017 parameters",
+            "trial 2\n2 trainings, 54,017 parameters, one of its networks is handed on",
             "0.9338\n± 0.0026",
             "\N{EN DASH}",
             "this one",
@@ -133,19 +134,50 @@ def test_every_figure_has_its_interval_and_the_events_behind_it(write, evaluatio
         "0.9371\n0.9346 \N{EN DASH} 0.9395",
         "0.9338\n0.9312 \N{EN DASH} 0.9364",
     )
-    assert find_table(section, "Events they rest on").rows[1] == (
+    assert find_table(section, "Events that the figures rest on").rows[1] == (
         *("test", "2,099\nof 2,466", "191\nof 1,338", "2,466", "1,338"),
     )
     [told] = [block.text for block in section.blocks if "Trial 2, seed 1" in getattr(block, "text", "")]
-    assert "score ≥ 0.61, largest eps_S - eps_B on validation, frozen for test" in told
+    assert "score ≥ 0.6100, largest eps_S - eps_B on validation, frozen for test" in told
     assert "(AUC - 1/2)/(AUC of the optimum - 1/2)" in told
 
 
-def test_the_others_are_folded_and_of_the_last_part_only(write, evaluation):
-    trees = [replace(part, candidate="boosted trees") for part in evaluation.parts]
-    table = find_table(write(replace(evaluation, parts=(*evaluation.parts, *trees))), "The others on test")
-    assert table.folded
-    assert table.head == ["Figure", "boosted trees"]
+def test_the_others_are_folded_by_kind_and_of_the_last_part_only_and_no_table_is_wide(write, judge):
+    found = judge()
+    baselines = [f"boosted trees {number}" for number in range(8)]
+    trees = next(standing for standing in found.standings_on("test") if standing.kind == "baseline")
+    others = [replace(part, candidate=name) for part in found.parts for name in (*baselines, "refit", "ensemble")]
+    standings = (*found.standings, *(replace(trees, candidate=name) for name in baselines))
+    section = write(replace(found, parts=(*found.parts, *others), standings=standings))
+    tables = [block for block in section.blocks if block.kind == "table" and block.folded]
+    assert [(table.caption, list(table.head[1:])) for table in tables] == [
+        ("Other networks on test", ["refit", "ensemble"]),
+        ("Baselines on test", baselines[:6]),
+        ("Baselines on test, continued", baselines[6:]),
+    ]
+
+
+def test_whose_the_figures_out_of_fold_are_is_told_under_both_tables(write, evaluation):
+    bag = Predictor("bag", (TrainedNetwork(2, "fold", 0), TrainedNetwork(2, "fold", 1)))
+    validation, test = (replace(part, candidate="bag") for part in evaluation.parts)
+    found = replace(evaluation, predictors=(bag,), parts=(replace(validation, part=OUT_OF_FOLD), test))
+    texts = [block.text for block in write(found).blocks if block.kind == "text"]
+    assert [OF_SINGLE_NETWORKS in text for text in texts].count(True) == 2
+    [below] = [text for text in texts if "The cuts, too, were chosen on scores of single networks" in text]
+    assert f"{CHOSEN_ON} The epochs and the cuts were chosen on these events" in below
+    alone = [block.text for block in write(evaluation).blocks if block.kind == "text"]
+    assert not any("single networks" in text for text in alone)
+    assert any("The configuration, its epoch and the cuts were chosen on these events" in text for text in alone)
+
+
+def test_a_leaning_interval_is_explained_where_there_is_one(write, evaluation):
+    error = {"calibration error (classes balanced)": Measurement(0.0216, 0.0202, 0.0224)}
+    parts = tuple(replace(part, measurements=part.measurements | error) for part in evaluation.parts)
+    told = [
+        any(LEANING in getattr(block, "text", "") for block in write(each).blocks)
+        for each in (replace(evaluation, parts=parts), evaluation)
+    ]
+    assert told == [True, False]
 
 
 def test_figures_out_of_fold_are_shown_as_such(write, evaluation):
@@ -195,7 +227,7 @@ def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(write, evalu
     ]
     section = write(replace(evaluation, parts=tuple(parts), figure_of_merit="AMS"))
     table = find_table(section, "Above the cut of AMS")
-    assert table.rows[1] == ("test", "0.9", "8", "2.5", "80", "31\neffective: 28")
+    assert table.rows[1] == ("test", "0.9000", "8", "2.5", "80", "31\neffective: 28")
     told = section.blocks[section.blocks.index(table) + 1].text
     assert f"on test it is the value at the frozen cut, which was chosen on {chosen_on}. Chosen" in told
 

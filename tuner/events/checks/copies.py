@@ -12,7 +12,8 @@ N_TELLING = 3
 TIED = 0.9
 """Rank correlation above which a feature adds nothing to the estimate, as it goes with one that is there already."""
 FACTOR = 10.0
-"""So many times more rows must repeat than chance would explain: features that depend on each other coincide more."""
+"""So many times more pairs of rows must be equal than chance would explain, as features that depend on each other
+coincide more often than independent ones."""
 
 
 def find_copies(values: np.ndarray | pd.DataFrame) -> np.ndarray | None:
@@ -26,9 +27,9 @@ def find_copies(values: np.ndarray | pd.DataFrame) -> np.ndarray | None:
     """
     table = pd.DataFrame(values, copy=False)
     hashes = pd.util.hash_pandas_object(table + 0.0, index=False).to_numpy()  # -0.0 becomes 0.0
-    _, first, row = np.unique(hashes, return_index=True, return_inverse=True)
-    n_repeats = len(table) - len(first)
-    if n_repeats == 0 or n_repeats <= FACTOR * _estimate_coincidences(table):
+    _, first, row, counts = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
+    n_pairs = float((counts.astype(np.float64) * (counts - 1)).sum() / 2)
+    if n_pairs == 0 or n_pairs <= FACTOR * _estimate_coincidences(table):
         return None
     copied: np.ndarray = first[row].astype(np.int64)
     return copied

@@ -2,39 +2,71 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tuner.errors import EventsError, MissingPackage, name_all, suggest_name
-from tuner.events.listing import Wanted
+from tuner.errors import EventsError, MissingPackage, describe_error, name_all, suggest_name
+from tuner.events.formats.root_columns import TreeColumn, find_columns
+from tuner.events.listing import ListedColumn, Wanted
 
-_SCALARS = {
-    *("bool", "char", "float", "double", "std::string"),
-    *(f"std::{sign}int{width}_t" for sign in ("", "u") for width in (8, 16, 32, 64)),
+_TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+_BOOKKEEPING = {
+    *("runs", "luminosityblocks", "lumis", "parametersets", "parentage", "eventmetadata", "metadata", "podio_metadata"),
+    *("metadatahdr", "metadatahdrform", "poolcontainer", "poolcontainerform", "poolcollectiontree", "dataheader"),
+    *("dataheaderform", "eventtag", "##params", "##shapes", "##links"),
 }
-"""Types of an RNTuple's fields that are one number, or one text, per event."""
-
-
-@dataclass(frozen=True)
-class _Column:
-    """Where the values of a column are: in a branch, or in a leaf of one, which the path names from the outside in."""
-
-    branch: str
-    path: tuple[str, ...] = ()
+"""Trees that CMS, ATLAS (POOL) and podio write beside the one of the events, in lower case."""
 
 
 def read_tree(path: Path, wanted: Wanted, name: str | None) -> pd.DataFrame:
-    """Return the wanted branches of a tree; None stands for the only tree of the file."""
+    """Return the wanted columns of a tree; None stands for the only tree of events in the file.
+
+    Only their branches are read. What is no number and no text per event is left out.
+    """
     with _open(path) as file:
         tree = _find_tree(file, name, path)
-        columns, left_out = _find_columns(tree)
-        return _read_columns(tree, {name: branch for name, branch in columns.items() if wanted(name)}, left_out)
+        columns = find_columns(tree)
+        chosen = [column for column in columns if not column.why_not and wanted(column.name)]
+        table = _make_table(_read_columns(path, tree, chosen), tree.num_entries)
+    table.attrs["left_out"] = {column.name: column.why_not for column in columns if column.why_not}
+    return table
+
+
+def list_columns(path: Path, name: str | None) -> list[ListedColumn]:
+    """Return the columns of a tree: their names, their types, and which are one number or text per event."""
+    with _open(path) as file:
+        columns = find_columns(_find_tree(file, name, path))
+        return [ListedColumn(column.name, column.type, not column.why_not) for column in columns]
+
+
+def read_arrays(path: Path, name: str | None, names: Sequence[str]) -> dict[str, Any]:
+    """Return columns of a tree by name, lists for each event among them.
+
+    Args:
+        path: The file.
+        name: Name of the tree. None: the only one of events.
+        names: Of columns that `list_columns` lists.
+
+    Returns:
+        A NumPy array [n] for each column of one number or text per event, an Awkward array [n, ...] for others.
+
+    Raises:
+        EventsError: The tree has no such column, or it cannot be read.
+    """
+    with _open(path) as file:
+        tree = _find_tree(file, name, path)
+        columns = {column.name: column for column in find_columns(tree)}
+        if lacking := [name for name in names if name not in columns]:
+            raise EventsError(
+                f'Tree "{tree.name}" of "{path}" has no column {name_all(lacking)}.{suggest_name(lacking[0], columns)}'
+            )
+        return _read_columns(path, tree, [columns[name] for name in names])
 
 
 def read_classes(
@@ -49,134 +81,182 @@ def read_classes(
 ) -> list[tuple[str, pd.DataFrame]]:
     """Return name and table of each tree, with a label column of what the tree stands for.
 
-    Branches are those that all of the trees have, and those that `fill` gives a value for where a tree has none.
+    Columns are those that all of the trees have, and those that `fill` gives a value for where a tree has none.
     is_moved: another file than the study's, of which the tree `name` or the only tree is read, too; without a label
     where that is none of `trees`.
     """
     with _open(path) as file:
-        there = _list_trees(file)
-        one = [name] if name else there if len(there) == 1 else []
-        chosen = one if is_moved and one else list(trees)
-        found = {tree: _find_tree(file, tree, path) for tree in chosen}
-        columns = {name: _find_columns(tree) for name, tree in found.items()}
-        everywhere = set.intersection(*(set(here) for here, _ in columns.values())) | set(fill)
-        named = [column for here, _ in columns.values() for column in here]
-        order = [name for name in dict.fromkeys([*named, *fill]) if name in everywhere and wanted(name)]
-        tables = [(f"{path}:{n}", _read_class(tree, *columns[n], order, fill)) for n, tree in found.items()]
-    for tree, (_, table) in zip(chosen, tables, strict=True):
-        if tree in trees and wanted(label):
-            table[label] = pd.Categorical([trees[tree]] * len(table), categories=sorted(set(trees.values())))
+        chosen = _choose_trees(file, trees, name, is_moved=is_moved)
+        found = {key: _find_tree(file, key, path) for key in chosen}
+        columns = {key: {column.name: column for column in find_columns(tree)} for key, tree in found.items()}
+        left_out = _find_left_out(columns, fill)
+        named = dict.fromkeys([*(column for here in columns.values() for column in here), *fill])
+        order = [column for column in named if column not in left_out and wanted(column)]
+        tables = []
+        for key, tree in found.items():
+            here = [columns[key][column] for column in order if column in columns[key]]
+            arrays = _read_columns(path, tree, here)
+            values = {column: arrays[column] if column in arrays else fill[column] for column in order}
+            if key in trees and wanted(label):
+                values[label] = _repeat(trees[key], tree.num_entries, sorted(set(trees.values())))
+            tables.append((f"{path}:{key}", _make_table(values, tree.num_entries)))
+            tables[-1][1].attrs["left_out"] = left_out
     return tables
 
 
-def _read_class(
-    tree: Any, columns: Mapping[str, _Column], left_out: dict[str, str], order: list[str], fill: Mapping[str, float]
-) -> pd.DataFrame:
-    """Return the columns of a tree in an order, those that it lacks filled."""
-    table = _read_columns(tree, {name: columns[name] for name in order if name in columns}, left_out)
-    for name in order:
-        if name not in columns:
-            table[name] = fill[name]
-    return table[order]
+def list_trees(path: Path, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
+    """Return the trees that `read_classes` reads, in its order."""
+    with _open(path) as file:
+        return _choose_trees(file, trees, name, is_moved=is_moved)
 
 
-def _open(path: Path) -> Any:
-    """Open a ROOT file. Raise `MissingPackage`."""
+def _choose_trees(file: Any, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
+    """Return the trees that are classes; of a moved file the one that is named, or the only one."""
+    there = _list_trees(file)
+    one = [name] if name else there if len(there) == 1 else []
+    return one if is_moved and one else list(trees)
+
+
+def _find_left_out(columns: Mapping[str, Mapping[str, TreeColumn]], fill: Mapping[str, float]) -> dict[str, str]:
+    """Return why columns of trees are left out: what cannot be read in one of them, or is not in all of them."""
+    left_out = {}
+    for name in dict.fromkeys(name for here in columns.values() for name in here):
+        having = [tree for tree, here in columns.items() if name in here]
+        if why_not := next((columns[tree][name].why_not for tree in having if columns[tree][name].why_not), ""):
+            left_out[name] = why_not
+        elif len(having) < len(columns) and name not in fill:
+            left_out[name] = f'is only in {name_all(having)}: fill={{"{name}": VALUE}} gives it a value elsewhere'
+    return left_out
+
+
+def _repeat(value: str, n: int, values: Sequence[str]) -> Any:
+    """Return a label column [n] of one of the values."""
+    return pd.Categorical.from_codes(np.full(n, values.index(value), np.int8), categories=pd.Index(values))
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """Open a ROOT file, without caches that would keep what was read. Raise `MissingPackage`."""
     try:
         import uproot
     except ImportError as error:
         raise MissingPackage("uproot", "root", f'Reading "{path}"') from error
-    return uproot.open(path)
+    with uproot.open(path, object_cache=None, array_cache=None) as file:
+        yield file
 
 
 def _list_trees(file: Any) -> list[str]:
-    classes = file.classnames(recursive=True, cycle=False)
-    return [key for key, kind in classes.items() if kind.startswith(("TTree", "TNtuple", "ROOT::RNTuple"))]
+    return [key for key, kind in file.classnames(recursive=True, cycle=False).items() if kind in _TREES]
 
 
 def _find_tree(file: Any, name: str | None, path: Path) -> Any:
-    """Return a tree by name, or the only one. Raise `EventsError` that names the trees there."""
-    trees = _list_trees(file)
-    if name is None and len(trees) == 1:
-        return file[trees[0]]
-    if name is None:
-        example = trees[0] if trees else "TREE"
-        raise EventsError(
-            f'"{path}" must hold one tree, or the tree must be named, but it has {name_all(trees) or "none"}. '
-            f'Name one, "{path}:{example}", or one for each class: File(..., trees={{"TREE": "signal", ...}}).'
-        )
-    if name not in trees:
-        raise EventsError(
-            f'"{path}" has no tree "{name}". It has {name_all(trees) or "none"}.{suggest_name(name, trees)}'
-        )
-    return file[name]
+    """Return a tree by name, or the only one. Raise `EventsError` that names the trees there.
 
-
-def _find_columns(tree: Any) -> tuple[dict[str, _Column], dict[str, str]]:
-    """Return the columns of numbers or texts, and why others are left out, by name.
-
-    The leaves of a branch are columns of their own, `branch.leaf`, as ROOT calls them.
+    The folder may be left out of the name where one tree has it; `tree;1` is an earlier cycle of the tree.
     """
-    columns: dict[str, _Column] = {}
-    left_out: dict[str, str] = {}
-    names = list(tree.keys())
-    for name in names:
-        branch = tree[name]
-        if hasattr(branch, "interpretation"):
-            found, others = _find_leaves(name, branch)
-        else:
-            found, others = _find_fields(name, branch)
-        columns |= found
-        left_out |= others
-    groups = {name for name in left_out if any(other.startswith((f"{name}.", f"{name}/")) for other in names)}
-    return columns, {name: why for name, why in left_out.items() if name not in groups}
+    trees = _list_trees(file)
+    if name is None:
+        return _load(file, _find_only(trees, path), path)
+    tree, semicolon, cycle = name.partition(";")
+    matching = [tree] if tree in trees else [there for there in trees if there.endswith(f"/{tree}")]
+    if len(matching) != 1:
+        which = f'has several trees "{name}"' if matching else f'has no tree "{name}"'
+        raise EventsError(
+            f'"{path}" {which}. It has {name_all(matching or trees) or "none"}.{suggest_name(name, trees)}'
+        )
+    key = matching[0] + semicolon + cycle
+    if cycle and key not in (cycles := file.keys(recursive=True)):
+        there = [other for other in cycles if other.startswith(f"{matching[0]};")]
+        raise EventsError(f'"{path}" has no cycle "{key}" of this tree. It has {name_all(there)}.')
+    return _load(file, key, path)
 
 
-def _find_leaves(name: str, branch: Any) -> tuple[dict[str, _Column], dict[str, str]]:
-    """Return the columns of a TTree's branch, and what of it is left out."""
-    from uproot.interpretation.numerical import AsDtype
-    from uproot.interpretation.strings import AsStrings
-
-    left_out = {name: f"holds {branch.typename} for each event"}
-    if isinstance(branch.interpretation, AsStrings):
-        return {name: _Column(name)}, {}
-    if not isinstance(branch.interpretation, AsDtype):
-        return {}, left_out
-    dtype = np.dtype(branch.interpretation.to_dtype)
-    if dtype.fields is None:
-        return ({}, left_out) if dtype.shape else ({name: _Column(name)}, {})
-    leaves = {f"{name}.{leaf}": (leaf, kind) for leaf, (kind, *_) in dtype.fields.items()}
-    return (
-        {full: _Column(name, (leaf,)) for full, (leaf, kind) in leaves.items() if not kind.shape},
-        {full: f"holds {kind.shape[0]} values for each event" for full, (_, kind) in leaves.items() if kind.shape},
+def _find_only(trees: Sequence[str], path: Path) -> str:
+    """Return the only tree, or the only one that does not keep the books of other trees."""
+    of_events = [tree for tree in trees if tree.rpartition("/")[2].lower() not in _BOOKKEEPING]
+    for among in (trees, of_events):
+        if len(among) == 1:
+            return among[0]
+    if not trees:
+        raise EventsError(f'"{path}" must hold a tree (TTree or RNTuple), but has none. Is it the right file?')
+    raise EventsError(
+        f'"{path}" must hold one tree, or the tree must be named, but it has {name_all(trees)}. Name one, '
+        f'"{path}:{(of_events or trees)[0]}", or one for each class: File(..., trees={{"TREE": "signal", ...}}).'
     )
 
 
-def _find_fields(name: str, field: Any) -> tuple[dict[str, _Column], dict[str, str]]:
-    """Return the column of an RNTuple's field; none where it, or a field it lies in, holds several per event."""
-    kind = re.sub(r"^std::optional<(.*)>$", r"\1", field.typename)
-    if kind not in _SCALARS:
-        return {}, {name: f"holds {kind or 'records'} for each event"}
-    outer = field.parent
-    while getattr(outer, "record", None) is not None:
-        if outer.record.struct_role.name != "RECORD":
-            return {}, {name: f"holds several {kind} for each event"}
-        outer = outer.parent
-    return {name: _Column(name, tuple(name.split(".")[1:]))}, {}
+def _load(file: Any, key: str, path: Path) -> Any:
+    """Return a tree. Raise `EventsError` where it was written in a way that uproot does not know."""
+    try:
+        tree = file[key]
+        n_events = tree.num_entries
+    except Exception as error:
+        raise EventsError(
+            f'Tree "{key}" of "{path}" cannot be read ({describe_error(error)}). If the file is damaged, copy or make '
+            "it again; an RNTuple must be written by ROOT 6.34 or newer."
+        ) from error
+    if n_events < 0:
+        raise EventsError(f'Tree "{key}" of "{path}" is damaged: it tells of {n_events} events. Copy or make it again.')
+    return tree
 
 
-def _read_columns(tree: Any, columns: Mapping[str, _Column], left_out: Mapping[str, str]) -> pd.DataFrame:
-    """Return columns of a tree as a table that tells which others were left out."""
-    table = pd.DataFrame(
-        {name: _read_column(tree, column) for name, column in columns.items()}, index=pd.RangeIndex(tree.num_entries)
+def _make_table(values: Mapping[str, Any], n: int) -> pd.DataFrame:
+    return pd.DataFrame(values, index=pd.RangeIndex(n), copy=False)
+
+
+def _read_columns(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+    """Return columns by name: NumPy arrays [n], Awkward arrays of what is no number and no text per event."""
+    if not hasattr(tree, "branches"):
+        return _read_fields(path, tree, columns)
+    arrays: dict[str, Any] = {}
+    for _, of_branch in groupby(columns, key=lambda column: id(column.holder)):
+        arrays |= _read_branch(path, tree, list(of_branch))
+    return arrays
+
+
+def _read_branch(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+    """Return columns of one branch by name. Raise `EventsError` that names them."""
+    first = columns[0]
+    branch = first.holder
+    try:
+        if not first.path and not first.why_not:
+            return {first.name: branch.array(library="np")}
+        array = branch.array(library="ak")
+        return {column.name: _take(array, column) for column in columns}
+    except Exception as error:  # uproot raises whatever it stumbles on
+        raise _tell_damage(path, tree, [column.name for column in columns], error) from error
+
+
+def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+    """Return columns of an RNTuple, read together. Raise `EventsError` that names the fields."""
+    fields = {column.holder for column in columns}
+    if not columns:
+        return {}
+    try:
+        arrays = tree.arrays(filter_field=lambda field: field.path in fields)
+        return {column.name: _take(arrays, column) for column in columns}
+    except Exception as error:
+        raise _tell_damage(path, tree, [column.name for column in columns], error) from error
+
+
+def _tell_damage(path: Path, tree: Any, names: Sequence[str], error: Exception) -> EventsError:
+    said = describe_error(error).rstrip(".")
+    return EventsError(
+        f'Column {name_all(names, most=3)} of tree "{tree.name}" in "{path}" cannot be read ({said}). If the file is '
+        "damaged, copy or make it again; else leave the column out with `ignored`."
     )
-    table.attrs["left_out"] = dict(left_out)
-    return table
 
 
-def _read_column(tree: Any, column: _Column) -> Any:
-    """Return the values of a column [n]; not-a-number where an optional field has none."""
-    (values,) = tree.arrays([column.branch], library="np").values()
+def _take(array: Any, column: TreeColumn) -> Any:
+    """Return a column of an Awkward array: NumPy where it is one number (not-a-number where absent) or text."""
+    import awkward as ak
+
     for name in column.path:
-        values = values[name]
-    return np.ma.filled(values.astype(np.float64), np.nan) if np.ma.isMaskedArray(values) else values
+        array = array[name]
+    if column.why_not:
+        return array
+    if column.is_text:
+        return np.array(array.to_list(), dtype=object)
+    if not array.layout.is_option:
+        return ak.to_numpy(array)
+    return np.ma.filled(ak.to_numpy(array).astype(np.float64), np.nan)

@@ -77,7 +77,7 @@ def read_text(
         names, given = names[:-1], given[:-1]
     table = table[[name for name in names if wanted(name)]]
     marks: Marks = {}
-    new = {name: _take_numbers(path, layout, table[name], marks) for name in table if not is_number(table[name])}
+    new = {str(n): _take_numbers(path, layout, table[n], marks) for n in table.columns if not is_number(table[n])}
     table = table.assign(**new)
     table.attrs["index"] = tuple(name for name, own in zip(names, given, strict=True) if not own)
     table.attrs["marks"] = marks
@@ -137,8 +137,9 @@ def _judge_decimal(path: Path, layout: TextLayout, table: pd.DataFrame) -> str:
     if any(map(tells_comma, (text for column in texts.values() for text in column))):
         return ","
     name, column = next((name, column) for name, column in texts.items() if column.map(is_doubtful).any())
-    row = int(column.index[column.map(is_doubtful).to_numpy().argmax()])
-    text = column[row].strip()
+    row, text = next(
+        (int(row), text.strip()) for row, text in zip(column.index, column, strict=True) if is_doubtful(text)
+    )
     raise EventsError(
         f'Numbers of "{path}" may be read in two ways: "{text}" in line {find_line(path, layout, row):,}, column '
         f'"{name}", is {text.replace(",", ".")} if the comma is a decimal mark, and {text.replace(",", "")} if it '

@@ -26,7 +26,7 @@ UTF_8 = "utf-8-sig"
 
 def open_text(path: Path, encoding: str) -> IO[str]:
     """Open a text file, decompressed as its ending says (.gz, .bz2, .xz, .zst)."""
-    return io.TextIOWrapper(_open_bytes(path), encoding=encoding)
+    return io.TextIOWrapper(open_bytes(path), encoding=encoding)
 
 
 def find_encoding(path: Path) -> str:
@@ -34,7 +34,7 @@ def find_encoding(path: Path) -> str:
 
     Else Windows-1252 or ISO-8859-1 (Latin-1): by these each byte is a letter, so that numbers are right in any case.
     """
-    with _open_bytes(path) as file:
+    with open_bytes(path) as file:
         beginning = file.read(_N_LOOKED_AT)
     for mark, encoding in _MARKS.items():
         if beginning.startswith(mark):
@@ -51,7 +51,8 @@ def guess_single_byte(text: bytes) -> str:
     return "cp1252" if any(128 <= byte < 160 for byte in text) else "iso-8859-1"
 
 
-def _open_bytes(path: Path) -> Any:
+def open_bytes(path: Path) -> Any:
+    """Open a file, decompressed as its ending says (.gz, .bz2, .xz, .zst)."""
     if path.suffix.lower() == ".zst":
         import pyarrow as pa
 

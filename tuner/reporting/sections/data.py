@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
-from tuner.events.sources import find_source
+from tuner.events.cut_flow import write_kept
+from tuner.events.part_sources import find_event_source
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
-from tuner.problem import WEIGHTS, Ballpark, Problem
-from tuner.progress.wording import join_words
-from tuner.reporting.formatting import list_settings, stack_error, write_number, write_share, write_value
-from tuner.reporting.page import Block, Facts, Section, Table, Text
+from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
+from tuner.progress.wording import join_words, write_number
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_share, write_value
+from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.summary import name_handed_on
+from tuner.tuning.findings import open_findings
 from tuner.tuning.search import Search
 
 FRAME = {
@@ -110,7 +113,7 @@ def write_data(search: Search) -> Section:
     splits, problem = search.splits, search.study.problem
     parts = (splits.train, splits.validation, splits.test)
     n_events = sum(len(part.labels) for part in parts)
-    source = hide_passwords(find_source(problem.events).describe())
+    source = hide_passwords(find_event_source(problem).describe())
     rows = [
         (name, *_count([part.weights[part.labels == label] for part in parts]))
         for name, label in (("signal", 1), ("background", 0))
@@ -120,6 +123,7 @@ def write_data(search: Search) -> Section:
         Table(caption="Events by class", head=("Class", "Events", "Sum of weights", "Effective events"), rows=rows),
         Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
     ]
+    blocks += _write_selection(search)
     negative = sum(int((part.weights < 0).sum()) for part in parts)
     if negative:
         blocks.append(
@@ -128,34 +132,97 @@ def write_data(search: Search) -> Section:
                 f"{search.study.preparation.negative_weights} them; validation and test keep them."
             )
         )
+    blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
+
+
+def _write_selection(search: Search) -> list[Block]:
+    """Return how new columns are made, and what each part of the selection left; nothing where there is neither."""
+    problem = search.study.problem
+    blocks: list[Block] = []
+    if problem.columns:
+        made = [(name, write_formula(formula)) for name, formula in problem.columns.items()]
+        blocks.append(Table(caption="New columns", head=("Column", "Made by"), rows=made))
+    try:
+        flow = search.open_events().events.cut_flow if problem.selection else None
+    except EventsError:
+        return blocks  # step 2 tells
+    if flow is None:
+        return blocks
+    kinds = [name for kind in ("signal", "background") for name in (kind, *([f"{kind}_weight"] * flow.is_weighted))]
+    head = ("After", *(name.removesuffix("_weight").capitalize() + ", weights" * ("_" in name) for name in kinds))
+    rows = [
+        (str(cut), *(stack(write_number(float(row[name]), 5), write_kept(row[f"{name}_kept"])) for name in kinds))
+        for cut, row in flow.frame().set_index("cut").iterrows()
+    ]
+    caption = "Selection: events that are left after each part, and their share of all"
+    return [*blocks, Table(caption=caption, head=head, rows=rows)]
+
+
+def _write_findings(search: Search) -> list[Block]:
+    """Return whether the events can be trusted: what checks found, and what to do about it."""
+    try:
+        findings = open_findings(search)
+    except EventsError as error:
+        return [Notice(f"Whether the events can be trusted cannot be told. {error}")]
+    told = [one for one in findings if not one.is_accepted]
+    rows = [(one.severity, one.code, one.sentence, one.advice) for one in told]
+    accepted = dict.fromkeys(one.code for one in findings if one.is_accepted)
+    blocks: list[Block] = []
+    if rows:
+        head = ("", "Code", "What was found", "What to do")
+        blocks.append(Table(caption="Can the events be trusted?", head=head, rows=rows))
+    elif not accepted:
+        blocks.append(Text("Can the events be trusted? Checks found nothing that speaks against it."))
+    if accepted:
+        blocks.append(Text(f"Findings that the study has looked into and accepts: {', '.join(accepted)}."))
+    return blocks
 
 
 def write_preparation(search: Search) -> Section:
     """Return step 3: how the events became tensors."""
     splits, preparation = search.splits, search.study.preparation
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    n_events = sum(len(part.labels) for part in parts.values())
     rows = [
-        (name, write_share(fraction, 0), *_count_classes(part))
-        for name, fraction, part in zip(
-            ("train", "validation", "test"),
-            preparation.fractions,
-            (splits.train, splits.validation, splits.test),
-            strict=True,
-        )
+        (name, write_share(len(part.labels) / n_events, 0), *_count_classes(part), splits.fingerprints[name][:12])
+        for name, part in parts.items()
     ]
-    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background")
+    head = ("Part", "Share", "Signal", "Effective signal", "Background", "Effective background", "Fingerprint")
     undefined = _list_undefined(search.study.problem)
-    facts = [(name, value) for name, value in list_settings(preparation) if name not in ("fractions", "azimuths")]
-    none = "none found" if preparation.azimuths == "auto" else "left as they are"
-    facts.append(("azimuths", splits.preprocessing.describe_azimuths() or none))
-    facts.append(("undefined values", ", ".join([*undefined, "not a number"])))
-    facts.append(("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"))
+    transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
+    facts = [
+        ("chosen", _describe_split(search)),
+        *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
+        *(transformed | splits.preprocessing.describe()).items(),
+        ("undefined values", ", ".join([*undefined, "not a number"])),
+        ("inputs", f"{splits.d_in} (an indicator is added for each feature that is undefined in some events)"),
+    ]
     blocks: list[Block] = [
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
-        Text("Everything is fitted on the training part alone. Undefined values become the feature's training median."),
+        Text(
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
+            "of a category no value."
+        ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
+
+
+_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+"""Settings of the preparation that the page tells as they are."""
+
+
+def _describe_split(search: Search) -> str:
+    """Return how the parts were chosen."""
+    problem, preparation = search.study.problem, search.study.preparation
+    named = {"validation": problem.validation_events, "test": problem.test_events}
+    files = " and ".join(name for name, events in named.items() if events is not None)
+    told = f"{files} by files of their own, the rest at random" if files else "at random, each class alike"
+    if preparation.split is not None:
+        told = preparation.split.describe()
+    together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
+    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:

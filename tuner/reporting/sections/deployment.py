@@ -107,6 +107,7 @@ def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
     how = f" `{another}` uses the single network instead." if another and choice.candidate != SINGLE_NETWORK else ""
     return [
         Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}{_tell_gain(choice)}.{how}"),
+        *([Text(evaluation.choice_on_test)] if evaluation.choice_on_test else []),
         Table(caption="What may be handed on, and what it costs", head=head, rows=rows, marked=marked),
         Text(COSTS),
     ]

@@ -11,8 +11,9 @@ from tuner.evaluation.statistics.metrics_table import CROSSED, FigureCut, PartEv
 from tuner.evaluation.statistics.selection_bias import expect_maximum
 from tuner.evaluation.verdicts import explain_intervals
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
-from tuner.progress.wording import write_count
-from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change, write_number
+from tuner.prediction.networks import SINGLE_NETWORK
+from tuner.progress.wording import write_count, write_number
+from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
@@ -31,9 +32,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
     """
     weighted = ", with event weights" if search.study.problem.weight is not None else ""
     own = evaluation.own_parts
-    others = [part for part in evaluation.parts if part not in own and part.part == evaluation.last_part]
     figure = evaluation.figure_of_merit
-    caption = f"The others on {evaluation.last_part}{weighted}"
     all_events = [part for part in evaluation.parts if part.part not in ("validation", "test", OUT_OF_FOLD)]
     in_depth = [picture for name, picture in pictures.items() if name not in (FIRST, OF_SURVIVAL)]
     return Section(
@@ -51,7 +50,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             *_write_figure_cut(evaluation),
             *write_working_points(evaluation),
             *write_baselines(evaluation),
-            *([_write_figures(caption, others, figure, folded=True)] if others else []),
+            *_write_others(evaluation, weighted),
             *(
                 _write_figures(f"Out of fold{weighted}: every event is new to its network", [part], figure)
                 for part in all_events
@@ -75,12 +74,17 @@ def _explain_standings(evaluation: Evaluation) -> str:
         "network or a mean of networks, is what `tuner predict` uses.",
     ]
     if evaluation.last_part == "test":
-        told.append(
-            f"{CHOSEN_ON} Settings, epochs or members were chosen on these events: this figure flatters. Out of fold, "
-            "each event of train and validation is scored by the one network that did not train on it, but stopped "
-            "early on its fold; the bag itself, a mean of all of them, is measured on test."
-        )
+        told.append(f"{CHOSEN_ON} Settings, epochs or members were chosen on these events: this figure flatters.")
+    if any(part.part == OUT_OF_FOLD for part in evaluation.parts):
+        told.append(OF_SINGLE_NETWORKS)
     return " ".join(told)
+
+
+OF_SINGLE_NETWORKS = (
+    "Out of fold, each event of train and validation is scored by one network alone: the only one of the bag that was "
+    "not trained on it, though it stopped early on its fold. So these figures are of single networks; the bag, a mean "
+    "of all of them, is measured on test."
+)
 
 
 CHOSEN_ON = "\N{DAGGER}"
@@ -113,6 +117,8 @@ def _describe(evaluation: Evaluation, standing: Standing) -> list[str]:
     told = [write_count(len(standing.singles), "training")] if standing.kind == "finalist" else []
     told += [write_count(standing.n_parameters, "parameter")] if standing.n_parameters else []
     told += ["the cheapest"] if standing.candidate == evaluation.cheapest else []
+    if evaluation.handed_on.name == SINGLE_NETWORK and standing.verdict == "winner":
+        return [*told, "one of its networks is handed on" if len(standing.singles) > 1 else "handed on"]
     return told + (["handed on"] if standing.candidate == evaluation.handed_on.name else [])
 
 
@@ -174,6 +180,11 @@ def _write_figures(
     return Table(caption=caption, head=head, rows=rows, folded=folded)
 
 
+CALIBRATION = "calibration error"
+LEANING = (
+    "That of the calibration error leans to smaller values: the error is a distance, which chance makes larger, in a "
+    "replica once more than in the events themselves; its replicas are mirrored at the value to allow for it."
+)
 OF_YIELDS = ("s/sqrt(b)", "Asimov significance")
 """Figures of one cut at expected yields."""
 
@@ -196,12 +207,48 @@ def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
         f"{described[:1].upper()}{described[1:]}. Intervals: 68 %, over events, by bootstrap; those of an "
         "efficiency with fewer than 10 effective events on one side of the cut by Clopper and Pearson's."
     )
+    if any(name.startswith(CALIBRATION) for part in own for name in part.measurements):
+        told += f" {LEANING}"
     if own:
-        told += f" Working point: score ≥ {own[0].threshold:.4g}, {own[0].threshold_rule}, frozen for test."
-        told += f" {CHOSEN_ON} Cuts were chosen on these events, so what is told of them there flatters."
+        told += f" Working point: score ≥ {own[0].threshold:#.4g}, {own[0].threshold_rule}, frozen for test."
+        told += f" {CHOSEN_ON} {_tell_flattery(own[0].part)}"
     if any(SHARE in part.measurements for part in own):
         told += f" Share of the optimum: {SHARE_FORMULA}."
     return told
+
+
+def _tell_flattery(part: str) -> str:
+    """Return why the figures on the events that the cuts were chosen on flatter, and whose they are."""
+    if part != OUT_OF_FOLD:
+        return (
+            "The configuration, its epoch and the cuts were chosen on these events: everything that is told of them "
+            "flatters, the figures at a cut most."
+        )
+    return (
+        "The epochs and the cuts were chosen on these events, so figures there flatter, those at a cut most. "
+        f"{OF_SINGLE_NETWORKS} The cuts, too, were chosen on scores of single networks; on test they are applied to "
+        "the mean of all."
+    )
+
+
+MAX_CANDIDATES = 6
+"""Candidates side by side in a table: more run out of the page."""
+
+
+def _write_others(evaluation: Evaluation, weighted: str) -> list[Block]:
+    """Return the figures of who is not handed on, on the last part that is open: networks, then baselines."""
+    own, part = evaluation.own_parts, evaluation.last_part
+    others = [each for each in evaluation.parts if each not in own and each.part == part]
+    baselines = {s.candidate for s in evaluation.standings_on(part) if s.kind == "baseline"}
+    tables: list[Block] = []
+    for kind, among in (("Other networks", False), ("Baselines", True)):
+        chosen = [each for each in others if (each.candidate in baselines) == among]
+        for first in range(0, len(chosen), MAX_CANDIDATES):
+            more = ", continued" if first else ""
+            shown = chosen[first : first + MAX_CANDIDATES]
+            caption = f"{kind} on {part}{weighted}{more}"
+            tables.append(_write_figures(caption, shown, evaluation.figure_of_merit, folded=True))
+    return tables
 
 
 def _write_counts(parts: Sequence[PartEvaluation]) -> Table:
@@ -217,7 +264,7 @@ def _write_counts(parts: Sequence[PartEvaluation]) -> Table:
         for part in parts
     ]
     head = ("Part", "Signal above cut", "Background above cut", "Effective signal", "Effective background")
-    return Table(caption="Events they rest on, counted", head=head, rows=rows)
+    return Table(caption="Events that the figures rest on", head=head, rows=rows)
 
 
 def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
@@ -229,7 +276,7 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
     rows = [
         (
             part.part,
-            f"{cut.threshold:.4g}",
+            f"{cut.threshold:#.4g}",
             write_number(cut.s),
             write_number(cut.b),
             f"{cut.n_signal:,}",

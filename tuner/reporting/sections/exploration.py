@@ -17,10 +17,10 @@ from tuner.exploration.pairs import N_PAIRED
 from tuner.exploration.planes import draw_pairs
 from tuner.figures import Drawing
 from tuner.launchers.process_pool import ProcessPool
-from tuner.preparation.splits import PARTS
+from tuner.preparation.splitting import PARTS
 from tuner.problem import Problem
-from tuner.progress.wording import write_count
-from tuner.reporting.formatting import DASH, stack, write_number, write_share
+from tuner.progress.wording import write_count, write_number
+from tuner.reporting.formatting import DASH, stack, write_share
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.pictures import keep_drawings
 from tuner.tuning.search import Search
@@ -39,7 +39,7 @@ def write_exploration(search: Search, pool: ProcessPool) -> Section:
     except EventsError as error:
         told = [Notice(f"The events cannot be shown. {error}")]
         return Section(number="2", name="Visualize", title="The features", blocks=told)
-    exploration = explore_events(events, {name: getattr(splits, name).rows for name in PARTS})
+    exploration = explore_events(events, {name: getattr(splits, name).rows for name in PARTS}, findings=())
     drawings = {"features": _draw_features(exploration, problem)}
     if exploration.pairs:
         drawings |= {

@@ -6,8 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from tuner.progress.wording import write_count, write_duration
-from tuner.reporting.formatting import DASH, list_settings, name_network, write_number, write_value
+from tuner.progress.wording import write_count, write_duration, write_number
+from tuner.reporting.formatting import DASH, list_settings, name_network, write_figure, write_value
 from tuner.reporting.page import Block, Facts, Notice, Picture, Section, Table, Text
 from tuner.tuning.parameter_importances import MIN_COMPLETE
 from tuner.tuning.ranking import rank_trials
@@ -62,7 +62,7 @@ def write_search(
     if ended := [(str(t.number), t.reason or "no reason was stored") for t in trials if t.state == "failed"]:
         blocks.append(Table(caption="Failed trials", head=("Trial", "Why"), rows=ended))
     if pruned := [
-        (str(t.number), str(t.epochs), write_number(t.value), t.reason or "") for t in trials if t.state == "pruned"
+        (str(t.number), str(t.epochs), write_figure(t.value), t.reason or "") for t in trials if t.state == "pruned"
     ]:
         head = ("Trial", "Epochs", "Best AUC", "Why")
         blocks.append(Table(caption=write_count(len(pruned), "pruned trial"), head=head, rows=pruned, folded=True))
@@ -120,7 +120,7 @@ def _list_best(search: Search, best: Sequence[TrialRecord], important: Sequence[
     rows = [
         (
             str(trial.number),
-            write_number(trial.figure),
+            write_figure(trial.figure),
             str(trial.best_epoch or DASH),
             write_number(trial.n_parameters),
             *(write_value(trial.params[n]) if n in trial.params else DASH for n in differing),

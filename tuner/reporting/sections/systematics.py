@@ -7,7 +7,8 @@ from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.metrics.measurement import count_decimals
-from tuner.reporting.formatting import stack, stack_interval, write_number, write_share
+from tuner.progress.wording import write_number
+from tuner.reporting.formatting import stack, stack_interval, write_share
 from tuner.reporting.page import Block, Picture, Table, Text
 from tuner.reporting.summary import is_handed_on_examined, name_baseline, name_examined, write_total
 

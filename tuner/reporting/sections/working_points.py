@@ -9,7 +9,8 @@ from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.metrics.few_events import invert
 from tuner.metrics.gamma_telescopes import GAMMA_FIGURES
 from tuner.metrics.working_point_table import WorkingPointRow
-from tuner.reporting.formatting import DASH, stack, stack_interval, write_number
+from tuner.progress.wording import write_number
+from tuner.reporting.formatting import DASH, stack, stack_interval
 from tuner.reporting.page import Block, Table, Text
 
 
@@ -50,7 +51,7 @@ def _write_row(row: WorkingPointRow) -> tuple[str, ...]:
         row.name,
         stack_interval(row.efficiency),
         DASH if eps_b is None else stack_interval(invert(eps_b)),
-        f"{row.threshold:.4g}",
+        f"{row.threshold:#.4g}",
         stack(f"{row.n_signal:,}", f"effective: {write_number(row.effective_signal, 3)}"),
         stack(f"{row.n_background:,}", f"effective: {write_number(row.effective_background, 3)}"),
     )

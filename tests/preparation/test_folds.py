@@ -8,7 +8,9 @@ import pytest
 from tuner.errors import SplitsError
 from tuner.events.checks.copies import find_copies
 from tuner.preparation import Preparation
-from tuner.preparation.splitting import assign_folds, split_rows
+from tuner.preparation.folds import assign_folds
+from tuner.preparation.groups import join_groups
+from tuner.preparation.splitting import split_rows
 
 
 def test_each_class_is_spread_evenly_and_in_random_order():
@@ -36,7 +38,7 @@ def test_too_few_of_a_class_are_refused(ids):
 
 
 def make_copied(seed):
-    """Make events of which some are copies of others: features, labels, ids that several share."""
+    """Make events of which some are copies of others: their first of each, labels, ids that several share."""
     rng = np.random.default_rng(seed)
     values, labels, ids = rng.normal(size=(600, 3)), rng.integers(0, 2, 600), rng.integers(0, 250, 600)
     values[rng.integers(0, 600, 80)] = values[rng.integers(0, 600, 80)]
@@ -48,12 +50,13 @@ def make_copied(seed):
 def test_equal_events_stay_in_one_part_and_in_one_fold(seed, has_ids):
     copies, labels, ids = make_copied(seed)
     ids = ids if has_ids else None
-    parts = split_rows(labels, ids, Preparation(), copies)
+    linked = join_groups([ids, copies])
+    parts = split_rows(labels, ids, Preparation(), linked=linked)
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(600))
     part_of = np.empty(600, int)
     for number, rows in enumerate(parts):
         part_of[rows] = number
-    folds = assign_folds(labels, ids, folds=4, copies=copies)
+    folds = assign_folds(labels, linked, folds=4)
     for assigned in (part_of, folds):
         np.testing.assert_array_equal(assigned, assigned[copies])
         if has_ids:
@@ -64,6 +67,6 @@ def test_only_copies_leave_the_part_that_they_had():
     copies, labels, _ = make_copied(0)
     is_copied = np.isin(copies, copies[copies != np.arange(600)])
     for before, after in zip(
-        split_rows(labels, None, Preparation()), split_rows(labels, None, Preparation(), copies), strict=True
+        split_rows(labels, None, Preparation()), split_rows(labels, None, Preparation(), linked=copies), strict=True
     ):
         np.testing.assert_array_equal(before[~is_copied[before]], after[~is_copied[after]])

@@ -1,0 +1,35 @@
+"""Events that a program gave as a table of pandas."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tuner.events.listing import Wanted
+
+
+def read_given(table: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
+    """Return the wanted columns of a table, in memory of their own; times are seconds since 1970.
+
+    Columns of lists, arrays and complex numbers are left out, with the reason in the attribute `left_out`.
+    """
+    left_out = {name: why for name in table.columns if (why := _find_why_not(table[name]))}
+    kept = {name: _settle(table[name]) for name in table.columns if name not in left_out and wanted(name)}
+    read = pd.DataFrame(kept, index=table.index, copy=True)
+    read.attrs["left_out"] = left_out
+    return read
+
+
+def _find_why_not(column: pd.Series) -> str:
+    if pd.api.types.is_complex_dtype(column.dtype):
+        return f"holds {column.dtype} for each event"
+    first = next((value for value in column if value is not None), None) if column.dtype == object else None
+    is_compound = pd.api.types.is_list_like(first)
+    return f"holds a {type(first).__name__} for each event" if is_compound else ""
+
+
+def _settle(column: pd.Series) -> pd.Series:
+    """Return a column with times as seconds, float64."""
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        start = pd.Timestamp(0, tz=getattr(column.dtype, "tz", None))
+        return (column - start).dt.total_seconds()
+    return column.dt.total_seconds() if pd.api.types.is_timedelta64_dtype(column.dtype) else column
