@@ -39,9 +39,10 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         first = [f"{_tell_winner(search, evaluation, standings)}{_tell_network(evaluation, standings)}"]
     else:
         first = [_tell_handed_on(evaluation), _tell_configuration(search, evaluation, standings)]
+    rivals = _tell_rivals(evaluation, standings)
     return [
         *first,
-        " ".join(filter(None, (_tell_rivals(evaluation, standings), tell_by_auc(evaluation)))),
+        " ".join(filter(None, (rivals, tell_by_auc(evaluation), evaluation.choice_on_test))),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation, search.study.problem.units),
         *_warn_of_scarce_events(evaluation),
