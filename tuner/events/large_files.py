@@ -20,7 +20,7 @@ from tuner.problem import EventSource, Problem
 
 LARGE_FILES = 2**29
 """Bytes of files from which on events are read a few features at a time."""
-BYTES_AT_ONCE = 2**29
+BYTES_AT_ONCE = 2**28
 """Bytes that the features that are read at a time take, at most, as numbers of 64 bits."""
 
 
