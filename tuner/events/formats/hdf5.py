@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,12 @@ def list_columns(path: Path, key: str | None, columns: tuple[str, ...] | None = 
     with _open(path) as file:
         listed = _list_stored(file, path, key, columns)
         return [ListedColumn(column.name, str(column.dataset.dtype), not column.why_not) for column in listed]
+
+
+def find_keys(path: Path, keys: Sequence[str]) -> list[str]:
+    """Return those of some names of data sets and groups that an HDF5 file has."""
+    with _open(path) as file:
+        return [key for key in keys if key in file]
 
 
 def _open(path: Path) -> Any:
