@@ -272,7 +272,9 @@ def test_what_holds_several_values_per_event_is_named_and_left_out(tmp_path, mak
     assert len(events.notes) == 1
     for part in ("Columns that are left out", '"jets" holds ', '"box" h'):
         assert part in events.notes[0]
-    with pytest.raises(EventsError, match=r'Feature "jets" must be a number for each event, but holds .*\. Write what'):
+    with pytest.raises(
+        EventsError, match=r'Feature "jets" must be a number for each event, but holds .*\. Make columns'
+    ):
         read_events(make_problem(events=path, features=("a", "jets")))
     assert read_events(make_problem(events=path, features=("a",))).notes == ()
     draft = draft_study(str(path), label="y")
@@ -463,7 +465,7 @@ def test_an_empty_file_and_a_file_without_events(tmp_path, make_problem, make_ev
 
 
 def test_an_unknown_ending_lists_the_known(tmp_path, make_problem):
-    path = tmp_path / "events.xlsx"
+    path = tmp_path / "events.xyz"
     path.write_text("")
     with pytest.raises(EventsError, match=r"must name a format: \.csv, .*\.root"):
         read_events(make_problem(events=path))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.events.checks.finding import Finding
+from tuner.events.cut_flow import CutFlow
 from tuner.exploration.binning import FeatureHistogram
 from tuner.exploration.correlation import name_strongest
 from tuner.exploration.pairs import PairHistogram
@@ -46,6 +47,8 @@ class Exploration:
     """What may go wrong, and what one does about it, a line each: notes of the reader, then the findings."""
     findings: tuple[Finding, ...] = ()
     """What checks found of the events."""
+    cut_flow: CutFlow | None = None
+    """What each part of the problem's selection left of all events; None without a selection."""
 
     def frame(self) -> pd.DataFrame:
         """Return the table of features with `feature` as its first column."""
@@ -106,6 +109,7 @@ class Exploration:
             "strongest": list(self.strongest),
             "warnings": list(self.warnings),
             "findings": [finding.to_json() for finding in self.findings],
+            "cut_flow": None if self.cut_flow is None else self.cut_flow.to_json(),
         }
 
 

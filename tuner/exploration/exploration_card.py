@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from tuner.events.checks.finding import wrap_told
 from tuner.exploration.binning import FeatureHistogram
 from tuner.exploration.overview import write_size
 from tuner.notebook_cards import BACKGROUND, SIGNAL, draw_steps, write_card, write_lines, write_table
@@ -30,12 +31,16 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 def describe_exploration(exploration: Exploration) -> tuple[str, ...]:
     """Return the exploration as a person reads it in a terminal of 80 columns."""
-    warnings = ["", *(f"Note: {warning}" for warning in exploration.warnings)] if exploration.warnings else []
+    cuts = [] if exploration.cut_flow is None else ["Selection, of all events", *exploration.cut_flow.lines, ""]
+    warnings = (
+        ["", *(line for warning in exploration.warnings for line in wrap_told(warning))] if exploration.warnings else []
+    )
     return (
         exploration.source,
         *wrap(exploration.shown, WIDTH),
         _tell_size(exploration),
         "",
+        *cuts,
         *_list_classes(exploration.classes),
         "",
         *_list_columns(exploration),
@@ -84,6 +89,7 @@ def write_exploration_card(exploration: Exploration) -> str:
         exploration.source,
         exploration.shown,
         _tell_size(exploration),
+        *([] if (flow := exploration.cut_flow) is None else [write_table(flow.head, flow.rows)]),
         write_table(("class", "events", "share", "sum of weights", "share", "effective events"), classes),
         write_table(
             ("column", "role", "values", "distinct", *(f"event {n:,}" for n in exploration.rows.index)),
@@ -94,7 +100,7 @@ def write_exploration_card(exploration: Exploration) -> str:
         write_table(("feature", "separation", "AUC", "undefined", drawn), features, texts=(drawn,)),
         write_lines(_tell_more(len(exploration.features), "feature", "`.frame()`"), faint=True),
         write_lines(exploration.strongest),
-        write_lines(f"Note: {warning}" for warning in exploration.warnings),
+        write_lines(exploration.warnings),
     )
 
 

@@ -65,6 +65,7 @@ def explore_events(
         pairs=fill_pairs(shown, [histograms[str(name)] for name in ranked.index[:N_PAIRED]]),
         warnings=(*(f"Note: {note}" for note in events.notes), *list_findings(found)),
         findings=found,
+        cut_flow=events.cut_flow,
     )
 
 

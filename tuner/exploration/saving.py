@@ -50,6 +50,9 @@ def _save_tables(exploration: Exploration, folder: Path) -> list[Path]:
     for name, table in tables.items():
         paths.append(folder / f"{name}.csv")
         table.to_csv(paths[-1], index_label=str(table.index.name or "feature"))
+    if exploration.cut_flow is not None:
+        paths.append(folder / "cut_flow.csv")
+        exploration.cut_flow.frame().to_csv(paths[-1], index=False)
     return paths
 
 

@@ -68,8 +68,10 @@ def predict(
         names, codes = preprocessing.features, preprocessing.codes
         new = read_features(search.study.problem, events, features=names, codes=codes)
     table = recode(new.table, new.codes, preprocessing.codes)
-    scores = score_events(network, preprocessing.transform(table), device)
-    findings = _compare(search, table, tuple(preprocessing.codes))
+    selected = np.ones(len(table), bool) if new.selected is None else new.selected
+    scores = np.full(len(selected), np.nan)
+    scores[selected] = score_events(network, preprocessing.transform(table[selected]), device)
+    findings = _compare(search, table[selected], tuple(preprocessing.codes))
     for line in list_findings(findings):
         logger.warning("%s", line)
     return Scores(
@@ -82,6 +84,7 @@ def predict(
         predictor.description,
         new.notes,
         findings,
+        new.selected,
     )
 
 

@@ -86,9 +86,7 @@ def read_classes(
     where that is none of `trees`.
     """
     with _open(path) as file:
-        there = _list_trees(file)
-        one = [name] if name else there if len(there) == 1 else []
-        chosen = one if is_moved and one else list(trees)
+        chosen = _choose_trees(file, trees, name, is_moved=is_moved)
         found = {key: _find_tree(file, key, path) for key in chosen}
         columns = {key: {column.name: column for column in find_columns(tree)} for key, tree in found.items()}
         left_out = _find_left_out(columns, fill)
@@ -104,6 +102,19 @@ def read_classes(
             tables.append((f"{path}:{key}", _make_table(values, tree.num_entries)))
             tables[-1][1].attrs["left_out"] = left_out
     return tables
+
+
+def list_trees(path: Path, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
+    """Return the trees that `read_classes` reads, in its order."""
+    with _open(path) as file:
+        return _choose_trees(file, trees, name, is_moved=is_moved)
+
+
+def _choose_trees(file: Any, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
+    """Return the trees that are classes; of a moved file the one that is named, or the only one."""
+    there = _list_trees(file)
+    one = [name] if name else there if len(there) == 1 else []
+    return one if is_moved and one else list(trees)
 
 
 def _find_left_out(columns: Mapping[str, Mapping[str, TreeColumn]], fill: Mapping[str, float]) -> dict[str, str]:

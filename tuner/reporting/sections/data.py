@@ -9,13 +9,14 @@ import numpy as np
 
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
+from tuner.events.cut_flow import write_kept
 from tuner.events.part_sources import find_event_source
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
-from tuner.problem import WEIGHTS, Ballpark, Problem
+from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
 from tuner.progress.wording import join_words, write_number
-from tuner.reporting.formatting import list_settings, stack_error, write_share, write_value
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
 from tuner.reporting.summary import name_handed_on
 from tuner.tuning.findings import open_findings
@@ -122,6 +123,7 @@ def write_data(search: Search) -> Section:
         Table(caption="Events by class", head=("Class", "Events", "Sum of weights", "Effective events"), rows=rows),
         Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
     ]
+    blocks += _write_selection(search)
     negative = sum(int((part.weights < 0).sum()) for part in parts)
     if negative:
         blocks.append(
@@ -132,6 +134,29 @@ def write_data(search: Search) -> Section:
         )
     blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
+
+
+def _write_selection(search: Search) -> list[Block]:
+    """Return how new columns are made, and what each part of the selection left; nothing where there is neither."""
+    problem = search.study.problem
+    blocks: list[Block] = []
+    if problem.columns:
+        made = [(name, write_formula(formula)) for name, formula in problem.columns.items()]
+        blocks.append(Table(caption="New columns", head=("Column", "Made by"), rows=made))
+    try:
+        flow = search.open_events().events.cut_flow if problem.selection else None
+    except EventsError:
+        return blocks  # step 2 tells
+    if flow is None:
+        return blocks
+    kinds = [name for kind in ("signal", "background") for name in (kind, *([f"{kind}_weight"] * flow.is_weighted))]
+    head = ("After", *(name.removesuffix("_weight").capitalize() + ", weights" * ("_" in name) for name in kinds))
+    rows = [
+        (str(cut), *(stack(write_number(float(row[name]), 5), write_kept(row[f"{name}_kept"])) for name in kinds))
+        for cut, row in flow.frame().set_index("cut").iterrows()
+    ]
+    caption = "Selection: events that are left after each part, and their share of all"
+    return [*blocks, Table(caption=caption, head=head, rows=rows)]
 
 
 def _write_findings(search: Search) -> list[Block]:
