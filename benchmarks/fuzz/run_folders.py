@@ -75,7 +75,7 @@ def write_run_folder(folder: Path) -> None:
 
 def _status(search: Search) -> Any:
     status = read_status(search)
-    return status.states, status.best_value, status.best_params, status.history, status.winner_test
+    return status.states, status.best_value, status.best_params, status.history, status.handed_on_test
 
 
 def _draw_events(search: Search) -> NewEvents:
