@@ -137,6 +137,7 @@ def test_arrays_of_numpy(tmp_path):
         "seed": "holds one value for all events",
         "o": "holds objects of Python, which are pickled and never loaded",
     }
+    assert list(File(path).read_columns(lambda name: name in ("y", "x1")).columns) == ["x1", "y"]
     np.savez(path, X=x, y=y, feature_names=np.array(["pt", "eta"]), Z=y)
     assert list(File(path).read().columns) == ["pt", "eta", "y", "Z"]
     np.savez(path, jets=x, more=x)
@@ -144,6 +145,14 @@ def test_arrays_of_numpy(tmp_path):
     np.savez(path, X_train=x, X_test=x[:2], y_train=y)
     with pytest.raises(EventsError, match=r"must be equally long.*X_train 6, X_test 2, y_train 6"):
         File(path).read()
+
+
+def test_arrays_that_nobody_wants_are_not_loaded(tmp_path, monkeypatch):
+    np.savez(tmp_path / "x.npz", images=np.zeros((6, 8, 8)), a=np.arange(6.0), b=np.arange(6.0))
+    loaded, load = [], np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda self, n: loaded.append(n) or load(self, n))
+    assert list(File(tmp_path / "x.npz").read_columns(lambda name: name == "a").columns) == ["a"]
+    assert loaded == ["a"]
 
 
 class Trap:
