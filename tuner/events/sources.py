@@ -267,9 +267,17 @@ class File:
         kind = find_format(path) or ""
         with tell_damage(path, kind):
             if kind == "Parquet":
-                from tuner.events.formats.parquet import read_arrays
+                from tuner.events.formats import parquet
 
-                return [read_arrays(path, names)]
+                return [parquet.read_arrays(path, names)]
+            if kind == "Feather":
+                from tuner.events.formats import feather
+
+                return [feather.read_arrays(path, names)]
+            if kind == "JSON lines":
+                from tuner.events.formats import json_lines
+
+                return [json_lines.read_arrays(path, names)]
             if kind == "ROOT":
                 from tuner.events.formats import root
 
@@ -278,8 +286,8 @@ class File:
                     trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
                 return [root.read_arrays(path, name, names) for name in trees]
         raise EventsError(
-            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT and Parquet files. "
-            "Write what you need of them as columns of numbers."
+            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT, Parquet, Feather "
+            "and JSON lines. Write what you need of them as columns of numbers."
         )
 
 
@@ -324,6 +332,12 @@ class Given:
         from tuner.events.formats.given import read_given
 
         return read_given(self.events.table, wanted)
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
+        from tuner.events.formats.given import read_given_lists
+
+        return read_given_lists(self.events.table, names)
 
     def describe(self) -> str:
         """Return how many events of how many columns."""
