@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import awkward as ak
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import uproot
+from pyarrow import feather
 
 from tuner.errors import EventsError, StudyError
 from tuner.events import File, read_events, read_features, read_variant
@@ -160,11 +162,20 @@ def test_a_weight_whose_name_is_no_word_is_a_column(make_problem, sample):
 
 def write_jagged(path, sample):
     pt = ak.values_astype(JETS, np.float32)
-    if path.suffix == ".parquet":
-        table = pa.table(sample)
-        pq.write_table(table.append_column("jet_pt", ak.to_arrow(pt, extensionarray=False)), path)
+    sample = sample.drop(columns="process")
+    if path.suffix in (".parquet", ".feather"):
+        table = pa.table(sample).append_column("jet_pt", ak.to_arrow(pt, extensionarray=False))
+        (pq.write_table if path.suffix == ".parquet" else feather.write_feather)(table, str(path))
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            for name in sample.columns:
+                file[name] = sample[name].to_numpy()
+            lists = file.create_dataset("jet_pt", (N,), h5py.vlen_dtype(np.float32))
+            lists[:] = np.array([np.asarray(jets, np.float32) for jets in pt] + [None], object)[:-1]
+    elif path.name == "given":
+        return sample.assign(jet_pt=[jets.to_list() for jets in pt])
     else:
-        data = {name: sample[name].to_numpy() for name in ("a", "b", "y", "w", "m", "id")} | {"jet_pt": pt}
+        data = {name: sample[name].to_numpy() for name in sample.columns} | {"jet_pt": pt}
         with uproot.recreate(path) as file:
             if path.stem == "tree":
                 file.mktree("events", {name: v.type if name == "jet_pt" else v.dtype for name, v in data.items()})
@@ -174,7 +185,7 @@ def write_jagged(path, sample):
     return path
 
 
-@pytest.mark.parametrize("name", ["tree.root", "ntuple.root", "events.parquet"])
+@pytest.mark.parametrize("name", ["tree.root", "ntuple.root", "events.parquet", "events.feather", "events.h5", "given"])
 def test_lists_are_read_for_expressions_only(make_problem, sample, tmp_path, name):
     path = write_jagged(tmp_path / name, sample)
     problem = make_problem(

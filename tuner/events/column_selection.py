@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,6 +26,8 @@ from tuner.problem import EventSource, Problem
 
 MAX_TOLD = 8
 """Columns that a note names, at most."""
+_LIST = re.compile(r"\blist\b|list<|\[\]|vector<(?!.*vector)|\bvalues for each|ndarray")
+"""In why a column is left out: that it holds a list of numbers for each event."""
 LEAST_LEFT = 3
 """Events of each class that a selection must leave: one for each part of the split."""
 
@@ -340,7 +343,9 @@ def note_left_out(problem: Problem, table: pd.DataFrame, formulas: Formulas) -> 
     if not told:
         return []
     more = f"; and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
-    return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}."]
+    lists = next((name for name, text in why.items() if _LIST.search(text) and name not in problem.roles), None)
+    advice = f" Make numbers of lists with `columns`: `index({lists}, 0)`, `len({lists})`." if lists else ""
+    return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}.{advice}"]
 
 
 @dataclass

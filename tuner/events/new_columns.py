@@ -16,6 +16,7 @@ from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import write_value
 from tuner.events.expressions.evaluation import Evaluated, evaluate
 from tuner.events.expressions.functions import is_list
+from tuner.events.formats.lists import wrap_lists
 from tuner.events.formulas import FILE, Formulas, Lookup
 from tuner.progress.wording import write_count
 
@@ -119,8 +120,10 @@ class ColumnMaker:
         """Return lists of numbers, float64, or of conditions; undefined elements are not-a-number."""
         import awkward as ak
 
-        lists = self.lists[name]
-        lists = lists if is_list(lists) else ak.from_regular(ak.Array(lists), axis=1)
+        try:
+            lists = wrap_lists(self.lists[name])
+        except (TypeError, ValueError) as error:
+            raise EventsError(f'column "{name}" must hold lists of numbers: {error}.') from error
         lists = ak.fill_none(lists, [], axis=0)  # an event without a list has an empty one
         if lists.ndim != 2 or not re.search(r"\* var \* \??(float|u?int|bool)\w*$", str(ak.type(lists))):
             raise EventsError(

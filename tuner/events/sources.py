@@ -62,7 +62,7 @@ class ListSource(EventSource, Protocol):
     """A source that can read columns of lists, one list an event."""
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return columns of all events by name, Awkward arrays [n, ...], in the order of the events."""
+        """Return columns of all events by name, in their order, Awkward arrays [n, ...]."""
         ...
 
 
@@ -125,10 +125,7 @@ class File:
         return joined
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return columns of lists by name, Awkward arrays [n, ...], in the order of the events.
-
-        Raise `EventsError`, `MissingPackage`.
-        """
+        """Return columns of lists by name as `ListSource` says. Raise `EventsError`, `MissingPackage`."""
         path, tree = self._split_path()
         parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
         if len(parts) == 1:
@@ -238,9 +235,17 @@ class File:
                 if self.trees:
                     trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
                 return [root.read_arrays(path, name, names) for name in trees]
+            if kind == "Feather":
+                from tuner.events.formats import feather
+
+                return [feather.read_arrays(path, names)]
+            if kind == "HDF5":
+                from tuner.events.formats import hdf5
+
+                return [hdf5.read_arrays(path, names, tree)]
         raise EventsError(
-            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT and Parquet files. "
-            "Write what you need of them as columns of numbers."
+            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT, Parquet, Arrow "
+            "and HDF5 files. Write what you need of them as columns of numbers."
         )
 
 
@@ -285,6 +290,12 @@ class Given:
         from tuner.events.formats.given import read_given
 
         return read_given(self.events.table, wanted)
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
+        from tuner.events.formats.lists import wrap_lists
+
+        return {name: wrap_lists(self.events.table[name].to_numpy(object)) for name in names}
 
     def describe(self) -> str:
         """Return how many events of how many columns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage, name_all, suggest_name
+from tuner.events.formats.lists import wrap_lists
 from tuner.events.formats.pandas_hdf5 import find_pandas_columns, read_values
 from tuner.events.listing import Column, Wanted, check_names
 
@@ -23,25 +24,49 @@ def read_hdf5(path: Path, wanted: Wanted, key: str | None, columns: tuple[str, .
 
     What is no number or text per event is left out. Frames that pandas wrote are read without PyTables.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingPackage("h5py", "hdf5", f'Reading "{path}"') from error
-
-    with h5py.File(path) as file:
-        found = _find_object(file, key, path)
-        frame = found if isinstance(found, h5py.Group) else found.parent
-        if "pandas_type" in frame.attrs:
-            listed = list(find_pandas_columns(frame, path))
-        elif isinstance(found, h5py.Group):
-            listed = list(_list_group(found, path))
-        else:
-            listed = list(_list_dataset(found, columns, path))
-        check_names(path, [column.name for column in listed])
+    with _open(path) as file:
+        listed = _list_columns(file, key, columns, path)
         kept = [column for column in listed if not column.why_not and wanted(column.name)]
         table = pd.DataFrame({column.name: _decode(column.read()) for column in kept})
     table.attrs["left_out"] = {column.name: column.why_not for column in listed if column.why_not}
     return table
+
+
+def read_arrays(path: Path, names: Sequence[str], key: str | None) -> dict[str, Any]:
+    """Return columns of several values per event by name.
+
+    Args:
+        path: The file.
+        names: Of columns of the data set or group.
+        key: Name of the data set or group. None: the only one there.
+
+    Returns:
+        Awkward arrays [n, ...].
+    """
+    with _open(path) as file:
+        listed = _list_columns(file, key, None, path)
+        return {column.name: wrap_lists(column.read()) for column in listed if column.name in names}
+
+
+def _open(path: Path) -> Any:
+    try:
+        import h5py
+    except ImportError as error:
+        raise MissingPackage("h5py", "hdf5", f'Reading "{path}"') from error
+    return h5py.File(path)
+
+
+def _list_columns(file: Any, key: str | None, columns: tuple[str, ...] | None, path: Path) -> list[Column]:
+    """Return the columns of a data set, a group or a frame that pandas wrote."""
+    found = _find_object(file, key, path)
+    is_group = hasattr(found, "keys")
+    frame = found if is_group else found.parent
+    if "pandas_type" in frame.attrs:
+        listed = list(find_pandas_columns(frame, path))
+    else:
+        listed = list(_list_group(found, path) if is_group else _list_dataset(found, columns, path))
+    check_names(path, [column.name for column in listed])
+    return listed
 
 
 def _find_object(file: Any, key: str | None, path: Path) -> Any:
