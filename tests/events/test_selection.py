@@ -288,6 +288,7 @@ def test_only_columns_that_expressions_name_are_read(make_problem, sample, monke
         ({"columns": {"c": "prcess == 1"}}, 'New column "c": column "prcess" is not there. Did you mean "process"?'),
         ({"columns": {"a": "b + 1"}}, 'New column "a" must have a name of its own, but the events have a column "a".'),
         ({"columns": {"c": "d", "d": "2 * c"}}, 'New column "c" must not be made of itself, through "d".'),
+        ({"columns": {" ": "a"}}, "`columns` must name each new column by a text, but has ' '."),
         ({"columns": {"c": 3}}, "must be an expression, "),
         (
             {"columns": {"c": {"process": {"ttH": "x"}}}},
@@ -325,13 +326,14 @@ def test_a_shifted_column_moves_what_is_made_of_it_on_the_same_events(make_probl
     shifted = sample.assign(a_up=sample["a"] + 1)
     nuisances = (
         Nuisance(name="columns", up={"a": "a_up"}),
+        Nuisance(name="new column", up={"a": "a_more"}),
         Nuisance(name="file", up=tmp_path / "shifted.parquet"),
     )
     sample.assign(a=sample["a"] + 1).to_parquet(tmp_path / "shifted.parquet")
     problem = make_problem(
         shifted,
         ignored=("id", "process"),
-        columns={"r": "a * m"},
+        columns={"r": "a * m", "a_more": "a + 1"},
         features=("r", "b"),
         selection="a > 0",
         nuisances=nuisances,

@@ -60,8 +60,9 @@ class NeededColumns:
         moved = [n for n in self.features if n in self.formulas.columns and {*self.formulas.list_raw([n])} & {*columns}]
         if not moved:
             return self.table
+        nominal = self.maker
         maker = ColumnMaker(
-            self.maker.table, self.maker.lists, self.formulas, self.problem.list_undefined, moved=columns
+            nominal.table, nominal.lists, self.formulas, nominal.undefined, moved=columns, nominal=nominal
         )
         return self.table.assign(**{name: np.asarray(maker(name))[self.table.index] for name in moved})
 

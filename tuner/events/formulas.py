@@ -125,6 +125,9 @@ def _read(text: str, subject: str, problems: list[str]) -> Expression | None:
 def _read_column(name: str, formula: Any, problems: list[str]) -> Expression | Lookup | None:
     """Return what makes a new column; add a sentence where it cannot be read."""
     subject = f'New column "{name}"'
+    if not isinstance(name, str) or not name.strip():
+        problems.append(f"`columns` must name each new column by a text, but has {name!r}.")
+        return None
     if isinstance(formula, str):
         return _read(formula, subject, problems)
     table = next(iter(formula.items())) if isinstance(formula, Mapping) and len(formula) == 1 else (None, None)

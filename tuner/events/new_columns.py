@@ -37,6 +37,7 @@ class ColumnMaker:
         undefined: Callable[[str], tuple[float, ...]],
         *,
         moved: Mapping[str, str] | None = None,
+        nominal: ColumnMaker | None = None,
     ) -> None:
         """Take columns.
 
@@ -46,9 +47,10 @@ class ColumnMaker:
             formulas: What is to be made.
             undefined: Says of a column which of its values stand for "not defined".
             moved: Column to another that is taken in its place, such as its shifted values.
+            nominal: Makes columns of which none is moved, those that are taken in place of others.
         """
         self.table, self.lists, self.formulas = table, lists, formulas
-        self.undefined, self.moved = undefined, moved or {}
+        self.undefined, self.moved, self.nominal = undefined, moved or {}, nominal or self
         self._made: dict[str, Any] = {}
         self._evaluated: dict[str, Evaluated] = {}
         self._unknown: dict[str, np.ndarray] = {}
@@ -97,6 +99,8 @@ class ColumnMaker:
 
     def _find(self, name: str) -> Any:
         source = self.moved.get(name, name)
+        if source != name and source in self.formulas.columns:
+            return self.nominal(source)
         if source in self.formulas.columns and source not in self.table:
             return self.make(source)
         if source in self.lists:
