@@ -11,6 +11,7 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
+from tuner.evaluation.study_record import record_study
 from tuner.problem import Problem
 from tuner.reporting.sections.data import write_data
 from tuner.trackers import NoTracker
@@ -96,6 +97,13 @@ def test_the_report_page_has_the_cut_flow_and_the_new_columns(search):
     assert [row[0] for row in flow.rows] == ["all events", "HLT_IsoMu24", "any(Jet_pt > 20)"]
     stages = search.open_events().events.cut_flow.stages
     assert flow.rows[2][1].startswith(f"{stages[2].signal:,}\n")
+
+
+def test_trackers_get_the_cut_flow_with_the_study(search, study):
+    record = record_study(search, None)
+    assert record.tables["selection"]["cut"].tolist() == ["all events", "HLT_IsoMu24", "any(Jet_pt > 20)"]
+    assert record.config["frame"]["selection"] == study.problem.selection
+    assert record.config["frame"]["columns"] == dict(study.problem.columns)
 
 
 def test_another_selection_is_another_search(study, search):
