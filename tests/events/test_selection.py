@@ -388,3 +388,19 @@ def test_a_fault_is_told_by_its_place_among_all_events(make_problem, sample):
     sample["w"] = sample["w"].where(sample.index != 250)
     said = refuse(make_problem(sample, ignored=("id", "process"), selection="id >= 100"))
     assert "the first of them event 251." in said
+
+
+def test_what_label_and_weight_are_made_of_is_no_feature_unless_it_is_named(make_problem, sample):
+    problem = make_problem(
+        sample.assign(truth=np.arange(N) % 3, scale=np.arange(N) % 7 + 1),
+        label="is_signal",
+        ignored=("id", "y"),
+        columns={"is_top": "truth == 1", "is_signal": '~is_top & process == "ttH"', "both": "w * scale"},
+        weight="both",
+    )
+    assert read_events(problem).features == ("a", "b")
+    assert (
+        read_events(replace(problem, features=("a", "scale", "truth"), columns=problem.columns)).features[2] == "truth"
+    )
+    said = refuse(replace(problem, columns={**problem.columns, "leak": "2 * is_signal"}))
+    assert 'New column "leak" must not be made of the label "is_signal", as it is a feature.' in said

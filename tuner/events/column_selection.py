@@ -155,6 +155,8 @@ class _Assembly:
         table.attrs = self.read.attrs
         names = list(dict.fromkeys([*self.names, *made]))
         self.problem = self._expand_patterns(names)
+        features = self._list_features(names)
+        self._refuse_label_in(features)
         kept, cut_flow = self._select(table)
         counted = np.ones(len(table), bool) if kept is None else kept
         self.found.problems += self.maker.find_unknown(counted, self._needed)
@@ -165,7 +167,7 @@ class _Assembly:
             self.problem,
             table,
             names,
-            self._list_features(names),
+            features,
             self.formulas,
             self.maker,
             self.found,
@@ -178,7 +180,7 @@ class _Assembly:
         problem = self.original
         problems = [] if self.to_score or self.found.problems else self.found.problems
         changes: dict[str, Any] = {}
-        taken = {*problem.roles, *self.formulas.weight_parts}
+        taken = {*problem.roles, *self.formulas.parts}
         for role in ("ignored", "observers", "features"):
             given = getattr(problem, role)
             if given is not None:
@@ -191,8 +193,19 @@ class _Assembly:
         """Return the inputs that are there: those that the problem names, or all columns without a role."""
         if self.problem.features is not None:
             return [name for name in self.problem.features if name in names]
-        others = {*self.problem.roles, *self.formulas.weight_parts}
+        others = {*self.problem.roles, *self.formulas.parts}
         return [str(name) for name in names if name not in others]
+
+    def _refuse_label_in(self, features: Sequence[str]) -> None:
+        """Add a sentence for each feature that is made of the label."""
+        label = self.problem.label
+        for name in features:
+            made_of = {*self.formulas.list_made([name]), *self.formulas.list_raw([name])}
+            if name in self.formulas.columns and label in made_of:
+                self.found.problems.append(
+                    f'New column "{name}" must not be made of the label "{label}", as it is a feature. '
+                    "Make it of something else, or name it among `ignored`."
+                )
 
     def _make_columns(self) -> dict[str, Any]:
         """Return the new columns of one value an event; add a sentence for each that cannot be made."""

@@ -128,6 +128,10 @@ class ColumnMaker:
             lists = wrap_lists(self.lists[name])
         except (TypeError, ValueError) as error:
             raise EventsError(f'column "{name}" must hold lists of numbers: {error}.') from error
+        if len(lists) != len(self.table):
+            raise EventsError(
+                f'column "{name}" must hold a list for each of {len(self.table):,} events, but holds {len(lists):,}.'
+            )
         lists = ak.fill_none(lists, [], axis=0)  # an event without a list has an empty one
         if lists.ndim != 2 or not re.search(r"\* var \* \??(float|u?int|bool)\w*$", str(ak.type(lists))):
             raise EventsError(
