@@ -108,7 +108,8 @@ def test_trackers_get_the_cut_flow_with_the_study(search, study):
 
 def test_another_selection_is_another_search(study, search):
     changed = study.problem.__class__(**{**vars(study.problem), "selection": "HLT_IsoMu24"})
-    with pytest.raises(SearchError, match="events: was"):
+    told = r"selection: was 'HLT_IsoMu24 & any\(Jet_pt > 20\)', is 'HLT_IsoMu24'"
+    with pytest.raises(SearchError, match=told):
         tuner.sweep(
             make_study(name="nano", trials=3, epochs=2, problem=changed),
             folder=search.folder.path.parent,
