@@ -64,7 +64,7 @@ class ListSource(EventSource, Protocol):
     """A source that can read columns of lists, one list an event."""
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return columns of all events by name, Awkward arrays [n, ...], in the order of the events."""
+        """Return columns of all events by name, in their order, Awkward arrays [n, ...]."""
         ...
 
 
@@ -133,10 +133,7 @@ class File:
         return joined
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return columns of lists by name, Awkward arrays [n, ...], in the order of the events.
-
-        Raise `EventsError`, `MissingPackage`.
-        """
+        """Return columns of lists by name as `ListSource` says. Raise `EventsError`, `MissingPackage`."""
         path, tree = self._split_path()
         if classes := self._list_classes():
             parts = [one.source.read_lists(names) for one in classes]
@@ -285,9 +282,13 @@ class File:
                 if self.trees:
                     trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
                 return [root.read_arrays(path, name, names) for name in trees]
+            if kind == "HDF5":
+                from tuner.events.formats import hdf5
+
+                return [hdf5.read_arrays(path, names, tree)]
         raise EventsError(
-            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT, Parquet, Feather "
-            "and JSON lines. Write what you need of them as columns of numbers."
+            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT, Parquet, Feather, "
+            "HDF5 and JSON lines. Write what you need of them as columns of numbers."
         )
 
 
@@ -335,9 +336,9 @@ class Given:
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
         """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
-        from tuner.events.formats.given import read_given_lists
+        from tuner.events.formats.lists import wrap_lists
 
-        return read_given_lists(self.events.table, names)
+        return {name: wrap_lists(self.events.table[name].to_numpy(object)) for name in names}
 
     def describe(self) -> str:
         """Return how many events of how many columns."""

@@ -13,6 +13,7 @@ from tuner.events.cut_flow import write_kept
 from tuner.events.part_sources import find_event_source
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
+from tuner.preparation.kept_events import load_cut_flow
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
 from tuner.progress.wording import join_words, write_number
@@ -143,10 +144,7 @@ def _write_selection(search: Search) -> list[Block]:
     if problem.columns:
         made = [(name, write_formula(formula)) for name, formula in problem.columns.items()]
         blocks.append(Table(caption="New columns", head=("Column", "Made by"), rows=made))
-    try:
-        flow = search.open_events().events.cut_flow if problem.selection else None
-    except EventsError:
-        return blocks  # step 2 tells
+    flow = load_cut_flow(search.folder.events)
     if flow is None:
         return blocks
     kinds = [name for kind in ("signal", "background") for name in (kind, *([f"{kind}_weight"] * flow.is_weighted))]
