@@ -56,14 +56,6 @@ def draw_rows(n_events: int, n_features: int) -> np.ndarray | slice:
     return np.sort(np.random.default_rng(SEED).choice(n_events, most, replace=False, shuffle=False))
 
 
-def correlate_ranks(observer: np.ndarray, table: pd.DataFrame, weights: np.ndarray) -> pd.Series:
-    """Return the correlation [d] of an observer's ranks with each column's: it sees any monotone relation."""
-    chosen = draw_rows(len(table), table.shape[1])
-    ranks = table.iloc[chosen].rank()
-    ranks["\0observer"] = pd.Series(observer[chosen], index=ranks.index).rank()
-    return correlate(ranks, weights[chosen])["\0observer"].drop("\0observer")
-
-
 def name_strongest(linear: Mapping[str, pd.DataFrame], ranks: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
     """Return which features go together most in signal and in background, and where the classes differ, in words.
 

@@ -189,7 +189,7 @@ def _mark_shares(axis: Axes, histogram: FeatureHistogram) -> None:
         mark_numbers(axis, "y", 4)
 
 
-def mark_values(axis: Axes, histogram: FeatureHistogram, which: str = "x", n_ticks: int = 6) -> None:
+def mark_values(axis: Axes, histogram: FeatureHistogram, which: str = "x", n_ticks: int = 5) -> None:
     """Choose the scale and the ticks of the axis, "x" or "y", along which a feature is drawn."""
     own = axis.xaxis if which == "x" else axis.yaxis
     if histogram.axis == "logarithmic":
