@@ -395,3 +395,18 @@ def test_a_class_whose_weights_cancel_has_no_shape_and_no_separation():
     assert fill(values, labels, weights).signal.sum() == 0
     measures = describe(values, labels, weights)
     assert np.isnan([measures["separation"], measures["auc"], measures["mean_signal"]]).all()
+
+
+def test_a_category_is_shown_by_its_texts_and_has_no_order(explore):
+    texts = np.array(["mu", "e", "tau"])[np.arange(2000) // 2 % 3]
+    exploration = explore(channel=texts, side=np.array(["left", "right"])[np.arange(2000) // 3 % 2])
+    histogram = next(h for h in exploration.histograms if h.name == "channel")
+    assert (histogram.axis, histogram.texts) == ("values", ("e", "mu", "tau"))
+    assert np.isnan(exploration.features.loc["channel", ["auc", "mean_signal", "minimum"]].to_numpy(float)).all()
+    assert exploration.features.loc["channel", "separation"] < 0.01
+    assert np.isfinite(exploration.features.loc["side", "auc"])
+    assert exploration.columns.loc["channel", "kind"] == "category"
+    assert list(exploration.rows["channel"][:2]) == list(texts[:2])
+    assert np.isnan(exploration.correlations["signal"].loc["channel", "a"])
+    assert np.isfinite(exploration.rank_correlations["signal"].loc["side", "a"])
+    assert "  mu" in exploration.lines[[line.split()[:1] for line in exploration.lines].index(["channel"])]

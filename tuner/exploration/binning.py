@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from tuner.events.categories import MOST_TEXTS
 from tuner.exploration.feature import ClassValues, FeatureValues
 
 AxisKind = Literal["linear", "logarithmic", "whole", "angle", "values", "none"]
@@ -64,6 +65,9 @@ class FeatureHistogram:
     few: np.ndarray | None = None
     """What the bins of "values" stand for, [k]."""
 
+    texts: tuple[str, ...] = ()
+    """What the values of a category are called, [k]."""
+
     @property
     def is_steep(self) -> bool:
         """Whether shares need a logarithmic axis: most bins would lie flat on a linear one."""
@@ -87,6 +91,7 @@ class Bins:
     edges: np.ndarray
     axis: AxisKind
     few: np.ndarray | None = None
+    texts: tuple[str, ...] = ()
 
 
 def fill_histogram(feature: FeatureValues) -> FeatureHistogram:
@@ -94,7 +99,9 @@ def fill_histogram(feature: FeatureValues) -> FeatureHistogram:
     bins = _choose_bins(feature)
     (s, s_error), (b, b_error) = (_fill(own, bins) for own in (feature.signal, feature.background))
     undefined = feature.signal.undefined, feature.background.undefined
-    return FeatureHistogram(feature.name, bins.edges, s, b, s_error, b_error, undefined, bins.axis, bins.few)
+    return FeatureHistogram(
+        feature.name, bins.edges, s, b, s_error, b_error, undefined, bins.axis, bins.few, bins.texts
+    )
 
 
 def _fill(own: ClassValues, bins: Bins) -> tuple[np.ndarray, np.ndarray]:
@@ -115,6 +122,9 @@ def _choose_bins(feature: FeatureValues) -> Bins:
     values, distinct = feature.values, feature.distinct
     if not len(distinct):
         return Bins(np.array([0.0, 1.0]), "none")
+    if 0 < len(feature.texts) <= MOST_TEXTS:
+        texts = tuple("unknown" if code < 0 else feature.texts[int(code)] for code in distinct)
+        return Bins(np.arange(len(distinct) + 1) - 0.5, "values", distinct, texts)
     lowest, highest = float(distinct[0]), float(distinct[-1])
     whole = not (distinct % 1).any()
     if whole and len(distinct) > FEW and highest - lowest < MAX_WHOLE:

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, StepPatch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from tuner.exploration.binning import FeatureHistogram
+from tuner.exploration.binning import MAX_BARS, FeatureHistogram
 from tuner.exploration.exploration import Exploration
 from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL, write_name
 from tuner.figures.units import NONE, split_unit
@@ -196,11 +196,14 @@ def mark_values(axis: Axes, histogram: FeatureHistogram, which: str = "x", n_tic
         (axis.set_xscale if which == "x" else axis.set_yscale)("log")
         mark_powers(axis, which)
     elif histogram.few is not None:
-        labels = [f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in histogram.few]
+        labels = [write_name(text, 9) for text in histogram.texts] or [
+            f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in histogram.few
+        ]
         own.set_ticks(np.arange(len(labels)), labels)
         if which == "x" and sum(map(len, labels)) > MAX_LETTERS:
+            turn, size = (30, 6.5) if len(labels) <= MAX_BARS else (90, 5.5)
             for label in own.get_ticklabels():
-                label.set(rotation=30, ha="right", rotation_mode="anchor", fontsize=6.5)
+                label.set(rotation=turn, ha="right", va="center", rotation_mode="anchor", fontsize=size)
     elif histogram.axis == "angle":
         _mark_angles(axis, which, histogram)
     else:
