@@ -59,9 +59,9 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
         EventsError: As `read_events` does.
     """
     found = Findings(find_missing(problem, table, names), note_reading(table))
-    table, codes = code_texts(table, list_features(problem, table), problem, found)
-    found.notes[:0] = note_left_out(problem, table)
     labels = take_labels(table, problem.label, problem.signal, found)
+    table, codes = code_texts(table, list_features(problem, table), problem, found, labels)
+    found.notes[:0] = note_left_out(problem, table)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
     observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
