@@ -103,9 +103,10 @@ def test_events_and_splits_show_how_many_there_are(problem):
 def test_an_exploration_shows_the_features_that_tell_most(problem):
     exploration = explore_events(read_events(problem))
     first, last = exploration.features.index[0], exploration.features.index[-1]
-    assert str(first) in repr(exploration)
-    assert f"{last}  " not in repr(exploration)
-    assert repr(exploration).endswith("... and 5 features more")
+    ranked = repr(exploration).partition("\nfeature ")[2]
+    assert f"\n{first} " in ranked
+    assert f"\n{last} " not in ranked
+    assert "\n... and 5 features more: `.frame()`\n" in ranked
     card = read_card(exploration._repr_html_())
     assert len([svg for svg in card.iter() if svg.tag.endswith("svg")]) == 15
     assert "5 features more: .frame()" in read_text(exploration._repr_html_())

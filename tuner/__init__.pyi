@@ -27,6 +27,7 @@ from .reporting.search_comparison import compare as compare
 from .training.settings import Settings as Settings
 from .training.settings import TrainingSettings as TrainingSettings
 from .tuning.evaluation_settings import EvaluationSettings as EvaluationSettings
+from .tuning.explore import explore as explore
 from .tuning.search import Search as Search
 from .tuning.search import open_search as open_search
 from .tuning.study import Budget as Budget

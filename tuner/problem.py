@@ -117,18 +117,26 @@ class Problem:
     signal: object
     """Value of the label column that means signal; the one other value means background."""
     features: tuple[str, ...] | None = None
-    """Columns that are inputs. None: all columns that have no other role."""
+    """Columns that are inputs, by name or by pattern, `("lepton*", "jet_[0-3]_pt")`; a pattern passes over columns that
+    have another role. None: all columns that have no other role, and that the weight is not made of."""
     weight: str | None = None
-    """Column of event weights. None: every event counts as one."""
+    """Column of event weights, or an expression, `"mc_weight * scale"`. None: every event counts as one."""
     observers: tuple[str, ...] = ()
-    """Columns that are looked at but are never inputs, such as a mass."""
+    """Columns that are looked at but are never inputs, such as a mass; patterns, too."""
     event_id: str | None = None
     """Column that names the event; rows that share it never come into different parts."""
     ignored: tuple[str, ...] = ()
-    """Columns that are left out."""
+    """Columns that are left out; patterns, too. Expressions may name them nevertheless."""
     categories: tuple[str, ...] = ()
-    """Features whose values are names, not sizes: a network is given an input for each. Features of texts with few
-    different values are categories without being named, numbers are not."""
+    """Features whose values are names, not sizes, by name or by pattern: a network is given an input for each value.
+    Features of 2 to 32 different texts are categories without being named, numbers are not."""
+    selection: str | None = None
+    """Condition that an event must fulfil, `"pt > 20 & abs(eta) < 2.5"`, before anything else is done with it. None:
+    all events are taken. How expressions are written, and what functions there are: `tuner.events.expressions`."""
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    """New columns, of any role: name to expression, `{"m_ratio": "m_jj / m_bb", "lead_pt": "index(jet_pt, 0)"}`; or to
+    the numbers for the values of a column, `{"scale": {"process": {"ttH": 0.51, "tt*": 832.0}}}`, to be used in
+    `weight`. `file` stands for the name of an event's file where no column has that name."""
     undefined: float | tuple[float, ...] | Mapping[str, float | tuple[float, ...]] | None = None
     """Value that stands for "not defined", such as -999; or several, `(-999, -99)`; or those of each column,
     `{"jet_pt": -999, "tau": (-9, -99)}`. Values are compared as float32, so that -999.9 is found whatever the width of
@@ -173,6 +181,8 @@ class Problem:
         if isinstance(self.working_point, type):
             object.__setattr__(self, "working_point", make_default(self.working_point, "`working_point`"))
         raise_together(_find_text_problems(self), StudyError, "This problem")
+        if isinstance(self.columns, Mapping):
+            object.__setattr__(self, "columns", dict(self.columns))
         problems: list[str] = []
         object.__setattr__(self, "undefined", _coerce_undefined(self.undefined, problems))
         raise_together(problems, StudyError, "This problem")
@@ -216,6 +226,8 @@ class Problem:
             "Never an input": ", ".join(self.all_observers),
             "Ignored": ", ".join(self.ignored),
             "Categories": ", ".join(self.categories),
+            "Selection": self.selection or "",
+            "New columns": ", ".join(f"{name} = {write_formula(formula)}" for name, formula in self.columns.items()),
             "Undefined": _write_undefined(self.undefined),
             "Optimum": "" if self.optimum is None else f"{self.optimum}: no network can do better",
             "Figure of merit": f"{self.figure_of_merit.name}, on validation{', weighted' if self.weight else ''}",
@@ -248,8 +260,11 @@ class Problem:
         return signal, background
 
     def list_undefined(self, column: str) -> tuple[float, ...]:
-        """Return the values that stand for "not defined" in a column."""
-        values = self.undefined.get(column) if isinstance(self.undefined, Mapping) else self.undefined
+        """Return the values that stand for "not defined" in a column; in a new column only those given for it."""
+        if isinstance(self.undefined, Mapping):
+            values = self.undefined.get(column)
+        else:
+            values = None if column in self.columns else self.undefined
         if values is None:
             return ()
         return values if isinstance(values, tuple) else (values,)
@@ -266,6 +281,16 @@ def _describe_events(source: EventSource | str | Path | GivenEvents | None) -> s
     if source is None:
         return ""
     return hide_passwords(source.describe() if isinstance(source, EventSource) else str(source))
+
+
+def write_formula(formula: Any) -> str:
+    """Return what a new column is made by: an expression, or process: ttH 0.51, tt* 832."""
+    if not isinstance(formula, Mapping):
+        return str(formula)
+    return "; ".join(
+        f"{column}: " + ", ".join(f"{value} {number:g}" for value, number in numbers.items())
+        for column, numbers in formula.items()
+    )
 
 
 def _write_undefined(undefined: Any) -> str:
@@ -348,9 +373,9 @@ def _find_role_problems(problem: Problem) -> list[str]:
     ]
     others = {column: role for column, role in problem.roles.items() if role != "feature"}
     return problems + [
-        f'`categories` must be features, but "{name}" is {others.get(name, "not among `features`")}.'
+        f'`categories` must be features, but "{name}" is {others[name]}.'
         for name in problem.categories
-        if name in others or (problem.features is not None and name not in problem.features)
+        if name in others
     ]
 
 
@@ -381,7 +406,12 @@ def _find_nuisance_problems(problem: Problem) -> list[str]:
     others = {column: role for column, role in problem.roles.items() if role != "feature"}
     for nuisance in problem.nuisances:
         for name in nuisance.shifted:
-            if name in others or (problem.features is not None and name not in problem.features):
+            is_listed = problem.features is None or name in problem.features
+            # What expressions are made of may be shifted, too: the events tell.
+            may_be_made = bool(problem.columns) or any(
+                sign in name for name in problem.features or () for sign in "*?["
+            )
+            if name in others or not (is_listed or may_be_made):
                 role = others.get(name, "not among `features`")
                 problems.append(f'Nuisance "{nuisance.name}" must shift features, but "{name}" is {role}.')
     return problems

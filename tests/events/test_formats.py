@@ -55,7 +55,7 @@ def write_group(table, path):
 
 def write_root(table, path):
     with uproot.recreate(path) as file:
-        file["tree"] = {name: table[name].to_numpy() for name in table.columns}
+        file.mktree("tree", {name: table[name].to_numpy() for name in table.columns})
 
 
 def write_ntuple(table, path):
@@ -272,7 +272,9 @@ def test_what_holds_several_values_per_event_is_named_and_left_out(tmp_path, mak
     assert len(events.notes) == 1
     for part in ("Columns that are left out", '"jets" holds ', '"box" h'):
         assert part in events.notes[0]
-    with pytest.raises(EventsError, match=r'Feature "jets" must be a number for each event, but holds .*\. Write what'):
+    with pytest.raises(
+        EventsError, match=r'Feature "jets" must be a number for each event, but holds .*\. Make columns'
+    ):
         read_events(make_problem(events=path, features=("a", "jets")))
     assert read_events(make_problem(events=path, features=("a",))).notes == ()
     draft = draft_study(str(path), label="y")

@@ -8,7 +8,9 @@ from matplotlib.image import imread
 
 from tuner.events import read_events
 from tuner.exploration import explore_events
-from tuner.exploration.drawing import draw_correlations, draw_features, save_exploration
+from tuner.exploration.drawing import draw_features
+from tuner.exploration.matrices import draw_correlations
+from tuner.exploration.saving import save_exploration
 from tuner.figures.units import split_unit
 
 
@@ -48,18 +50,27 @@ def test_undefined_shares_are_written(exploration):
 
 
 def test_correlations_are_drawn_and_numbered(exploration):
-    signal, background, _ = draw_correlations(exploration).axes
-    np.testing.assert_array_equal(signal.images[0].get_array(), exploration.correlations["signal"])
-    expected = round(100 * exploration.correlations["background"].iloc[0, 1])
-    assert {text.get_position(): text.get_text() for text in background.texts}[1, 0] == str(expected)
+    linear, ranks, difference, _ = draw_correlations(exploration).axes
+    lower, upper = np.tril_indices(3, -1), np.triu_indices(3, 1)
+    for axis, matrices in ((linear, exploration.correlations), (ranks, exploration.rank_correlations)):
+        drawn = axis.images[0].get_array().filled(np.nan)
+        np.testing.assert_array_equal(drawn[lower], matrices["signal"].to_numpy()[lower])
+        np.testing.assert_array_equal(drawn[upper], matrices["background"].to_numpy()[upper])
+        assert np.isnan(np.diag(drawn)).all()
+    signal, background = (exploration.correlations[kind].to_numpy() for kind in ("signal", "background"))
+    drawn = difference.images[0].get_array()
+    np.testing.assert_allclose(drawn[lower], (signal - background)[lower])
+    written = {text.get_position(): text.get_text() for text in linear.texts}
+    assert written[1, 0] == str(round(100 * background[0, 1])).replace("-", "\N{MINUS SIGN}")
 
 
 def test_files_are_written_and_pyplot_is_not_used(exploration, tmp_path):
     before = "matplotlib.pyplot" in sys.modules
     paths = save_exploration(exploration, tmp_path / "figures")
-    assert {path.name for path in paths} == {
-        "features.csv", "features.png", "features.pdf", "correlations.png", "correlations.pdf",
-    }  # fmt: skip
+    figures = {f"{name}.{kind}" for name in ("features", "correlations", "pairs") for kind in ("png", "pdf")}
+    matrices = {f"{kind}_{name}" for kind in ("correlations", "rank_correlations") for name in ("signal", "background")}
+    assert {path.name for path in paths} == figures | {f"{name}.csv" for name in ("features", "columns", *matrices)}
+    assert all(path.stat().st_size for path in paths)
     picture = imread(tmp_path / "figures" / "features.png")
     assert picture[..., :3].std() > 0.05
     assert ("matplotlib.pyplot" in sys.modules) == before

@@ -10,7 +10,8 @@ from matplotlib.text import Text
 
 from tuner.events.table import Events
 from tuner.exploration import explore_events
-from tuner.exploration.drawing import draw_correlations, draw_features
+from tuner.exploration.drawing import draw_features
+from tuner.exploration.matrices import draw_correlations
 from tuner.figures import (
     Drawing,
     draw_candidates,

@@ -41,6 +41,37 @@ def test_new_events_get_the_scores_of_the_part_they_are(search, raw, tmp_path):
     np.testing.assert_allclose(scores.observers["mass"], raw["mass"].iloc[rows], rtol=1e-6)
 
 
+@pytest.mark.parametrize("give", [lambda t: t, lambda t: t.to_dict("series"), lambda t: t.to_records(index=False)])
+def test_events_given_in_python_get_the_scores_of_their_file(search, raw, tmp_path, give):
+    table = raw.drop(columns="weight")[:40].set_index(np.arange(40)[::-1])
+    table.to_parquet(tmp_path / "new.parquet", index=False)
+    of_file, found = tuner.predict(search, tmp_path / "new.parquet"), tuner.predict(search, give(table))
+    np.testing.assert_array_equal(found, of_file)
+    pd.testing.assert_frame_equal(found.frame(), of_file.frame(), check_dtype=False)
+    assert (raw.iloc[:40, :3] == table.reset_index(drop=True).iloc[:, :3]).all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        (None, "must be a path, a DataFrame, .* but are None"),
+        ([1.0, 2.0], r"but are \[1\.0, 2\.0\]"),
+        (pd.DataFrame({"jet_pt": [1.0]}), "is not there"),
+    ],
+)
+def test_what_cannot_be_scored_is_told(search, events, told):
+    with pytest.raises(EventsError, match=told):
+        tuner.predict(search, events)
+
+
+def test_a_candidate_that_is_not_there_is_told_in_the_words_of_the_option(search):
+    quick = tuner.EvaluationSettings(bag=None, finalists=1, seeds=1, baseline_trials=0, replicas=20)
+    tuner.evaluate(search, quick, open_test=False)
+    with pytest.raises(SearchError, match=r'but these are "single", "refit"\. Choose one of them'):
+        tuner.predict(search, "new.csv", candidate="bag")
+    assert choose_predictor(search, name="single").name == "single network"
+
+
 def test_events_without_label_and_weight_are_scored(search, raw, tmp_path):
     raw.drop(columns=["label", "weight", "mass", "log_likelihood_ratio"])[:50].to_parquet(tmp_path / "new.parquet")
     scores = tuner.predict(search, str(tmp_path / "new.parquet"))
@@ -70,6 +101,21 @@ def test_labels_of_new_events_may_be_any_and_are_kept_as_they_came(search, raw, 
     assert list(written.columns) == ["score", "label", "mass", "log_likelihood_ratio", "candidate"]
     read = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
     pd.testing.assert_series_equal(written["label"], read["label"], check_dtype=False)
+
+
+def test_events_unlike_those_of_training_are_scored_and_counted(search, raw, tmp_path, caplog):
+    new = raw.iloc[search.splits.test.rows].reset_index(drop=True)
+    assert tuner.predict(search, read_events(search.study.problem)).findings == ()
+    first = search.splits.preprocessing.features[0]
+    new.loc[0, list(search.splits.preprocessing.features)] = np.nan
+    new.loc[1, first] = 1e9
+    new.to_parquet(tmp_path / "new.parquet")
+    scores = tuner.predict(search, tmp_path / "new.parquet")
+    assert len(scores) == len(new)
+    assert [finding.code for finding in scores.findings] == ["empty-events", "far-outside"]
+    assert [finding.figures for finding in scores.findings] == [{"events": 1}, {first: 1}]
+    assert caplog.messages == [str(finding) for finding in scores.findings]
+    assert "1 event of" in scores._repr_html_()
 
 
 @pytest.mark.parametrize("name", ["scores.parquet", "scores.csv"])

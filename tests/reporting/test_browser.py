@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tuner.figures.dark_mode import CARD
-from tuner.reporting.page import Picture, Section, Table, Text, render_page
+from tuner.reporting.page import Code, Picture, Section, Table, Text, render_page
 
 pytestmark = pytest.mark.browser
 
@@ -140,6 +140,52 @@ def test_a_shadow_tells_where_a_table_goes_on(open_page, hostile_page):
     assert darkness(right) > 10 > 3 > darkness(1)
     frame.evaluate("e => e.scrollLeft = e.scrollWidth")
     assert darkness(1) > 10 > 3 > darkness(right)
+
+
+def test_tables_and_commands_as_a_report_has_them_fit_into_a_page_of_1280_pixels(open_page, sample_page, tmp_path):
+    """The figures of six baselines, the best trials with eight of their parameters, a command with all its options."""
+    baselines = ("boosted trees (refitted)", "boosted trees (defaults)", "logistic regression (refitted)")
+    figures = Table(
+        caption="Baselines",
+        head=("Figure", *baselines, *baselines),
+        rows=[("calibration error (classes balanced)", *["0.0223\n0.0193 \N{EN DASH} 0.0242"] * 6)],
+    )
+    parameters = (
+        "n_layers",
+        "normalisation",
+        "dropout.on",
+        "embedding",
+        "optimizer",
+        "schedule_free.lr",
+        "width",
+        "lr",
+    )
+    trials = Table(
+        caption="Trials",
+        head=("Trial", "AUC", "Best epoch", "Parameters", *(f"mlp.{name}" for name in parameters)),
+        rows=[
+            ("110", "0.9560", "14", "134,689", "3", "none", "yes", "periodic", "schedule_free", "0.0123", "384", "yes")
+        ],
+        marked=0,
+    )
+    command = Code("tuner sweep studies/resonance.py --trials 6 --epochs 4 --tracker none --folder " + "/a/folder" * 6)
+    section = Section(number="7", name="Evaluate", title="Title", blocks=[figures, trials, command])
+    path = tmp_path / "tables.html"
+    path.write_text(render_page(replace(sample_page, sections=[section])))
+    page, _ = open_page(path)
+    beyond = "[...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth)"
+    assert max(page.evaluate(beyond)) <= 0
+
+
+def test_whose_the_figures_at_the_head_are_stands_above_them(open_page, sample_page, tmp_path):
+    path = tmp_path / "subject.html"
+    path.write_text(render_page(replace(sample_page, subject="The bag handed on")))
+    page, _ = open_page(path)
+    tops = page.evaluate(
+        "['.subject', '.highlights dd'].map(s => document.querySelector(s).getBoundingClientRect().top)"
+    )
+    assert tops == sorted(tops)
+    assert page.locator(".subject").inner_text() == "The bag handed on"
 
 
 def test_panels_stand_side_by_side_or_below_each_other(open_page, sample_page, draw_png, tmp_path):

@@ -11,8 +11,11 @@ from tuner.trackers import NoTracker
 from tuner.tuning.dashboard_notes import read_note, save_note
 from tuner.tuning.samplers import SeededSampler, make_default_sampler
 from tuner.tuning.search import open_search
+from tuner.tuning.status import read_status
 from tuner.tuning.storage import open_storage
 from tuner.tuning.trial_attributes import (
+    FORMAT,
+    IDENTITY,
     claim,
     count_tries,
     enqueue_again,
@@ -124,3 +127,31 @@ def test_a_study_of_an_older_version_is_refused_and_not_taken_for_a_new_one(tmp_
         with pytest.raises(SearchError, match=r"an older one made it.* another `name`"):
             call()
     assert older.get_trials() == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "which"),
+    [({IDENTITY: {"preparation": {"scaling": "quantile"}}}, "an older"), ({FORMAT: 99, IDENTITY: {}}, "a later")],
+)
+def test_every_step_says_alike_that_another_version_made_a_search(tmp_path, attributes, which):
+    study = make_study(trials=1, epochs=1, n_events=400)
+    search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker(), device="cpu")
+    storage, number = search.optuna_study._storage, search.optuna_study._study_id
+    storage.set_study_system_attr(number, FORMAT, None)
+    for name, value in attributes.items():
+        storage.set_study_system_attr(number, name, value)
+    found = tuner.Search(study, search.folder)
+    steps = (
+        tuner.evaluate,
+        tuner.report,
+        read_status,
+        lambda _: tuner.predict(found, "new.csv"),
+        lambda _: tuner.export(found, tmp_path / "network.onnx"),
+    )
+    again = (lambda _: tuner.sweep(study, folder=tmp_path, tracker=NoTracker(), device="cpu"),)
+    told = set()
+    for step in (*steps, lambda _: open_search(study, tmp_path), *again):
+        with pytest.raises(SearchError, match=f"{which} one made it") as failure:
+            step(found)
+        told.add(str(failure.value))
+    assert len(told) == 1

@@ -13,6 +13,7 @@ from tuner.cli.options import (
     RUNS,
     DeviceOption,
     EventsOption,
+    FiguresOption,
     FolderOption,
     JsonOption,
     OutputOption,
@@ -98,27 +99,28 @@ def check(
 
 
 def explore(
-    study: StudyArgument, folder: FolderOption = RUNS, events: EventsOption = None, as_json: JsonOption = False
+    study: StudyArgument,
+    *,
+    folder: FolderOption = RUNS,
+    events: EventsOption = None,
+    output: FiguresOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """[dim]1-2[/]  Look at the events before any network does: each feature, its separation, what is undefined.
+    """[dim]1-2[/]  Look at the training events before any network does: columns, features, correlations.
 
-    Draws signal and background of every feature into the run folder's figures/.
+    Validation and test stay closed. Draws signal and background of every feature, correlations, and the most telling
+    features two by two, into the run folder's figures/, as PNG and PDF.
     """
     opened = open_study(study, events)
-    from tuner.events.reading import read_events
-    from tuner.exploration.drawing import save_exploration
-    from tuner.exploration.explore import explore_events
-    from tuner.preparation.splits import prepare_splits
-    from tuner.tuning.findings import check_splits
+    from tuner.exploration.saving import save_exploration
+    from tuner.tuning.explore import explore as explore_study
 
-    events_read = read_events(opened.problem)
-    splits = prepare_splits(events_read, opened.problem, opened.preparation)
-    exploration = explore_events(events_read, check_splits(events_read, splits, opened.problem))
-    figures = RunFolder(folder / opened.name).create().figures
+    exploration = explore_study(opened)
+    figures = output or RunFolder(folder / opened.name).create().figures
     paths = save_exploration(exploration, figures, units=opened.problem.units)
     if as_json:
-        print_json(exploration.to_json())
+        print_json(exploration.to_json() | {"files": [str(path) for path in paths]})
         return
     for line in exploration.lines:
         print_text(line)
-    print_text(f"Wrote {len(paths)} files to {figures}")
+    print_text(f"\nWrote {len(paths)} files to {figures}")

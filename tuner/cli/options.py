@@ -102,6 +102,16 @@ CandidateOption = Annotated[
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]
+FiguresOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FOLDER",
+        help="Folder for figures and tables.",
+        show_default="figures/ of the run folder",
+    ),
+]
 
 RecordOption = Annotated[
     list[TrackerChoice] | None,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 from tuner.checked_files import read_json
 from tuner.errors import SearchError
@@ -15,6 +16,7 @@ from tuner.evaluation.retraining_processes import open_pool
 from tuner.evaluation.validity import TRIALS, find_grounds, find_grounds_in_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
 from tuner.prediction.networks import are_kept, hand_on_again
+from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import open_log, quiet_optuna
 from tuner.progress.stages import STAGES
@@ -89,7 +91,8 @@ def _find_or_judge(
     check_figure_is_unchanged(search)
     if search.best_trial is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
-    if (stored := _find_stored(search, settings, open_test=open_test)) is not None:
+    open_events = cache(search.open_events)  # each opening hashes the files
+    if (stored := _find_stored(search, settings, open_events, open_test=open_test)) is not None:
         return stored
     shown = display or NoDisplay()
     with open_log(search.folder.log, "evaluate"), quiet_optuna(), shown:
@@ -99,9 +102,9 @@ def _find_or_judge(
         with hold_alone(search.folder.path / ".evaluation.lock", lambda: tell_waiting(WAITING)):
             if open_test:  # again, as a worker may have begun while this waited for the lock
                 wait_for_workers(search, tell_waiting)
-            if (stored := _find_stored(search, settings, open_test=open_test)) is not None:
-                return stored
-            return _judge(search, settings, open_test=open_test, device=device, display=shown)
+            if (stored := _find_stored(search, settings, open_events, open_test=open_test)) is not None:
+                return stored  # another process has found it since
+            return _judge(search, settings, open_events(), open_test=open_test, device=device, display=shown)
 
 
 def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
@@ -116,10 +119,15 @@ def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
 
 
 def _judge(
-    search: Search, settings: EvaluationSettings, *, open_test: bool, device: str | None, display: Display
+    search: Search,
+    settings: EvaluationSettings,
+    kept: KeptEvents,
+    *,
+    open_test: bool,
+    device: str | None,
+    display: Display,
 ) -> Evaluation:
     """Return the judgement of all trials, also of those that end meanwhile."""
-    kept = search.open_events()
     in_events = find_grounds_in_events(search, settings, kept)
     with open_pool(search, device) as pool:
         while True:
@@ -146,7 +154,9 @@ def _is_current(search: Search, trials: str) -> bool:
     return search.fingerprint == trials
 
 
-def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: bool) -> Evaluation | None:
+def _find_stored(
+    search: Search, settings: EvaluationSettings, open_events: Callable[[], KeptEvents], *, open_test: bool
+) -> Evaluation | None:
     """Return the evaluation in the run folder where it is just what would be found again; else None."""
     stored = read_evaluation(search)
     if (
@@ -154,7 +164,7 @@ def _find_stored(search: Search, settings: EvaluationSettings, *, open_test: boo
         and stored.settings == settings
         and (stored.opening is not None or not open_test)
         and are_kept(search, stored.handed_on)
-        and still_holds(stored, search)
+        and still_holds(stored, search, open_events)
     ):
         hand_on_again(search, *stored.predictors)
         return stored

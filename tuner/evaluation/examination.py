@@ -183,11 +183,12 @@ class Examination:
 
         baseline: the best one, of which the same is told at its own cut.
         """
-        problem, events = self.search.study.problem, self.part(part)
-        names = [name for name in problem.all_observers if name != problem.optimum]
+        optimum, events = self.search.study.problem.optimum, self.part(part)
+        observers = self.kept.events.observers
+        names = [str(name) for name in observers.columns if name != optimum]
         if not names:
             return ()
-        table = self.kept.events.observers.iloc[events.rows]
+        table = observers.iloc[events.rows]
         return measure_observers(
             {name: table[name].to_numpy() for name in names},
             np.asarray(events.labels),

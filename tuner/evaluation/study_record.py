@@ -18,6 +18,7 @@ from tuner.evaluation.verdicts import tabulate_verdicts
 from tuner.events.part_sources import find_event_source
 from tuner.markdown import escape_markdown
 from tuner.passwords import hide_passwords
+from tuner.problem import write_formula
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tuning.best_so_far import follow_best
 from tuner.tuning.parameter_importances import measure_parameter_importances
@@ -88,6 +89,7 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
             "features": list(search.splits.preprocessing.features),
             "inputs": list(search.splits.preprocessing.inputs),
             "observers": list(problem.all_observers),
+            "columns": {name: write_formula(formula) for name, formula in problem.columns.items()},
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),
             "ballparks": {ballpark.name: ballpark.auc for ballpark in problem.ballparks},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 
 from tuner.errors import EventsError
@@ -42,19 +42,20 @@ def find_grounds(search: Search, settings: EvaluationSettings) -> dict[str, str]
     }
 
 
-def still_holds(evaluation: Evaluation, search: Search) -> bool:
+def still_holds(evaluation: Evaluation, search: Search, open_events: Callable[[], KeptEvents] | None = None) -> bool:
     """Return whether an evaluation is of the search's present trials and events, and of its problem's rules.
 
     Args:
         evaluation: As it was stored.
         search: As it is now. Observers, ids and variants are compared, too, where they are kept or can be read.
+        open_events: Opens the events, whose files are all hashed then; None for the search's own.
     """
     before, settings = evaluation.rests_on, evaluation.settings
     now = find_grounds(search, settings)
     if any(name in now for name in name_changes(before, now)):
         return False
     try:
-        now |= find_grounds_in_events(search, settings, search.open_events())
+        now |= find_grounds_in_events(search, settings, (open_events or search.open_events)())
     except EventsError:
         return True
     return not any(name_changes(before, now))

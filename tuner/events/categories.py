@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tuner.errors import name_all
+from tuner.errors import name_all, suggest_name
 from tuner.events.columns import is_number, parse_texts
 from tuner.events.diagnostics import Findings, write_value
+from tuner.events.name_patterns import fits
 from tuner.problem import Problem
 from tuner.progress.wording import write_count
 
@@ -43,17 +44,20 @@ def code_texts(
         found: What does not hold is added to it.
         labels: In {0, 1} [n], where they are known.
     """
+    for name in problem.categories:
+        if not any(fits(feature, [name]) for feature in features):
+            found.problems.append(f'`categories` names "{name}", which is no feature.{suggest_name(name, features)}')
     codes: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, str] = {}
     for name in features:
-        texts = find_texts(table[name])
+        texts = find_texts(table[name]) if name in table else None
         if texts is None:
             continue
-        is_named = name in problem.categories or problem.features is not None
+        is_named = fits(name, problem.categories) or problem.features is not None
         is_free = not is_named and 1 < len(texts) <= MOST_TEXTS
         if is_free and _tells_class(table[name], labels):
             left_out[name] = "tells the class: almost each of its texts is of signal only, or of background only"
-        elif name in problem.categories or 1 < len(texts) <= MOST_TEXTS:
+        elif fits(name, problem.categories) or 1 < len(texts) <= MOST_TEXTS:
             codes[name] = texts
         elif len(texts) == 1 and problem.features is None:
             left_out[name] = f"holds one text in all events, {write_value(texts[0])}"

@@ -1,26 +1,93 @@
-"""Which columns of a source a problem needs, and which of them are not there."""
+"""Which columns of a source a problem needs, which of them are not there, and which events it selects."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all, suggest_name
-from tuner.events.sources import SelectiveSource
+from tuner.events.cut_flow import CutFlow, count_cuts
+from tuner.events.diagnostics import Findings
+from tuner.events.expressions.functions import is_list
+from tuner.events.expressions.syntax import Expression
+from tuner.events.formulas import FILE, Formulas, read_formulas
+from tuner.events.labels import take_labels
+from tuner.events.name_patterns import expand_names, fits
+from tuner.events.new_columns import ColumnMaker
+from tuner.events.sources import ListSource, SelectiveSource
 from tuner.problem import EventSource, Problem
+
+MAX_TOLD = 8
+"""Columns that a note names, at most."""
+LEAST_LEFT = 3
+"""Events of each class that a selection must leave: one for each part of the split."""
+
+
+@dataclass(frozen=True, eq=False)
+class NeededColumns:
+    """The columns that a problem needs, new ones among them, of the events that it selects."""
+
+    problem: Problem
+    """With the columns that its patterns of names stand for."""
+    table: pd.DataFrame
+    """One row an event. The index tells places among the events that were read."""
+    names: list[str]
+    """Of all columns that there are and may be needed."""
+    features: list[str]
+    """Names of the inputs that are there, in order."""
+    formulas: Formulas
+    maker: ColumnMaker
+    found: Findings
+    """What does not hold of the expressions, and what a person should know."""
+    cut_flow: CutFlow | None = None
+    selected: np.ndarray | None = None
+    """Whether an event fulfils the selection, bool [n], where the others stay in the table; None where they do not."""
+
+    def shift(self, columns: Mapping[str, str]) -> pd.DataFrame:
+        """Return the table, in which new features are made of other columns in place of some.
+
+        columns: name to the name of the column that holds its shifted values. Raise `EventsError`.
+        """
+        moved = [n for n in self.features if n in self.formulas.columns and {*self.formulas.list_raw([n])} & {*columns}]
+        if not moved:
+            return self.table
+        maker = ColumnMaker(
+            self.maker.table, self.maker.lists, self.formulas, self.problem.list_undefined, moved=columns
+        )
+        return self.table.assign(**{name: np.asarray(maker(name))[self.table.index] for name in moved})
 
 
 def read_needed(
-    source: EventSource, problem: Problem, *, with_variants: bool = False
-) -> tuple[pd.DataFrame, list[str]]:
-    """Return the columns that a problem needs, and the names of all that there are and may be needed.
+    source: EventSource,
+    problem: Problem,
+    *,
+    with_variants: bool = False,
+    only_roles: bool = False,
+    to_score: bool = False,
+) -> NeededColumns:
+    """Return the columns that a problem needs of the events that it selects, and the new ones that it makes.
 
     The index of the frame that a file was written from is not among them, unless the problem gives it a role.
-    with_variants: read the shifted columns of nuisances, too.
+
+    Args:
+        source: Where the events are.
+        problem: Which columns have which role, what is selected, and what is made of them.
+        with_variants: Read the shifted columns of nuisances, too.
+        only_roles: Make only those new columns that have a role.
+        to_score: Keep all events, and say which are selected; features must be there, other new columns are made where
+            all that they are made of is there.
+
+    Raises:
+        EventsError: The source cannot be read, names a column twice, or holds no events.
+        StudyError: An expression cannot be read.
     """
-    choice = _Choice(problem, with_variants)
+    formulas = read_formulas(problem)
+    choice = _Choice(problem, with_variants, frozenset(formulas.list_all()))
     if isinstance(source, SelectiveSource):
         table = source.read_columns(choice)
     else:
@@ -32,72 +99,235 @@ def read_needed(
     if len(table) == 0:
         raise EventsError(f"{source.describe()} must hold events, but has none.")
     index = {name for name in table.attrs.get("index", ()) if name not in problem.roles}
-    table = table.drop(columns=[name for name in table.columns if name in index])
-    return table.reset_index(drop=True), [name for name in choice.names if name not in index]
+    table = table.drop(columns=[name for name in table.columns if name in index]).reset_index(drop=True)
+    names = [name for name in choice.names if name not in index]
+    lists = _read_lists(source, table, [name for name in formulas.list_all() if name not in table])
+    if problem.weight in names and problem.weight in formulas.columns:
+        formulas = _take_weight_as_name(problem, formulas)
+    return _Assembly(problem, formulas, table, names, lists, only_roles=only_roles, to_score=to_score).assemble()
 
 
-def find_missing(problem: Problem, table: pd.DataFrame, names: list[str], *, only_features: bool = False) -> list[str]:
-    """Return a sentence for each column that the problem names and that is not there, or cannot be read.
+def _read_lists(source: EventSource, table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    """Return the columns of lists that expressions name, awkward arrays by name."""
+    left_out = table.attrs.get("left_out", {})
+    wanted = [name for name in names if name in left_out]
+    return source.read_lists(wanted) if wanted and isinstance(source, ListSource) else {}
 
-    table and names: as `read_needed` returns them.
-    """
+
+def _take_weight_as_name(problem: Problem, formulas: Formulas) -> Formulas:
+    """Return the expressions without the weight: a column has its text as its name."""
+    return Formulas(
+        formulas.selection, {name: made for name, made in formulas.columns.items() if name != problem.weight}
+    )
+
+
+class _Assembly:
+    """Makes the columns of a problem from those that were read."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        formulas: Formulas,
+        table: pd.DataFrame,
+        names: list[str],
+        lists: Mapping[str, Any],
+        *,
+        only_roles: bool,
+        to_score: bool,
+    ) -> None:
+        self.original, self.formulas = problem, formulas
+        self.only_roles, self.to_score = only_roles, to_score
+        self.read, self.names = table, names
+        self.found = Findings()
+        table.attrs["names"] = [*names]
+        self.maker = ColumnMaker(table, lists, formulas, problem.list_undefined)
+        self.problem = problem
+
+    def assemble(self) -> NeededColumns:
+        """Return what is needed."""
+        made = self._make_columns()
+        table = self.read.assign(**made) if made else self.read
+        table.attrs = self.read.attrs
+        names = list(dict.fromkeys([*self.names, *made]))
+        self.problem = self._expand_patterns(names)
+        kept, cut_flow = self._select(table)
+        counted = np.ones(len(table), bool) if kept is None else kept
+        self.found.problems += self.maker.find_unknown(counted)
+        self.found.notes += self.maker.note_undefined(counted)
+        if kept is not None and not self.to_score:
+            table = table[kept]
+        return NeededColumns(
+            self.problem,
+            table,
+            names,
+            self._list_features(names),
+            self.formulas,
+            self.maker,
+            self.found,
+            cut_flow,
+            kept if self.to_score else None,
+        )
+
+    def _expand_patterns(self, names: Sequence[str]) -> Problem:
+        """Return the problem with names of columns in place of patterns."""
+        problem = self.original
+        problems = [] if self.to_score or self.found.problems else self.found.problems
+        changes: dict[str, Any] = {}
+        taken = {*problem.roles, *self.formulas.weight_parts}
+        for role in ("ignored", "observers", "features"):
+            given = getattr(problem, role)
+            if given is not None:
+                changes[role] = expand_names(given, names, taken=taken - {*given}, role=role, problems=problems)
+                taken |= {*changes[role]}
+        same = all(getattr(problem, role) == value for role, value in changes.items())
+        return problem if same else replace(problem, **changes)
+
+    def _list_features(self, names: list[str]) -> list[str]:
+        """Return the inputs that are there: those that the problem names, or all columns without a role."""
+        if self.problem.features is not None:
+            return [name for name in self.problem.features if name in names]
+        others = {*self.problem.roles, *self.formulas.weight_parts}
+        return [str(name) for name in names if name not in others]
+
+    def _make_columns(self) -> dict[str, Any]:
+        """Return the new columns of one value an event; add a sentence for each that cannot be made."""
+        there = {*self.names, *self.maker.lists, FILE}
+        made: dict[str, Any] = {}
+        failed: set[str] = set()
+        for name in self.formulas.list_ordered():
+            if name in self.names:
+                if not self.to_score:
+                    self.found.problems.append(
+                        f'New column "{name}" must have a name of its own, but the events have a column "{name}".'
+                    )
+                continue
+            role = self.problem.roles.get(name)
+            if role is None and self.only_roles:
+                continue
+            if self.to_score and role != "feature" and not {*self.formulas.list_raw([name])} <= there:
+                continue
+            if failed & {*self.formulas.columns[name].list_columns()}:
+                failed.add(name)
+                continue
+            try:
+                values = self.maker(name)
+            except EventsError as error:
+                failed.add(name)
+                self.found.problems.append(str(error))
+                continue
+            if not is_list(values):
+                made[name] = values
+            elif role not in (None, "ignored"):
+                self.found.problems.append(
+                    f'New column "{name}" ({role}) must be one value for each event, but is a list of them. '
+                    f"Write index(..., 0), sum(...), or what else you need of it."
+                )
+        return made
+
+    def _select(self, table: pd.DataFrame) -> tuple[np.ndarray | None, CutFlow | None]:
+        """Return where the selection holds, bool [n], and what its parts left; None without a selection."""
+        if self.formulas.selection is None:
+            return None, None
+        selection = self.formulas.selection
+        try:
+            parts = [(selection.cut_out(part), self.maker.test(part)) for part in self._list_parts(selection)]
+        except EventsError as error:
+            self.found.problems.append(str(error))
+            return None, None
+        kept: np.ndarray = np.logical_and.reduce([np.ones(len(table), bool), *(holds for _, holds in parts)])
+        if self.to_score or self.problem.label not in table:
+            return kept, None
+        labels = take_labels(table, self.problem.label, self.problem.signal, Findings())
+        weights = self._take_weights(table)
+        flow = count_cuts(parts, labels, weights, is_weighted=self.problem.weight is not None)
+        if min(flow.stages[-1].signal, flow.stages[-1].background) < LEAST_LEFT:
+            told = "\n    ".join(flow.lines)
+            self.found.problems.append(
+                f"`selection` must leave at least {LEAST_LEFT} events of signal and of background, but leaves:\n"
+                f"    {told}"
+            )
+            return None, flow
+        return kept, flow
+
+    def _list_parts(self, selection: Expression) -> list[ast.expr]:
+        """Return the parts of the selection; for events to be scored those whose columns are there, others noted."""
+        there = {*self.names, *self.maker.lists, FILE}
+        known = []
+        for part in selection.split():
+            lacking = [n for n in self.formulas.list_raw(selection.list_columns(part)) if n not in there]
+            if lacking and self.to_score:
+                self.found.notes.append(
+                    f"The selection's part `{selection.cut_out(part)}` was not applied: "
+                    f"{'column' if len(lacking) == 1 else 'columns'} {name_all(lacking)} "
+                    f"{'is' if len(lacking) == 1 else 'are'} not there."
+                )
+            else:
+                known.append(part)
+        return known
+
+    def _take_weights(self, table: pd.DataFrame) -> np.ndarray:
+        """Return event weights [n] for the cut flow, not-a-number where they are none; ones without a column."""
+        if self.problem.weight is None or self.problem.weight not in table:
+            return np.ones(len(table))
+        return pd.to_numeric(table[self.problem.weight], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+
+
+def find_missing(needed: NeededColumns, *, only_features: bool = False) -> list[str]:
+    """Return a sentence for each column that the problem names and that is not there, or cannot be read."""
+    problem, table, names = needed.problem, needed.table, needed.names
     problems = []
+    left_out = table.attrs.get("left_out", {})
     for column, role in problem.roles.items():
-        if column in names or role == "ignored" or (only_features and role != "feature"):
+        is_made = column in needed.formulas.columns  # what cannot be made is told as such
+        if (column in names and column not in left_out) or is_made or role == "ignored":
             continue
-        if column in (left_out := table.attrs.get("left_out", {})):
+        if only_features and role != "feature":
+            continue
+        if column in left_out:
             problems.append(
                 f'{role.capitalize()} "{column}" must be a number for each event, but {left_out[column]}. '
-                "Write what you need of it as a column of its own."
+                "Make columns of what you need of it: of lists of numbers by "
+                f'`columns={{"first_{column}": "index({column}, 0)", "n_{column}": "len({column})"}}`.'
             )
             continue
         near = suggest_name(column, names) or f" There are {name_all(names)}."
-        problems.append(f'Column "{column}" ({role}) is not there.{near}')
-    known = list_features(problem, names)
+        why = needed.formulas.weight_problem if role == "weight" else ""
+        problems.append(f'Column "{column}" ({role}) is not there.{near}{f" {why}" if why else ""}')
+    shiftable = [*needed.features, *needed.formulas.list_all()]
     for nuisance in () if only_features else problem.nuisances:
         problems += [
-            f'Nuisance "{nuisance.name}" must shift features, but "{name}" is none.{suggest_name(name, known)}'
+            f'Nuisance "{nuisance.name}" must shift features, but "{name}" is none.{suggest_name(name, shiftable)}'
             for name in nuisance.shifted
-            if name not in known
+            if name not in shiftable
         ]
     if isinstance(problem.undefined, Mapping) and not only_features:
         problems += [
             f'`undefined` names column "{name}", which is not there.{suggest_name(name, names)}'
             for name in problem.undefined
-            if name not in names
+            if name not in names and name not in left_out
         ]
     problems += [
         f'`units` names column "{name}", which is not there.{suggest_name(name, names)}'
         for name in (() if only_features else problem.units)
         if name not in names
     ]
-    if not known:
+    if not needed.features:
         problems.append("There must be a feature, but each column has another role.")
     return problems
 
 
-def note_left_out(problem: Problem, table: pd.DataFrame) -> list[str]:
+def note_left_out(problem: Problem, table: pd.DataFrame, formulas: Formulas) -> list[str]:
     """Return a sentence that names the columns which no network can take, where any column may be a feature."""
     if problem.features is not None:
         return []
     index = [name for name in table.attrs.get("index", ()) if name not in problem.roles]
     why = dict.fromkeys(index, "is a row index") | table.attrs.get("left_out", {})
-    told = [f'"{name}" {text}' for name, text in why.items() if name not in problem.roles]
+    used = formulas.list_all()
+    told = [f'"{name}" {text}' for name, text in why.items() if name not in problem.roles and name not in used]
     if not told:
         return []
     more = f"; and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
     return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}."]
-
-
-def list_features(problem: Problem, columns: pd.DataFrame | list[str]) -> list[str]:
-    """Return the names of the features that are there: those the problem names, or all columns without a role."""
-    if problem.features is not None:
-        return [name for name in problem.features if name in columns]
-    return [str(name) for name in columns if name not in problem.roles]
-
-
-MAX_TOLD = 8
-"""Columns that a note names, at most."""
 
 
 @dataclass
@@ -106,11 +336,20 @@ class _Choice:
 
     problem: Problem
     with_variants: bool = False
+    used: frozenset[str] = frozenset()
+    """Columns that expressions name."""
     names: dict[str, None] = field(default_factory=dict)
 
     def __call__(self, name: str) -> bool:
         self.names[name] = None
-        role = self.problem.roles.get(name)
+        if name in self.used:
+            return True
+        problem = self.problem
+        role = problem.roles.get(name)
         if role == "nuisance variant":
             return self.with_variants
-        return role != "ignored" and (role is not None or self.problem.features is None)
+        if role is not None:
+            return role != "ignored"
+        if fits(name, problem.ignored):
+            return False
+        return problem.features is None or fits(name, problem.features) or fits(name, problem.observers)

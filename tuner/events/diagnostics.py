@@ -17,8 +17,11 @@ class Findings:
 
 
 def locate(table: pd.DataFrame, row: int) -> str:
-    """Return where a row is: its number, counted from 1, and its file where the events come from several."""
-    start = 0
+    """Return where a row is: its number, counted from 1, and its file where the events come from several.
+
+    The index of the table tells a row's place among the events that were read.
+    """
+    row, start = int(table.index[row]), 0
     parts = table.attrs.get("parts", [])
     for name, n in parts if len(parts) > 1 else []:
         if row < start + n:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
+import numpy as np
 
 from tuner.errors import EventsError, raise_together
 from tuner.events.categories import Codes, apply_codes, code_texts
-from tuner.events.column_selection import find_missing, list_features, note_left_out, read_needed
+from tuner.events.column_selection import NeededColumns, find_missing, note_left_out, read_needed
 from tuner.events.columns import (
     check_features,
     take_event_id,
@@ -25,6 +26,8 @@ from tuner.events.part_sources import find_event_source, find_given_parts
 from tuner.events.reading_notes import note_reading
 from tuner.events.sources import find_source
 from tuner.events.table import Events, NewEvents, compute_digest
+from tuner.fields import show_value
+from tuner.given_events import GivenEvents, take_given
 from tuner.problem import EventSource, Problem
 
 
@@ -43,29 +46,33 @@ def read_events(problem: Problem) -> Events:
             that are not finite or not positive in total, features that are text, constant or undefined throughout.
     """
     source = find_event_source(problem)
-    return assemble_events(problem, source, *read_needed(source, problem))
+    return assemble_events(problem, source, read_needed(source, problem))
 
 
-def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, names: list[str]) -> Events:
+def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns) -> Events:
     """Return events from a table that was read, each column in its role.
 
     Args:
         problem: Says which column has which role.
         source: Where the table came from.
-        table: As `read_needed` returned it.
-        names: Of all columns that there are, as `read_needed` returned them.
+        needed: What `read_needed` returned.
 
     Raises:
         EventsError: As `read_events` does.
     """
-    found = Findings(find_missing(problem, table, names), note_reading(table))
-    labels = take_labels(table, problem.label, problem.signal, found)
-    table, codes = code_texts(table, list_features(problem, table), problem, found, labels)
-    found.notes[:0] = note_left_out(problem, table)
+    found = Findings(
+        [*needed.found.problems, *find_missing(needed)], [*note_reading(needed.table), *needed.found.notes]
+    )
+    if needed.found.problems:  # what was not made or selected must not be judged as well
+        raise_together(found.problems, EventsError, source.describe())
+    problem = needed.problem
+    labels = take_labels(needed.table, problem.label, problem.signal, found)
+    table, codes = code_texts(needed.table, needed.features, problem, found, labels)
+    found.notes[:0] = note_left_out(problem, table, needed.formulas)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
     observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
-    names = list_features(problem, table)
+    names = [name for name in needed.features if name in table]
     features = take_features(table, names, lambda name: () if name in codes else problem.list_undefined(name), found)
     check_features(features, found)
     given_parts = find_given_parts(table)
@@ -79,6 +86,8 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
         source.describe(),
         digest=compute_digest(features, labels, weights, codes=codes, given_parts=given_parts),
         optimum=problem.optimum,
+        cut_flow=needed.cut_flow,
+        rows=None if needed.formulas.selection is None else table.index.to_numpy(np.int64),
         codes=codes,
         given_parts=given_parts,
         notes=tuple(found.notes),
@@ -86,40 +95,65 @@ def assemble_events(problem: Problem, source: EventSource, table: pd.DataFrame, 
 
 
 def read_features(
-    problem: Problem, path: str | Path, *, features: Sequence[str] | None = None, codes: Codes | None = None
+    problem: Problem, events: Any, *, features: Sequence[str] | None = None, codes: Codes | None = None
 ) -> NewEvents:
-    """Read events to be scored, from another file. Features must be there; other roles come along as they are.
+    """Read events to be scored, from elsewhere. Features must be there; other roles come along as they are.
 
     Args:
         problem: Gives the role of each column, and what stands for undefined.
-        path: Where the events are; read as the problem's own are.
+        events: A path, read as the problem's own events are; or the events, as a DataFrame, a mapping of names to
+            arrays or a structured array.
         features: Names of the inputs. None: those of the problem, or all columns without a role.
         codes: Texts of the features that hold texts, as training has them. None: as they are here.
 
     Returns:
-        Features float32 [n, d]; labels as they came, weights, observers and ids where their columns are there.
+        Features float32 [n, d] of all events; labels as they came, weights, observers and ids where their columns are
+        there; which events fulfil the problem's selection, as far as its columns are there.
 
     Raises:
         EventsError: A feature is missing, or holds text.
+        StudyError: Arrays do not fit each other.
     """
-    source = find_source(problem.events).at(Path(path))
+    given = take_given(events)
+    if isinstance(given, GivenEvents):
+        source = find_source(given)
+    elif isinstance(given, str | Path):
+        source = find_source(problem.events).at(Path(given))
+    else:
+        raise EventsError(
+            f"Events to be scored must be a path, a DataFrame, a mapping of names to arrays, or events that were read, "
+            f"but are {show_value(events)}."
+        )
     if features is not None:
         problem = replace(problem, features=tuple(features), ignored=(), nuisances=())
-    table, names = read_needed(source, problem)
-    found = Findings(find_missing(problem, table, names, only_features=True), note_reading(table))
+    needed = read_needed(source, problem, to_score=True)
+    table, problem = needed.table, needed.problem
+    found = Findings(
+        [*needed.found.problems, *find_missing(needed, only_features=True)],
+        [*note_reading(table), *needed.found.notes],
+    )
+    raise_together(needed.found.problems and found.problems, EventsError, source.describe())
     if codes is None:
-        table, codes = code_texts(table, list_features(problem, table), problem, found)
+        table, codes = code_texts(table, needed.features, problem, found)
     else:
         table = apply_codes(table, codes, found)
-    coded, inputs_there = codes, list_features(problem, table)
-    inputs = take_features(
-        table, inputs_there, lambda name: () if name in coded else problem.list_undefined(name), found
-    )
+    coded = codes
+    names = [name for name in needed.features if name in table]
+    inputs = take_features(table, names, lambda name: () if name in coded else problem.list_undefined(name), found)
     labels = keep_labels(table[problem.label]) if problem.label in table else None
     weights = take_known_weights(table, problem.weight)
     there = [name for name in problem.all_observers if name in table]
     observers = take_observers(table, there, problem.list_undefined, None, found)
     event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
     raise_together(found.problems, EventsError, source.describe())
-    notes = tuple(found.notes)
-    return NewEvents(inputs, labels, weights, observers, event_id, source.describe(), codes=dict(codes), notes=notes)
+    return NewEvents(
+        inputs,
+        labels,
+        weights,
+        observers,
+        event_id,
+        source.describe(),
+        codes=dict(codes),
+        notes=tuple(found.notes),
+        selected=needed.selected,
+    )

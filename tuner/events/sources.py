@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
 from tuner.events.listing import Wanted
@@ -54,6 +54,15 @@ class SelectiveSource(EventSource, Protocol):
 
     def read_columns(self, wanted: Wanted) -> pd.DataFrame:
         """Return all events with those of their columns that are wanted."""
+        ...
+
+
+@runtime_checkable
+class ListSource(EventSource, Protocol):
+    """A source that can read columns of lists, one list an event."""
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of all events by name, Awkward arrays [n, ...], in the order of the events."""
         ...
 
 
@@ -114,6 +123,19 @@ class File:
         joined = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0] if filled else table
         joined.attrs = {**join_notes(tables), "parts": [(name, len(part)) for name, part in parts]}
         return joined
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of lists by name, Awkward arrays [n, ...], in the order of the events.
+
+        Raise `EventsError`, `MissingPackage`.
+        """
+        path, tree = self._split_path()
+        parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
+        if len(parts) == 1:
+            return parts[0]
+        import awkward as ak
+
+        return {name: ak.concatenate([part[name] for part in parts]) for name in names}
 
     def find_files(self) -> list[Path]:
         """Return the files that are read. Raise `EventsError` where there are none."""
@@ -198,6 +220,28 @@ class File:
                 from tuner.events.formats.json_lines import read_json_lines
 
                 return read_json_lines(path, wanted)
+
+    def _read_part_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Return columns of lists of a file, or of each of its trees, where trees are classes."""
+        from tuner.events.damage import tell_damage
+
+        kind = find_format(path) or ""
+        with tell_damage(path, kind):
+            if kind == "Parquet":
+                from tuner.events.formats.parquet import read_arrays
+
+                return [read_arrays(path, names)]
+            if kind == "ROOT":
+                from tuner.events.formats import root
+
+                trees = [tree]
+                if self.trees:
+                    trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
+                return [root.read_arrays(path, name, names) for name in trees]
+        raise EventsError(
+            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT and Parquet files. "
+            "Write what you need of them as columns of numbers."
+        )
 
 
 def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wanted) -> None:

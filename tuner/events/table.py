@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.events.cut_flow import CutFlow
 from tuner.notebook_cards import write_card, write_lines, write_table
 from tuner.progress.wording import say_value, write_count
 
@@ -40,6 +41,9 @@ class NewEvents:
     """Texts of each feature that holds texts, by name: its values are their places in them, -1 for any other text."""
     notes: tuple[str, ...] = field(default=(), kw_only=True)
     """What a person should know and that is not an error."""
+    selected: np.ndarray | None = field(default=None, kw_only=True)
+    """Whether an event to be scored fulfils the problem's selection, bool [n]; None where it has none, and where all
+    events that do not are left out."""
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -82,6 +86,10 @@ class Events(NewEvents):
     """SHA-256 over names and values of features, labels and weights."""
     optimum: str | None = None
     """Observer that no network can beat, where the problem names one."""
+    cut_flow: CutFlow | None = None
+    """What each part of the problem's selection left; None without a selection."""
+    rows: np.ndarray | None = None
+    """Places of the events among those that were read, int64 [n]; None without a selection: all are here."""
     given_parts: np.ndarray | None = field(default=None, kw_only=True)
     """Part that each event's file says, int8 [n]: 0 train, of which others may be drawn, 1 validation, 2 test."""
 

@@ -34,15 +34,15 @@ def read_with_variants(problem: Problem) -> tuple[Events, dict[tuple[str, Direct
         EventsError: As `read_events` and `read_variant` do.
     """
     source = find_event_source(problem)
-    table, names = read_needed(source, problem, with_variants=True)
-    events = assemble_events(problem, source, table, names)
+    needed = read_needed(source, problem, with_variants=True)
+    events = assemble_events(problem, source, needed)
     variants: dict[tuple[str, Direction], pd.DataFrame] = {}
     for nuisance in problem.nuisances:
         for direction in DIRECTIONS:
             variant = getattr(nuisance, direction)
             if isinstance(variant, Mapping):
                 found = Findings()
-                taken = _take_shifted(problem, table, events, variant, found)
+                taken = _take_shifted(problem, needed.shift(variant), events, variant, found)
                 where = f'Nuisance "{nuisance.name}", {direction}: {source.describe()}'
                 raise_together(found.problems, EventsError, where)
                 variants[nuisance.name, direction] = taken
@@ -73,13 +73,15 @@ def read_variant(problem: Problem, nuisance: Nuisance, direction: Direction, eve
         raise StudyError(f'Nuisance "{nuisance.name}" has no variant "{direction}"; it is the opposite of the other.')
     columns: Mapping[str, str] = variant if isinstance(variant, Mapping) else {}
     source = find_event_source(problem) if isinstance(variant, Mapping) else find_source(variant)
-    names = tuple(columns.get(name, name) for name in events.features)
-    nominal = replace(problem, weight=None, observers=(), optimum=None, ignored=(), nuisances=(), categories=())
-    needed = replace(nominal, features=names)
-    table, there = read_needed(source, needed)
-    found = Findings(find_missing(needed, table, there))
+    nominal = replace(problem, weight=None, observers=(), optimum=None, ignored=(), selection=None, categories=())
+    nominal = replace(nominal, features=events.features, nuisances=(nuisance,) if columns else ())
+    needed = read_needed(source, nominal, with_variants=bool(columns), only_roles=True)
+    found = Findings([*needed.found.problems, *find_missing(needed)])
     if not found.problems:
-        found.problems += _find_differences(needed, table, events, found)
+        table = needed.shift(columns)
+        found.problems += _find_differences(needed.problem, table, events, found)
+    if not found.problems:
+        table = table if events.rows is None else table.iloc[events.rows]
         features = _take_shifted(problem, table, events, columns, found)
     raise_together(found.problems, EventsError, f'Nuisance "{nuisance.name}", {direction}: {source.describe()}')
     return features
@@ -100,8 +102,10 @@ def _take_shifted(
 
 def _find_differences(problem: Problem, table: pd.DataFrame, events: Events, found: Findings) -> list[str]:
     """Return a sentence for the first thing that shows that these are not the nominal events in their order."""
-    if len(table) != len(events.labels):
-        return [_tell(f"there are {len(table):,} events instead of {len(events.labels):,}")]
+    n_nominal = len(events.labels) if events.cut_flow is None else events.cut_flow.n_read
+    if len(table) != n_nominal:
+        return [_tell(f"there are {len(table):,} events instead of {n_nominal:,}")]
+    table = table if events.rows is None else table.iloc[events.rows]
     labels = take_labels(table, problem.label, problem.signal, found)
     kept = {"label": (problem.label, labels, events.labels)}
     if problem.event_id is not None and events.event_id is not None:

@@ -1,31 +1,35 @@
-"""Weighted correlations of features."""
+"""Weighted correlations of features, of their values and of their ranks."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-MAX_EVENTS = 200_000
+MAX_EVENTS = 50_000
+MAX_VALUES = 10_000_000
+"""Events, and values of all features together, at most, whose ranks are compared: known to 0.005 then."""
+SEED = 0
+"""Of the choice of these events."""
+_CHUNK = 1 << 21
+"""Values that are summed at a time: 16 MB as float64."""
+WORTH_SAYING = 0.3
+"""Correlation, or difference of two, from which a pair is named."""
+N_NAMED = 3
 
 
 def correlate(table: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
-    """Return Pearson's correlation of each pair of columns [d, d] for event weights [n].
+    """Return Pearson's correlation of each pair of columns [d, d] for event weights [n], over all events.
 
-    Each pair over the events for which both are defined; not-a-number where a column does not vary. Of more than
-    200,000 events every k-th is used.
+    Each pair over the events for which both are defined; not-a-number where a column does not vary.
     """
-    step = max(1, -(-len(table) // MAX_EVENTS))
-    values = table.to_numpy(np.float64)[::step]
-    w = weights[::step, None]
-    defined = ~np.isnan(values)
-    mean = np.where(defined, values, 0).sum(0) / np.maximum(defined.sum(0), 1)
-    centred = np.where(defined, values - mean, 0)
-    there = defined.astype(np.float64)
-    # Sums over the events for which both columns i and j are defined: [i, j] of x_i, and of x_i x_j.
-    total = there.T @ (w * there)
-    first = centred.T @ (w * there)
-    square = (centred**2).T @ (w * there)
-    product = centred.T @ (w * centred)
+    values = table.to_numpy()
+    centre, sums = _find_centres(values), np.zeros((4, values.shape[1], values.shape[1]))
+    step = max(1, _CHUNK // max(1, values.shape[1]))
+    for start in range(0, len(values), step):
+        _add_moments(sums, values[start : start + step] - centre, weights[start : start + step])
+    total, first, square, product = sums
     with np.errstate(invalid="ignore", divide="ignore"):
         covariance = product / total - (first / total) * (first.T / total)
         variance = square / total - (first / total) ** 2
@@ -34,9 +38,96 @@ def correlate(table: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(np.clip(matrix, -1, 1), index=table.columns, columns=table.columns)
 
 
+def correlate_by_rank(table: pd.DataFrame, weights: np.ndarray) -> pd.DataFrame:
+    """Return Spearman's correlation of each pair of columns [d, d] for event weights [n]: any monotone relation.
+
+    Ranks, ties at their mean, are those among the events for which a column is defined. Of more than 50,000 events, or
+    10 million values, as many are drawn at random, with a fixed seed.
+    """
+    chosen = draw_rows(len(table), table.shape[1])
+    return correlate(table.iloc[chosen].rank(), weights[chosen])
+
+
+def draw_rows(n_events: int, n_features: int) -> np.ndarray | slice:
+    """Return the rows whose ranks are compared, int64 in rising order; all of them where they are few enough."""
+    most = min(MAX_EVENTS, MAX_VALUES // max(1, n_features))
+    if n_events <= most:
+        return slice(None)
+    return np.sort(np.random.default_rng(SEED).choice(n_events, most, replace=False, shuffle=False))
+
+
 def correlate_ranks(observer: np.ndarray, table: pd.DataFrame, weights: np.ndarray) -> pd.Series:
     """Return the correlation [d] of an observer's ranks with each column's: it sees any monotone relation."""
-    step = max(1, -(-len(table) // MAX_EVENTS))
-    ranks = table.iloc[::step].rank()
-    ranks["\0observer"] = pd.Series(observer[::step], index=ranks.index).rank()
-    return correlate(ranks, weights[::step])["\0observer"].drop("\0observer")
+    chosen = draw_rows(len(table), table.shape[1])
+    ranks = table.iloc[chosen].rank()
+    ranks["\0observer"] = pd.Series(observer[chosen], index=ranks.index).rank()
+    return correlate(ranks, weights[chosen])["\0observer"].drop("\0observer")
+
+
+def name_strongest(linear: Mapping[str, pd.DataFrame], ranks: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
+    """Return which features go together most in signal and in background, and where the classes differ, in words.
+
+    Args:
+        linear: Class to the matrix [d, d] that `correlate` returned.
+        ranks: Class to the matrix [d, d] that `correlate_by_rank` returned.
+    """
+    signal, background = linear["signal"], linear["background"]
+    told = [f"{kind.capitalize()}: {pairs}." for kind in linear if (pairs := _list_pairs(linear[kind]))]
+    differing = [
+        f"{a} with {b} ({_read(signal, a, b):+.2f} in signal, {_read(background, a, b):+.2f} in background)"
+        for a, b, _ in _find_pairs(signal - background)
+    ]
+    bent = [
+        f"{a} with {b} in {kind} (ranks {_read(ranks[kind], a, b):+.2f}, values {_read(linear[kind], a, b):+.2f})"
+        for kind in linear
+        for a, b, _ in [*_find_pairs(ranks[kind] - linear[kind])][:1]
+    ]
+    told += [f"The classes differ most in {'; '.join(differing)}."] if differing else []
+    told += [f"Related, but not along a line: {'; '.join(bent)}."] if bent else []
+    return tuple(told) or (f"No two features have a correlation beyond {WORTH_SAYING:g} in either class.",)
+
+
+def _read(matrix: pd.DataFrame, row: str, column: str) -> float:
+    return float(matrix[column][row])
+
+
+def _list_pairs(matrix: pd.DataFrame) -> str:
+    """Return the strongest pairs in words."""
+    return ", ".join(f"{a} with {b} {value:+.2f}" for a, b, value in _find_pairs(matrix))
+
+
+def _find_pairs(matrix: pd.DataFrame) -> Iterator[tuple[str, str, float]]:
+    """Yield the pairs of the largest absolute values, at most three, the largest first."""
+    values = np.triu(np.nan_to_num(matrix.to_numpy()), 1)
+    for place in np.argsort(-np.abs(values), axis=None, kind="stable")[:N_NAMED]:
+        row, column = np.unravel_index(place, values.shape)
+        if abs(values[row, column]) < WORTH_SAYING:
+            return
+        yield str(matrix.index[row]), str(matrix.columns[column]), float(values[row, column])
+
+
+def _find_centres(values: np.ndarray) -> np.ndarray:
+    """Return a value near the middle of each column [d], so that few digits are lost: the mean of the first events."""
+    first = values[: _CHUNK // max(1, values.shape[1])].astype(np.float64)
+    defined = ~np.isnan(first)
+    middles: np.ndarray = np.where(defined, first, 0).sum(0) / np.maximum(defined.sum(0), 1)
+    return middles
+
+
+def _add_moments(sums: np.ndarray, centred: np.ndarray, weights: np.ndarray) -> None:
+    """Add the events' part to sums [4, d, d] over those for which both columns i and j are defined.
+
+    [i, j] of 1, of x_i, of x_i^2 and of x_i x_j, each times the event weight.
+    """
+    w = weights[:, None]
+    defined = ~np.isnan(centred)
+    if defined.all():
+        for place, powers in enumerate((np.ones_like(centred), centred, centred**2)):
+            sums[place] += (weights @ powers)[:, None]
+    else:
+        centred = np.where(defined, centred, 0)
+        there = defined.astype(np.float64)
+        weighted = w * there
+        for place, powers in enumerate((there, centred, centred**2)):
+            sums[place] += powers.T @ weighted
+    sums[3] += centred.T @ (w * centred)

@@ -1,138 +1,152 @@
-"""Pictures of the events: each feature, signal over background, and how features go together."""
+"""Pictures of the features: signal over background, and what each tells by itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_rgba
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, StepPatch
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from tuner.exploration.binning import FeatureHistogram
 from tuner.exploration.exploration import Exploration
-from tuner.exploration.feature import FeatureHistogram
 from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL, write_name
 from tuner.figures.units import NONE, split_unit
 
-MAX_NUMBERED = 16
-STRONG = 0.5
-"""Correlation from which the number in a cell is white. The colours pass quickly there from light to dark, so that
-numbers stand out from either side."""
-COLOURS = LinearSegmentedColormap.from_list(
-    "correlation",
-    [
-        (0.0, "#053061"),
-        (0.2, "#2F79B5"),
-        (0.3, "#B7D6E8"),
-        (0.5, "#FFFFFF"),
-        (0.7, "#F9CDB9"),
-        (0.8, "#C4433E"),
-        (1.0, "#67001F"),
-    ],
-)
+N_PAGE = 24
+"""Features of a figure, at most."""
+WIDTH, HEIGHT = 3.5, 2.7
+"""Inches of a feature's room."""
+LEFT, RIGHT, BOTTOM, TOP = 0.66, 0.14, 0.78, 0.3
+"""Inches around its axes. They are set, as matplotlib takes a minute to find them for two hundred features."""
+HEAD = 0.45
+"""Inches above all features."""
+MAX_DECADES = 8
+"""Of an axis with small ticks between the powers of ten."""
+MAX_LETTERS = 26
+"""Of the values below bars that stand side by side."""
 
 
-def save_exploration(exploration: Exploration, folder: Path, *, units: Mapping[str, str] = NONE) -> list[Path]:
-    """Write the table of features as CSV, and the figures as PNG and PDF. Return the paths.
-
-    units: of features by name, on the axes.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    table = folder / "features.csv"
-    exploration.frame().to_csv(table, index=False)
-    paths = [table]
-    drawn = {"features": draw_features(exploration, units=units), "correlations": draw_correlations(exploration)}
-    for name, figure in drawn.items():
-        settle(figure)
-        for suffix in ("png", "pdf"):
-            paths.append(folder / f"{name}.{suffix}")
-            figure.savefig(paths[-1], dpi=150)
-    return paths
+def part_features(exploration: Exploration) -> list[tuple[FeatureHistogram, ...]]:
+    """Return the features of each figure, the most telling first."""
+    ranked = exploration.ranked_histograms
+    return [ranked[start : start + N_PAGE] for start in range(0, len(ranked), N_PAGE)]
 
 
-def draw_features(exploration: Exploration, *, n_columns: int | None = None, units: Mapping[str, str] = NONE) -> Figure:
+def draw_features(
+    exploration: Exploration,
+    histograms: Sequence[FeatureHistogram] | None = None,
+    *,
+    n_columns: int | None = None,
+    units: Mapping[str, str] = NONE,
+) -> Figure:
     """Draw the shares of signal and of background in bins of each feature, the most telling feature first.
 
     Shares are of what is drawn, with errors sqrt(sum w^2). An axis is logarithmic where a linear one would hide most.
-    units: of features by name; of others what stands in the name.
+
+    Args:
+        exploration: What `explore_events` returned.
+        histograms: Those that are drawn; None for the first 24.
+        n_columns: Features side by side.
+        units: Unit of a feature, by its name; else what the name says.
     """
-    histograms = {histogram.name: histogram for histogram in exploration.histograms}
-    columns = n_columns or min(len(histograms), 4 if len(histograms) > 6 else 3)
-    rows = -(-len(histograms) // columns)
-    figure = Figure(figsize=(3.5 * columns, 2.7 * rows + 0.5), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axis, (name, measures) in zip(axes, exploration.features.iterrows(), strict=False):
-        title, unit = split_unit(str(name), units)
-        _draw_feature(axis, histograms[str(name)], title)
-        _write_below(axis, histograms[str(name)], measures, unit)
-    for axis in axes[len(histograms) :]:
-        axis.set_visible(False)
+    drawn = exploration.ranked_histograms[:N_PAGE] if histograms is None else histograms
+    columns = n_columns or min(len(drawn), 4 if len(drawn) > 6 else 3)
+    rows = -(-len(drawn) // columns)
+    measures = exploration.features.to_dict("index")
+    figure = Figure(figsize=(WIDTH * columns, HEIGHT * rows + HEAD), facecolor="white")
+    for number, histogram in enumerate(drawn):
+        axis = _place(figure, number // columns, number % columns)
+        name, unit = split_unit(histogram.name, units)
+        draw_histogram(axis, histogram)
+        axis.set_title(write_name(name, 32), loc="left", y=1.04, fontsize=10, weight="bold", color=INK)
+        axis.set_ylabel("share of class per bin", fontsize=8, color=INK)
+        _write_below(axis, histogram, unit, measures[histogram.name])
+    _write_head(figure, exploration, drawn)
+    return figure
+
+
+def _place(figure: Figure, row: int, column: int) -> Axes:
+    """Return axes for the feature in a row and column."""
+    width, height = figure.get_size_inches()
+    left, bottom = WIDTH * column + LEFT, height - HEAD - HEIGHT * (row + 1) + BOTTOM
+    size = ((WIDTH - LEFT - RIGHT) / width, (HEIGHT - BOTTOM - TOP) / height)
+    return figure.add_axes((left / width, bottom / height, *size))
+
+
+def _write_head(figure: Figure, exploration: Exploration, drawn: Sequence[FeatureHistogram]) -> None:
+    """Write what the colours mean, and which features are drawn where these are not all."""
     handles = [Patch(fc=to_rgba(SIGNAL, 0.3), ec=SIGNAL, lw=1.4), Patch(fc="none", ec=BACKGROUND, hatch="////", lw=1.4)]
-    names = ["signal", "background"]
-    figure.legend(handles, names, loc="outside upper center", ncols=2, frameon=False, fontsize=10)
-    return figure
+    _, height = figure.get_size_inches()
+    figure.legend(
+        handles,
+        ["signal", "background"],
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1 - 0.04 / height),
+        borderaxespad=0.0,
+        ncols=2,
+        frameon=False,
+        fontsize=10,
+        labelcolor=INK,
+    )
+    if 0 < len(drawn) < len(exploration.histograms):
+        first = exploration.ranked_histograms.index(drawn[0]) + 1
+        told = f"{first} to {first + len(drawn) - 1} of {len(exploration.histograms)} features"
+        figure.text(0.01, 1 - 0.13 / height, told, fontsize=9, color=QUIET, ha="left", va="top")
 
 
-def draw_correlations(exploration: Exploration) -> Figure:
-    """Draw the correlations of signal and of background, written in per cent where the numbers fit."""
-    names = [histogram.name for histogram in exploration.histograms]
-    numbered = len(names) <= MAX_NUMBERED
-    side = max(2.2, (0.4 if numbered else 0.24) * len(names))
-    written = [write_name(name) for name in names]
-    margin = 0.3 + 0.075 * max(map(len, written))
-    figure = Figure(figsize=(2 * (side + margin) + 0.4, side + margin + 1.0), layout="compressed")
-    axes = figure.subplots(1, 2)
-    for axis, (kind, matrix) in zip(axes, exploration.correlations.items(), strict=True):
-        image = axis.imshow(matrix.to_numpy(), cmap=COLOURS, vmin=-1, vmax=1)
-        axis.set_title(kind.capitalize(), fontsize=11, color=SIGNAL if kind == "signal" else BACKGROUND, weight="bold")
-        axis.set_xticks(range(len(names)), written, rotation=90, fontsize=9)
-        axis.set_yticks(range(len(names)), written, fontsize=9)
-        axis.tick_params(length=0, colors=INK)
-        axis.spines[:].set_visible(False)
-        if numbered:
-            _number_cells(axis, matrix.to_numpy())
-    bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.5, pad=0.03, aspect=40)
-    bar.set_label("correlation", fontsize=9, color=INK)
-    bar.outline.set_visible(False)
-    bar.ax.tick_params(labelsize=8, colors=INK)
-    return figure
-
-
-def settle(figure: Figure) -> Figure:
-    """Lay a figure out once and for all: each file that is saved would do it again."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return figure
-
-
-def _draw_feature(axis: Axes, histogram: FeatureHistogram, title: str) -> None:
-    """Draw one feature: signal filled, background hatched."""
-    edges, signal, background = histogram.edges, histogram.signal, histogram.background
-    axis.stairs(signal, edges, fill=True, color=SIGNAL, alpha=0.3, lw=0)
-    axis.stairs(background, edges, fill=True, fc="none", ec=BACKGROUND, hatch="////", lw=0, alpha=0.4)
-    axis.stairs(signal, edges, color=SIGNAL, lw=1.4)
-    axis.stairs(background, edges, color=BACKGROUND, lw=1.4)
-    for shares, errors, colour in (
-        (signal, histogram.signal_error, SIGNAL),
-        (background, histogram.background_error, BACKGROUND),
-    ):
-        axis.errorbar(_find_middles(histogram), shares, yerr=errors, fmt="none", ecolor=colour, elinewidth=0.9)
-    axis.set_title(write_name(title, 26), loc="left", fontsize=10, weight="bold", color=INK)
-    axis.set_ylabel("share of class per bin", fontsize=8, color=INK)
-    axis.set_xlim(edges[0], edges[-1])
-    _limit_shares(axis, histogram)
-    if histogram.axis == "logarithmic":
-        axis.set_xscale("log")
-    else:
-        axis.xaxis.set_major_locator(MaxNLocator(5, integer=histogram.axis == "whole"))
+def draw_histogram(axis: Axes, histogram: FeatureHistogram) -> None:
+    """Draw one feature: signal filled, background hatched; bars where it has few values."""
     axis.tick_params(labelsize=8, colors=INK, length=3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color(QUIET)
+    if histogram.axis == "none":
+        axis.set(xticks=[], yticks=[])
+        axis.text(0.5, 0.5, "never defined", ha="center", va="center", fontsize=9, color=QUIET)
+        return
+    if histogram.axis == "values":
+        _draw_bars(axis, histogram)
+    else:
+        _draw_steps(axis, histogram)
+    axis.set_xlim(histogram.edges[0], histogram.edges[-1])
+    _limit_shares(axis, histogram)
+    mark_values(axis, histogram)
+
+
+def _draw_steps(axis: Axes, histogram: FeatureHistogram) -> None:
+    # Artists are added as they are: to find the limits of what they hold takes longer than to draw it.
+    edges = histogram.edges
+    axis.add_artist(StepPatch(histogram.signal, edges, fill=True, color=SIGNAL, alpha=0.3, lw=0))
+    hatched = StepPatch(histogram.background, edges, fill=True, fc="none", ec=BACKGROUND, hatch="////", lw=0, alpha=0.4)
+    axis.add_artist(hatched)
+    for shares, errors, colour in _walk(histogram):
+        axis.add_artist(StepPatch(shares, edges, fill=False, ec=colour, lw=1.4))
+        _draw_errors(axis, _find_middles(histogram), shares, errors, colour)
+
+
+def _draw_bars(axis: Axes, histogram: FeatureHistogram) -> None:
+    middles = _find_middles(histogram)
+    fills, hatches = (to_rgba(SIGNAL, 0.3), "none"), ("", "////")
+    for (shares, errors, colour), fill, hatch, shift in zip(_walk(histogram), fills, hatches, (-0.2, 0.2), strict=True):
+        axis.bar(middles + shift, shares, width=0.36, fc=fill, ec=colour, lw=1.2, hatch=hatch)
+        _draw_errors(axis, middles + shift, shares, errors, colour)
+
+
+def _draw_errors(axis: Axes, x: np.ndarray, shares: np.ndarray, errors: np.ndarray, colour: str) -> None:
+    """Draw an upright line for each error, all of them as one line with gaps."""
+    gaps = np.full(len(x), np.nan)
+    ends = np.column_stack([shares - errors, shares + errors, gaps]).ravel()
+    axis.add_artist(Line2D(np.repeat(x, 3), ends, color=colour, lw=0.9, solid_capstyle="butt"))
+
+
+def _walk(histogram: FeatureHistogram) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """Yield shares, errors and colour of signal and of background."""
+    yield histogram.signal, histogram.signal_error, SIGNAL
+    yield histogram.background, histogram.background_error, BACKGROUND
 
 
 def _find_middles(histogram: FeatureHistogram) -> np.ndarray:
@@ -150,24 +164,119 @@ def _limit_shares(axis: Axes, histogram: FeatureHistogram) -> None:
     if histogram.is_steep:
         axis.set_yscale("log", nonpositive="clip")
         axis.set_ylim(max(0.5 * float(shares[shares > 0].min()), 1e-6 * top), 2 * top)
+        mark_powers(axis, "y")
     else:
         axis.set_ylim(min(0.0, 1.05 * float(shares.min())), 1.05 * top)
-        axis.yaxis.set_major_locator(MaxNLocator(3))
+        mark_numbers(axis, "y", 4)
 
 
-def _write_below(axis: Axes, histogram: FeatureHistogram, measures: pd.Series, unit: str) -> None:
+def mark_values(axis: Axes, histogram: FeatureHistogram, which: str = "x", n_ticks: int = 6) -> None:
+    """Choose the scale and the ticks of the axis, "x" or "y", along which a feature is drawn."""
+    own = axis.xaxis if which == "x" else axis.yaxis
+    if histogram.axis == "logarithmic":
+        (axis.set_xscale if which == "x" else axis.set_yscale)("log")
+        mark_powers(axis, which)
+    elif histogram.few is not None:
+        labels = [f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in histogram.few]
+        own.set_ticks(np.arange(len(labels)), labels)
+        if which == "x" and sum(map(len, labels)) > MAX_LETTERS:
+            for label in own.get_ticklabels():
+                label.set(rotation=30, ha="right", rotation_mode="anchor", fontsize=6.5)
+    elif histogram.axis == "angle":
+        _mark_angles(axis, which, histogram)
+    else:
+        mark_numbers(axis, which, n_ticks, whole=histogram.axis == "whole")
+
+
+def _mark_angles(axis: Axes, which: str, histogram: FeatureHistogram) -> None:
+    """Mark the quarters of the circle."""
+    low, high = histogram.edges[0], histogram.edges[-1]
+    in_degrees = high - low > 100
+    quarter = 90.0 if in_degrees else np.pi / 2
+    numbers = np.arange(np.ceil(low / quarter - 0.01), np.floor(high / quarter + 0.01) + 1).astype(int)
+    labels = [f"{90 * n}" if in_degrees else _write_angle(n) for n in numbers.tolist()]
+    own = axis.xaxis if which == "x" else axis.yaxis
+    own.set_ticks(numbers * quarter, [label.replace("-", "\N{MINUS SIGN}") for label in labels])
+
+
+def _write_angle(quarters: int) -> str:
+    """Return a number of quarters of a circle in radian."""
+    if quarters % 2:
+        return f"{quarters if abs(quarters) > 1 else '-'[: quarters < 0]}\N{GREEK SMALL LETTER PI}/2"
+    halves = quarters // 2
+    return f"{halves if abs(halves) > 1 else '-'[: halves < 0]}\N{GREEK SMALL LETTER PI}" if halves else "0"
+
+
+def mark_powers(axis: Axes, which: str) -> None:
+    """Mark the powers of ten of a logarithmic axis; numbers between them where it spans less than two of them."""
+    own = axis.xaxis if which == "x" else axis.yaxis
+    low, high = sorted(axis.get_xlim() if which == "x" else axis.get_ylim())
+    subs = (1.0,) if np.log10(high / low) >= 1.7 else (1.0, 2.0, 5.0)
+    plain = low > 1e-3 and high < 2e4
+    own.set_major_locator(LogLocator(subs=subs, numticks=6))
+    own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if plain else _write_power(value)))
+    own.set_minor_locator(NullLocator())
+    _add_small_ticks(axis, which, low, high)
+
+
+def _add_small_ticks(axis: Axes, which: str, low: float, high: float) -> None:
+    """Add the ticks between powers of ten as one line: matplotlib takes longer for them than for all else."""
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)))
+    if len(powers) > MAX_DECADES:
+        return
+    values = np.outer(powers, np.arange(2, 10)).ravel()
+    values = np.repeat(values[(values > low) & (values < high)], 3)
+    ends = np.tile([0.0, 0.02, np.nan], len(values) // 3)
+    x, y = (values, ends) if which == "x" else (ends, values)
+    transform = axis.get_xaxis_transform() if which == "x" else axis.get_yaxis_transform()
+    axis.add_artist(Line2D(x, y, transform=transform, color=QUIET, lw=0.6, solid_capstyle="butt"))
+
+
+def mark_numbers(axis: Axes, which: str, n_ticks: int, *, whole: bool = False) -> None:
+    """Mark round numbers, each written by itself: no power of ten that stands apart at the end of the axis."""
+    own = axis.xaxis if which == "x" else axis.yaxis
+    own.set_major_locator(MaxNLocator(n_ticks, integer=whole, steps=[1, 2, 2.5, 5, 10]))
+    low, high = sorted(axis.get_xlim() if which == "x" else axis.get_ylim())
+    largest = max(abs(low), abs(high))
+    step = (high - low) / n_ticks
+    digits = int(np.clip(np.ceil(np.log10(largest / step)) + 2, 2, 8)) if step > 0 else 4
+    own.set_major_formatter(FuncFormatter(lambda value, _: _write_tick(value, largest, digits)))
+
+
+def _write_tick(value: float, largest: float, digits: int) -> str:
+    """Return a number at a tick: 0.02, 1500, 2.5 times a power of ten."""
+    if abs(value) < 1e-9 * largest:
+        return "0"
+    if 1e-3 <= largest < 1e5:
+        return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
+    mantissa, power = f"{value:.{digits - 1}e}".split("e")
+    mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+    return f"$\\mathdefault{{{mantissa}\\times10^{{{int(power)}}}}}$"
+
+
+def _write_power(value: float) -> str:
+    """Return a power of ten, or a multiple of one."""
+    power = int(np.floor(np.log10(value) + 1e-9))
+    factor = value / 10.0**power
+    times = "" if abs(factor - 1) < 1e-6 else f"{factor:g}\\times"
+    return f"$\\mathdefault{{{times}10^{{{power}}}}}$"
+
+
+def _write_below(axis: Axes, histogram: FeatureHistogram, unit: str, measures: Mapping[Hashable, float]) -> None:
     """Write unit, measures, and what share is undefined below a feature."""
-    measured = f"AUC {measures['auc']:.3f}   separation {measures['separation']:.3f}"
+    auc, separation = (
+        "\N{EN DASH}" if np.isnan(measures[name]) else f"{measures[name]:.3f}" for name in ("auc", "separation")
+    )
+    measured = f"AUC {auc}   separation {separation}"
     lines = [f"{write_name(unit, 16)}   {measured}" if unit else measured]
-    if max(histogram.undefined) > 0:
-        signal, background = histogram.undefined
-        lines.append(f"undefined: {signal:.0%} of signal, {background:.0%} of background")
+    if max(np.nan_to_num(histogram.undefined)) > 0:
+        signal, background = map(_write_share, histogram.undefined)
+        lines.append(f"undefined: {signal} of signal, {background} of background")
     axis.set_xlabel("\n".join(lines), fontsize=8, color=QUIET)
 
 
-def _number_cells(axis: Axes, matrix: np.ndarray) -> None:
-    """Write correlations in per cent into their cells, but for the diagonal."""
-    for (row, column), value in np.ndenumerate(matrix):
-        if row != column and np.isfinite(value):
-            colour = "white" if abs(value) > STRONG else INK
-            axis.text(column, row, str(round(100 * value)), ha="center", va="center", fontsize=8, color=colour)
+def _write_share(share: float) -> str:
+    """Return a share in whole per cent, none of them 0 that is not."""
+    if np.isnan(share):
+        return "\N{EN DASH}"
+    return "<1%" if 0 < share < 0.005 else f"{share:.0%}"

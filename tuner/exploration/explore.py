@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,62 +11,100 @@ import pandas as pd
 from tuner.events.checks.check import check_events
 from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.table import Events
-from tuner.exploration.correlation import correlate
+from tuner.exploration.binning import fill_histogram
+from tuner.exploration.correlation import correlate, correlate_by_rank
 from tuner.exploration.exploration import Exploration
-from tuner.exploration.feature import FeatureHistogram, describe_feature, fill_histogram
+from tuner.exploration.feature import describe_feature, sort_feature
+from tuner.exploration.overview import list_columns, list_events, name_kind
+from tuner.exploration.pairs import N_PAIRED, fill_pairs
 from tuner.metrics.arrays import effective_number
+from tuner.progress.wording import write_count
 
 CLASSES = {"signal": 1, "background": 0}
 
 
-def explore_events(events: Events, findings: Sequence[Finding] | None = None) -> Exploration:
-    """Measure features and classes of events, with event weights; no network, no preparation, no split.
-
-    All events are looked at, those of the later test part too: only one feature at a time, and no choice is made.
+def explore_events(
+    events: Events, parts: Mapping[str, np.ndarray] | None = None, findings: Sequence[Finding] | None = None
+) -> Exploration:
+    """Measure features and classes of events, with event weights; no network and no preparation.
 
     Args:
         events: What `read_events` returned.
-        findings: What checks found of them. None: they are checked here.
+        parts: Rows of "train", "validation" and "test" [n_part]: nothing is shown of the last two. None: all events
+            are shown, as no study says which are for training.
+        findings: What checks found of the events. None: they are checked here.
 
     Returns:
-        Tables of classes and features, correlations, histograms and warnings, all by event weights.
+        Tables of columns, classes and features, correlations, histograms and warnings, all by event weights.
     """
-    classes = pd.DataFrame({name: _describe_class(events, label) for name, label in CLASSES.items()}).T
-    features = pd.DataFrame(
-        {name: describe_feature(_column(events, name), events.labels, events.weights) for name in events.features}
-    ).T
-    features.index.name = "feature"
-    correlations = {
-        name: correlate(events.table[chosen := events.labels == label], events.weights[chosen])
-        for name, label in CLASSES.items()
-    }
-    found = check_events(events) if findings is None else tuple(findings)
+    found = check_events(events, parts) if findings is None else tuple(findings)
+    shown = events if parts is None else _take(events, np.sort(parts["train"]))
+    measures, histograms, kinds = {}, {}, {}
+    for name in shown.features:
+        feature = sort_feature(name, shown.table[name].to_numpy(), shown.labels, shown.weights)
+        measures[name], histograms[name] = describe_feature(feature), fill_histogram(feature)
+        kind = "angle" if histograms[name].axis == "angle" else name_kind(feature.distinct)
+        kinds[name] = len(feature.distinct), kind
+    features = pd.DataFrame(measures).T.rename_axis("feature")
+    ranked = features.sort_values("separation", ascending=False, kind="stable")
+    chosen = {name: shown.labels == label for name, label in CLASSES.items()}
+    correlations, ranks = (
+        {name: compute(shown.table[own], shown.weights[own]) for name, own in chosen.items()}
+        for compute in (correlate, correlate_by_rank)
+    )
     return Exploration(
         source=events.source,
-        classes=classes.rename_axis("class"),
-        features=features.sort_values("separation", ascending=False, kind="stable"),
+        shown=_tell_all(events) if parts is None else _tell_shown(len(shown.labels), len(events.labels)),
+        classes=_describe_classes(shown),
+        columns=list_columns(shown, kinds),
+        rows=list_events(shown),
+        features=ranked,
         correlations=correlations,
-        histograms=tuple(_fill(events, name) for name in events.features),
+        histograms=tuple(histograms.values()),
+        rank_correlations=ranks,
+        pairs=fill_pairs(shown, [histograms[str(name)] for name in ranked.index[:N_PAIRED]]),
         warnings=(*(f"Note: {note}" for note in events.notes), *list_findings(found)),
         findings=found,
+        cut_flow=events.cut_flow,
     )
 
 
-def _column(events: Events, name: str) -> np.ndarray:
-    values: np.ndarray = events.table[name].to_numpy()
-    return values
+def _take(events: Events, rows: np.ndarray) -> Events:
+    """Return some of the events."""
+    return replace(
+        events,
+        table=events.table.iloc[rows].reset_index(drop=True),
+        labels=events.labels[rows],
+        weights=events.weights[rows],
+        observers=events.observers.iloc[rows].reset_index(drop=True),
+        event_id=None if events.event_id is None else events.event_id[rows],
+    )
 
 
-def _fill(events: Events, name: str) -> FeatureHistogram:
-    return fill_histogram(name, _column(events, name), events.labels, events.weights)
+def _tell_shown(n_shown: int, n_events: int) -> str:
+    return (
+        f"{write_count(n_shown, 'training event')} of {n_events:,} {'is' if n_shown == 1 else 'are'} shown; "
+        "validation and test stay closed."
+    )
 
 
-def _describe_class(events: Events, label: int) -> dict[str, float]:
-    """Return counts of one class."""
-    weights = events.weights[events.labels == label]
-    return {
-        "events": len(weights),
-        "weight": float(weights.sum()),
-        "effective": effective_number(weights),
-        "negative": float((weights < 0).mean()),
-    }
+def _tell_all(events: Events) -> str:
+    return f"All {write_count(len(events.labels), 'event')} are shown: no study says which are for training."
+
+
+def _describe_classes(events: Events) -> pd.DataFrame:
+    """Return counts and sums of weights of both classes, and their shares."""
+    rows = {}
+    for name, label in CLASSES.items():
+        weights = events.weights[events.labels == label]
+        rows[name] = {
+            "events": len(weights),
+            "weight": float(weights.sum()),
+            "effective": effective_number(weights),
+            "negative": float((weights < 0).mean()) if len(weights) else np.nan,
+        }
+    classes = pd.DataFrame(rows).T.rename_axis("class")
+    for column in ("events", "weight"):
+        total = classes[column].sum()
+        classes[f"share_{column}"] = classes[column] / total if total else np.nan
+    return classes

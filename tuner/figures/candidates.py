@@ -95,8 +95,8 @@ def _mark_below(axes: Axes, frame: pd.DataFrame) -> None:
     """Draw an arrow to the left for each candidate that lies below the range."""
     low, high = axes.get_xlim()
     below = np.flatnonzero(frame["value"] < low)
-    edge = np.full(len(below), low + 0.02 * (high - low))
-    axes.scatter(edge, below, s=60, color=SIGNAL, marker="$\\leftarrow$", zorder=3)
+    edge = np.full(len(below), low + 0.03 * (high - low))
+    axes.scatter(edge, below, s=60, color=SIGNAL, marker="$\\leftarrow$", zorder=3, clip_on=False)
 
 
 def _write_values(axes: Axes, frame: pd.DataFrame, best: str | None) -> None:

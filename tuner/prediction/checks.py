@@ -18,6 +18,7 @@ from optuna.distributions import CategoricalDistribution
 from tuner.errors import StudyError, TunerError, describe_failure, gather, raise_gathered, raise_together
 from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.reading import read_events
+from tuner.events.table import Events
 from tuner.launchers.allocation import choose_workers
 from tuner.prediction.export import is_exporting_possible, write_network
 from tuner.prediction.network import score_events
@@ -87,6 +88,7 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
             f"Question: {study.problem.question}",
             f"Events: {events.source}: {len(events.labels):,} ({n_signal:,} signal, "
             f"{len(events.labels) - n_signal:,} background), {len(events.features)} features, {splits.d_in} inputs.",
+            *_describe_selection(events),
             *(f"Note: {note}" for note in events.notes),
             *list_findings(findings),
             *_describe_transformations(splits),
@@ -97,6 +99,11 @@ def check_study(study: Study, *, folder: str | Path = "runs", device: str | None
         ),
         findings,
     )
+
+
+def _describe_selection(events: Events) -> tuple[str, ...]:
+    """Return what each part of the selection leaves; nothing without a selection."""
+    return () if events.cut_flow is None else ("Selection:", *(f"  {line}" for line in events.cut_flow.lines))
 
 
 def _describe_transformations(splits: Splits) -> tuple[str, ...]:

@@ -196,9 +196,10 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, candid
 
     Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read; a category of
     texts as the place of its text in the list that the metadata entry "categories" has for it, from 0, or as -1 for a
-    text that is not in it. Output "score": float32 [n]. A bag or an ensemble is one graph with all of its networks; the
-    metadata entries "candidate" and "networks" tell what it is. The file is read back by onnxruntime and compared with
-    our own scores.
+    text that is not in it. Features that the entry "columns" tells how to make are made so, of values of which those of
+    the entry "undefined" are not-a-number. Output "score": float32 [n]. A bag or an ensemble is one graph with all of
+    its networks; the metadata entries "candidate" and "networks" tell what it is. The file is read back by onnxruntime
+    and compared with our own scores.
 
     Args:
         search: The search that trained the networks.
@@ -247,6 +248,8 @@ def _describe(search: Search, predictor: Predictor) -> dict[str, str]:
         "features": ",".join(search.splits.preprocessing.features),
         "undefined": "" if problem.undefined is None else json.dumps(problem.undefined),
         "categories": json.dumps({name: list(texts) for name, texts in search.splits.preprocessing.codes.items()}),
+        "selection": problem.selection or "",
+        "columns": json.dumps(problem.columns) if problem.columns else "",
         "events_digest": search.splits.events_digest,
     }
 

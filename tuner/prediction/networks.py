@@ -179,10 +179,10 @@ def _find(search: Search, handed_on: tuple[Predictor, ...], name: str) -> Predic
             f'The search of study "{search.study.name}" must be evaluated before "{name}" can be used, but is not yet. '
             "Run `tuner evaluate` first."
         )
+    words = ["single" if predictor.name == SINGLE_NETWORK else predictor.name for predictor in handed_on]
     raise SearchError(
-        f'"{name}" must be one of the candidates that the evaluation kept, but these are '
-        f"{name_all([predictor.name for predictor in handed_on])}. Choose one of them, or run `tuner evaluate` with "
-        "other settings."
+        f'"{name}" must be one of the candidates that the evaluation kept, but these are {name_all(words)}. Choose one '
+        "of them, or run `tuner evaluate` with other settings."
     )
 
 

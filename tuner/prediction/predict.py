@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from tuner.checked_files import warn_once
+from tuner.errors import EventsError
 from tuner.events.categories import recode
+from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.reading import read_features
 from tuner.events.table import NewEvents
 from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import Predictor, choose_predictor
 from tuner.prediction.scores import Scores
+from tuner.prediction.unusual_events import N_MEASURED, find_unusual, measure_ranges
 from tuner.preparation.splits import Part
 from tuner.tuning.figure_checks import describe_edited_figure
 from tuner.tuning.search import Search
 
+logger = logging.getLogger("tuner")
+
 
 def predict(
     search: Search,
-    events: str | Path | NewEvents,
+    events: str | Path | NewEvents | pd.DataFrame | Mapping[str, ArrayLike] | np.ndarray,
     *,
     trial: int | None = None,
     candidate: str | None = None,
@@ -29,12 +37,15 @@ def predict(
 ) -> Scores:
     """Return the scores of events, in their order, by what the evaluation handed on.
 
-    Without an evaluation the network of the best complete trial is used.
+    Without an evaluation the network of the best complete trial is used. Events that lack what training never lacked,
+    or lie far outside of it, are scored all the same: a warning is logged that tells how many there are, and the
+    scores' `findings` tell it, too.
 
     Args:
         search: The search that trained the network.
-        events: A path that the study's reader understands, or events that were read. Labels, weights, event ids and
-            observers come along as they are, where the file has their columns; none is needed.
+        events: A path that the study's reader understands; a DataFrame, a mapping of names to arrays [n] or a
+            structured array [n]; or events that were read. Labels, weights, event ids and observers come along as they
+            are, where their columns are there; none is needed.
         trial: Number of a trial whose own network is to be used instead.
         candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
         device: "cpu", "cuda", ...; None for a GPU where there is one.
@@ -57,7 +68,12 @@ def predict(
         names, codes = preprocessing.features, preprocessing.codes
         new = read_features(search.study.problem, events, features=names, codes=codes)
     table = recode(new.table, new.codes, preprocessing.codes)
-    scores = score_events(network, preprocessing.transform(table), device)
+    selected = np.ones(len(table), bool) if new.selected is None else new.selected
+    scores = np.full(len(selected), np.nan)
+    scores[selected] = score_events(network, preprocessing.transform(table[selected]), device)
+    findings = _compare(search, table[selected], tuple(preprocessing.codes))
+    for line in list_findings(findings):
+        logger.warning("%s", line)
     return Scores(
         scores,
         new.labels,
@@ -67,7 +83,20 @@ def predict(
         predictor.name,
         predictor.description,
         new.notes,
+        findings,
+        new.selected,
     )
+
+
+def _compare(search: Search, table: pd.DataFrame, coded: tuple[str, ...]) -> tuple[Finding, ...]:
+    """Return in what features [n, d] are unlike those of training; a warning where the latter are not kept any more."""
+    try:
+        known = search.open_events().events.table
+    except EventsError as error:
+        logger.warning("New events cannot be compared with those of training, which are not kept whole. %s", error)
+        return ()
+    rows = search.splits.train.rows[:N_MEASURED]
+    return find_unusual(table, measure_ranges(known.to_numpy()[rows], tuple(map(str, known.columns))), coded)
 
 
 def score_part(

@@ -13,8 +13,11 @@ import numpy as np
 from scipy import stats
 
 from tuner.errors import SplitsError, raise_together, suggest_name
+from tuner.progress.wording import write_count
 
 TURN = 2 * np.pi
+FULL_CIRCLE = 360.0
+"""A turn in degrees."""
 SLACK = 1e-3
 """How far, in radian, rounding may carry an angle beyond its range."""
 UNEVEN = 0.05
@@ -54,7 +57,8 @@ def locate_azimuths(values: np.ndarray, features: Sequence[str], names: Sequence
         names: those of the azimuths, the axis first; none or at least two.
 
     Raises:
-        SplitsError: Where one is no feature, or does not look like an angle in radian.
+        SplitsError: Where one is no feature, or does not look like an angle in radian; where the axis is undefined for
+            some events.
     """
     places = {name: i for i, name in enumerate(features)}
     problems = []
@@ -64,10 +68,24 @@ def locate_azimuths(values: np.ndarray, features: Sequence[str], names: Sequence
         elif len(defined := _drop_undefined(values[:, places[name]])) and not is_angle(defined):
             problems.append(
                 f'`azimuths` must be in radian, from -pi to pi or from 0 to 2 pi, but "{name}" goes from '
-                f"{defined.min():g} to {defined.max():g}."
+                f"{defined.min():g} to {defined.max():g}.{_advise(defined)}"
+            )
+        elif name == names[0] and (n_undefined := len(values) - len(defined)):
+            always = [other for other in names if other in places and not np.isnan(values[:, places[other]]).any()]
+            advice = f'Name "{always[0]}" first.' if always else "Leave them as they are with `azimuths=()`."
+            problems.append(
+                f'The first of `azimuths` is the axis, which must be defined for each event, but "{name}" is undefined '
+                f"for {n_undefined:,} of {write_count(len(values), 'event')} of the train part. {advice}"
             )
     raise_together(problems, SplitsError, "Preparation")
     return np.array([places[name] for name in names], np.int64)
+
+
+def _advise(angles: np.ndarray) -> str:
+    """Return what to do about angles that are not in radian: nothing where they do not look like degrees."""
+    lowest, highest = float(angles.min()), float(angles.max())
+    looks_so = FULL_CIRCLE / 4 < highest - lowest <= FULL_CIRCLE + SLACK and max(-lowest, highest) < FULL_CIRCLE + SLACK
+    return " They look like degrees: write them as radian, with `numpy.deg2rad`." if looks_so else ""
 
 
 def turn_azimuths(values: np.ndarray, azimuths: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import describe_damage, expect_form, hash_file, read_json, read_table, write_json, write_table
+from tuner.events.cut_flow import CutFlow
 from tuner.events.table import Events, compute_digest
 from tuner.events.variants import Direction
 from tuner.mapped_arrays import save_array
@@ -97,10 +98,8 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
     partial.mkdir(parents=True)
     events = kept.events
     arrays = {"features": events.table.to_numpy(), "labels": events.labels, "weights": events.weights}
-    if events.event_id is not None:
-        arrays["event_id"] = events.event_id
-    if events.given_parts is not None:
-        arrays["given_parts"] = events.given_parts
+    optional = ("event_id", "rows", "given_parts")
+    arrays |= {name: array for name in optional if (array := getattr(events, name)) is not None}
     variants = []
     for number, ((nuisance, direction), table) in enumerate(kept.variants.items()):
         arrays[f"variant_{number}"] = table.to_numpy()
@@ -114,6 +113,7 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
         "observers": list(events.observers.columns),
         "source": events.source,
         "optimum": events.optimum,
+        "cut_flow": None if events.cut_flow is None else events.cut_flow.to_json(),
         "notes": list(events.notes),
         "codes": {name: list(texts) for name, texts in events.codes.items()},
         "variants": variants,
@@ -143,10 +143,12 @@ def load_events(folder: Path) -> KeptEvents:
             _map_array(folder / "labels.npy"),
             _map_array(folder / "weights.npy"),
             observers,
-            _map_array(folder / "event_id.npy") if "event_id.npy" in content["files"] else None,
-            content["source"],
+            event_id=_map_array(folder / "event_id.npy") if "event_id.npy" in content["files"] else None,
+            source=content["source"],
             digest=content["digest"],
             optimum=content["optimum"],
+            cut_flow=CutFlow.from_json(content.get("cut_flow")),
+            rows=_map_array(folder / "rows.npy") if "rows.npy" in content["files"] else None,
             notes=tuple(content["notes"]),
             codes={name: tuple(texts) for name, texts in content["codes"].items()},
             given_parts=_map_array(folder / "given_parts.npy") if "given_parts.npy" in content["files"] else None,

@@ -18,6 +18,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.events.name_patterns import fits
 from tuner.figures import (
     Drawing,
     draw_calibration,
@@ -218,9 +219,14 @@ class _Pictures:
     @property
     def observers(self) -> dict[str, np.ndarray]:
         """Observers [n] by name, where the part's scores are kept."""
-        named = {name: f"observer {name}" for name in self.search.study.problem.all_observers}
-        columns = {name: longer if longer in self.table else name for name, longer in named.items()}
-        return {name: self.table[column].to_numpy() for name, column in columns.items() if column in self.table}
+        named = {}
+        for column in self.table.columns:
+            name = column.removeprefix("observer ")
+            named[name if name in self.table else column] = column
+        own = {"row", "label", "weight", "score", *(name for name in named if name.startswith("score: "))}
+        observers = self.search.study.problem.all_observers
+        kept = {name: column for name, column in named.items() if column not in own and fits(name, observers)}
+        return {name: self.table[column].to_numpy() for name, column in kept.items()}
 
     @property
     def replicas(self) -> dict[str, Any]:

@@ -18,9 +18,10 @@ from tuner.reporting.highlights import highlight, name_subject
 from tuner.reporting.page import Page, Section, render_page
 from tuner.reporting.pictures import open_picture_pool
 from tuner.reporting.search_figures import draw_search_pictures
-from tuner.reporting.sections.data import write_data, write_exploration, write_frame, write_preparation
+from tuner.reporting.sections.data import write_data, write_frame, write_preparation
 from tuner.reporting.sections.deployment import write_hand_off, write_reproduction
 from tuner.reporting.sections.evaluation import write_evaluation
+from tuner.reporting.sections.exploration import write_exploration
 from tuner.reporting.sections.search import write_model, write_search
 from tuner.reporting.summary import answer
 from tuner.trackers.base import Tracker

@@ -87,7 +87,8 @@ def _describe_asked(problem: Problem) -> str:
     """Return where the events are, and which columns and variants of them later steps need."""
     sources = (problem.events, problem.validation_events, problem.test_events)
     asked = (sources, problem.all_observers, problem.optimum, problem.event_id, problem.nuisances)
-    return describe_contents(asked)
+    by_expressions = (problem.selection, problem.columns) if problem.selection or problem.columns else ()
+    return describe_contents((*asked, *by_expressions))
 
 
 def _load_kept(folder: RunFolder, key: dict[str, Any]) -> Splits | None:

@@ -113,6 +113,7 @@ def describe_frame(problem: Problem) -> dict[str, str | None]:
         "label": problem.label,
         "signal": str(problem.signal),
         "weight": problem.weight,
+        "selection": problem.selection,
         "figure_of_merit": problem.figure_of_merit.name,
         "working_point": problem.working_point.name,
     }

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial
 from tuner.errors import SearchError
 
 IDENTITY = "tuner:identity"
+FORMAT = "tuner:format"
 SEARCH_ID = "tuner:search_id"
 BUDGET = "tuner:budget"
 BEST_INTERVAL = "tuner:best interval"
@@ -25,9 +26,9 @@ STOPPED = "tuner:stopped"
 STOPPED_IN_VAIN = "tuner:stopped in vain"
 OUTCOME = "tuner:outcome"
 WORKER_PREFIX = "tuner:worker:"
-"""System attributes of the study: what all calls share, its random name, what the last call spends, the interval of
-its best trial, the sampler that has nothing more to try, the budget of trials of a search that ended without a gain,
-what its last evaluation found, the lease of each worker."""
+"""System attributes of the study: what all calls share, the form of its records, its random name, what the last call
+spends, the interval of its best trial, the sampler that has nothing more to try, the budget of trials of a search that
+ended without a gain, what its last evaluation found, the lease of each worker."""
 
 WORKER = "tuner:worker"
 ALONE = "tuner:alone"
@@ -48,13 +49,28 @@ SUSPECT = "trains alone"
 """User attributes of a trial. The last four come with a setting that waits in the queue, as Optuna asks."""
 
 
+FORM = 1
+"""Form of the records in the storage and the run folder; one more whenever this version cannot read the form before."""
+
+
 def refuse_older(study: optuna.Study) -> None:
-    """Raise `SearchError` where an older version made this study, which kept its books under other names."""
-    if any(name.startswith("tuner:") for name in study.user_attrs):
+    """Raise `SearchError` where another version made this study, which kept its records in another form.
+
+    Searches of before the form was written down are told by what they did not know yet.
+    """
+    found = read_study_attributes(study, FORMAT).get(FORMAT)
+    if found is None:
+        identity = read_identity(study) or {}
+        is_older = any(name.startswith("tuner:") for name in study.user_attrs) or (
+            "azimuths" not in identity.get("preparation", {"azimuths": ()})
+        )
+        found = 0 if is_older else FORM
+    if found != FORM:
+        which = "an older" if found < FORM else "a later"
         raise SearchError(
-            f'Study "{study.study_name}" must have been made by this version of tuner or a later one, but an older '
-            "one made it, whose records this one cannot read. Go on with that version; or start a new search: give the "
-            "study another `name`, or choose another --folder."
+            f'The search of study "{study.study_name}" must have been made by a version of tuner that keeps its '
+            f"records as this one does, but {which} one made it. Use that version for it; or start a new search: give "
+            "the study another `name`, or choose another --folder."
         )
 
 
@@ -64,7 +80,8 @@ def read_identity(study: optuna.Study) -> dict[str, Any] | None:
 
 
 def write_identity(study: optuna.Study, identity: dict[str, Any]) -> None:
-    """Write down what all calls of a search must share."""
+    """Write down what all calls of a search must share, and in which form its records are."""
+    _write_study(study, FORMAT, FORM)
     _write_study(study, IDENTITY, identity)
 
 

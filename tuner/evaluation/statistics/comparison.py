@@ -100,8 +100,9 @@ def compare(
     means = {name: replicas.draw_means(generator) for name, replicas in candidates.items()}
     rivals = [name for name in candidates if name != winner]
     differences = {name: candidates[name].mean - candidates[winner].mean for name in candidates}
-    pairs = {name: (candidates[name], candidates[winner]) for name in rivals}
-    p_values = {name: _find_p_value(differences[name], means[name] - means[winner], pairs[name]) for name in rivals}
+    errors = {name: float(np.std(means[name] - means[winner], ddof=1)) for name in rivals}
+    freedoms = {name: _count_freedom(errors[name], (candidates[name], candidates[winner])) for name in rivals}
+    p_values = {name: find_p_value(differences[name], errors[name], freedoms[name]) for name in rivals}
     corrected = dict(zip(rivals, correct_by_holm([p_values[name] for name in rivals]), strict=True))
     standings = [
         Standing(
@@ -160,19 +161,28 @@ def find_baseline(standings: Sequence[Standing]) -> Standing | None:
     return next((standing for standing in baselines if standing.is_best_baseline), next(iter(baselines), None))
 
 
-def _find_p_value(difference: float, replicas: np.ndarray, pair: tuple[Replicas, Replicas]) -> float:
-    """Return the two-sided p value of a difference of a pair, with the standard deviation of its replicas."""
+def find_p_value(difference: float, error: float, freedom: float = np.inf) -> float:
+    """Return the two-sided p value of no difference, by Student's t.
+
+    Args:
+        difference: What was found.
+        error: Its standard deviation.
+        freedom: Degrees of freedom of that; infinite where it is known, for a Gaussian.
+    """
     from scipy.stats import t
 
-    spread = float(np.std(replicas, ddof=1))
-    if not np.isfinite([spread, difference]).all():
+    if not np.isfinite([error, difference]).all():
         return 1.0
-    if spread == 0:
+    if error == 0:
         return 1.0 if difference == 0 else 0.0
+    return float(2 * t.sf(abs(difference) / error, freedom))
+
+
+def _count_freedom(error: float, pair: tuple[Replicas, Replicas]) -> float:
+    """Return the degrees of freedom of the error of a difference of a pair, by Welch and Satterthwaite."""
     several = [each.values for each in pair if len(each.values) > 1]
     uncertain = sum((np.var(values, ddof=1) / len(values)) ** 2 / (len(values) - 1) for values in several)
-    freedom = spread**4 / uncertain if uncertain > 0 else np.inf
-    return float(2 * t.sf(abs(difference) / spread, freedom))
+    return float(error**4 / uncertain) if uncertain > 0 else np.inf
 
 
 def _judge(difference: float, p_holm: float) -> Verdict:

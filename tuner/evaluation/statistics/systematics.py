@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.errors import EventsError
-from tuner.evaluation.statistics.comparison import correct_by_holm
+from tuner.evaluation.statistics.comparison import correct_by_holm, find_p_value
 from tuner.metrics.arrays import check_arrays
 from tuner.metrics.bootstrap import bootstrap_auc, draw_counts
 from tuner.metrics.cross_halves import CrossHalves
@@ -155,7 +155,8 @@ class Survival:
     @property
     def p_values(self) -> tuple[float, ...]:
         """P value of no difference in AUC, then in each row, after Holm's correction for all of them together."""
-        return tuple(correct_by_holm([_find_p_value(d) for d in (self.d_auc, *(row.d_z for row in self.rows))]))
+        differences = (self.d_auc, *(row.d_z for row in self.rows))
+        return tuple(correct_by_holm([find_p_value(each.value, each.error) for each in differences]))
 
     @property
     def signs(self) -> tuple[int, ...]:
@@ -279,17 +280,6 @@ def _measure_row(share: float, values: np.ndarray, replicas: np.ndarray, floors:
     winner, baseline = (measure(float(value), replicas[:, place]) for place, value in enumerate(values))
     d_z_68, d_z_95 = measure(d_z, d_replicas), measure(d_z, d_replicas, coverage=SURE)
     return SurvivalRow(share, winner, baseline, d_z_68, d_z_95, at_floor=(bool(floors[0]), bool(floors[1])))
-
-
-def _find_p_value(difference: Measurement) -> float:
-    """Return the two-sided p value of no difference, taking the 68 % interval as that of a Gaussian."""
-    from scipy.stats import norm
-
-    if not np.isfinite([difference.value, difference.error]).all():
-        return 1.0
-    if difference.error == 0:
-        return 1.0 if difference.value == 0 else 0.0
-    return float(2 * norm.sf(abs(difference.value) / difference.error))
 
 
 def _find_sign(difference: Measurement, p_value: float) -> int:

@@ -36,6 +36,10 @@ CODES = {
     "uneven-weights": "a class is dominated by few events of large weight",
     "imbalance": "a class is rare",
     "few-events": "a class has so few effective events that figures are hardly known",
+    "newly-undefined": "of new events, a feature is undefined that never was in training",
+    "far-outside": "of new events, a feature lies far outside of what training had",
+    "unseen-values": "of new events, a category or a small count has a value that training never had",
+    "shifted-feature": "of new events, most lie where the outermost 1 % of training was",
 }
 """Each code, and what it stands for. A code keeps its meaning."""
 

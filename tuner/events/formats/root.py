@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,7 @@ def read_classes(
     where that is none of `trees`.
     """
     with _open(path) as file:
-        there = _list_trees(file)
-        one = [name] if name else there if len(there) == 1 else []
-        chosen = one if is_moved and one else list(trees)
+        chosen = _choose_trees(file, trees, name, is_moved=is_moved)
         found = {key: _find_tree(file, key, path) for key in chosen}
         columns = {key: {column.name: column for column in find_columns(tree)} for key, tree in found.items()}
         left_out = _find_left_out(columns, fill)
@@ -103,6 +102,19 @@ def read_classes(
             tables.append((f"{path}:{key}", _make_table(values, tree.num_entries)))
             tables[-1][1].attrs["left_out"] = left_out
     return tables
+
+
+def list_trees(path: Path, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
+    """Return the trees that `read_classes` reads, in its order."""
+    with _open(path) as file:
+        return _choose_trees(file, trees, name, is_moved=is_moved)
+
+
+def _choose_trees(file: Any, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
+    """Return the trees that are classes; of a moved file the one that is named, or the only one."""
+    there = _list_trees(file)
+    one = [name] if name else there if len(there) == 1 else []
+    return one if is_moved and one else list(trees)
 
 
 def _find_left_out(columns: Mapping[str, Mapping[str, TreeColumn]], fill: Mapping[str, float]) -> dict[str, str]:
@@ -196,17 +208,23 @@ def _read_columns(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[
     """Return columns by name: NumPy arrays [n], Awkward arrays of what is no number and no text per event."""
     if not hasattr(tree, "branches"):
         return _read_fields(path, tree, columns)
-    return {column.name: _read_branch(path, tree, column) for column in columns}
+    arrays: dict[str, Any] = {}
+    for _, of_branch in groupby(columns, key=lambda column: id(column.holder)):
+        arrays |= _read_branch(path, tree, list(of_branch))
+    return arrays
 
 
-def _read_branch(path: Path, tree: Any, column: TreeColumn) -> Any:
-    """Return a column of a TTree. Raise `EventsError` that names the branch."""
+def _read_branch(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+    """Return columns of one branch by name. Raise `EventsError` that names them."""
+    first = columns[0]
+    branch = first.holder
     try:
-        if not column.path and not column.why_not:
-            return column.holder.array(library="np")
-        return _take(column.holder.array(library="ak"), column)
+        if not first.path and not first.why_not:
+            return {first.name: branch.array(library="np")}
+        array = branch.array(library="ak")
+        return {column.name: _take(array, column) for column in columns}
     except Exception as error:  # uproot raises whatever it stumbles on
-        raise _tell_damage(path, tree, column.name, error) from error
+        raise _tell_damage(path, tree, [column.name for column in columns], error) from error
 
 
 def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
@@ -218,13 +236,14 @@ def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[s
         arrays = tree.arrays(filter_field=lambda field: field.path in fields)
         return {column.name: _take(arrays, column) for column in columns}
     except Exception as error:
-        raise _tell_damage(path, tree, name_all([column.name for column in columns], most=3), error) from error
+        raise _tell_damage(path, tree, [column.name for column in columns], error) from error
 
 
-def _tell_damage(path: Path, tree: Any, name: str, error: Exception) -> EventsError:
+def _tell_damage(path: Path, tree: Any, names: Sequence[str], error: Exception) -> EventsError:
+    said = describe_error(error).rstrip(".")
     return EventsError(
-        f'Column {name} of tree "{tree.name}" in "{path}" cannot be read ({describe_error(error).rstrip(".")}). If the '
-        "file is damaged, copy or make it again; else leave the column out with `ignored`."
+        f'Column {name_all(names, most=3)} of tree "{tree.name}" in "{path}" cannot be read ({said}). If the file is '
+        "damaged, copy or make it again; else leave the column out with `ignored`."
     )
 
 

@@ -33,6 +33,8 @@ class _Leaf:
     type: str
     is_scalar: bool
     is_text: bool = False
+    is_member_of_list: bool = False
+    """It is a member of records of which an event has a list."""
 
 
 def find_columns(tree: Any) -> list[TreeColumn]:
@@ -59,7 +61,7 @@ def _list_branches(tree: Any) -> Iterator[TreeColumn]:
 
 
 def _list_branch(name: str, branch: Any) -> Iterator[TreeColumn]:
-    """Yield the column of a branch, or those of its leaves and members, as `branch.leaf`."""
+    """Yield the column of a branch, or those of its leaves and members, as `branch.leaf`; none where it is empty."""
     from uproot.interpretation.grouped import AsGrouped
     from uproot.interpretation.identify import UnknownInterpretation
     from uproot.interpretation.jagged import AsJagged
@@ -68,9 +70,10 @@ def _list_branch(name: str, branch: Any) -> Iterator[TreeColumn]:
     from uproot.interpretation.strings import AsStrings
 
     kind = branch.interpretation
-    if isinstance(kind, AsGrouped) or (isinstance(kind, UnknownInterpretation) and branch.branches):
+    is_unknown = isinstance(kind, UnknownInterpretation)
+    if isinstance(kind, AsGrouped) or (is_unknown and (branch.branches or "zero leaves" in str(kind.reason))):
         return
-    if isinstance(kind, UnknownInterpretation):
+    if is_unknown:
         yield TreeColumn(name, "unknown", f"is of a type that uproot cannot read ({kind.reason})", branch)
     elif isinstance(kind, AsStrings):
         yield TreeColumn(name, branch.typename, "", branch, is_text=True)
@@ -78,11 +81,9 @@ def _list_branch(name: str, branch: Any) -> Iterator[TreeColumn]:
         if isinstance(kind, AsStridedObjects):
             branch.array(entry_stop=1, library="ak")  # some of these are told of by uproot, and yet cannot be read
         leaves = list(_list_leaves(kind.awkward_form(branch.file)))
-        if not leaves:
-            yield TreeColumn(name, branch.typename, f"holds an empty {branch.typename} for each event", branch)
         for leaf in leaves:
             said = leaf.type if leaf.path or leaf.is_scalar else branch.typename
-            why_not = "" if leaf.is_scalar else f"holds {said} for each event"
+            why_not = _say_why_not(leaf, said)
             yield TreeColumn(".".join((name, *leaf.path)), said, why_not, branch, leaf.path, leaf.is_text)
     else:
         yield TreeColumn(name, branch.typename, f"holds {branch.typename} for each event", branch)
@@ -98,22 +99,41 @@ def _list_fields(tree: Any) -> Iterator[TreeColumn]:
         pair = next((number for number, step in enumerate(leaf.path) if step.isdigit()), len(steps))
         name = ".".join(steps)
         said = types.get(name) or leaf.type
-        why_not = "" if leaf.is_scalar else f"holds {said} for each event"
-        yield TreeColumn(name, said, why_not, ".".join(steps[:pair]), leaf.path, leaf.is_text)
+        if not name.startswith("_collection"):  # its members have fields of their own
+            yield TreeColumn(name, said, _say_why_not(leaf, said), ".".join(steps[:pair]), leaf.path, leaf.is_text)
 
 
-def _list_leaves(form: Any, path: tuple[str, ...] = (), *, within: str = "") -> Iterator[_Leaf]:
-    """Yield what the records of a form hold in the end. within: the lists around it, as "var * "."""
+def _say_why_not(leaf: _Leaf, kind: str) -> str:
+    """Return why a leaf is no number and no text per event; empty where it is."""
+    if leaf.is_scalar:
+        return ""
+    return f"holds a list of {kind} for each event" if leaf.is_member_of_list else f"holds {kind} for each event"
+
+
+def _list_leaves(form: Any, path: tuple[str, ...] = (), *, depth: int = 0, outer: int = 0) -> Iterator[_Leaf]:
+    """Yield what the records of a form hold in the end.
+
+    depth: lists around the form. outer: those of them that are around the record which it is a member of.
+    """
     text = form.parameter("__array__") in ("string", "bytestring")
     if form.is_record:
         for name in form.fields:
-            yield from _list_leaves(form.content(name), (*path, name), within=within)
+            yield from _list_leaves(form.content(name), (*path, name), depth=depth, outer=depth)
     elif text or (form.is_numpy and not form.inner_shape):
-        yield _Leaf(path, f"{within}{form.type}", is_scalar=not within, is_text=text)
+        yield _Leaf(path, str(form.type), not depth, text, outer > 0)
     elif form.is_option:
-        yield from _list_leaves(form.content, path, within=within)
+        yield from _list_leaves(form.content, path, depth=depth, outer=outer)
     elif form.is_list:
-        size = getattr(form, "size", "var")
-        yield from _list_leaves(form.content, path, within=f"{within}{size} * ")
+        inner = form.content
+        if _holds_record(inner):
+            yield from _list_leaves(inner, path, depth=depth + 1, outer=outer)
+        else:
+            yield _Leaf(path, str(form.type), is_scalar=False, is_member_of_list=outer > 0)
     else:
-        yield _Leaf(path, f"{within}{form.type}", is_scalar=False)
+        yield _Leaf(path, str(form.type), is_scalar=False, is_member_of_list=outer > 0)
+
+
+def _holds_record(form: Any) -> bool:
+    while form.is_list or form.is_option:
+        form = form.content
+    return bool(form.is_record)

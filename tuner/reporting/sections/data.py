@@ -1,37 +1,26 @@
-"""Steps 0 to 3 on the page: the frame, the events, a look at them, their preparation."""
+"""Steps 0, 1 and 3 on the page: the frame, the events, their preparation."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
 from tuner.errors import EventsError
 from tuner.evaluation.results import Evaluation
+from tuner.events.cut_flow import write_kept
 from tuner.events.part_sources import find_event_source
-from tuner.exploration.drawing import MAX_NUMBERED, draw_correlations, draw_features
-from tuner.exploration.exploration import Exploration
-from tuner.exploration.explore import explore_events
-from tuner.figures import Drawing
-from tuner.launchers.process_pool import ProcessPool
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.splits import Part
-from tuner.problem import WEIGHTS, Ballpark, Problem
-from tuner.progress.wording import join_words, write_count, write_number
-from tuner.reporting.formatting import list_settings, stack, stack_error, write_figure, write_share, write_value
+from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
+from tuner.progress.wording import join_words, write_number
+from tuner.reporting.formatting import list_settings, stack, stack_error, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
-from tuner.reporting.pictures import keep_drawings
 from tuner.reporting.summary import name_handed_on
 from tuner.tuning.findings import open_findings
 from tuner.tuning.search import Search
-
-DRAWN_FEATURES = 24
-"""Features that are drawn, at most."""
-
 
 FRAME = {
     "before": "what the events went through before",
@@ -134,6 +123,7 @@ def write_data(search: Search) -> Section:
         Table(caption="Events by class", head=("Class", "Events", "Sum of weights", "Effective events"), rows=rows),
         Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
     ]
+    blocks += _write_selection(search)
     negative = sum(int((part.weights < 0).sum()) for part in parts)
     if negative:
         blocks.append(
@@ -144,6 +134,29 @@ def write_data(search: Search) -> Section:
         )
     blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
+
+
+def _write_selection(search: Search) -> list[Block]:
+    """Return how new columns are made, and what each part of the selection left; nothing where there is neither."""
+    problem = search.study.problem
+    blocks: list[Block] = []
+    if problem.columns:
+        made = [(name, write_formula(formula)) for name, formula in problem.columns.items()]
+        blocks.append(Table(caption="New columns", head=("Column", "Made by"), rows=made))
+    try:
+        flow = search.open_events().events.cut_flow if problem.selection else None
+    except EventsError:
+        return blocks  # step 2 tells
+    if flow is None:
+        return blocks
+    kinds = [name for kind in ("signal", "background") for name in (kind, *([f"{kind}_weight"] * flow.is_weighted))]
+    head = ("After", *(name.removesuffix("_weight").capitalize() + ", weights" * ("_" in name) for name in kinds))
+    rows = [
+        (str(cut), *(stack(write_number(float(row[name]), 5), write_kept(row[f"{name}_kept"])) for name in kinds))
+        for cut, row in flow.frame().set_index("cut").iterrows()
+    ]
+    caption = "Selection: events that are left after each part, and their share of all"
+    return [*blocks, Table(caption=caption, head=head, rows=rows)]
 
 
 def _write_findings(search: Search) -> list[Block]:
@@ -164,101 +177,6 @@ def _write_findings(search: Search) -> list[Block]:
     if accepted:
         blocks.append(Text(f"Findings that the study has looked into and accepts: {', '.join(accepted)}."))
     return blocks
-
-
-def write_exploration(search: Search, pool: ProcessPool) -> Section:
-    """Return step 2: each feature as it was read; a notice where the run folder does not hold the events whole.
-
-    Args:
-        search: The search.
-        pool: Processes that write the pictures.
-    """
-    problem = search.study.problem
-    try:
-        events = search.open_events().events
-    except EventsError as error:
-        told = [Notice(f"The events cannot be shown. {error}")]
-        return Section(number="2", name="Visualize", title="The features", blocks=told)
-    exploration = explore_events(events, findings=())
-    features = exploration.features
-    shown = replace(
-        exploration,
-        features=features.head(DRAWN_FEATURES),
-        histograms=tuple(h for h in exploration.histograms if h.name in features.index[:DRAWN_FEATURES]),
-    )
-    drawings = {"features": _draw_features(shown, features, problem)}
-    if 1 < len(features) <= DRAWN_FEATURES:
-        drawings["correlations"] = _draw_correlations(exploration, problem)
-    pictures = keep_drawings(search, drawings.items(), pool)
-    blocks: list[Block] = [
-        pictures["features"],
-        Text("All events are shown, those of the test part included."),
-        _list_features(features, problem),
-        *(Notice(note) for note in events.notes),
-        *([pictures["correlations"]] if "correlations" in pictures else []),
-    ]
-    return Section(number="2", name="Visualize", title=write_count(len(features), "feature"), blocks=blocks)
-
-
-def _draw_correlations(exploration: Exploration, problem: Problem) -> Drawing:
-    percent = ", written in per cent" if len(exploration.features) <= MAX_NUMBERED else ""
-    title = f"How features go together: correlations{_tell_weights(problem)}{percent}"
-    alt = "Matrices of correlations between the features, one for signal and one for background."
-    figure = draw_correlations(exploration)
-    return Drawing(figure, pd.concat(exploration.correlations), title=title, alt=alt, panels=figure.axes)
-
-
-def _draw_features(shown: Exploration, features: pd.DataFrame, problem: Problem) -> Drawing:
-    """Return the histograms of the features that are shown, of all `features`."""
-    figure = draw_features(shown, n_columns=min(3, len(shown.histograms)), units=problem.units)
-    first, last = features.iloc[0], features.iloc[-1]
-    left_out = len(features) - len(shown.histograms)
-    return Drawing(
-        figure,
-        features,
-        title=f"Each feature, the most telling first: share of each class per bin{_tell_weights(problem, ', ')}, with "
-        "statistical errors. Both classes add up to 1, without what is undefined, which is told below a feature, and "
-        "without the outermost 0.2 % of the events at either end"
-        + (f". The first {len(shown.histograms)} of {len(features)}" if left_out else ""),
-        alt=f"Histograms of {write_count(len(shown.histograms), 'feature')}. {first.name} tells most by itself, "
-        f"separation {first['separation']:.3f}; {last.name} least, {last['separation']:.3f}.",
-        panels=[*figure.legends, *(axes for axes in figure.axes if axes.get_visible())],
-    )
-
-
-def _list_features(features: pd.DataFrame, problem: Problem) -> Table:
-    """Return the table of features, the most telling first."""
-    head = (
-        "Feature",
-        "Separation",
-        "AUC alone",
-        "Undefined",
-        "Mean, signal",
-        "Mean, background",
-        "Lowest",
-        "Highest",
-    )
-    rows = [
-        (
-            stack(str(name), problem.units.get(str(name), "")),
-            f"{row['separation']:.3f}",
-            f"{row['auc']:.3f}",
-            _write_undefined(row),
-            *(write_figure(row[c]) for c in ("mean_signal", "mean_background")),
-            *(write_number(row[c]) for c in ("minimum", "maximum")),
-        )
-        for name, row in features.iterrows()
-    ]
-    caption = f"Each feature by itself{_tell_weights(problem, ', ')}"
-    return Table(caption=caption, head=head, rows=rows, folded=len(rows) > DRAWN_FEATURES)
-
-
-def _write_undefined(row: pd.Series) -> str:
-    """Return the share that is undefined, of signal above that of background where they differ."""
-    signal, background = (
-        write_share(row[name]) if row[name] else "0" for name in ("undefined_signal", "undefined_background")
-    )
-    return signal if signal == background else f"{signal.removesuffix(' %')} / {background}\nS / B"
 
 
 def write_preparation(search: Search) -> Section:
