@@ -32,7 +32,7 @@ from tuner.launchers.allocation import choose_workers
 from tuner.trackers import NoTracker, WeightsAndBiases
 from tuner.training.device import find_device
 from tuner.tuning.study import Budget
-from tuner.tuning.sweep import sweep
+from tuner.tuning.sweep import run_sweep
 
 TARGET = 0.10
 """Largest share that is aimed at."""
@@ -56,14 +56,14 @@ def main() -> None:
     n_workers = choose_workers(options.trials, options.workers, str(device), study_file)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        sweep(
+        run_sweep(
             study,
             folder=folder,
             workers=n_workers,
             device=str(device),
             tracker=NoTracker() if options.tracker == "none" else WeightsAndBiases(),
             study_file=study_file,
-            worker_options=["--tracker", options.tracker],
+            options=["--tracker", options.tracker],
         )
         seconds = time.perf_counter() - start
         workers = [Counter(json.loads(p.read_text())) for p in Path(folder, study.name).glob(SECONDS.format("*"))]

@@ -40,12 +40,12 @@ SWEEP = """
 import dataclasses, sys
 from pathlib import Path
 from benchmarks import tortured_study
-from tuner.tuning.sweep import sweep
+from tuner.tuning.sweep import run_sweep
 trials, workers = map(int, sys.argv[1:])
 study = tortured_study.study
 study = dataclasses.replace(study, budget=dataclasses.replace(study.budget, trials=trials))
 file = Path(tortured_study.__file__)
-sweep(study, folder="runs", workers=workers, device="cpu", study_file=file, worker_options=["--tracker", "none"])
+run_sweep(study, folder="runs", workers=workers, device="cpu", study_file=file, options=["--tracker", "none"])
 """
 
 MAX_TIMES = 2.0

@@ -20,6 +20,7 @@ def write_event_files(folder: Path) -> None:
     """Write the same events in each format."""
     import h5py
     import uproot
+    from astropy.table import Table
 
     folder.mkdir(parents=True)
     table = _make_table()
@@ -36,6 +37,17 @@ def write_event_files(folder: Path) -> None:
         file.create_dataset("events", data=table.to_records(index=False), compression="gzip")
     with uproot.recreate(folder / "events.root") as file:
         file["events"] = {name: table[name].to_numpy() for name in table.columns}
+    table.to_feather(folder / "events.feather")
+    table.to_feather(folder / "plain.arrow", compression="uncompressed")
+    np.save(folder / "events.npy", table.to_records(index=False))
+    np.savez_compressed(folder / "events.npz", **{name: table[name].to_numpy() for name in table.columns})
+    Table.from_pandas(table).write(folder / "events.fits")
+    Table.from_pandas(table).write(folder / "events.ecsv", format="ascii.ecsv")
+    table.to_json(folder / "events.jsonl", orient="records", lines=True)
+    attributes = "".join(f"@attribute {name} numeric\n" for name in table.columns)
+    (folder / "events.arff").write_text(
+        f"@relation events\n{attributes}@data\n{table.to_csv(index=False, header=False)}"
+    )
 
 
 def _make_table() -> pd.DataFrame:

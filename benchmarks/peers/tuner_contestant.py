@@ -26,7 +26,7 @@ from tuner.training.checkpoints import read_checkpoint
 from tuner.training.pack import Member, Pack
 from tuner.tuning.search import Search, open_search
 from tuner.tuning.study import Budget
-from tuner.tuning.sweep import sweep as sweep_study
+from tuner.tuning.sweep import run_sweep
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,14 +55,14 @@ def sweep(contest: Contest) -> None:
     alarm.start()
     budget = Budget(trials=contest.trials, epochs=contest.epochs, stop_in_vain=False)
     with suppress(SweepInterrupted):
-        sweep_study(
+        run_sweep(
             dataclasses.replace(contest.load_study(), seed=contest.seed, budget=budget),
             folder=contest.folder,
             workers=contest.cores if contest.device == "cpu" else 1,
             device=contest.device,
             tracker=NoTracker(),
             study_file=ROOT / "studies" / f"{contest.study}.py",
-            worker_options=["--tracker", "none"],
+            options=["--tracker", "none"],
         )
 
 

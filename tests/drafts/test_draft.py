@@ -101,7 +101,7 @@ def test_missing_events(tmp_path: Path) -> None:
         ("magic04.data", "magic04"),
         ("a/higgsml_22800.csv.gz", "higgsml_22800"),
         ("run-3/ttH Events.root:nominal/tree", "tth_events"),
-        ("events/*.parquet", "study"),
+        ("events/*.parquet", "events"),
         ("2026.h5", "study_2026"),
     ],
 )

@@ -135,7 +135,7 @@ def test_two_trainings_tell_apart_what_differs_by_as_many_errors_as_is_said(erro
     ("chosen", "by_validation", "on_test", "told"),
     [
         ("bag", "better", "better", ""),
-        ("bag", "better", EQUAL, "is handed on; by AUC on test it cannot be told from it (+0.00030 ± 0.00050)."),
+        ("bag", "better", EQUAL, "is handed on; by AUC on test the two cannot be told apart (+0.00030 ± 0.00050)."),
         ("bag", "better", "worse", "is handed on; by AUC on test it is worse (-0.06170 ± 0.00050)."),
         (
             "single network",

@@ -465,7 +465,7 @@ def test_an_empty_file_and_a_file_without_events(tmp_path, make_problem, make_ev
 
 
 def test_an_unknown_ending_lists_the_known(tmp_path, make_problem):
-    path = tmp_path / "events.xlsx"
+    path = tmp_path / "events.xyz"
     path.write_text("")
     with pytest.raises(EventsError, match=r"must name a format: \.csv, .*\.root"):
         read_events(make_problem(events=path))

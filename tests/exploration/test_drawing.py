@@ -1,5 +1,6 @@
 """The pictures hold the numbers, and say what they show without colour."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ from tuner.events import read_events
 from tuner.exploration import explore_events
 from tuner.exploration.drawing import draw_features
 from tuner.exploration.matrices import draw_correlations
+from tuner.exploration.planes import draw_pairs
 from tuner.exploration.saving import save_exploration
 from tuner.figures.units import split_unit
 
@@ -74,3 +76,9 @@ def test_files_are_written_and_pyplot_is_not_used(exploration, tmp_path):
     picture = imread(tmp_path / "figures" / "features.png")
     assert picture[..., :3].std() > 0.05
     assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+def test_figures_can_be_sent_to_another_process(exploration):
+    for figure in (draw_features(exploration), draw_correlations(exploration), draw_pairs(exploration)):
+        again = pickle.loads(pickle.dumps(figure))
+        assert len(again.axes) == len(figure.axes)

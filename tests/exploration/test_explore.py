@@ -250,7 +250,9 @@ def test_it_prints_in_eighty_columns_and_becomes_json(explore):
     there = np.where(np.arange(2000) % 2, np.linspace(0, 1, 2000), -999.0)
     exploration = explore(there=there, **{"a_name_of_" * 6: there}, problem={"event_id": "id", "ignored": ()})
     ranked = exploration.lines[[line[:8] for line in exploration.lines].index("feature ") + 1 :]
-    text = "\n".join(line for line in exploration.lines if not line.startswith(("Note: ", exploration.source)))
+    text = "\n".join(
+        line for line in exploration.lines if not line.startswith(("Note", "Warning", "Error", exploration.source))
+    )
     assert "2,000 events, 4 features" in text
     assert max(map(len, text.splitlines())) <= 80
     assert [line.split()[0] for line in ranked[:4]] == ["there", "a_name_of_a…f_a_name_of_", "a", "b"]

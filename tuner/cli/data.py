@@ -27,7 +27,9 @@ def new(
     events: Annotated[
         str,
         typer.Argument(
-            metavar="EVENTS", help="Data file: CSV, Parquet, HDF5 or ROOT (FILE.root:TREE).", show_default=False
+            metavar="EVENTS",
+            help="Data file, folder or pattern: CSV, Parquet, ROOT (FILE.root:TREE), ...",
+            show_default=False,
         ),
     ],
     *,
@@ -58,7 +60,7 @@ def new(
 def _tell_findings(path: Path) -> None:
     """Tell whether the events of a study file that was just written can be trusted, or why they cannot be read."""
     from tuner.errors import TunerError
-    from tuner.events.checks.finding import list_findings
+    from tuner.events.checks.finding import list_findings, wrap_told
     from tuner.events.reading import read_events
     from tuner.preparation.splits import prepare_splits
     from tuner.tuning.findings import check_splits
@@ -70,8 +72,9 @@ def _tell_findings(path: Path) -> None:
     except TunerError as error:
         print_text(f"Before a sweep, correct this: {error}")
         return
+    print_text("\nCan the events be trusted?" + ("" if findings else " Checks found nothing that speaks against it."))
     for line in list_findings(findings):
-        print_text(line)
+        print_text("\n".join(wrap_told(line)))
 
 
 def check(
@@ -87,6 +90,7 @@ def check(
     Says what a sweep will do, or every problem of the study at once. Keeps nothing.
     """
     opened = open_study(study, events)
+    from tuner.events.checks.finding import list_findings, wrap_told
     from tuner.prediction.checks import check_study
 
     checked = check_study(opened, folder=folder, device=device)
@@ -94,8 +98,9 @@ def check(
         findings = [finding.to_json() for finding in checked.findings]
         print_json({"study": str(study), "ok": True, "lines": list(checked.lines), "findings": findings})
         return
+    told = set(list_findings(checked.findings))
     for line in checked.lines:
-        print_text(line)
+        print_text("\n".join(wrap_told(line)) if line in told else line)
 
 
 def explore(

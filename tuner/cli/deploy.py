@@ -59,6 +59,9 @@ def predict(
     for note in scores.notes:
         print_text(f"Note: {note}")
     print_text(f"Wrote {write_count(len(scores), 'score')} by the {scores.candidate} ({scores.by}) to {path}")
+    if scores.selected is not None and (n_left_out := int((~scores.selected).sum())):
+        verb = "does" if n_left_out == 1 else "do"
+        print_text(f"{write_count(n_left_out, 'event')} of them {verb} not fulfil `selection`: there `score` is empty.")
 
 
 def export(

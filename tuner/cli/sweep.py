@@ -105,14 +105,14 @@ def sweep(
     from tuner.cli.conclusion import conclude_sweep
     from tuner.errors import SweepInterrupted
     from tuner.trackers.choice import open_tracker
-    from tuner.tuning.sweep import sweep as sweep_study
+    from tuner.tuning.sweep import run_sweep
 
     display, interrupted = choose_display(quiet=quiet), False
     display.tell(f"Reading and preparing the events of {limited.name} ...")
     tracked = open_tracker(",".join(tracker))
     options = ["--events", events] if events else []
     try:
-        search = sweep_study(
+        search = run_sweep(
             limited,
             folder=folder,
             storage=storage,
@@ -121,7 +121,7 @@ def sweep(
             tracker=tracked,
             display=display,
             study_file=study,
-            worker_options=options,
+            options=options,
         )
     except SweepInterrupted as interruption:
         search, interrupted = interruption.search, True

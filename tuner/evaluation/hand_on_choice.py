@@ -103,7 +103,7 @@ def tell_choice_on_test(choice: HandOnChoice, standings: Sequence[Standing], fig
         mine = on_test[choice.candidate]
         if mine.verdict == "better":
             return ""
-        it = "it is worse" if mine.verdict == "worse" else "it cannot be told from it"
+        it = "it is worse" if mine.verdict == "worse" else "the two cannot be told apart"
         chosen = f"the {choice.candidate} is better than the single network, and is handed on"
         return f"{begin} {chosen}; {by} {it} ({mine.difference.signed})."
     if better := [on_test[name] for name in others if on_test[name].verdict == "better"]:

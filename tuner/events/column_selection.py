@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -152,8 +153,8 @@ class _Assembly:
         self.problem = self._expand_patterns(names)
         kept, cut_flow = self._select(table)
         counted = np.ones(len(table), bool) if kept is None else kept
-        self.found.problems += self.maker.find_unknown(counted)
-        self.found.notes += self.maker.note_undefined(counted)
+        self.found.problems += self.maker.find_unknown(counted, self._needed)
+        self.found.notes += self.maker.list_notes(counted, self._needed)
         if kept is not None and not self.to_score:
             table = table[kept]
         return NeededColumns(
@@ -191,20 +192,14 @@ class _Assembly:
 
     def _make_columns(self) -> dict[str, Any]:
         """Return the new columns of one value an event; add a sentence for each that cannot be made."""
-        there = {*self.names, *self.maker.lists, FILE}
         made: dict[str, Any] = {}
         failed: set[str] = set()
         for name in self.formulas.list_ordered():
-            if name in self.names:
-                if not self.to_score:
-                    self.found.problems.append(
-                        f'New column "{name}" must have a name of its own, but the events have a column "{name}".'
-                    )
-                continue
-            role = self.problem.roles.get(name)
-            if role is None and self.only_roles:
-                continue
-            if self.to_score and role != "feature" and not {*self.formulas.list_raw([name])} <= there:
+            if name in self.names and not self.to_score:
+                self.found.problems.append(
+                    f'New column "{name}" must have a name of its own, but the events have a column "{name}".'
+                )
+            if name in self.names or not self._is_wanted(name):
                 continue
             if failed & {*self.formulas.columns[name].list_columns()}:
                 failed.add(name)
@@ -213,16 +208,34 @@ class _Assembly:
                 values = self.maker(name)
             except EventsError as error:
                 failed.add(name)
-                self.found.problems.append(str(error))
+                if name in self._needed:
+                    self.found.problems.append(str(error))
                 continue
             if not is_list(values):
                 made[name] = values
-            elif role not in (None, "ignored"):
+            elif (role := self.problem.roles.get(name)) not in (None, "ignored"):
                 self.found.problems.append(
                     f'New column "{name}" ({role}) must be one value for each event, but is a list of them. '
                     f"Write index(..., 0), sum(...), or what else you need of it."
                 )
-        return made
+        unknown = {name for name in made if self.formulas.list_made([name]) & self.maker.unknown} - self._needed
+        return {name: values for name, values in made.items() if name not in unknown}
+
+    @cached_property
+    def _needed(self) -> set[str]:
+        """New columns that must be made; of events to be scored only the features, and what selects the events."""
+        if not self.to_score:
+            return {*self.formulas.columns}
+        selection = self.formulas.selection
+        selecting = () if selection is None else selection.list_columns()
+        return self.formulas.list_made([*(self.original.features or self.formulas.columns), *selecting])
+
+    def _is_wanted(self, name: str) -> bool:
+        """Return whether a new column is to be made."""
+        if self.only_roles and name not in self.problem.roles:
+            return False
+        there = {*self.names, *self.maker.lists, FILE}
+        return not self.to_score or name in self._needed or {*self.formulas.list_raw([name])} <= there
 
     def _select(self, table: pd.DataFrame) -> tuple[np.ndarray | None, CutFlow | None]:
         """Return where the selection holds, bool [n], and what its parts left; None without a selection."""

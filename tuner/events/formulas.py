@@ -43,6 +43,17 @@ class Formulas:
     weight_problem: str = ""
     """Why the weight cannot be read as an expression; it may be the name of a column nevertheless."""
 
+    def list_made(self, names: Iterable[str]) -> set[str]:
+        """Return the new columns among some columns, and those that they are made of."""
+        found: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name in self.columns and name not in found:
+                found.add(name)
+                waiting += self.columns[name].list_columns()
+        return found
+
     def list_raw(self, names: Iterable[str]) -> tuple[str, ...]:
         """Return the columns of the source that some columns are made of; those that are not new are themselves."""
         found: dict[str, None] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -51,6 +51,7 @@ class ColumnMaker:
         self._made: dict[str, Any] = {}
         self._evaluated: dict[str, Evaluated] = {}
         self._unknown: dict[str, np.ndarray] = {}
+        self._unused: dict[str, list[Any]] = {}
 
     def __call__(self, name: str) -> Any:
         """Return a column for an expression; see `tuner.events.expressions.evaluation.Columns`."""
@@ -120,12 +121,12 @@ class ColumnMaker:
 
         lists = self.lists[name]
         lists = lists if is_list(lists) else ak.from_regular(ak.Array(lists), axis=1)
+        lists = ak.fill_none(lists, [], axis=0)  # an event without a list has an empty one
         if lists.ndim != 2 or not re.search(r"\* var \* \??(float|u?int|bool)\w*$", str(ak.type(lists))):
             raise EventsError(
                 f'column "{name}" must hold a list of numbers for each event to be used, but holds '
                 f"{str(ak.type(lists)).partition(' * ')[2]}."
             )
-        lists = ak.fill_none(lists, [], axis=0)
         if not undefined and str(ak.type(lists)).endswith("* bool"):
             return lists
         lists = ak.fill_none(ak.values_astype(lists, np.float64), np.nan, axis=-1)
@@ -149,17 +150,23 @@ class ColumnMaker:
         keys = [_find_key(value, lookup.numbers) for value in values]
         numbers = np.array([np.nan if key is None else lookup.numbers[key] for key in keys] + [np.nan])[codes]
         self._unknown[name] = np.isnan(numbers)
+        self._unused[name] = [key for key in lookup.numbers if key not in keys]
         return numbers
 
     def _name(self, name: str) -> str:
         """Return what a new column is, for messages: a weight that is an expression has its text as its name."""
         return f"Weight `{name}`" if name in self.formulas.weights else f'New column "{name}"'
 
-    def find_unknown(self, kept: np.ndarray) -> list[str]:
-        """Return a sentence for each column without a number for a value that another column has in kept events [n]."""
+    @property
+    def unknown(self) -> set[str]:
+        """Columns without a number for some value of another column."""
+        return {name for name, is_unknown in self._unknown.items() if is_unknown.any()}
+
+    def find_unknown(self, kept: np.ndarray, among: Collection[str]) -> list[str]:
+        """Return a sentence for each of some columns without a number for a value that there is in kept events [n]."""
         problems = []
         for name, is_unknown in self._unknown.items():
-            if not (is_unknown & kept).any():
+            if name not in among or not (is_unknown & kept).any():
                 continue
             lookup = self.formulas.columns[name]
             assert isinstance(lookup, Lookup)
@@ -171,10 +178,19 @@ class ColumnMaker:
             )
         return problems
 
-    def note_undefined(self, kept: np.ndarray) -> list[str]:
-        """Return a sentence for each column that is undefined in kept events [n] whose columns are defined."""
-        told = (self._tell_undefined(name, evaluated, kept) for name, evaluated in self._evaluated.items())
-        return [note for note in told if note]
+    def list_notes(self, kept: np.ndarray, among: Collection[str]) -> list[str]:
+        """Return a sentence for each of some columns that is undefined in kept events [n] whose columns are defined.
+
+        And one for each that has numbers for values that there are not.
+        """
+        made = ((name, evaluated) for name, evaluated in self._evaluated.items() if name in among)
+        told = (self._tell_undefined(name, evaluated, kept) for name, evaluated in made)
+        unused = [
+            f"{self._name(name)} has numbers for values that no event has: {', '.join(map(write_value, keys))}."
+            for name, keys in self._unused.items()
+            if keys and name in among
+        ]
+        return [*filter(None, told), *unused]
 
     def _tell_undefined(self, name: str, evaluated: Evaluated, kept: np.ndarray) -> str:
         """Return by what a column is undefined, and in how many events; empty where it is not."""

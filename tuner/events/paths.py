@@ -67,17 +67,25 @@ def _list_candidates(path: str | Path) -> list[Path]:
 
 
 def _match(candidate: Path) -> list[Path]:
-    """Return the files that a path or a pattern names, sorted; of a folder of tables those in it.
-
-    Without what other programs keep beside them (`_metadata`, `._part.crc`).
-    """
+    """Return the files that a path or a pattern names, sorted; of a folder of tables those in it."""
     if candidate.is_file():
         return [candidate]
     if candidate.is_dir():
         return _list_tables(candidate)
     found = sorted(Path(candidate.anchor).glob(str(candidate.relative_to(candidate.anchor))))
-    files = [path for path in found if path.is_file() and not path.name.startswith((".", "_metadata", "_common_meta"))]
+    found = [path for path in found if not any(map(_is_beside, path.parts[len(_find_fixed(candidate)) :]))]
+    files = [path for path in found if path.is_file()]
     return files or [path for folder in found if folder.is_dir() for path in _list_tables(folder)]
+
+
+def _is_beside(part: str) -> bool:
+    """Return whether a name is of what programs keep beside tables, and never of a table of events."""
+    return part.startswith(".") or part in ("_temporary", "_delta_log") or (part[0] == "_" and not Path(part).suffix)
+
+
+def _find_fixed(candidate: Path) -> list[str]:
+    """Return the parts of a path before its first pattern."""
+    return list(takewhile(lambda part: not has_magic(part), candidate.parts))
 
 
 def _list_tables(folder: Path) -> list[Path]:
@@ -92,7 +100,7 @@ def find_partitions(given: str | Path, file: Path) -> dict[str, str]:
     given: a folder or a pattern, as in `find_files`. "events" has `events/year=2016/part.parquet` say year 2016.
     """
     for candidate in _list_candidates(given):
-        fixed = list(takewhile(lambda part: not has_magic(part), candidate.parts))
+        fixed = _find_fixed(candidate)
         if candidate.is_file() or not file.is_relative_to(Path(*fixed)):
             continue
         folders = file.relative_to(Path(*fixed)).parent.parts

@@ -67,7 +67,7 @@ def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns
         raise_together(found.problems, EventsError, source.describe())
     problem = needed.problem
     labels = take_labels(needed.table, problem.label, problem.signal, found)
-    table, codes = code_texts(needed.table, needed.features, problem, found, labels)
+    table, codes = code_texts(needed.table, _list_there(needed), problem, found, labels)
     found.notes[:0] = note_left_out(problem, table, needed.formulas)
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
@@ -134,7 +134,7 @@ def read_features(
     )
     raise_together(needed.found.problems and found.problems, EventsError, source.describe())
     if codes is None:
-        table, codes = code_texts(table, needed.features, problem, found)
+        table, codes = code_texts(table, _list_there(needed), problem, found)
     else:
         table = apply_codes(table, codes, found)
     coded = codes
@@ -157,3 +157,8 @@ def read_features(
         notes=tuple(found.notes),
         selected=needed.selected,
     )
+
+
+def _list_there(needed: NeededColumns) -> list[str]:
+    """Return the features that are in the table: what not all sources have, or what is a list, is not."""
+    return [name for name in needed.features if name in needed.table]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -212,9 +213,9 @@ def mark_powers(axis: Axes, which: str) -> None:
     own = axis.xaxis if which == "x" else axis.yaxis
     low, high = sorted(axis.get_xlim() if which == "x" else axis.get_ylim())
     subs = (1.0,) if np.log10(high / low) >= 1.7 else (1.0, 2.0, 5.0)
-    plain = low > 1e-3 and high < 2e4
+    write = _write_plain if low > 1e-3 and high < 2e4 else _write_power
     own.set_major_locator(LogLocator(subs=subs, numticks=6))
-    own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}" if plain else _write_power(value)))
+    own.set_major_formatter(FuncFormatter(write))
     own.set_minor_locator(NullLocator())
     _add_small_ticks(axis, which, low, high)
 
@@ -240,10 +241,10 @@ def mark_numbers(axis: Axes, which: str, n_ticks: int, *, whole: bool = False) -
     largest = max(abs(low), abs(high))
     step = (high - low) / n_ticks
     digits = int(np.clip(np.ceil(np.log10(largest / step)) + 2, 2, 8)) if step > 0 else 4
-    own.set_major_formatter(FuncFormatter(lambda value, _: _write_tick(value, largest, digits)))
+    own.set_major_formatter(FuncFormatter(partial(_write_tick, largest=largest, digits=digits)))
 
 
-def _write_tick(value: float, largest: float, digits: int) -> str:
+def _write_tick(value: float, _place: int | None = None, *, largest: float, digits: int) -> str:
     """Return a number at a tick: 0.02, 1500, 2.5 times a power of ten."""
     if abs(value) < 1e-9 * largest:
         return "0"
@@ -254,7 +255,11 @@ def _write_tick(value: float, largest: float, digits: int) -> str:
     return f"$\\mathdefault{{{mantissa}\\times10^{{{int(power)}}}}}$"
 
 
-def _write_power(value: float) -> str:
+def _write_plain(value: float, _place: int | None = None) -> str:
+    return f"{value:g}"
+
+
+def _write_power(value: float, _place: int | None = None) -> str:
     """Return a power of ten, or a multiple of one."""
     power = int(np.floor(np.log10(value) + 1e-9))
     factor = value / 10.0**power

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from tuner.events.checks.finding import wrap_told
 from tuner.exploration.binning import FeatureHistogram
 from tuner.exploration.overview import write_size
 from tuner.notebook_cards import BACKGROUND, SIGNAL, draw_steps, write_card, write_lines, write_table
@@ -30,8 +31,10 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 def describe_exploration(exploration: Exploration) -> tuple[str, ...]:
     """Return the exploration as a person reads it in a terminal of 80 columns."""
-    warnings = ["", *exploration.warnings] if exploration.warnings else []
     cuts = [] if exploration.cut_flow is None else ["Selection, of all events", *exploration.cut_flow.lines, ""]
+    warnings = (
+        ["", *(line for warning in exploration.warnings for line in wrap_told(warning))] if exploration.warnings else []
+    )
     return (
         exploration.source,
         *wrap(exploration.shown, WIDTH),

@@ -77,7 +77,7 @@ class Scores:
         by = f" by {self.by}" if self.by else ""
         told = self._told
         between = f", {told.min():.3g} to {told.max():.3g}" if len(told) else ""
-        among = "" if self.selected is None else f", {len(told):,} of them selected"
+        among = "" if self.selected is None else f" ({len(told):,} selected)"
         return f"Scores({len(self):,} events{among}{by}{between})"
 
     def _repr_html_(self) -> str:

@@ -138,6 +138,8 @@ def load_events(folder: Path) -> KeptEvents:
             if not (folder / name).exists() or hash_file(folder / name) != checksum:
                 raise describe_damage(folder / name, "its checksum is another", advice="")
         observers = read_table(folder / "observers.parquet", advice="")
+        if observers.empty:  # a file of no columns has lost the number of events
+            observers = pd.DataFrame(index=pd.RangeIndex(len(np.load(folder / "labels.npy", mmap_mode="r"))))
         events = Events(
             pd.DataFrame(_map_array(folder / "features.npy"), columns=content["features"], copy=False),
             _map_array(folder / "labels.npy"),

@@ -39,9 +39,10 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         first = [f"{_tell_winner(search, evaluation, standings)}{_tell_network(evaluation, standings)}"]
     else:
         first = [_tell_handed_on(evaluation), _tell_configuration(search, evaluation, standings)]
+    rivals = _tell_rivals(evaluation, standings)
     return [
         *first,
-        " ".join(filter(None, (_tell_rivals(evaluation, standings), tell_by_auc(evaluation)))),
+        " ".join(filter(None, (rivals, tell_by_auc(evaluation), evaluation.choice_on_test))),
         _tell_trust(search, evaluation),
         *_warn_of_sculpting(evaluation, search.study.problem.units),
         *_warn_of_scarce_events(evaluation),
@@ -130,8 +131,9 @@ def _tell_network(evaluation: Evaluation, standings: Sequence[Standing]) -> str:
 
 
 def _find_baseline(standings: Sequence[Standing], verdict: str) -> Standing | None:
-    """Return the best baseline of a verdict."""
-    return find_baseline([standing for standing in standings if standing.verdict == verdict])
+    """Return the best baseline, which validation chose, where it has this verdict."""
+    best = find_baseline(standings)
+    return best if best is not None and best.verdict == verdict else None
 
 
 def _capitalize(text: str) -> str:
@@ -287,7 +289,7 @@ def _tell_examined(evaluation: Evaluation) -> str:
 
 
 def name_baseline(evaluation: Evaluation) -> str:
-    """Return the name of the best baseline on the last part that is open."""
+    """Return the name of the best baseline, which validation chose."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
     return "the baseline" if baseline is None else write_candidate(baseline.candidate)
 

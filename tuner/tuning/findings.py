@@ -47,15 +47,18 @@ def require_sound(events: Events, splits: Splits, problem: Problem) -> tuple[Fin
 
 
 def tell_findings(findings: tuple[Finding, ...], display: Display | None) -> None:
-    """Tell what was found: warnings as such, whatever is shown; the rest on the display, and in the log."""
+    """Tell what was found: warnings as such, whatever is shown; the rest on the display. Its failure ends nothing."""
     from tuner.events.checks.finding import list_findings
 
     shown = display or NoDisplay()
     loud = [one for one in findings if one.severity != "note" and not one.is_accepted]
     for line in list_findings(loud):
         logger.warning("%s", line)
-    for line in list_findings(one for one in findings if one not in loud):
-        shown.tell(line)
+    try:
+        for line in list_findings(one for one in findings if one not in loud):
+            shown.tell(line)
+    except Exception as error:
+        logger.warning("The display could not be updated: %s: %s", type(error).__name__, error)
 
 
 def keep_findings(findings: tuple[Finding, ...], folder: RunFolder) -> None:

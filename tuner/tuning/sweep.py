@@ -61,8 +61,6 @@ def sweep(
     device: str | None = None,
     tracker: Tracker | None = None,
     display: Display | None = None,
-    study_file: Path | None = None,
-    worker_options: Sequence[str] = (),
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
@@ -82,8 +80,6 @@ def sweep(
             (`WeightsAndBiases(project=...)`). Name `workers` to share the study while a tracker is given.
         display: Shows the progress, such as `tuner.progress.open_display()`. None: only failed trials and whatever
             else goes wrong are logged, as warnings.
-        study_file: File that workers read the study from. None: looked for among the imported modules.
-        worker_options: Passed on to each worker's `tuner work`, such as `["--events", "elsewhere.parquet"]`.
 
     Returns:
         The study with its trials and its run folder.
@@ -91,6 +87,28 @@ def sweep(
     Raises:
         TunerError: Of the kind that fits, before anything is trained, with everything that does not hold.
         SweepInterrupted: After Ctrl-C; its `search` holds what was found until then.
+    """
+    return run_sweep(
+        study, folder=folder, storage=storage, workers=workers, device=device, tracker=tracker, display=display
+    )
+
+
+def run_sweep(
+    study: Study,
+    *,
+    folder: str | Path = "runs",
+    storage: str | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    tracker: Tracker | None = None,
+    display: Display | None = None,
+    study_file: Path | None = None,
+    options: Sequence[str] = (),
+) -> Search:
+    """Sweep as `sweep` does, with workers that are started in a way of one's own.
+
+    study_file: the file that workers read the study from; None: looked for among the imported modules.
+    options: passed on to each worker's `tuner work`.
     """
     refuse_while_reading()
     tracker_options = _name_tracker(tracker)
@@ -128,7 +146,7 @@ def sweep(
                 if n_workers > 1:
                     assert study_file is not None
                     command = tuner_command("work", study_file, *_name_options(folder, device))
-                    command += [*(tracker_options or ()), *worker_options]
+                    command += [*(tracker_options or ()), *options]
                 with display or NoDisplay() as shown:
                     interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
                 write_study_note(search)

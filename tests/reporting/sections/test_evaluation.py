@@ -16,6 +16,7 @@ from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.reporting.formatting import DASH
 from tuner.reporting.page import Picture, Table
 from tuner.reporting.sections.evaluation import CHOSEN_ON, LEANING, OF_SINGLE_NETWORKS, write_evaluation
+from tuner.reporting.summary import answer
 
 
 @pytest.fixture
@@ -168,6 +169,15 @@ def test_whose_the_figures_out_of_fold_are_is_told_under_both_tables(write, eval
     alone = [block.text for block in write(evaluation).blocks if block.kind == "text"]
     assert not any("single networks" in text for text in alone)
     assert any("The configuration, its epoch and the cuts were chosen on these events" in text for text in alone)
+
+
+def test_test_saying_otherwise_than_what_chose_is_told_at_the_head_and_under_the_verdicts(
+    write, make_search, evaluation
+):
+    said = "By AUC on validation the bag is better, and is handed on; by AUC on test it cannot be told from it."
+    found, search = replace(evaluation, choice_on_test=said), make_search(complete=3)
+    assert write(found).blocks[1].text.count(said) == 1
+    assert sum(said in sentence for sentence in answer(search, search.best_trial, found)) == 1
 
 
 def test_a_leaning_interval_is_explained_where_there_is_one(write, evaluation):

@@ -47,7 +47,10 @@ def estimate_noise(finalists: Sequence[Replicas]) -> float | None:
 def expect_excess(noise: float | None, n_trials: int) -> float | None:
     """Return what the best of n equal settings exceeds their mean by: noise * `expect_maximum(n_trials)`.
 
-    An expectation, not a bound: about half of the searches exceed it. 0 for one trial, None for an unknown noise.
+    An expectation for equal settings, not a bound. In simulated searches of 100 trials the luck of the best was above
+    it in 33 % of those whose settings were equal, in 18 % where settings differed as much as trainings of one do, and
+    in 7 % where three times as much (`benchmarks/luck.py`, errors of 6, 5 and 3 %); on average it was 0.91, 0.74 and
+    0.34 of it: where settings differ, the best is less often the luckiest. 0 for one trial, None for an unknown noise.
     """
     if n_trials == 1:
         return 0.0

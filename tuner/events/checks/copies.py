@@ -26,10 +26,13 @@ def find_copies(values: np.ndarray | pd.DataFrame) -> np.ndarray | None:
         values: Features [n, d], not-a-number where undefined.
     """
     table = pd.DataFrame(values, copy=False)
-    hashes = pd.util.hash_pandas_object(table + 0.0, index=False).to_numpy()  # -0.0 becomes 0.0
+    hashes = _hash_rows(table)
+    ordered = np.sort(hashes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return None
     _, first, row, counts = np.unique(hashes, return_index=True, return_inverse=True, return_counts=True)
     n_pairs = float((counts.astype(np.float64) * (counts - 1)).sum() / 2)
-    if n_pairs == 0 or n_pairs <= FACTOR * _estimate_coincidences(table):
+    if n_pairs <= FACTOR * _estimate_coincidences(table):
         return None
     copied: np.ndarray = first[row].astype(np.int64)
     return copied
@@ -38,6 +41,18 @@ def find_copies(values: np.ndarray | pd.DataFrame) -> np.ndarray | None:
 def count_copies(copies: np.ndarray | None) -> int:
     """Return how many rows are copies of an earlier one, of what `find_copies` returned."""
     return 0 if copies is None else int((copies != np.arange(len(copies))).sum())
+
+
+def _hash_rows(table: pd.DataFrame) -> np.ndarray:
+    """Return a hash of each row, uint64 [n], a column at a time, so that little memory is needed beside the table."""
+    hashes = np.zeros(len(table), np.uint64)
+    for name in table.columns:
+        column = table[name].to_numpy()
+        plain = np.where(np.isnan(column), np.nan, column).astype(column.dtype) + column.dtype.type(0)  # -0.0 is 0.0
+        # An odd factor keeps apart what was apart; of two columns in turn, either order gives another hash.
+        hashes *= np.uint64(0x9E3779B97F4A7C15)
+        hashes ^= pd.util.hash_array(plain, categorize=False)
+    return hashes
 
 
 def _estimate_coincidences(table: pd.DataFrame) -> float:

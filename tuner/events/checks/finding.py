@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from textwrap import wrap
 from typing import Any, Literal
 
 from tuner.errors import EventsError, StudyError, raise_together, suggest_name
@@ -42,6 +43,9 @@ CODES = {
     "shifted-feature": "of new events, most lie where the outermost 1 % of training was",
 }
 """Each code, and what it stands for. A code keeps its meaning."""
+
+WIDTH = 80
+"""Columns of a terminal."""
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 """An error stops a sweep, a warning deserves a look before one, a note is good to know. In this order."""
@@ -109,6 +113,11 @@ def list_findings(findings: Iterable[Finding]) -> Iterator[str]:
     yield from (str(finding) for finding in findings if not finding.is_accepted)
     if accepted := dict.fromkeys(finding.code for finding in findings if finding.is_accepted):
         yield f"Accepted by the study: {', '.join(accepted)}."
+
+
+def wrap_told(line: str) -> list[str]:
+    """Return a line of `list_findings` as lines of a terminal of 80 columns, the later ones indented."""
+    return wrap(line, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def refuse_errors(findings: Iterable[Finding], source: str) -> None:

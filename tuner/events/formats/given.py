@@ -23,8 +23,7 @@ def _find_why_not(column: pd.Series) -> str:
     if pd.api.types.is_complex_dtype(column.dtype):
         return f"holds {column.dtype} for each event"
     first = next((value for value in column if value is not None), None) if column.dtype == object else None
-    is_compound = pd.api.types.is_list_like(first)
-    return f"holds a {type(first).__name__} for each event" if is_compound else ""
+    return "holds a list or an array for each event" if pd.api.types.is_list_like(first) else ""
 
 
 def _settle(column: pd.Series) -> pd.Series:

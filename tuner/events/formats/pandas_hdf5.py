@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tuner.errors import EventsError
-from tuner.events.listing import Column
+from tuner.events.formats.hdf5_values import StoredColumn, make_labels
 
 _NUMBERS = ("bool", "int", "uint", "float")
 
 
-def find_pandas_columns(group: Any, path: Path) -> Iterator[Column]:
+def find_pandas_columns(group: Any, path: Path) -> Iterator[StoredColumn]:
     """Yield the columns of a frame that pandas wrote; its row index is none of them.
 
     Raise `EventsError` where the group holds something else that pandas writes, such as a series.
     """
     match _get_text(group, "pandas_type"):
         case "frame_table":
-            return _list_table(group["table"])
+            return _list_table(group)
         case "frame":
             return _list_blocks(group, path)
         case kind:
@@ -33,19 +32,33 @@ def find_pandas_columns(group: Any, path: Path) -> Iterator[Column]:
             )
 
 
-def _list_table(table: Any) -> Iterator[Column]:
+def _list_table(group: Any) -> Iterator[StoredColumn]:
     """Yield the columns of `format="table"`: fields of a compound data set, several columns of one type in each."""
+    table = group["table"]
     for field in table.dtype.names:
         if field == "index" or f"{field}_kind" not in table.attrs:
             continue
         kind = table.dtype[field]
         names = _list_names(table.attrs[f"{field}_kind"])
-        why_not = _judge(_get_text(table, f"{field}_dtype") or kind.base.name, _get_text(table, f"{field}_meta"))
+        meta = _get_text(table, f"{field}_meta")
+        why_not = _judge(_get_text(table, f"{field}_dtype") or kind.base.name, meta)
+        decode = _find_categories(group, field) if meta == "category" else None
         for number, name in enumerate(names):
-            yield Column(name, partial(_take, table.fields(field), kind, number), why_not)
+            place = number if kind.shape else None
+            yield StoredColumn(name, table, "" if decode else why_not, (field,), place, decode=decode)
 
 
-def _list_blocks(group: Any, path: Path) -> Iterator[Column]:
+def _find_categories(group: Any, field: str) -> Callable[[np.ndarray], Any] | None:
+    """Return what makes categories of a column's codes; None where they are not beside the table."""
+    try:
+        values = group[f"meta/{field}/meta/table"]["values"]
+    except (KeyError, ValueError):
+        return None
+    names = [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values.ravel()]
+    return make_labels({name: code for code, name in enumerate(names)})
+
+
+def _list_blocks(group: Any, path: Path) -> Iterator[StoredColumn]:
     """Yield the columns of `format="fixed"`: two-dimensional data sets of one type, with their names beside them."""
     for number in range(int(group.attrs["nblocks"])):
         values = group[f"block{number}_values"]
@@ -58,8 +71,8 @@ def _list_blocks(group: Any, path: Path) -> Iterator[Column]:
         names = [name.decode() if isinstance(name, bytes) else str(name) for name in items[...]]
         why_not = _judge(_get_text(values, "value_type") or values.dtype.name, "")
         is_turned = not values.attrs.get("transposed", False)
-        for index, name in enumerate(names):
-            yield Column(name, partial(read_values, values, index if is_turned else (slice(None), index)), why_not)
+        for place, name in enumerate(names):
+            yield StoredColumn(name, values, why_not, number=place, is_turned=is_turned)
 
 
 def _judge(dtype: str, meta: str) -> str:
@@ -68,17 +81,9 @@ def _judge(dtype: str, meta: str) -> str:
         return "holds a category of pandas"
     if dtype.startswith((*_NUMBERS, "string", "bytes")):
         return ""
+    if dtype in ("str", "object"):
+        return 'holds text that pandas pickled, which is not read (write the frame with format="table")'
     return f"holds {dtype} for each event"
-
-
-def _take(field: Any, kind: np.dtype, number: int) -> np.ndarray:
-    """Return one column of a field that holds several [n, k], or that is a column itself [n]."""
-    return read_values(field)[:, number] if kind.shape else read_values(field)
-
-
-def read_values(values: Any, chosen: Any = ...) -> np.ndarray:
-    """Return what is chosen of a data set, or of one of its fields, as an array."""
-    return np.asarray(values[chosen])
 
 
 def _list_names(pickled: bytes) -> list[str]:

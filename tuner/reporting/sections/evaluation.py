@@ -72,6 +72,7 @@ def _explain_standings(evaluation: Evaluation) -> str:
         "together, is below 0.05.",
         "The winner is a configuration, chosen by its mean on validation over its trainings; what is handed on, a "
         "network or a mean of networks, is what `tuner predict` uses.",
+        *([evaluation.choice_on_test] if evaluation.choice_on_test else []),
     ]
     if evaluation.last_part == "test":
         told.append(f"{CHOSEN_ON} Settings, epochs or members were chosen on these events: this figure flatters.")
