@@ -175,3 +175,9 @@ def test_a_file_that_is_cut_off_is_told_in_a_sentence(nano, share):
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(EventsError, match=r"damaged|must hold a tree"):
         File(path).read()
+
+
+def test_reasons_are_not_copied_at_each_access_of_a_column(nano):
+    path, _ = nano
+    table = File(path).read()
+    assert table["MET_pt"].attrs["left_out"] is table.attrs["left_out"]
