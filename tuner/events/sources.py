@@ -305,13 +305,14 @@ def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wa
         known = pd.Series([None if text == _NOTHING else text for text in texts], dtype=object)
         numbers = pd.to_numeric(known, errors="coerce")
         values = numbers if (numbers.notna() == known.notna()).all() and known.notna().any() else known
-        for (_, table), value, text in zip(parts, values, texts, strict=True):
+        for number, (value, text) in enumerate(zip(values, texts, strict=True)):
+            name, table = parts[number]
             if text is None or column in table or not wanted(column):
                 continue
             is_text = isinstance(value, str)
-            table[column] = (
-                pd.Categorical([value], sorted(set(known.dropna()))).repeat(len(table)) if is_text else value
-            )
+            added = pd.Categorical([value], sorted(set(known.dropna()))).repeat(len(table)) if is_text else value
+            parts[number] = (name, pd.concat([table, pd.DataFrame({column: added}, index=table.index)], axis=1))
+            parts[number][1].attrs = table.attrs
 
 
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"
