@@ -380,7 +380,7 @@ class OpenML:
     def find_files(self) -> list[Path]:
         """Return the local copy; none where there is none."""
         local = self._find_local()
-        return [local] if local else []
+        return [local] if local and local.is_file() else []
 
     def describe(self) -> str:
         """Return the number of the data set and the local file that stands for it."""
