@@ -31,7 +31,7 @@ def are_large(problem: Problem) -> bool:
     """
     sources = (problem.events, problem.validation_events, problem.test_events)
     files = [path for source in sources if source is not None for path in find_input_files(source)]
-    return not problem.nuisances and sum(path.stat().st_size for path in files) >= LARGE_FILES
+    return not problem.nuisances and sum(path.stat().st_size for path in files if path.exists()) >= LARGE_FILES
 
 
 def read_in_groups(problem: Problem, source: EventSource) -> Events:
@@ -56,7 +56,7 @@ def read_in_groups(problem: Problem, source: EventSource) -> Events:
         if not group.taken:  # the rest are lists, or not in all sources
             break
         found = Findings([*part.found.problems], [*note_reading(part.table), *part.found.notes])
-        features, new = take_inputs(part, [*group.taken], found)
+        features, new = take_inputs(part, [*group.taken], events.labels, found)
         raise_together(found.problems, EventsError, source.describe())
         gathered.keep(features)
         codes, notes = codes | new, notes | dict.fromkeys(found.notes)

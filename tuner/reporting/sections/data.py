@@ -183,7 +183,7 @@ def write_preparation(search: Search) -> Section:
     undefined = _list_undefined(search.study.problem)
     transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
     facts = [
-        ("chosen", _describe_split(search)),
+        ("parts", _describe_split(search)),
         *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
         *(transformed | splits.preprocessing.describe()).items(),
         ("undefined values", ", ".join([*undefined, "not a number"])),
@@ -193,14 +193,14 @@ def write_preparation(search: Search) -> Section:
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
         Text(
-            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
-            "of a category no value."
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median; a "
+            "category that is undefined has none of its values."
         ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
 
 
-_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+_TOLD_AS_SET = ("seed", "scaling", "training weights", "negative weights")
 """Settings of the preparation that the page tells as they are."""
 
 
@@ -213,7 +213,7 @@ def _describe_split(search: Search) -> str:
     if preparation.split is not None:
         told = preparation.split.describe()
     together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
-    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
+    return told + (f"; events that share {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:
