@@ -32,6 +32,26 @@ LEAST_LEFT = 3
 """Events of each class that a selection must leave: one for each part of the split."""
 
 
+@dataclass
+class FeatureGroup:
+    """Some of the features, where memory does not take all of them at once."""
+
+    at_most: int
+    """How many of them are read."""
+    done: frozenset[str] = frozenset()
+    """Those that were read before."""
+    with_roles: bool = True
+    """Whether columns of other roles are read, and new columns made, too."""
+    taken: dict[str, None] = field(default_factory=dict)
+    """Those that are read."""
+
+    def take(self, name: str) -> bool:
+        """Return whether a feature is in the group; it is, if there still is room."""
+        if name not in self.done and len(self.taken) < self.at_most:
+            self.taken[name] = None
+        return name in self.taken
+
+
 @dataclass(frozen=True, eq=False)
 class NeededColumns:
     """The columns that a problem needs, new ones among them, of the events that it selects."""
@@ -74,6 +94,7 @@ def read_needed(
     with_variants: bool = False,
     only_roles: bool = False,
     to_score: bool = False,
+    group: FeatureGroup | None = None,
 ) -> NeededColumns:
     """Return the columns that a problem needs of the events that it selects, and the new ones that it makes.
 
@@ -86,13 +107,14 @@ def read_needed(
         only_roles: Make only those new columns that have a role.
         to_score: Keep all events, and say which are selected; features must be there, other new columns are made where
             all that they are made of is there.
+        group: Which of the features are read. None: all of them.
 
     Raises:
         EventsError: The source cannot be read, names a column twice, or holds no events.
         StudyError: An expression cannot be read.
     """
     formulas = read_formulas(problem)
-    choice = _Choice(problem, with_variants, frozenset(formulas.list_all()))
+    choice = _Choice(problem, with_variants, frozenset(formulas.list_all()), group)
     if isinstance(source, SelectiveSource):
         table = source.read_columns(choice)
     else:
@@ -109,6 +131,7 @@ def read_needed(
     lists = _read_lists(source, table, [name for name in formulas.list_all() if name not in table])
     if problem.weight in names and problem.weight in formulas.columns:
         formulas = _take_weight_as_name(problem, formulas)
+    only_roles = only_roles or (group is not None and not group.with_roles)
     return _Assembly(problem, formulas, table, names, lists, only_roles=only_roles, to_score=to_score).assemble()
 
 
@@ -370,6 +393,7 @@ class _Choice:
     with_variants: bool = False
     used: frozenset[str] = frozenset()
     """Columns that expressions name."""
+    group: FeatureGroup | None = None
     names: dict[str, None] = field(default_factory=dict)
 
     def __call__(self, name: str) -> bool:
@@ -380,8 +404,9 @@ class _Choice:
         role = problem.roles.get(name)
         if role == "nuisance variant":
             return self.with_variants
-        if role is not None:
-            return role != "ignored"
-        if fits(name, problem.ignored):
+        if role == "ignored" or (role is None and fits(name, problem.ignored)):
             return False
-        return problem.features is None or fits(name, problem.features) or fits(name, problem.observers)
+        if role not in (None, "feature") or fits(name, problem.observers):
+            return self.group is None or self.group.with_roles
+        is_feature = role is not None or problem.features is None or fits(name, problem.features)
+        return is_feature and (self.group is None or self.group.take(name))

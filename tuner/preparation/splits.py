@@ -118,7 +118,7 @@ def prepare_splits(events: Events, problem: Problem, preparation: Preparation | 
     rows = dict(zip(PARTS, chosen, strict=True))
     check_parts(rows, events.labels, events.weights, problem.label)
     # Train rows are in random order: the first of them are a fair sample.
-    fitted = events.table.to_numpy()[rows["train"][:N_FITTED]]
+    fitted = gather_columns(events.table.to_numpy(), rows["train"][:N_FITTED])
     preprocessing = fit_preprocessing(
         fitted, events.features, preparation, categories={*problem.categories, *events.codes}, codes=events.codes
     )

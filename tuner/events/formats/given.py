@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
 
+from tuner.errors import MissingPackage
 from tuner.events.listing import Wanted
 
 
@@ -19,11 +23,25 @@ def read_given(table: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
     return read
 
 
+def read_given_lists(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
+    try:
+        import awkward as ak
+    except ImportError as error:
+        raise MissingPackage("awkward", "root", "Reading the lists of events given in Python") from error
+
+    return {name: ak.Array([value if _is_list(value) else None for value in table[name]]) for name in names}
+
+
 def _find_why_not(column: pd.Series) -> str:
     if pd.api.types.is_complex_dtype(column.dtype):
         return f"holds {column.dtype} for each event"
     first = next((value for value in column if value is not None), None) if column.dtype == object else None
-    return "holds a list or an array for each event" if pd.api.types.is_list_like(first) else ""
+    return "holds a list or an array for each event" if _is_list(first) else ""
+
+
+def _is_list(value: Any) -> bool:
+    return bool(pd.api.types.is_list_like(value))
 
 
 def _settle(column: pd.Series) -> pd.Series:

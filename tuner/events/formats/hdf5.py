@@ -72,6 +72,12 @@ def read_arrays(path: Path, names: Sequence[str], key: str | None) -> dict[str, 
         return {column.name: wrap_lists(read_whole(column)) for column in stored}
 
 
+def find_keys(path: Path, keys: Sequence[str]) -> list[str]:
+    """Return those of some names of data sets and groups that an HDF5 file has."""
+    with _open(path) as file:
+        return [key for key in keys if key in file]
+
+
 def _open(path: Path) -> Any:
     """Open an HDF5 file. Raise `MissingPackage`."""
     try:
