@@ -128,8 +128,8 @@ class Problem:
     ignored: tuple[str, ...] = ()
     """Columns that are left out; patterns, too. Expressions may name them nevertheless."""
     categories: tuple[str, ...] = ()
-    """Features whose values are names, not sizes: a network is given an input for each. Features of texts with few
-    different values are categories without being named, numbers are not."""
+    """Features whose values are names, not sizes, by name or by pattern: a network is given an input for each value.
+    Features of 2 to 32 different texts are categories without being named, numbers are not."""
     selection: str | None = None
     """Condition that an event must fulfil, `"pt > 20 & abs(eta) < 2.5"`, before anything else is done with it. None:
     all events are taken. How expressions are written, and what functions there are: `tuner.events.expressions`."""
@@ -373,9 +373,9 @@ def _find_role_problems(problem: Problem) -> list[str]:
     ]
     others = {column: role for column, role in problem.roles.items() if role != "feature"}
     return problems + [
-        f'`categories` must be features, but "{name}" is {others.get(name, "not among `features`")}.'
+        f'`categories` must be features, but "{name}" is {others[name]}.'
         for name in problem.categories
-        if name in others or (problem.features is not None and name not in problem.features)
+        if name in others
     ]
 
 

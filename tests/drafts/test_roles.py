@@ -148,6 +148,14 @@ def test_columns_that_cannot_be_inputs_are_ignored(table: pd.DataFrame) -> None:
         assert why in roles.reasons["ignored"]
 
 
+def test_few_texts_are_a_category_and_many_are_ignored(table: pd.DataFrame) -> None:
+    texts = {"channel": np.resize(["ee", "em", "mm"], N), "file": [f"{i}.root" for i in range(N)]}
+    roles = infer_roles(table.assign(**texts))
+    assert "channel" in roles.features
+    assert roles.reasons['"channel"'] == "a category of 3 texts"
+    assert roles.ignored == ("file",)
+
+
 def test_an_event_number_that_repeats_is_a_feature(table: pd.DataFrame) -> None:
     assert infer_roles(table.assign(EventNumber=np.arange(N) // 100)).event_id is None
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all, suggest_name
+from tuner.events.categories import MOST_TEXTS, find_texts
 from tuner.events.checks.sentinels import find_marks, stands_apart
 from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
@@ -75,10 +76,14 @@ def infer_roles(
         reasons[f'"{name}"'] = f"left out by the reader: it {why}"
     ignored = dict.fromkeys(others, "another weight" if weight else "a weight that does not vary") | _find_ignored(left)
     left = left.drop(columns=[column for column in ignored if column in left])
-    undefined, found = _find_undefined(left)
+    texts = [name for name in left if not is_number(left[name])]
+    for name in texts:
+        reasons[f'"{name}"'] = f"a category of {len(find_texts(left[name]) or ())} texts"
+    numbers = left.drop(columns=texts)
+    undefined, found = _find_undefined(numbers)
     if undefined is not None:
         reasons["undefined"] = found
-    observers = _find_observers(left)
+    observers = _find_observers(numbers)
     left = left.drop(columns=list(observers))
     for name, columns in (("ignored", ignored), ("observers", observers)):
         if columns:
@@ -245,12 +250,19 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
         if _plain(column) in _BOOKKEEPING:
             why[column] = "bookkeeping"
         elif not is_number(values):
-            why[column] = f"not a number{_say_texts(table, column)}"
+            if not _is_category(values):
+                why[column] = f"not a number{_say_texts(table, column)}"
         elif n_values == 0:
             why[column] = "entirely missing"
         elif n_values == 1:
             why[column] = "constant"
     return why
+
+
+def _is_category(values: pd.Series) -> bool:
+    """Return whether a column of texts is a feature without being named as one."""
+    texts = find_texts(values)
+    return texts is not None and 1 < len(texts) <= MOST_TEXTS
 
 
 def _say_texts(table: pd.DataFrame, name: Any) -> str:

@@ -41,7 +41,7 @@ def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns
     weights = take_weights(table, problem.weight, labels, found)
     event_id = take_event_id(table, problem.event_id, found)
     observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
-    features, codes = take_inputs(needed, needed.features, found)
+    features, codes = take_inputs(needed, needed.features, labels, found)
     given_parts = find_given_parts(table)
     raise_together(found.problems, EventsError, source.describe())
     return Events(
@@ -62,15 +62,15 @@ def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns
 
 
 def take_inputs(
-    needed: NeededColumns, names: Sequence[str], found: Findings
+    needed: NeededColumns, names: Sequence[str], labels: np.ndarray, found: Findings
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
     """Return features as float32 [n, d], and the texts of those that hold texts; note which columns are left out.
 
-    needed: what was read; names: columns that may be features; what is not in the table is left out.
+    needed: what was read; names: columns that may be features; what is not in the table is left out; labels: [n].
     """
     problem = needed.problem
     there = [name for name in names if name in needed.table]
-    table, codes = code_texts(needed.table, there, problem, found)
+    table, codes = code_texts(needed.table, there, problem, found, labels)
     found.notes[:0] = note_left_out(problem, table, needed.formulas)
     there = [name for name in there if name in table]
     features = take_features(table, there, lambda name: () if name in codes else problem.list_undefined(name), found)

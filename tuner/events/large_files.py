@@ -56,7 +56,7 @@ def read_in_groups(problem: Problem, source: EventSource) -> Events:
         if not group.taken:  # the rest are lists, or not in all sources
             break
         found = Findings([*part.found.problems], [*note_reading(part.table), *part.found.notes])
-        features, new = take_inputs(part, [*group.taken], found)
+        features, new = take_inputs(part, [*group.taken], events.labels, found)
         raise_together(found.problems, EventsError, source.describe())
         gathered.keep(features)
         codes, notes = codes | new, notes | dict.fromkeys(found.notes)

@@ -336,9 +336,9 @@ class Given:
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
         """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
-        from tuner.events.formats.given import read_given_lists
+        from tuner.events.formats.lists import wrap_lists
 
-        return read_given_lists(self.events.table, names)
+        return {name: wrap_lists(self.events.table[name].to_numpy(object)) for name in names}
 
     def describe(self) -> str:
         """Return how many events of how many columns."""

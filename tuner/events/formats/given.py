@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from tuner.errors import MissingPackage
 from tuner.events.listing import Wanted
 
 
@@ -21,16 +19,6 @@ def read_given(table: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
     read = pd.DataFrame(kept, index=table.index, copy=True)
     read.attrs["left_out"] = left_out
     return read
-
-
-def read_given_lists(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
-    """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
-    try:
-        import awkward as ak
-    except ImportError as error:
-        raise MissingPackage("awkward", "root", "Reading the lists of events given in Python") from error
-
-    return {name: ak.Array([value if _is_list(value) else None for value in table[name]]) for name in names}
 
 
 def _find_why_not(column: pd.Series) -> str:

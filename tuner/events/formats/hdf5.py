@@ -54,6 +54,12 @@ def list_columns(path: Path, key: str | None, columns: tuple[str, ...] | None = 
         return [ListedColumn(column.name, str(column.dataset.dtype), not column.why_not) for column in listed]
 
 
+def find_keys(path: Path, keys: Sequence[str]) -> list[str]:
+    """Return those of some names of data sets and groups that an HDF5 file has."""
+    with _open(path) as file:
+        return [key for key in keys if key in file]
+
+
 def read_arrays(path: Path, names: Sequence[str], key: str | None) -> dict[str, Any]:
     """Return columns of several values per event by name.
 
@@ -70,12 +76,6 @@ def read_arrays(path: Path, names: Sequence[str], key: str | None) -> dict[str, 
         for column in stored:
             _check_filters(column.dataset, path)
         return {column.name: wrap_lists(read_whole(column)) for column in stored}
-
-
-def find_keys(path: Path, keys: Sequence[str]) -> list[str]:
-    """Return those of some names of data sets and groups that an HDF5 file has."""
-    with _open(path) as file:
-        return [key for key in keys if key in file]
 
 
 def _open(path: Path) -> Any:

@@ -125,14 +125,6 @@ def write_data(search: Search) -> Section:
         Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
     ]
     blocks += _write_selection(search)
-    negative = sum(int((part.weights < 0).sum()) for part in parts)
-    if negative:
-        blocks.append(
-            Text(
-                f"{write_share(negative / n_events)} of the events have negative weights: training will "
-                f"{search.study.preparation.negative_weights} them; validation and test keep them."
-            )
-        )
     blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
 
@@ -164,12 +156,13 @@ def _write_findings(search: Search) -> list[Block]:
     except EventsError as error:
         return [Notice(f"Whether the events can be trusted cannot be told. {error}")]
     told = [one for one in findings if not one.is_accepted]
-    rows = [(one.severity, one.code, one.sentence, one.advice) for one in told]
+    rows = [(f"{one.code}\n{one.severity}", one.sentence, one.advice) for one in told]
     accepted = dict.fromkeys(one.code for one in findings if one.is_accepted)
     blocks: list[Block] = []
     if rows:
-        head = ("", "Code", "What was found", "What to do")
-        blocks.append(Table(caption="Can the events be trusted?", head=head, rows=rows))
+        head = ("Finding", "What it means", "What to do")
+        caption = "Can the events be trusted? Training events in full, of the others only how their features compare"
+        blocks.append(Table(caption=caption, head=head, rows=rows))
     elif not accepted:
         blocks.append(Text("Can the events be trusted? Checks found nothing that speaks against it."))
     if accepted:
@@ -190,7 +183,7 @@ def write_preparation(search: Search) -> Section:
     undefined = _list_undefined(search.study.problem)
     transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
     facts = [
-        ("chosen", _describe_split(search)),
+        ("parts", _describe_split(search)),
         *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
         *(transformed | splits.preprocessing.describe()).items(),
         ("undefined values", ", ".join([*undefined, "not a number"])),
@@ -200,14 +193,14 @@ def write_preparation(search: Search) -> Section:
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
         Text(
-            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
-            "of a category no value."
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median; a "
+            "category that is undefined has none of its values."
         ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
 
 
-_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+_TOLD_AS_SET = ("seed", "scaling", "training weights", "negative weights")
 """Settings of the preparation that the page tells as they are."""
 
 
@@ -220,7 +213,7 @@ def _describe_split(search: Search) -> str:
     if preparation.split is not None:
         told = preparation.split.describe()
     together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
-    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
+    return told + (f"; events that share {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:
