@@ -169,10 +169,13 @@ def test_what_cannot_be_meant_is_told(make, told):
 
 
 def test_fingerprints_tell_which_part_changed(split, table):
-    before = split(split=SplitByRemainder(column="number", divisor=5, validation=(3,), test=(4,)))[1].fingerprints
+    splits = split(split=SplitByRemainder(column="number", divisor=5, validation=(3,), test=(4,)))[1]
+    before = splits.fingerprints
     after = split(split=SplitByRemainder(column="number", divisor=5, validation=(2,), test=(4,)))[1].fingerprints
     assert [before[name] == after[name] for name in ("train", "validation", "test")] == [False, False, True]
     assert len(set(before.values())) == 3
+    turned = dataclasses.replace(splits.test, rows=splits.test.rows[::-1])
+    assert dataclasses.replace(splits, test=turned).fingerprints == before
 
 
 def test_a_column_that_the_split_follows_from_changes_what_is_kept(table, make_problem):
