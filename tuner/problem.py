@@ -118,7 +118,7 @@ class Problem:
     """Value of the label column that means signal; the one other value means background."""
     features: tuple[str, ...] | None = None
     """Columns that are inputs, by name or by pattern, `("lepton*", "jet_[0-3]_pt")`; a pattern passes over columns that
-    have another role. None: all columns that have no other role, and that the weight is not made of."""
+    have another role. None: all columns that have no other role, and that label and weight are not made of."""
     weight: str | None = None
     """Column of event weights, or an expression, `"mc_weight * scale"`. None: every event counts as one."""
     observers: tuple[str, ...] = ()

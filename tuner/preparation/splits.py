@@ -119,7 +119,7 @@ def prepare_splits(events: Events, problem: Problem, preparation: Preparation | 
     rows = dict(zip(PARTS, chosen, strict=True))
     check_parts(rows, events.labels, events.weights, problem.label)
     # Train rows are in random order: the first of them are a fair sample.
-    fitted = events.table.to_numpy()[rows["train"][:N_FITTED]]
+    fitted = gather_columns(events.table.to_numpy(), rows["train"][:N_FITTED])
     categories = {name for name in events.features if name in events.codes or fits(name, problem.categories)}
     preprocessing = fit_preprocessing(fitted, events.features, preparation, categories=categories, codes=events.codes)
     keep_negative = replace(preparation, negative_weights="keep")
