@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tuner.errors import name_all, suggest_name
+from tuner.errors import name_all
 from tuner.events.columns import is_number, parse_texts
 from tuner.events.diagnostics import Findings, write_value
 from tuner.events.name_patterns import fits
@@ -44,9 +44,6 @@ def code_texts(
         found: What does not hold is added to it.
         labels: In {0, 1} [n], where they are known.
     """
-    for name in problem.categories:
-        if not any(fits(feature, [name]) for feature in features):
-            found.problems.append(f'`categories` names "{name}", which is no feature.{suggest_name(name, features)}')
     codes: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, str] = {}
     for name in features:
