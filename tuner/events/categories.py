@@ -73,6 +73,15 @@ def code_texts(
     return coded, codes
 
 
+def find_unknown_categories(problem: Problem, features: Sequence[str]) -> list[str]:
+    """Return a sentence for each name in `categories` that is not that of a feature."""
+    return [
+        f'`categories` names "{name}", which is no feature.{suggest_name(name, features)}'
+        for name in problem.categories
+        if not any(fits(feature, [name]) for feature in features)
+    ]
+
+
 def apply_codes(table: pd.DataFrame, codes: Codes, found: Findings | None = None) -> pd.DataFrame:
     """Return the events with codes in place of texts, `UNKNOWN` for those that are not in the list.
 

@@ -31,7 +31,7 @@ def are_large(problem: Problem) -> bool:
     """
     sources = (problem.events, problem.validation_events, problem.test_events)
     files = [path for source in sources if source is not None for path in find_input_files(source)]
-    return not problem.nuisances and sum(path.stat().st_size for path in files) >= LARGE_FILES
+    return not problem.nuisances and sum(path.stat().st_size for path in files if path.exists()) >= LARGE_FILES
 
 
 def read_in_groups(problem: Problem, source: EventSource) -> Events:
