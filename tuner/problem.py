@@ -118,7 +118,7 @@ class Problem:
     """Value of the label column that means signal; the one other value means background."""
     features: tuple[str, ...] | None = None
     """Columns that are inputs, by name or by pattern, `("lepton*", "jet_[0-3]_pt")`; a pattern passes over columns that
-    have another role. None: all columns that have no other role, and that the weight is not made of."""
+    have another role. None: all columns that have no other role, and that label and weight are not made of."""
     weight: str | None = None
     """Column of event weights, or an expression, `"mc_weight * scale"`. None: every event counts as one."""
     observers: tuple[str, ...] = ()
@@ -128,8 +128,8 @@ class Problem:
     ignored: tuple[str, ...] = ()
     """Columns that are left out; patterns, too. Expressions may name them nevertheless."""
     categories: tuple[str, ...] = ()
-    """Features whose values are names, not sizes: a network is given an input for each. Features of texts with few
-    different values are categories without being named, numbers are not."""
+    """Features whose values are names, not sizes, by name or by pattern: a network is given an input for each value.
+    Features of 2 to 32 different texts are categories without being named, numbers are not."""
     selection: str | None = None
     """Condition that an event must fulfil, `"pt > 20 & abs(eta) < 2.5"`, before anything else is done with it. None:
     all events are taken. How expressions are written, and what functions there are: `tuner.events.expressions`."""
@@ -373,9 +373,9 @@ def _find_role_problems(problem: Problem) -> list[str]:
     ]
     others = {column: role for column, role in problem.roles.items() if role != "feature"}
     return problems + [
-        f'`categories` must be features, but "{name}" is {others.get(name, "not among `features`")}.'
+        f'`categories` must be features, but "{name}" is {others[name]}.'
         for name in problem.categories
-        if name in others or (problem.features is not None and name not in problem.features)
+        if name in others
     ]
 
 

@@ -155,6 +155,14 @@ def test_an_event_number_that_rows_share_is_an_id_unless_far_too_many_do(table: 
     assert "index" in infer_roles(table.assign(EventNumber=1, index=np.arange(N) // 4)).features
 
 
+def test_few_texts_are_a_category_and_many_are_ignored(table: pd.DataFrame) -> None:
+    texts = {"channel": np.resize(["ee", "em", "mm"], N), "file": [f"{i}.root" for i in range(N)]}
+    roles = infer_roles(table.assign(**texts))
+    assert "channel" in roles.features
+    assert roles.reasons['"channel"'] == "a category of 3 texts"
+    assert roles.ignored == ("file",)
+
+
 @pytest.mark.parametrize(
     ("values", "undefined"),
     [

@@ -11,6 +11,7 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
+from tuner.evaluation.study_record import record_study
 from tuner.problem import Problem
 from tuner.reporting.sections.data import write_data
 from tuner.trackers import NoTracker
@@ -98,9 +99,17 @@ def test_the_report_page_has_the_cut_flow_and_the_new_columns(search):
     assert flow.rows[2][1].startswith(f"{stages[2].signal:,}\n")
 
 
+def test_trackers_get_the_cut_flow_with_the_study(search, study):
+    record = record_study(search, None)
+    assert record.tables["selection"]["cut"].tolist() == ["all events", "HLT_IsoMu24", "any(Jet_pt > 20)"]
+    assert record.config["frame"]["selection"] == study.problem.selection
+    assert record.config["frame"]["columns"] == dict(study.problem.columns)
+
+
 def test_another_selection_is_another_search(study, search):
     changed = study.problem.__class__(**{**vars(study.problem), "selection": "HLT_IsoMu24"})
-    with pytest.raises(SearchError, match="events: was"):
+    told = r"selection: was 'HLT_IsoMu24 & any\(Jet_pt > 20\)', is 'HLT_IsoMu24'"
+    with pytest.raises(SearchError, match=told):
         tuner.sweep(
             make_study(name="nano", trials=3, epochs=2, problem=changed),
             folder=search.folder.path.parent,

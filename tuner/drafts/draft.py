@@ -165,8 +165,14 @@ def _list_leaks(findings: Sequence[Finding], table: pd.DataFrame, roles: Roles) 
                 yield name, "the label in other words"
             elif finding.code == "observer-in-features":
                 yield name, "an observer in the same numbers"
-            elif finding.code == "index-as-feature" and not (table[name] % 1).any():
+            elif finding.code == "index-as-feature" and _is_whole(table[name]):
                 yield name, "counts the events"
+
+
+def _is_whole(column: pd.Series) -> bool:
+    from tuner.events.columns import is_number
+
+    return is_number(column) and not (column % 1).any()
 
 
 def _frame(table: pd.DataFrame, roles: Roles) -> Problem:

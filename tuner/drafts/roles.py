@@ -14,6 +14,7 @@ import pandas as pd
 from tuner.drafts.lists import find_lists, propose_columns
 from tuner.drafts.masses import find_fitted, is_mass
 from tuner.errors import EventsError, name_all, suggest_name
+from tuner.events.categories import MOST_TEXTS, find_texts
 from tuner.events.checks.sentinels import find_marks, stands_apart
 from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
@@ -95,7 +96,9 @@ def infer_roles(
     left = left.drop(columns=[column for column in ignored if column in left])
     if ignored:
         reasons["ignored"] = _group(ignored)
-    undefined, why = _find_undefined(left)
+    texts = [str(name) for name in left if not is_number(left[name])]
+    reasons |= {f'"{name}"': f"a category of {len(find_texts(left[name]) or ())} texts" for name in texts}
+    undefined, why = _find_undefined(left.drop(columns=texts))
     if undefined is not None:
         reasons["undefined"] = why
     roles = Roles(
@@ -322,12 +325,19 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
         if _plain(column) in (*_BOOKKEEPING, *_NUMBERS_OF_EVENTS):
             why[column] = "bookkeeping"
         elif not is_number(values):
-            why[column] = f"not a number{_say_texts(table, column)}"
+            if not _is_category(values):
+                why[column] = f"not a number{_say_texts(table, column)}"
         elif n_values == 0:
             why[column] = "entirely missing"
         elif n_values == 1:
             why[column] = "constant"
     return why
+
+
+def _is_category(values: pd.Series) -> bool:
+    """Return whether a column of texts is a feature without being named as one."""
+    texts = find_texts(values)
+    return texts is not None and 1 < len(texts) <= MOST_TEXTS
 
 
 def _say_texts(table: pd.DataFrame, name: Any) -> str:
@@ -382,7 +392,9 @@ def _is_truth(name: object) -> bool:
 
 def _find_masses(table: pd.DataFrame, is_background: np.ndarray) -> tuple[list[str], list[str]]:
     """Return the mass that an analysis would fit, and otherwise all columns that are named like masses."""
-    named = {str(name): _without_unit(name) for name in table.columns if is_mass(_without_unit(name))}
+    named = {
+        str(name): _without_unit(name) for name in table if is_mass(_without_unit(name)) and is_number(table[name])
+    }
     values = [table[name].to_numpy(np.float64, na_value=np.nan) for name in named]
     if find_fitted(list(named.values()), values, is_background) is None:
         return [], list(named)
@@ -393,7 +405,8 @@ def _find_kinds(table: pd.DataFrame) -> tuple[str, ...]:
     """Return columns of few different whole numbers, at least three, that are named like kinds of something."""
     found = []
     for name in table.columns:
-        if _plain(name).endswith(_KINDS) and not pd.api.types.is_bool_dtype(table[name]):
+        is_text = not is_number(table[name]) or pd.api.types.is_bool_dtype(table[name])
+        if _plain(name).endswith(_KINDS) and not is_text:
             values = np.asarray(pd.unique(table[name].dropna()))
             if 2 < len(values) <= MAX_KINDS and (values == np.round(values)).all():
                 found.append(str(name))

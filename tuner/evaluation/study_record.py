@@ -18,6 +18,7 @@ from tuner.evaluation.verdicts import tabulate_verdicts
 from tuner.events.part_sources import find_event_source
 from tuner.markdown import escape_markdown
 from tuner.passwords import hide_passwords
+from tuner.preparation.kept_events import load_cut_flow
 from tuner.problem import write_formula
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tuning.best_so_far import follow_best
@@ -44,6 +45,8 @@ def record_study(search: Search, evaluation: Evaluation | None, *, network: Path
     tables = {"trials": _tabulate_trials(search)}
     if importances:
         tables["parameter importances"] = pd.DataFrame(importances.items(), columns=["parameter", "importance"])
+    if (flow := load_cut_flow(search.folder.events)) is not None:
+        tables["selection"] = flow.frame()
     if evaluation is not None:
         tables |= tabulate_evaluation(evaluation)
     return StudyRecord(

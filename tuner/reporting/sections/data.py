@@ -13,6 +13,7 @@ from tuner.events.cut_flow import write_kept
 from tuner.events.part_sources import find_event_source
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
+from tuner.preparation.kept_events import load_cut_flow
 from tuner.preparation.splits import Part
 from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
 from tuner.progress.wording import join_words, write_number
@@ -124,14 +125,6 @@ def write_data(search: Search) -> Section:
         Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
     ]
     blocks += _write_selection(search)
-    negative = sum(int((part.weights < 0).sum()) for part in parts)
-    if negative:
-        blocks.append(
-            Text(
-                f"{write_share(negative / n_events)} of the events have negative weights: training will "
-                f"{search.study.preparation.negative_weights} them; validation and test keep them."
-            )
-        )
     blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
 
@@ -143,10 +136,7 @@ def _write_selection(search: Search) -> list[Block]:
     if problem.columns:
         made = [(name, write_formula(formula)) for name, formula in problem.columns.items()]
         blocks.append(Table(caption="New columns", head=("Column", "Made by"), rows=made))
-    try:
-        flow = search.open_events().events.cut_flow if problem.selection else None
-    except EventsError:
-        return blocks  # step 2 tells
+    flow = load_cut_flow(search.folder.events)
     if flow is None:
         return blocks
     kinds = [name for kind in ("signal", "background") for name in (kind, *([f"{kind}_weight"] * flow.is_weighted))]
@@ -166,12 +156,13 @@ def _write_findings(search: Search) -> list[Block]:
     except EventsError as error:
         return [Notice(f"Whether the events can be trusted cannot be told. {error}")]
     told = [one for one in findings if not one.is_accepted]
-    rows = [(one.severity, one.code, one.sentence, one.advice) for one in told]
+    rows = [(f"{one.code}\n{one.severity}", one.sentence, one.advice) for one in told]
     accepted = dict.fromkeys(one.code for one in findings if one.is_accepted)
     blocks: list[Block] = []
     if rows:
-        head = ("", "Code", "What was found", "What to do")
-        blocks.append(Table(caption="Can the events be trusted?", head=head, rows=rows))
+        head = ("Finding", "What it means", "What to do")
+        caption = "Can the events be trusted? Training events in full, of the others only how their features compare"
+        blocks.append(Table(caption=caption, head=head, rows=rows))
     elif not accepted:
         blocks.append(Text("Can the events be trusted? Checks found nothing that speaks against it."))
     if accepted:
@@ -192,7 +183,7 @@ def write_preparation(search: Search) -> Section:
     undefined = _list_undefined(search.study.problem)
     transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
     facts = [
-        ("chosen", _describe_split(search)),
+        ("parts", _describe_split(search)),
         *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
         *(transformed | splits.preprocessing.describe()).items(),
         ("undefined values", ", ".join([*undefined, "not a number"])),
@@ -202,14 +193,14 @@ def write_preparation(search: Search) -> Section:
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
         Text(
-            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
-            "of a category no value."
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median; a "
+            "category that is undefined has none of its values."
         ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
 
 
-_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+_TOLD_AS_SET = ("seed", "scaling", "training weights", "negative weights")
 """Settings of the preparation that the page tells as they are."""
 
 
@@ -222,7 +213,7 @@ def _describe_split(search: Search) -> str:
     if preparation.split is not None:
         told = preparation.split.describe()
     together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
-    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
+    return told + (f"; events that share {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:
