@@ -33,7 +33,7 @@ class PartSources:
 
     def read_columns(self, wanted: Wanted) -> pd.DataFrame:
         """Return all events with the wanted columns; a column that not all sources have is left out."""
-        tables = [_read(source, wanted) for source in self.sources]
+        tables = [read_source(source, wanted) for source in self.sources]
         common = [name for name in tables[0].columns if all(name in table for table in tables[1:])]
         lacking = {
             str(name): f"is not in {name_all(self._name_without(name, tables))}"
@@ -104,7 +104,8 @@ def find_given_parts(table: pd.DataFrame) -> np.ndarray | None:
     return np.asarray(np.repeat(np.array(parts, np.int8), counts)[table.index.to_numpy()])
 
 
-def _read(source: EventSource, wanted: Wanted) -> pd.DataFrame:
+def read_source(source: EventSource, wanted: Wanted) -> pd.DataFrame:
+    """Return the events of a source with the wanted columns."""
     if isinstance(source, SelectiveSource):
         return source.read_columns(wanted)
     table = source.read()

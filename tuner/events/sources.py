@@ -381,7 +381,7 @@ class OpenML:
     def find_files(self) -> list[Path]:
         """Return the local copy; none where there is none."""
         local = self._find_local()
-        return [local] if local else []
+        return [local] if local and local.is_file() else []
 
     def describe(self) -> str:
         """Return the number of the data set and the local file that stands for it."""
@@ -404,12 +404,14 @@ class OpenML:
 
     def _fetch(self) -> pd.DataFrame:
         """Download the data set, or take it from scikit-learn's folder of data sets."""
+        from http.client import HTTPException
+
         from sklearn.datasets import fetch_openml
 
         try:
             with warnings.catch_warnings(action="ignore", category=UserWarning):
                 table: pd.DataFrame = fetch_openml(data_id=self.data_id, as_frame=True, parser="pandas").frame
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             missing = f" {describe_missing(self.file)}" if self.file else ""
             folder = f" as {self.file} into a folder and set TUNER_DATA to that folder" if self.file else ""
             raise EventsError(
