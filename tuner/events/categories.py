@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tuner.errors import name_all
+from tuner.errors import name_all, suggest_name
 from tuner.events.columns import is_number, parse_texts
 from tuner.events.diagnostics import Findings, write_value
 from tuner.events.name_patterns import fits
