@@ -10,6 +10,7 @@ import pandas as pd
 from tuner.errors import name_all, suggest_name
 from tuner.events.columns import is_number, parse_texts
 from tuner.events.diagnostics import Findings, write_value
+from tuner.events.listing import Reasons
 from tuner.events.name_patterns import fits
 from tuner.problem import Problem
 from tuner.progress.wording import write_count
@@ -69,7 +70,7 @@ def code_texts(
     if not codes and not left_out:
         return table, {}
     coded = apply_codes(table.drop(columns=[*left_out]), codes)
-    coded.attrs = {**table.attrs, "left_out": {**table.attrs.get("left_out", {}), **left_out}}
+    coded.attrs = {**table.attrs, "left_out": Reasons({**table.attrs.get("left_out", {}), **left_out})}
     return coded, codes
 
 

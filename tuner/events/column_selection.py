@@ -174,7 +174,7 @@ class _Assembly:
     def assemble(self) -> NeededColumns:
         """Return what is needed."""
         made = self._make_columns()
-        table = self.read.assign(**made) if made else self.read
+        table = pd.concat([self.read, pd.DataFrame(made, index=self.read.index)], axis=1) if made else self.read
         table.attrs = self.read.attrs
         names = list(dict.fromkeys([*self.names, *made]))
         self.problem = self._expand_patterns(names)
