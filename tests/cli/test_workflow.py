@@ -102,6 +102,11 @@ def test_the_report_may_have_an_experiments_style_or_says_which_there_are(swept)
     [
         (["predict", "small.py", "events.csv", "-o", "x.root"], r"must end in \.parquet or \.csv"),
         (["export", "small.py", "-o", "x.pt2"], r"must end in \.onnx"),
+        (
+            ["export", "small.py", "--trial", "worst"],
+            '--trial must be the number of a trial, or "best", but is "worst"',
+        ),
+        (["export", "small.py", "--trial", "best", "--candidate", "bag"], "may be given, but both are"),
         (["predict", "small.py", "events.csv", "-o", "./events.csv"], "must not overwrite what it is computed from"),
     ],
 )
@@ -206,6 +211,9 @@ def test_ctrl_c_once_tells_trials_writes_the_report_and_is_seen_by_a_shell(workp
             assert time.monotonic() < deadline
             assert shell.poll() is None, shell.communicate()[1]
             time.sleep(0.2)
+        exported = workplace.tuner("export", "small.py", "--trial", "best", "-o", "best.onnx")
+        assert shell.poll() is None
+        assert (exported.returncode, exported.stdout.split()) == (0, ["Wrote", "best.onnx"]), exported.stderr
         (sweep,) = Path(f"/proc/{shell.pid}/task/{shell.pid}/children").read_text().split()
         os.kill(int(sweep), signal.SIGINT)
         out, err = shell.communicate(timeout=200)

@@ -62,6 +62,8 @@ def test_a_category_that_is_named_may_have_many_texts_or_be_of_numbers(table, ma
     np.testing.assert_array_equal(events.table["a"], table["a"].astype(np.float32))
     with pytest.raises(StudyError, match='`categories` must be features, but "m" is observer'):
         make_problem(table, categories=("m",))
+    with pytest.raises(EventsError, match=r'`categories` names "chanel", which is no .* Did you mean "channel"\?'):
+        read_events(make_problem(table, categories=("chanel",)))
     with pytest.raises(EventsError, match=r'"name" must be numbers, or a category of 2 to 32 texts, but holds 200'):
         read_events(make_problem(table, features=("a", "name")))
 

@@ -68,7 +68,7 @@ def table(make_events):
     return table
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".h5", ".root"])
+@pytest.mark.parametrize("suffix", [".parquet", ".h5", ".root"])
 def test_they_are_the_same(as_large, make_problem, table, tmp_path, suffix):
     problem = make_problem(events=write(table, tmp_path / f"events{suffix}"), undefined=-999.0)
     events = as_large(problem)

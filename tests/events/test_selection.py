@@ -224,6 +224,16 @@ def test_undefined_elements_of_lists_do_not_count(make_problem, sample, tmp_path
     np.testing.assert_array_equal(events.table["first"][:5], [np.nan, 3, np.nan, np.nan, np.nan])
 
 
+def test_lists_may_all_be_empty_and_of_one_length(make_problem, sample):
+    table = sample.drop(columns="process").assign(empty=[[]] * N, four=list(RNG.normal(size=(N, 4))))
+    columns = {"n": "len(empty) + a", "s": "sum(four[four > 0])", "last": "four[3]"}
+    events = read_events(make_problem(events=table, columns=columns))
+    four = np.stack(table["four"])
+    np.testing.assert_allclose(events.table["n"], table["a"], rtol=1e-6)
+    np.testing.assert_allclose(events.table["s"], np.where(four > 0, four, 0).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(events.table["last"], four[:, 3], rtol=1e-6)
+
+
 def test_lists_of_several_files_and_of_trees_that_are_classes_keep_their_order(tmp_path):
     path = tmp_path / "classes.root"
     with uproot.recreate(path) as file:

@@ -54,6 +54,14 @@ def test_what_was_handed_on_comes_before_the_best_trial(search):
     np.testing.assert_array_equal(score_part(search, "validation"), score_single(search, loser))
 
 
+def test_the_best_trial_or_one_by_its_number_comes_before_what_was_handed_on(judged):
+    best = judged.best_trial.number
+    assert choose_predictor(judged, trial="best").trial == best
+    assert choose_predictor(judged, trial=1 - best).trial == 1 - best
+    with pytest.raises(SearchError, match='Either `trial` or `candidate` may be given, but both are: best and "bag"'):
+        choose_predictor(judged, trial="best", name="bag")
+
+
 def test_an_ensemble_scores_the_mean_of_its_networks_by_their_shares(judged):
     candidate = choose_predictor(judged, name="ensemble")
     assert candidate == ENSEMBLE

@@ -81,6 +81,16 @@ def test_events_that_are_not_selected_have_a_row_without_a_score(search, nanoaod
     assert f"{len(events.rows):,} scores" in scores._repr_html_()
 
 
+def test_events_of_which_none_is_selected_have_no_scores(search):
+    lists = {"Jet_pt": [[30.0, 20.0], [25.0]], "Jet_eta": [[0.1, 3.0], [1.0]]}
+    new = pd.DataFrame({"MET_pt": [10.0, 20.0], "nJet": [2, 1], "HLT_IsoMu24": False} | lists)
+    scores = tuner.predict(search, new)
+    assert np.isnan(np.asarray(scores)).all()
+    assert "2 events (0 selected)" in repr(scores)
+    assert len(scores.frame()) == 2
+    assert np.isfinite(np.asarray(tuner.predict(search, new.assign(HLT_IsoMu24=1)))).all()
+
+
 def test_the_export_tells_how_its_features_are_made(search, study, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
     path = tuner.export(search, tmp_path / "network.onnx")

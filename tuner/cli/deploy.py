@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,8 +16,10 @@ from tuner.cli.options import (
     OutputOption,
     StorageOption,
     StudyArgument,
+    TrialOption,
 )
 from tuner.cli.output import print_text
+from tuner.errors import SearchError
 from tuner.run_folder import RunFolder, check_output
 
 
@@ -33,6 +35,7 @@ def predict(
     ],
     *,
     candidate: CandidateOption = None,
+    trial: TrialOption = None,
     output: OutputOption = None,
     device: DeviceOption = None,
     folder: FolderOption = RUNS,
@@ -43,6 +46,7 @@ def predict(
     Event ids, labels, weights and observers come along where the file has them; the column "candidate" says what
     scored.
     """
+    own_network = _read_trial(trial)
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.events.part_sources import find_event_source
     from tuner.events.sources import find_input_files
@@ -54,7 +58,7 @@ def predict(
     own = find_event_source(search.study.problem)
     reads = [*find_input_files(own), *find_input_files(own.at(Path(events)))]
     check_output(path, ENDINGS, reads=reads, folder=search.folder)
-    scores = predict_scores(search, events, candidate=candidate, device=device)
+    scores = predict_scores(search, events, trial=own_network, candidate=candidate, device=device)
     scores.save(path)
     for note in scores.notes:
         print_text(f"Note: {note}")
@@ -68,15 +72,20 @@ def export(
     study: StudyArgument,
     *,
     candidate: CandidateOption = None,
+    trial: TrialOption = None,
     output: OutputOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
 ) -> None:
-    """[dim]8  [/]  Write what the evaluation handed on as one ONNX file: features go in as read, scores come out."""
+    """[dim]8  [/]  Write what the evaluation handed on as one ONNX file: features go in as read, scores come out.
+
+    From the first complete trial of a sweep on, --trial best writes the best network so far, while the sweep goes on.
+    """
+    own_network = _read_trial(trial)
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.prediction.export import export as export_network
 
-    path = export_network(search, output or search.folder.path / "network.onnx", candidate=candidate)
+    path = export_network(search, output or search.folder.path / "network.onnx", trial=own_network, candidate=candidate)
     print_text(f"Wrote {path}")
 
 
@@ -88,3 +97,12 @@ def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
 
     number = sync_runs(run_folder.path)
     print_text(f"Uploaded {write_count(number, 'run')} of {run_folder.wandb}")
+
+
+def _read_trial(word: str | None) -> int | Literal["best"] | None:
+    """Return what `--trial` names; None where it is not given. Raise `SearchError` where it names nothing."""
+    if word is None or word == "best":
+        return word  # type: ignore[return-value]  # mypy takes the comparison for one of any text
+    if word.isdecimal():
+        return int(word)
+    raise SearchError(f'--trial must be the number of a trial, or "best", but is "{word}".')

@@ -99,6 +99,15 @@ CandidateOption = Annotated[
         show_default="what the evaluation hands on",
     ),
 ]
+TrialOption = Annotated[
+    str | None,
+    typer.Option(
+        "--trial",
+        metavar="N|best",
+        help="Use the network of this trial, or of the best so far, also while the sweep runs.",
+        show_default=False,
+    ),
+]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="PATH", help="Where to write it.", show_default=False)
 ]

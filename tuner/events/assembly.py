@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, raise_together
-from tuner.events.categories import code_texts
+from tuner.events.categories import code_texts, find_unknown_categories
 from tuner.events.column_selection import NeededColumns, find_missing, note_left_out
 from tuner.events.columns import check_features, take_event_id, take_features, take_observers, take_weights
 from tuner.events.diagnostics import Findings
@@ -33,6 +33,7 @@ def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns
     found = Findings(
         [*needed.found.problems, *find_missing(needed)], [*note_reading(needed.table), *needed.found.notes]
     )
+    found.problems += find_unknown_categories(needed.problem, needed.features)
     if needed.found.problems:  # what was not made or selected must not be judged as well
         raise_together(found.problems, EventsError, source.describe())
     problem = needed.problem

@@ -10,6 +10,7 @@ import pandas as pd
 from tuner.errors import name_all, suggest_name
 from tuner.events.columns import is_number, parse_texts
 from tuner.events.diagnostics import Findings, write_value
+from tuner.events.listing import Reasons
 from tuner.events.name_patterns import fits
 from tuner.problem import Problem
 from tuner.progress.wording import write_count
@@ -44,9 +45,6 @@ def code_texts(
         found: What does not hold is added to it.
         labels: In {0, 1} [n], where they are known.
     """
-    for name in problem.categories:
-        if not any(fits(feature, [name]) for feature in features):
-            found.problems.append(f'`categories` names "{name}", which is no feature.{suggest_name(name, features)}')
     codes: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, str] = {}
     for name in features:
@@ -72,8 +70,17 @@ def code_texts(
     if not codes and not left_out:
         return table, {}
     coded = apply_codes(table.drop(columns=[*left_out]), codes)
-    coded.attrs = {**table.attrs, "left_out": {**table.attrs.get("left_out", {}), **left_out}}
+    coded.attrs = {**table.attrs, "left_out": Reasons({**table.attrs.get("left_out", {}), **left_out})}
     return coded, codes
+
+
+def find_unknown_categories(problem: Problem, features: Sequence[str]) -> list[str]:
+    """Return a sentence for each name in `categories` that is not that of a feature."""
+    return [
+        f'`categories` names "{name}", which is no feature.{suggest_name(name, features)}'
+        for name in problem.categories
+        if not any(fits(feature, [name]) for feature in features)
+    ]
 
 
 def apply_codes(table: pd.DataFrame, codes: Codes, found: Findings | None = None) -> pd.DataFrame:

@@ -174,7 +174,7 @@ class _Assembly:
     def assemble(self) -> NeededColumns:
         """Return what is needed."""
         made = self._make_columns()
-        table = self.read.assign(**made) if made else self.read
+        table = pd.concat([self.read, pd.DataFrame(made, index=self.read.index)], axis=1) if made else self.read
         table.attrs = self.read.attrs
         names = list(dict.fromkeys([*self.names, *made]))
         self.problem = self._expand_patterns(names)
@@ -363,6 +363,11 @@ def find_missing(needed: NeededColumns, *, only_features: bool = False) -> list[
         f'`units` names column "{name}", which is not there.{suggest_name(name, names)}'
         for name in (() if only_features else problem.units)
         if name not in names
+    ]
+    problems += [
+        f'`categories` names "{name}", which is no feature.{suggest_name(name, needed.features)}'
+        for name in (() if only_features else problem.categories)
+        if not any(fits(feature, [name]) for feature in needed.features)
     ]
     if not needed.features:
         problems.append("There must be a feature, but each column has another role.")

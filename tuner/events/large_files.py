@@ -13,13 +13,15 @@ from tuner.events.assembly import assemble_events, take_inputs
 from tuner.events.column_selection import FeatureGroup, read_needed
 from tuner.events.diagnostics import Findings
 from tuner.events.reading_notes import note_reading
-from tuner.events.sources import find_input_files
+from tuner.events.sources import find_format, find_input_files
 from tuner.events.table import Events, compute_digest
 from tuner.mapped_arrays import allocate, release
 from tuner.problem import EventSource, Problem
 
 LARGE_FILES = 2**29
 """Bytes of files from which on events are read a few features at a time."""
+BY_COLUMN = ("Parquet", "Feather", "HDF5", "ROOT", "NumPy", "FITS")
+"""Formats of which a column can be read by itself."""
 BYTES_AT_ONCE = 2**28
 """Bytes that the features that are read at a time take, at most, as numbers of 64 bits."""
 
@@ -27,11 +29,13 @@ BYTES_AT_ONCE = 2**28
 def are_large(problem: Problem) -> bool:
     """Return whether a problem's events are read a few features at a time: their files are large, and no more is asked.
 
-    Events with nuisances are read at once, as what they shift is compared with the rest.
+    Events with nuisances are read at once, as what they shift is compared with the rest; so are texts, which must be
+    read whole whatever is wanted of them.
     """
     sources = (problem.events, problem.validation_events, problem.test_events)
     files = [path for source in sources if source is not None for path in find_input_files(source)]
-    return not problem.nuisances and sum(path.stat().st_size for path in files) >= LARGE_FILES
+    by_column = [path for path in files if path.exists() and find_format(path) in BY_COLUMN]
+    return not problem.nuisances and sum(path.stat().st_size for path in by_column) >= LARGE_FILES
 
 
 def read_in_groups(problem: Problem, source: EventSource) -> Events:

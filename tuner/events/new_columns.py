@@ -133,7 +133,7 @@ class ColumnMaker:
                 f'column "{name}" must hold a list for each of {len(self.table):,} events, but holds {len(lists):,}.'
             )
         lists = ak.fill_none(lists, [], axis=0)  # an event without a list has an empty one
-        if lists.ndim != 2 or not re.search(r"\* var \* \??(float|u?int|bool)\w*$", str(ak.type(lists))):
+        if lists.ndim != 2 or not re.search(r"\* var \* \??(float|u?int|bool|unknown)\w*$", str(ak.type(lists))):
             raise EventsError(
                 f'column "{name}" must hold a list of numbers for each event to be used, but holds '
                 f"{str(ak.type(lists)).partition(' * ')[2]}."

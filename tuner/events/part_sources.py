@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all
-from tuner.events.listing import Wanted
+from tuner.events.listing import Reasons, Wanted
 from tuner.events.sources import SelectiveSource, find_input_files, find_source
 from tuner.problem import EventSource, Problem
 
@@ -46,7 +46,9 @@ class PartSources:
             "parts": [part for source, table in zip(self.sources, tables, strict=True)
                       for part in table.attrs.get("parts", [(source.describe(), len(table))])],
             "index": tuple(dict.fromkeys(name for table in tables for name in table.attrs.get("index", ()))),
-            "left_out": lacking | {n: why for table in tables for n, why in table.attrs.get("left_out", {}).items()},
+            "left_out": Reasons(
+                lacking | {n: why for table in tables for n, why in table.attrs.get("left_out", {}).items()}
+            ),
             PART_SIZES: tuple(zip(self.parts, map(len, tables), strict=True)),
         }  # fmt: skip
         return joined

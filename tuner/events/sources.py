@@ -305,13 +305,14 @@ def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wa
         known = pd.Series([None if text == _NOTHING else text for text in texts], dtype=object)
         numbers = pd.to_numeric(known, errors="coerce")
         values = numbers if (numbers.notna() == known.notna()).all() and known.notna().any() else known
-        for (_, table), value, text in zip(parts, values, texts, strict=True):
+        for number, (value, text) in enumerate(zip(values, texts, strict=True)):
+            name, table = parts[number]
             if text is None or column in table or not wanted(column):
                 continue
             is_text = isinstance(value, str)
-            table[column] = (
-                pd.Categorical([value], sorted(set(known.dropna()))).repeat(len(table)) if is_text else value
-            )
+            added = pd.Categorical([value], sorted(set(known.dropna()))).repeat(len(table)) if is_text else value
+            parts[number] = (name, pd.concat([table, pd.DataFrame({column: added}, index=table.index)], axis=1))
+            parts[number][1].attrs = table.attrs
 
 
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"
@@ -380,7 +381,7 @@ class OpenML:
     def find_files(self) -> list[Path]:
         """Return the local copy; none where there is none."""
         local = self._find_local()
-        return [local] if local else []
+        return [local] if local and local.is_file() else []
 
     def describe(self) -> str:
         """Return the number of the data set and the local file that stands for it."""
@@ -403,12 +404,14 @@ class OpenML:
 
     def _fetch(self) -> pd.DataFrame:
         """Download the data set, or take it from scikit-learn's folder of data sets."""
+        from http.client import HTTPException
+
         from sklearn.datasets import fetch_openml
 
         try:
             with warnings.catch_warnings(action="ignore", category=UserWarning):
                 table: pd.DataFrame = fetch_openml(data_id=self.data_id, as_frame=True, parser="pandas").frame
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             missing = f" {describe_missing(self.file)}" if self.file else ""
             folder = f" as {self.file} into a folder and set TUNER_DATA to that folder" if self.file else ""
             raise EventsError(

@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -191,7 +191,9 @@ def _list_marks(problem: Problem, preprocessing: Preprocessing) -> Tensor:
         return torch.from_numpy(padded.astype(np.float32))
 
 
-def export(search: Search, path: str | Path, *, trial: int | None = None, candidate: str | None = None) -> Path:
+def export(
+    search: Search, path: str | Path, *, trial: int | Literal["best"] | None = None, candidate: str | None = None
+) -> Path:
     """Write what the evaluation handed on as one ONNX file, preprocessing inside; return its path.
 
     Input "features": float32 [n, d], in the order of the metadata entry "features", as they were read; a category of
@@ -204,7 +206,8 @@ def export(search: Search, path: str | Path, *, trial: int | None = None, candid
     Args:
         search: The search that trained the networks.
         path: Where to write; ends in ".onnx".
-        trial: Number of a trial whose own network is to be written instead.
+        trial: Number of a trial whose own network is to be written instead; "best" for the best complete one, also
+            while the sweep still runs.
         candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
 
     Raises:

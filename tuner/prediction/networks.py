@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tuner.checked_files import describe_damage, expect_form, read_json, warn_once, write_json
 from tuner.errors import DamagedFileError, SearchError, name_all
@@ -76,12 +76,15 @@ def name_candidate(word: str) -> str:
     return SINGLE_NETWORK if word == "single" else word
 
 
-def choose_predictor(search: Search, *, trial: int | None = None, name: str | None = None) -> Predictor:
+def choose_predictor(
+    search: Search, *, trial: int | Literal["best"] | None = None, name: str | None = None
+) -> Predictor:
     """Return what scores events: a trial's network, a candidate of the evaluation, or what that handed on.
 
     Args:
         search: The search.
-        trial: Number of the trial whose own training is wanted.
+        trial: Number of the trial whose own training is wanted; "best" for the best complete one, as a search that
+            still runs has it from its first complete trial on.
         name: Name of a candidate that the evaluation kept: "single" (or "single network"), "bag", "ensemble", ...
 
     Returns:
@@ -89,8 +92,13 @@ def choose_predictor(search: Search, *, trial: int | None = None, name: str | No
         the best complete trial.
 
     Raises:
-        SearchError: There is no such trial or candidate, no trial is complete, or parameters are not kept.
+        SearchError: There is no such trial or candidate, both are given, no trial is complete, or parameters are not
+            kept.
     """
+    if trial is not None and name is not None:
+        raise SearchError(f'Either `trial` or `candidate` may be given, but both are: {trial} and "{name}".')
+    if trial == "best":
+        return _choose_best(search)
     if trial is not None:
         record = next((t for t in search.trials if t.number == trial), None)
         if record is None:
@@ -103,6 +111,11 @@ def choose_predictor(search: Search, *, trial: int | None = None, name: str | No
         return _check(search, _find(search, handed_on, name))
     if handed_on:
         return _check(search, handed_on[0])
+    return _choose_best(search)
+
+
+def _choose_best(search: Search) -> Predictor:
+    """Return the network of the best complete trial. Raise `SearchError` where there is none."""
     record = search.best_trial
     if record is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')

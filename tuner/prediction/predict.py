@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ def predict(
     search: Search,
     events: str | Path | NewEvents | pd.DataFrame | Mapping[str, ArrayLike] | np.ndarray,
     *,
-    trial: int | None = None,
+    trial: int | Literal["best"] | None = None,
     candidate: str | None = None,
     device: str | None = None,
 ) -> Scores:
@@ -46,7 +47,8 @@ def predict(
         events: A path that the study's reader understands; a DataFrame, a mapping of names to arrays [n] or a
             structured array [n]; or events that were read. Labels, weights, event ids and observers come along as they
             are, where their columns are there; none is needed.
-        trial: Number of a trial whose own network is to be used instead.
+        trial: Number of a trial whose own network is to be used instead; "best" for the best complete one, also while
+            the sweep still runs.
         candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
         device: "cpu", "cuda", ...; None for a GPU where there is one.
 

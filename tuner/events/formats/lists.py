@@ -13,7 +13,7 @@ def wrap_lists(values: Any) -> Any:
     """Return lists as an Awkward array [n, ...].
 
     Args:
-        values: An Awkward array; NumPy's [n, k]; or objects [n], each a list or an array, or None.
+        values: An Awkward array; NumPy's [n, k]; or objects [n], each a list or an array, or what stands for none.
 
     Raises:
         MissingPackage: Awkward is not installed.
@@ -28,5 +28,5 @@ def wrap_lists(values: Any) -> Any:
         return ak.from_regular(values, axis=1) if values.ndim > 1 else values
     values = np.asarray(values)
     if values.dtype == object:
-        return ak.from_iter(None if value is None else np.asarray(value) for value in values)
+        return ak.from_iter(np.asarray(value) if hasattr(value, "__len__") else None for value in values)
     return ak.from_regular(ak.Array(values.astype(values.dtype.newbyteorder("="), copy=False)), axis=1)

@@ -128,7 +128,7 @@ def _list_columns(exploration: Exploration, problem: Problem) -> Table:
         (
             stack(str(name), problem.units.get(str(name), "")),
             row["role"],
-            stack(row["kind"], row["type"]),
+            row["kind"],
             f"{row['distinct']:,}",
             *map(_write_cell, rows[str(name)]),
         )
@@ -136,7 +136,7 @@ def _list_columns(exploration: Exploration, problem: Problem) -> Table:
     ]
     n_events, n_columns = write_count(exploration.n_events, "event"), write_count(len(cells), "column")
     return Table(
-        caption=f"The table: {n_events}, {n_columns}, {write_size(exploration.memory)} in memory",
+        caption=f"The table: {n_events}, {n_columns}, {write_size(exploration.memory)} in memory; features are float32",
         head=("Column", "Role", "Values", "Distinct", *EXAMPLES[: len(rows)]),
         rows=cells,
         folded=True,
