@@ -12,6 +12,7 @@ import pandas as pd
 
 from tuner.checked_files import read_json, warn_once
 from tuner.errors import DamagedFileError
+from tuner.evaluation.ballparks import tabulate_ballparks
 from tuner.evaluation.record_figures import summarize_evaluation, tabulate_evaluation
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.verdicts import tabulate_verdicts
@@ -47,6 +48,8 @@ def record_study(search: Search, evaluation: Evaluation | None, *, network: Path
         tables["parameter importances"] = pd.DataFrame(importances.items(), columns=["parameter", "importance"])
     if (flow := load_cut_flow(search.folder.events)) is not None:
         tables["selection"] = flow.frame()
+    if search.study.problem.ballparks:
+        tables["ballparks"] = tabulate_ballparks(search.study.problem, evaluation)
     if evaluation is not None:
         tables |= tabulate_evaluation(evaluation)
     return StudyRecord(
@@ -95,7 +98,12 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
             "columns": {name: write_formula(formula) for name, formula in problem.columns.items()},
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),
-            "ballparks": {ballpark.name: ballpark.auc for ballpark in problem.ballparks},
+            "before": problem.before,
+            "after": problem.after,
+            "worse_error": problem.worse_error,
+            "expected_signal": problem.yields[0],
+            "expected_background": problem.yields[1],
+            "ballparks": {ballpark.name: asdict(ballpark) for ballpark in problem.ballparks},
             "nuisances": [nuisance.name for nuisance in problem.nuisances],
         },
         "preparation": asdict(study.preparation),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tuner.errors import EventsError
+from tuner.evaluation.ballparks import OWN, BallparkRow, list_ballparks, list_figures
 from tuner.evaluation.results import Evaluation
 from tuner.events.cut_flow import write_kept
 from tuner.events.part_sources import find_event_source
@@ -15,7 +16,7 @@ from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.kept_events import load_cut_flow
 from tuner.preparation.splits import Part
-from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
+from tuner.problem import WEIGHTS, Problem, write_formula
 from tuner.progress.wording import join_words, write_number
 from tuner.reporting.formatting import list_settings, stack, stack_error, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
@@ -75,38 +76,61 @@ def _tell_yields(problem: Problem) -> list[tuple[str, str]]:
 
 def _write_ballparks(problem: Problem, evaluation: Evaluation | None) -> list[Block]:
     """Return what others reached beside what this study did, and how far they can be compared."""
-    own = None if evaluation is None else evaluation.own_part
-    measured = None if own is None else own.measurements.get("AUC")
-    rows = [(b.name, f"{b.auc:.4g}", b.source) for b in problem.ballparks]
-    if evaluation is not None and own is not None and measured is not None:
-        weighted = _tell_weights(problem, ", ")
-        rows.append((OWN, stack_error(measured), f"the {name_handed_on(evaluation)}, on {own.part}{weighted}"))
-    marked = len(rows) - 1 if measured is not None else None
-    blocks: list[Block] = [
-        Table(caption="What others reached", head=("Who", "AUC", "Source"), rows=rows, marked=marked)
+    rows = list_ballparks(problem, evaluation)
+    figures = list_figures(rows)
+    own = rows[-1] if evaluation is not None and rows[-1].name == OWN else None
+    with_cut = [name for name in figures if name != "AUC"]
+    head = ("Who", *(name if name == "AUC" else name.capitalize() for name in figures), "Measured on", "Source")
+    written = [
+        (
+            f"{row.name}, to beat" if row.to_beat else row.name,
+            *(_write_figure(row.figures.get(name)) for name in figures),
+            row.split or _DASH,
+            f"the {name_handed_on(evaluation)}" if row is own and evaluation is not None else row.source,
+        )
+        for row in rows
     ]
-    if measured is not None and measured.error > 0:
-        blocks.append(Text(_compare(problem.ballparks, measured)))
+    marked = None if own is None else len(rows) - 1
+    blocks: list[Block] = [Table(caption="What others reached", head=head, rows=written, marked=marked)]
+    if own is None:
+        return blocks
+    said = [told for name in figures if (told := _compare(rows[:-1], own, name))]
+    cut = f" {join_words(with_cut).capitalize()} of this study are those at its frozen cut." if with_cut else ""
+    if said:
+        blocks.append(Text(f"{' '.join(said)} {_GUIDE}{cut}"))
     return blocks
 
 
-OWN = "this study"
+_DASH = "\N{EN DASH}"
+_GUIDE = (
+    "Take that as a rough guide: the others come without an interval and may rest on other splits or events; "
+    "differences up to two standard deviations may be chance, if theirs are as uncertain as this study's. Step 7 "
+    "compares candidates on equal events."
+)
 
 
-def _compare(ballparks: Sequence[Ballpark], measured: Measurement) -> str:
-    """Return which ballparks this study is above, below, or too close to, as far as that can be told."""
+def _write_figure(figure: float | Measurement | None) -> str:
+    """Return a figure, with its error where one is known."""
+    if figure is None:
+        return _DASH
+    return stack_error(figure) if isinstance(figure, Measurement) else f"{figure:.4g}"
+
+
+def _compare(others: Sequence[BallparkRow], own: BallparkRow, name: str) -> str:
+    """Return which ballparks this study is above, below, or too close to in a figure; nothing where nobody can tell."""
+    measured = own.figures.get(name)
+    if not isinstance(measured, Measurement) or not measured.error > 0:
+        return ""
     clear = 2 * math.sqrt(2) * measured.error
-    sides = {
-        "is above": [b.name for b in ballparks if measured.value - b.auc > clear],
-        "is below": [b.name for b in ballparks if b.auc - measured.value > clear],
-        "cannot be told from": [b.name for b in ballparks if abs(b.auc - measured.value) <= clear],
-    }
-    told = [f"{verb} {join_words([f'“{name}”' for name in names])}" for verb, names in sides.items() if names]
-    return (
-        f"This study {'; '.join(told)}. Take that as a rough guide: the others come without an interval and may rest "
-        "on other splits or events. If theirs are as uncertain as this one, differences up to "
-        f"{write_number(clear, 2)}, two standard deviations, may be chance. Step 7 compares candidates on equal events."
-    )
+    sides: dict[str, list[str]] = {"is above": [], "is below": [], "cannot be told from": []}
+    for row in others:
+        figure = row.figures.get(name)
+        if isinstance(figure, float):
+            lead = measured.value - figure
+            side = "cannot be told from" if abs(lead) <= clear else "is above" if lead > 0 else "is below"
+            sides[side].append(f"“{row.name}”{', the one to beat' if row.to_beat else ''}")
+    told = [f"{verb} {join_words(names)}" for verb, names in sides.items() if names]
+    return f"In {name} this study {'; '.join(told)} (two standard deviations: {write_number(clear, 2)})."
 
 
 def write_data(search: Search) -> Section:
