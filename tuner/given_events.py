@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tuner.errors import StudyError, name_all
 
@@ -51,8 +50,10 @@ def take_given(events: Any) -> Any:
     Raises:
         StudyError: Arrays are not equally long, hold several values per event, or two columns have one name.
     """
-    if isinstance(events, GivenEvents | str) or hasattr(events, "read"):
+    if events is None or isinstance(events, GivenEvents | str | Path) or hasattr(events, "read"):
         return events
+    import numpy as np
+
     if isinstance(events, np.ndarray):
         if not events.dtype.names or events.ndim != 1:
             raise StudyError(
@@ -68,6 +69,7 @@ def take_given(events: Any) -> Any:
 
 
 def _join_arrays(arrays: Mapping[Any, Any]) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
     columns = {str(name): np.asarray(values) for name, values in arrays.items()}
@@ -95,6 +97,7 @@ def _keep(table: pd.DataFrame) -> GivenEvents:
 
 def _compute_digest(table: pd.DataFrame) -> str:
     """Return the SHA-256 of a table's names, types and values, as hexadecimal digits."""
+    import numpy as np
     import pandas as pd
 
     digest = hashlib.sha256()
