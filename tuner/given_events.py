@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,8 @@ class GivenEvents:
     columns: tuple[str, ...]
     """Names of the columns."""
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """The events, one a row. Not to be changed."""
-        table: pd.DataFrame = self.__dict__["_table"]
-        return table
+    table: pd.DataFrame = field(compare=False, repr=False)
+    """The events, one a row. Not to be changed."""
 
     def __str__(self) -> str:
         """Return how many events of how many columns."""
@@ -90,9 +87,7 @@ def _keep(table: pd.DataFrame) -> GivenEvents:
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()].unique()
         raise StudyError(f"Events given in Python must name each column once, but have twice: {name_all(twice)}.")
-    given = GivenEvents(_compute_digest(table), len(table), tuple(table.columns))
-    given.__dict__["_table"] = table
-    return given
+    return GivenEvents(_compute_digest(table), len(table), tuple(table.columns), table)
 
 
 def _compute_digest(table: pd.DataFrame) -> str:

@@ -23,19 +23,6 @@ _LABELS = (
     *("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type"),
     "process",
 )
-    "label",
-    "class",
-    "target",
-    "issignal",
-    "signal",
-    "issig",
-    "truthlabel",
-    "y",
-    "truth",
-    "category",
-    "type",
-    "process",
-)
 _SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
 _BACKGROUNDS = {"background", "bkg", "bkgd", "bg", "signal"}
 """Values that a label has and hardly anything else."""

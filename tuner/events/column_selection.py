@@ -364,11 +364,6 @@ def find_missing(needed: NeededColumns, *, only_features: bool = False) -> list[
         for name in (() if only_features else problem.units)
         if name not in names
     ]
-    problems += [
-        f'`categories` names "{name}", which is no feature.{suggest_name(name, needed.features)}'
-        for name in (() if only_features else problem.categories)
-        if not any(fits(feature, [name]) for feature in needed.features)
-    ]
     if not needed.features:
         problems.append("There must be a feature, but each column has another role.")
     return problems

@@ -86,8 +86,10 @@ class File:
     """Names of the columns of a text file without a header line, or of a two-dimensional data set of HDF5 or NumPy. An
     error where a text file names its columns itself."""
     tree: str | None = None
-    """ROOT: name of the tree. HDF5: path of the data set, or of the group of columns. FITS: name or number of the
-    extension. None: the only one there, or FITS' first table."""
+    """ROOT: name of the tree, with its folder where several have the name; `Events;1` is an earlier cycle. HDF5: path
+    of the data set, or of the group of columns. FITS: name or number of the extension. None: the only one there, which
+    trees that keep the books of others (`Runs`, `MetaData`) do not hinder; `jets` or `events` of several data sets of
+    HDF5; FITS' first table."""
     trees: Mapping[str, str] | None = None
     """What holds one class each, to what the label column is to say: trees of a ROOT file, `{"TreeS": "signal", ...}`;
     data sets or groups of an HDF5 file; files of the folder that `path` names, `{"sig.root:Events": "signal",

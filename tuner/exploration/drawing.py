@@ -69,8 +69,16 @@ def draw_features(
         axis.set_title(write_name(name, 32), loc="left", y=1.04, fontsize=10, weight="bold", color=INK)
         axis.set_ylabel("" if histogram.axis == "none" else "share of class per bin", fontsize=8, color=INK)
         _write_below(axis, histogram, unit, measures[histogram.name])
+        _fix_labels(axis, histogram)
     _write_head(figure, exploration, drawn)
     return figure
+
+
+def _fix_labels(axis: Axes, histogram: FeatureHistogram) -> None:
+    """Put labels where they are to be: matplotlib would lay out the ticks of each axis four times to find a place."""
+    axis.yaxis.set_label_coords(-0.68 * LEFT / (WIDTH - LEFT - RIGHT), 0.5)
+    if histogram.axis != "values":  # the names of values may be turned
+        axis.xaxis.set_label_coords(0.5, -0.26 / (HEIGHT - BOTTOM - TOP))
 
 
 def _place(figure: Figure, row: int, column: int) -> Axes:
