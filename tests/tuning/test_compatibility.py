@@ -62,8 +62,11 @@ def test_the_same_study_another_range_or_more_trials_go_on(begun, changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"choices": (32, 64, 128)}, r'parameter "width" was .*\(32, 64\).*, is .*\(32, 64, 128\)'),
-        ({"log": False}, r'parameter "lr" was .*log=True.*, is .*log=False'),
+        ({"choices": (32, 64, 128)}, r'parameter "width" was one of 32, 64, is one of 32, 64, 128\.'),
+        (
+            {"log": False},
+            r'parameter "lr" was .* from 0.0001 to 0.1 by logarithm, is a number from 0.0001 to 0.1\.',
+        ),
         ({"budget": Budget(epochs=7)}, "epochs: was 30, is 7"),
     ],
 )
@@ -73,9 +76,42 @@ def test_what_changed_is_named_with_a_way_to_go_on(begun, changes, message):
     assert "another `name`" in str(raised.value)
 
 
-def test_other_events_are_noticed(begun):
-    with pytest.raises(SearchError, match="events: was 'abc', is 'def'"):
+@pytest.mark.parametrize(
+    ("n", "features", "told"),
+    [
+        (2005, ("a", "b"), "events: 2,000 were, 2,005 are."),
+        (2000, ("a", "b"), "events: as many as before, 2,000, but of other values, labels or weights."),
+        (2000, ("b", "a"), "events: the features come in another order."),
+        (1, ("a", "m", "x"), 'events: 2,000 were, 1 are; features "m", "x" are new; feature "b" is gone.'),
+    ],
+)
+def test_other_events_are_told_by_number_and_features(n, features, told):
+    optuna_study, study = optuna.create_study(), make_study()
+    probe = probe_space(study)
+    before = identify(study, "abc", probe, parts="p", n_events=2000, features=("a", "b"))
+    write_identity(optuna_study, before)
+    check_resumption(optuna_study, before, probe)
+    with pytest.raises(SearchError) as raised:
+        check_resumption(optuna_study, identify(study, "de", probe, parts="q", n_events=n, features=features), probe)
+    assert f"  1. {told}\n" in str(raised.value)
+    assert "2. " not in str(raised.value)
+    assert "(--events names the place of the old events)" in str(raised.value)
+
+
+def test_other_events_of_a_search_that_did_not_count_them_are_noticed(begun):
+    with pytest.raises(SearchError, match="events: they are others than before"):
         check(begun, make_study(), digest="def")
+
+
+def test_of_a_space_with_many_changes_the_first_five_are_named(begun):
+    def suggest(trial):
+        rates = [trial.suggest_float(f"rate_{n}", 0.0, 1.0) for n in range(6)]
+        return Settings(network=MLPSettings(widths=(32,)), training=TrainingSettings(lr=0.01 + sum(rates)))
+
+    with pytest.raises(SearchError) as raised:
+        check(begun, Study(name="s", problem=PROBLEM, search_space=suggest, budget=Budget()))
+    assert str(raised.value).count("search space: parameter") == 5
+    assert "search space: 3 other parameters differ, too." in str(raised.value)
 
 
 def test_a_space_that_raises_is_told_with_its_parameters():

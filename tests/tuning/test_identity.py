@@ -112,12 +112,13 @@ def test_identity_survives_the_storage(begun):
     assert kept == identify(STUDY, "abc", probe_space(STUDY))
     assert set(kept) == {
         "events",
+        "contents",
+        "selection",
+        "new columns",
         "label",
         "signal",
         "event id",
         "categories",
-        "selection",
-        "new columns",
         "figure of merit",
         "preparation",
         "parts",

@@ -19,8 +19,13 @@ from tuner.events.checks.sentinels import find_marks, stands_apart
 from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
 
-_LABELS = ("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type")
+_LABELS = (
+    *("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type"),
+    "process",
+)
 _SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
+_BACKGROUNDS = {"background", "bkg", "bkgd", "bg", "signal"}
+"""Values that a label has and hardly anything else."""
 _WEIGHTS = ("weight", "eventweight", "weights", "mcweight", "genweight", "sampleweight", "w", "wgt", "evtweight")
 _IDS = ("eventid", "eventnumber", "event", "evt", "evtid", "eventno", "id", "entry", "index", "unnamed0")
 _NUMBERS_OF_EVENTS = ("eventid", "eventnumber", "evtid", "eventno", "evtnumber")
@@ -73,7 +78,7 @@ def infer_roles(
     how_label = "as you said"
     if label is None:
         label = _find_label(table.drop(columns=index))
-        how_label = "named like a label" if _plain(label) in _LABELS else "the only column"
+        how_label = "named like a label" if _plain(label) in _LABELS else "the only column of its kind"
     values = table[label].value_counts()
     values = values[values > 0]
     reasons["label"] = f"{how_label}, with two values: {_say_counts(values)}"
@@ -200,6 +205,9 @@ def _find_label(table: pd.DataFrame) -> str:
     if named := find_named_labels(table):
         return named[0]
     two_valued = [c for c in table.columns if _can_be_label(table[c])]
+    telling = [c for c in two_valued if {*map(_plain, table[c].dropna().unique())} & _BACKGROUNDS]
+    if len(telling) == 1:
+        return str(telling[0])
     if len(two_valued) == 1:
         return str(two_valued[0])
     if two_valued:

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuner.metrics.measurement import Measurement
-
 STATE_STYLES = {
     "complete": "green",
     "pruned": "yellow",
@@ -81,6 +79,8 @@ def say_figure(value: float | None, low: float | None = None, high: float | None
         return _DASH
     if low is None or high is None:
         return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
+    from tuner.metrics.measurement import Measurement
+
     return str(Measurement(value, low, high))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import optuna
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
+    FloatDistribution,
     IntDistribution,
     check_distribution_compatibility,
 )
@@ -19,8 +20,10 @@ from optuna.distributions import (
 from tuner.errors import SearchError, SplitsError, StudyError, TunerError, raise_together, suggest_name
 from tuner.preparation.splits import Splits
 from tuner.problem import write_formula
+from tuner.progress.wording import write_count
 from tuner.training.settings import Settings
 from tuner.tuning.contents import agree, describe_contents, differ_in_code
+from tuner.tuning.prepared_run import tell_changed_events
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import make_sampler
 from tuner.tuning.study import Study
@@ -28,6 +31,9 @@ from tuner.tuning.trial_attributes import read_identity
 
 RESERVED, RESERVED_BEGIN = ("tuner", "_wandb"), ("tuner:", "tuner.")
 """Names, and beginnings of names, that no parameter may have."""
+
+MAX_PARAMETERS = 5
+"""Changed parameters of a search space that a message names."""
 
 N_PROBES = 60
 """Settings that are drawn to see the distributions of a space, its branches included."""
@@ -43,7 +49,9 @@ class Probe:
     """Smallest batch size that was drawn."""
 
 
-def identify(study: Study, events_digest: str, probe: Probe, *, parts: str = "") -> dict[str, Any]:
+def identify(
+    study: Study, events_digest: str, probe: Probe, *, parts: str = "", n_events: int = 0, features: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return what all calls of one search must share, as JSON has it.
 
     Args:
@@ -51,6 +59,8 @@ def identify(study: Study, events_digest: str, probe: Probe, *, parts: str = "")
         events_digest: SHA-256 of its events.
         probe: What its search space samples.
         parts: SHA-256 of which events are in which part.
+        n_events: Number of the events, so that a message can tell how they differ.
+        features: Names of their features, likewise.
     """
     problem = study.problem
     identity = {
@@ -64,6 +74,7 @@ def identify(study: Study, events_digest: str, probe: Probe, *, parts: str = "")
         "categories": sorted(problem.categories),
         "preparation": asdict(study.preparation),
         "parts": parts,
+        "contents": {"n": n_events, "features": [*features]},
         "epochs": study.budget.epochs,
         "seed": study.seed,
         "parameters": sorted(probe.distributions),
@@ -89,28 +100,41 @@ def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe
         SearchError: The two differ; it names everything in which they do.
     """
     before = _EXPRESSIONS | (read_identity(optuna_study) or identity)
-    problems = []
+    problems: list[str] = []
+    changed: list[str] = []
     for name, value in identity.items():
         was = before.get(name)
         if name in _EXPRESSIONS and before.get("events") == identity["events"]:
             continue
+        if name == "contents":
+            continue  # they are told with the events
+        if name == "events" and was != value:
+            problems.append(tell_changed_events(before.get("contents") or {}, identity.get("contents") or {}))
+            continue
         if name == "parts" and any(before.get(cause) != identity[cause] for cause in _CAUSES):
             continue  # what changed them is told
         if name == "parameters" and was is not None:
-            problems += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
-            problems += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]
+            changed += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
+            changed += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]
         elif isinstance(was, str) and differ_in_code(was, str(value)):
             problems.append(f"{name}: its code has changed.")
         elif was != value and not (isinstance(was, str) and agree(was, str(value))):
             problems.append(f"{name}: was {was!r}, is {value!r}.")
-    problems += find_changed_parameters(optuna_study, probe)
+    problems += _shorten(changed + find_changed_parameters(optuna_study, probe))
     if problems:
         told = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise SearchError(
             f'Study "{optuna_study.study_name}" must be the one that its trials were made with, but differs:\n{told}\n'
-            "To go on with the old search, put this back; to start a new one, give the study another `name` "
-            "or choose another --folder."
+            "To go on with the old search, put this back (--events names the place of the old events); to start a new "
+            "one, give the study another `name` or choose another --folder."
         )
+
+
+def _shorten(changed: list[str]) -> list[str]:
+    """Return sentences on parameters, the first `MAX_PARAMETERS` and how many there are besides."""
+    n_more = len(changed) - MAX_PARAMETERS
+    more = [f"search space: {write_count(n_more, 'other parameter')} differ{'s' if n_more == 1 else ''}, too."]
+    return changed[:MAX_PARAMETERS] + (more if n_more > 0 else [])
 
 
 def find_changed_parameters(optuna_study: optuna.Study, probe: Probe) -> list[str]:
@@ -127,8 +151,21 @@ def find_changed_parameters(optuna_study: optuna.Study, probe: Probe) -> list[st
         try:
             check_distribution_compatibility(old[name], new)
         except ValueError:
-            problems.append(f'search space: parameter "{name}" was {old[name]}, is {new}.')
+            was, now = _describe_distribution(old[name]), _describe_distribution(new)
+            problems.append(f'search space: parameter "{name}" was {was}, is {now}.')
     return problems
+
+
+def _describe_distribution(distribution: BaseDistribution) -> str:
+    """Return what a parameter may be, in words: one of 32, 64; 0.0001 to 0.1 by logarithm."""
+    if isinstance(distribution, CategoricalDistribution):
+        return f"one of {', '.join(map(str, distribution.choices))}"
+    if not isinstance(distribution, IntDistribution | FloatDistribution):
+        return str(distribution)
+    kind = "a whole number from " if isinstance(distribution, IntDistribution) else "a number from "
+    step = "" if distribution.step in (None, 1) else f" in steps of {distribution.step:g}"
+    how = " by logarithm" if distribution.log else ""
+    return f"{kind}{distribution.low:g} to {distribution.high:g}{step}{how}"
 
 
 def probe_space(study: Study) -> Probe:

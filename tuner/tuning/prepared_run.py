@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from tuner.checked_files import read_json, warn_once, write_json
-from tuner.errors import DamagedFileError, EventsError, SplitsError
+from tuner.errors import DamagedFileError, EventsError, SplitsError, name_all
 from tuner.run_folder import RunFolder
 from tuner.tuning.contents import describe_contents
 
@@ -165,11 +166,43 @@ def open_kept_events(problem: Problem, folder: RunFolder, *, digest: str) -> Kep
         warn_once(f"The events in the run folder are damaged and are read again: {error}")
     _, read, key = _read_events(problem)
     if read.events.digest != digest:
+        before: dict[str, Any] = {}
+        with suppress(DamagedFileError):
+            before = _list_contents(load_events(folder.events))
         raise EventsError(
-            f"The events must be those that were split for the search, but {read.events.source} has changed since: "
-            f"its hash is {read.events.digest[:12]}, not {digest[:12]}. "
-            "Bring the old events back, or start a study of another name."
+            f"The events must be those that were split for the search, but {read.events.source} has changed since. "
+            f"Of the {tell_changed_events(before, _list_contents(read))} Bring the old events back, name their place "
+            "with --events, or start a study of another name."
         )
     with FileLock(folder.lock):
         _keep_events(read, key, folder)
         return load_events(folder.events)
+
+
+def _list_contents(kept: KeptEvents) -> dict[str, Any]:
+    """Return the number of events and the names of their features."""
+    return {"n": len(kept.events.labels), "features": list(kept.events.features)}
+
+
+def tell_changed_events(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Return in a sentence how events differ from those of before: in number, features, or values.
+
+    Args:
+        before: "n", their number, and "features", names; nothing where that is not known.
+        now: The same of the events that came.
+    """
+    if not before.get("n") or not now.get("n"):
+        return "events: they are others than before."
+    told = []
+    if before["n"] != now["n"]:
+        told.append(f"{before['n']:,} were, {now['n']:,} are")
+    was, names = before["features"], now["features"]
+    for what, changed in (("new", [n for n in names if n not in was]), ("gone", [n for n in was if n not in names])):
+        if changed:
+            noun = f"feature{'' if len(changed) == 1 else 's'}"
+            told.append(f"{noun} {name_all(changed, most=5)} {'is' if len(changed) == 1 else 'are'} {what}")
+    if not told and was != names:
+        told.append("the features come in another order")
+    if not told:
+        told.append(f"as many as before, {now['n']:,}, but of other values, labels or weights")
+    return f"events: {'; '.join(told)}."

@@ -192,7 +192,14 @@ def _open_or_create(
 ) -> optuna.Study:
     """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
     storage = open_storage(folder.journal, storage_url)
-    identity = identify(study, splits.events_digest, probe, parts=splits.fingerprint)
+    identity = identify(
+        study,
+        splits.events_digest,
+        probe,
+        parts=splits.fingerprint,
+        n_events=sum(len(part.labels) for part in (splits.train, splits.validation, splits.test)),
+        features=splits.preprocessing.features,
+    )
     with FileLock(folder.lock):
         optuna_study = optuna.create_study(
             study_name=study.name, storage=storage, direction="maximize", load_if_exists=True
