@@ -41,6 +41,8 @@ from tuner.evaluation.statistics.comparison import Standing, compare, find_cheap
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
+from tuner.evaluation.time_table import TimeTable
+from tuner.evaluation.validity import find_grounds, find_grounds_in_events
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.launchers.process_pool import Job, ProcessPool
 from tuner.metrics.figures_of_merit import Auc
@@ -67,6 +69,9 @@ class Judge:
     search: Search
     """With its trials as they were when the judgement began."""
     settings: EvaluationSettings
+    """What there is time for."""
+    time_table: TimeTable
+    """What was wanted, and when trainings are to end."""
     rests_on: Mapping[str, str]
     """Contents of all that the judgement rests on, by name."""
     stored: Evaluation | None
@@ -85,6 +90,7 @@ class Judge:
         self._check_events(open_test=open_test)
         is_kept = self.stored is None or are_kept(self.search, self.stored.handed_on)
         validation = self.search.splits.validation
+        job = self._begin_baselines()
         field, best_epochs = self._enter_finalists()
         finalists = list(field.candidates)
         on_validation = field.replicate_all("validation", validation)
@@ -92,7 +98,10 @@ class Judge:
         single = winner.take(on_validation[winner.name].find_best())
         (network,) = single.networks
         ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(on_validation[each.name].mean)))
-        joined, others, baselines = self._enter_others(replace(field, candidates=tuple(ranked)), single, best_epochs)
+        self._take(self.time_table.shorten_rest(self.settings))
+        joined, others, baselines = self._enter_others(
+            replace(field, candidates=tuple(ranked)), single, best_epochs, job
+        )
         rivals = [candidate for candidate in others if not candidate.same_as]
         on_validation |= replace(field, candidates=tuple(rivals)).replicate_all("validation", validation)
         replicas: PartReplicas = {"validation": on_validation}
@@ -129,6 +138,7 @@ class Judge:
             openings=count_openings(self.search, known=known),
             events_digest=self.search.splits.events_digest,
             settings=self.settings,
+            shortening=self.time_table.tell(self.settings),
             rests_on=self.rests_on,
             predictors=tuple(predictors),
             choice=choice,
@@ -183,6 +193,18 @@ class Judge:
         if self.settings.baseline_trials:
             check_fitting_events(self.search.splits)
 
+    def _take(self, settings: EvaluationSettings) -> None:
+        """Go on with other settings, and rest on these."""
+        self.settings = settings
+        self.rests_on = find_grounds(self.search, settings) | find_grounds_in_events(self.search, settings, self.kept)
+
+    def _begin_baselines(self) -> Job[SearchBaselines] | None:
+        """Let a process fit the baselines while others train networks; None without baselines."""
+        if not self.settings.baseline_trials:
+            return None
+        settings = replace(self.settings, baseline_minutes=self.time_table.baseline_minutes)
+        return self.pool.submit(fit_search_baselines, self.search, settings, self.kept.events.event_id, needs_gpu=False)
+
     def _enter_finalists(self) -> tuple[Field, dict[str, list[int]]]:
         """Train the finalists anew; return them, and the best epochs of each one's trainings by its name."""
         search = self.search
@@ -207,16 +229,18 @@ class Judge:
         return Field(finalists, figure, search.splits.validation, replicas, search.study.seed), best_epochs
 
     def _enter_others(
-        self, field: Field, single: Candidate, best_epochs: Mapping[str, list[int]]
+        self,
+        field: Field,
+        single: Candidate,
+        best_epochs: Mapping[str, list[int]],
+        job: Job[SearchBaselines] | None,
     ) -> tuple[JoinedCandidates, list[Candidate], tuple[BaselineRecord, ...]]:
-        """Train bags and refit, pick the ensemble of the finalists, fit the baselines, blend networks and trees.
+        """Train bags and refit, pick the ensemble of the finalists, await the baselines, blend networks and trees.
 
-        field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings.
+        field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings. job:
+        fits the baselines.
         """
         event_id, ranked = self.kept.events.event_id, field.candidates
-        job = None
-        if self.settings.baseline_trials:
-            job = self.pool.submit(fit_search_baselines, self.search, self.settings, event_id, needs_gpu=False)
         training = JoinedTraining(self.search, self.settings, event_id, self.pool, self.device, self.display)
         joined = training.train(single, ranked, best_epochs[ranked[0].name], field.figure)
         candidates = [*joined.candidates]
@@ -230,9 +254,14 @@ class Judge:
             return SearchBaselines()
         self._advance_baselines()
         if job.future is None:
-            return fit_search_baselines(self.search, self.settings, self.kept.events.event_id, self._advance_baselines)
-        self.pool.watch([job], lambda: None)
-        return job.result()
+            settings = replace(self.settings, baseline_minutes=self.time_table.baseline_minutes)
+            found = fit_search_baselines(self.search, settings, self.kept.events.event_id, self._advance_baselines)
+        else:
+            self.pool.watch([job], lambda: None)
+            found = job.result()
+        if any(record.n_trials < record.n_planned for record in found.records):
+            self._take(replace(self.settings, baseline_minutes=self.time_table.baseline_minutes))
+        return found
 
     def _enter_baselines(self, found: SearchBaselines, bag: Bag | None) -> Iterator[Candidate]:
         """Yield the baselines, the bag of the best trees, and the blend of that with the networks' bag."""
