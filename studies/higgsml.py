@@ -11,6 +11,9 @@ from tuner.metrics.figures_of_merit import Ams
 from tuner.problem import Ballpark, Problem
 from tuner.tuning.study import Budget, Study
 
+TREES = "HistGradientBoosting, defaults, event weights scaled to equal sums of both classes, mean of 3 seeds, fitted"
+SPLIT = "test part of this split, with event weights"
+
 study = Study(
     name="higgsml",
     problem=Problem(
@@ -28,7 +31,14 @@ study = Study(
         # Weighted totals of the whole challenge file: each part's weights are scaled up to them, class by class.
         figure_of_merit=Ams(s=692.0, b=411_000.0),
         ballparks=(
-            Ballpark(name="boosted trees, defaults", auc=0.932, source="HistGradientBoosting, weighted, measured"),
+            Ballpark(name="boosted trees, defaults", auc=0.926, source=f"{TREES} on train alone", split=SPLIT),
+            Ballpark(
+                name="boosted trees, refitted",
+                auc=0.9275,
+                source=f"{TREES} on train + validation",
+                split=SPLIT,
+                to_beat=True,
+            ),
         ),
     ),
     search_space=mlp.suggest,

@@ -108,7 +108,7 @@ FIELDS = {
               "expected_signal", "expected_background", "gamma_telescope"],
     Study: ["name", "problem", "search_space", "budget", "preparation", "judgement", "seed", "sampler", "pruner"],
     Settings: ["network", "training"],
-    Ballpark: ["name", "auc", "source"],
+    Ballpark: ["name", "auc", "accuracy", "source", "split", "to_beat"],
     Nuisance: ["name", "up", "down"],
     SearchSpace: ["suggest", "structure", "warm_starts"],
 }  # fmt: skip
@@ -143,7 +143,7 @@ def test_a_field_is_taken_or_refused_in_one_sentence(kind, name):
         (lambda: make_study(budget=10), r"This study: `budget` must be `Budget`, but is 10\."),
         (lambda: make_study(seed=-1), r"`seed` must not be negative, but is -1\."),
         (lambda: make_study(sampler="tpe"), r"`sampler` must be .*, but is 'tpe'\."),
-        (lambda: make_problem(features="abc"), r'must be a tuple of column names, but is the text "abc"'),
+        (lambda: make_problem(features="abc"), r'must be a tuple of names, but is the text "abc"'),
         (lambda: make_problem(features=list), r"`features` must be a tuple, .*, but is the class list\."),
         (lambda: make_problem(features=(1, 2)), r"`features` must be a tuple, each text or None, but is \(1, 2\)"),
         (

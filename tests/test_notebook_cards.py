@@ -80,7 +80,7 @@ def test_a_problem_shows_the_role_of_each_column(problem):
     assert text.startswith(f"{HOSTILE} Events")
     assert "Signal y = 1" in text
     assert "Undefined x1 -9 or -99" in text
-    assert f"AUC of {HOSTILE} 0.8 (a & b)" in text
+    assert f"Ballpark: {HOSTILE} AUC 0.8 (a & b)" in text
     assert repr(problem) == f"Problem({HOSTILE!r}, {problem.events}, signal: y = 1)"
 
 

@@ -22,6 +22,10 @@ WEIGHTS = "weights"
 """Stands for an expectation that the weights of all events add up to."""
 
 
+BALLPARK_FIGURES = {"auc": "AUC", "accuracy": "accuracy", "sensitivity": "sensitivity", "specificity": "specificity"}
+"""Figures of a ballpark, and the names that evaluations have for them."""
+
+
 @runtime_checkable
 class EventSource(Protocol):
     """Where events come from: a file, a download, a simulation."""
@@ -42,17 +46,40 @@ class EventSource(Protocol):
 @check_keywords
 @dataclass(frozen=True, kw_only=True)
 class Ballpark:
-    """A result that others had on the same problem: what to expect before any training."""
+    """A result that others had on the same problem: what to expect before any training. It has one figure at least."""
 
     name: str
     """Who or what reached it."""
-    auc: float
-    """Area under the ROC curve, 0.5 to 1."""
+    auc: float | None = None
+    """Area under the ROC curve, 0 to 1."""
+    accuracy: float | None = None
+    """Share of the events on the right side of a cut, 0 to 1."""
+    sensitivity: float | None = None
+    """Share of signal above a cut, 0 to 1."""
+    specificity: float | None = None
+    """Share of background below it, 0 to 1."""
     source: str
-    """Where the figure comes from."""
+    """Where the figures come from."""
+    split: str = ""
+    """Which events they were measured on, such as "test part of this split", or "ten-fold cross-validation"."""
+    to_beat: bool = False
+    """Whether it is the reference that this study must pass to be of use."""
 
     def __post_init__(self) -> None:
         settle_fields(self, "This ballpark")
+        problems = [] if self.figures else [f"Give one of {', '.join(f'`{name}`' for name in BALLPARK_FIGURES)}."]
+        problems += [
+            f"`{name}` must be a share from 0 to 1, but is {value:g}."
+            for name in BALLPARK_FIGURES
+            if (value := getattr(self, name)) is not None and not 0 <= value <= 1
+        ]
+        raise_together(problems, StudyError, f'Ballpark "{self.name}"')
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Those that are known, by the name that an evaluation has for them."""
+        known = ((told, getattr(self, name)) for name, told in BALLPARK_FIGURES.items())
+        return {told: value for told, value in known if value is not None}
 
 
 @check_keywords
@@ -118,7 +145,7 @@ class Problem:
     """Value of the label column that means signal; the one other value means background."""
     features: tuple[str, ...] | None = None
     """Columns that are inputs, by name or by pattern, `("lepton*", "jet_[0-3]_pt")`; a pattern passes over columns that
-    have another role. None: all columns that have no other role, and that the weight is not made of."""
+    have another role. None: all columns that have no other role, and that label and weight are not made of."""
     weight: str | None = None
     """Column of event weights, or an expression, `"mc_weight * scale"`. None: every event counts as one."""
     observers: tuple[str, ...] = ()
@@ -128,8 +155,8 @@ class Problem:
     ignored: tuple[str, ...] = ()
     """Columns that are left out; patterns, too. Expressions may name them nevertheless."""
     categories: tuple[str, ...] = ()
-    """Features whose values are names, not sizes: a network is given an input for each. Features of texts with few
-    different values are categories without being named, numbers are not."""
+    """Features whose values are names, not sizes, by name or by pattern: a network is given an input for each value.
+    Features of 2 to 32 different texts are categories without being named, numbers are not."""
     selection: str | None = None
     """Condition that an event must fulfil, `"pt > 20 & abs(eta) < 2.5"`, before anything else is done with it. None:
     all events are taken. How expressions are written, and what functions there are: `tuner.events.expressions`."""
@@ -150,7 +177,7 @@ class Problem:
     working_point: WorkingPoint = field(default_factory=Youden)
     """Rule for the cut on the score; chosen on events that were not trained on, frozen for test."""
     ballparks: tuple[Ballpark, ...] = ()
-    """What others reached."""
+    """What others reached, and the reference to beat among it."""
     before: str = ""
     """What the events went through before they come here, such as simulation, trigger and selection, as a sentence."""
     after: str = ""
@@ -235,7 +262,10 @@ class Problem:
             "Accepted findings": ", ".join(self.accepted),
             "Nuisances": ", ".join(nuisance.name for nuisance in self.nuisances),
         }
-        told |= {f"AUC of {known.name}": f"{known.auc:.4g} ({known.source})" for known in self.ballparks}
+        for known in self.ballparks:
+            values = ", ".join(f"{name} {value:.4g}" for name, value in known.figures.items())
+            said = "; ".join(filter(None, [known.source, known.split]))
+            told[f"{'To beat' if known.to_beat else 'Ballpark'}: {known.name}"] = f"{values} ({said})"
         return {name: text for name, text in told.items() if text}
 
     def __repr__(self) -> str:
@@ -373,9 +403,9 @@ def _find_role_problems(problem: Problem) -> list[str]:
     ]
     others = {column: role for column, role in problem.roles.items() if role != "feature"}
     return problems + [
-        f'`categories` must be features, but "{name}" is {others.get(name, "not among `features`")}.'
+        f'`categories` must be features, but "{name}" is {others[name]}.'
         for name in problem.categories
-        if name in others or (problem.features is not None and name not in problem.features)
+        if name in others
     ]
 
 

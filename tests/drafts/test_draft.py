@@ -14,7 +14,7 @@ import pytest
 
 from tuner.drafts.draft import draft_study, write_draft
 from tuner.errors import EventsError, FolderError, StudyError
-from tuner.events import File
+from tuner.events import File, read_events
 from tuner.tuning.study_file import load_study
 
 
@@ -46,7 +46,7 @@ def test_one_feature_and_none_are_said_so(tmp_path: Path) -> None:
     draft = draft_study(str(tmp_path / "one.csv"))
     assert draft.reasons[0].endswith("2 columns, 1 feature.")
     assert "# Features: the 1 other column." in draft.text
-    assert "# 1 of 0 and 1, or of -1 and 1." in draft.text
+    assert "# 1, where the other is 0 or -1." in draft.text
     table[["label"]].to_csv(tmp_path / "none.csv", index=False)
     assert "# Features: none, as each column has another role." in draft_study(str(tmp_path / "none.csv")).text
 
@@ -54,7 +54,7 @@ def test_one_feature_and_none_are_said_so(tmp_path: Path) -> None:
 def test_options_win(events: Path) -> None:
     draft = draft_study(str(events), signal="0", name="mine")
     assert draft.name == "mine"
-    assert "signal=0,  # As you said." in draft.text
+    assert "        # As you said.\n        signal=0,\n" in draft.text
 
 
 def test_draft_is_formatted(events: Path, tmp_path: Path) -> None:
@@ -102,12 +102,17 @@ def test_missing_events(tmp_path: Path) -> None:
         ("a/higgsml_22800.csv.gz", "higgsml_22800"),
         ("run-3/ttH Events.root:nominal/tree", "tth_events"),
         ("events/*.parquet", "events"),
+        ("pq/year=*/*.parquet", "pq"),
+        ("*.parquet", "analysis_7"),
+        (".", "analysis_7"),
         ("2026.h5", "study_2026"),
     ],
 )
-def test_names(path: str, name: str) -> None:
-    from tuner.drafts.draft import _make_name
+def test_names(path: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tuner.drafts.source import _make_name
 
+    (tmp_path / "Analysis 7").mkdir()
+    monkeypatch.chdir(tmp_path / "Analysis 7")
     assert _make_name(path) == name
 
 
@@ -119,3 +124,80 @@ def test_real_events(tmp_path: Path) -> None:
     assert (problem.label, problem.signal, problem.weight) == ("Label", "s", "Weight")
     assert (problem.event_id, problem.undefined, problem.observers) == ("EventId", -999.0, ())
     assert problem.ignored == ("KaggleWeight", "KaggleSet")
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Signal and background apart: Parquet and CSV, and as trees of one ROOT file; weights for background alone."""
+    uproot = pytest.importorskip("uproot")
+    folder, rng = tmp_path_factory.mktemp("classes"), np.random.default_rng(11)
+    tables = {
+        kind: pd.DataFrame({"pt": rng.exponential(scale, 300), "eta": rng.normal(size=300), "sample": number})
+        for number, (kind, scale) in enumerate({"signal": 60.0, "background": 40.0}.items())
+    }
+    tables["background"]["mc_weight"] = rng.uniform(0.5, 1.5, 300)
+    tables["signal"].to_parquet(folder / "ttH.parquet")
+    tables["background"].to_csv(folder / "tt.csv", index=False)
+    with uproot.recreate(folder / "both.root") as file:
+        for kind, table in tables.items():
+            file[f"{kind}_tree"] = file[f"{kind}_other"] = {str(n): table[n].to_numpy() for n in table}
+    with uproot.recreate(folder / "named.root") as file:
+        for kind, table in tables.items():
+            file[f"Tree{kind[0].upper()}"] = {str(n): table[n].to_numpy() for n in table}
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ({"events": ("ttH.parquet", "tt.csv")}, "tth_vs_tt"),
+        ({"events": (), "signal": "ttH.parquet", "background": "tt.csv"}, "tth_vs_tt"),
+        ({"events": "both.root", "signal_tree": "signal_tree", "background_tree": "background_tree"}, "both"),
+        ({"events": "named.root"}, "named"),
+    ],
+)
+def test_classes_of_a_file_or_a_tree_each_make_the_label_and_the_missing_weights(
+    classes: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, object], name: str
+) -> None:
+    monkeypatch.chdir(classes)
+    draft = draft_study(**given)  # type: ignore[arg-type]
+    assert draft.name == name
+    problem = load_study(write_draft(draft, tmp_path / "study.py")).problem
+    events = read_events(problem)
+    assert (len(events.labels), events.labels.sum(), events.labels[:300].all()) == (600, 300, True)
+    assert (problem.weight, problem.ignored) == ("mc_weight", ("sample",))
+    assert (events.weights[:300] == 1).all()
+    assert np.ptp(events.weights[300:]) > 0.5
+    assert {*events.features} == {"pt", "eta"}
+    assert '# "sample": the label in other words.' in draft.text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"events": ("a.csv", "b.csv", "c.csv")}, r'3 came.*in quotes.*tuner new "\*\.csv"'),
+        ({"events": ()}, "The events must be named"),
+        ({"events": (), "background": "b.csv"}, "The events must be named"),
+        ({"events": "both.root", "signal_tree": "signal_tree"}, "must be two of one file"),
+        ({"events": "tt.csv", "signal": "a.csv", "background": "b.csv"}, "named once"),
+        ({"events": ("ttH.parquet", "tt.csv"), "label": "pt"}, "neither --label"),
+        ({"events": ("labelled.csv", "labelled.csv")}, 'both have a column "label" with two values'),
+    ],
+)
+def test_what_is_not_clear_is_asked(
+    classes: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, object], message: str
+) -> None:
+    monkeypatch.chdir(classes)
+    pd.DataFrame({"x": np.arange(40) / 3, "label": np.arange(40) % 2}).to_csv("labelled.csv", index=False)
+    with pytest.raises(StudyError, match=message):
+        draft_study(**given)  # type: ignore[arg-type]
+
+
+def test_an_index_by_its_values_is_ignored_and_a_sorted_quantity_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame({"row": np.arange(400) * 3, "hash": rng.permutation(5000)[:400], "x": rng.normal(size=400)})
+    table = table.assign(energy=np.sort(rng.exponential(size=400)), label=rng.integers(0, 2, 400))
+    table.to_csv(tmp_path / "a.csv", index=False)
+    draft = draft_study(str(tmp_path / "a.csv"))
+    assert load_study(write_draft(draft, tmp_path / "a.py")).problem.ignored == ("row", "hash")
+    assert '"row": counts the events' in draft.text

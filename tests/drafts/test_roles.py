@@ -110,7 +110,7 @@ def test_a_weight_of_zeros_is_the_weight_and_told_and_one_of_ones_is_none(table:
 
 
 def test_units_in_brackets_are_no_part_of_a_name(table: pd.DataFrame) -> None:
-    roles = infer_roles(table.rename(columns={"mcWeight": "weight [pb]", "eta": "m_ll (GeV/c^2)"}))
+    roles = infer_roles(table.rename(columns={"mcWeight": "weight [pb]", "pt": "m_ll (GeV/c^2)"}))
     assert (roles.weight, roles.observers) == ("weight [pb]", ("m_ll (GeV/c^2)",))
 
 
@@ -123,7 +123,7 @@ def test_one_of_one_and_two_is_called_a_guess(table: pd.DataFrame) -> None:
 
 def test_a_blank_behind_a_word_for_signal_does_not_hide_it(table: pd.DataFrame) -> None:
     roles = infer_roles(table.assign(**{"class": np.where(np.arange(N) % 3 > 0, "signal ", "background ")}))
-    assert (roles.signal, roles.reasons["signal"]) == ("signal ", "by its name")
+    assert (roles.signal, roles.reasons["signal"]) == ("signal ", "named like signal")
 
 
 def test_the_values_of_a_label_that_has_too_many_are_listed(table: pd.DataFrame) -> None:
@@ -148,8 +148,19 @@ def test_columns_that_cannot_be_inputs_are_ignored(table: pd.DataFrame) -> None:
         assert why in roles.reasons["ignored"]
 
 
-def test_an_event_number_that_repeats_is_a_feature(table: pd.DataFrame) -> None:
-    assert infer_roles(table.assign(EventNumber=np.arange(N) // 100)).event_id is None
+def test_an_event_number_that_rows_share_is_an_id_unless_far_too_many_do(table: pd.DataFrame) -> None:
+    assert infer_roles(table.assign(EventNumber=np.arange(N) // 4)).event_id == "EventNumber"
+    roles = infer_roles(table.assign(EventNumber=np.arange(N) // 100))
+    assert (roles.event_id, roles.ignored) == (None, ("EventNumber",))
+    assert "index" in infer_roles(table.assign(EventNumber=1, index=np.arange(N) // 4)).features
+
+
+def test_few_texts_are_a_category_and_many_are_ignored(table: pd.DataFrame) -> None:
+    texts = {"channel": np.resize(["ee", "em", "mm"], N), "file": [f"{i}.root" for i in range(N)]}
+    roles = infer_roles(table.assign(**texts))
+    assert "channel" in roles.features
+    assert roles.reasons['"channel"'] == "a category of 3 texts"
+    assert roles.ignored == ("file",)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,69 @@ def test_a_flag_that_is_named_a_weight_or_a_date_that_has_two_values_stops_nothi
     assert roles.ignored == ("w", "day")
 
 
-def test_truth_and_masses_are_observers(table: pd.DataFrame) -> None:
-    roles = infer_roles(table.assign(true_energy=table["pt"], m_ll=table["eta"], mass_ratio=table["eta"] ** 2))
-    assert roles.observers == ("true_energy", "m_ll")
-    assert "mass_ratio" in roles.features
+def test_the_truth_is_an_observer(table: pd.DataFrame) -> None:
+    roles = infer_roles(table.assign(true_energy=table["pt"], log_likelihood=table["eta"], trueness=table["eta"] ** 2))
+    assert roles.observers == ("true_energy", "log_likelihood")
+    assert "trueness" in roles.features
+
+
+@pytest.mark.parametrize("name", ["mass", "m", "inv_mass", "m_bb", "mjj [GeV]", "Invariant mass (GeV)"])
+def test_the_only_mass_is_an_observer_where_a_fit_would_use_it(table: pd.DataFrame, name: str) -> None:
+    roles = infer_roles(table.assign(**{name: table["pt"] + 20}))
+    assert roles.observers == (name,)
+    assert "the only mass, smooth in background" in roles.reasons["observers"]
+
+
+SMOOTH = 20 + np.random.default_rng(5).exponential(40.0, N)
+
+
+@pytest.mark.parametrize(
+    "masses",
+    [
+        dict.fromkeys(("m_jj", "m_jjj", "m_lv", "m_jlv", "m_bb", "m_wbb", "m_wwbb"), SMOOTH),  # the HIGGS data set
+        {"m_ll": SMOOTH, "fatjet_msd": SMOOTH},
+        {"m_ll": np.where(np.arange(N) % 3, SMOOTH, 0.0)},  # a spike
+        {"m_ll": np.where(np.arange(N) % 3, SMOOTH, np.nan)},  # not of every event
+        {"m_ll": SMOOTH.round(-1)},  # few values
+        {"m_ll": np.where(np.arange(N) % 2, SMOOTH / 1000 + 50, SMOOTH / 1000 + 150)},  # two lumps
+        {"mass_ratio": SMOOTH},
+        {"jet_mass": SMOOTH},
+    ],
+)
+def test_other_masses_are_proposed_and_stay_features(table: pd.DataFrame, masses: dict[str, np.ndarray]) -> None:
+    roles = infer_roles(table.assign(**masses))
+    assert roles.observers == ()
+    assert {*masses} <= {*roles.features}
+    value, why = roles.proposed["observers"]
+    assert value == tuple(masses)
+    assert "named like masses" in why
+
+
+@pytest.mark.parametrize("name", ["met", "max", "mva", "mean", "multiplicity", "m2_ratio", "amass_"])
+def test_no_mass_but_beginning_with_m(table: pd.DataFrame, name: str) -> None:
+    roles = infer_roles(table.assign(**{name: SMOOTH}))
+    assert name in roles.features
+    assert not roles.proposed
+
+
+def test_numbers_that_are_names_are_categories(table: pd.DataFrame) -> None:
+    kinds = {"lep_pdgId": np.resize([11, -11, 13], N), "decay_mode": np.arange(N) % 5, "n_jets": np.arange(N) % 4}
+    roles = infer_roles(table.assign(**kinds, flavour=np.arange(N) % 2 == 0))
+    assert roles.categories == ("lep_pdgId", "decay_mode")
+    assert {*kinds, "flavour"} <= {*roles.features}
+
+
+def test_lists_become_columns_where_there_is_no_other_feature(table: pd.DataFrame) -> None:
+    why = "holds float[] for each event"
+    table.attrs["left_out"] = dict.fromkeys(("Jet_eta", "Jet_pt", "Muon_pt", "HLT path"), why) | {"s": "holds a struct"}
+    proposed, _ = infer_roles(table).proposed["columns"]
+    assert proposed["n_Jet"] == "len(Jet_pt)"
+    assert proposed["first_HLT_path"] == "index(`HLT path`, 0)"
+    assert list(proposed)[1:3] == ["first_Jet_pt", "first_Jet_eta"]
+    assert infer_roles(table).columns == {}
+    bare = table[["class"]]
+    bare.attrs = table.attrs
+    assert infer_roles(bare).columns == proposed
+    assert infer_roles(bare).reasons['"s"'] == "left out by the reader: it holds a struct"
+    taken = infer_roles(table.assign(nJet=2.0)).proposed["columns"][0]
+    assert "n_Jet" not in taken

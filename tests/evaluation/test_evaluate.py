@@ -227,7 +227,8 @@ def test_a_search_without_a_complete_trial_says_so(search, tmp_path):
 
 
 def test_test_figures_are_those_of_the_test_events_only(search):
-    tuner.evaluate(search)
+    evaluation = tuner.evaluate(search)
+    assert evaluation.part_fingerprints == search.splits.fingerprints
     rows = pd.read_parquet(search.folder.scores)["row"].to_numpy()
     np.testing.assert_array_equal(rows, search.splits.test.rows)
     assert not set(rows) & (set(search.splits.train.rows) | set(search.splits.validation.rows))

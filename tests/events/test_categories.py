@@ -40,6 +40,15 @@ def test_texts_are_codes_and_what_is_undefined_stays_so(table, make_problem, tmp
     assert '"stage" holds one text in all events, "final"' in told
 
 
+def test_the_name_of_a_process_is_no_feature_unless_it_is_asked_for(table, make_problem):
+    rng = np.random.default_rng(1)
+    process = np.where(table["y"] == 1, "ttH", rng.choice(["tt", "Wt", "Z"], 200))
+    events = read_events(make_problem(table.assign(process=process)))
+    assert "process" not in events.features
+    assert any('"process" tells the class: almost each' in note for note in events.notes)
+    assert "process" in read_events(make_problem(table.assign(process=process), categories=("process",))).features
+
+
 def test_names_of_texts_are_part_of_what_the_events_are(table, make_problem):
     digest = read_events(make_problem(table)).digest
     renamed = table.assign(channel=table["channel"].map({"ee": "e2", "em": "em", "mm": "mm"}))
@@ -53,6 +62,8 @@ def test_a_category_that_is_named_may_have_many_texts_or_be_of_numbers(table, ma
     np.testing.assert_array_equal(events.table["a"], table["a"].astype(np.float32))
     with pytest.raises(StudyError, match='`categories` must be features, but "m" is observer'):
         make_problem(table, categories=("m",))
+    with pytest.raises(EventsError, match=r'`categories` names "chanel", which is no .* Did you mean "channel"\?'):
+        read_events(make_problem(table, categories=("chanel",)))
     with pytest.raises(EventsError, match=r'"name" must be numbers, or a category of 2 to 32 texts, but holds 200'):
         read_events(make_problem(table, features=("a", "name")))
 

@@ -182,6 +182,7 @@ def test_features_that_tell_nothing(make_events, make_problem):
     said = refuse(make_problem, make_events(same=3.5, never=-999.0, blank=np.nan, other=2))
     assert 'these are undefined in all events: "never", "blank"' in said
     assert 'these are the same in all events: "same = 3.5", "other = 2"' in said
+    assert "[constant]" in said
     assert "`ignored`" in said
 
 

@@ -4,12 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import awkward as ak
+import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import uproot
+from pyarrow import feather
 
 from tuner.errors import EventsError, StudyError
 from tuner.events import File, read_events, read_features, read_variant
@@ -160,11 +162,20 @@ def test_a_weight_whose_name_is_no_word_is_a_column(make_problem, sample):
 
 def write_jagged(path, sample):
     pt = ak.values_astype(JETS, np.float32)
-    if path.suffix == ".parquet":
-        table = pa.table(sample)
-        pq.write_table(table.append_column("jet_pt", ak.to_arrow(pt, extensionarray=False)), path)
+    sample = sample.drop(columns="process")
+    if path.suffix in (".parquet", ".feather"):
+        table = pa.table(sample).append_column("jet_pt", ak.to_arrow(pt, extensionarray=False))
+        (pq.write_table if path.suffix == ".parquet" else feather.write_feather)(table, str(path))
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as file:
+            for name in sample.columns:
+                file[name] = sample[name].to_numpy()
+            lists = file.create_dataset("jet_pt", (N,), h5py.vlen_dtype(np.float32))
+            lists[:] = np.array([np.asarray(jets, np.float32) for jets in pt] + [None], object)[:-1]
+    elif path.name == "given":
+        return sample.assign(jet_pt=[jets.to_list() for jets in pt])
     else:
-        data = {name: sample[name].to_numpy() for name in ("a", "b", "y", "w", "m", "id")} | {"jet_pt": pt}
+        data = {name: sample[name].to_numpy() for name in sample.columns} | {"jet_pt": pt}
         with uproot.recreate(path) as file:
             if path.stem == "tree":
                 file.mktree("events", {name: v.type if name == "jet_pt" else v.dtype for name, v in data.items()})
@@ -174,7 +185,7 @@ def write_jagged(path, sample):
     return path
 
 
-@pytest.mark.parametrize("name", ["tree.root", "ntuple.root", "events.parquet"])
+@pytest.mark.parametrize("name", ["tree.root", "ntuple.root", "events.parquet", "events.feather", "events.h5", "given"])
 def test_lists_are_read_for_expressions_only(make_problem, sample, tmp_path, name):
     path = write_jagged(tmp_path / name, sample)
     problem = make_problem(
@@ -211,6 +222,16 @@ def test_undefined_elements_of_lists_do_not_count(make_problem, sample, tmp_path
     np.testing.assert_array_equal(events.table["n"][:5], [2, 1, 0, 0, 2])
     np.testing.assert_array_equal(events.table["low"][:5], [2, 3, np.nan, np.nan, 4])
     np.testing.assert_array_equal(events.table["first"][:5], [np.nan, 3, np.nan, np.nan, np.nan])
+
+
+def test_lists_may_all_be_empty_and_of_one_length(make_problem, sample):
+    table = sample.drop(columns="process").assign(empty=[[]] * N, four=list(RNG.normal(size=(N, 4))))
+    columns = {"n": "len(empty) + a", "s": "sum(four[four > 0])", "last": "four[3]"}
+    events = read_events(make_problem(events=table, columns=columns))
+    four = np.stack(table["four"])
+    np.testing.assert_allclose(events.table["n"], table["a"], rtol=1e-6)
+    np.testing.assert_allclose(events.table["s"], np.where(four > 0, four, 0).sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(events.table["last"], four[:, 3], rtol=1e-6)
 
 
 def test_lists_of_several_files_and_of_trees_that_are_classes_keep_their_order(tmp_path):
@@ -277,6 +298,7 @@ def test_only_columns_that_expressions_name_are_read(make_problem, sample, monke
         ({"columns": {"c": "prcess == 1"}}, 'New column "c": column "prcess" is not there. Did you mean "process"?'),
         ({"columns": {"a": "b + 1"}}, 'New column "a" must have a name of its own, but the events have a column "a".'),
         ({"columns": {"c": "d", "d": "2 * c"}}, 'New column "c" must not be made of itself, through "d".'),
+        ({"columns": {" ": "a"}}, "`columns` must name each new column by a text, but has ' '."),
         ({"columns": {"c": 3}}, "must be an expression, "),
         (
             {"columns": {"c": {"process": {"ttH": "x"}}}},
@@ -314,13 +336,14 @@ def test_a_shifted_column_moves_what_is_made_of_it_on_the_same_events(make_probl
     shifted = sample.assign(a_up=sample["a"] + 1)
     nuisances = (
         Nuisance(name="columns", up={"a": "a_up"}),
+        Nuisance(name="new column", up={"a": "a_more"}),
         Nuisance(name="file", up=tmp_path / "shifted.parquet"),
     )
     sample.assign(a=sample["a"] + 1).to_parquet(tmp_path / "shifted.parquet")
     problem = make_problem(
         shifted,
         ignored=("id", "process"),
-        columns={"r": "a * m"},
+        columns={"r": "a * m", "a_more": "a + 1"},
         features=("r", "b"),
         selection="a > 0",
         nuisances=nuisances,
@@ -375,3 +398,19 @@ def test_a_fault_is_told_by_its_place_among_all_events(make_problem, sample):
     sample["w"] = sample["w"].where(sample.index != 250)
     said = refuse(make_problem(sample, ignored=("id", "process"), selection="id >= 100"))
     assert "the first of them event 251." in said
+
+
+def test_what_label_and_weight_are_made_of_is_no_feature_unless_it_is_named(make_problem, sample):
+    problem = make_problem(
+        sample.assign(truth=np.arange(N) % 3, scale=np.arange(N) % 7 + 1),
+        label="is_signal",
+        ignored=("id", "y"),
+        columns={"is_top": "truth == 1", "is_signal": '~is_top & process == "ttH"', "both": "w * scale"},
+        weight="both",
+    )
+    assert read_events(problem).features == ("a", "b")
+    assert (
+        read_events(replace(problem, features=("a", "scale", "truth"), columns=problem.columns)).features[2] == "truth"
+    )
+    said = refuse(replace(problem, columns={**problem.columns, "leak": "2 * is_signal"}))
+    assert 'New column "leak" must not be made of the label "is_signal", as it is a feature.' in said

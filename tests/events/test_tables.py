@@ -19,6 +19,7 @@ from tuner.drafts.draft import draft_study
 from tuner.errors import EventsError
 from tuner.events import File, read_events
 from tuner.events.formats import feather, parquet
+from tuner.problem import Problem
 
 
 @pytest.fixture
@@ -104,8 +105,6 @@ def test_every_type_of_arrow_is_read_or_named(tmp_path, module, name):
     assert table.drop(columns="nothing").iloc[0].to_dict() == first
     assert table.loc[:, ["n", "decimal", "moment", "flag"]].isna().iloc[1].all()
     assert set(table.attrs["left_out"]) == {"blob", "pt", "jets", "box", "map"}
-    listed = {column.name: column.is_scalar for column in module.list_columns(path)}
-    assert [name for name, is_scalar in listed.items() if not is_scalar] == ["pt", "jets", "box", "map"]
     arrays = module.read_arrays(path, ["pt", "n", "jets"])
     assert list(arrays) == ["pt", "n", "jets"]
     assert ak.to_list(arrays["pt"]) == [[1.0, 2.0], [], None]
@@ -138,6 +137,7 @@ def test_arrays_of_numpy(tmp_path):
         "seed": "holds one value for all events",
         "o": "holds objects of Python, which are pickled and never loaded",
     }
+    assert list(File(path).read_columns(lambda name: name in ("y", "x1")).columns) == ["x1", "y"]
     np.savez(path, X=x, y=y, feature_names=np.array(["pt", "eta"]), Z=y)
     assert list(File(path).read().columns) == ["pt", "eta", "y", "Z"]
     np.savez(path, jets=x, more=x)
@@ -145,6 +145,14 @@ def test_arrays_of_numpy(tmp_path):
     np.savez(path, X_train=x, X_test=x[:2], y_train=y)
     with pytest.raises(EventsError, match=r"must be equally long.*X_train 6, X_test 2, y_train 6"):
         File(path).read()
+
+
+def test_arrays_that_nobody_wants_are_not_loaded(tmp_path, monkeypatch):
+    np.savez(tmp_path / "x.npz", images=np.zeros((6, 8, 8)), a=np.arange(6.0), b=np.arange(6.0))
+    loaded, load = [], np.lib.npyio.NpzFile.__getitem__
+    monkeypatch.setattr(np.lib.npyio.NpzFile, "__getitem__", lambda self, n: loaded.append(n) or load(self, n))
+    assert list(File(tmp_path / "x.npz").read_columns(lambda name: name == "a").columns) == ["a"]
+    assert loaded == ["a"]
 
 
 class Trap:
@@ -170,6 +178,23 @@ def test_no_pickle_is_loaded(tmp_path):
         with pytest.raises(EventsError, match=said):
             File(tmp_path / name).read()
     assert not trap.exists()
+
+
+def write_json_lines(frame, path):
+    frame.to_json(path, orient="records", lines=True)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "jsonl", "given"])
+def test_columns_are_made_of_lists_wherever_lists_can_be(tmp_path, kind):
+    frame = pd.DataFrame({"pt": [[3.0, 2.0], [], [1.0]] * 20, "y": [0, 1, 1] * 20})
+    write = {"parquet": pd.DataFrame.to_parquet, "feather": pd.DataFrame.to_feather, "jsonl": write_json_lines}
+    events = frame
+    if kind != "given":
+        events = tmp_path / f"x.{kind}"
+        write[kind](frame, events)
+    columns = {"n": "len(pt)", "lead": "index(pt, 0)"}
+    read = read_events(Problem(question="?", events=events, label="y", signal=1, columns=columns))
+    np.testing.assert_array_equal(read.table.iloc[:3], [[2, 3], [0, np.nan], [1, 1]])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The pictures hold the numbers, and say what they show without colour."""
 
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -9,10 +10,10 @@ from matplotlib.image import imread
 
 from tuner.events import read_events
 from tuner.exploration import explore_events
-from tuner.exploration.drawing import draw_features
+from tuner.exploration.drawing import draw_features, part_features
 from tuner.exploration.matrices import draw_correlations
 from tuner.exploration.planes import draw_pairs
-from tuner.exploration.saving import save_exploration
+from tuner.exploration.saving import _save_features, save_exploration
 from tuner.figures.units import split_unit
 
 
@@ -76,6 +77,23 @@ def test_files_are_written_and_pyplot_is_not_used(exploration, tmp_path):
     picture = imread(tmp_path / "figures" / "features.png")
     assert picture[..., :3].std() > 0.05
     assert ("matplotlib.pyplot" in sys.modules) == before
+
+
+def test_many_features_have_several_pages_and_none_is_left_of_an_earlier_look(exploration, tmp_path, monkeypatch):
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "features-07.png").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr("tuner.exploration.drawing.N_PAGE", 2)
+        pages = part_features(exploration)
+        _save_features(exploration, folder, {})
+    assert [histogram.name for page in pages for histogram in page] == list(exploration.features.index)
+    assert {path.name for path in folder.iterdir()} == {"features-01.png", "features-02.png", "features.pdf"}
+    assert len(re.findall(rb"/Type /Page\b", (folder / "features.pdf").read_bytes())) == 2
+    second = draw_features(exploration, pages[1])
+    assert "3 to 3 of 3 features" in [text.get_text() for text in second.texts]
+    _save_features(exploration, folder, {})
+    assert {path.name for path in folder.iterdir()} == {"features.png", "features.pdf"}
 
 
 def test_figures_can_be_sent_to_another_process(exploration):

@@ -1,18 +1,24 @@
 """Measures of features and classes against scikit-learn, numpy and distributions with known answers."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import cauchy, expon, lognorm, norm, uniform
+from scipy.stats import cauchy, expon, lognorm, norm, spearmanr, uniform
 from sklearn.metrics import roc_auc_score
 
+import tuner
+from search_spaces import mlp
 from tuner.events import read_events
 from tuner.exploration import explore_events
 from tuner.exploration.binning import fill_histogram
-from tuner.exploration.correlation import correlate, correlate_ranks
+from tuner.exploration.correlation import correlate, correlate_by_rank, draw_rows
 from tuner.exploration.feature import describe_feature, sort_feature
+from tuner.preparation import prepare_splits
+from tuner.problem import Problem
+from tuner.tuning.study import Budget, Study
 
 
 @pytest.fixture
@@ -171,9 +177,6 @@ def test_correlations_of_undefined_values_are_over_the_pairs_that_are_defined():
     table = pd.DataFrame(rng.normal(size=(500, 3)) + rng.normal(size=(500, 1)), columns=list("abc"))
     table.loc[::3, "a"] = table.loc[1::4, "b"] = np.nan
     np.testing.assert_allclose(correlate(table, np.ones(500)), table.corr(), atol=1e-9)
-    np.testing.assert_allclose(
-        correlate_ranks(np.exp(table["c"].to_numpy()), table, np.ones(500))["c"], 1, atol=1e-9
-    )  # fmt: skip
     assert np.isnan(correlate(table.assign(d=1.0), np.ones(500))["d"]).all()
 
 
@@ -242,7 +245,7 @@ def test_ordinary_events_give_no_warning(explore):
 def test_findings_are_told_with_code_and_severity(explore):
     exploration = explore(number=3 * np.arange(2000))
     assert exploration.warnings[0].startswith('Warning [index-as-feature]: Feature "number"')
-    assert exploration.warnings[0] in "\n".join(exploration.lines)
+    assert exploration.warnings[0] in " ".join(line.strip() for line in exploration.lines)
     assert exploration.to_json()["findings"][0]["columns"] == ["number"]
 
 
@@ -250,9 +253,7 @@ def test_it_prints_in_eighty_columns_and_becomes_json(explore):
     there = np.where(np.arange(2000) % 2, np.linspace(0, 1, 2000), -999.0)
     exploration = explore(there=there, **{"a_name_of_" * 6: there}, problem={"event_id": "id", "ignored": ()})
     ranked = exploration.lines[[line[:8] for line in exploration.lines].index("feature ") + 1 :]
-    text = "\n".join(
-        line for line in exploration.lines if not line.startswith(("Note", "Warning", "Error", exploration.source))
-    )
+    text = "\n".join(line for line in exploration.lines if line != exploration.source)
     assert "2,000 events, 4 features" in text
     assert max(map(len, text.splitlines())) <= 80
     assert [line.split()[0] for line in ranked[:4]] == ["there", "a_name_of_a…f_a_name_of_", "a", "b"]
@@ -263,3 +264,149 @@ def test_it_prints_in_eighty_columns_and_becomes_json(explore):
     assert content["columns"]["(event id)"]["distinct"] == 2000
     assert content["rows"]["1000"]["there"] == pytest.approx(there[999])
     assert list(exploration.frame()["feature"]) == list(exploration.features.index)
+
+
+def test_rank_correlations_are_spearmans(make_events, make_problem):
+    table = make_events(1500)
+    table["c"] = np.exp(3 * table["a"]) + np.random.default_rng(1).normal(size=1500)
+    table["n"] = np.round(2 * table["a"])
+    events = read_events(make_problem(table[["a", "c", "n", "y", "w", "m", "id"]], weight=None, ignored=("id", "w")))
+    found = explore_events(events).rank_correlations["signal"]
+    expected = spearmanr(events.table[events.labels == 1]).statistic
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_weighted_ranks_count_an_event_of_weight_two_twice():
+    rng = np.random.default_rng(2)
+    table = pd.DataFrame(rng.normal(size=(400, 2)) + rng.normal(size=(400, 1)), columns=["a", "b"])
+    weights = rng.integers(1, 3, 400)
+    ranks = table.rank()
+    twice = ranks.loc[np.repeat(table.index, weights)]
+    np.testing.assert_allclose(correlate_by_rank(table, weights.astype(float)), twice.corr(), atol=1e-9)
+
+
+def test_correlations_of_many_events_are_summed_in_stretches(monkeypatch):
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame(rng.normal(size=(1000, 3)) + 50 * rng.normal(size=(1000, 1)) + 1e4, columns=list("abc"))
+    table.iloc[700, 0] = np.nan
+    weights = rng.uniform(0.1, 3, 1000)
+    whole = correlate(table, weights)
+    monkeypatch.setattr("tuner.exploration.correlation._CHUNK", 300)
+    np.testing.assert_allclose(correlate(table, weights), whole, atol=1e-10)
+    monkeypatch.setattr("tuner.exploration.correlation.MAX_EVENTS", 400)
+    assert len(np.unique(draw_rows(1000, 3))) == 400
+    np.testing.assert_allclose(correlate_by_rank(table, weights), correlate(table.rank(), weights), atol=0.01)
+
+
+def test_the_strongest_correlations_are_told_in_words(explore, make_events):
+    table = make_events(2000)
+    a, signal = table["a"].to_numpy(), table["y"].to_numpy() == 1
+    rng = np.random.default_rng(4)
+    told = "\n".join(
+        explore(
+            with_a=np.where(signal, -a, rng.normal(size=2000)) + 0.1 * rng.normal(size=2000),
+            bent=np.exp(2.5 * a),
+        ).strongest
+    )
+    assert "Signal: a with with_a -0.99" in told
+    assert re.search(r"The classes differ most in a with with_a \(-0\.99 in signal, [+-]0\.0\d in background\)", told)
+    assert re.search(r"ranks of a and bent have \+1\.00, but values \+0\.\d\d: the relation is bent", told)
+    assert "beyond 0.3" in "\n".join(explore().strongest)
+
+
+def test_planes_of_pairs_are_numpys_histograms(explore):
+    exploration = explore(n_jets=np.arange(2000) % 4, c=np.random.default_rng(5).normal(size=2000))
+    pair = next(p for p in exploration.pairs if {p.x.name, p.y.name} == {"a", "b"})
+    assert len(exploration.pairs) == 6
+    events = read_events_of(exploration)
+    for shares, label in ((pair.signal, 1), (pair.background, 0)):
+        own = events.labels == label
+        expected, _, _ = np.histogram2d(
+            events.table[pair.x.name][own],
+            events.table[pair.y.name][own],
+            bins=(pair.x_edges, pair.y_edges),
+            weights=events.weights[own],
+        )
+        np.testing.assert_allclose(shares, expected / expected.sum(), atol=1e-12)
+
+
+def read_events_of(exploration):
+    """Return the events again."""
+    frame = {"question": "Is it?", "label": "y", "signal": 1, "weight": "w", "observers": ("m",), "ignored": ("id",)}
+    return read_events(Problem(events=exploration.source, undefined=-999.0, **frame))
+
+
+def test_only_training_events_are_shown(make_events, make_problem):
+    table = make_events(1000)
+    parts = dict(zip(("train", "validation", "test"), np.split(np.arange(1000), [600, 800]), strict=True))
+    hidden = table.copy()
+    closed = np.arange(1000) >= 600
+    hidden.loc[closed, ["a", "b", "w", "m"]] = np.random.default_rng(9).uniform(5e3, 6e3, (400, 4))
+    looks = [explore_events(read_events(make_problem(t)), parts, findings=()) for t in (table, hidden)]
+    assert looks[0].shown == "600 training events of 1,000 are shown; validation and test stay closed."
+    first, second = (json.dumps(look.to_json()) for look in looks)
+    assert first == second
+    for one, other in zip(looks[0].pairs, looks[1].pairs, strict=True):
+        np.testing.assert_array_equal(one.signal, other.signal)
+    assert looks[0].n_events == 600
+    assert explore_events(read_events(make_problem(table))).shown.startswith("All 1,000 events are shown: no study")
+
+
+def test_a_study_is_explored_on_the_events_that_a_sweep_trains_on(make_events, make_problem):
+    problem = make_problem(make_events(600))
+    study = Study(name="look", problem=problem, search_space=mlp.suggest, budget=Budget(trials=1))
+    exploration = tuner.explore(study)
+    rows = prepare_splits(read_events(problem), problem, study.preparation).train.rows
+    expected = read_events(problem).weights[np.sort(rows)]
+    assert exploration.n_events == len(rows) < 600
+    np.testing.assert_array_equal(exploration.rows["(weight)"].iloc[[0, -1]], expected[[0, -1]])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "axis", "n_bins"),
+    [
+        ("phi", np.linspace(-np.pi, np.pi, 3000), "angle", 48),
+        ("x", np.linspace(0, 2 * np.pi, 3000), "angle", 48),
+        ("x", norm(0, 1).ppf(np.linspace(0.0009, 0.9991, 3000)), "linear", 28),
+        ("azimuth", np.linspace(-180, 180, 3000), "angle", 48),
+        ("angle_like", np.linspace(0, 300, 3000), "linear", 28),
+        ("share", np.linspace(0, 360, 3000), "linear", 28),
+        ("flag", np.arange(3000) % 2, "values", 2),
+        ("pdgId", np.array([-211, 13, 22])[np.arange(3000) % 3], "values", 3),
+        ("tracks", np.arange(3000) % 101, "whole", 26),
+        ("constant", np.full(3000, 0.7), "values", 1),
+        ("nothing", np.full(3000, np.nan), "none", 1),
+    ],
+)
+def test_bins_suit_the_values(name, values, axis, n_bins):
+    histogram = fill(values, np.arange(3000) % 2, np.ones(3000), name)
+    assert (histogram.axis, len(histogram.signal)) == (axis, n_bins)
+    assert histogram.signal.sum() == pytest.approx(0 if axis == "none" else 1)
+    located = histogram.locate(np.append(values[1::2], np.nan))
+    assert located[-1] == -1
+    counts = np.bincount(located[located >= 0], minlength=n_bins)
+    if axis != "none":
+        np.testing.assert_allclose(counts / counts.sum(), histogram.signal, atol=1e-12)
+
+
+def test_a_class_whose_weights_cancel_has_no_shape_and_no_separation():
+    values, labels = np.arange(100) / 7, np.arange(100) % 2
+    weights = np.where(labels == 1, np.where(np.arange(100) % 4 == 1, 1.0, -1.0), 1.0)
+    assert fill(values, labels, weights).signal.sum() == 0
+    measures = describe(values, labels, weights)
+    assert np.isnan([measures["separation"], measures["auc"], measures["mean_signal"]]).all()
+
+
+def test_a_category_is_shown_by_its_texts_and_has_no_order(explore):
+    texts = np.array(["mu", "e", "tau"])[np.arange(2000) // 2 % 3]
+    exploration = explore(channel=texts, side=np.array(["left", "right"])[np.arange(2000) // 3 % 2])
+    histogram = next(h for h in exploration.histograms if h.name == "channel")
+    assert (histogram.axis, histogram.texts) == ("values", ("e", "mu", "tau"))
+    assert np.isnan(exploration.features.loc["channel", ["auc", "mean_signal", "minimum"]].to_numpy(float)).all()
+    assert exploration.features.loc["channel", "separation"] < 0.01
+    assert np.isfinite(exploration.features.loc["side", "auc"])
+    assert exploration.columns.loc["channel", "kind"] == "category"
+    assert list(exploration.rows["channel"][:2]) == list(texts[:2])
+    assert np.isnan(exploration.correlations["signal"].loc["channel", "a"])
+    assert np.isfinite(exploration.rank_correlations["signal"].loc["side", "a"])
+    assert "  mu" in exploration.lines[[line.split()[:1] for line in exploration.lines].index(["channel"])]

@@ -11,6 +11,7 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
+from tuner.evaluation.study_record import record_study
 from tuner.problem import Problem
 from tuner.reporting.sections.data import write_data
 from tuner.trackers import NoTracker
@@ -80,6 +81,16 @@ def test_events_that_are_not_selected_have_a_row_without_a_score(search, nanoaod
     assert f"{len(events.rows):,} scores" in scores._repr_html_()
 
 
+def test_events_of_which_none_is_selected_have_no_scores(search):
+    lists = {"Jet_pt": [[30.0, 20.0], [25.0]], "Jet_eta": [[0.1, 3.0], [1.0]]}
+    new = pd.DataFrame({"MET_pt": [10.0, 20.0], "nJet": [2, 1], "HLT_IsoMu24": False} | lists)
+    scores = tuner.predict(search, new)
+    assert np.isnan(np.asarray(scores)).all()
+    assert "2 events (0 selected)" in repr(scores)
+    assert len(scores.frame()) == 2
+    assert np.isfinite(np.asarray(tuner.predict(search, new.assign(HLT_IsoMu24=1)))).all()
+
+
 def test_the_export_tells_how_its_features_are_made(search, study, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason='needs the extra "onnx"')
     path = tuner.export(search, tmp_path / "network.onnx")
@@ -98,9 +109,17 @@ def test_the_report_page_has_the_cut_flow_and_the_new_columns(search):
     assert flow.rows[2][1].startswith(f"{stages[2].signal:,}\n")
 
 
+def test_trackers_get_the_cut_flow_with_the_study(search, study):
+    record = record_study(search, None)
+    assert record.tables["selection"]["cut"].tolist() == ["all events", "HLT_IsoMu24", "any(Jet_pt > 20)"]
+    assert record.config["frame"]["selection"] == study.problem.selection
+    assert record.config["frame"]["columns"] == dict(study.problem.columns)
+
+
 def test_another_selection_is_another_search(study, search):
     changed = study.problem.__class__(**{**vars(study.problem), "selection": "HLT_IsoMu24"})
-    with pytest.raises(SearchError, match="events: was"):
+    told = r"selection: was 'HLT_IsoMu24 & any\(Jet_pt > 20\)', is 'HLT_IsoMu24'"
+    with pytest.raises(SearchError, match=told):
         tuner.sweep(
             make_study(name="nano", trials=3, epochs=2, problem=changed),
             folder=search.folder.path.parent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tuner.errors import SplitsError
@@ -70,3 +71,10 @@ def test_only_copies_leave_the_part_that_they_had():
         split_rows(labels, None, Preparation()), split_rows(labels, None, Preparation(), linked=copies), strict=True
     ):
         np.testing.assert_array_equal(before[~is_copied[before]], after[~is_copied[after]])
+
+
+def test_groups_are_joined_by_what_they_share_and_missing_values_share_nothing():
+    run = np.array(["a", "a", "b", None, None, "c"], object)
+    joined = join_groups([run, None, np.array([1.0, 2.0, 2.0, np.nan, np.nan, 5.0])])
+    np.testing.assert_array_equal(pd.factorize(joined)[0], [0, 0, 0, 1, 2, 3])
+    assert join_groups([np.arange(6), None]) is None

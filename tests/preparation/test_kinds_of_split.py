@@ -72,6 +72,11 @@ def test_in_order(split, table):
     (train, validation, test), _ = split(split=SplitInOrder(column="run"), counts=(300, None, 100))
     assert train["run"].max() < validation["run"].min() <= validation["run"].max() < test["run"].min()
     assert 300 <= len(train) < 330
+    moments = pd.Timestamp("2026-10-25", tz="UTC") + pd.to_timedelta(table["time"], unit="h")
+    for kind in (str, "datetime64[ns, UTC]"):
+        dated, _ = split(table.assign(time=moments.astype(kind)), split=SplitInOrder(column="time"))
+        assert [len(part) for part in dated] == [360, 120, 120]
+        assert dated[0].index.isin(table.sort_values("time").index[:360]).all()
 
 
 def test_counts(split):
@@ -128,7 +133,7 @@ BY_VALUE = SplitByValue(column="use", train=("t",), test=("x",))
 REFUSED = [
     ({"split": SplitInOrder(column="tme")}, r'`split` .* column "tme", which must be an obs.*Did you mean "time"\?'),
     ({"keep_together": "day"}, '`keep_together` of Preparation names column "day"'),
-    ({"split": SplitInOrder(column="era")}, r'Column "era".* a number for each event, but does not for 600'),
+    ({"split": SplitInOrder(column="era")}, r'Column "era".* a number or a time for each event, but does not for 600'),
     ({"split": SplitByRemainder(column="time", divisor=2, test=(1,))}, 'Column "time" must hold whole numbers'),
     ({"split": BY_VALUE}, r'(?s)"x", which column "use" never holds.*do not: "(b|v)" \(\d+ events\), '),
     ({"split": SplitByValue(column="y2", train=(0,), test=(1,))}, 'test part must hold both classes of "y"'),
@@ -164,10 +169,13 @@ def test_what_cannot_be_meant_is_told(make, told):
 
 
 def test_fingerprints_tell_which_part_changed(split, table):
-    before = split(split=SplitByRemainder(column="number", divisor=5, validation=(3,), test=(4,)))[1].fingerprints
+    splits = split(split=SplitByRemainder(column="number", divisor=5, validation=(3,), test=(4,)))[1]
+    before = splits.fingerprints
     after = split(split=SplitByRemainder(column="number", divisor=5, validation=(2,), test=(4,)))[1].fingerprints
     assert [before[name] == after[name] for name in ("train", "validation", "test")] == [False, False, True]
     assert len(set(before.values())) == 3
+    turned = dataclasses.replace(splits.test, rows=splits.test.rows[::-1])
+    assert dataclasses.replace(splits, test=turned).fingerprints == before
 
 
 def test_a_column_that_the_split_follows_from_changes_what_is_kept(table, make_problem):

@@ -29,6 +29,8 @@ def columns():
         "decay_phi": np.where(rng.random(N) < 0.1, np.nan, rng.uniform(-np.pi, np.pi, N)),
         "azimuth": rng.uniform(0, 360, N),
         "channel": np.where(rng.random(N) < 0.1, np.nan, rng.choice(4, N, p=[0.5, 0.3, 0.199, 0.001])),
+        "phi_1": (axis := rng.uniform(-np.pi, np.pi, N)),
+        "phi_2": np.where(rng.random(N) < 0.2, np.nan, (axis + rng.normal(0, 1, N)) % (2 * np.pi)),
         "pdg": rng.choice([-13.0, -11.0, 11.0, 13.0, 211.0], N, p=[0.3, 0.3, 0.2, 0.199, 0.001]),
     }
 
@@ -127,7 +129,8 @@ def test_what_may_be_asked_is_told():
 def make_later(values):
     """Make events of which some have categories that training never saw, are undefined, or lie far outside."""
     later = values.copy()
-    later[::9, 4], later[1::9, 5], later[2::9, 5] = -1, 22, np.nan
+    later[::9, 4], later[1::9, 7], later[2::9, 7] = -1, 22, np.nan
+    later[::7, 5], later[1::7, 5] = np.nan, 1e6  # the axis of the azimuths, which training always knew
     later[::50, [0, 1]] = np.nan
     later[1::50, [0, 1]] *= 1e4
     return later
@@ -139,6 +142,7 @@ def test_a_file_and_what_is_exported_agree_to_the_last_digit(tmp_path, columns, 
     fitted.save(tmp_path / "preprocessing.npz")
     loaded = Preprocessing.load(tmp_path / "preprocessing.npz")
     assert (loaded.inputs, loaded.codes) == (fitted.inputs, TEXTS)
+    assert loaded.describe()["azimuths"] == "phi_2: cosine and sine of the angle to phi_1"
     later = make_later(values)
     expected = fitted.transform(later)
     np.testing.assert_array_equal(loaded.transform(later), expected)

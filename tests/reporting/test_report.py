@@ -102,6 +102,9 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
         f"tuner predict a.py new_events.parquet --folder {search.folder.path.parent}"
         in page.locator("#predict").inner_text()
     )
+    looked = page.locator("#visualize").inner_text()
+    assert f"{len(search.splits.train.rows):,} training events of " in looked
+    assert "validation and test stay closed" in looked
     judged = page.locator("#evaluate").inner_text()
     for words in ("opened once", "Selection bias", "Does the gain survive?", "scale, up", "the opposite of up"):
         assert words in judged
@@ -124,6 +127,8 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
         "learning_curves",
         "optimization_history",
         "features",
+        "correlations",
+        "pairs",
         "parallel_coordinates",
     )
     assert {f"{name}.{kind}" for name in names for kind in ("png", "pdf")} <= {

@@ -6,10 +6,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from tuner.checked_files import read_json
+from tuner.events import read_events
+from tuner.preparation import Preparation, prepare_splits
 from tuner.problem import Problem
 from tuner.run_folder import RunFolder
-from tuner.tuning.provenance import find_commit, record_call
+from tuner.tuning.provenance import describe_parts, find_commit, record_call
 from tuner.tuning.study import Budget, Study
 
 
@@ -57,3 +61,13 @@ def test_of_calls_at_once_none_is_lost(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: call(folder, None), range(16)))
     assert len(read_json(folder.provenance)["calls"]) == 16
+
+
+def test_parts_are_told_with_what_training_leaves_out(make_events, make_problem):
+    problem = make_problem(make_events(300, w=np.where(np.arange(300) % 7 == 0, -1.0, 2.0)))
+    splits = prepare_splits(read_events(problem), problem, Preparation(negative_weights="drop"))
+    told = describe_parts(splits)
+    assert [told[name]["events"] for name in ("train", "validation", "test")] == [180, 60, 60]
+    assert sum(part["negative_weights"] for part in told.values()) == 43
+    assert told["train"]["left_out_of_training"] == told["train"]["negative_weights"]
+    assert {name: part["sha256"] for name, part in told.items()} == splits.fingerprints

@@ -98,7 +98,7 @@ def test_a_password_is_in_no_note(make_search) -> None:
     write_study_note(search)
     note = read_note(search.optuna_study)
     assert "hush5" not in note
-    assert "- **AUC of a\\|b:** 0.9 (https://me:***@host/a_b_c)" in note
+    assert "- **Ballpark: a\\|b:** AUC 0.9 (https://me:***@host/a_b_c)" in note
 
 
 @pytest.mark.parametrize(

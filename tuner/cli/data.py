@@ -25,16 +25,28 @@ from tuner.run_folder import RunFolder
 
 def new(
     events: Annotated[
-        str,
+        list[str] | None,
         typer.Argument(
             metavar="EVENTS",
-            help="Data file, folder or pattern: CSV, Parquet, ROOT (FILE.root:TREE), ...",
+            help="Data file, folder or pattern: CSV, Parquet, ROOT (FILE.root:TREE), ...; or two, SIGNAL BACKGROUND.",
             show_default=False,
         ),
-    ],
+    ] = None,
     *,
     label: Annotated[str | None, typer.Option(help="Column that says what an event is.", show_default=False)] = None,
-    signal: Annotated[str | None, typer.Option(help="Its value that means signal.", show_default=False)] = None,
+    signal: Annotated[
+        str | None,
+        typer.Option(help="Its value that means signal; with --background: file of signal.", show_default=False),
+    ] = None,
+    background: Annotated[
+        str | None, typer.Option(metavar="FILE", help="File of background, with --signal FILE.", show_default=False)
+    ] = None,
+    signal_tree: Annotated[
+        str | None, typer.Option(metavar="TREE", help="Tree of signal in a ROOT file.", show_default=False)
+    ] = None,
+    background_tree: Annotated[
+        str | None, typer.Option(metavar="TREE", help="Tree of background in the same file.", show_default=False)
+    ] = None,
     weight: Annotated[str | None, typer.Option(help="Column of event weights.", show_default=False)] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of the study. Default: the file's.", show_default=False)
@@ -44,11 +56,21 @@ def new(
     """[dim]0  [/]  Write a study file for a data file, with the roles of its columns inferred.
 
     Names and values decide: two values make a label, a repeated extreme value such as -999 means "not defined", unique
-    whole numbers name events. Says what was inferred and why. Never overwrites a file.
+    whole numbers name events. Where each class has a file or a tree of its own, name both. Says what was inferred and
+    why. Never overwrites a file.
     """
     from tuner.drafts.draft import draft_study, write_draft
 
-    draft = draft_study(events, label=label, signal=signal, weight=weight, name=name)
+    draft = draft_study(
+        events or (),
+        label=label,
+        signal=signal,
+        weight=weight,
+        name=name,
+        signal_tree=signal_tree,
+        background_tree=background_tree,
+        background=background,
+    )
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
     for line in draft.reasons:
         print_text(line)

@@ -44,6 +44,7 @@ def summarize_sweep(search: Search, evaluation: Evaluation | None, page: Path, *
     """
     from dataclasses import asdict
 
+    from tuner.tuning.findings import open_findings
     from tuner.tuning.status import count_left, read_status
     from tuner.tuning.warm_starts import measure_gain
 
@@ -51,7 +52,8 @@ def summarize_sweep(search: Search, evaluation: Evaluation | None, page: Path, *
     end = "interrupted" if interrupted else "unfinished" if count_left(search) else "spent"
     judged = None if evaluation is None else summarize_evaluation(evaluation)
     compared = None if gain is None else asdict(gain) | {"difference": gain.difference, "verdict": gain.verdict}
-    told = {"end": end, "warm_starts": compared, "evaluation": judged, "report": str(page)}
+    findings = [finding.to_json() for finding in open_findings(search)]
+    told = {"end": end, "findings": findings, "warm_starts": compared, "evaluation": judged, "report": str(page)}
     return read_status(search).to_json() | told
 
 

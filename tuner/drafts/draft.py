@@ -1,23 +1,23 @@
-"""Draft a study file from a data file."""
+"""Draft a study file from data files."""
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tuner.errors import EventsError, FolderError, StudyError
+from tuner.errors import EventsError, FolderError, StudyError, name_all
+from tuner.progress.wording import write_count
 from tuner.run_folder import find_name_problem
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.drafts.roles import Roles
-
-_LINE_LENGTH = 120
-_ORDER = ("label", "signal", "weight", "event_id", "undefined", "observers", "ignored")
+    from tuner.drafts.source import DraftedSource
+    from tuner.events.checks.finding import Finding
+    from tuner.problem import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,45 +33,73 @@ class StudyDraft:
 
 
 def draft_study(
-    events: str,
+    events: str | Sequence[str],
     *,
     label: str | None = None,
     signal: str | None = None,
     weight: str | None = None,
     name: str | None = None,
+    signal_tree: str | None = None,
+    background_tree: str | None = None,
+    background: str | None = None,
 ) -> StudyDraft:
-    """Return a study file for a data file, with every role that can be inferred from names and values.
+    """Return a study file for data files, with every role that can be inferred from names, types and values.
 
     Args:
-        events: A path as `Problem.events` takes it.
+        events: A path as `Problem.events` takes it; or two, that of signal and that of background.
         label: Column that says what an event is. None: inferred, as the next two are.
-        signal: Its value that means signal.
+        signal: Its value that means signal; or, where `background` is given, the path of signal.
         weight: Column of event weights.
         name: Name of the study. None: the file's.
+        signal_tree: Tree of signal, in a file where `background_tree` is that of background.
+        background_tree: Tree of background.
+        background: Path of background.
 
     Returns:
         The text of the study file, and why each role was chosen.
 
     Raises:
-        EventsError: The file cannot be read, or no label is found.
+        EventsError: A file cannot be read, or no label is found.
+        StudyError: It is not clear which events are meant.
     """
-    from tuner.drafts.roles import infer_roles
+    from tuner.drafts.roles import ROLES, infer_roles
+    from tuner.drafts.source import SIGNAL, read_drafted
+    from tuner.drafts.writing import write_study, write_value
     from tuner.events.reading_notes import note_reading
 
-    table, columns = _read_table(events)
+    paths = [events] if isinstance(events, str) else list(events)
+    files = (signal, background) if background is not None else (None, None)
+    drafted = read_drafted(
+        paths,
+        signal_tree=signal_tree,
+        background_tree=background_tree,
+        signal_file=files[0],
+        background_file=files[1],
+    )
+    if drafted.label is not None:
+        label, signal = _take_classes(drafted, label, None if background is not None else signal), SIGNAL
+    told_as = drafted.source.describe()
     try:
-        roles = infer_roles(table, label=label, signal=signal, weight=weight)
+        roles = infer_roles(drafted.table, label=label, signal=signal, weight=weight)
     except EventsError as error:
-        raise EventsError(f"{events}: {error}") from error
-    name = name or _make_name(events)
-    reasons = dict(roles.reasons)
-    if columns:
-        reasons = {"columns": "the file has no header line; rename them as they should be called", **reasons}
-    said = [f"{key} = {_write_value(getattr(roles, key))}: {why}" for key, why in reasons.items() if key in _ORDER]
-    said += [f"{key}: {why}" for key, why in reasons.items() if key not in _ORDER]
-    read = f"Read {events}: {len(table):,} events, {len(table.columns)} columns, {_count_features(roles)}."
-    text = _write_study(name, events, columns, replace(roles, reasons=reasons))
-    return StudyDraft(name=name, text=text, reasons=(read, *note_reading(table), *said))
+        raise EventsError(f"{told_as}: {error}") from error
+    if drafted.label is not None:
+        roles = replace(roles, reasons={n: why for n, why in roles.reasons.items() if n not in ("label", "signal")})
+    roles = _leave_out_leaks(drafted.table, roles)
+    name = name or drafted.name
+    said = [f"{key} = {write_value(getattr(roles, key))}: {why}" for key, why in roles.reasons.items() if key in ROLES]
+    said += [f"{key}: {why}" for key, why in roles.reasons.items() if key not in ROLES]
+    said += [f"proposed in a comment: {key} of {name_all(value, most=4)}: {why}"
+             for key, (value, why) in roles.proposed.items()]  # fmt: skip
+    if drafted.unnamed:
+        said.insert(0, "columns: the file has no header line; rename them as they should be called")
+    n_columns, n_features = len(drafted.table.columns), len(roles.features) + len(roles.columns)
+    read = (
+        f"Read {told_as}: {write_count(len(drafted.table), 'event')}, {write_count(n_columns, 'column')}, "
+        f"{write_count(n_features, 'feature')}."
+    )
+    reasons = (read, *drafted.reasons, *note_reading(drafted.table), *said)
+    return StudyDraft(name=name, text=write_study(name, drafted, roles), reasons=reasons)
 
 
 def write_draft(draft: StudyDraft, path: Path) -> Path:
@@ -92,101 +120,92 @@ def write_draft(draft: StudyDraft, path: Path) -> Path:
     return path
 
 
-def _read_table(events: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the events, and names for their columns where the file has no header line."""
-    from tuner.events.sources import File, count_unnamed_columns
-
-    columns = tuple(f"column_{number}" for number in range(1, count_unnamed_columns(events) + 1))
-    table = File(events, columns=columns or None).read()
-    if len(table) == 0:
-        raise EventsError(f"{events} must hold events, but has none.")
-    return table, columns
-
-
-def _make_name(events: str) -> str:
-    """Return the name of the file, or of its folder where that is a pattern, without endings, fit for a module."""
-    path = Path(re.sub(r"(\.\w+):.*$", r"\1", events))
-    stems = [part.name.split(".")[0] for part in (path, *path.parents) if part.name]
-    words = [re.sub(r"[^0-9a-zA-Z]+", "_", stem).strip("_").lower() for stem in stems if "=" not in stem]
-    name = next((word for word in words if word), "")
-    return name if name[:1].isalpha() else f"study_{name}".rstrip("_")
+def _take_classes(drafted: DraftedSource, label: str | None, signal: str | None) -> str | None:
+    """Return the label that classes make. Raise `StudyError` where another was named beside them."""
+    if label is not None or signal is not None:
+        raise StudyError(
+            "The label is made of the files or trees of the classes, so that neither --label nor a value --signal can "
+            "be given with them."
+        )
+    return drafted.label
 
 
-def _write_study(name: str, events: str, columns: tuple[str, ...], roles: Roles) -> str:
-    """Return the text of the study file."""
-    arguments = [
-        '        question="Which events are signal?",  # Say in a sentence what the events are to tell.',
-        *_write_source(events, columns),
-        *(_write_role(roles, key) for key in _ORDER if getattr(roles, key) not in (None, ())),
-        f"        # Features: {_say_features(len(roles.features))}.",
-    ]
-    lines = [
-        f'"""{name}: drafted by `tuner new`. Read it, and correct what it got wrong."""',
-        "",
-        "from search_spaces import mlp",
-        "from tuner import Budget, Problem, Study",
-        *(["from tuner.events import File"] if columns else []),
-        "",
-        "study = Study(",
-        f'    name="{name}",',
-        "    problem=Problem(",
-        *arguments,
-        "    ),",
-        "    search_space=mlp.suggest,",
-        "    budget=Budget(trials=64, epochs=30),",
-        ")",
-    ]
-    return "\n".join(lines) + "\n"
+def _leave_out_leaks(table: pd.DataFrame, roles: Roles) -> Roles:
+    """Return roles in which features that are the label in other words, or name the events, are ignored.
+
+    Nothing is changed where the events cannot be read with these roles: whoever reads them is told why.
+    """
+    from tuner.events.checks.check import check_events
+    from tuner.events.reading import read_events
+
+    try:
+        findings = check_events(read_events(_frame(table, roles)))
+    except EventsError:
+        return roles
+    leaks = dict(_list_leaks(findings, table, roles))
+    if not leaks:
+        return roles
+    why = "; ".join([*filter(None, [roles.reasons.get("ignored")]), *(f'"{n}": {why}' for n, why in leaks.items())])
+    return replace(
+        roles,
+        ignored=(*roles.ignored, *leaks),
+        features=tuple(name for name in roles.features if name not in leaks),
+        categories=tuple(name for name in roles.categories if name not in leaks),
+        reasons={**roles.reasons, "ignored": why},
+    )
 
 
-def _count_features(roles: Roles) -> str:
-    return f"{len(roles.features)} {'feature' if len(roles.features) == 1 else 'features'}"
+def _list_leaks(findings: Sequence[Finding], table: pd.DataFrame, roles: Roles) -> Iterator[tuple[str, str]]:
+    """Yield the features that must not be inputs, and why. A ramp of numbers that are not whole may be a quantity."""
+    for finding in findings:
+        for name in finding.columns:
+            if name not in roles.features:
+                continue
+            if finding.code == "label-in-feature":
+                yield name, "the label in other words"
+            elif finding.code == "observer-in-features":
+                yield name, "an observer in the same numbers"
+            elif finding.code == "index-as-feature" and _is_whole(table[name]):
+                yield name, "counts the events"
 
 
-def _say_features(n: int) -> str:
-    """Return which columns are features, in words."""
-    if n == 0:
-        return "none, as each column has another role"
-    return "the 1 other column" if n == 1 else f"all {n} other columns"
+def _is_whole(column: pd.Series) -> bool:
+    from tuner.events.columns import is_number
+
+    return is_number(column) and not (column % 1).any()
 
 
-def _write_source(events: str, columns: tuple[str, ...]) -> list[str]:
-    """Return the lines of the argument `events`."""
-    if not columns:
-        return [f"        events={_write_value(events)},"]
-    return [
-        "        events=File(",
-        f"            {_write_value(events)},",
-        "            columns=(  # The file has no header line: call them what they are.",
-        *(f"                {_write_value(column)}," for column in columns),
-        "            ),",
-        "        ),",
-    ]
+def _frame(table: pd.DataFrame, roles: Roles) -> Problem:
+    """Return a problem of events that were read."""
+    from tuner.problem import Problem
+
+    return Problem(
+        question="Which events are signal?",
+        events=_ReadEvents(table),
+        label=roles.label,
+        signal=roles.signal,
+        weight=roles.weight,
+        event_id=roles.event_id,
+        observers=roles.observers,
+        ignored=roles.ignored,
+        undefined=roles.undefined,
+    )
 
 
-def _write_role(roles: Roles, key: str) -> str:
-    """Return an argument of `Problem` and why it was inferred: beside it, or above where that is too long."""
-    argument = f"        {key}={_write_value(getattr(roles, key), 8)},"
-    why = roles.reasons.get(key, "")
-    comment = f"# {why[:1].upper()}{' '.join(why.split())[1:]}."
-    if "\n" not in argument and len(argument) + len(comment) + 2 <= _LINE_LENGTH:
-        return f"{argument}  {comment}"
-    return f"        {comment[: _LINE_LENGTH - 8]}\n{argument}"
+@dataclass(frozen=True)
+class _ReadEvents:
+    """Events that were read, as a source."""
 
+    table: pd.DataFrame
 
-def _write_value(value: Any, indent: int = 0) -> str:
-    """Return a value as Python, text in double quotes, long tuples and mappings one entry a line."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=not value.isprintable())
-    if isinstance(value, tuple):
-        opening, closing, entries = "(", ")", [_write_value(entry) for entry in value]
-    elif isinstance(value, dict):
-        opening, closing = "{", "}"
-        entries = [f"{_write_value(name)}: {_write_value(entry)}" for name, entry in value.items()]
-    else:
-        return repr(value)
-    flat = f"{opening}{', '.join(entries)}{',' if len(entries) == 1 and opening == '(' else ''}{closing}"
-    if len(flat) < _LINE_LENGTH - 40:
-        return flat
-    pad = " " * indent
-    return f"{opening}\n" + "".join(f"{pad}    {entry},\n" for entry in entries) + f"{pad}{closing}"
+    def read(self) -> pd.DataFrame:
+        """Return them."""
+        return self.table
+
+    def describe(self) -> str:
+        """Return what they are."""
+        return "the events"
+
+    def at(self, _: Path) -> _ReadEvents:
+        """Return the same events."""
+        return self

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tuner.drafts.lists import find_lists, propose_columns
+from tuner.drafts.masses import find_fitted, is_mass
 from tuner.errors import EventsError, name_all, suggest_name
+from tuner.events.categories import MOST_TEXTS, find_texts
 from tuner.events.checks.sentinels import find_marks, stands_apart
 from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
@@ -20,9 +23,17 @@ _LABELS = ("label", "class", "target", "issignal", "signal", "issig", "truthlabe
 _SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
 _WEIGHTS = ("weight", "eventweight", "weights", "mcweight", "genweight", "sampleweight", "w", "wgt", "evtweight")
 _IDS = ("eventid", "eventnumber", "event", "evt", "evtid", "eventno", "id", "entry", "index", "unnamed0")
+_NUMBERS_OF_EVENTS = ("eventid", "eventnumber", "evtid", "eventno", "evtnumber")
+"""Names that are an event's number, whatever the values."""
+_KINDS = ("pdgid", "channel", "category", "flavour", "flavor", "decaymode", "type", "detector", "sector", "species")
+"""Ends of names of columns whose numbers are names, not sizes."""
 _BOOKKEEPING = ("run", "runnumber", "runid", "lumi", "lumiblock", "luminosityblock", "bunchcrossing", "kaggleset")
-_MASSES = ("mass", "m", "invmass", "invariantmass", "mll", "mjj", "myy", "mgg", "mbb", "mtautau")
+ROLES = ("label", "signal", "weight", "event_id", "undefined", "observers", "ignored", "categories", "columns")
+"""Arguments of `Problem` that are inferred, in the order in which they are told."""
 _MAX_LISTED = 6
+MIN_IDS, MIN_ID_SHARE = 100, 0.02
+"""Different values, at least and as a share of the events, of a number that the rows of one event share."""
+MAX_KINDS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +48,14 @@ class Roles:
     event_id: str | None = None
     observers: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    columns: dict[str, str] = field(default_factory=dict)
+    """New columns, where the file has no other features."""
     undefined: float | tuple[float, ...] | dict[str, float | tuple[float, ...]] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     """Why, by argument of `Problem`."""
+    proposed: dict[str, tuple[Any, str]] = field(default_factory=dict)
+    """What may be better, but is not done without a person's word: argument of `Problem` to its value, and why."""
 
 
 def infer_roles(
@@ -49,51 +65,98 @@ def infer_roles(
 
     Raise `EventsError` where a named column or value is not there, or no column can be told to be the label.
     """
-    reasons: dict[str, str] = {}
     for column in (label, weight):
         if column is not None and column not in table:
             raise EventsError(f'Column "{column}" is not in the file.{suggest_name(column, table.columns)}')
+    reasons: dict[str, str] = {}
     index = [name for name in table.attrs.get("index", ()) if name not in (label, weight)]
-    label = label or _find_label(table.drop(columns=index))
+    how_label = "as you said"
+    if label is None:
+        label = _find_label(table.drop(columns=index))
+        how_label = "named like a label" if _plain(label) in _LABELS else "the only column"
     values = table[label].value_counts()
-    reasons["label"] = f"the column with two values: {_say_counts(values)}"
+    values = values[values > 0]
+    reasons["label"] = f"{how_label}, with two values: {_say_counts(values)}"
     chosen, reasons["signal"] = _find_signal(values, label, signal)
     left = _parse_numbers(table.drop(columns=label))
-    reasons_weight = "as you said" if weight is not None else ""
+    was_named = weight is not None
     weight, others = _find_weight(left, weight)
     if weight is not None:
-        reasons["weight"] = reasons_weight or _say_weight(left[weight].to_numpy(np.float64, na_value=np.nan))
+        weights = left[weight].to_numpy(np.float64, na_value=np.nan)
+        reasons["weight"] = "as you said" if was_named else _say_weight(weights)
     left = left.drop(columns=[c for c in (weight, *others) if c is not None])
     event_id = _find_id(left)
     if event_id is not None:
-        reasons["event_id"] = f"by its name; {left[event_id].nunique():,} values in {len(left):,} events"
+        reasons["event_id"] = (
+            f"named like an event's number; {left[event_id].nunique():,} values in {len(left):,} events"
+        )
     left = left.drop(columns=[name for name in {*index, event_id} if name in left])
-    for name in index:
-        if name != event_id:
-            reasons[f'row index "{name}"'] = "left out by the reader"
-    for name, why in table.attrs.get("left_out", {}).items():
-        reasons[f'"{name}"'] = f"left out by the reader: it {why}"
+    reasons |= {f'row index "{name}"': "left out by the reader" for name in index if name != event_id}
     ignored = dict.fromkeys(others, "another weight" if weight else "a weight that does not vary") | _find_ignored(left)
     left = left.drop(columns=[column for column in ignored if column in left])
-    undefined, found = _find_undefined(left)
+    if ignored:
+        reasons["ignored"] = _group(ignored)
+    texts = [str(name) for name in left if not is_number(left[name])]
+    reasons |= {f'"{name}"': f"a category of {len(find_texts(left[name]) or ())} texts" for name in texts}
+    undefined, why = _find_undefined(left.drop(columns=texts))
     if undefined is not None:
-        reasons["undefined"] = found
-    observers = _find_observers(left)
-    left = left.drop(columns=list(observers))
-    for name, columns in (("ignored", ignored), ("observers", observers)):
-        if columns:
-            reasons[name] = "; ".join(f'"{column}": {why}' for column, why in columns.items())
-    return Roles(
+        reasons["undefined"] = why
+    roles = Roles(
         label=label,
         signal=chosen,
-        features=tuple(left.columns),
+        features=(),
         weight=weight,
         event_id=event_id,
-        observers=tuple(observers),
         ignored=tuple(ignored),
         undefined=undefined,
         reasons=reasons,
     )
+    roles = _share_features(roles, left, (table[label] != chosen).to_numpy(np.bool_))
+    return _add_left_out(roles, table)
+
+
+def _share_features(roles: Roles, left: pd.DataFrame, is_background: np.ndarray) -> Roles:
+    """Return roles with the columns that are left as observers, categories and other features."""
+    reasons, proposed = dict(roles.reasons), dict(roles.proposed)
+    truth = [str(name) for name in left.columns if _is_truth(name)]
+    left = left.drop(columns=truth)
+    observers, masses = _find_masses(left, is_background)
+    left = left.drop(columns=observers)
+    categories = _find_kinds(left)
+    if truth or observers:
+        reasons["observers"] = _say_observers(truth, observers)
+    if categories:
+        reasons["categories"] = "numbers that are names, not sizes: a network has an input for each"
+    if masses:
+        advice = "If one is fitted afterwards, a network must not shape it: make it an observer"
+        proposed["observers"] = ((*truth, *masses), f"features that are named like masses. {advice}")
+    return replace(
+        roles,
+        features=tuple(left.columns),
+        observers=(*truth, *observers),
+        categories=categories,
+        reasons=reasons,
+        proposed=proposed,
+    )
+
+
+def _add_left_out(roles: Roles, table: pd.DataFrame) -> Roles:
+    """Return roles with what may be made of lists, and why the reader left out other columns."""
+    left_out = table.attrs.get("left_out", {})
+    lists = find_lists(left_out)
+    made = propose_columns(lists, [*map(str, table.columns)])
+    told = {
+        name_all(names, most=4): f"left out by the reader: {'it' if len(names) == 1 else 'each'} {why}"
+        for why, names in _list_by_reason(left_out).items()
+    }
+    reasons, proposed, columns = {**roles.reasons, **told}, dict(roles.proposed), {}
+    if made:
+        why = f"lists for each event are no features as they are: {name_all(lists, most=4)}. Make numbers of them"
+        if roles.features:
+            proposed["columns"] = (made, why)
+        else:
+            reasons["columns"], columns = why, made
+    return replace(roles, columns=columns, reasons=reasons, proposed=proposed)
 
 
 def _parse_numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -107,10 +170,14 @@ def _parse_numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**parsed)
 
 
+def _without_unit(name: object) -> str:
+    """Return a column's name without a unit in brackets."""
+    return re.sub(r"\s*(\[[^]]*\]|\([^)]*\))\s*$", "", str(name)) or str(name)
+
+
 def _plain(name: object) -> str:
     """Return a column's name without case, marks, and a unit in brackets, as the lists above have them."""
-    without_unit = re.sub(r"\s*(\[[^]]*\]|\([^)]*\))\s*$", "", str(name))
-    return re.sub(r"[^a-z0-9]", "", (without_unit or str(name)).lower())
+    return re.sub(r"[^a-z0-9]", "", _without_unit(name).lower())
 
 
 def _rank(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
@@ -119,11 +186,20 @@ def _rank(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
     return sorted((c for c in columns if _plain(c) in order), key=lambda c: order[_plain(c)])
 
 
+def is_weight(name: object) -> bool:
+    """Return whether a column is named like event weights."""
+    return _plain(name) in _WEIGHTS or _plain(name).endswith("weight")
+
+
+def find_named_labels(table: pd.DataFrame) -> list[str]:
+    """Return the columns of two values that are named like a label, the most usual name first."""
+    return _rank([c for c in table.columns if _can_be_label(table[c])], _LABELS)
+
+
 def _find_label(table: pd.DataFrame) -> str:
-    two_valued = [c for c in table.columns if _can_be_label(table[c])]
-    named = _rank(two_valued, _LABELS)
-    if named:
+    if named := find_named_labels(table):
         return named[0]
+    two_valued = [c for c in table.columns if _can_be_label(table[c])]
     if len(two_valued) == 1:
         return str(two_valued[0])
     if two_valued:
@@ -135,7 +211,8 @@ def _find_label(table: pd.DataFrame) -> str:
     hint = f' Column "{close[0]}" has {_list_values(table[close[0]].value_counts())}.' if close else ""
     raise EventsError(
         f"One column must say what an event is, with one value for signal and one for background, but none has two "
-        f"values.{hint} The columns are {name_all(table.columns)}."
+        f"values.{hint} The columns are {name_all(table.columns)}. Where each class has a file or a tree of its own: "
+        "tuner new SIGNAL BACKGROUND, or tuner new FILE.root --signal-tree TREE --background-tree TREE."
     )
 
 
@@ -175,10 +252,10 @@ def _find_signal(values: pd.Series[int], label: str, named: str | None) -> tuple
     for known in _SIGNALS:
         for text, value in by_text.items():
             if text.strip().lower() == known and not known.startswith("1"):
-                return value, "by its name"
+                return value, "named like signal"
     numbers = {_to_number(value): value for value in by_text.values()}
     if set(numbers) in ({0.0, 1.0}, {-1.0, 1.0}):
-        return numbers[1.0], "1 of 0 and 1, or of -1 and 1"
+        return numbers[1.0], "1, where the other is 0 or -1"
     rarer = _to_python(values.index[-1])
     return rarer, "a guess, the rarer of the two. Check it, or name it with --signal"
 
@@ -216,10 +293,11 @@ def _is_flawed(column: pd.Series) -> bool:
 def _say_weight(weights: np.ndarray) -> str:
     """Return why a column is the weight, and what is wrong with it."""
     bad = ~np.isfinite(weights)
+    told = "named like event weights"
     if bad.any():
         n_bad = _say_number(int(bad.sum()), "event")
-        return f"by its name; but it is no finite number in {n_bad}, the first of them event {bad.argmax() + 1:,}"
-    return "by its name" if weights.any() else "by its name; but it is zero in all events"
+        return f"{told}; but it is no finite number in {n_bad}, the first of them event {bad.argmax() + 1:,}"
+    return told if weights.any() else f"{told}; but it is zero in all events"
 
 
 def _is_usable(weights: np.ndarray) -> bool:
@@ -227,11 +305,13 @@ def _is_usable(weights: np.ndarray) -> bool:
 
 
 def _find_id(table: pd.DataFrame) -> str | None:
-    """Return a column of whole numbers or texts that is named like an id and hardly ever repeats."""
+    """Return a column of whole numbers or texts that is named like an id, and that few rows share."""
     for column in _rank(table.columns, _IDS):
         values = table[column]
         whole = not pd.api.types.is_float_dtype(values) or bool((values == np.round(values)).all())
-        if whole and values.nunique() > 0.5 * len(values):
+        n_values = values.nunique()
+        is_shared = _plain(column) in _NUMBERS_OF_EVENTS and n_values >= max(MIN_IDS, MIN_ID_SHARE * len(values))
+        if whole and (n_values > 0.5 * len(values) or is_shared):
             return column
     return None
 
@@ -242,15 +322,22 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
     for column in table.columns:
         values = table[column]
         n_values = values.nunique(dropna=True)
-        if _plain(column) in _BOOKKEEPING:
+        if _plain(column) in (*_BOOKKEEPING, *_NUMBERS_OF_EVENTS):
             why[column] = "bookkeeping"
         elif not is_number(values):
-            why[column] = f"not a number{_say_texts(table, column)}"
+            if not _is_category(values):
+                why[column] = f"not a number{_say_texts(table, column)}"
         elif n_values == 0:
             why[column] = "entirely missing"
         elif n_values == 1:
             why[column] = "constant"
     return why
+
+
+def _is_category(values: pd.Series) -> bool:
+    """Return whether a column of texts is a feature without being named as one."""
+    texts = find_texts(values)
+    return texts is not None and 1 < len(texts) <= MOST_TEXTS
 
 
 def _say_texts(table: pd.DataFrame, name: Any) -> str:
@@ -298,16 +385,55 @@ def _say_where(columns: Sequence[str]) -> str:
     return f"in {name_all(columns)}" if len(columns) < 4 else f"in {len(columns)} columns"
 
 
-def _find_observers(table: pd.DataFrame) -> dict[str, str]:
-    """Return columns that are better looked at than learnt from, and why."""
-    why = {}
-    for column in table.columns:
-        if re.match(r"(?i)(truth|true|gen|mc)[_.]", str(column)) or "likelihood" in str(column).lower():
-            why[str(column)] = "named like the truth"
-        elif _plain(column) in _MASSES:
-            why[str(column)] = "a mass, often fitted afterwards, which a network must not shape"
-    return why
+def _is_truth(name: object) -> bool:
+    """Return whether a column is named like what simulation alone knows, or like an exact answer."""
+    return bool(re.match(r"(?i)(truth|true|gen|mc)[_.]", str(name))) or "likelihood" in str(name).lower()
+
+
+def _find_masses(table: pd.DataFrame, is_background: np.ndarray) -> tuple[list[str], list[str]]:
+    """Return the mass that an analysis would fit, and otherwise all columns that are named like masses."""
+    named = {
+        str(name): _without_unit(name) for name in table if is_mass(_without_unit(name)) and is_number(table[name])
+    }
+    values = [table[name].to_numpy(np.float64, na_value=np.nan) for name in named]
+    if find_fitted(list(named.values()), values, is_background) is None:
+        return [], list(named)
+    return list(named), []
+
+
+def _find_kinds(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return columns of few different whole numbers, at least three, that are named like kinds of something."""
+    found = []
+    for name in table.columns:
+        is_text = not is_number(table[name]) or pd.api.types.is_bool_dtype(table[name])
+        if _plain(name).endswith(_KINDS) and not is_text:
+            values = np.asarray(pd.unique(table[name].dropna()))
+            if 2 < len(values) <= MAX_KINDS and (values == np.round(values)).all():
+                found.append(str(name))
+    return tuple(found)
+
+
+def _say_observers(truth: Sequence[str], masses: Sequence[str]) -> str:
+    """Return why columns are observers."""
+    told = [f"{name_all(truth, most=4)}: named like the truth, which data lack"] if truth else []
+    if masses:
+        told.append(f'"{masses[0]}": the only mass, smooth in background, as a fit would use it; a network must not '
+                    "shape it")  # fmt: skip
+    return "; ".join(told)
+
+
+def _list_by_reason(why: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the columns that have one reason, by reason."""
+    grouped: dict[str, list[str]] = {}
+    for column, reason in why.items():
+        grouped.setdefault(reason, []).append(column)
+    return grouped
+
+
+def _group(why: Mapping[str, str]) -> str:
+    """Return reasons, each with its columns: "a", "b": constant; "c": bookkeeping."""
+    return "; ".join(f"{name_all(names, most=4)}: {reason}" for reason, names in _list_by_reason(why).items())
 
 
 def _say_counts(values: pd.Series[int]) -> str:
-    return ", ".join(f"{_to_python(value)!r} {count:,} times" for value, count in values.items())
+    return " and ".join(f"{_to_python(value)!r} ({_say_number(count, 'event')})" for value, count in values.items())

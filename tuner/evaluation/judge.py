@@ -137,6 +137,7 @@ class Judge:
             opening=opening,
             openings=count_openings(self.search, known=known),
             events_digest=self.search.splits.events_digest,
+            part_fingerprints=dict(self.search.splits.fingerprints),
             settings=self.settings,
             shortening=self.time_table.tell(self.settings),
             rests_on=self.rests_on,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,8 @@ class Evaluation:
     """How often the test part was opened until then."""
     events_digest: str
     """Hash of the events that were judged."""
+    part_fingerprints: Mapping[str, str] = field(default_factory=dict)
+    """Hash of which events are in each part, by its name; empty where an older version judged."""
     settings: EvaluationSettings
     """How many finalists, seeds, baselines."""
     shortening: Shortening | None = None

@@ -12,12 +12,14 @@ import pandas as pd
 
 from tuner.checked_files import read_json, warn_once
 from tuner.errors import DamagedFileError
+from tuner.evaluation.ballparks import tabulate_ballparks
 from tuner.evaluation.record_figures import summarize_evaluation, tabulate_evaluation
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.verdicts import tabulate_verdicts
 from tuner.events.part_sources import find_event_source
 from tuner.markdown import escape_markdown
 from tuner.passwords import hide_passwords
+from tuner.preparation.kept_events import load_cut_flow
 from tuner.problem import write_formula
 from tuner.trackers.base import Artifact, StudyRecord
 from tuner.tuning.best_so_far import follow_best
@@ -44,6 +46,10 @@ def record_study(search: Search, evaluation: Evaluation | None, *, network: Path
     tables = {"trials": _tabulate_trials(search)}
     if importances:
         tables["parameter importances"] = pd.DataFrame(importances.items(), columns=["parameter", "importance"])
+    if (flow := load_cut_flow(search.folder.events)) is not None:
+        tables["selection"] = flow.frame()
+    if search.study.problem.ballparks:
+        tables["ballparks"] = tabulate_ballparks(search.study.problem, evaluation)
     if evaluation is not None:
         tables |= tabulate_evaluation(evaluation)
     return StudyRecord(
@@ -92,7 +98,12 @@ def _describe_study(search: Search, evaluation: Evaluation | None, provenance: M
             "columns": {name: write_formula(formula) for name, formula in problem.columns.items()},
             "optimum": problem.optimum,
             "undefined": str(problem.undefined),
-            "ballparks": {ballpark.name: ballpark.auc for ballpark in problem.ballparks},
+            "before": problem.before,
+            "after": problem.after,
+            "worse_error": problem.worse_error,
+            "expected_signal": problem.yields[0],
+            "expected_background": problem.yields[1],
+            "ballparks": {ballpark.name: asdict(ballpark) for ballpark in problem.ballparks},
             "nuisances": [nuisance.name for nuisance in problem.nuisances],
         },
         "preparation": asdict(study.preparation),

@@ -1,3 +1,4 @@
+from .class_files import ClassFiles as ClassFiles
 from .reading import read_events as read_events
 from .reading import read_features as read_features
 from .resonance import Resonance as Resonance

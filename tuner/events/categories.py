@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tuner.errors import name_all
+from tuner.errors import name_all, suggest_name
 from tuner.events.columns import is_number, parse_texts
 from tuner.events.diagnostics import Findings, write_value
+from tuner.events.listing import Reasons
+from tuner.events.name_patterns import fits
 from tuner.problem import Problem
 from tuner.progress.wording import write_count
 
 MOST_TEXTS = 32
 """Different texts of a column that is a category without being named as one."""
+MIXED = 0.005
+"""Share of events, whose text is mostly of the other class, below which a column of texts tells the class."""
 UNKNOWN = -1
 """Code of a text that is not in the list."""
 
@@ -22,27 +26,36 @@ Codes = Mapping[str, tuple[str, ...]]
 
 
 def code_texts(
-    table: pd.DataFrame, features: Sequence[str], problem: Problem, found: Findings
+    table: pd.DataFrame,
+    features: Sequence[str],
+    problem: Problem,
+    found: Findings,
+    labels: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
     """Return the events with codes in place of texts, and the texts of each such feature, in their order.
 
     A column of texts with one value, or more than `MOST_TEXTS`, that is not named in `categories` is left out, and
-    listed in `attrs["left_out"]`; it is a problem where `features` of the problem names it. Undefined texts stay
-    undefined.
+    listed in `attrs["left_out"]`; it is a problem where `features` of the problem names it. So is one that is named
+    nowhere and tells the class, as the name of a simulated process does. Undefined texts stay undefined.
 
     Args:
         table: The events as they were read.
         features: Columns that may be features.
         problem: Names categories and features.
         found: What does not hold is added to it.
+        labels: In {0, 1} [n], where they are known.
     """
     codes: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, str] = {}
     for name in features:
-        texts = _find_texts(table[name])
+        texts = find_texts(table[name]) if name in table else None
         if texts is None:
             continue
-        if name in problem.categories or 1 < len(texts) <= MOST_TEXTS:
+        is_named = fits(name, problem.categories) or problem.features is not None
+        is_free = not is_named and 1 < len(texts) <= MOST_TEXTS
+        if is_free and _tells_class(table[name], labels):
+            left_out[name] = "tells the class: almost each of its texts is of signal only, or of background only"
+        elif fits(name, problem.categories) or 1 < len(texts) <= MOST_TEXTS:
             codes[name] = texts
         elif len(texts) == 1 and problem.features is None:
             left_out[name] = f"holds one text in all events, {write_value(texts[0])}"
@@ -57,8 +70,17 @@ def code_texts(
     if not codes and not left_out:
         return table, {}
     coded = apply_codes(table.drop(columns=[*left_out]), codes)
-    coded.attrs = {**table.attrs, "left_out": {**table.attrs.get("left_out", {}), **left_out}}
+    coded.attrs = {**table.attrs, "left_out": Reasons({**table.attrs.get("left_out", {}), **left_out})}
     return coded, codes
+
+
+def find_unknown_categories(problem: Problem, features: Sequence[str]) -> list[str]:
+    """Return a sentence for each name in `categories` that is not that of a feature."""
+    return [
+        f'`categories` names "{name}", which is no feature.{suggest_name(name, features)}'
+        for name in problem.categories
+        if not any(fits(feature, [name]) for feature in features)
+    ]
 
 
 def apply_codes(table: pd.DataFrame, codes: Codes, found: Findings | None = None) -> pd.DataFrame:
@@ -98,9 +120,18 @@ def _tell_unknown(column: pd.Series, coded: np.ndarray) -> str:
     )
 
 
-def _find_texts(column: pd.Series) -> tuple[str, ...] | None:
+def _tells_class(column: pd.Series, labels: np.ndarray | None) -> bool:
+    """Return whether almost all events have a text that is of one class only; no where labels are not known."""
+    if labels is None or len(labels) != len(column):
+        return False
+    number = pd.factorize(column, use_na_sentinel=False)[0]
+    counts = np.stack([np.bincount(number[labels == label], minlength=number.max() + 1) for label in (0, 1)])
+    return bool(counts.min(axis=0).sum() < MIXED * len(labels))
+
+
+def find_texts(column: pd.Series) -> tuple[str, ...] | None:
     """Return the different texts of a column, sorted; None where it holds numbers, with or without a few texts."""
-    if is_number(column):
+    if is_number(column) or pd.api.types.is_datetime64_any_dtype(column.dtype):
         return None
     values = pd.Series(pd.unique(column.dropna()))
     if not len(values):

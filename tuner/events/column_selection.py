@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,8 +26,30 @@ from tuner.problem import EventSource, Problem
 
 MAX_TOLD = 8
 """Columns that a note names, at most."""
+_LIST = re.compile(r"\blist\b|list<|\[\]|vector<(?!.*vector)|\bvalues for each|ndarray")
+"""In why a column is left out: that it holds a list of numbers for each event."""
 LEAST_LEFT = 3
 """Events of each class that a selection must leave: one for each part of the split."""
+
+
+@dataclass
+class FeatureGroup:
+    """Some of the features, where memory does not take all of them at once."""
+
+    at_most: int
+    """How many of them are read."""
+    done: frozenset[str] = frozenset()
+    """Those that were read before."""
+    with_roles: bool = True
+    """Whether columns of other roles are read, and new columns made, too."""
+    taken: dict[str, None] = field(default_factory=dict)
+    """Those that are read."""
+
+    def take(self, name: str) -> bool:
+        """Return whether a feature is in the group; it is, if there still is room."""
+        if name not in self.done and len(self.taken) < self.at_most:
+            self.taken[name] = None
+        return name in self.taken
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +80,9 @@ class NeededColumns:
         moved = [n for n in self.features if n in self.formulas.columns and {*self.formulas.list_raw([n])} & {*columns}]
         if not moved:
             return self.table
+        nominal = self.maker
         maker = ColumnMaker(
-            self.maker.table, self.maker.lists, self.formulas, self.problem.list_undefined, moved=columns
+            nominal.table, nominal.lists, self.formulas, nominal.undefined, moved=columns, nominal=nominal
         )
         return self.table.assign(**{name: np.asarray(maker(name))[self.table.index] for name in moved})
 
@@ -70,6 +94,7 @@ def read_needed(
     with_variants: bool = False,
     only_roles: bool = False,
     to_score: bool = False,
+    group: FeatureGroup | None = None,
 ) -> NeededColumns:
     """Return the columns that a problem needs of the events that it selects, and the new ones that it makes.
 
@@ -82,13 +107,14 @@ def read_needed(
         only_roles: Make only those new columns that have a role.
         to_score: Keep all events, and say which are selected; features must be there, other new columns are made where
             all that they are made of is there.
+        group: Which of the features are read. None: all of them.
 
     Raises:
         EventsError: The source cannot be read, names a column twice, or holds no events.
         StudyError: An expression cannot be read.
     """
     formulas = read_formulas(problem)
-    choice = _Choice(problem, with_variants, frozenset(formulas.list_all()))
+    choice = _Choice(problem, with_variants, frozenset(formulas.list_all()), group)
     if isinstance(source, SelectiveSource):
         table = source.read_columns(choice)
     else:
@@ -105,6 +131,7 @@ def read_needed(
     lists = _read_lists(source, table, [name for name in formulas.list_all() if name not in table])
     if problem.weight in names and problem.weight in formulas.columns:
         formulas = _take_weight_as_name(problem, formulas)
+    only_roles = only_roles or (group is not None and not group.with_roles)
     return _Assembly(problem, formulas, table, names, lists, only_roles=only_roles, to_score=to_score).assemble()
 
 
@@ -147,10 +174,12 @@ class _Assembly:
     def assemble(self) -> NeededColumns:
         """Return what is needed."""
         made = self._make_columns()
-        table = self.read.assign(**made) if made else self.read
+        table = pd.concat([self.read, pd.DataFrame(made, index=self.read.index)], axis=1) if made else self.read
         table.attrs = self.read.attrs
         names = list(dict.fromkeys([*self.names, *made]))
         self.problem = self._expand_patterns(names)
+        features = self._list_features(names)
+        self._refuse_label_in(features)
         kept, cut_flow = self._select(table)
         counted = np.ones(len(table), bool) if kept is None else kept
         self.found.problems += self.maker.find_unknown(counted, self._needed)
@@ -161,7 +190,7 @@ class _Assembly:
             self.problem,
             table,
             names,
-            self._list_features(names),
+            features,
             self.formulas,
             self.maker,
             self.found,
@@ -174,7 +203,7 @@ class _Assembly:
         problem = self.original
         problems = [] if self.to_score or self.found.problems else self.found.problems
         changes: dict[str, Any] = {}
-        taken = {*problem.roles, *self.formulas.weight_parts}
+        taken = {*problem.roles, *self.formulas.parts}
         for role in ("ignored", "observers", "features"):
             given = getattr(problem, role)
             if given is not None:
@@ -187,8 +216,19 @@ class _Assembly:
         """Return the inputs that are there: those that the problem names, or all columns without a role."""
         if self.problem.features is not None:
             return [name for name in self.problem.features if name in names]
-        others = {*self.problem.roles, *self.formulas.weight_parts}
+        others = {*self.problem.roles, *self.formulas.parts}
         return [str(name) for name in names if name not in others]
+
+    def _refuse_label_in(self, features: Sequence[str]) -> None:
+        """Add a sentence for each feature that is made of the label."""
+        label = self.problem.label
+        for name in features:
+            made_of = {*self.formulas.list_made([name]), *self.formulas.list_raw([name])}
+            if name in self.formulas.columns and label in made_of:
+                self.found.problems.append(
+                    f'New column "{name}" must not be made of the label "{label}", as it is a feature. '
+                    "Make it of something else, or name it among `ignored`."
+                )
 
     def _make_columns(self) -> dict[str, Any]:
         """Return the new columns of one value an event; add a sentence for each that cannot be made."""
@@ -340,7 +380,9 @@ def note_left_out(problem: Problem, table: pd.DataFrame, formulas: Formulas) -> 
     if not told:
         return []
     more = f"; and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
-    return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}."]
+    lists = next((name for name, text in why.items() if _LIST.search(text) and name not in problem.roles), None)
+    advice = f" Make numbers of lists with `columns`: `index({lists}, 0)`, `len({lists})`." if lists else ""
+    return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}.{advice}"]
 
 
 @dataclass
@@ -351,6 +393,7 @@ class _Choice:
     with_variants: bool = False
     used: frozenset[str] = frozenset()
     """Columns that expressions name."""
+    group: FeatureGroup | None = None
     names: dict[str, None] = field(default_factory=dict)
 
     def __call__(self, name: str) -> bool:
@@ -361,8 +404,9 @@ class _Choice:
         role = problem.roles.get(name)
         if role == "nuisance variant":
             return self.with_variants
-        if role is not None:
-            return role != "ignored"
-        if fits(name, problem.ignored):
+        if role == "ignored" or (role is None and fits(name, problem.ignored)):
             return False
-        return problem.features is None or fits(name, problem.features) or fits(name, problem.observers)
+        if role not in (None, "feature") or fits(name, problem.observers):
+            return self.group is None or self.group.with_roles
+        is_feature = role is not None or problem.features is None or fits(name, problem.features)
+        return is_feature and (self.group is None or self.group.take(name))

@@ -60,10 +60,13 @@ def check_features(features: pd.DataFrame, found: Findings) -> None:
             blank.append(name)
         elif n_undefined == 0 and values.min() == values.max():
             constant.append(f"{name} = {values[0]:g}")
-    for kind, names in (("are undefined in all events", blank), ("are the same in all events", constant)):
+    flaws = (("undefined-throughout", "are undefined in all events", blank),
+             ("constant", "are the same in all events", constant))  # fmt: skip
+    for code, kind, names in flaws:
         if names:
             found.problems.append(
-                f"Features must tell events apart, but these {kind}: {name_all(names)}. Leave them out with `ignored`."
+                f"Features must tell events apart, but these {kind}: {name_all(names)}. Leave them out with `ignored`. "
+                f"[{code}]"
             )
 
 

@@ -36,8 +36,8 @@ class Formulas:
     selection: Expression | None
     columns: Mapping[str, Expression | Lookup]
     """New columns by name; a weight that is an expression is one, too, and has its text as its name."""
-    weight_parts: tuple[str, ...] = ()
-    """Columns that the weight is made of."""
+    parts: tuple[str, ...] = ()
+    """Columns that label and weight are made of: no features unless the problem says so."""
     weights: tuple[str, ...] = ()
     """The weight, where it is an expression."""
     weight_problem: str = ""
@@ -109,9 +109,23 @@ def read_formulas(problem: Problem) -> Formulas:
         columns[problem.weight] = weight
     problems += _find_circles(columns)
     raise_together(problems, StudyError, "This problem")
-    if weight is None or problem.weight is None:
-        return Formulas(selection, columns, weight_problem=weight_problem)
-    return Formulas(selection, columns, weight.list_columns(), (problem.weight,))
+    weights = () if weight is None or problem.weight is None else (problem.weight,)
+    return Formulas(selection, columns, _find_parts(problem, columns), weights, weight_problem)
+
+
+def _find_parts(problem: Problem, columns: Mapping[str, Expression | Lookup]) -> tuple[str, ...]:
+    """Return the columns that the label is made of, all the way, and those that the weight is made of at once.
+
+    A weight may depend on a feature through a column, such as a momentum that is reweighted; a table of numbers is
+    looked up in what says the process.
+    """
+    formulas = Formulas(None, columns)
+    parts = {*formulas.list_made([problem.label]), *formulas.list_raw([problem.label])} - {problem.label}
+    if problem.weight is not None and problem.weight in columns:
+        of_weight = columns[problem.weight].list_columns()
+        looked_up = (columns[name] for name in of_weight if isinstance(columns.get(name), Lookup))
+        parts |= {*of_weight, *(lookup.column for lookup in looked_up if isinstance(lookup, Lookup))}
+    return tuple(parts)
 
 
 def _read(text: str, subject: str, problems: list[str]) -> Expression | None:
@@ -125,6 +139,9 @@ def _read(text: str, subject: str, problems: list[str]) -> Expression | None:
 def _read_column(name: str, formula: Any, problems: list[str]) -> Expression | Lookup | None:
     """Return what makes a new column; add a sentence where it cannot be read."""
     subject = f'New column "{name}"'
+    if not isinstance(name, str) or not name.strip():
+        problems.append(f"`columns` must name each new column by a text, but has {name!r}.")
+        return None
     if isinstance(formula, str):
         return _read(formula, subject, problems)
     table = next(iter(formula.items())) if isinstance(formula, Mapping) and len(formula) == 1 else (None, None)

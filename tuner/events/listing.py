@@ -24,6 +24,18 @@ class ListedColumn(NamedTuple):
     """One number or one text for each event; else a list, a struct or something else that needs an expression."""
 
 
+class Reasons(dict[str, str]):
+    """Why columns are left out, by name: a table's `attrs["left_out"]`, which nobody changes.
+
+    pandas copies a table's attributes, deeply, whenever a column is taken from it. Not these: of the files of
+    experiments they tell thousands.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Reasons:
+        """Return the same."""
+        return self
+
+
 @dataclass(frozen=True)
 class Column:
     """A column that may be read."""

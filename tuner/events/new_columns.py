@@ -16,6 +16,7 @@ from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import write_value
 from tuner.events.expressions.evaluation import Evaluated, evaluate
 from tuner.events.expressions.functions import is_list
+from tuner.events.formats.lists import wrap_lists
 from tuner.events.formulas import FILE, Formulas, Lookup
 from tuner.progress.wording import write_count
 
@@ -36,6 +37,7 @@ class ColumnMaker:
         undefined: Callable[[str], tuple[float, ...]],
         *,
         moved: Mapping[str, str] | None = None,
+        nominal: ColumnMaker | None = None,
     ) -> None:
         """Take columns.
 
@@ -45,9 +47,10 @@ class ColumnMaker:
             formulas: What is to be made.
             undefined: Says of a column which of its values stand for "not defined".
             moved: Column to another that is taken in its place, such as its shifted values.
+            nominal: Makes columns of which none is moved, those that are taken in place of others.
         """
         self.table, self.lists, self.formulas = table, lists, formulas
-        self.undefined, self.moved = undefined, moved or {}
+        self.undefined, self.moved, self.nominal = undefined, moved or {}, nominal or self
         self._made: dict[str, Any] = {}
         self._evaluated: dict[str, Evaluated] = {}
         self._unknown: dict[str, np.ndarray] = {}
@@ -96,6 +99,8 @@ class ColumnMaker:
 
     def _find(self, name: str) -> Any:
         source = self.moved.get(name, name)
+        if source != name and source in self.formulas.columns:
+            return self.nominal(source)
         if source in self.formulas.columns and source not in self.table:
             return self.make(source)
         if source in self.lists:
@@ -119,10 +124,16 @@ class ColumnMaker:
         """Return lists of numbers, float64, or of conditions; undefined elements are not-a-number."""
         import awkward as ak
 
-        lists = self.lists[name]
-        lists = lists if is_list(lists) else ak.from_regular(ak.Array(lists), axis=1)
+        try:
+            lists = wrap_lists(self.lists[name])
+        except (TypeError, ValueError) as error:
+            raise EventsError(f'column "{name}" must hold lists of numbers: {error}.') from error
+        if len(lists) != len(self.table):
+            raise EventsError(
+                f'column "{name}" must hold a list for each of {len(self.table):,} events, but holds {len(lists):,}.'
+            )
         lists = ak.fill_none(lists, [], axis=0)  # an event without a list has an empty one
-        if lists.ndim != 2 or not re.search(r"\* var \* \??(float|u?int|bool)\w*$", str(ak.type(lists))):
+        if lists.ndim != 2 or not re.search(r"\* var \* \??(float|u?int|bool|unknown)\w*$", str(ak.type(lists))):
             raise EventsError(
                 f'column "{name}" must hold a list of numbers for each event to be used, but holds '
                 f"{str(ak.type(lists)).partition(' * ')[2]}."

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all
-from tuner.events.listing import Wanted
+from tuner.events.listing import Reasons, Wanted
 from tuner.events.sources import SelectiveSource, find_input_files, find_source
 from tuner.problem import EventSource, Problem
 
@@ -33,7 +33,7 @@ class PartSources:
 
     def read_columns(self, wanted: Wanted) -> pd.DataFrame:
         """Return all events with the wanted columns; a column that not all sources have is left out."""
-        tables = [_read(source, wanted) for source in self.sources]
+        tables = [read_source(source, wanted) for source in self.sources]
         common = [name for name in tables[0].columns if all(name in table for table in tables[1:])]
         lacking = {
             str(name): f"is not in {name_all(self._name_without(name, tables))}"
@@ -46,7 +46,9 @@ class PartSources:
             "parts": [part for source, table in zip(self.sources, tables, strict=True)
                       for part in table.attrs.get("parts", [(source.describe(), len(table))])],
             "index": tuple(dict.fromkeys(name for table in tables for name in table.attrs.get("index", ()))),
-            "left_out": lacking | {n: why for table in tables for n, why in table.attrs.get("left_out", {}).items()},
+            "left_out": Reasons(
+                lacking | {n: why for table in tables for n, why in table.attrs.get("left_out", {}).items()}
+            ),
             PART_SIZES: tuple(zip(self.parts, map(len, tables), strict=True)),
         }  # fmt: skip
         return joined
@@ -102,7 +104,8 @@ def find_given_parts(table: pd.DataFrame) -> np.ndarray | None:
     return np.asarray(np.repeat(np.array(parts, np.int8), counts)[table.index.to_numpy()])
 
 
-def _read(source: EventSource, wanted: Wanted) -> pd.DataFrame:
+def read_source(source: EventSource, wanted: Wanted) -> pd.DataFrame:
+    """Return the events of a source with the wanted columns."""
     if isinstance(source, SelectiveSource):
         return source.read_columns(wanted)
     table = source.read()

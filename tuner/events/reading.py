@@ -7,28 +7,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tuner.errors import EventsError, raise_together
+from tuner.events.assembly import assemble_events
 from tuner.events.categories import Codes, apply_codes, code_texts
-from tuner.events.column_selection import NeededColumns, find_missing, note_left_out, read_needed
+from tuner.events.column_selection import find_missing, read_needed
 from tuner.events.columns import (
-    check_features,
-    take_event_id,
     take_features,
     take_known_weights,
     take_observers,
-    take_weights,
 )
 from tuner.events.diagnostics import Findings
-from tuner.events.labels import keep_labels, take_labels
-from tuner.events.part_sources import find_event_source, find_given_parts
+from tuner.events.labels import keep_labels
+from tuner.events.large_files import are_large, read_in_groups
+from tuner.events.part_sources import find_event_source
 from tuner.events.reading_notes import note_reading
 from tuner.events.sources import find_source
-from tuner.events.table import Events, NewEvents, compute_digest
+from tuner.events.table import Events, NewEvents
 from tuner.fields import show_value
 from tuner.given_events import GivenEvents, take_given
-from tuner.problem import EventSource, Problem
+from tuner.problem import Problem
 
 
 def read_events(problem: Problem) -> Events:
@@ -46,52 +43,9 @@ def read_events(problem: Problem) -> Events:
             that are not finite or not positive in total, features that are text, constant or undefined throughout.
     """
     source = find_event_source(problem)
+    if are_large(problem):
+        return read_in_groups(problem, source)
     return assemble_events(problem, source, read_needed(source, problem))
-
-
-def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns) -> Events:
-    """Return events from a table that was read, each column in its role.
-
-    Args:
-        problem: Says which column has which role.
-        source: Where the table came from.
-        needed: What `read_needed` returned.
-
-    Raises:
-        EventsError: As `read_events` does.
-    """
-    found = Findings(
-        [*needed.found.problems, *find_missing(needed)], [*note_reading(needed.table), *needed.found.notes]
-    )
-    if needed.found.problems:  # what was not made or selected must not be judged as well
-        raise_together(found.problems, EventsError, source.describe())
-    problem = needed.problem
-    table, codes = code_texts(needed.table, _list_there(needed), problem, found)
-    found.notes[:0] = note_left_out(problem, table, needed.formulas)
-    labels = take_labels(table, problem.label, problem.signal, found)
-    weights = take_weights(table, problem.weight, labels, found)
-    event_id = take_event_id(table, problem.event_id, found)
-    observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
-    names = [name for name in needed.features if name in table]
-    features = take_features(table, names, lambda name: () if name in codes else problem.list_undefined(name), found)
-    check_features(features, found)
-    given_parts = find_given_parts(table)
-    raise_together(found.problems, EventsError, source.describe())
-    return Events(
-        features,
-        labels,
-        weights,
-        observers,
-        event_id,
-        source.describe(),
-        digest=compute_digest(features, labels, weights, codes=codes, given_parts=given_parts),
-        optimum=problem.optimum,
-        cut_flow=needed.cut_flow,
-        rows=None if needed.formulas.selection is None else table.index.to_numpy(np.int64),
-        codes=codes,
-        given_parts=given_parts,
-        notes=tuple(found.notes),
-    )
 
 
 def read_features(
@@ -134,7 +88,7 @@ def read_features(
     )
     raise_together(needed.found.problems and found.problems, EventsError, source.describe())
     if codes is None:
-        table, codes = code_texts(table, _list_there(needed), problem, found)
+        table, codes = code_texts(table, [name for name in needed.features if name in table], problem, found)
     else:
         table = apply_codes(table, codes, found)
     coded = codes
@@ -157,8 +111,3 @@ def read_features(
         notes=tuple(found.notes),
         selected=needed.selected,
     )
-
-
-def _list_there(needed: NeededColumns) -> list[str]:
-    """Return the features that are in the table: what not all sources have, or what is a list, is not."""
-    return [name for name in needed.features if name in needed.table]

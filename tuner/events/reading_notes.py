@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tuner.events.diagnostics import locate
+from tuner.events.listing import Reasons
 
 Marks = dict[str, dict[str, tuple[int, int]]]
 """Of each column that has any: each mark that stands for "not defined" among its numbers, with how often it stands
@@ -32,7 +33,7 @@ def join_notes(parts: Collection[pd.DataFrame]) -> dict[Hashable, Any]:
         "marks": marks,
         "notes": list(dict.fromkeys(note for part in parts for note in part.attrs.get("notes", ()))),
         "index": tuple(dict.fromkeys(name for part in parts for name in part.attrs.get("index", ()))),
-        "left_out": {name: why for part in parts for name, why in part.attrs.get("left_out", {}).items()},
+        "left_out": Reasons({name: why for part in parts for name, why in part.attrs.get("left_out", {}).items()}),
     }
 
 

@@ -18,6 +18,8 @@ from tuner.problem import EventSource
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tuner.events.class_sources import ClassSource
+
 _TEXT = (".csv", ".txt", ".data", ".tsv", ".dat", ".tab")
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 _FORMATS = {
@@ -62,7 +64,7 @@ class ListSource(EventSource, Protocol):
     """A source that can read columns of lists, one list an event."""
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return columns of all events by name, Awkward arrays [n, ...], in the order of the events."""
+        """Return columns of all events by name, in their order, Awkward arrays [n, ...]."""
         ...
 
 
@@ -84,11 +86,14 @@ class File:
     """Names of the columns of a text file without a header line, or of a two-dimensional data set of HDF5 or NumPy. An
     error where a text file names its columns itself."""
     tree: str | None = None
-    """ROOT: name of the tree. HDF5: path of the data set, or of the group of columns. FITS: name or number of the
-    extension. None: the only one there, or FITS' first table."""
+    """ROOT: name of the tree, with its folder where several have the name; `Events;1` is an earlier cycle. HDF5: path
+    of the data set, or of the group of columns. FITS: name or number of the extension. None: the only one there, which
+    trees that keep the books of others (`Runs`, `MetaData`) do not hinder; `jets` or `events` of several data sets of
+    HDF5; FITS' first table."""
     trees: Mapping[str, str] | None = None
-    """Trees of a ROOT file that hold one class each, to what the label column is to say: `{"TreeS": "signal", ...}`.
-    Columns that not all of the trees have are left out, but for those of `fill`."""
+    """What holds one class each, to what the label column is to say: trees of a ROOT file, `{"TreeS": "signal", ...}`;
+    data sets or groups of an HDF5 file; files of the folder that `path` names, `{"sig.root:Events": "signal",
+    "qcd*.root": "background"}`. Columns that not all of them have are left out, but for those of `fill`."""
     label: str = "label"
     """Name of the label column that `trees` makes."""
     fill: Mapping[str, float] = field(default_factory=dict)
@@ -111,8 +116,13 @@ class File:
         from tuner.events.reading_notes import join_notes
 
         path, tree = self._split_path()
-        parts = [part for file in find_files(path) for part in self._read_parts(file, tree, wanted)]
-        _add_partitions(parts, path, wanted)
+        if classes := self._list_classes():
+            from tuner.events.class_sources import read_classes
+
+            parts = read_classes(classes, wanted, self.label, self.fill)
+        else:
+            parts = [part for file in find_files(path) for part in self._read_parts(file, tree, wanted)]
+            _add_partitions(parts, path, wanted)
         (first, table), *others = parts
         for name, other in others:
             if lacking := sorted(set(table.columns) ^ set(other.columns)):
@@ -125,12 +135,12 @@ class File:
         return joined
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return columns of lists by name, Awkward arrays [n, ...], in the order of the events.
-
-        Raise `EventsError`, `MissingPackage`.
-        """
+        """Return columns of lists by name as `ListSource` says. Raise `EventsError`, `MissingPackage`."""
         path, tree = self._split_path()
-        parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
+        if classes := self._list_classes():
+            parts = [one.source.read_lists(names) for one in classes]
+        else:
+            parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
         if len(parts) == 1:
             return parts[0]
         import awkward as ak
@@ -139,6 +149,8 @@ class File:
 
     def find_files(self) -> list[Path]:
         """Return the files that are read. Raise `EventsError` where there are none."""
+        if self._has_class_files():
+            return [file for one in self._list_classes() for file in one.source.find_files()]
         return find_files(self._split_path()[0])
 
     def describe(self) -> str:
@@ -152,6 +164,8 @@ class File:
 
         A tree that the path names, `new.root:tree`, is read instead of those that this file names.
         """
+        if self._has_class_files():
+            return replace(self, path=path, trees=self.trees if path.is_dir() else None, is_moved=True)
         name = Path(self._split_path()[0]).name
         is_there = (path / name).exists() or has_magic(name)
         return replace(self, path=path / name if path.is_dir() and is_there else path, is_moved=True)
@@ -160,6 +174,30 @@ class File:
         """Return path and tree of `path:tree`."""
         path, colon, tree = str(self.path).rpartition(":")
         return (path, tree) if colon and find_format(Path(path)) else (str(self.path), self.tree)
+
+    def _has_class_files(self) -> bool:
+        """Return whether classes are files of a folder, not trees of a file."""
+        return any(find_format(Path(name.partition(":")[0])) for name in self.trees or ())
+
+    def _list_classes(self) -> list[ClassSource]:
+        """Return the files or groups of HDF5 that hold one class each; none where there are none, or trees of ROOT."""
+        path, tree = self._split_path()
+        trees: Mapping[str, str | None] = self.trees or {}
+        if not self._has_class_files() and (not trees or find_format(Path(path)) != "HDF5"):
+            return []
+        from tuner.events.class_sources import ClassSource
+
+        alone = replace(self, path=path, trees=None)
+        if self._has_class_files():
+            return [ClassSource(replace(alone, path=Path(path) / name), value) for name, value in trees.items()]
+        if self.is_moved:
+            from tuner.events.formats.hdf5 import find_keys
+
+            there = [tree] if tree else find_keys(find_files(path)[0], [*trees])
+            if not there:
+                return [ClassSource(alone, None)]
+            trees = {name: trees.get(name) for name in there}
+        return [ClassSource(replace(alone, tree=name), value) for name, value in trees.items()]
 
     def _read_parts(self, path: Path, tree: str | None, wanted: Wanted) -> list[tuple[str, pd.DataFrame]]:
         """Return name and table of a file (of each tree, where trees are classes)."""
@@ -228,9 +266,17 @@ class File:
         kind = find_format(path) or ""
         with tell_damage(path, kind):
             if kind == "Parquet":
-                from tuner.events.formats.parquet import read_arrays
+                from tuner.events.formats import parquet
 
-                return [read_arrays(path, names)]
+                return [parquet.read_arrays(path, names)]
+            if kind == "Feather":
+                from tuner.events.formats import feather
+
+                return [feather.read_arrays(path, names)]
+            if kind == "JSON lines":
+                from tuner.events.formats import json_lines
+
+                return [json_lines.read_arrays(path, names)]
             if kind == "ROOT":
                 from tuner.events.formats import root
 
@@ -238,9 +284,13 @@ class File:
                 if self.trees:
                     trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
                 return [root.read_arrays(path, name, names) for name in trees]
+            if kind == "HDF5":
+                from tuner.events.formats import hdf5
+
+                return [hdf5.read_arrays(path, names, tree)]
         raise EventsError(
-            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT and Parquet files. "
-            "Write what you need of them as columns of numbers."
+            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT, Parquet, Feather, "
+            "HDF5 and JSON lines. Write what you need of them as columns of numbers."
         )
 
 
@@ -257,13 +307,14 @@ def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wa
         known = pd.Series([None if text == _NOTHING else text for text in texts], dtype=object)
         numbers = pd.to_numeric(known, errors="coerce")
         values = numbers if (numbers.notna() == known.notna()).all() and known.notna().any() else known
-        for (_, table), value, text in zip(parts, values, texts, strict=True):
+        for number, (value, text) in enumerate(zip(values, texts, strict=True)):
+            name, table = parts[number]
             if text is None or column in table or not wanted(column):
                 continue
             is_text = isinstance(value, str)
-            table[column] = (
-                pd.Categorical([value], sorted(set(known.dropna()))).repeat(len(table)) if is_text else value
-            )
+            added = pd.Categorical([value], sorted(set(known.dropna()))).repeat(len(table)) if is_text else value
+            parts[number] = (name, pd.concat([table, pd.DataFrame({column: added}, index=table.index)], axis=1))
+            parts[number][1].attrs = table.attrs
 
 
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"
@@ -285,6 +336,12 @@ class Given:
         from tuner.events.formats.given import read_given
 
         return read_given(self.events.table, wanted)
+
+    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
+        from tuner.events.formats.lists import wrap_lists
+
+        return {name: wrap_lists(self.events.table[name].to_numpy(object)) for name in names}
 
     def describe(self) -> str:
         """Return how many events of how many columns."""
@@ -326,7 +383,7 @@ class OpenML:
     def find_files(self) -> list[Path]:
         """Return the local copy; none where there is none."""
         local = self._find_local()
-        return [local] if local else []
+        return [local] if local and local.is_file() else []
 
     def describe(self) -> str:
         """Return the number of the data set and the local file that stands for it."""
@@ -349,12 +406,14 @@ class OpenML:
 
     def _fetch(self) -> pd.DataFrame:
         """Download the data set, or take it from scikit-learn's folder of data sets."""
+        from http.client import HTTPException
+
         from sklearn.datasets import fetch_openml
 
         try:
             with warnings.catch_warnings(action="ignore", category=UserWarning):
                 table: pd.DataFrame = fetch_openml(data_id=self.data_id, as_frame=True, parser="pandas").frame
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, HTTPException) as error:
             missing = f" {describe_missing(self.file)}" if self.file else ""
             folder = f" as {self.file} into a folder and set TUNER_DATA to that folder" if self.file else ""
             raise EventsError(

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.events.cut_flow import CutFlow
+from tuner.mapped_arrays import release
 from tuner.notebook_cards import write_card, write_lines, write_table
 from tuner.progress.wording import say_value, write_count
 
@@ -113,7 +114,9 @@ def compute_digest(
     """Return the SHA-256, in hexadecimal, of features [n, d], labels [n], weights [n], texts of codes, parts [n]."""
     digest = hashlib.sha256("\0".join(map(str, table.columns)).encode())
     for name in table.columns:
-        digest.update(np.ascontiguousarray(table[name], np.float32).data)
+        column = table[name].to_numpy()
+        digest.update(np.ascontiguousarray(column, np.float32).data)
+        release(column)
     digest.update(np.ascontiguousarray(labels, np.int8).data)
     digest.update(np.ascontiguousarray(weights, np.float64).data)
     if codes:

@@ -9,13 +9,14 @@ from typing import Literal
 import pandas as pd
 
 from tuner.errors import EventsError, StudyError, raise_together
+from tuner.events.assembly import assemble_events
 from tuner.events.categories import apply_codes
 from tuner.events.column_selection import find_missing, read_needed
 from tuner.events.columns import take_features
 from tuner.events.diagnostics import Findings, locate
 from tuner.events.labels import take_labels
 from tuner.events.part_sources import find_event_source
-from tuner.events.reading import assemble_events
+from tuner.events.reading import read_events
 from tuner.events.sources import find_source
 from tuner.events.table import Events
 from tuner.problem import Nuisance, Problem
@@ -33,6 +34,8 @@ def read_with_variants(problem: Problem) -> tuple[Events, dict[tuple[str, Direct
     Raises:
         EventsError: As `read_events` and `read_variant` do.
     """
+    if not problem.nuisances:
+        return read_events(problem), {}
     source = find_event_source(problem)
     needed = read_needed(source, problem, with_variants=True)
     events = assemble_events(problem, source, needed)

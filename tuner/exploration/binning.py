@@ -8,11 +8,13 @@ from typing import Literal
 
 import numpy as np
 
+from tuner.events.categories import MOST_TEXTS
 from tuner.exploration.feature import ClassValues, FeatureValues
 
 AxisKind = Literal["linear", "logarithmic", "whole", "angle", "values", "none"]
 
-N_DRAWN_BINS = 50
+FEWEST_BINS, MOST_BINS = 20, 50
+"""Between these, bins are 2 n^(1/3) of n events (Rice's rule)."""
 MAX_WHOLE = 30
 FEW = 2
 MAX_BARS = 12
@@ -63,6 +65,9 @@ class FeatureHistogram:
     few: np.ndarray | None = None
     """What the bins of "values" stand for, [k]."""
 
+    texts: tuple[str, ...] = ()
+    """What the values of a category are called, [k]."""
+
     @property
     def is_steep(self) -> bool:
         """Whether shares need a logarithmic axis: most bins would lie flat on a linear one."""
@@ -86,6 +91,7 @@ class Bins:
     edges: np.ndarray
     axis: AxisKind
     few: np.ndarray | None = None
+    texts: tuple[str, ...] = ()
 
 
 def fill_histogram(feature: FeatureValues) -> FeatureHistogram:
@@ -93,7 +99,9 @@ def fill_histogram(feature: FeatureValues) -> FeatureHistogram:
     bins = _choose_bins(feature)
     (s, s_error), (b, b_error) = (_fill(own, bins) for own in (feature.signal, feature.background))
     undefined = feature.signal.undefined, feature.background.undefined
-    return FeatureHistogram(feature.name, bins.edges, s, b, s_error, b_error, undefined, bins.axis, bins.few)
+    return FeatureHistogram(
+        feature.name, bins.edges, s, b, s_error, b_error, undefined, bins.axis, bins.few, bins.texts
+    )
 
 
 def _fill(own: ClassValues, bins: Bins) -> tuple[np.ndarray, np.ndarray]:
@@ -114,6 +122,9 @@ def _choose_bins(feature: FeatureValues) -> Bins:
     values, distinct = feature.values, feature.distinct
     if not len(distinct):
         return Bins(np.array([0.0, 1.0]), "none")
+    if 0 < len(feature.texts) <= MOST_TEXTS:
+        texts = tuple("unknown" if code < 0 else feature.texts[int(code)] for code in distinct)
+        return Bins(np.arange(len(distinct) + 1) - 0.5, "values", distinct, texts)
     lowest, highest = float(distinct[0]), float(distinct[-1])
     whole = not (distinct % 1).any()
     if whole and len(distinct) > FEW and highest - lowest < MAX_WHOLE:
@@ -127,21 +138,22 @@ def _choose_bins(feature: FeatureValues) -> Bins:
 
 def _space_bins(values: np.ndarray, lowest: float, highest: float, *, whole: bool) -> Bins:
     """Return bins between the outer quantiles of sorted values [n], over a linear or a logarithmic axis."""
+    n_bins = int(np.clip(2 * np.cbrt(len(values)), FEWEST_BINS, MOST_BINS))
     places = np.clip([int(OUTSIDE * len(values)), int(np.ceil((1 - OUTSIDE) * len(values))) - 1], 0, len(values) - 1)
     low, high = map(float, values[places])
     if low > 0 and _needs_logarithm(values, low, high):
-        return Bins(_space_logarithmically(low, high, whole=whole), "logarithmic")
+        return Bins(_space_logarithmically(low, high, n_bins, whole=whole), "logarithmic")
     if low == high:
         low, high = lowest, highest
     if whole:
-        width = max(1.0, np.ceil((high - low + 1) / N_DRAWN_BINS))
+        width = max(1.0, np.ceil((high - low + 1) / n_bins))
         return Bins(np.arange(low, high + width + 1, width) - 0.5, "whole")
-    return Bins(np.linspace(low, high, N_DRAWN_BINS + 1), "linear")
+    return Bins(np.linspace(low, high, n_bins + 1), "linear")
 
 
-def _space_logarithmically(low: float, high: float, *, whole: bool) -> np.ndarray:
+def _space_logarithmically(low: float, high: float, n_bins: int, *, whole: bool) -> np.ndarray:
     """Return edges that are equally wide in the logarithm; between whole numbers where a feature has only these."""
-    edges: np.ndarray = np.geomspace(low, high, N_DRAWN_BINS + 1)
+    edges: np.ndarray = np.geomspace(low, high, n_bins + 1)
     return np.unique(np.append(np.floor(edges) - 0.5, high + 0.5)) if whole else edges
 
 

@@ -56,14 +56,6 @@ def draw_rows(n_events: int, n_features: int) -> np.ndarray | slice:
     return np.sort(np.random.default_rng(SEED).choice(n_events, most, replace=False, shuffle=False))
 
 
-def correlate_ranks(observer: np.ndarray, table: pd.DataFrame, weights: np.ndarray) -> pd.Series:
-    """Return the correlation [d] of an observer's ranks with each column's: it sees any monotone relation."""
-    chosen = draw_rows(len(table), table.shape[1])
-    ranks = table.iloc[chosen].rank()
-    ranks["\0observer"] = pd.Series(observer[chosen], index=ranks.index).rank()
-    return correlate(ranks, weights[chosen])["\0observer"].drop("\0observer")
-
-
 def name_strongest(linear: Mapping[str, pd.DataFrame], ranks: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
     """Return which features go together most in signal and in background, and where the classes differ, in words.
 
@@ -77,14 +69,18 @@ def name_strongest(linear: Mapping[str, pd.DataFrame], ranks: Mapping[str, pd.Da
         f"{a} with {b} ({_read(signal, a, b):+.2f} in signal, {_read(background, a, b):+.2f} in background)"
         for a, b, _ in _find_pairs(signal - background)
     ]
-    bent = [
-        f"{a} with {b} in {kind} (ranks {_read(ranks[kind], a, b):+.2f}, values {_read(linear[kind], a, b):+.2f})"
-        for kind in linear
-        for a, b, _ in [*_find_pairs(ranks[kind] - linear[kind])][:1]
-    ]
     told += [f"The classes differ most in {'; '.join(differing)}."] if differing else []
-    told += [f"Related, but not along a line: {'; '.join(bent)}."] if bent else []
+    for kind in linear:
+        told += _compare_ranks(kind, linear[kind], ranks[kind])
     return tuple(told) or (f"No two features have a correlation beyond {WORTH_SAYING:g} in either class.",)
+
+
+def _compare_ranks(kind: str, linear: pd.DataFrame, ranks: pd.DataFrame) -> Iterator[str]:
+    """Yield the pair of features whose ranks go together otherwise than their values do, and what that means."""
+    for a, b, _ in [*_find_pairs(ranks - linear)][:1]:
+        by_rank, by_value = _read(ranks, a, b), _read(linear, a, b)
+        why = "the relation is bent" if abs(by_rank) > abs(by_value) else "few events far out make the latter"
+        yield (f"{kind.capitalize()}: ranks of {a} and {b} have {by_rank:+.2f}, but values {by_value:+.2f}: {why}.")
 
 
 def _read(matrix: pd.DataFrame, row: str, column: str) -> float:

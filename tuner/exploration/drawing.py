@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, StepPatch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from tuner.exploration.binning import FeatureHistogram
+from tuner.exploration.binning import MAX_BARS, FeatureHistogram
 from tuner.exploration.exploration import Exploration
 from tuner.figures.drawing import BACKGROUND, INK, QUIET, SIGNAL, write_name
 from tuner.figures.units import NONE, split_unit
@@ -28,6 +28,8 @@ HEAD = 0.45
 """Inches above all features."""
 MAX_DECADES = 8
 """Of an axis with small ticks between the powers of ten."""
+SMALLEST_PLAIN, MANY_DIGITS = 1e-3, 5
+"""Numbers below the first are written as powers of ten; ticks of more digits are fewer."""
 MAX_LETTERS = 26
 """Of the values below bars that stand side by side."""
 
@@ -65,10 +67,18 @@ def draw_features(
         name, unit = split_unit(histogram.name, units)
         draw_histogram(axis, histogram)
         axis.set_title(write_name(name, 32), loc="left", y=1.04, fontsize=10, weight="bold", color=INK)
-        axis.set_ylabel("share of class per bin", fontsize=8, color=INK)
+        axis.set_ylabel("" if histogram.axis == "none" else "share of class per bin", fontsize=8, color=INK)
         _write_below(axis, histogram, unit, measures[histogram.name])
+        _fix_labels(axis, histogram)
     _write_head(figure, exploration, drawn)
     return figure
+
+
+def _fix_labels(axis: Axes, histogram: FeatureHistogram) -> None:
+    """Put labels where they are to be: matplotlib would lay out the ticks of each axis four times to find a place."""
+    axis.yaxis.set_label_coords(-0.68 * LEFT / (WIDTH - LEFT - RIGHT), 0.5)
+    if histogram.axis != "values":  # the names of values may be turned
+        axis.xaxis.set_label_coords(0.5, -0.26 / (HEIGHT - BOTTOM - TOP))
 
 
 def _place(figure: Figure, row: int, column: int) -> Axes:
@@ -100,8 +110,14 @@ def _write_head(figure: Figure, exploration: Exploration, drawn: Sequence[Featur
         figure.text(0.01, 1 - 0.13 / height, told, fontsize=9, color=QUIET, ha="left", va="top")
 
 
-def draw_histogram(axis: Axes, histogram: FeatureHistogram) -> None:
-    """Draw one feature: signal filled, background hatched; bars where it has few values."""
+def draw_histogram(axis: Axes, histogram: FeatureHistogram, *, with_shares: bool = True) -> None:
+    """Draw one feature: signal filled, background hatched; bars where it has few values.
+
+    Args:
+        axis: Where it is drawn.
+        histogram: What is drawn.
+        with_shares: Whether the axis of shares is drawn, too.
+    """
     axis.tick_params(labelsize=8, colors=INK, length=3)
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color(QUIET)
@@ -115,6 +131,11 @@ def draw_histogram(axis: Axes, histogram: FeatureHistogram) -> None:
         _draw_steps(axis, histogram)
     axis.set_xlim(histogram.edges[0], histogram.edges[-1])
     _limit_shares(axis, histogram)
+    if with_shares:
+        _mark_shares(axis, histogram)
+    else:
+        axis.yaxis.set_visible(False)
+        axis.spines["left"].set_visible(False)
     mark_values(axis, histogram)
 
 
@@ -165,24 +186,32 @@ def _limit_shares(axis: Axes, histogram: FeatureHistogram) -> None:
     if histogram.is_steep:
         axis.set_yscale("log", nonpositive="clip")
         axis.set_ylim(max(0.5 * float(shares[shares > 0].min()), 1e-6 * top), 2 * top)
-        mark_powers(axis, "y")
     else:
         axis.set_ylim(min(0.0, 1.05 * float(shares.min())), 1.05 * top)
+
+
+def _mark_shares(axis: Axes, histogram: FeatureHistogram) -> None:
+    if histogram.is_steep:
+        mark_powers(axis, "y")
+    else:
         mark_numbers(axis, "y", 4)
 
 
-def mark_values(axis: Axes, histogram: FeatureHistogram, which: str = "x", n_ticks: int = 6) -> None:
+def mark_values(axis: Axes, histogram: FeatureHistogram, which: str = "x", n_ticks: int = 5) -> None:
     """Choose the scale and the ticks of the axis, "x" or "y", along which a feature is drawn."""
     own = axis.xaxis if which == "x" else axis.yaxis
     if histogram.axis == "logarithmic":
         (axis.set_xscale if which == "x" else axis.set_yscale)("log")
         mark_powers(axis, which)
     elif histogram.few is not None:
-        labels = [f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in histogram.few]
+        labels = [write_name(text, 9) for text in histogram.texts] or [
+            f"{value:.4g}".replace("-", "\N{MINUS SIGN}") for value in histogram.few
+        ]
         own.set_ticks(np.arange(len(labels)), labels)
         if which == "x" and sum(map(len, labels)) > MAX_LETTERS:
+            turn, size = (30, 6.5) if len(labels) <= MAX_BARS else (90, 5.5)
             for label in own.get_ticklabels():
-                label.set(rotation=30, ha="right", rotation_mode="anchor", fontsize=6.5)
+                label.set(rotation=turn, ha="right", va="center", rotation_mode="anchor", fontsize=size)
     elif histogram.axis == "angle":
         _mark_angles(axis, which, histogram)
     else:
@@ -236,23 +265,30 @@ def _add_small_ticks(axis: Axes, which: str, low: float, high: float) -> None:
 def mark_numbers(axis: Axes, which: str, n_ticks: int, *, whole: bool = False) -> None:
     """Mark round numbers, each written by itself: no power of ten that stands apart at the end of the axis."""
     own = axis.xaxis if which == "x" else axis.yaxis
-    own.set_major_locator(MaxNLocator(n_ticks, integer=whole, steps=[1, 2, 2.5, 5, 10]))
     low, high = sorted(axis.get_xlim() if which == "x" else axis.get_ylim())
     largest = max(abs(low), abs(high))
-    step = (high - low) / n_ticks
-    digits = int(np.clip(np.ceil(np.log10(largest / step)) + 2, 2, 8)) if step > 0 else 4
-    own.set_major_formatter(FuncFormatter(partial(_write_tick, largest=largest, digits=digits)))
+    # Digits that tell two ticks apart; where there are many, or powers of ten, fewer ticks have room.
+    digits = int(np.clip(np.ceil(np.log10(largest * n_ticks / (high - low))) + 2, 2, 8)) if high > low else 4
+    in_powers = not SMALLEST_PLAIN <= largest < 10.0 ** max(5, digits)
+    n_ticks = min(n_ticks, 3) if in_powers or digits > MANY_DIGITS else n_ticks
+    own.set_major_locator(MaxNLocator(n_ticks, integer=whole, steps=[1, 2, 2.5, 5, 10]))
+    write = partial(_write_tick, largest=largest, digits=digits) if in_powers else partial(_write_number, digits=digits)
+    own.set_major_formatter(FuncFormatter(write))
+
+
+def _write_number(value: float, _place: int | None = None, *, digits: int) -> str:
+    """Return a number at a tick."""
+    return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}") if abs(value) > 1e-9 else "0"
 
 
 def _write_tick(value: float, _place: int | None = None, *, largest: float, digits: int) -> str:
-    """Return a number at a tick: 0.02, 1500, 2.5 times a power of ten."""
+    """Return a number at a tick as a multiple of a power of ten."""
     if abs(value) < 1e-9 * largest:
         return "0"
-    if 1e-3 <= largest < 1e5:
-        return f"{value:.{digits}g}".replace("-", "\N{MINUS SIGN}")
     mantissa, power = f"{value:.{digits - 1}e}".split("e")
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
-    return f"$\\mathdefault{{{mantissa}\\times10^{{{int(power)}}}}}$"
+    times = "" if mantissa == "1" else f"{mantissa}\\times"
+    return f"$\\mathdefault{{{times}10^{{{int(power)}}}}}$"
 
 
 def _write_plain(value: float, _place: int | None = None) -> str:

@@ -41,15 +41,18 @@ def explore_events(
     shown = events if parts is None else _take(events, np.sort(parts["train"]))
     measures, histograms, kinds = {}, {}, {}
     for name in shown.features:
-        feature = sort_feature(name, shown.table[name].to_numpy(), shown.labels, shown.weights)
+        texts = shown.codes.get(name, ())
+        feature = sort_feature(name, shown.table[name].to_numpy(), shown.labels, shown.weights, texts=texts)
         measures[name], histograms[name] = describe_feature(feature), fill_histogram(feature)
-        kind = "angle" if histograms[name].axis == "angle" else name_kind(feature.distinct)
-        kinds[name] = len(feature.distinct), kind
+        special = "category" if texts else "angle" if histograms[name].axis == "angle" else ""
+        kinds[name] = len(feature.distinct), special or name_kind(feature.distinct)
     features = pd.DataFrame(measures).T.rename_axis("feature")
     ranked = features.sort_values("separation", ascending=False, kind="stable")
     chosen = {name: shown.labels == label for name, label in CLASSES.items()}
+    # Codes of three texts or more follow no order: nothing correlates with them.
+    ordered = shown.table.assign(**{name: np.nan for name, texts in shown.codes.items() if len(texts) > 2})
     correlations, ranks = (
-        {name: compute(shown.table[own], shown.weights[own]) for name, own in chosen.items()}
+        {name: compute(ordered[own], shown.weights[own]) for name, own in chosen.items()}
         for compute in (correlate, correlate_by_rank)
     )
     return Exploration(
@@ -78,6 +81,8 @@ def _take(events: Events, rows: np.ndarray) -> Events:
         weights=events.weights[rows],
         observers=events.observers.iloc[rows].reset_index(drop=True),
         event_id=None if events.event_id is None else events.event_id[rows],
+        rows=None if events.rows is None else events.rows[rows],
+        given_parts=None if events.given_parts is None else events.given_parts[rows],
     )
 
 

@@ -48,6 +48,13 @@ class FeatureValues:
     name: str
     signal: ClassValues
     background: ClassValues
+    texts: tuple[str, ...] = ()
+    """What its codes 0, 1, ... stand for where it is a category of texts."""
+
+    @property
+    def has_order(self) -> bool:
+        """Whether its values are more than names: the codes of three texts or more follow no order."""
+        return len(self.texts) <= 2
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -62,7 +69,9 @@ class FeatureValues:
         return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
-def sort_feature(name: str, values: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> FeatureValues:
+def sort_feature(
+    name: str, values: np.ndarray, labels: np.ndarray, weights: np.ndarray, *, texts: tuple[str, ...] = ()
+) -> FeatureValues:
     """Return a feature in rising order for each class; all measures and the histogram follow from that one sort.
 
     Args:
@@ -70,8 +79,10 @@ def sort_feature(name: str, values: np.ndarray, labels: np.ndarray, weights: np.
         values: Its values [n], not-a-number where it is undefined.
         labels: 1 for signal, 0 for background [n].
         weights: Event weights [n].
+        texts: What the codes 0, 1, ... stand for where it is a category of texts.
     """
-    return FeatureValues(name, *(_sort(values[chosen], weights[chosen]) for chosen in (labels == 1, labels == 0)))
+    signal, background = (_sort(values[chosen], weights[chosen]) for chosen in (labels == 1, labels == 0))
+    return FeatureValues(name, signal, background, texts)
 
 
 def _sort(values: np.ndarray, weights: np.ndarray) -> ClassValues:
@@ -94,6 +105,7 @@ def describe_feature(feature: FeatureValues) -> dict[str, float]:
     (arXiv:physics/0703039, section "Ranking"), 1/2 sum (S - B)^2 / (S + B) over bins that begin at quantiles of signal
     or of background, closer in the tails, and one for undefined. auc: the larger of a and 1 - a. Moments, separation
     and AUC are not-a-number where a class has no positive weight to measure them by. distinct: number of its values.
+    What needs an order is not-a-number for a category of three texts or more.
     """
     signal, background, distinct = feature.signal, feature.background, feature.distinct
     n_defined = len(signal.values) + len(background.values)
@@ -101,13 +113,17 @@ def describe_feature(feature: FeatureValues) -> dict[str, float]:
     for name, own in (("signal", signal), ("background", background)):
         measures[f"undefined_{name}"] = own.undefined
         measures |= _compute_moments(own, name)
-    return measures | {
+    measures |= {
         "separation": _separate(feature),
         "auc": compute_auc(signal, background),
         "minimum": float(distinct[0]) if n_defined else np.nan,
         "maximum": float(distinct[-1]) if n_defined else np.nan,
         "distinct": len(distinct),
     }
+    if not feature.has_order:
+        ordered = [name for name in measures if name.startswith(("mean_", "sd_", "auc", "minimum", "maximum"))]
+        measures |= dict.fromkeys(ordered, np.nan)
+    return measures
 
 
 def compute_auc(signal: ClassValues, background: ClassValues) -> float:

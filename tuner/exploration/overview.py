@@ -34,8 +34,18 @@ def list_events(events: Events) -> pd.DataFrame:
     middle = max(0, n // 2 - N_EACH // 2)
     wanted = [*range(N_EACH), *range(middle, middle + N_EACH), *range(n - N_EACH, n)]
     places = sorted({place for place in wanted if 0 <= place < n})
-    columns = {str(column.name): column.iloc[places].to_numpy() for _, column in _walk(events)}
+    columns = {
+        str(column.name): _write_texts(column.iloc[places].to_numpy(), events.codes.get(str(column.name), ()))
+        for _, column in _walk(events)
+    }
     return pd.DataFrame(columns, index=pd.Index([place + 1 for place in places], name="event"))
+
+
+def _write_texts(values: np.ndarray, texts: tuple[str, ...]) -> np.ndarray | list[str | None]:
+    """Return the texts that codes stand for; other values as they are."""
+    if not texts:
+        return values
+    return [None if np.isnan(code) else "unknown" if code < 0 else texts[int(code)] for code in values]
 
 
 def _walk(events: Events) -> Iterator[tuple[str, pd.Series]]:

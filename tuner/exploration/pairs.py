@@ -13,8 +13,8 @@ from tuner.exploration.binning import FeatureHistogram
 
 N_PAIRED = 5
 """Features, the most telling ones, that are shown two at a time."""
-MANY_EVENTS = 20_000
-"""Events from which each bin of a feature is kept; below that two are joined, so that they are not empty."""
+MOST_BINS = 30
+"""Of a plane in either direction; of features with more two are joined."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def fill_pairs(events: Events, histograms: Sequence[FeatureHistogram]) -> tuple[
         histograms: Of the features; their bins are used.
     """
     drawn = [histogram for histogram in histograms if histogram.axis != "none"]
-    places = {h.name: _join_bins(h, h.locate(events.table[h.name].to_numpy()), len(events.labels)) for h in drawn}
+    places = {h.name: _join_bins(h, h.locate(events.table[h.name].to_numpy())) for h in drawn}
     pairs = []
     for x, y in combinations(drawn, 2):
         (x_places, x_edges), (y_places, y_edges) = places[x.name], places[y.name]
@@ -52,10 +52,10 @@ def fill_pairs(events: Events, histograms: Sequence[FeatureHistogram]) -> tuple[
     return tuple(pairs)
 
 
-def _join_bins(histogram: FeatureHistogram, places: np.ndarray, n_events: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bins of events [n], and their edges, of twice the width where there are few events."""
+def _join_bins(histogram: FeatureHistogram, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bins of events [n], and their edges, of twice the width where there are many bins."""
     edges = histogram.edges
-    if n_events >= MANY_EVENTS or histogram.axis in ("values", "whole"):
+    if len(edges) - 1 <= MOST_BINS:
         return places, edges
     return np.where(places < 0, -1, places // 2), np.append(edges[:-1:2], edges[-1])
 

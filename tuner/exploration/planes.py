@@ -46,9 +46,7 @@ def draw_pairs(exploration: Exploration, units: Mapping[str, str] = NONE) -> Fig
             if column < row:
                 _draw_plane(axis, pairs[x.name, y.name])
             elif column == row:
-                draw_histogram(axis, x)
-                axis.set_yticks([])
-                axis.spines["left"].set_visible(False)
+                draw_histogram(axis, x, with_shares=False)
                 axis.set_title(names[x.name], fontsize=9.5, weight="bold", color=INK, loc="left", y=1.02)
             else:
                 _write_correlations(axis, exploration, x.name, y.name)
@@ -86,7 +84,7 @@ def _write_correlations(axis: Axes, exploration: Exploration, x: str, y: str) ->
     axis.axis("off")
     for height, kind, colour in ((0.62, "signal", SIGNAL), (0.32, "background", BACKGROUND)):
         value = float(exploration.correlations[kind][x][y])
-        text = "\N{EN DASH}" if np.isnan(value) else f"{value:+.2f}".replace("-", "\N{MINUS SIGN}")
+        text = "\N{EN DASH}" if np.isnan(value) else f"{round(value, 2) or 0.0:+.2f}".replace("-", "\N{MINUS SIGN}")
         axis.text(0.5, height, text, ha="center", va="center", fontsize=13, color=colour)
 
 

@@ -110,8 +110,8 @@ def _describe_transformations(splits: Splits) -> tuple[str, ...]:
     """Return a line for each kind of feature that is not simply scaled, and what leaves it as it is."""
     ways = {
         "azimuths": "`Preparation(azimuths=())` leaves them as they are.",
-        "angles": '`Preparation(features={"name": "quantile"})` leaves them as they are.',
-        "long tails": '`Preparation(features={"name": "standard"})` takes them as they are.',
+        "angles": 'Another way for one of them: `Preparation(features={"its name": "quantile"})`.',
+        "long tails": 'Another way for one of them: `Preparation(features={"its name": "standard"})`.',
     }
     told = splits.preprocessing.describe().items()
     return tuple(f"{kind.capitalize()}: {text}. {ways.get(kind, '')}".strip() for kind, text in told)

@@ -162,7 +162,8 @@ def _find_far(columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRa
 
 def _measure_beyond(values: np.ndarray, known: TrainingRange) -> np.ndarray:
     """Return how far values [n] are above or below all of training; negative within it."""
-    return np.maximum(known.lowest - values, values - known.highest)
+    wide = values.astype(np.float64)  # differences of large numbers are beyond float32
+    return np.maximum(known.lowest - wide, wide - known.highest)
 
 
 def _is_far(values: np.ndarray, known: TrainingRange) -> np.ndarray:

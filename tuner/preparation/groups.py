@@ -16,13 +16,15 @@ def join_groups(keys: Sequence[np.ndarray | None]) -> np.ndarray | None:
     None where each event is a group of its own.
 
     Args:
-        keys: Values [n] of which equal ones belong together, or None.
+        keys: Values [n] of which equal ones belong together, or None. One that is missing is equal to no other.
     """
     joined: np.ndarray | None = None
     for key in keys:
         if key is None:
             continue
         number = pd.factorize(key)[0].astype(np.int64)
+        absent = np.flatnonzero(number < 0)
+        number[absent] = number.max(initial=-1) + 1 + np.arange(len(absent))
         if number.max(initial=-1) + 1 == len(number):
             continue
         joined = number if joined is None else _join(joined, number)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.checked_files import describe_damage, expect_form, hash_file, read_json, read_table, write_json, write_table
+from tuner.errors import DamagedFileError
 from tuner.events.cut_flow import CutFlow
 from tuner.events.table import Events, compute_digest
 from tuner.events.variants import Direction
@@ -162,6 +163,14 @@ def load_events(folder: Path) -> KeptEvents:
             for number, kept in enumerate(content["variants"])
         }
         return KeptEvents(events, variants, content["digests"])
+
+
+def load_cut_flow(folder: Path) -> CutFlow | None:
+    """Return what the selection left of the events of a folder; None without a selection, or where it is damaged."""
+    try:
+        return CutFlow.from_json(read_json(folder / "events.json", advice="").get("cut_flow"))
+    except (DamagedFileError, KeyError, TypeError):
+        return None
 
 
 def _map_array(path: Path) -> np.ndarray:

@@ -63,6 +63,8 @@ class Preparation:
 
     def __post_init__(self) -> None:
         settle_fields(self, "Preparation")
+        if self.features is not None:
+            object.__setattr__(self, "features", dict(self.features))
         problems = [f"`seed` must not be negative, but is {self.seed}."] if self.seed < 0 else []
         if len(self.fractions) != 3 or min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-9:
             problems.append(f"`fractions` must be three shares above 0 that add up to 1, but is {self.fractions}.")

@@ -85,7 +85,7 @@ class SplitInOrder:
     """
 
     column: str
-    """An observer, a feature, or the event id, as numbers."""
+    """An observer, a feature, or the event id: numbers, or times such as "2026-01-31 12:00"."""
 
     def __post_init__(self) -> None:
         settle_fields(self, "SplitInOrder")

@@ -16,6 +16,7 @@ import pandas as pd
 from tuner.checked_files import describe_damage, hash_file, read_json, write_json
 from tuner.errors import SplitsError, TunerError, raise_together, suggest_name
 from tuner.events.checks.copies import find_copies
+from tuner.events.name_patterns import fits
 from tuner.events.table import Events
 from tuner.mapped_arrays import LARGE, allocate, gather_columns, release, save_array
 from tuner.preparation.groups import join_groups
@@ -118,10 +119,9 @@ def prepare_splits(events: Events, problem: Problem, preparation: Preparation | 
     rows = dict(zip(PARTS, chosen, strict=True))
     check_parts(rows, events.labels, events.weights, problem.label)
     # Train rows are in random order: the first of them are a fair sample.
-    fitted = events.table.to_numpy()[rows["train"][:N_FITTED]]
-    preprocessing = fit_preprocessing(
-        fitted, events.features, preparation, categories={*problem.categories, *events.codes}, codes=events.codes
-    )
+    fitted = gather_columns(events.table.to_numpy(), rows["train"][:N_FITTED])
+    categories = {name for name in events.features if name in events.codes or fits(name, problem.categories)}
+    preprocessing = fit_preprocessing(fitted, events.features, preparation, categories=categories, codes=events.codes)
     keep_negative = replace(preparation, negative_weights="keep")
     parts = {
         name: _prepare_part(events, rows[name], preprocessing, preparation if name == "train" else keep_negative)

@@ -114,14 +114,24 @@ def _follow_rule(
 
 
 def _take_numbers(column: np.ndarray | None, name: str) -> np.ndarray:
-    """Return a rule's column as float64 [n]; raise `SplitsError` where it does not hold finite numbers."""
-    numbers = pd.to_numeric(pd.Series(column), errors="coerce").to_numpy(np.float64)
+    """Return a rule's column as float64 [n]; raise `SplitsError` where an event has neither a number nor a time."""
+    values = _parse_times(pd.Series(column))
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
     if absent := int((~np.isfinite(numbers)).sum()):
         raise SplitsError(
-            f'Column "{name}", which the events are split by, must hold a number for each event, but does not for '
-            f"{absent:,}."
+            f'Column "{name}", which the events are split by, must hold a number or a time for each event, but does '
+            f"not for {absent:,}."
         )
     return numbers
+
+
+def _parse_times(values: pd.Series) -> pd.Series:
+    """Return times, also those written as "2026-01-31 12:00", in seconds since 1970; anything else as it is."""
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        times = pd.to_datetime(values.astype(object), errors="coerce", utc=True, format="ISO8601")
+        if times.notna().any() and pd.to_numeric(values.astype(str), errors="coerce").isna().all():
+            return (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return values
 
 
 def _take_whole_numbers(column: np.ndarray | None, name: str) -> np.ndarray:

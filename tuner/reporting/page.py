@@ -100,6 +100,8 @@ class Picture:
     panels: Sequence[bytes] = ()
     """The drawing in pieces, as PNG: side by side on a wide page, one below the other on a narrow one. Shown in place
     of the whole."""
+    per_row: int = 3
+    """Panels side by side, at most."""
 
     @property
     def caption(self) -> str:

@@ -18,6 +18,7 @@ from optuna.distributions import (
 
 from tuner.errors import SearchError, SplitsError, StudyError, TunerError, raise_together, suggest_name
 from tuner.preparation.splits import Splits
+from tuner.problem import write_formula
 from tuner.training.settings import Settings
 from tuner.tuning.contents import agree, describe_contents, differ_in_code
 from tuner.tuning.pruners import make_pruner
@@ -53,6 +54,8 @@ def identify(study: Study, events_digest: str, probe: Probe, *, parts: str = "")
     """
     problem = study.problem
     identity = {
+        "selection": problem.selection or "",
+        "new columns": {name: write_formula(formula) for name, formula in problem.columns.items()},
         "events": events_digest,
         "label": problem.label,
         "signal": str(problem.signal),
@@ -68,6 +71,8 @@ def identify(study: Study, events_digest: str, probe: Probe, *, parts: str = "")
     return dict(json.loads(json.dumps(identity)))
 
 
+_EXPRESSIONS = {"selection": "", "new columns": {}}
+"""What events follow from, told where they differ; the same events may be selected in other words."""
 _CAUSES = ("events", "event id", "preparation")
 """What parts follow from, beside the values of columns that events are split by."""
 
@@ -83,10 +88,12 @@ def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe
     Raises:
         SearchError: The two differ; it names everything in which they do.
     """
-    before = read_identity(optuna_study) or identity
+    before = _EXPRESSIONS | (read_identity(optuna_study) or identity)
     problems = []
     for name, value in identity.items():
         was = before.get(name)
+        if name in _EXPRESSIONS and before.get("events") == identity["events"]:
+            continue
         if name == "parts" and any(before.get(cause) != identity[cause] for cause in _CAUSES):
             continue  # what changed them is told
         if name == "parameters" and was is not None:

@@ -128,6 +128,8 @@ BESIDES = {"few-events": {"uneven-weights", "imbalance"}, "near-constant": {"emp
 
 
 ELSEWHERE = {
+    "undefined-throughout",
+    "constant",
     "copies-across-parts",
     "parts-differ",
     "newly-undefined",
@@ -135,7 +137,7 @@ ELSEWHERE = {
     "unseen-values",
     "shifted-feature",
 }
-"""Codes that are tried below, as they need parts, or where new events are scored."""
+"""Codes that are tried where events are read, below, as they need parts, or where new events are scored."""
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in ELSEWHERE])

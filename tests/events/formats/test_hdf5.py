@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tuner.drafts.draft import draft_study
 from tuner.errors import EventsError
 from tuner.events import File
 from tuner.events.formats import hdf5, hdf5_values
@@ -172,3 +173,20 @@ def test_a_file_that_is_cut_off_is_told_in_a_sentence(tmp_path, share):
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(EventsError, match=r"If it is damaged, copy or make it again"):
         File(path).read()
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "left_out"),
+    [
+        ("bigendian.h5", ["a", "b", "label"], {}),
+        ("pdtable.h5", ["a", "b", "label"], {}),
+        ("subarray.h5", ["a", "label"], {"cov": "holds 3 values for each event"}),
+    ],
+)
+def test_what_other_programs_wrote_is_drafted_and_read(case_folder, name, columns, left_out):
+    path = case_folder.with_name("hdf5") / name
+    table = File(path).read()
+    assert (list(table.columns), table.attrs["left_out"]) == (columns, left_out)
+    draft = draft_study(str(path))
+    assert 'label="label"' in draft.text
+    assert all(any(f'"{column}": left out by the reader' in line for line in draft.reasons) for column in left_out)

@@ -175,3 +175,22 @@ def test_a_file_that_is_cut_off_is_told_in_a_sentence(nano, share):
     path.write_bytes(content[: int(len(content) * share)])
     with pytest.raises(EventsError, match=r"damaged|must hold a tree"):
         File(path).read()
+
+
+def test_reasons_are_not_copied_at_each_access_of_a_column(nano):
+    path, _ = nano
+    table = File(path).read()
+    assert table["MET_pt"].attrs["left_out"] is table.attrs["left_out"]
+
+
+def test_columns_may_be_added_to_many(tmp_path):
+    columns = {f"x{number}": np.random.default_rng(number).normal(size=40) for number in range(120)}
+    for year in (2016, 2017):
+        (tmp_path / f"year={year}").mkdir()
+        with uproot.recreate(tmp_path / f"year={year}" / "f.root") as file:
+            file.mktree("t", columns | {"y": np.arange(40) % 2, "jets": ak.Array([[1.0, 2.0], [3.0]] * 20)})
+    new = {"n": "len(jets)", "sum": "x0 + x1"}
+    problem = Problem(question="?", label="y", signal=1, events=tmp_path / "year=*" / "f.root", columns=new)
+    events = read_events(problem)  # a warning of pandas would be an error here
+    np.testing.assert_array_equal(events.table["n"], [2, 1] * 40)
+    np.testing.assert_array_equal(events.table["year"], [2016] * 40 + [2017] * 40)

@@ -55,13 +55,27 @@ def test_expected_events_are_told(changes, told):
 
 def test_this_study_stands_among_the_ballparks_with_its_interval(evaluation):
     *_, table, compared = write_frame(PROBLEM, evaluation).blocks
-    assert table.rows[table.marked] == (
-        "this study",
-        "0.9338\n± 0.0026",
-        "the network handed on, on test",
+    assert table.head == ("Who", "AUC", "Measured on", "Source")
+    assert table.rows[table.marked] == ("this study", "0.9338\n± 0.0026", "test", "the network handed on")
+    assert compared.text.startswith("In AUC this study is above “trees”; is below “optimum” (two standard deviations: ")
+    assert "0.0074). Take that as a rough guide" in compared.text
+
+
+def test_each_figure_stands_beside_that_of_the_frozen_cut(evaluation):
+    others = (
+        Ballpark(name="paper", accuracy=0.6, specificity=0.999, source="a", split="ten-fold", to_beat=True),
+        Ballpark(name="trees", auc=0.88, source="b"),
     )
-    assert compared.text.startswith("This study is above “trees”; is below “optimum”. ")
-    assert "differences up to 0.0074, two standard deviations, may be chance" in compared.text
+    own = {"accuracy": Measurement(0.87, 0.86, 0.88), "specificity": Measurement(0.9, 0.89, 0.91)}
+    parts = tuple(replace(part, measurements={**part.measurements, **own}) for part in evaluation.parts)
+    known = replace(evaluation, parts=parts)
+    *_, table, compared = write_frame(replace(PROBLEM, ballparks=others), known).blocks
+    assert table.head == ("Who", "AUC", "Accuracy", "Specificity", "Measured on", "Source")
+    assert table.rows[0] == ("paper, to beat", "\N{EN DASH}", "0.6", "0.999", "ten-fold", "a")
+    assert [cell.split("\n")[0][:4] for cell in table.rows[-1][1:4]] == ["0.93", "0.87", "0.90"]
+    assert "In accuracy this study is above “paper”, the one to beat" in compared.text
+    assert "In specificity this study is below “paper”, the one to beat" in compared.text
+    assert compared.text.endswith("Accuracy and specificity of this study are those at its frozen cut.")
 
 
 def test_a_cut_that_was_chosen_out_of_fold_is_told_so_and_the_blend_is_no_network(evaluation):
@@ -72,7 +86,7 @@ def test_a_cut_that_was_chosen_out_of_fold_is_told_so_and_the_blend_is_no_networ
     section = write_frame(PROBLEM, replace(evaluation, predictors=(blend,), parts=parts))
     assert read_facts(section)["Working point"].endswith(f"; chosen on {out_of_fold}, frozen for test")
     *_, table, _ = section.blocks
-    assert table.rows[table.marked][-1] == "the blend handed on, on test"
+    assert table.rows[table.marked][-1] == "the blend handed on"
     section = write_frame(PROBLEM, evaluation)
     assert read_facts(section)["Working point"].endswith("; chosen on validation, frozen for test")
     assert "chosen on validation, frozen" not in read_facts(write_frame(PROBLEM))["Working point"]
@@ -80,7 +94,7 @@ def test_a_cut_that_was_chosen_out_of_fold_is_told_so_and_the_blend_is_no_networ
 
 def test_what_is_too_close_is_not_called_better(evaluation):
     close = replace(PROBLEM, ballparks=(Ballpark(name="trees", auc=0.93, source="a"),))
-    assert write_frame(close, evaluation).blocks[-1].text.startswith("This study cannot be told from “trees”. ")
+    assert write_frame(close, evaluation).blocks[-1].text.startswith("In AUC this study cannot be told from “trees” (")
 
 
 def test_without_an_evaluation_or_an_auc_the_others_stand_alone(evaluation):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tuner.mapped_arrays import release
+
 N_SAMPLED = 20_000
 """Rows, at most, from which the number of chance coincidences is estimated."""
 N_TELLING = 3
@@ -52,6 +54,7 @@ def _hash_rows(table: pd.DataFrame) -> np.ndarray:
         # An odd factor keeps apart what was apart; of two columns in turn, either order gives another hash.
         hashes *= np.uint64(0x9E3779B97F4A7C15)
         hashes ^= pd.util.hash_array(plain, categorize=False)
+        release(column)
     return hashes
 
 

@@ -12,6 +12,8 @@ from tuner.errors import EventsError, StudyError, raise_together, suggest_name
 Severity = Literal["error", "warning", "note"]
 
 CODES = {
+    "undefined-throughout": "a feature is defined in no event",
+    "constant": "a feature has the same value in all events",
     "label-in-feature": "a feature is the label in other words, by its values or by where it is defined",
     "observer-in-features": "a feature is an observer in the same numbers",
     "leak": "a feature alone separates signal from background",

@@ -16,8 +16,8 @@ STRONG = 0.98
 FUNCTION = 0.97
 """Chatterjee's coefficient above which a feature is a function of an observer. It is 1 - O(1/n) for a function and
 0 +- sqrt(2/5n) where there is none; two Gaussians of correlation 0.999 have 0.95."""
-SCULPTING = 0.3
-"""Rank correlation in background above which a cut on the score will shape an observer."""
+SCULPTING, SCULPTING_SIGMAS = 0.3, 5.0
+"""Rank correlation in background, and its multiple of 1 / sqrt(n), above which a cut will shape an observer."""
 N_CORRELATED, N_SORTED = 20_000, 20_000
 MIN_EVENTS = 100
 MIN_VALUES = 20
@@ -153,7 +153,7 @@ def _find_sculpting(name: str, observer: np.ndarray, examined: Examined, known: 
         if one not in known
     }
     strongest = max(strengths, key=lambda one: strengths[one], default="")
-    if strongest and strengths[strongest] > SCULPTING:
+    if strongest and strengths[strongest] > max(SCULPTING, SCULPTING_SIGMAS / np.sqrt(len(background))):
         yield Finding(
             code="sculpting",
             severity="note",

@@ -21,6 +21,8 @@ OUTLIER_WIDTHS, OUTLIER_DECADES = 100.0, 1.5
 where both tails are drawn in, asinh((x - median) / width): beyond these quantiles by so many times their distance. The
 second keeps what a long tail of physics reaches by itself, such as a Cauchy distribution or a log-normal one of a width
 of 2, out of the list."""
+ISOLATED = 100.0
+"""So many times farther from the median than all others: a tail, however long, comes down to it step by step."""
 MAX_OUTLIERS = 1e-3
 """Share of the events up to which far values are single ones."""
 
@@ -142,6 +144,9 @@ def _is_far(values: np.ndarray, low: float, middle: float, high: float) -> np.nd
         lower, upper = np.arcsinh((np.array([low, high]) - middle) / (0.1 * width))
         beyond = np.maximum(lower - drawn_in, drawn_in - upper)
         far &= beyond > OUTLIER_DECADES * (upper - lower)
+    if far.any():
+        away = np.abs(values - middle)
+        far &= away[far].min() > ISOLATED * away[~far].max()
     return far
 
 

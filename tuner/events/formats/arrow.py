@@ -9,15 +9,6 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage
-from tuner.events.listing import ListedColumn
-
-
-def list_fields(schema: Any) -> list[ListedColumn]:
-    """Return the columns of an Arrow schema, which of them are one number or text for each event, and their types.
-
-    Times count as numbers: see `make_table`.
-    """
-    return [ListedColumn(field.name, str(field.type), not find_why_not(field.type)) for field in schema]
 
 
 def find_why_not(kind: Any) -> str:

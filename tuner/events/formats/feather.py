@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from tuner.errors import EventsError
-from tuner.events.formats.arrow import find_why_not, list_fields, make_arrays, make_table
-from tuner.events.listing import ListedColumn, Wanted, check_names
+from tuner.events.formats.arrow import find_why_not, make_arrays, make_table
+from tuner.events.listing import Wanted, check_names
 
 _FIRST_VERSION = b"FEA1"
 _FILE = b"ARROW1"
@@ -27,17 +27,12 @@ def read_feather(path: Path, wanted: Wanted) -> pd.DataFrame:
     return make_table(_read(path, schema, names), schema)
 
 
-def list_columns(path: Path) -> list[ListedColumn]:
-    """Return the columns of a file of Arrow: their names, their types, and which are one number or text per event."""
-    return list_fields(_read_schema(path))
-
-
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
     """Return columns of a file of Arrow by name, lists for each event among them.
 
     Args:
         path: The file.
-        names: Of columns that `list_columns` lists.
+        names: Of columns.
 
     Returns:
         A NumPy array [n] for each column of one number or text per event, an Awkward array [n, ...] for others.

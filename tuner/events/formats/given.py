@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from tuner.events.listing import Wanted
@@ -23,7 +25,11 @@ def _find_why_not(column: pd.Series) -> str:
     if pd.api.types.is_complex_dtype(column.dtype):
         return f"holds {column.dtype} for each event"
     first = next((value for value in column if value is not None), None) if column.dtype == object else None
-    return "holds a list or an array for each event" if pd.api.types.is_list_like(first) else ""
+    return "holds a list or an array for each event" if _is_list(first) else ""
+
+
+def _is_list(value: Any) -> bool:
+    return bool(pd.api.types.is_list_like(value))
 
 
 def _settle(column: pd.Series) -> pd.Series:

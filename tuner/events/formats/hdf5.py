@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage, name_all, suggest_name
-from tuner.events.formats.hdf5_values import StoredColumn, make_labels, read_stored
+from tuner.events.formats.hdf5_values import StoredColumn, make_labels, read_stored, read_whole
+from tuner.events.formats.lists import wrap_lists
 from tuner.events.formats.pandas_hdf5 import find_pandas_columns
 from tuner.events.listing import ListedColumn, Wanted, check_names
 from tuner.progress.wording import write_count
@@ -51,6 +52,30 @@ def list_columns(path: Path, key: str | None, columns: tuple[str, ...] | None = 
     with _open(path) as file:
         listed = _list_stored(file, path, key, columns)
         return [ListedColumn(column.name, str(column.dataset.dtype), not column.why_not) for column in listed]
+
+
+def find_keys(path: Path, keys: Sequence[str]) -> list[str]:
+    """Return those of some names of data sets and groups that an HDF5 file has."""
+    with _open(path) as file:
+        return [key for key in keys if key in file]
+
+
+def read_arrays(path: Path, names: Sequence[str], key: str | None) -> dict[str, Any]:
+    """Return columns of several values per event by name.
+
+    Args:
+        path: The file.
+        names: Of columns of the data set or group.
+        key: Name of the data set or group. None: the only one there.
+
+    Returns:
+        Awkward arrays [n, ...].
+    """
+    with _open(path) as file:
+        stored = [column for column in _list_stored(file, path, key, None) if column.name in names]
+        for column in stored:
+            _check_filters(column.dataset, path)
+        return {column.name: wrap_lists(read_whole(column)) for column in stored}
 
 
 def _open(path: Path) -> Any:

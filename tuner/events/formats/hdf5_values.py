@@ -40,6 +40,14 @@ def read_stored(columns: Sequence[StoredColumn]) -> dict[str, Any]:
     return {column.name: (column.decode or _simplify)(values[column.name]) for column in columns}
 
 
+def read_whole(column: StoredColumn) -> np.ndarray:
+    """Return all values of a column, whatever their shape, [n, ...]."""
+    values: np.ndarray = column.dataset[...]
+    for name in column.fields:
+        values = values[name]
+    return values
+
+
 def _read_dataset(columns: list[StoredColumn]) -> dict[str, np.ndarray]:
     """Return columns of one data set, which is read once."""
     dataset = columns[0].dataset

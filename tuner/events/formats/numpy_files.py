@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ from tuner.errors import EventsError, name_all
 from tuner.events.formats.arrays import find_why_not, make_table, settle_values
 from tuner.events.listing import Column, Wanted, leave_out
 
+_HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _NAMES = ("feature_names", "columns", "names")
 
 
@@ -27,25 +31,48 @@ def read_numpy(path: Path, wanted: Wanted, columns: tuple[str, ...] | None) -> p
     """
     if path.suffix.lower() == ".npy":
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-        return make_table(path, list_array(path, found, "X", columns), wanted)
+        return make_table(path, _list_array(path, found, "X", columns), wanted)
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return make_table(path, list_arrays(path, arrays, columns), wanted)
+        stored = {name: _StoredArray(arrays, name) for name in arrays if f"{name}.npy" in arrays.zip.namelist()}
+        return make_table(path, _list_arrays(path, stored, columns), wanted)
 
 
-def list_arrays(path: Path | str, arrays: Mapping[str, Any], columns: tuple[str, ...] | None = None) -> list[Column]:
-    """Return the columns of arrays by name, which must be equally long: see `list_array`.
+class _StoredArray:
+    """An array of a .npz file, of which only shape and type are read before its values are asked for."""
+
+    def __init__(self, arrays: Any, name: str) -> None:
+        self._read = partial(arrays.__getitem__, name)
+        with arrays.zip.open(f"{name}.npy") as file:
+            read_header = _HEADERS.get(np.lib.format.read_magic(file))
+            header = read_header(file) if read_header else None
+        about = (header[0], header[2]) if header else (self.values.shape, self.values.dtype)
+        self.shape: tuple[int, ...] = about[0]
+        self.dtype: np.dtype = about[1]
+        self.ndim = len(self.shape)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """The array itself."""
+        return np.asarray(self._read())
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        return np.asarray(self.values[key])
+
+
+def _list_arrays(path: Path, arrays: dict[str, _StoredArray], columns: tuple[str, ...] | None) -> list[Column]:
+    """Return the columns of arrays by name, which must be equally long: see `_list_array`.
 
     Those of an array without any dimension are left out. An array of texts named `feature_names` names the columns of
     the two-dimensional one.
     """
-    loaded = {name: _load(arrays, name) for name in arrays}
-    tables = [name for name, array in loaded.items() if array is not None and array.ndim == 2]
-    named = next(
-        (name for name in _NAMES if (array := loaded.get(name)) is not None and array.dtype.kind in "SU"), None
-    )
-    if columns is None and named and [len(loaded[named])] == [loaded[name].shape[1] for name in tables]:
-        columns = tuple(map(str, settle_values(loaded.pop(named))))
-    long = {name: len(array) for name, array in loaded.items() if array is not None and array.ndim}
+    tables = [name for name, array in arrays.items() if array.ndim == 2]
+    named = next((name for name in _NAMES if name in arrays and arrays[name].dtype.kind in "SU"), None)
+    if columns is None and named and [arrays[named].shape] == [arrays[name].shape[1:] for name in tables]:
+        columns = tuple(map(str, settle_values(arrays.pop(named).values)))
+    long = {name: len(array) for name, array in arrays.items() if array.ndim}
     if len(set(long.values())) > 1:
         told = ", ".join(f"{name} {n:,}" for name, n in long.items())
         raise EventsError(
@@ -55,20 +82,18 @@ def list_arrays(path: Path | str, arrays: Mapping[str, Any], columns: tuple[str,
     if columns is not None and len(tables) != 1:
         raise EventsError(
             f'"{path}" must hold one two-dimensional array where `columns` names its columns, but holds {len(tables)}: '
-            f"{name_all(loaded)}. Leave out `columns`."
+            f"{name_all(arrays)}. Leave out `columns`."
         )
     listed: list[Column] = []
-    for name, array in loaded.items():
-        if array is None:
-            listed.append(Column(name, leave_out, "holds objects of Python, which are pickled and never loaded"))
-        elif not array.ndim:
-            listed.append(Column(name, leave_out, "holds one value for all events"))
+    for name, array in arrays.items():
+        if array.ndim:
+            listed += _list_array(path, array, name, columns if array.ndim == 2 else None)
         else:
-            listed += list_array(path, array, name, columns if array.ndim == 2 else None)
+            listed.append(Column(name, leave_out, "holds one value for all events"))
     return listed
 
 
-def list_array(path: Path | str, array: Any, name: str, columns: tuple[str, ...] | None) -> Iterator[Column]:
+def _list_array(path: Path, array: Any, name: str, columns: tuple[str, ...] | None) -> Iterator[Column]:
     """Yield the columns of an array: its fields, its columns, or itself.
 
     Columns of a two-dimensional array `X` are called x0, x1, ..., those of any other `name_0`, `name_1`, ...; or as
@@ -88,18 +113,8 @@ def list_array(path: Path | str, array: Any, name: str, columns: tuple[str, ...]
             inner = columns[number] if columns else f"{stem}{number}"
             yield Column(inner, partial(array.__getitem__, (slice(None), number)), find_why_not(array.dtype))
     elif array.ndim == 1:
-        yield Column("x0" if name == "X" else name, partial(np.asarray, array), find_why_not(array.dtype))
+        yield Column("x0" if name == "X" else name, partial(array.__getitem__, ...), find_why_not(array.dtype))
     elif not array.ndim:
         raise EventsError(f'"{path}" must hold an array of events, but holds one value.')
     else:
         yield Column(name, leave_out, find_why_not(array.dtype, array.shape[1:]))
-
-
-def _load(arrays: Mapping[str, Any], name: str) -> Any:
-    """Return an array; None where it is pickled."""
-    try:
-        return np.asarray(arrays[name])
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        return None

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from tuner.events.formats.arrow import find_why_not, list_fields, make_arrays, make_table
-from tuner.events.listing import ListedColumn, Wanted, check_names
+from tuner.events.formats.arrow import find_why_not, make_arrays, make_table
+from tuner.events.listing import Wanted, check_names
 
 
 def read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
@@ -25,18 +25,12 @@ def read_parquet(path: Path, wanted: Wanted) -> pd.DataFrame:
         return make_table(file.read(columns=columns).select(columns), schema)
 
 
-def list_columns(path: Path) -> list[ListedColumn]:
-    """Return the columns of a Parquet file: their names, their types, and which are one number or text per event."""
-    with _open(path) as file:
-        return list_fields(file.schema_arrow)
-
-
 def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
     """Return columns of a Parquet file by name, lists for each event among them.
 
     Args:
         path: The file.
-        names: Of columns that `list_columns` lists.
+        names: Of columns.
 
     Returns:
         A NumPy array [n] for each column of one number or text per event, an Awkward array [n, ...] for others.

@@ -45,6 +45,12 @@ def list_columns(path: Path, name: str | None) -> list[ListedColumn]:
         return [ListedColumn(column.name, column.type, not column.why_not) for column in columns]
 
 
+def list_event_trees(path: Path) -> list[str]:
+    """Return the trees of a file, without those that keep the books of others."""
+    with _open(path) as file:
+        return [tree for tree in _list_trees(file) if _is_of_events(tree)]
+
+
 def read_arrays(path: Path, name: str | None, names: Sequence[str]) -> dict[str, Any]:
     """Return columns of a tree by name, lists for each event among them.
 
@@ -149,6 +155,10 @@ def _list_trees(file: Any) -> list[str]:
     return [key for key, kind in file.classnames(recursive=True, cycle=False).items() if kind in _TREES]
 
 
+def _is_of_events(tree: str) -> bool:
+    return tree.rpartition("/")[2].lower() not in _BOOKKEEPING
+
+
 def _find_tree(file: Any, name: str | None, path: Path) -> Any:
     """Return a tree by name, or the only one. Raise `EventsError` that names the trees there.
 
@@ -173,7 +183,7 @@ def _find_tree(file: Any, name: str | None, path: Path) -> Any:
 
 def _find_only(trees: Sequence[str], path: Path) -> str:
     """Return the only tree, or the only one that does not keep the books of other trees."""
-    of_events = [tree for tree in trees if tree.rpartition("/")[2].lower() not in _BOOKKEEPING]
+    of_events = [tree for tree in trees if _is_of_events(tree)]
     for among in (trees, of_events):
         if len(among) == 1:
             return among[0]

@@ -94,14 +94,26 @@ def _read_values(path: Path, layout: TextLayout, names: list[str]) -> pd.DataFra
 
     Raise `EventsError` where a line has fewer: pandas takes the others for undefined.
     """
+    try:
+        table = _parse_lines(path, layout, names, in_stretches=True)
+    except pd.errors.DtypeWarning:  # a column has texts in some stretches of lines only
+        table = _parse_lines(path, layout, names, in_stretches=False)
+    if table[names[-1]].isna().any():
+        check_lines(path, layout, len(table))
+    return table
+
+
+def _parse_lines(path: Path, layout: TextLayout, names: list[str], *, in_stretches: bool) -> pd.DataFrame:
+    """Return all columns as pandas parses them. in_stretches: judge types by stretches of lines, which is quicker."""
     with (
         warnings.catch_warnings(action="error", category=pd.errors.ParserWarning),
-        open_text(path, layout.encoding) as file,
+        open_text(path, layout.encoding, newline="") as file,
     ):
-        table = pd.read_csv(
+        warnings.simplefilter("error", pd.errors.DtypeWarning)
+        return pd.read_csv(
             file,
             sep=layout.separator,
-            skipinitialspace=True,
+            skipinitialspace=layout.has_blanks,
             header=None,
             names=names,
             index_col=False,
@@ -110,11 +122,8 @@ def _read_values(path: Path, layout: TextLayout, names: list[str]) -> pd.DataFra
             decimal=layout.decimal,
             keep_default_na=False,
             na_values=_SILENT,
-            low_memory=False,
+            low_memory=in_stretches,
         )
-    if table[names[-1]].isna().any():
-        check_lines(path, layout)
-    return table
 
 
 def _judge_decimal(path: Path, layout: TextLayout, table: pd.DataFrame) -> str:

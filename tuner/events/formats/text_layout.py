@@ -19,12 +19,14 @@ from tuner.events.formats.text_numbers import (
     tells_comma,
     tells_point,
 )
-from tuner.events.formats.text_opening import find_encoding, open_text
+from tuner.events.formats.text_opening import find_encoding, open_bytes, open_text
 
 _BLANKS = r"\s+"
 _N_LOOKED_AT = 100
 _N_CHARACTERS = 1 << 20
 _COMMENTS = ("#", "%")
+_ONE_BYTE = ("utf-8", "utf-8-sig", "cp1252", "iso-8859-1")
+"""Encodings in which a separator is a byte, and that byte nothing else."""
 _WHOLE = re.compile(r"[+-]?\d+")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.|\\t)"?', re.IGNORECASE)
 """First line of a file that Excel is to split at a mark of its own."""
@@ -48,6 +50,8 @@ class TextLayout:
     """Point or comma."""
     encoding: str
     """How the letters are encoded, as Python calls it."""
+    has_blanks: bool
+    """Blanks follow a separator."""
     first: tuple[str, ...]
     """The cells of the first line that is no comment."""
 
@@ -96,7 +100,8 @@ def find_layout(path: Path, *, decimal: str | None = None, encoding: str | None 
             numbered, rows = numbered[1:], rows[1:]
     if mark == "." and decimal is None:
         _refuse_doubtful_points(path, rows, [number + 1 for number, _ in numbered], names or ())
-    return TextLayout(separator, names, len(names or first), n_skipped, comment, mark, encoding, first)
+    has_blanks = separator == _BLANKS or any(f"{separator} " in line for _, line in numbered)
+    return TextLayout(separator, names, len(names or first), n_skipped, comment, mark, encoding, has_blanks, first)
 
 
 def _are_units(rows: Sequence[Sequence[str]], decimal: str) -> bool:
@@ -147,18 +152,41 @@ def clean_name(name: object) -> str:
     return str(name).strip().strip("\"'").rstrip(":").strip()
 
 
-def check_lines(path: Path, layout: TextLayout) -> None:
-    """Raise `EventsError` where a line has fewer values than there are columns, as where a file was cut off."""
-    is_blank = layout.separator == _BLANKS
+def check_lines(path: Path, layout: TextLayout, n_events: int) -> None:
+    """Raise `EventsError` where a line has fewer values than there are columns, as where a file was cut off.
+
+    n_events: that were read, of which none has more.
+    """
+    if _has_all_separators(path, layout, n_events):
+        return
+    separator = None if layout.separator == _BLANKS else layout.separator
     for number, line in _list_events(path, layout):
-        # A separator within quotes makes the quick count too large, never too small; quotes are looked at closely.
-        quick = 0 if is_blank or '"' in line else line.count(layout.separator) + 1
-        n_values = quick or len(_split(line.strip(" \r\n"), layout.separator))
+        # Splitting without a look at quotes is quick, and finds too many values, never too few.
+        is_quoted = '"' in line
+        n_values = len(_split(line.strip(" \r\n"), layout.separator) if is_quoted else line.split(separator))
         if n_values < layout.n_columns:
             raise EventsError(
                 f'Each line of "{path}" must have {layout.n_columns} values, but line {number:,} has {n_values}. '
                 "Was the file cut off or damaged? Copy or make it again, or remove that line."
             )
+
+
+def _has_all_separators(path: Path, layout: TextLayout, n_events: int) -> bool:
+    """Return whether there are as many separators below the names as whole events have, which takes little time.
+
+    False says nothing: they may be within quotes or comments.
+    """
+    if layout.separator == _BLANKS or layout.comment or layout.encoding not in _ONE_BYTE:
+        return False
+    mark, n_found = layout.separator.encode(), 0
+    with open_bytes(path) as file:
+        for _ in range(layout.n_skipped):
+            file.readline()
+        while block := file.read(_N_CHARACTERS):
+            n_found += block.count(mark)
+            if b'"' in block:
+                return False
+    return n_found == n_events * (layout.n_columns - 1)
 
 
 def find_line(path: Path, layout: TextLayout, row: int) -> int:

@@ -20,13 +20,15 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-UTF_8 = "utf-8-sig"
-"""UTF-8, with a mark at its beginning or without."""
+UTF_8 = "utf-8"
 
 
-def open_text(path: Path, encoding: str) -> IO[str]:
-    """Open a text file, decompressed as its ending says (.gz, .bz2, .xz, .zst)."""
-    return io.TextIOWrapper(open_bytes(path), encoding=encoding)
+def open_text(path: Path, encoding: str, *, newline: str | None = None) -> IO[str]:
+    """Open a text file, decompressed as its ending says (.gz, .bz2, .xz, .zst).
+
+    newline: "" leaves the ends of lines as they are, as `open` does.
+    """
+    return io.TextIOWrapper(open_bytes(path), encoding=encoding, newline=newline)
 
 
 def find_encoding(path: Path) -> str:

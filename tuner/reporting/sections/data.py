@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tuner.errors import EventsError
+from tuner.evaluation.ballparks import OWN, BallparkRow, list_ballparks, list_figures
 from tuner.evaluation.results import Evaluation
 from tuner.events.cut_flow import write_kept
 from tuner.events.part_sources import find_event_source
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
+from tuner.preparation.kept_events import load_cut_flow
 from tuner.preparation.splits import Part
-from tuner.problem import WEIGHTS, Ballpark, Problem, write_formula
+from tuner.problem import WEIGHTS, Problem, write_formula
 from tuner.progress.wording import join_words, write_number
 from tuner.reporting.formatting import list_settings, stack, stack_error, write_share, write_value
 from tuner.reporting.page import Block, Facts, Notice, Section, Table, Text
@@ -74,38 +76,61 @@ def _tell_yields(problem: Problem) -> list[tuple[str, str]]:
 
 def _write_ballparks(problem: Problem, evaluation: Evaluation | None) -> list[Block]:
     """Return what others reached beside what this study did, and how far they can be compared."""
-    own = None if evaluation is None else evaluation.own_part
-    measured = None if own is None else own.measurements.get("AUC")
-    rows = [(b.name, f"{b.auc:.4g}", b.source) for b in problem.ballparks]
-    if evaluation is not None and own is not None and measured is not None:
-        weighted = _tell_weights(problem, ", ")
-        rows.append((OWN, stack_error(measured), f"the {name_handed_on(evaluation)}, on {own.part}{weighted}"))
-    marked = len(rows) - 1 if measured is not None else None
-    blocks: list[Block] = [
-        Table(caption="What others reached", head=("Who", "AUC", "Source"), rows=rows, marked=marked)
+    rows = list_ballparks(problem, evaluation)
+    figures = list_figures(rows)
+    own = rows[-1] if evaluation is not None and rows[-1].name == OWN else None
+    with_cut = [name for name in figures if name != "AUC"]
+    head = ("Who", *(name if name == "AUC" else name.capitalize() for name in figures), "Measured on", "Source")
+    written = [
+        (
+            f"{row.name}, to beat" if row.to_beat else row.name,
+            *(_write_figure(row.figures.get(name)) for name in figures),
+            row.split or _DASH,
+            f"the {name_handed_on(evaluation)}" if row is own and evaluation is not None else row.source,
+        )
+        for row in rows
     ]
-    if measured is not None and measured.error > 0:
-        blocks.append(Text(_compare(problem.ballparks, measured)))
+    marked = None if own is None else len(rows) - 1
+    blocks: list[Block] = [Table(caption="What others reached", head=head, rows=written, marked=marked)]
+    if own is None:
+        return blocks
+    said = [told for name in figures if (told := _compare(rows[:-1], own, name))]
+    cut = f" {join_words(with_cut).capitalize()} of this study are those at its frozen cut." if with_cut else ""
+    if said:
+        blocks.append(Text(f"{' '.join(said)} {_GUIDE}{cut}"))
     return blocks
 
 
-OWN = "this study"
+_DASH = "\N{EN DASH}"
+_GUIDE = (
+    "Take that as a rough guide: the others come without an interval and may rest on other splits or events; "
+    "differences up to two standard deviations may be chance, if theirs are as uncertain as this study's. Step 7 "
+    "compares candidates on equal events."
+)
 
 
-def _compare(ballparks: Sequence[Ballpark], measured: Measurement) -> str:
-    """Return which ballparks this study is above, below, or too close to, as far as that can be told."""
+def _write_figure(figure: float | Measurement | None) -> str:
+    """Return a figure, with its error where one is known."""
+    if figure is None:
+        return _DASH
+    return stack_error(figure) if isinstance(figure, Measurement) else f"{figure:.4g}"
+
+
+def _compare(others: Sequence[BallparkRow], own: BallparkRow, name: str) -> str:
+    """Return which ballparks this study is above, below, or too close to in a figure; nothing where nobody can tell."""
+    measured = own.figures.get(name)
+    if not isinstance(measured, Measurement) or not measured.error > 0:
+        return ""
     clear = 2 * math.sqrt(2) * measured.error
-    sides = {
-        "is above": [b.name for b in ballparks if measured.value - b.auc > clear],
-        "is below": [b.name for b in ballparks if b.auc - measured.value > clear],
-        "cannot be told from": [b.name for b in ballparks if abs(b.auc - measured.value) <= clear],
-    }
-    told = [f"{verb} {join_words([f'“{name}”' for name in names])}" for verb, names in sides.items() if names]
-    return (
-        f"This study {'; '.join(told)}. Take that as a rough guide: the others come without an interval and may rest "
-        "on other splits or events. If theirs are as uncertain as this one, differences up to "
-        f"{write_number(clear, 2)}, two standard deviations, may be chance. Step 7 compares candidates on equal events."
-    )
+    sides: dict[str, list[str]] = {"is above": [], "is below": [], "cannot be told from": []}
+    for row in others:
+        figure = row.figures.get(name)
+        if isinstance(figure, float):
+            lead = measured.value - figure
+            side = "cannot be told from" if abs(lead) <= clear else "is above" if lead > 0 else "is below"
+            sides[side].append(f"“{row.name}”{', the one to beat' if row.to_beat else ''}")
+    told = [f"{verb} {join_words(names)}" for verb, names in sides.items() if names]
+    return f"In {name} this study {'; '.join(told)} (two standard deviations: {write_number(clear, 2)})."
 
 
 def write_data(search: Search) -> Section:
@@ -124,14 +149,6 @@ def write_data(search: Search) -> Section:
         Text("Effective events are (Σw)² / Σw²: as many events of equal weight would have the same statistical error."),
     ]
     blocks += _write_selection(search)
-    negative = sum(int((part.weights < 0).sum()) for part in parts)
-    if negative:
-        blocks.append(
-            Text(
-                f"{write_share(negative / n_events)} of the events have negative weights: training will "
-                f"{search.study.preparation.negative_weights} them; validation and test keep them."
-            )
-        )
     blocks += _write_findings(search)
     return Section(number="1", name="Data", title=f"{n_events:,} events", blocks=blocks)
 
@@ -143,10 +160,7 @@ def _write_selection(search: Search) -> list[Block]:
     if problem.columns:
         made = [(name, write_formula(formula)) for name, formula in problem.columns.items()]
         blocks.append(Table(caption="New columns", head=("Column", "Made by"), rows=made))
-    try:
-        flow = search.open_events().events.cut_flow if problem.selection else None
-    except EventsError:
-        return blocks  # step 2 tells
+    flow = load_cut_flow(search.folder.events)
     if flow is None:
         return blocks
     kinds = [name for kind in ("signal", "background") for name in (kind, *([f"{kind}_weight"] * flow.is_weighted))]
@@ -166,12 +180,13 @@ def _write_findings(search: Search) -> list[Block]:
     except EventsError as error:
         return [Notice(f"Whether the events can be trusted cannot be told. {error}")]
     told = [one for one in findings if not one.is_accepted]
-    rows = [(one.severity, one.code, one.sentence, one.advice) for one in told]
+    rows = [(f"{one.code}\n{one.severity}", one.sentence, one.advice) for one in told]
     accepted = dict.fromkeys(one.code for one in findings if one.is_accepted)
     blocks: list[Block] = []
     if rows:
-        head = ("", "Code", "What was found", "What to do")
-        blocks.append(Table(caption="Can the events be trusted?", head=head, rows=rows))
+        head = ("Finding", "What it means", "What to do")
+        caption = "Can the events be trusted? Training events in full, of the others only how their features compare"
+        blocks.append(Table(caption=caption, head=head, rows=rows))
     elif not accepted:
         blocks.append(Text("Can the events be trusted? Checks found nothing that speaks against it."))
     if accepted:
@@ -192,7 +207,7 @@ def write_preparation(search: Search) -> Section:
     undefined = _list_undefined(search.study.problem)
     transformed = {"azimuths": "none found" if preparation.azimuths == "auto" else "left as they are"}
     facts = [
-        ("chosen", _describe_split(search)),
+        ("parts", _describe_split(search)),
         *((name, value) for name, value in list_settings(preparation) if name in _TOLD_AS_SET),
         *(transformed | splits.preprocessing.describe()).items(),
         ("undefined values", ", ".join([*undefined, "not a number"])),
@@ -202,14 +217,14 @@ def write_preparation(search: Search) -> Section:
         Table(caption="Parts", head=head, rows=rows),
         Facts(facts),
         Text(
-            "Everything is fitted on the training part alone. Undefined values become the feature's training median, "
-            "of a category no value."
+            "Everything is fitted on the training part alone. Undefined values become the feature's training median; a "
+            "category that is undefined has none of its values."
         ),
     ]
     return Section(number="3", name="Prepare", title="Train, validation and test", blocks=blocks)
 
 
-_TOLD_AS_SET = ("seed", "scaling", "n quantiles", "training weights", "negative weights")
+_TOLD_AS_SET = ("seed", "scaling", "training weights", "negative weights")
 """Settings of the preparation that the page tells as they are."""
 
 
@@ -222,7 +237,7 @@ def _describe_split(search: Search) -> str:
     if preparation.split is not None:
         told = preparation.split.describe()
     together = [name for name in (problem.event_id, preparation.keep_together) if name is not None]
-    return told + (f"; events of one {' or '.join(together)} in one part" if together else "")
+    return told + (f"; events that share {' or '.join(together)} in one part" if together else "")
 
 
 def _list_undefined(problem: Problem) -> list[str]:

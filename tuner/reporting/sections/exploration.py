@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from tuner.reporting.formatting import DASH, stack, write_share
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.pictures import keep_drawings
 from tuner.tuning.search import Search
+
+EXAMPLES = ("First event", "Middle", "Last")
 
 
 def write_exploration(search: Search, pool: ProcessPool) -> Section:
@@ -62,7 +65,11 @@ def _show_relations(exploration: Exploration, pictures: dict[str, Picture]) -> l
     """Return how features go together, in pictures and in words; nothing where there is one only."""
     if "correlations" not in pictures:
         return []
-    return [pictures["correlations"], *map(Text, exploration.strongest), pictures["pairs"]]
+    # Panels of many features need more room; the planes of the pairs take all there is.
+    per_row = 3 if len(exploration.features) <= MAX_NUMBERED else 2
+    correlations = replace(pictures["correlations"], per_row=per_row)
+    pairs = replace(pictures["pairs"], panels=[pictures["pairs"].png])
+    return [correlations, *map(Text, exploration.strongest), pairs]
 
 
 def _draw_features(exploration: Exploration, problem: Problem) -> Drawing:
@@ -122,7 +129,6 @@ def _list_columns(exploration: Exploration, problem: Problem) -> Table:
             stack(str(name), problem.units.get(str(name), "")),
             row["role"],
             row["kind"],
-            row["type"],
             f"{row['distinct']:,}",
             *map(_write_cell, rows[str(name)]),
         )
@@ -130,8 +136,8 @@ def _list_columns(exploration: Exploration, problem: Problem) -> Table:
     ]
     n_events, n_columns = write_count(exploration.n_events, "event"), write_count(len(cells), "column")
     return Table(
-        caption=f"The table: {n_events}, {n_columns}, {write_size(exploration.memory)} in memory",
-        head=("Column", "Role", "Values", "Type", "Distinct", *(f"Event {number:,}" for number in rows.index)),
+        caption=f"The table: {n_events}, {n_columns}, {write_size(exploration.memory)} in memory; features are float32",
+        head=("Column", "Role", "Values", "Distinct", *EXAMPLES[: len(rows)]),
         rows=cells,
         folded=True,
     )

@@ -1,0 +1,79 @@
+"""From a table that was read to events: each column in its role, and what does not hold told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tuner.errors import EventsError, raise_together
+from tuner.events.categories import code_texts, find_unknown_categories
+from tuner.events.column_selection import NeededColumns, find_missing, note_left_out
+from tuner.events.columns import check_features, take_event_id, take_features, take_observers, take_weights
+from tuner.events.diagnostics import Findings
+from tuner.events.labels import take_labels
+from tuner.events.part_sources import find_given_parts
+from tuner.events.reading_notes import note_reading
+from tuner.events.table import Events, compute_digest
+from tuner.problem import EventSource, Problem
+
+
+def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns) -> Events:
+    """Return events from a table that was read, each column in its role.
+
+    Args:
+        problem: Says which column has which role.
+        source: Where the table came from.
+        needed: What `read_needed` returned.
+
+    Raises:
+        EventsError: As `read_events` does.
+    """
+    found = Findings(
+        [*needed.found.problems, *find_missing(needed)], [*note_reading(needed.table), *needed.found.notes]
+    )
+    found.problems += find_unknown_categories(needed.problem, needed.features)
+    if needed.found.problems:  # what was not made or selected must not be judged as well
+        raise_together(found.problems, EventsError, source.describe())
+    problem = needed.problem
+    table = needed.table
+    labels = take_labels(table, problem.label, problem.signal, found)
+    weights = take_weights(table, problem.weight, labels, found)
+    event_id = take_event_id(table, problem.event_id, found)
+    observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
+    features, codes = take_inputs(needed, needed.features, labels, found)
+    given_parts = find_given_parts(table)
+    raise_together(found.problems, EventsError, source.describe())
+    return Events(
+        features,
+        labels,
+        weights,
+        observers,
+        event_id,
+        source.describe(),
+        digest=compute_digest(features, labels, weights, codes=codes, given_parts=given_parts),
+        optimum=problem.optimum,
+        cut_flow=needed.cut_flow,
+        rows=None if needed.formulas.selection is None else table.index.to_numpy(np.int64),
+        codes=codes,
+        given_parts=given_parts,
+        notes=tuple(found.notes),
+    )
+
+
+def take_inputs(
+    needed: NeededColumns, names: Sequence[str], labels: np.ndarray, found: Findings
+) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
+    """Return features as float32 [n, d], and the texts of those that hold texts; note which columns are left out.
+
+    needed: what was read; names: columns that may be features; what is not in the table is left out; labels: [n].
+    """
+    problem = needed.problem
+    there = [name for name in names if name in needed.table]
+    table, codes = code_texts(needed.table, there, problem, found, labels)
+    found.notes[:0] = note_left_out(problem, table, needed.formulas)
+    there = [name for name in there if name in table]
+    features = take_features(table, there, lambda name: () if name in codes else problem.list_undefined(name), found)
+    check_features(features, found)
+    return features, codes
