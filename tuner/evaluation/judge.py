@@ -20,6 +20,7 @@ from tuner.evaluation.baselines.search_baselines import SearchBaselines, fit_sea
 from tuner.evaluation.candidates import (
     Candidate,
     Field,
+    NetworkScore,
     choose_baseline,
     choose_winner,
     enter_baselines,
@@ -38,6 +39,7 @@ from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
 from tuner.evaluation.statistics.comparison import Standing, compare, find_cheapest, measure_mean
+from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
@@ -48,8 +50,8 @@ from tuner.launchers.process_pool import Job, ProcessPool
 from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measurement import rank_value
 from tuner.metrics.replicas import Replicas
-from tuner.prediction.cost import measure_cost
-from tuner.prediction.networks import SINGLE_NETWORK, are_kept, hand_on
+from tuner.prediction.cost import PredictorCost, measure_cost
+from tuner.prediction.networks import SINGLE_NETWORK, Predictor, are_kept, hand_on
 from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
@@ -123,12 +125,13 @@ class Judge:
         part = list(replicas)[-1]
         examined = single if part in handed_on.trained_on else handed_on
         examination = Examination(self.search, field, examined, self.kept)
+        predictors = [each.predictor for each in told if each.predictor is not None]
+        predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
+        importances, costs = self._begin_beside(examination, predictors, part)
         parts = tuple(self._evaluate_parts(examination, told, list(replicas)))
         judged = [baseline for baseline in field.of_kind("baseline") if part not in baseline.trained_on]
         rival = choose_baseline(judged, field.figure, validation)
         standings = self._compare(field, replicas, winner, parts, rival)
-        predictors = [each.predictor for each in told if each.predictor is not None]
-        predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
         evaluation = Evaluation(
             study=self.search.study.name,
             winner=network.trial,
@@ -146,7 +149,7 @@ class Judge:
             choice_on_test=tell_choice_on_test(
                 choice, [standing for standing in standings if standing.part == "test"], field.figure.name
             ),
-            costs=tuple(measure_cost(self.search, predictor) for predictor in predictors),
+            costs=tuple(job.result() for job in costs),
             parts=(
                 *parts,
                 *(self._evaluate_folds(examination, network.trial) if open_test else ()),
@@ -160,13 +163,23 @@ class Judge:
             selection=self._measure_selection(replicas, finalists),
             examined=examined.name,
             train_gap=examination.measure_train_gap(part),
-            importances=examination.measure_importances(part),
+            importances=importances.result(),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
             sculpting=examination.measure_observers(replace(examination, candidate=rival) if rival else None, part),
         )
         self._write(evaluation, field, handed_on)
         return evaluation
+
+    def _begin_beside(
+        self, examination: Examination, predictors: Sequence[Predictor], part: str
+    ) -> tuple[Job[tuple[Importance, ...]], list[Job[PredictorCost]]]:
+        """Let processes measure the importances on a part, and what each predictor costs, beside all other figures."""
+        predictor = examination.candidate.predictor
+        assert predictor is not None, "what is examined is a network"
+        cut = examination.figure_cut
+        importances = self.pool.submit(_measure_importances, self.search, predictor, part, cut, self.device)
+        return importances, [self.pool.submit(measure_cost, self.search, each, needs_gpu=False) for each in predictors]
 
     def _write(self, evaluation: Evaluation, field: Field, handed_on: Candidate) -> None:
         """Write the judgement, the scores behind it, and what is handed on, into the run folder."""
@@ -414,6 +427,21 @@ class Judge:
             retrained=None if retrained is None else measure_mean(retrained, seed),
             test=None if test is None else measure_mean(test, seed),
         )
+
+
+def _measure_importances(
+    search: Search, predictor: Predictor, part: str, cut: float | None, device: str | None
+) -> tuple[Importance, ...]:
+    """Return what each feature is worth to networks on a part, largest first, in a process of a pool."""
+    return measure_importances(
+        search.study.problem.figure_of_merit,
+        getattr(search.splits, part),
+        part,
+        search.splits.preprocessing,
+        NetworkScore(search, predictor, device=device),
+        cut=cut,
+        seed=search.study.seed,
+    )
 
 
 def _compare_two(

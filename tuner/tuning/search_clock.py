@@ -48,10 +48,10 @@ class SearchClock:
             self._due = before + max(LOOK_SECONDS, took / MAX_SHARE)
         return self.until - min(self._reserve, MOST_RESERVED * (self.until - self.began))
 
-    def is_over(self) -> bool:
-        """Whether the time is up."""
+    def is_over(self, within: float = 0.0) -> bool:
+        """Whether the time is up in so many seconds."""
         end = self.find_end()
-        return end is not None and time.time() >= end
+        return end is not None and time.time() + within >= end
 
     def _measure_reserve(self) -> float:
         """Return the seconds that the judgement's networks and baselines take; 0 before a trial is complete."""

@@ -124,6 +124,8 @@ class Worker:
     """Numbers of trials that were drawn as mates of others and do not fit together with them."""
     alone: set[Hashable] = field(default_factory=set)
     """Structures that no pack is to be made of: one failed."""
+    reported: dict[int, float] = field(default_factory=dict)
+    """When each member's last epoch ended, by its number."""
     stop: SearchError | None = None
     """Why the search is to stop, where too many trials fail."""
     warned: bool = False
@@ -159,9 +161,9 @@ class Worker:
             self.reporter.register(asked)
         return asked
 
-    def is_over(self) -> bool:
-        """Whether Ctrl-C or the clock ends this worker."""
-        return self.interrupt.is_set() or self.clock.is_over()
+    def is_over(self, within: float = 0.0) -> bool:
+        """Whether Ctrl-C ends this worker, or the clock does in so many seconds."""
+        return self.interrupt.is_set() or self.clock.is_over(within)
 
     def choose_picture_seconds(self) -> float | None:
         """Return how long to wait for pictures at the end; None for as long as they take."""
@@ -296,11 +298,14 @@ class Worker:
 
     def _report(self, member: Member) -> Answer:
         """Report the epoch that a member has just trained; say whether it goes on."""
+        now = time.monotonic()
+        seconds = now - self.reported.get(member.number, now)
+        self.reported[member.number] = now
         try:
             prunes = self.reporter.report(member)
         except UpdateFinishedTrialError:
             return "prune"  # another worker took this one for dead; the reporter finds out, too
-        if self.is_over():
+        if self.is_over(within=seconds / 2):  # another epoch would end later than this one ends early
             return "interrupt"
         return "prune" if prunes else "go on"
 
