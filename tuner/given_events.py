@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from tuner.errors import StudyError, name_all
 
@@ -26,11 +25,8 @@ class GivenEvents:
     columns: tuple[str, ...]
     """Names of the columns."""
 
-    @property
-    def table(self) -> pd.DataFrame:
-        """The events, one a row. Not to be changed."""
-        table: pd.DataFrame = self.__dict__["_table"]
-        return table
+    table: pd.DataFrame = field(compare=False, repr=False)
+    """The events, one a row. Not to be changed."""
 
     def __str__(self) -> str:
         """Return how many events of how many columns."""
@@ -51,8 +47,10 @@ def take_given(events: Any) -> Any:
     Raises:
         StudyError: Arrays are not equally long, hold several values per event, or two columns have one name.
     """
-    if isinstance(events, GivenEvents | str) or hasattr(events, "read"):
+    if events is None or isinstance(events, GivenEvents | str | Path) or hasattr(events, "read"):
         return events
+    import numpy as np
+
     if isinstance(events, np.ndarray):
         if not events.dtype.names or events.ndim != 1:
             raise StudyError(
@@ -68,6 +66,7 @@ def take_given(events: Any) -> Any:
 
 
 def _join_arrays(arrays: Mapping[Any, Any]) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
     columns = {str(name): np.asarray(values) for name, values in arrays.items()}
@@ -88,13 +87,12 @@ def _keep(table: pd.DataFrame) -> GivenEvents:
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()].unique()
         raise StudyError(f"Events given in Python must name each column once, but have twice: {name_all(twice)}.")
-    given = GivenEvents(_compute_digest(table), len(table), tuple(table.columns))
-    given.__dict__["_table"] = table
-    return given
+    return GivenEvents(_compute_digest(table), len(table), tuple(table.columns), table)
 
 
 def _compute_digest(table: pd.DataFrame) -> str:
     """Return the SHA-256 of a table's names, types and values, as hexadecimal digits."""
+    import numpy as np
     import pandas as pd
 
     digest = hashlib.sha256()

@@ -116,6 +116,8 @@ def test_identity_survives_the_storage(begun):
         "signal",
         "event id",
         "categories",
+        "selection",
+        "new columns",
         "figure of merit",
         "preparation",
         "parts",

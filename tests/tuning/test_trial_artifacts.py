@@ -115,6 +115,7 @@ def test_the_tracker_is_told_the_frame_and_where_a_trial_trained(swept):
         "weight": "weight",
         "figure_of_merit": "spread",
         "working_point": "largest eps_S - eps_B",
+        "selection": None,
     }
     assert about["events_digest"] == search.splits.events_digest
     assert about["split_fingerprint"] == search.splits.fingerprint

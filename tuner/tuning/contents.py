@@ -105,7 +105,7 @@ class _Describer:
         if hasattr(value, "__wrapped__"):
             return self.tell(value.__wrapped__)
         if is_dataclass(value):
-            inner = ", ".join(f"{f.name}={self.tell(getattr(value, f.name))}" for f in fields(value))
+            inner = ", ".join(f"{f.name}={self.tell(getattr(value, f.name))}" for f in fields(value) if f.compare)
             return f"{kind.__name__}({inner}){self._tell_code(kind)}"
         if _is_own(kind.__module__):
             return f"{kind.__name__}({self.tell(getattr(value, '__dict__', {}))}){self._tell_code(kind)}"
