@@ -227,7 +227,9 @@ def test_sculpted_observers_are_those_of_the_scores_that_were_kept(evaluation, t
 
 
 def test_every_feature_has_its_importance_on_test(search, evaluation):
-    assert {importance.feature for importance in evaluation.importances} == set(search.splits.preprocessing.features)
+    assert {importance.feature for importance in evaluation.importances} == set(
+        search.splits.preprocessing.list_columns()
+    )
     assert {importance.part for importance in evaluation.importances} == {"test"}
 
 
@@ -240,8 +242,11 @@ def test_where_every_training_fails_the_test_part_stays_closed(search, evaluatio
 
 
 def test_trials_that_end_while_finalists_train_are_judged_before_the_test_part_is_opened(tmp_path, monkeypatch):
-    """And without baselines nothing is left to a process beside."""
-    monkeypatch.setattr(ProcessPool, "submit", lambda *_, **__: pytest.fail("there is nothing to do beside"))
+    """And where no baselines are asked for, none are begun."""
+    submit, begun = ProcessPool.submit, []
+    monkeypatch.setattr(
+        ProcessPool, "submit", lambda self, what, *a, **k: (begun.append(what.__name__), submit(self, what, *a, **k))[1]
+    )
     quick = EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20)
     study = make_study(trials=1, epochs=1, n_events=800, evaluation=quick)
     search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker())
@@ -256,6 +261,8 @@ def test_trials_that_end_while_finalists_train_are_judged_before_the_test_part_i
     evaluation = tuner.evaluate(search, display=Shown(tell))
     assert told.count("Opening the test part") == 1
     assert "More trials ended meanwhile: they are judged, too" in told
+    assert begun
+    assert "fit_search_baselines" not in begun
     assert len(read_openings(search)) == 1
     assert tuner.evaluate(search) == evaluation
 

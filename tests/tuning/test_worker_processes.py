@@ -21,6 +21,7 @@ from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
 from tuner.tuning.samplers import describe_sampler
 from tuner.tuning.search import Search
+from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study_file import load_study
 from tuner.tuning.trial_attributes import claim, read_leases, write_budget, write_lease, write_stopped
@@ -124,7 +125,7 @@ def search(tmp_path):
 
 def work(search, program, *, workers=2):
     command = [sys.executable, "-c", program, str(search.folder.journal)]
-    return work_in_processes(search, command, workers, NoDisplay(), None, n_gpus=0)
+    return work_in_processes(search, command, workers, NoDisplay(), SearchClock(search), n_gpus=0)
 
 
 @pytest.mark.parametrize("code", [1, 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,25 +24,33 @@ def conclude_sweep(
 ) -> tuple[Evaluation | None, Path]:
     """Judge the finalists, write the report, say what comes next. Return the judgement, if there is one, and the page.
 
-    Where the budget of trials is not spent, or Ctrl-C ended the sweep, nothing is judged and the test part stays
-    closed. Where other workers train the last of its trials, this waits for them.
+    Where the budget of trials is not spent, or Ctrl-C ended the sweep, the test part stays closed; and nothing is
+    judged, unless the time of the call was over, for which what there is is judged on validation. Where other workers
+    train the last of its trials, this waits for them, if no time limits it.
     """
     from tuner.evaluation.evaluate import evaluate
     from tuner.evaluation.waiting import wait_for_workers
     from tuner.progress.logs import open_log
     from tuner.progress.stages import Stage
+    from tuner.progress.wording import write_count
     from tuner.reporting.report import report
     from tuner.tuning.commands import name_step
     from tuner.tuning.status import count_left, count_running
     from tuner.tuning.warm_starts import describe_gain, measure_gain
 
-    if not interrupted and 0 < count_left(search) <= count_running(search):
+    end, is_limited = search.call_end, search.study.budget.search_minutes is not None or search.call_end is not None
+    if not interrupted and end is None and 0 < count_left(search) <= count_running(search):
         wait_for_workers(search, display.tell)
     spent = not count_left(search)
     evaluation = None
     with explain_interruption(search), open_log(search.folder.log, "sweep"), display:
-        if spent and not interrupted and search.best_trial is not None:
-            evaluation = evaluate(search, open_test=open_test, device=device, display=display)
+        minutes = None
+        if (spent or is_limited) and not interrupted and search.best_trial is not None:
+            if end is not None and end.ends <= time.time():  # else `evaluate` would take all the time it likes
+                minutes = 0.0
+            evaluation = evaluate(
+                search, open_test=open_test and spent, device=device, display=display, minutes=minutes
+            )
         display.plan(search.study.name, ["report"])
         display.advance(Stage(name="report", text="Writing the report"))
         page = report(search, evaluation)
@@ -51,6 +60,12 @@ def conclude_sweep(
         display.tell("No trial is complete yet.")
     if interrupted:
         display.tell("Interrupted: rerun the same command to resume.")
+    elif evaluation is not None and not spent:
+        display.tell(
+            f"The time is up with {write_count(count_left(search), 'trial')} left: what was found is judged on "
+            "validation, and the test part stays closed. Rerun the same command to resume, or open the test part with "
+            f"{name_step(search, 'evaluate')}"
+        )
     elif not spent:
         display.tell(
             "The budget is not spent: rerun the same command to resume, or judge what there is with "

@@ -68,7 +68,17 @@ def sweep(
             "--minutes",
             metavar="M",
             min=0.01,
-            help="Wall time of this call; run it again to resume.",
+            help="Wall time of this whole call, evaluation and report included; run it again to resume.",
+            show_default=False,
+        ),
+    ] = None,
+    search_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--search-minutes",
+            metavar="M",
+            min=0.01,
+            help="Wall time of the search alone; evaluation and report follow.",
             show_default=False,
         ),
     ] = None,
@@ -97,11 +107,23 @@ def sweep(
     Ctrl-C once: running trials are saved, the report is written, and the same command resumes later. Twice: exit at
     once. The same command never repeats a trial. The test part is opened once the budget of trials is spent.
 
+    With --minutes, the search ends as early as the evaluation will need by the pace of the trials. Where that would
+    leave the search less than half, the evaluation is shortened (fewer seeds and finalists, a smaller bag, less time
+    for baselines) and says so. Where trials are left when the time is up, what was found is judged on validation alone.
+
     Exit codes: 0 when the budget of trials is spent or --minutes are over (`finished` in `tuner status --json` says
     which); 130 after Ctrl-C or SIGTERM, so that `&&` stops; 2 after an error. The run folder's tuner.log says what
     happened.
     """
-    limited = limit_study(open_study(study, events), trials=trials, epochs=epochs, minutes=minutes, seed=seed)
+    began = time.time()
+    limited = limit_study(
+        open_study(study, events),
+        trials=trials,
+        epochs=epochs,
+        minutes=minutes,
+        search_minutes=search_minutes,
+        seed=seed,
+    )
     from tuner.cli.conclusion import conclude_sweep
     from tuner.errors import SweepInterrupted
     from tuner.trackers.choice import open_tracker
@@ -122,6 +144,7 @@ def sweep(
             display=display,
             study_file=study,
             options=options,
+            began=began,
         )
     except SweepInterrupted as interruption:
         search, interrupted = interruption.search, True
@@ -144,6 +167,9 @@ def work(
     until: Annotated[
         float | None, typer.Option("--until", metavar="SECONDS", help="Unix time to stop at.", show_default=False)
     ] = None,
+    reserve: Annotated[
+        bool, typer.Option("--reserve", help="Stop before --until, as early as the evaluation will need.")
+    ] = False,
     device: DeviceOption = None,
     tracker: WorkTrackerOption = None,
     folder: FolderOption = RUNS,
@@ -163,7 +189,7 @@ def work(
     used = open_tracker(",".join(tracker) if tracker else _find_kind(search))
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
-            interrupted = run_worker(search, tracker=used, device=device, until=until)
+            interrupted = run_worker(search, tracker=used, device=device, until=until, reserves=reserve)
         finally:
             used.close(SECONDS_TO_CLOSE)
     if interrupted:
@@ -220,9 +246,13 @@ def limit_study(
     trials: int | None = None,
     epochs: int | None = None,
     minutes: float | None = None,
+    search_minutes: float | None = None,
     seed: int | None = None,
 ) -> Study:
     """Return the study with what the command line gave instead of its own: how much, and from which seed."""
+    from tuner.tuning.study import limit_time
+
+    study = limit_time(study, minutes=minutes, search_minutes=search_minutes)
     budget = study.budget
     return replace(
         study,
@@ -231,6 +261,5 @@ def limit_study(
             budget,
             trials=budget.trials if trials is None else trials,
             epochs=budget.epochs if epochs is None else epochs,
-            minutes=budget.minutes if minutes is None else minutes,
         ),
     )

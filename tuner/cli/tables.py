@@ -61,6 +61,8 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return a judgement in short: who won, by how much, and the figures of the network that is handed on."""
     from dataclasses import asdict
 
+    from tuner.evaluation.shortening import describe_shortening
+
     own = evaluation.own_parts
     standings = evaluation.standings_on(evaluation.last_part)
     return {
@@ -70,6 +72,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "part": evaluation.last_part,
         "opening": evaluation.opening,
         "openings": evaluation.openings,
+        "shortened": describe_shortening(evaluation.settings, evaluation.shortening) or None,
         "cheapest": evaluation.cheapest,
         "standings": [{"candidate": s.candidate, "verdict": s.verdict, "figure": asdict(s.figure)} for s in standings],
         "figures": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from functools import cache, partial
 
@@ -13,6 +14,7 @@ from tuner.evaluation.judge import Judge
 from tuner.evaluation.publishing import publish
 from tuner.evaluation.results import Evaluation, describe_mismatch
 from tuner.evaluation.retraining_processes import open_pool
+from tuner.evaluation.time_table import TimeTable
 from tuner.evaluation.validity import TRIALS, find_grounds, find_grounds_in_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
 from tuner.prediction.networks import are_kept, hand_on_again
@@ -21,6 +23,7 @@ from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import open_log, quiet_optuna
 from tuner.progress.stages import STAGES
 from tuner.trackers.base import Tracker
+from tuner.tuning.call_end import CallEnd
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.figure_checks import check_figure_is_unchanged
 from tuner.tuning.search import Search
@@ -38,6 +41,7 @@ def evaluate(
     device: str | None = None,
     tracker: Tracker | None = None,
     display: Display | None = None,
+    minutes: float | None = None,
 ) -> Evaluation:
     """Return the judgement of a search, with 68 % intervals; write it to the run folder.
 
@@ -67,6 +71,9 @@ def evaluate(
         tracker: Keeps the record of the study, with every figure of the evaluation. None: the one that the sweep used;
             `NoTracker()`: none. It is closed at the end, and may be used again.
         display: Shows how far it has come, such as `tuner.progress.open_display()`.
+        minutes: Wall time of the judgement and the report after it. Where it needs more by the pace of the trials, it
+            has fewer seeds and finalists and a smaller bag, and says so. None: what is left of the `minutes` that the
+            sweep was called with, where these are not over yet; else no limit.
 
     Returns:
         Figures with intervals and verdicts, of every candidate on every part that is open.
@@ -77,13 +84,27 @@ def evaluate(
             are others, or a nuisance's variant does not fit them. Both before anything is trained.
     """
     settings = settings or search.study.evaluation
-    evaluation = _find_or_judge(search, settings, open_test=open_test, device=device, display=display)
+    end = _find_end(search, minutes)
+    evaluation = _find_or_judge(search, settings, end, open_test=open_test, device=device, display=display)
     publish(search, evaluation, tracker)
     return evaluation
 
 
+def _find_end(search: Search, minutes: float | None) -> CallEnd | None:
+    """Return when judgement and report are to end; None where no time limits them."""
+    if minutes is not None:
+        return CallEnd.find(minutes)
+    return search.call_end if search.call_end is not None and time.time() < search.call_end.ends else None
+
+
 def _find_or_judge(
-    search: Search, settings: EvaluationSettings, *, open_test: bool, device: str | None, display: Display | None
+    search: Search,
+    settings: EvaluationSettings,
+    end: CallEnd | None,
+    *,
+    open_test: bool,
+    device: str | None,
+    display: Display | None,
 ) -> Evaluation:
     """Return the evaluation in the run folder where it still holds, else a new one."""
     # Where nothing else is shown, one must still see that it waits.
@@ -92,7 +113,8 @@ def _find_or_judge(
     if search.best_trial is None:
         raise SearchError(f'The search of study "{search.study.name}" must hold a complete trial, but holds none yet.')
     open_events = cache(search.open_events)  # each opening hashes the files
-    if (stored := _find_stored(search, settings, open_events, open_test=open_test)) is not None:
+    find_stored = partial(_find_stored, search, settings, open_events, open_test=open_test, may_be_short=bool(end))
+    if (stored := find_stored()) is not None:
         return stored
     shown = display or NoDisplay()
     with open_log(search.folder.log, "evaluate"), quiet_optuna(), shown:
@@ -102,9 +124,9 @@ def _find_or_judge(
         with hold_alone(search.folder.path / ".evaluation.lock", lambda: tell_waiting(WAITING)):
             if open_test:  # again, as a worker may have begun while this waited for the lock
                 wait_for_workers(search, tell_waiting)
-            if (stored := _find_stored(search, settings, open_events, open_test=open_test)) is not None:
+            if (stored := find_stored()) is not None:
                 return stored  # another process has found it since
-            return _judge(search, settings, open_events(), open_test=open_test, device=device, display=shown)
+            return _judge(search, settings, end, open_events(), open_test=open_test, device=device, display=shown)
 
 
 def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
@@ -121,6 +143,7 @@ def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
 def _judge(
     search: Search,
     settings: EvaluationSettings,
+    end: CallEnd | None,
     kept: KeptEvents,
     *,
     open_test: bool,
@@ -128,14 +151,17 @@ def _judge(
     display: Display,
 ) -> Evaluation:
     """Return the judgement of all trials, also of those that end meanwhile."""
-    in_events = find_grounds_in_events(search, settings, kept)
     with open_pool(search, device) as pool:
         while True:
             frozen = search.freeze()
-            rests_on = find_grounds(frozen, settings) | in_events
+            time_table = TimeTable.draw_up(frozen, settings, end, n_processes=max(1, pool.n_processes))
+            rests_on = find_grounds(frozen, time_table.settings) | find_grounds_in_events(
+                search, time_table.settings, kept
+            )
             judge = Judge(
                 frozen,
-                settings,
+                time_table.settings,
+                time_table=time_table,
                 rests_on=rests_on,
                 stored=read_evaluation(search),
                 kept=kept,
@@ -155,13 +181,21 @@ def _is_current(search: Search, trials: str) -> bool:
 
 
 def _find_stored(
-    search: Search, settings: EvaluationSettings, open_events: Callable[[], KeptEvents], *, open_test: bool
+    search: Search,
+    settings: EvaluationSettings,
+    open_events: Callable[[], KeptEvents],
+    *,
+    open_test: bool,
+    may_be_short: bool,
 ) -> Evaluation | None:
-    """Return the evaluation in the run folder where it is just what would be found again; else None."""
+    """Return the evaluation in the run folder where it is just what would be found again; else None.
+
+    may_be_short: whether one will do that was shortened: time limits this one, too.
+    """
     stored = read_evaluation(search)
     if (
         stored is not None
-        and stored.settings == settings
+        and (stored.settings == settings or (may_be_short and stored.wanted == settings))
         and (stored.opening is not None or not open_test)
         and are_kept(search, stored.handed_on)
         and still_holds(stored, search, open_events)

@@ -11,7 +11,6 @@ import numpy as np
 from tuner.checked_files import write_table
 from tuner.evaluation.candidates import Candidate, CutEvents, Field
 from tuner.evaluation.folds import OutOfFold
-from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, measure_observers
@@ -140,18 +139,6 @@ class Examination:
             (train.labels[few], scores, train.weights[few]),
             (other.labels, self.scores(part), other.weights),
             n_replicas=self.field.n_replicas,
-            seed=self.field.seed,
-        )
-
-    def measure_importances(self, part: str) -> tuple[Importance, ...]:
-        """Return what each feature is worth on a part, largest first."""
-        return measure_importances(
-            self.field.figure,
-            self.part(part),
-            part,
-            self.search.splits.preprocessing,
-            self.candidate.scorers[0],
-            cut=self.figure_cut,
             seed=self.field.seed,
         )
 

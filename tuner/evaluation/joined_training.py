@@ -13,9 +13,11 @@ from tuner.checked_files import write_table
 from tuner.errors import SearchError, SplitsError
 from tuner.evaluation.bagging import Bag, refit, train_bag
 from tuner.evaluation.candidates import BAG_ENSEMBLE, Candidate, enter_bag, enter_bag_ensemble, enter_refit
+from tuner.evaluation.kept_trainings import KeptTraining
 from tuner.launchers.process_pool import ProcessPool
 from tuner.metrics.figures_of_merit import FigureOfMerit
 from tuner.progress.display import Display
+from tuner.progress.logs import SCREEN_ONLY, open_log, quiet_optuna
 from tuner.progress.stages import Stage
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search, TrialRecord
@@ -69,18 +71,21 @@ class JoinedTraining:
             SearchError: The settings ask to hand on what could not be trained.
         """
         trials = [self._find_trial(finalist) for finalist in ranked]
+        job = None
+        if self.settings.refit:  # first, as it is the longest: one network has no others to share its steps with
+            job = self.pool.submit(_refit, self.search, trials[0], tuple(best_epochs), self.device)
         bags = self._train_bags(trials[: self.settings.bags])
         self._keep_out_of_fold(bags)
         candidates = [enter_bag(bag, "bag" if bag is bags[0] else f"bag of trial {bag.trial.number}") for bag in bags]
         cut_events = candidates[0].choose_on(self.search.splits.validation) if bags else None
         if len(bags) > 1:
             candidates.append(enter_bag_ensemble(bags, [candidate.name for candidate in candidates], figure))
-        if self.settings.refit:
+        if job is not None:
             self._advance(trials[0], 0)
-            if bags:
-                best_epochs = [training.best_epoch for training in bags[0].trainings]
-            training = refit(self.search, trials[0], best_epochs=best_epochs, device=self.device)
-            if training is not None:
+            training = job.result()
+            if training is None:
+                logger.warning("There is no refit: its training failed.", extra=SCREEN_ONLY)
+            else:
                 cut_events = cut_events or single.choose_on(self.search.splits.validation)
                 candidates.append(enter_refit(self.search, training, cut_events, device=self.device))
         self._check(candidates)
@@ -133,3 +138,9 @@ class JoinedTraining:
                 f'`hand_on="{must}"` needs a {must} that could be trained, but its trainings failed; the reasons were '
                 'logged. Set `hand_on` to "auto" or "single".'
             )
+
+
+def _refit(search: Search, trial: TrialRecord, best_epochs: Sequence[int], device: str | None) -> KeptTraining | None:
+    """Train a configuration on all of train + validation, in a process of a pool."""
+    with open_log(search.folder.log, "refit"), quiet_optuna():
+        return refit(search, trial, best_epochs=best_epochs, device=device)

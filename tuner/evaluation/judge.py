@@ -20,6 +20,7 @@ from tuner.evaluation.baselines.search_baselines import SearchBaselines, fit_sea
 from tuner.evaluation.candidates import (
     Candidate,
     Field,
+    NetworkScore,
     choose_baseline,
     choose_winner,
     enter_baselines,
@@ -38,16 +39,19 @@ from tuner.evaluation.results import BlendGain, Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
 from tuner.evaluation.statistics.comparison import Standing, compare, find_cheapest, measure_mean
+from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
+from tuner.evaluation.time_table import TimeTable
+from tuner.evaluation.validity import find_grounds, find_grounds_in_events
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.launchers.process_pool import Job, ProcessPool
 from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measurement import rank_value
 from tuner.metrics.replicas import Replicas
-from tuner.prediction.cost import measure_cost
-from tuner.prediction.networks import SINGLE_NETWORK, are_kept, hand_on
+from tuner.prediction.cost import PredictorCost, measure_cost
+from tuner.prediction.networks import SINGLE_NETWORK, Predictor, are_kept, hand_on
 from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
@@ -67,6 +71,9 @@ class Judge:
     search: Search
     """With its trials as they were when the judgement began."""
     settings: EvaluationSettings
+    """What there is time for."""
+    time_table: TimeTable
+    """What was wanted, and when trainings are to end."""
     rests_on: Mapping[str, str]
     """Contents of all that the judgement rests on, by name."""
     stored: Evaluation | None
@@ -85,6 +92,7 @@ class Judge:
         self._check_events(open_test=open_test)
         is_kept = self.stored is None or are_kept(self.search, self.stored.handed_on)
         validation = self.search.splits.validation
+        job = self._begin_baselines()
         field, best_epochs = self._enter_finalists()
         finalists = list(field.candidates)
         on_validation = field.replicate_all("validation", validation)
@@ -92,7 +100,10 @@ class Judge:
         single = winner.take(on_validation[winner.name].find_best())
         (network,) = single.networks
         ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(on_validation[each.name].mean)))
-        joined, others, baselines = self._enter_others(replace(field, candidates=tuple(ranked)), single, best_epochs)
+        self._take(self.time_table.shorten_rest(self.settings))
+        joined, others, baselines = self._enter_others(
+            replace(field, candidates=tuple(ranked)), single, best_epochs, job
+        )
         rivals = [candidate for candidate in others if not candidate.same_as]
         on_validation |= replace(field, candidates=tuple(rivals)).replicate_all("validation", validation)
         replicas: PartReplicas = {"validation": on_validation}
@@ -114,12 +125,13 @@ class Judge:
         part = list(replicas)[-1]
         examined = single if part in handed_on.trained_on else handed_on
         examination = Examination(self.search, field, examined, self.kept)
+        predictors = [each.predictor for each in told if each.predictor is not None]
+        predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
+        importances, costs = self._begin_beside(examination, predictors, part)
         parts = tuple(self._evaluate_parts(examination, told, list(replicas)))
         judged = [baseline for baseline in field.of_kind("baseline") if part not in baseline.trained_on]
         rival = choose_baseline(judged, field.figure, validation)
         standings = self._compare(field, replicas, winner, parts, rival)
-        predictors = [each.predictor for each in told if each.predictor is not None]
-        predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
         evaluation = Evaluation(
             study=self.search.study.name,
             winner=network.trial,
@@ -130,13 +142,14 @@ class Judge:
             events_digest=self.search.splits.events_digest,
             part_fingerprints=dict(self.search.splits.fingerprints),
             settings=self.settings,
+            shortening=self.time_table.tell(self.settings),
             rests_on=self.rests_on,
             predictors=tuple(predictors),
             choice=choice,
             choice_on_test=tell_choice_on_test(
                 choice, [standing for standing in standings if standing.part == "test"], field.figure.name
             ),
-            costs=tuple(measure_cost(self.search, predictor) for predictor in predictors),
+            costs=tuple(job.result() for job in costs),
             parts=(
                 *parts,
                 *(self._evaluate_folds(examination, network.trial) if open_test else ()),
@@ -150,13 +163,23 @@ class Judge:
             selection=self._measure_selection(replicas, finalists),
             examined=examined.name,
             train_gap=examination.measure_train_gap(part),
-            importances=examination.measure_importances(part),
+            importances=importances.result(),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
             sculpting=examination.measure_observers(replace(examination, candidate=rival) if rival else None, part),
         )
         self._write(evaluation, field, handed_on)
         return evaluation
+
+    def _begin_beside(
+        self, examination: Examination, predictors: Sequence[Predictor], part: str
+    ) -> tuple[Job[tuple[Importance, ...]], list[Job[PredictorCost]]]:
+        """Let processes measure the importances on a part, and what each predictor costs, beside all other figures."""
+        predictor = examination.candidate.predictor
+        assert predictor is not None, "what is examined is a network"
+        cut = examination.figure_cut
+        importances = self.pool.submit(_measure_importances, self.search, predictor, part, cut, self.device)
+        return importances, [self.pool.submit(measure_cost, self.search, each, needs_gpu=False) for each in predictors]
 
     def _write(self, evaluation: Evaluation, field: Field, handed_on: Candidate) -> None:
         """Write the judgement, the scores behind it, and what is handed on, into the run folder."""
@@ -184,6 +207,18 @@ class Judge:
         if self.settings.baseline_trials:
             check_fitting_events(self.search.splits)
 
+    def _take(self, settings: EvaluationSettings) -> None:
+        """Go on with other settings, and rest on these."""
+        self.settings = settings
+        self.rests_on = find_grounds(self.search, settings) | find_grounds_in_events(self.search, settings, self.kept)
+
+    def _begin_baselines(self) -> Job[SearchBaselines] | None:
+        """Let a process fit the baselines while others train networks; None without baselines."""
+        if not self.settings.baseline_trials:
+            return None
+        settings = replace(self.settings, baseline_minutes=self.time_table.baseline_minutes)
+        return self.pool.submit(fit_search_baselines, self.search, settings, self.kept.events.event_id, needs_gpu=False)
+
     def _enter_finalists(self) -> tuple[Field, dict[str, list[int]]]:
         """Train the finalists anew; return them, and the best epochs of each one's trainings by its name."""
         search = self.search
@@ -208,16 +243,18 @@ class Judge:
         return Field(finalists, figure, search.splits.validation, replicas, search.study.seed), best_epochs
 
     def _enter_others(
-        self, field: Field, single: Candidate, best_epochs: Mapping[str, list[int]]
+        self,
+        field: Field,
+        single: Candidate,
+        best_epochs: Mapping[str, list[int]],
+        job: Job[SearchBaselines] | None,
     ) -> tuple[JoinedCandidates, list[Candidate], tuple[BaselineRecord, ...]]:
-        """Train bags and refit, pick the ensemble of the finalists, fit the baselines, blend networks and trees.
+        """Train bags and refit, pick the ensemble of the finalists, await the baselines, blend networks and trees.
 
-        field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings.
+        field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings. job:
+        fits the baselines.
         """
         event_id, ranked = self.kept.events.event_id, field.candidates
-        job = None
-        if self.settings.baseline_trials:
-            job = self.pool.submit(fit_search_baselines, self.search, self.settings, event_id, needs_gpu=False)
         training = JoinedTraining(self.search, self.settings, event_id, self.pool, self.device, self.display)
         joined = training.train(single, ranked, best_epochs[ranked[0].name], field.figure)
         candidates = [*joined.candidates]
@@ -231,9 +268,14 @@ class Judge:
             return SearchBaselines()
         self._advance_baselines()
         if job.future is None:
-            return fit_search_baselines(self.search, self.settings, self.kept.events.event_id, self._advance_baselines)
-        self.pool.watch([job], lambda: None)
-        return job.result()
+            settings = replace(self.settings, baseline_minutes=self.time_table.baseline_minutes)
+            found = fit_search_baselines(self.search, settings, self.kept.events.event_id, self._advance_baselines)
+        else:
+            self.pool.watch([job], lambda: None)
+            found = job.result()
+        if any(record.n_trials < record.n_planned for record in found.records):
+            self._take(replace(self.settings, baseline_minutes=self.time_table.baseline_minutes))
+        return found
 
     def _enter_baselines(self, found: SearchBaselines, bag: Bag | None) -> Iterator[Candidate]:
         """Yield the baselines, the bag of the best trees, and the blend of that with the networks' bag."""
@@ -385,6 +427,21 @@ class Judge:
             retrained=None if retrained is None else measure_mean(retrained, seed),
             test=None if test is None else measure_mean(test, seed),
         )
+
+
+def _measure_importances(
+    search: Search, predictor: Predictor, part: str, cut: float | None, device: str | None
+) -> tuple[Importance, ...]:
+    """Return what each feature is worth to networks on a part, largest first, in a process of a pool."""
+    return measure_importances(
+        search.study.problem.figure_of_merit,
+        getattr(search.splits, part),
+        part,
+        search.splits.preprocessing,
+        NetworkScore(search, predictor, device=device),
+        cut=cut,
+        seed=search.study.seed,
+    )
 
 
 def _compare_two(

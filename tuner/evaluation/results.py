@@ -12,6 +12,7 @@ from pydantic_core import to_json
 
 from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.hand_on_choice import HandOnChoice
+from tuner.evaluation.shortening import Shortening
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -62,6 +63,8 @@ class Evaluation:
     """Hash of which events are in each part, by its name; empty where an older version judged."""
     settings: EvaluationSettings
     """How many finalists, seeds, baselines."""
+    shortening: Shortening | None = None
+    """What was wanted where there was no time for it; None where `settings` are what was wanted."""
     rests_on: Mapping[str, str]
     """What the judgement rests on, by name: settings, rules, and hashes of the complete trials and of the events."""
     predictors: tuple[Predictor, ...]
@@ -127,6 +130,11 @@ class Evaluation:
             for name, measured in part.measurements.items()
         ]
         return pd.DataFrame(rows, columns=["candidate", "part", "figure", "value", "low", "high"])
+
+    @property
+    def wanted(self) -> EvaluationSettings:
+        """How many finalists, seeds, baselines there were to be, had there been time."""
+        return self.settings if self.shortening is None else self.shortening.wanted
 
     @property
     def sculpted(self) -> tuple[SculptedObserver, ...]:

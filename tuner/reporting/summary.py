@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tuner.evaluation.results import Evaluation
+from tuner.evaluation.shortening import describe_shortening
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
 from tuner.evaluation.statistics.metrics_table import SCARCE, find_scarce_classes
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
@@ -44,9 +45,16 @@ def answer(search: Search, winner: TrialRecord | None, evaluation: Evaluation | 
         *first,
         " ".join(filter(None, (rivals, tell_by_auc(evaluation), evaluation.choice_on_test))),
         _tell_trust(search, evaluation),
+        *filter(None, [_tell_shortening(search, evaluation)]),
         *_warn_of_sculpting(evaluation, search.study.problem.units),
         *_warn_of_scarce_events(evaluation),
     ]
+
+
+def _tell_shortening(search: Search, evaluation: Evaluation) -> str:
+    """Return what the judgement was spared for want of time, and how to have it in full; empty where nothing was."""
+    told = describe_shortening(evaluation.settings, evaluation.shortening)
+    return told and f"{told} `{name_step(search, 'evaluate')}` makes it in full."
 
 
 def _tell_not_judged(search: Search) -> str:

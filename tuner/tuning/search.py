@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from tuner.preparation.splits import Splits
     from tuner.trackers.base import Tracker
     from tuner.training.settings import Settings
+    from tuner.tuning.call_end import CallEnd
 
 PROVENANCE_ADVICE = (
     "Restore it from a copy; or delete it and rerun `tuner sweep` with the seed and the budget that it had."
@@ -100,6 +101,8 @@ class Search:
     """The Optuna study where it is open already: a large journal takes seconds to read."""
     frozen: tuple[TrialRecord, ...] | None = field(default=None, repr=False, compare=False)
     """The trials where they are to stay what they were at a moment; None where they are read anew each time."""
+    call_end: CallEnd | None = field(default=None, repr=False, compare=False)
+    """When the call of the sweep that returned this is to end, judgement included; None where it has no limit."""
 
     def __reduce__(self) -> tuple[Callable[..., Search], tuple[Path, Path, str | None]]:
         """Send another process what it opens the search from. Raise `SearchError` where no file holds the study."""

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tuner.progress.snapshot import DeviceUse, EndedTrial, RunningTrial, Status
-from tuner.tuning.best_so_far import COUNTED, follow_best, list_finished, measure_elapsed
+from tuner.tuning.best_so_far import follow_best, list_finished, measure_elapsed
 from tuner.tuning.heartbeats import is_abandoned
+from tuner.tuning.judgement_time import estimate_trainings, measure_costs
 from tuner.tuning.outcome import read_outcome
 from tuner.tuning.search import Search, TrialRecord
 from tuner.tuning.trial_attributes import read_best_interval
@@ -58,7 +59,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         elapsed=elapsed,
         rate=rate,
         seconds_left=_estimate_left(n_left, rate, seconds_left),
-        evaluation_seconds=_estimate_evaluation(search, trials, elapsed, n_left) if is_judged else None,
+        evaluation_seconds=_estimate_evaluation(search, trials, stale, n_left) if is_judged else None,
         stale_leases=stale,
         workers=sum(workers.values()),
         ended=_list_ended(trials),
@@ -129,26 +130,19 @@ def _estimate_left(trials_left: int, rate: float | None, seconds_left: float | N
 
 
 def _estimate_evaluation(
-    search: Search, trials: Sequence[TrialRecord], elapsed: float | None, n_left: int
+    search: Search, trials: Sequence[TrialRecord], stale: Sequence[int], n_left: int
 ) -> float | None:
     """Return about how many seconds the evaluation takes; None before a trial is complete.
 
-    A finalist trains as long as complete trials did, a bag's member and a refit longer by what they have more events,
-    and as many train at a time. Baselines are fitted meanwhile, for the time of as many trials, within their limit.
+    Baselines are fitted beside the networks, for the time of as many trials, within their limit.
     """
-    settings = search.study.evaluation
-    complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]
-    if not complete or not elapsed:
+    settings, alive = search.study.evaluation, [trial for trial in trials if trial.number not in stale]
+    costs = measure_costs(alive, settings, search.study.preparation, now=datetime.now(), n_left=n_left)
+    if costs is None:
         return None
-    at_a_time = max(1.0, sum(t.seconds for t in trials if t.state in COUNTED and t.seconds) / elapsed)
-    n_finalists = min(settings.finalists, max(len(complete), n_left and settings.finalists))
-    train, validation, _ = search.study.preparation.fractions
-    n_bags = min(settings.bags, n_finalists)
-    n_joined = n_bags * max(0, (settings.bag or 0) - 1) + settings.refit  # each of K folds is left out once
-    mean = sum(complete) / len(complete)
-    alone = (n_finalists * settings.seeds + (settings.folds or 0)) * mean / at_a_time
-    joined = n_joined * (train + validation) / train * mean / at_a_time
-    return alone + max(joined, min(60 * settings.baseline_minutes, settings.baseline_trials * mean))
+    complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]
+    baselines = settings.baseline_trials * sum(complete) / len(complete)
+    return max(estimate_trainings(settings, costs), min(60 * settings.baseline_minutes, baselines))
 
 
 def _find_stale(trials: Sequence[FrozenTrial], workers: Mapping[str, bool]) -> tuple[int, ...]:

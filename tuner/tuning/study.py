@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from tuner.errors import StudyError, raise_together, refuse_exit
@@ -78,7 +78,9 @@ class Budget:
     epochs: int = 30
     """Epochs of a trial that is not pruned."""
     minutes: float | None = None
-    """Wall time of one call; None for no limit."""
+    """Wall time of one whole call, judgement and report included; None for no limit."""
+    search_minutes: float | None = None
+    """Wall time of the search in one call, whatever the judgement takes after it; None for no limit."""
     stop_in_vain: bool = True
     """Whether to end early where half of the trials, or of the time, is spent and none of at least 30 sampled settings
     is better than the best warm start."""
@@ -90,8 +92,14 @@ class Budget:
             for name, value in (("trials", self.trials), ("epochs", self.epochs))
             if value < 1
         ]
-        if self.minutes is not None and not self.minutes > 0:
-            problems.append(f"`minutes` must be above 0 or None, but is {self.minutes!r}.")
+        limits = {"minutes": self.minutes, "search_minutes": self.search_minutes}
+        problems += [
+            f"`{name}` must be above 0 or None, but is {value!r}."
+            for name, value in limits.items()
+            if value is not None and not value > 0
+        ]
+        if None not in limits.values():
+            problems.append("`minutes` (the whole call) or `search_minutes` may be given, but both are.")
         raise_together(problems, StudyError, "Budget")
 
 
@@ -136,3 +144,10 @@ class Study:
         """The search space with its structure and warm starts; a plain function has neither."""
         given = self.search_space
         return given if isinstance(given, SearchSpace) else SearchSpace(given)
+
+
+def limit_time(study: Study, *, minutes: float | None = None, search_minutes: float | None = None) -> Study:
+    """Return the study with a limit of time in place of its own, if one is given. Raise `StudyError` for both."""
+    if minutes is None and search_minutes is None:
+        return study
+    return replace(study, budget=replace(study.budget, minutes=minutes, search_minutes=search_minutes))

@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -25,6 +26,7 @@ from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.trackers.choice import name_kind, name_shared_kind
+from tuner.tuning.call_end import CallEnd
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.findings import keep_findings, require_sound, tell_findings
@@ -32,9 +34,10 @@ from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
 from tuner.tuning.provenance import describe_parts, record_call
 from tuner.tuning.search import Search
+from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.status import count_left
 from tuner.tuning.storage import open_storage
-from tuner.tuning.study import Study
+from tuner.tuning.study import Study, limit_time
 from tuner.tuning.study_file import find_study_file, refuse_while_reading
 from tuner.tuning.study_note import write_study_note
 from tuner.tuning.trial_attributes import (
@@ -61,6 +64,8 @@ def sweep(
     device: str | None = None,
     tracker: Tracker | None = None,
     display: Display | None = None,
+    minutes: float | None = None,
+    search_minutes: float | None = None,
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
@@ -80,6 +85,10 @@ def sweep(
             (`WeightsAndBiases(project=...)`). Name `workers` to share the study while a tracker is given.
         display: Shows the progress, such as `tuner.progress.open_display()`. None: only failed trials and whatever
             else goes wrong are logged, as warnings.
+        minutes: Wall time of the whole, in place of the study's: this call and the judgement after it. The search ends
+            as early as `tuner.evaluate` will need by the pace of the trials, but gets at least half; `tuner.evaluate`,
+            called next, is then shortened where less is left than it needs.
+        search_minutes: Wall time of the search alone, in place of the study's `minutes`.
 
     Returns:
         The study with its trials and its run folder.
@@ -88,6 +97,7 @@ def sweep(
         TunerError: Of the kind that fits, before anything is trained, with everything that does not hold.
         SweepInterrupted: After Ctrl-C; its `search` holds what was found until then.
     """
+    study = limit_time(study, minutes=minutes, search_minutes=search_minutes)
     return run_sweep(
         study, folder=folder, storage=storage, workers=workers, device=device, tracker=tracker, display=display
     )
@@ -104,12 +114,15 @@ def run_sweep(
     display: Display | None = None,
     study_file: Path | None = None,
     options: Sequence[str] = (),
+    began: float | None = None,
 ) -> Search:
     """Sweep as `sweep` does, with workers that are started in a way of one's own.
 
     study_file: the file that workers read the study from; None: looked for among the imported modules.
     options: passed on to each worker's `tuner work`.
+    began: when the call began that has a limit of time, in Unix time; None: now.
     """
+    began = time.time() if began is None else began
     refuse_while_reading()
     tracker_options = _name_tracker(tracker)
     if tracker_options is None:
@@ -140,6 +153,8 @@ def run_sweep(
                 tracker="wandb" if tracker is None else name_kind(tracker),
                 study_file=search.study_file,
             )
+            if study.budget.minutes is not None:
+                search = replace(search, call_end=CallEnd.find(study.budget.minutes, began=began))
             NOTES.info("Sweep of %s: %s, %s", study.name, _say_left(search, n_left), write_count(n_workers, "worker"))
             if n_left:
                 command: list[str] = []
@@ -263,12 +278,16 @@ def _spend_budget(
     device: str | None,
 ) -> bool:
     """Train, here or in processes of a command, until budget or time is spent. Return whether Ctrl-C ended it."""
-    minutes = search.study.budget.minutes
-    until = None if minutes is None else time.time() + 60 * minutes
+    until, reserves = None, search.call_end is not None
+    if search.call_end is not None:
+        until = search.call_end.trained
+    elif (minutes := search.study.budget.search_minutes) is not None:
+        until = time.time() + 60 * minutes
     if n_workers == 1:
-        return _work_here(search, tracker, device, until, display)
-    timed = [*command, *([] if until is None else ["--until", f"{until:.0f}"])]
-    return work_in_processes(search, timed, n_workers, display, until, n_gpus=count_gpus(device))
+        return _work_here(search, tracker, device, SearchClock(search, until, reserves=reserves), display)
+    timed = [*command, *([] if until is None else ["--until", f"{until:.1f}"]), *(["--reserve"] if reserves else [])]
+    clock = SearchClock(search, until, reserves=reserves)
+    return work_in_processes(search, timed, n_workers, display, clock, n_gpus=count_gpus(device))
 
 
 def _say_left(search: Search, n_left: int | None = None) -> str:
@@ -277,28 +296,30 @@ def _say_left(search: Search, n_left: int | None = None) -> str:
 
 
 def _work_here(
-    search: Search, tracker: Tracker | None, device: str | None, until: float | None, display: Display
+    search: Search, tracker: Tracker | None, device: str | None, clock: SearchClock, display: Display
 ) -> bool:
     """Train in this process; a thread looks at the storage for the display. Return whether Ctrl-C ended it."""
     from tuner.trackers import WeightsAndBiases
     from tuner.tuning.worker import work
 
     tracker = tracker or WeightsAndBiases()
-    with _show(search, display, until, gpus=count_gpus(device) > 0):
+    with _show(search, display, clock, gpus=count_gpus(device) > 0):
         try:
-            return work(search, tracker=tracker, device=device, until=until)
+            return work(search, tracker=tracker, device=device, until=clock.until, reserves=clock.reserves)
         finally:
             tracker.close(timeout=SECONDS_TO_CLOSE)
 
 
 @contextmanager
-def _show(search: Search, display: Display, until: float | None, *, gpus: bool) -> Iterator[None]:
+def _show(search: Search, display: Display, clock: SearchClock, *, gpus: bool) -> Iterator[None]:
     """Update the display from a thread."""
     if isinstance(display, NoDisplay):
         yield
         return
     over = threading.Event()
-    with StatusWatch(Search(search.study, search.folder, search.storage_url), display, until, gpus=gpus) as watch:
+    own = Search(search.study, search.folder, search.storage_url)
+    watched = SearchClock(own, clock.until, reserves=clock.reserves)
+    with StatusWatch(own, display, watched, gpus=gpus) as watch:
 
         def look() -> None:
             while not over.wait(STATUS_SECONDS):

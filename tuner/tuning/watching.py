@@ -14,6 +14,7 @@ from tuner.progress.device_use import DeviceMeter
 from tuner.progress.display import Display
 from tuner.progress.logs import SCREEN_ONLY
 from tuner.tuning.search import Search
+from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.status import read_status
 
 logger = logging.getLogger("tuner")
@@ -29,7 +30,7 @@ class StatusWatch:
         self,
         search: Search,
         display: Display,
-        until: float | None,
+        clock: SearchClock | None,
         *,
         pids: Callable[[], Sequence[int]] = lambda: (os.getpid(),),
         gpus: bool = False,
@@ -37,7 +38,7 @@ class StatusWatch:
     ) -> None:
         self.search = search
         self.display = display
-        self.until = until
+        self.clock = clock
         self.pids = pids
         """Processes that train."""
         self.warns = warns
@@ -79,7 +80,8 @@ class StatusWatch:
         self._due = time.monotonic() + (time.thread_time() - before) / MAX_SHARE
 
     def _look(self) -> None:
-        seconds_left = None if self.until is None else max(0.0, self.until - time.time())
+        end = None if self.clock is None else self.clock.find_end()
+        seconds_left = None if end is None else max(0.0, end - time.time())
         devices = self._meter.read(self.pids(), count_cores())
         status = read_status(self.search, seconds_left=seconds_left, devices=devices)
         if self.warns:

@@ -31,6 +31,7 @@ from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import SeededSampler, make_sampler
 from tuner.tuning.search import Search
+from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.trial_attributes import mark_alone
 from tuner.tuning.trial_queue import Asked, Asker
 from tuner.tuning.trial_reporter import TrialReporter
@@ -43,6 +44,9 @@ MEMORY_SECONDS = 10.0
 PICTURE_SECONDS = 20.0
 """What a worker whose time is up, or that Ctrl-C ends, waits for pictures at the most."""
 
+PICTURE_SHARE = 0.03
+"""Share of the time that it waits at the most where the judgement follows within the same time."""
+
 MAX_WAITING = 8
 """Trials of other structures that may wait for a pack of their own."""
 
@@ -54,6 +58,7 @@ def work(
     device: str | None = None,
     slots: int | None = None,
     until: float | None = None,
+    reserves: bool = False,
 ) -> bool:
     """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or Ctrl-C.
 
@@ -63,6 +68,7 @@ def work(
         device: "cpu", "cuda" or "cuda:1". None: a GPU where there is one.
         slots: Members of a pack at the most. None: what the device is good for.
         until: When to stop, in Unix time. None: once the budget of trials is spent.
+        reserves: Whether to stop before that, as early as the trainings of the judgement need.
 
     Returns:
         Whether Ctrl-C ended it.
@@ -76,15 +82,16 @@ def work(
     study = search.study
     sampler = SeededSampler(partial(make_sampler, study), study.seed)
     with Lease(search.optuna_study) as lease, watch_interrupt(_announce_end) as interrupt:
+        clock = SearchClock(search, until, reserves=reserves)
         halfway = None if until is None else (time.time() + until) / 2
         asker = Asker(search, sampler, lease.worker, halfway=halfway)
         search.optuna_study.pruner = make_pruner(study)
         reporter = TrialReporter(search, tracker, device=str(torch_device))
-        worker = Worker(search, asker, data, reporter, interrupt, until, slots)
+        worker = Worker(search, asker, data, reporter, interrupt, clock, slots)
         with keep_random_state(torch_device):
             try:
                 worker.run()
-                reporter.close(seconds=PICTURE_SECONDS if worker.is_over() else None)
+                reporter.close(seconds=worker.choose_picture_seconds())
             except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
                 reporter.close(cancel=not isinstance(error, Exception))
                 raise
@@ -109,7 +116,7 @@ class Worker:
     data: TrainingData
     reporter: TrialReporter
     interrupt: threading.Event
-    until: float | None
+    clock: SearchClock
     most_slots: int | None
     waiting: list[Asked] = field(default_factory=list)
     """Asked for, but of another structure than the pack that is training."""
@@ -117,6 +124,8 @@ class Worker:
     """Numbers of trials that were drawn as mates of others and do not fit together with them."""
     alone: set[Hashable] = field(default_factory=set)
     """Structures that no pack is to be made of: one failed."""
+    reported: dict[int, float] = field(default_factory=dict)
+    """When each member's last epoch ended, by its number."""
     stop: SearchError | None = None
     """Why the search is to stop, where too many trials fail."""
     warned: bool = False
@@ -152,9 +161,15 @@ class Worker:
             self.reporter.register(asked)
         return asked
 
-    def is_over(self) -> bool:
-        """Whether Ctrl-C or the clock ends this worker."""
-        return self.interrupt.is_set() or (self.until is not None and time.time() >= self.until)
+    def is_over(self, within: float = 0.0) -> bool:
+        """Whether Ctrl-C ends this worker, or the clock does in so many seconds."""
+        return self.interrupt.is_set() or self.clock.is_over(within)
+
+    def choose_picture_seconds(self) -> float | None:
+        """Return how long to wait for pictures at the end; None for as long as they take."""
+        if self.clock.until is not None and self.clock.reserves:
+            return min(PICTURE_SECONDS, max(1.0, PICTURE_SHARE * (self.clock.until - self.clock.began)))
+        return PICTURE_SECONDS if self.is_over() else None
 
     def train_pack(self, first: Asked) -> None:
         """Train trials of the first one's structure together; a suspect alone."""
@@ -283,11 +298,14 @@ class Worker:
 
     def _report(self, member: Member) -> Answer:
         """Report the epoch that a member has just trained; say whether it goes on."""
+        now = time.monotonic()
+        seconds = now - self.reported.get(member.number, now)
+        self.reported[member.number] = now
         try:
             prunes = self.reporter.report(member)
         except UpdateFinishedTrialError:
             return "prune"  # another worker took this one for dead; the reporter finds out, too
-        if self.is_over():
+        if self.is_over(within=seconds / 2):  # another epoch would end later than this one ends early
             return "interrupt"
         return "prune" if prunes else "go on"
 

@@ -18,6 +18,7 @@ from tuner.progress.display import Display
 from tuner.trackers.not_recorded import describe_losses
 from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, record_exit
 from tuner.tuning.search import Search
+from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.status import count_left
 from tuner.tuning.storage import STORAGE_VARIABLE
 from tuner.tuning.trial_attributes import is_interrupted
@@ -47,7 +48,7 @@ def work_in_processes(
     command: Sequence[str],
     n_workers: int,
     display: Display,
-    until: float | None,
+    clock: SearchClock,
     *,
     n_gpus: int,
 ) -> bool:
@@ -60,7 +61,7 @@ def work_in_processes(
         command: Command line of a worker.
         n_workers: How many to start.
         display: Shows the progress.
-        until: When to stop, in Unix time; None: once the budget of trials is spent.
+        clock: When to stop, beside the budget of trials.
         n_gpus: GPUs to share out among them; 0 on a CPU.
 
     Returns:
@@ -83,7 +84,7 @@ def work_in_processes(
         n_gpus=n_gpus,
         environment={STORAGE_VARIABLE: search.storage_url or ""},
     )
-    watch = StatusWatch(search, display, until, pids=lambda: processes.pids, gpus=n_gpus > 0, warns=True)
+    watch = StatusWatch(search, display, clock, pids=lambda: processes.pids, gpus=n_gpus > 0, warns=True)
     with processes, watch_interrupt(interrupt) as interrupted, watch:
         supervisor = _Supervisor(search, processes, n_workers)
         while True:
@@ -91,7 +92,7 @@ def work_in_processes(
             watch.look_when_due()
             supervisor.note_ends(stopping=interrupted.is_set())
             supervisor.note_losses()
-            is_over = interrupted.is_set() or (until is not None and time.time() >= until) or not count_left(search)
+            is_over = interrupted.is_set() or clock.is_over() or not count_left(search)
             if is_over and len(supervisor.vacant) == n_workers:
                 break
             if not is_over and not supervisor.go_on():

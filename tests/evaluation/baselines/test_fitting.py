@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 
 import numpy as np
@@ -17,8 +17,10 @@ from sklearn.preprocessing import StandardScaler
 
 from tuner.errors import SplitsError
 from tuner.evaluation.baselines.fitting import fit_baselines
-from tuner.evaluation.baselines.fitting_events import check_fitting_events
+from tuner.evaluation.baselines.fitting_events import FittingEvents, check_fitting_events
 from tuner.evaluation.baselines.kinds import list_kinds
+from tuner.evaluation.baselines.scikit_learn_trees import fit_scikit_learn
+from tuner.evaluation.baselines.trees import TreeSettings
 from tuner.metrics.figures_of_merit import Auc, Custom
 from tuner.preparation.splits import Part, Splits
 
@@ -94,6 +96,19 @@ def test_the_first_setting_is_scikit_learns_stopped_on_validation_at_its_lowest_
         "max_features": 1.0,
         "n_trees": np.argmin(losses) + 1,
     }
+
+
+def test_weights_count_in_tuned_trees_as_scikit_learn_has_them():
+    """Where a feature has fewer values than a tree has bins, the bins are the values, and trees must agree exactly."""
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, 2, 3000)
+    x = (rng.normal(size=(3000, 3)) + labels[:, None]).round(1)
+    events = FittingEvents(x, labels, rng.exponential(size=3000))
+    settings = TreeSettings(l2_regularization=1e-3)
+    model = HistGradientBoostingClassifier(**asdict(settings), max_iter=9, early_stopping=False, random_state=5)
+    model.fit(x, labels, events.weights)
+    trees = fit_scikit_learn(settings, events, 9, 5)
+    np.testing.assert_allclose(trees.score(x), model.predict_proba(x)[:, 1])
 
 
 def test_a_refit_is_scikit_learn_with_the_chosen_settings_on_train_and_validation(splits):
