@@ -198,13 +198,13 @@ def is_weight(name: object) -> bool:
 
 def find_named_labels(table: pd.DataFrame) -> list[str]:
     """Return the columns of two values that are named like a label, the most usual name first."""
-    return _rank([c for c in table.columns if _can_be_label(table[c])], _LABELS)
+    return _rank([c for c in table.columns if _can_be_label(table[c]) and not is_weight(c)], _LABELS)
 
 
 def _find_label(table: pd.DataFrame) -> str:
     if named := find_named_labels(table):
         return named[0]
-    two_valued = [c for c in table.columns if _can_be_label(table[c])]
+    two_valued = [c for c in table.columns if _can_be_label(table[c]) and not is_weight(c)]
     telling = [c for c in two_valued if {*map(_plain, table[c].dropna().unique())} & _BACKGROUNDS]
     if len(telling) == 1:
         return str(telling[0])

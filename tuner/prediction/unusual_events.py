@@ -132,8 +132,8 @@ def _find_undefined(
         yield Finding(
             code="newly-undefined",
             severity="warning",
-            sentence=f"{_list(counts, len(among))} undefined, but never was in training. The median of training stands "
-            "in, and nothing tells the network so.",
+            sentence=f"{_list(counts, len(among))} undefined, but never was in training. What stands in is the median "
+            "of training, or nothing for a category or an angle, and the network is not told.",
             advice="Look why it is missing: another format, another selection, another value for “not defined”?",
             columns=tuple(counts),
             figures=dict(counts),

@@ -185,7 +185,7 @@ def test_studies_of_real_and_simulated_events_raise_no_false_alarm(data_folder):
         found = check_events(events, parts)
         assert all(finding.severity == "note" for finding in found)
         told[study.name] = codes(found)
-    assert told == {"magic": ["copies", "sorted-by-class"], "resonance": ["sculpting"], "higgsml": []}
+    assert told == {"magic": ["copies", "sorted-by-class"], "resonance": ["sculpting"], "higgsml": ["imbalance"]}
 
 
 def test_labels_and_weights_of_the_test_part_are_not_read():

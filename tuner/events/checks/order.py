@@ -46,8 +46,8 @@ def _find_sorted(examined: Examined) -> Iterator[Finding]:
         yield Finding(
             code="sorted-by-class",
             severity="note",
-            sentence="The events come sorted by class. Parts are drawn at random, so that does no harm here; but the "
-            "place in the file tells the class, and so does whatever follows it.",
+            sentence="The events come sorted by class. That does no harm to parts that are drawn at random; but where "
+            "an event stands in the file tells its class, and so does whatever follows from it.",
             advice="Keep indices and times out of the features, and do not split by the place in the file.",
             figures={"changes": changes},
         )
@@ -80,10 +80,10 @@ def _find_drift(examined: Examined, counters: list[str], along: str, order: np.n
             severity="warning",
             sentence=f"{name_all(names, most=6)} {'changes' if len(names) == 1 else 'change'} along the {along} within "
             f"a class: {effects[names[0]]:.0%} of the variance of ranks lies between consecutive blocks of events. "
-            "Files of other conditions do that, or a detector that ages. Parts drawn at random hide it, and later "
-            "events may be unlike all of these.",
+            "Files of other conditions do that, or a detector that ages. Parts that are drawn at random hide it, "
+            "and later events may be unlike all of these.",
             advice="Compare the first events with the last; if the file is sorted by such a feature, accept the "
-            "finding.",
+            "finding with `accepted`.",
             columns=tuple(names),
             figures={"effect": effects[names[0]]},
         )

@@ -104,14 +104,15 @@ def _find_few(examined: Examined, test_share: float) -> Iterator[Finding]:
 
 
 def _find_rare(examined: Examined) -> Iterator[Finding]:
-    share = float(examined.labels.mean())
+    sums = [float(examined.weights[examined.labels == label].sum()) for label in (0, 1)]
+    share = sums[1] / sum(sums) if min(sums) > 0 else float(examined.labels.mean())
     if min(share, 1 - share) < RARE_CLASS:
         kind, rarer = ("signal", share) if share < 0.5 else ("background", 1 - share)
         yield Finding(
             code="imbalance",
             severity="note",
-            sentence=f"Only {rarer:.2%} of the events are {kind}: accuracy is {1 - rarer:.1%} for a network that has "
-            "learnt nothing. Training weighs both classes the same by default.",
+            sentence=f"Only {rarer:.2%} of the events, by weight, are {kind}: accuracy is {1 - rarer:.1%} for a "
+            "network that has learnt nothing. Training weighs both classes the same by default.",
             advice="Judge by AUC, efficiencies or significance.",
             figures={"share": rarer},
         )

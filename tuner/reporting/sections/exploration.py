@@ -42,6 +42,7 @@ def write_exploration(search: Search, pool: ProcessPool) -> Section:
     except EventsError as error:
         told = [Notice(f"The events cannot be shown. {error}")]
         return Section(number="2", name="Visualize", title="The features", blocks=told)
+    events = replace(events, event_id=None)  # numbered, as only which are the same counts
     exploration = explore_events(events, {name: getattr(splits, name).rows for name in PARTS}, findings=())
     drawings = {"features": _draw_features(exploration, problem)}
     if exploration.pairs:
