@@ -8,7 +8,7 @@ import pytest
 
 from tuner import mapped_arrays
 from tuner.errors import EventsError
-from tuner.events import large_files, read_events
+from tuner.events import File, large_files, read_events
 from tuner.preparation import prepare_splits
 
 
@@ -94,6 +94,31 @@ def test_they_are_the_same_whatever_is_asked(as_large, make_problem, table, tmp_
     table["kind"] = np.array(["ee", "mumu", "emu"])[np.arange(2000) % 3]
     problem = make_problem(events=write(table, tmp_path / "events.parquet"), undefined=-999.0, **changes)
     assert_same(read_events(problem), as_large(problem))
+
+
+def test_each_column_but_those_of_the_selection_is_read_once(as_large, make_problem, table, tmp_path, monkeypatch):
+    table["jets"] = [[1.0] * (i % 3) for i in range(2000)]
+    asked = []
+    read_columns, read_lists = File.read_columns, File.read_lists
+
+    def watch_columns(self, wanted):
+        read = read_columns(self, wanted)
+        asked.extend(read.columns)
+        return read
+
+    def watch_lists(self, names):
+        asked.extend(names)
+        return read_lists(self, names)
+
+    monkeypatch.setattr(File, "read_columns", watch_columns)
+    monkeypatch.setattr(File, "read_lists", watch_lists)
+    problem = make_problem(
+        events=write(table, tmp_path / "events.parquet"), selection="x0 > -1",
+        columns={"ratio": "x1 / x2", "n": "len(jets)"}, features=("ra*", "n", "x*"),
+    )  # fmt: skip
+    events = as_large(problem)
+    assert {"ratio", "n", "x4"} <= {*events.features}
+    assert {name for name in asked if asked.count(name) > 1} == {"x0"}
 
 
 def test_lists_and_constant_texts_are_left_out(as_large, make_problem, table, tmp_path):
