@@ -54,17 +54,22 @@ def run_python(program: str, folder: Path) -> str:
 
 
 def test_every_python_block_runs() -> None:
-    assert len(RUNNABLE) == README.count("```python") == 3
+    assert len(RUNNABLE) == README.count("```python") == 4
 
 
 def test_program_runs(tmp_path: Path) -> None:
-    study, program, _ = RUNNABLE
+    study, program, _, _ = RUNNABLE
     run_python(study + SMALLER + program + CHECKED, tmp_path)
     assert (tmp_path / "runs" / "dileptons" / "report.html").exists()
 
 
+def test_events_are_selected_and_columns_made(tmp_path: Path) -> None:
+    study, _, expressions, _ = RUNNABLE
+    assert "lepton2_pt > 20" in run_python(study + expressions, tmp_path)
+
+
 def test_own_network_and_search_space_hold(tmp_path: Path) -> None:
-    study, _, network = RUNNABLE
+    study, _, _, network = RUNNABLE
     said = run_python(study + SMALLER + network + CHECKED_NETWORK, tmp_path)
     assert "BottleneckSettings" in said
     assert "2 parameters, 1 warm start" in said
