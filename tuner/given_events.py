@@ -47,10 +47,13 @@ def take_given(events: Any) -> Any:
     Raises:
         StudyError: Arrays are not equally long, hold several values per event, or two columns have one name.
     """
-    if events is None or isinstance(events, GivenEvents | str | Path) or hasattr(events, "read"):
+    if events is None or isinstance(events, GivenEvents | str | Path):
         return events
     import numpy as np
 
+    # Columns of frames and fields of records are attributes, too, so a column "read" makes no source of them.
+    if type(events).__name__ == "DataFrame" and hasattr(events, "iloc"):
+        return _keep(events.copy())
     if isinstance(events, np.ndarray):
         if not events.dtype.names or events.ndim != 1:
             raise StudyError(
@@ -58,11 +61,11 @@ def take_given(events: Any) -> Any:
                 f'{events.dtype}. Give a mapping: {{"x0": values[:, 0], ..., "label": labels}}.'
             )
         events = {name: events[name] for name in events.dtype.names}
+    elif hasattr(events, "read"):
+        return events
     elif hasattr(events, "to_pandas"):
-        events = events.to_pandas()
-    if isinstance(events, Mapping):
-        return _keep(_join_arrays(events))
-    return _keep(events.copy()) if type(events).__name__ == "DataFrame" and hasattr(events, "iloc") else events
+        return take_given(events.to_pandas())
+    return _keep(_join_arrays(events)) if isinstance(events, Mapping) else events
 
 
 def _join_arrays(arrays: Mapping[Any, Any]) -> pd.DataFrame:
@@ -105,5 +108,25 @@ def _compute_digest(table: pd.DataFrame) -> str:
         try:
             digest.update(np.ascontiguousarray(pd.util.hash_pandas_object(column, index=False)).data)
         except TypeError:  # lists and other values without a hash
-            digest.update("\0".join(map(repr, column)).encode())
+            for value in column:
+                _add_value(digest, value)
     return digest.hexdigest()
+
+
+def _add_value(digest: Any, value: Any) -> None:
+    """Add a value to a digest, with all that it holds: the text of a long array is shortened, and rounded."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        digest.update(f"{value.dtype.str}{value.shape}\0".encode())
+        digest.update(value.tobytes())
+    elif isinstance(value, list | tuple) or hasattr(value, "tolist"):
+        values = value if isinstance(value, list | tuple) else value.tolist()
+        if not isinstance(values, list | tuple):
+            digest.update(f"{values!r}\0".encode())
+            return
+        digest.update(f"{type(value).__name__} {len(values)}\0".encode())
+        for inner in values:
+            _add_value(digest, inner)
+    else:
+        digest.update(f"{value!r}\0".encode())

@@ -79,6 +79,9 @@ def test_new_events_have_the_codes_of_training(table, make_problem, tmp_path):
     assert any('"channel" holds "tt", which training never saw, in 67 events' in note for note in scored.notes)
     alone = read_features(problem, tmp_path / "new.csv", features=("a", "b", "channel"))
     assert alone.codes == {"channel": ("ee", "mm", "tt")}
+    one = read_features(problem, new.assign(channel="mm"))
+    assert one.codes["channel"] == ("mm",)
+    assert set(recode(one.table, one.codes, codes)["channel"]) == {codes["channel"].index("mm")}
     moved = recode(alone.table, alone.codes, codes)
     np.testing.assert_array_equal(moved["channel"], scored.table["channel"])
 

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 import tuner
 from tuner.errors import StudyError
 from tuner.events import read_events, read_features
+from tuner.given_events import take_given
 from tuner.problem import Problem
 from tuner.trackers.memory import Memory
 from tuner.tuning.study_file import load_study
@@ -38,6 +39,25 @@ def test_every_way_to_give_events_gives_those_of_a_file(make_events, make_proble
     assert events.digest == read_events(make_problem(make_events(), event_id="id", ignored=())).digest
     assert events.source == "200 events given in Python (6 columns)"
     assert "200 events given in Python" in repr(problem)
+
+
+@pytest.mark.parametrize("name", ["read", "iloc", "to_pandas", "describe"])
+@pytest.mark.parametrize("way", ["frame", "records", "arrow"])
+def test_columns_may_have_names_of_methods(make_events, make_problem, way, name):
+    problem = make_problem(events=WAYS[way](make_events().rename(columns={"a": name})))
+    assert read_events(problem).features == (name, "b")
+
+
+def test_events_that_differ_within_long_arrays_differ():
+    def digest(values):
+        return take_given(pd.DataFrame({"x": [1.0, 2.0], "hits": [values, values]})).digest
+
+    long = np.arange(3000.0)
+    others = [long + 1e-9 * (np.arange(3000) == 1500), long.astype(np.float32), long[:-1], long.reshape(2, 1500)]
+    nested = [[first, other] for first in (long, others[0]) for other in (long, "x", None)]
+    found = [digest(values) for values in (long, long.tolist(), *others, *nested)]
+    assert len({*found}) == len(found)
+    assert digest(long.copy()) == found[0]
 
 
 def test_what_is_changed_later_changes_no_study(make_events, make_problem):

@@ -1,6 +1,6 @@
 """Events of large files are read a few features at a time, and are the same as when they are read at once."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import pytest
 
 from tuner import mapped_arrays
 from tuner.errors import EventsError
-from tuner.events import large_files, read_events
+from tuner.events import File, large_files, read_events
 from tuner.preparation import prepare_splits
 
 
@@ -96,13 +96,40 @@ def test_they_are_the_same_whatever_is_asked(as_large, make_problem, table, tmp_
     assert_same(read_events(problem), as_large(problem))
 
 
+def test_each_column_but_those_of_the_selection_is_read_once(as_large, make_problem, table, tmp_path, monkeypatch):
+    table["jets"] = [[1.0] * (i % 3) for i in range(2000)]
+    asked = []
+    read_columns, read_lists = File.read_columns, File.read_lists
+
+    def watch_columns(self, wanted):
+        read = read_columns(self, wanted)
+        asked.extend(read.columns)
+        return read
+
+    def watch_lists(self, names):
+        asked.extend(names)
+        return read_lists(self, names)
+
+    monkeypatch.setattr(File, "read_columns", watch_columns)
+    monkeypatch.setattr(File, "read_lists", watch_lists)
+    problem = make_problem(
+        events=write(table, tmp_path / "events.parquet"), selection="x0 > -1",
+        columns={"ratio": "x1 / x2", "n": "len(jets)"}, features=("ra*", "n", "x*"),
+    )  # fmt: skip
+    events = as_large(problem)
+    assert {"ratio", "n", "x4"} <= {*events.features}
+    assert {name for name in asked if asked.count(name) > 1} == {"x0"}
+
+
 def test_lists_and_constant_texts_are_left_out(as_large, make_problem, table, tmp_path):
     table.insert(1, "era", "late")
     table.insert(2, "jets", [[1.0, 2.0]] * 2000)
     problem = make_problem(events=write(table, tmp_path / "events.parquet"))
-    events = as_large(problem)
-    assert_same(read_events(problem), events)
+    events, expected = as_large(problem), read_events(problem)
+    assert_same(replace(expected, notes=()), events)
     assert not {"era", "jets"} & {*events.features}
+    (told,), notes = expected.notes, " ".join(events.notes)
+    assert all(note.count('"era"') == note.count('"jets"') == 1 for note in (told, notes))
 
 
 def test_what_does_not_hold_is_told(as_large, make_problem, table, tmp_path):

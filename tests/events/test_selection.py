@@ -22,6 +22,7 @@ from tuner.problem import Nuisance, Problem
 
 RNG = np.random.default_rng(1)
 N = 300
+ARROW_TEXT = pd.ArrowDtype(pa.string())
 JETS = ak.Array([np.sort(RNG.exponential(30, k))[::-1].tolist() for k in RNG.integers(0, 4, N)])
 
 
@@ -48,6 +49,24 @@ def test_selected_events_are_those_of_pandas_in_their_order(make_problem, sample
     np.testing.assert_array_equal(events.weights, expected["w"])
     np.testing.assert_array_equal(events.observers["m"], expected["m"])
     assert events.features == ("a", "b")
+
+
+@pytest.mark.parametrize("kind", ["object", "str", "string", "string[pyarrow]", ARROW_TEXT, "category", "categories"])
+def test_texts_of_any_type_may_be_undefined(make_problem, sample, kind):
+    texts = sample["process"].where(np.arange(N) % 5 > 0, None)
+    column = texts.astype("string").astype("category") if kind == "categories" else texts.astype(kind)
+    table = sample.assign(process=column, other=column)
+    is_ttbar, is_known = (texts == "ttbar").to_numpy(), texts.notna().to_numpy()
+    expected = {
+        'process == "ttbar"': is_ttbar,
+        'process != "ttbar"': ~is_ttbar & is_known,
+        'process in ("ttbar", "ttH")': ((texts == "ttH") | is_ttbar).to_numpy(),
+        'process not in ("ttbar", "x")': ~is_ttbar & is_known,
+        "process == other": is_known,
+    }
+    for selection, kept in expected.items():
+        problem = make_problem(events=table, ignored=("id", "process", "other"), selection=selection)
+        np.testing.assert_array_equal(read_events(problem).rows, np.flatnonzero(kept))
 
 
 def test_the_cut_flow_counts_events_and_weights_of_each_class(make_problem, sample):

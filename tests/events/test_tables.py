@@ -303,6 +303,8 @@ def test_json_lines(tmp_path):
     table = File(path).read()
     np.testing.assert_array_equal(table["a"], [1, 2.5, np.nan])
     assert (table["y"].tolist(), list(table.attrs["left_out"])) == (["s", "b", "s"], ["jets"])
+    path.write_text("".join(f'{{"a": {a}, "hits": {[1] * n}}}\n' for a, n in [(1, 1), (2, 1_500_000), (3, 0)]))
+    assert File(path).read()["a"].tolist() == [1, 2, 3]
     path.write_text('{"a": 1}\n{"a": "x"}\n')
     with pytest.raises(EventsError, match="could not be read as JSON lines"):
         File(path).read()

@@ -198,6 +198,14 @@ def test_a_comment_between_the_events_is_no_line_that_was_cut_off(write):
     np.testing.assert_array_equal(table.to_numpy(), [[1, 2, 0], [3, 4, np.nan]])
 
 
+@pytest.mark.parametrize("mark", ["#", "%"])
+def test_the_mark_of_comments_within_a_value_stays(write, mark):
+    lines = [f"{mark} made by sim", "process,pt,label", f"C{mark}1,0.5,2", f"  {mark} pause, 1, 2", f"A{mark},1.5,3"]
+    for end in ("\n", "\r\n", "\r"):
+        table = File(write(end.join([*lines, f"{mark} the end"]))).read()
+        assert table.to_numpy().tolist() == [[f"C{mark}1", 0.5, 2], [f"A{mark}", 1.5, 3]]
+
+
 def test_whole_numbers_above_fractions_have_no_decimal_comma(write):
     table = File(write("a;b\n" + "1;2\n" * 150 + "0.5;2\n")).read()
     assert table["a"].iloc[-1] == 0.5

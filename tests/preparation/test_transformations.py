@@ -99,6 +99,8 @@ def test_angles_that_go_round_become_cosine_and_sine(columns):
     np.testing.assert_allclose(x["sin(decay_phi)"][known], np.sqrt(2) * np.sin(columns["decay_phi"][known]), atol=1e-5)
     assert not x["cos(decay_phi)"][~known].any()
     np.testing.assert_array_equal(x["decay_phi is undefined"], ~known)
+    for name in ("psi", "dphi", "decayAngle", "RA", "longitude"):  # those that `tuner explore` draws as angles, too
+        assert fit({name: columns["decay_phi"]})[1].describe() == {"angles": f"{name}: cosine and sine"}
     half = {"delta_phi": np.abs(columns["decay_phi"]), "phi_centrality": np.cos(columns["azimuth"])}
     assert fit(half)[1].describe() == {}
     assert fit(columns, ["decay_phi"], azimuths=())[1].describe() == {}

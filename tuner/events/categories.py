@@ -31,6 +31,8 @@ def code_texts(
     problem: Problem,
     found: Findings,
     labels: np.ndarray | None = None,
+    *,
+    to_score: bool = False,
 ) -> tuple[pd.DataFrame, dict[str, tuple[str, ...]]]:
     """Return the events with codes in place of texts, and the texts of each such feature, in their order.
 
@@ -44,9 +46,11 @@ def code_texts(
         problem: Names categories and features.
         found: What does not hold is added to it.
         labels: In {0, 1} [n], where they are known.
+        to_score: Keep columns with one text, too: training may have seen others.
     """
     codes: dict[str, tuple[str, ...]] = {}
     left_out: dict[str, str] = {}
+    fewest = 1 if to_score else 2
     for name in features:
         texts = find_texts(table[name]) if name in table else None
         if texts is None:
@@ -55,7 +59,7 @@ def code_texts(
         is_free = not is_named and 1 < len(texts) <= MOST_TEXTS
         if is_free and _tells_class(table[name], labels):
             left_out[name] = "tells the class: almost each of its texts is of signal only, or of background only"
-        elif fits(name, problem.categories) or 1 < len(texts) <= MOST_TEXTS:
+        elif fits(name, problem.categories) or fewest <= len(texts) <= MOST_TEXTS:
             codes[name] = texts
         elif len(texts) == 1 and problem.features is None:
             left_out[name] = f"holds one text in all events, {write_value(texts[0])}"

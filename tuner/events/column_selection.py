@@ -114,7 +114,9 @@ def read_needed(
         StudyError: An expression cannot be read.
     """
     formulas = read_formulas(problem)
-    choice = _Choice(problem, with_variants, frozenset(formulas.list_all()), group)
+    with_roles = group is None or group.with_roles
+    used = formulas.list_all() if with_roles else formulas.list_selection()
+    choice = _Choice(problem, with_variants, frozenset(used), group)
     if isinstance(source, SelectiveSource):
         table = source.read_columns(choice)
     else:
@@ -128,11 +130,11 @@ def read_needed(
     index = {name for name in table.attrs.get("index", ()) if name not in problem.roles}
     table = table.drop(columns=[name for name in table.columns if name in index]).reset_index(drop=True)
     names = [name for name in choice.names if name not in index]
-    lists = _read_lists(source, table, [name for name in formulas.list_all() if name not in table])
+    lists = _read_lists(source, table, [name for name in used if name not in table])
     if problem.weight in names and problem.weight in formulas.columns:
         formulas = _take_weight_as_name(problem, formulas)
-    only_roles = only_roles or (group is not None and not group.with_roles)
-    return _Assembly(problem, formulas, table, names, lists, only_roles=only_roles, to_score=to_score).assemble()
+    assembly = _Assembly(problem, formulas, table, names, lists, only_roles=only_roles, to_score=to_score)
+    return assembly.assemble(with_new=with_roles)
 
 
 def _read_lists(source: EventSource, table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
@@ -171,12 +173,12 @@ class _Assembly:
         self.maker = ColumnMaker(table, lists, formulas, problem.list_undefined)
         self.problem = problem
 
-    def assemble(self) -> NeededColumns:
-        """Return what is needed."""
-        made = self._make_columns()
+    def assemble(self, *, with_new: bool = True) -> NeededColumns:
+        """Return what is needed; without new columns, where another pass has made them."""
+        made = self._make_columns() if with_new else {}
         table = pd.concat([self.read, pd.DataFrame(made, index=self.read.index)], axis=1) if made else self.read
         table.attrs = self.read.attrs
-        names = list(dict.fromkeys([*self.names, *made]))
+        names = list(dict.fromkeys([*self.names, *(made if with_new else self.formulas.columns)]))
         self.problem = self._expand_patterns(names)
         features = self._list_features(names)
         self._refuse_label_in(features)

@@ -12,6 +12,7 @@ from tuner.errors import EventsError, raise_together
 from tuner.events.assembly import assemble_events, take_inputs
 from tuner.events.column_selection import FeatureGroup, read_needed
 from tuner.events.diagnostics import Findings
+from tuner.events.listing import Reasons
 from tuner.events.reading_notes import note_reading
 from tuner.events.sources import find_format, find_input_files
 from tuner.events.table import Events, compute_digest
@@ -54,11 +55,16 @@ def read_in_groups(problem: Problem, source: EventSource) -> Events:
     gathered.keep(events.table)
     codes, notes = dict(events.codes), dict.fromkeys(events.notes)
     done = {*map(str, needed.table.columns)}
+    told = {*needed.table.attrs.get("left_out", ())}
     while not done.issuperset(needed.features):
         group = FeatureGroup(max(1, BYTES_AT_ONCE // (8 * n_events)), frozenset(done), with_roles=False)
         part = read_needed(source, problem, group=group)
         if not group.taken:  # the rest are lists, or not in all sources
             break
+        left_out = part.table.attrs.get("left_out", {})
+        part.table.attrs["left_out"] = Reasons({name: why for name, why in left_out.items() if name not in told})
+        part.table.attrs["index"] = ()
+        told |= {*left_out}
         found = Findings([*part.found.problems], [*note_reading(part.table), *part.found.notes])
         features, new = take_inputs(part, [*group.taken], events.labels, found)
         raise_together(found.problems, EventsError, source.describe())

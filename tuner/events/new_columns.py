@@ -255,6 +255,8 @@ def _take_values(column: pd.Series, undefined: tuple[float, ...]) -> Any:
 
 def _take_texts(column: pd.Series, undefined: tuple[float, ...]) -> Any:
     """Return a column of texts as it is, or as numbers where all of them are, but for "?" and the like."""
+    if getattr(column.dtype, "na_value", None) is pd.NA:  # whose comparisons are neither true nor false
+        column = column.astype(object).where(column.notna(), np.nan)
     some = column.dropna().iloc[:N_LOOKED_AT]
     if some.empty or not pd.to_numeric(some.astype(object), errors="coerce").notna().any():
         return column.reset_index(drop=True)

@@ -88,7 +88,8 @@ def read_features(
     )
     raise_together(needed.found.problems and found.problems, EventsError, source.describe())
     if codes is None:
-        table, codes = code_texts(table, [name for name in needed.features if name in table], problem, found)
+        there = [name for name in needed.features if name in table]
+        table, codes = code_texts(table, there, problem, found, to_score=True)
     else:
         table = apply_codes(table, codes, found)
     coded = codes
@@ -96,8 +97,8 @@ def read_features(
     inputs = take_features(table, names, lambda name: () if name in coded else problem.list_undefined(name), found)
     labels = keep_labels(table[problem.label]) if problem.label in table else None
     weights = take_known_weights(table, problem.weight)
-    there = [name for name in problem.all_observers if name in table]
-    observers = take_observers(table, there, problem.list_undefined, None, found)
+    observed = [name for name in problem.all_observers if name in table]
+    observers = take_observers(table, observed, problem.list_undefined, None, found)
     event_id = table[problem.event_id].to_numpy() if problem.event_id in table else None
     raise_together(found.problems, EventsError, source.describe())
     return NewEvents(

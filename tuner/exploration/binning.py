@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from tuner.events.angles import TURN, TURNS, is_named_angle
 from tuner.events.categories import MOST_TEXTS
 from tuner.exploration.feature import ClassValues, FeatureValues
 
@@ -28,9 +28,6 @@ many times farther from its median than its 1 % quantile, and less so in the log
 LOW_BIN, MANY_LOW = 0.05, 0.45
 """Shares are drawn over a logarithmic axis if more than 45 % of the bins are lower than 5 % of the highest: a spectrum
 that falls exponentially, but not a bell."""
-TURNS = (2 * np.pi, 360.0)
-ANGLES = re.compile(r"(?i)phi|psi|azimuth|angle|(^|_)(ra|lon|longitude)(_|$)")
-"""Names of angles."""
 FULL_TURN = 0.98
 """Share of a turn that an angle's values span at least."""
 N_ANGLE_BINS = 48
@@ -159,8 +156,8 @@ def _space_logarithmically(low: float, high: float, n_bins: int, *, whole: bool)
 
 def _find_turn(feature: FeatureValues, lowest: float, highest: float) -> tuple[float, float] | None:
     """Return the ends of the circle that a feature goes round; None where it is no angle."""
-    for turn in TURNS:
-        if highest - lowest < FULL_TURN * turn or not (ANGLES.search(feature.name) or _fills(feature.values, turn)):
+    for turn in TURNS.values():
+        if highest - lowest < FULL_TURN * turn or not (is_named_angle(feature.name) or _fills(feature.values, turn)):
             continue
         for start in (-turn / 2, 0.0):
             slack = 1e-3 * turn
@@ -173,7 +170,7 @@ def _fills(values: np.ndarray, turn: float) -> bool:
     """Return whether sorted values are as frequent at their ends as on a circle, in radian: many go from 0 to 360."""
     width = turn / N_ANGLE_BINS
     ends = np.searchsorted(values, values[0] + width), len(values) - np.searchsorted(values, values[-1] - width)
-    return turn == TURNS[0] and min(ends) > FILLED_END * len(values) / N_ANGLE_BINS
+    return turn == TURN and min(ends) > FILLED_END * len(values) / N_ANGLE_BINS
 
 
 def _needs_logarithm(values: np.ndarray, low: float, high: float) -> bool:

@@ -19,13 +19,13 @@ from torch import Tensor, nn
 
 from tuner.checked_files import hash_file
 from tuner.errors import MissingPackage, SearchError
+from tuner.events.angles import TURN
 from tuner.events.columns import LARGEST
 from tuner.events.part_sources import find_event_source
 from tuner.events.sources import find_input_files
 from tuner.prediction.exported_trees import INPUTS, LOGITS, SCORE, add_trees
 from tuner.prediction.network import Blend, load_network, score_events
 from tuner.prediction.networks import Predictor, TrainedNetwork, choose_predictor, list_files
-from tuner.preparation.azimuths import TURN
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 from tuner.run_folder import check_output, make_parent

@@ -6,24 +6,22 @@ each absolute azimuth must learn this from the events; instead one azimuth is th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
 
 from tuner.errors import SplitsError, raise_together, suggest_name
+from tuner.events.angles import TURN, TURNS, list_words
 from tuner.progress.wording import write_count
 
-TURN = 2 * np.pi
-FULL_CIRCLE = 360.0
-"""A turn in degrees."""
 SLACK = 1e-3
 """How far, in radian, rounding may carry an angle beyond its range."""
 UNEVEN = 0.05
 """Largest Kolmogorov-Smirnov distance from an even distribution of what counts as even, beyond what chance gives."""
 MIN_EVENTS = 100
 NAMES = {"phi", "azimuth"}
+"""Words of which one in a name tells an azimuth."""
 RELATIVE = {"d", "delta", "diff", "rel", "relative", "between"}
 """What a name that holds one of `NAMES` must not hold: such an angle is taken between objects already."""
 
@@ -84,7 +82,8 @@ def locate_azimuths(values: np.ndarray, features: Sequence[str], names: Sequence
 def _advise(angles: np.ndarray) -> str:
     """Return what to do about angles that are not in radian: nothing where they do not look like degrees."""
     lowest, highest = float(angles.min()), float(angles.max())
-    looks_so = FULL_CIRCLE / 4 < highest - lowest <= FULL_CIRCLE + SLACK and max(-lowest, highest) < FULL_CIRCLE + SLACK
+    turn = TURNS["degrees"]
+    looks_so = turn / 4 < highest - lowest <= turn + SLACK and max(-lowest, highest) < turn + SLACK
     return " They look like degrees: write them as radian, with `numpy.deg2rad`." if looks_so else ""
 
 
@@ -124,11 +123,6 @@ def _take_cosines_and_sines(angles: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(turned), 0, turned).astype(np.float32)
 
 
-def is_named_angle(name: str) -> bool:
-    """Return whether a name says "phi" or "azimuth", of an object or between objects."""
-    return bool(_list_words(name) & NAMES)
-
-
 def is_angle(angles: np.ndarray, turn: float = TURN) -> bool:
     """Return whether all angles [n] are from minus half a turn to half a turn, or from 0 to a turn."""
     slack = SLACK * turn / TURN
@@ -143,12 +137,9 @@ def goes_round(angles: np.ndarray, turn: float = TURN) -> bool:
     return len(angles) >= MIN_EVENTS and is_angle(angles, turn) and bool(np.ptp(angles) > turn * (1 - UNEVEN))
 
 
-def _list_words(name: str) -> set[str]:
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
-
-
 def _is_named_azimuth(name: str) -> bool:
-    return is_named_angle(name) and not _list_words(name) & RELATIVE
+    words = list_words(name)
+    return bool(words & NAMES) and not words & RELATIVE
 
 
 def _is_even(values: np.ndarray) -> bool:

@@ -19,9 +19,9 @@ import numpy as np
 
 from tuner.checked_files import RESTORE, expect_form, read_archive
 from tuner.errors import SplitsError, name_all
+from tuner.events.angles import TURNS
 from tuner.preparation.azimuths import turn_angles, turn_azimuths
 from tuner.preparation.transformations import (
-    TURNS,
     choose_transformations,
     find_knots,
     find_log_scale,

@@ -50,8 +50,8 @@ class Preparation:
 
     A network is given cosine and sine of their angles to the first of them, as beams and detectors look alike all
     round. "auto": those whose name says "phi" or "azimuth", which fill the circle evenly, and whose angles to each
-    other do not (`tuner.preparation.azimuths`); other features of such names that go all round, in radian or in
-    degrees, become cosine and sine of themselves.
+    other do not (`tuner.preparation.azimuths`); other features whose name tells an angle (`tuner.events.angles`) and
+    that go all round, in radian or in degrees, become cosine and sine of themselves.
     """
     max_categories: int = 32
     """Values of a category that have an input each, at the most: the most frequent; all others share one."""

@@ -16,14 +16,13 @@ from statistics import NormalDist
 import numpy as np
 
 from tuner.errors import SplitsError, raise_together, suggest_name
-from tuner.preparation.azimuths import TURN, find_azimuths, goes_round, is_angle, is_named_angle, locate_azimuths
+from tuner.events.angles import TURN, TURNS, is_named_angle
+from tuner.preparation.azimuths import find_azimuths, goes_round, is_angle, locate_azimuths
 from tuner.preparation.settings import Preparation
 
 LONG_TAIL = 8.0
 """How much farther from the median than the middle 68 % the middle 99.8 % reach in a long tail: 3.1 times in a normal
 distribution, 5.4 in an exponential, 12 in a log-normal of sigma 1."""
-TURNS = {"angle": TURN, "degrees": 360.0}
-"""What a full turn is."""
 
 Knots = tuple[np.ndarray, np.ndarray]
 

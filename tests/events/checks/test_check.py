@@ -279,6 +279,19 @@ def test_large_tables_are_sampled_and_say_so():
     assert str(found) == str(check_events(make_events(columns, labels))[0])
 
 
+def test_relations_are_looked_for_in_all_of_a_sorted_table():
+    rng, labels, columns = make_sound(n=90_000)
+    late = np.arange(90_000) > 60_000
+    columns["twin"] = np.where(late, rng.normal(size=90_000), columns["a"] + 0.01 * rng.normal(size=90_000))
+    found = check_events(make_events(columns, labels, observers={"m": np.where(late, 5, 1) * columns["b"]}))
+    assert "correlated-features" not in codes(found)
+    observer = np.where(late, columns["a"], rng.normal(size=90_000))
+    (told,) = [
+        f for f in check_events(make_events(columns, labels, observers={"m": observer})) if f.code == "sculpting"
+    ]
+    assert told.columns == ("a", "m")
+
+
 def make_finding(code, severity="warning"):
     return Finding(code=code, severity=severity, sentence="Something is odd.", advice="Look at it.")
 

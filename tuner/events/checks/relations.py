@@ -57,7 +57,7 @@ def _tell_twins(twins: list[list[str]], examined: Examined) -> Iterator[Finding]
 def _find_correlated(examined: Examined, known: set[str]) -> Iterator[Finding]:
     names = [name for name in examined.names if name not in known]
     table = pd.DataFrame(examined.values, columns=list(examined.names), copy=False)[names]
-    classes = [table[examined.labels == label][:N_CORRELATED] for label in (0, 1)]
+    classes = [table.iloc[_draw_rows(examined, label)] for label in (0, 1)]
     if min(map(len, classes)) < MIN_EVENTS // 2:
         return
     strength = np.nan_to_num(np.fmin(*map(_correlate, classes)))
@@ -76,6 +76,12 @@ def _find_correlated(examined: Examined, known: set[str]) -> Iterator[Finding]:
             ),
             figures={"correlation": float(strength[first, second].max())},
         )
+
+
+def _draw_rows(examined: Examined, label: int) -> np.ndarray:
+    """Return places of events of a class, int64 [n <= `N_CORRELATED`], drawn at random: files may be sorted."""
+    rows = np.flatnonzero(examined.labels == label)
+    return rows if len(rows) <= N_CORRELATED else np.random.default_rng(0).permutation(rows)[:N_CORRELATED]
 
 
 def _correlate(table: pd.DataFrame) -> np.ndarray:
@@ -146,7 +152,7 @@ def _measure_function(observer: np.ndarray, values: np.ndarray) -> float:
 
 
 def _find_sculpting(name: str, observer: np.ndarray, examined: Examined, known: set[str]) -> Iterator[Finding]:
-    background = np.flatnonzero(examined.labels == 0)[:N_CORRELATED]
+    background = _draw_rows(examined, 0)
     strengths = {
         one: abs(_correlate_ranks(observer[background], values[background], examined.weights[background]))
         for one, values in examined.columns()

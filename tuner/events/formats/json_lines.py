@@ -12,6 +12,9 @@ from tuner.events.formats.arrow import find_why_not, make_arrays, make_table
 from tuner.events.formats.text_opening import open_bytes
 from tuner.events.listing import Wanted
 
+LARGEST_BLOCK = 2**31 - 1
+"""Bytes of a block that Arrow parses at once, at most. A line must fit into one; by default they are of 1 MB."""
+
 
 def read_json_lines(path: Path, wanted: Wanted) -> pd.DataFrame:
     """Return the wanted columns of a file of JSON lines; what an event lacks is undefined, lists are left out."""
@@ -26,7 +29,16 @@ def read_arrays(path: Path, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _read(path: Path) -> Any:
+    import pyarrow as pa
     from pyarrow import json
 
+    try:
+        with open_bytes(path) as file:
+            return json.read_json(file)
+    except pa.ArrowInvalid as error:
+        if "straddling" not in str(error):
+            raise
     with open_bytes(path) as file:
-        return json.read_json(file)
+        longest = max(map(len, file))
+    with open_bytes(path) as file:
+        return json.read_json(file, read_options=json.ReadOptions(block_size=min(longest + 1, LARGEST_BLOCK)))

@@ -22,7 +22,7 @@ from tuner.events.formats.text_numbers import (
     tells_point,
     write_plainly,
 )
-from tuner.events.formats.text_opening import UTF_8, guess_single_byte, open_text
+from tuner.events.formats.text_opening import UTF_8, WithoutComments, guess_single_byte, open_text
 from tuner.events.listing import Wanted, check_names
 from tuner.events.reading_notes import Marks
 
@@ -107,18 +107,22 @@ def _parse_lines(path: Path, layout: TextLayout, names: list[str], *, in_stretch
     """Return all columns as pandas parses them. in_stretches: judge types by stretches of lines, which is quicker."""
     with (
         warnings.catch_warnings(action="error", category=pd.errors.ParserWarning),
-        open_text(path, layout.encoding, newline="") as file,
+        open_text(path, layout.encoding, newline=None if layout.comment else "") as file,
     ):
         warnings.simplefilter("error", pd.errors.DtypeWarning)
+        n_skipped = layout.n_skipped
+        if layout.comment:
+            for _ in range(n_skipped):
+                file.readline()
+            n_skipped = 0
         return pd.read_csv(
-            file,
+            WithoutComments(file, layout.comment) if layout.comment else file,
             sep=layout.separator,
             skipinitialspace=layout.has_blanks,
             header=None,
             names=names,
             index_col=False,
-            skiprows=layout.n_skipped,
-            comment=layout.comment,
+            skiprows=n_skipped,
             decimal=layout.decimal,
             keep_default_na=False,
             na_values=_SILENT,

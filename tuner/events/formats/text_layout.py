@@ -45,7 +45,7 @@ class TextLayout:
     n_skipped: int
     """Lines before the first event."""
     comment: str | None
-    """Lines, and ends of lines, that begin with this mark are no events."""
+    """Lines that begin with this mark are no events."""
     decimal: str
     """Point or comma."""
     encoding: str
@@ -174,7 +174,7 @@ def check_lines(path: Path, layout: TextLayout, n_events: int) -> None:
 def _has_all_separators(path: Path, layout: TextLayout, n_events: int) -> bool:
     """Return whether there are as many separators below the names as whole events have, which takes little time.
 
-    False says nothing: they may be within quotes or comments.
+    False says nothing: they may be within quotes, or there may be comments.
     """
     if layout.separator == _BLANKS or layout.comment or layout.encoding not in _ONE_BYTE:
         return False
@@ -199,7 +199,7 @@ def _list_events(path: Path, layout: TextLayout) -> Iterator[tuple[int, str]]:
     """Yield the lines that are events, with their numbers, counted from 1."""
     with open_text(path, layout.encoding) as file:
         for number, line in enumerate(file, 1):
-            is_comment = layout.comment is not None and line.startswith(layout.comment)
+            is_comment = layout.comment is not None and line.lstrip(" ").startswith(layout.comment)
             if number > layout.n_skipped and line.strip() and not is_comment:
                 yield number, line
 

@@ -7,6 +7,7 @@ import codecs
 import gzip
 import io
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +30,30 @@ def open_text(path: Path, encoding: str, *, newline: str | None = None) -> IO[st
     newline: "" leaves the ends of lines as they are, as `open` does.
     """
     return io.TextIOWrapper(open_bytes(path), encoding=encoding, newline=newline)
+
+
+class WithoutComments(io.TextIOBase):
+    """A text without the lines that begin with a mark, blanks before it or not; the mark within a line stays.
+
+    `pandas.read_csv(comment=...)` would cut off what follows a mark in a value, such as "C#1".
+    """
+
+    def __init__(self, file: IO[str], mark: str) -> None:
+        """file: opened with universal ends of lines, and at the beginning of a line."""
+        self._file, self._mark = file, mark
+        self._line = re.compile(rf"^ *{re.escape(mark)}.*\n?", re.MULTILINE)
+
+    def readable(self) -> bool:
+        """Return that it can be read."""
+        return True
+
+    def read(self, size: int | None = -1, /) -> str:
+        """Return about so many characters, whole lines; empty at the end."""
+        while block := self._file.read(-1 if size is None else size):
+            block += self._file.readline()
+            if left := self._line.sub("", block) if self._mark in block else block:
+                return left
+        return ""
 
 
 def find_encoding(path: Path) -> str:
