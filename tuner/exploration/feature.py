@@ -10,6 +10,8 @@ import numpy as np
 MAX_VALUES = 40
 """Distinct values of a feature, at most, that have a bin each when the separation is measured."""
 N_QUANTILES = 20
+EVENTS_PER_QUANTILE = 20
+"""Events between two of them, at the least: fewer events have fewer bins."""
 TAILS = (0.005, 0.025, 0.975, 0.995)
 """Further quantiles: a narrow peak ends within the first and the last of equally filled bins."""
 
@@ -103,7 +105,7 @@ def describe_feature(feature: FeatureValues) -> dict[str, float]:
 
     undefined: share of events. mean, sd: over events for which it is defined. separation: as in TMVA's user guide
     (arXiv:physics/0703039, section "Ranking"), 1/2 sum (S - B)^2 / (S + B) over bins that begin at quantiles of signal
-    or of background, closer in the tails, and one for undefined. auc: the larger of a and 1 - a. Moments, separation
+    or of background, closer in the tails, and one for undefined; less what fluctuations of the bins add to it. auc: the larger of a and 1 - a. Moments, separation
     and AUC are not-a-number where a class has no positive weight to measure them by. distinct: number of its values.
     What needs an order is not-a-number for a category of three texts or more.
     """
@@ -155,7 +157,8 @@ def _separate(feature: FeatureValues) -> float:
 
     Bins begin at quantiles of signal and at those of background, so that a rare class has bins as well, and behind the
     largest value of either; a feature with few distinct values has one for each. Bins whose sum is not positive
-    (negative weights) are left out.
+    (negative weights) are left out. Fluctuations with variances v add 2 sum (B^2 v_S + S^2 v_B) / (S + B)^3 on average,
+    to second order: nothing where a bin has one class only, all there is where the classes are alike.
     """
     signal, background, starts = feature.signal, feature.background, feature.distinct
     if min(signal.total, background.total) <= 0:
@@ -164,19 +167,26 @@ def _separate(feature: FeatureValues) -> float:
         filled = [own.values for own in (signal, background) if len(own.values)]
         ends = [np.nextafter(values[-1:], np.inf) for values in filled]
         starts = np.unique(np.concatenate([*map(_find_quantiles, filled), *ends]))
-    shares = []
+    shares, variances = [], []
     for own in (signal, background):
         bounds = np.append(np.searchsorted(own.values, starts), len(own.values))
         undefined = own.total - own.weights.sum() if len(own.values) < own.n_events else 0.0
         shares.append(np.append(own.sum_between(bounds), undefined) / own.total)
-    difference, total = shares[0] - shares[1], shares[0] + shares[1]
-    filled_bins = total > 0
-    return float((difference[filled_bins] ** 2 / total[filled_bins]).sum() / 2)
+        typical = (own.weights @ own.weights) / own.weights.sum() if own.weights.sum() > 0 else own.total / own.n_events
+        squares = np.append(own.sum_between(bounds, own.weights**2), max(undefined, 0.0) * typical)
+        variances.append(squares / own.total**2)
+    filled_bins = shares[0] + shares[1] > 0
+    s, b, v_s, v_b = (array[filled_bins] for array in (*shares, *variances))
+    raw = float(((s - b) ** 2 / (s + b)).sum() / 2)
+    chance = float((2 * (b**2 * v_s + s**2 * v_b) / (s + b) ** 3).sum())
+    return max(raw - chance, 0.0)
 
 
 def _find_quantiles(values: np.ndarray) -> np.ndarray:
     """Return values of a sorted sample that its bins begin at."""
-    shares = np.sort([*np.arange(N_QUANTILES) / N_QUANTILES, *TAILS])
+    n_quantiles = int(np.clip(len(values) // EVENTS_PER_QUANTILE, 2, N_QUANTILES))
+    tails = TAILS if n_quantiles == N_QUANTILES else ()
+    shares = np.sort([*np.arange(n_quantiles) / n_quantiles, *tails])
     places = np.maximum(np.ceil(shares * len(values)).astype(np.int64) - 1, 0)
     quantiles: np.ndarray = values[places]
     return quantiles

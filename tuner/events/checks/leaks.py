@@ -92,8 +92,9 @@ def measure_leak(values: np.ndarray, examined: Examined) -> float:
     """Return how well a feature [m] alone tells the label: the larger of two AUCs, 0 where neither can be measured.
 
     One is that of the feature in its better direction, over the events for which it is defined, with event weights or
-    without, whichever is less. The other is that of the likelihood ratio in bins of the feature, undefined being a bin, filled with one half of the
-    events and measured on the other, both ways; it sees a relation that is not monotone, and counts each event as one.
+    without, whichever is less. The other is that of the likelihood ratio in bins of the feature, undefined being a bin,
+    filled with one half of the events and measured on the other, both ways; it sees a relation that is not monotone,
+    and counts each event as one.
     """
     labels, weights = examined.labels, examined.weights
     defined = ~np.isnan(values)

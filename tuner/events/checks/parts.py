@@ -54,9 +54,9 @@ def _find_copies(events: Events, copies: np.ndarray | None, rows: np.ndarray) ->
     yield Finding(
         code="copies",
         severity="warning" if share > MANY_COPIES or n_mixed else "note",
-        sentence=f"{n:,} {'event repeats' if n == 1 else 'events repeat'} another in every feature ({share:.2%}). Parts "
-        "that are drawn keep them together, so that none is trained on and tested on; but intervals count each as an event of its "
-        f"own.{mixed}",
+        sentence=f"{n:,} {'event repeats' if n == 1 else 'events repeat'} another in every feature ({share:.2%}). "
+        "Parts that are drawn keep them together, so that none is trained on and tested on; but intervals count each "
+        f"as an event of its own.{mixed}",
         advice="Remove copies, unless they were measured apart from each other.",
         figures={"copies": n, "share": share, "mixed": n_mixed},
     )
