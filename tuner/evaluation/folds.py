@@ -12,12 +12,14 @@ import pandas as pd
 import torch
 
 from tuner.errors import SplitsError
+from tuner.mapped_arrays import join_rows
 from tuner.preparation.folds import assign_folds
 from tuner.preparation.groups import join_groups
 from tuner.preparation.splits import Part
 from tuner.preparation.splitting import PARTS
 from tuner.preparation.training_weights import make_training_weights
 from tuner.training.data import TrainingData
+from tuner.training.mapped_inputs import MappedInputs
 from tuner.tuning.search import Search
 
 
@@ -132,8 +134,9 @@ def assign_search_folds(
 def join_parts(search: Search, names: Sequence[str]) -> Part:
     """Return the events of some parts as one, training weights made for all of them together."""
     parts = [getattr(search.splits, name) for name in names]
-    x, labels, weights, rows = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "labels", "weights", "rows")
+    x = join_rows([part.x for part in parts])
+    labels, weights, rows = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "weights", "rows")
     )
     preparation = search.study.preparation
     kind, negative = preparation.training_weights, preparation.negative_weights
@@ -148,7 +151,7 @@ def find_used(part: Part, among: np.ndarray | bool = True) -> np.ndarray:
 
 def load_joined(search: Search, part: Part, device: torch.device) -> TrainingData:
     """Return the same events as train and as validation part on a device; members choose theirs."""
-    x, labels = (torch.from_numpy(array).to(device) for array in (part.x, part.labels))
+    x, labels = (torch.from_numpy(np.asarray(array)).to(device) for array in (part.x, part.labels))
     kind = search.study.preparation.training_weights
     kept = make_training_weights(part.labels, part.weights, kind=kind, negative="keep")
     return TrainingData(
@@ -159,6 +162,7 @@ def load_joined(search: Search, part: Part, device: torch.device) -> TrainingDat
         validation_labels=labels,
         validation_weights=torch.from_numpy(part.weights).to(device),
         validation_training_weights=torch.from_numpy(kept).to(device),
+        mapped=MappedInputs(part.x) if x.device.type == "cpu" else None,
     )
 
 
