@@ -176,6 +176,8 @@ def test_a_misspelt_keyword_is_named_with_its_neighbour_and_what_is_missing():
         "3. `events` is missing.",
         "4. `label` is missing.",
     ]
+    with pytest.raises(StudyError, match=r"^Preparation: `balance` is not .* `training_weights` has taken its place"):
+        Preparation(balance=True)
     with pytest.raises(StudyError, match=r'^Budget: `trails` is not one of its keywords\. Did you mean "trials"\?$'):
         Budget(trails=3)
     with pytest.raises(TypeError, match="positional"):

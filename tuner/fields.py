@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from enum import Enum
 from functools import cache, wraps
 from pathlib import Path
@@ -17,6 +17,9 @@ from tuner.errors import StudyError, raise_together, suggest_name
 T = TypeVar("T")
 
 _MISFIT = object()
+
+_FORMER = {("Preparation", "balance"): "training_weights"}
+"""Keywords of before, by class, and those that have taken their place."""
 
 _WORDS = {
     int: "a whole number",
@@ -57,7 +60,9 @@ def check_keywords(kind: type[T]) -> type[T]:
     @wraps(make)
     def check_and_make(self: T, *values: Any, **named: Any) -> None:
         unknown = [
-            f"`{name}` is not one of its keywords.{suggest_name(name, known)}" for name in named if name not in known
+            f"`{name}` is not one of its keywords.{_suggest_keyword(kind, name, known)}"
+            for name in named
+            if name not in known
         ]
         missing = [f"`{name}` is missing." for name in needed if name not in named]
         if not values:  # else Python's own error tells that there are only keywords
@@ -66,6 +71,12 @@ def check_keywords(kind: type[T]) -> type[T]:
 
     kind.__init__ = check_and_make  # type: ignore[assignment]
     return kind
+
+
+def _suggest_keyword(kind: type, name: str, known: Iterable[str]) -> str:
+    """Return a sentence, after a blank, on the keyword that is meant; an empty text where none is near."""
+    now = _FORMER.get((kind.__name__, name))
+    return suggest_name(name, known) if now is None else f" `{now}` has taken its place."
 
 
 def to_plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -88,6 +88,19 @@ def gather_columns(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         gathered[order, column] = values[ascending, column]
         release(values)
     return gathered
+
+
+def join_rows(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return arrays [n_i, d], one after the other, as one [n, d]; a large one lies in a file, as by `allocate`."""
+    joined = allocate((sum(map(len, arrays)), *arrays[0].shape[1:]), arrays[0].dtype)
+    place = 0
+    for array in arrays:
+        for stretch in _take_stretches(array):
+            joined[place : place + len(stretch)] = stretch
+            place += len(stretch)
+            release(array)
+            release(joined)
+    return joined
 
 
 def _take_stretches(array: np.ndarray) -> Iterator[np.ndarray]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from tuner.errors import StudyError, raise_together
-from tuner.fields import check_keywords, settle_fields, show_value
+from tuner.fields import check_keywords, settle_fields, show_value, to_plain
 from tuner.given_events import GivenEvents, take_given
 from tuner.metrics.figures_of_merit import Auc, Custom, CutFigure, FigureOfMerit
 from tuner.metrics.working_points import WorkingPoint, Youden
@@ -88,7 +88,8 @@ class Nuisance:
     """Something that is known only so well, such as a momentum scale: the same events, measured otherwise.
 
     A variant is a source of the same events in the same order with the quantity moved by one standard deviation, or
-    the columns, in the events themselves, that hold the shifted values of features.
+    the columns, in the events themselves, that hold the shifted values of features. A `selection` is made by the
+    nominal values alone: a shift moves no event across a cut.
     """
 
     name: str
@@ -209,7 +210,7 @@ class Problem:
             object.__setattr__(self, "working_point", make_default(self.working_point, "`working_point`"))
         raise_together(_find_text_problems(self), StudyError, "This problem")
         if isinstance(self.columns, Mapping):
-            object.__setattr__(self, "columns", dict(self.columns))
+            object.__setattr__(self, "columns", {name: _make_plain(formula) for name, formula in self.columns.items()})
         problems: list[str] = []
         object.__setattr__(self, "undefined", _coerce_undefined(self.undefined, problems))
         raise_together(problems, StudyError, "This problem")
@@ -311,6 +312,13 @@ def _describe_events(source: EventSource | str | Path | GivenEvents | None) -> s
     if source is None:
         return ""
     return hide_passwords(source.describe() if isinstance(source, EventSource) else str(source))
+
+
+def _make_plain(formula: Any) -> Any:
+    """Return what a new column is made by with Python's own numbers in a table, as values and as what is looked up."""
+    if isinstance(formula, Mapping):
+        return {to_plain(key): _make_plain(value) for key, value in formula.items()}
+    return to_plain(formula)
 
 
 def write_formula(formula: Any) -> str:

@@ -64,8 +64,15 @@ def score(search, training, x):
     return logits.double().sigmoid().numpy()
 
 
+def group(search):
+    """Return the search as if its events had been split with ids."""
+    grouped = replace(search)
+    grouped.__dict__["splits"] = replace(search.splits, groups=IDS)
+    return grouped
+
+
 def test_each_fold_is_scored_by_the_one_network_that_did_not_train_on_it(search, admitted):
-    bag = train_bag(search, search.best_trial, folds=FOLDS, event_id=IDS)
+    bag = train_bag(group(search), search.best_trial, folds=FOLDS)
     members = admitted()
     part, folds = bag.events.part, bag.events.folds
     np.testing.assert_array_equal(part.rows, np.concatenate([search.splits.train.rows, search.splits.validation.rows]))
@@ -120,10 +127,10 @@ def test_a_bag_that_is_there_is_not_trained_again_and_a_damaged_file_is(search, 
     assert changed == {"trial_00000-fold_1.pt", "trial_00000-fold_1.json"}
 
 
-@pytest.mark.parametrize("change", [{"folds": 4}, {"event_id": IDS}])
-def test_a_bag_of_other_folds_is_not_taken_for_this_one(search, change):
+@pytest.mark.parametrize(("folds", "are_grouped"), [(4, False), (FOLDS, True)])
+def test_a_bag_of_other_folds_is_not_taken_for_this_one(search, folds, are_grouped):
     first = train_bag(search, search.best_trial, folds=FOLDS)
-    other = train_bag(search, search.best_trial, **{"folds": FOLDS, **change})
+    other = train_bag(group(search) if are_grouped else search, search.best_trial, folds=folds)
     assert all(training not in first.trainings for training in other.trainings)
 
 

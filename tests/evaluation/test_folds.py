@@ -7,11 +7,14 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from samples import make_study
 
 import tuner
+from tuner import mapped_arrays
 from tuner.errors import SplitsError
 from tuner.evaluation.cross_validation import train_folds
+from tuner.evaluation.folds import join_parts, load_joined
 from tuner.metrics import auc
 from tuner.trackers.memory import NoTracker
 from tuner.training.pack import Pack
@@ -52,6 +55,20 @@ def test_the_evaluation_tells_the_figures_of_the_scores_that_are_written(search)
     assert auc(table["label"], table["score"], table["weight"]) == pytest.approx(part["AUC"].value)
     assert part["AUC"].value > 0.6
     assert sorted(table["row"]) == list(range(1_500))
+
+
+def test_joined_parts_that_are_too_large_for_the_memory_lie_in_a_file(search, monkeypatch):
+    parts = ("train", "validation")
+    small = join_parts(search, parts)
+    monkeypatch.setattr(mapped_arrays, "LARGE", 1)
+    monkeypatch.setattr(mapped_arrays, "STRETCH", 1000)
+    large = join_parts(search, parts)
+    assert mapped_arrays.find_map(small.x) is None
+    assert mapped_arrays.find_map(large.x) is not None
+    np.testing.assert_array_equal(large.x, np.concatenate([search.splits.train.x, search.splits.validation.x]))
+    data = load_joined(search, large, torch.device("cpu"))
+    data.mapped.release()
+    np.testing.assert_array_equal(data.x.numpy(), small.x)
 
 
 def test_folds_that_cannot_be_do_not_open_the_test_part(search, monkeypatch):

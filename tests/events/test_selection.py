@@ -1,5 +1,6 @@
 """Selection, new columns and patterns of names: what a problem says of its events by expressions."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,11 +150,24 @@ def test_a_weight_may_be_an_expression_with_factors_by_process(make_problem, sam
     factors = sample["process"].map({"ttH": 0.5, "ttbar": 800.0, "Wjets": 3.0})
     np.testing.assert_allclose(events.weights, sample["w"] * factors / 2)
     assert events.features == ("a", "b")  # neither `w` nor `scale`
-    assert events.notes == ('New column "scale" has numbers for values that no event has: "QCD".',)
+    assert events.notes == (
+        '"w" is used by the weight and so is no feature; to keep it, name it in `features`.',
+        'New column "scale" has numbers for values that no event has: "QCD".',
+    )
+    kept = read_events(replace(problem, features=("w", "a")))
+    assert (kept.features, kept.notes) == (("w", "a"), events.notes[1:])
     said = refuse(replace(problem, columns={"scale": {"process": {"ttH": 1, "ttbar": 2}}}))
     assert 'must have a number for each value of "process", but has none where it is "Wjets".' in said
     selected = replace(problem, columns={"scale": {"process": {"ttH": 1, "ttbar": 2}}}, selection='process != "Wjets"')
     assert len(read_events(selected).labels) == 200
+
+
+def test_the_numbers_of_a_table_become_those_that_json_takes(make_problem, sample):
+    keys = np.unique(sample["id"].to_numpy())
+    table = {"scale": {"id": {key: np.float32(2) for key in keys}}}
+    problem = make_problem(sample, ignored=("id", "process"), weight="w * scale", columns=table)
+    assert json.loads(json.dumps(problem.columns))["scale"]["id"] == {str(key): 2.0 for key in keys}
+    np.testing.assert_allclose(read_events(problem).weights, 2 * sample["w"])
 
 
 def test_factors_may_depend_on_the_file(make_problem, sample, tmp_path):

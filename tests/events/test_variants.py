@@ -1,5 +1,7 @@
 """Nuisance variants: roles, shifted columns and files, and that they must be the same events in the same order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +34,18 @@ def test_columns_of_a_nuisance_are_read_only_as_its_variants(make_problem, make_
     pd.testing.assert_series_equal(up["a"], (shifted_events["a"] * 1.01).astype(np.float32))
     pd.testing.assert_series_equal(down["a"], (shifted_events["a"] * 0.99).astype(np.float32))
     pd.testing.assert_series_equal(up["b"], events.table["b"])
+
+
+@pytest.mark.parametrize(
+    ("up", "selection", "n"), [("columns", "a > 0", 1), ("columns", "b > -1e9", 0), ("file", "b < 9", 1)]
+)
+def test_a_shift_that_may_move_events_across_a_cut_is_noted(make_problem, shifted_events, tmp_path, up, selection, n):
+    shift = {"a": "a_up"} if up == "columns" else write(tmp_path, shifted_events)
+    problem = make_problem(shifted_events, nuisances=(Nuisance(name="scale", up=shift),), ignored=("id", "a_down"))
+    ignored = ("id", "a_down") if up == "columns" else ("id", "a_down", "a_up")
+    notes = read_events(replace(problem, selection=selection, ignored=ignored)).notes
+    said = 'shifted events of nuisance "scale" are those that pass `selection` with their nominal values'
+    assert sum(said in note for note in notes) == n
 
 
 def test_a_shifted_column_has_the_undefined_values_of_its_feature(make_problem, make_events):

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from samples import make_study
 
+from tuner.checked_files import write_json
 from tuner.preparation.settings import Preparation
+from tuner.run_folder import RunFolder
 from tuner.tuning.evaluation_settings import EvaluationSettings
-from tuner.tuning.judgement_time import JudgementCosts, estimate_trainings, limit_baselines, measure_costs, shorten
-from tuner.tuning.search import TrialRecord
+from tuner.tuning.judgement_time import (
+    JudgementCosts,
+    estimate_trainings,
+    find_growth,
+    limit_baselines,
+    measure_costs,
+    shorten,
+)
+from tuner.tuning.search import Search, TrialRecord
 
 COSTS = JudgementCosts(training=2.0, joined=3.0, n_candidates=20)
 FULL = EvaluationSettings(bags=2, folds=4)
@@ -61,6 +72,8 @@ def test_the_finalists_stay_what_they_are_once_they_are_trained() -> None:
         ({"hand_on": "bag"}, {"bag": 2, "bags": 1, "refit": False, "finalists": 1}),
         ({"hand_on": "blend"}, {"bag": 2, "bags": 1, "refit": False, "finalists": 1}),
         ({"hand_on": "ensemble of bags"}, {"bag": 2, "bags": 2, "refit": False, "finalists": 2}),
+        ({"hand_on": "ensemble"}, {"bag": None, "bags": 1, "finalists": 2, "seeds": 2}),
+        ({"hand_on": "ensemble", "finalists": 1}, {"finalists": 1, "seeds": 2}),
         ({"hand_on": "refit"}, {"bag": None, "bags": 1, "refit": True, "finalists": 1}),
     ],
 )
@@ -109,11 +122,18 @@ def test_the_best_trials_own_pace_is_that_of_the_finalists() -> None:
         make_trial(2, "pruned", None, 10, 20),
         make_trial(3, "running", None, 20, None),
     ]
-    preparation = Preparation(fractions=(0.6, 0.2, 0.2))
     now = START + timedelta(seconds=40)
-    costs = measure_costs(trials, EvaluationSettings(finalists=1), preparation, now=now)
+    costs = measure_costs(trials, EvaluationSettings(finalists=1), growth=4 / 3, now=now)
     assert costs == JudgementCosts(training=15.0, joined=pytest.approx(20.0), n_candidates=2)
-    both = measure_costs(trials, EvaluationSettings(finalists=2), preparation, now=now)
+    both = measure_costs(trials, EvaluationSettings(finalists=2), growth=4 / 3, now=now)
     assert both is not None
     assert both.training == 10.0
-    assert measure_costs(trials[2:], EvaluationSettings(), preparation, now=now) is None
+    assert measure_costs(trials[2:], EvaluationSettings(), growth=4 / 3, now=now) is None
+
+
+def test_the_sizes_of_the_parts_count_and_not_the_fractions(tmp_path: Path) -> None:
+    study = replace(make_study(n_events=400), preparation=Preparation(counts=(100, 300, None)))
+    search = Search(study, RunFolder(tmp_path))
+    assert find_growth(search) == pytest.approx(0.8 / 0.6)
+    write_json(search.folder.provenance, {"parts": {"train": {"events": 100}, "validation": {"events": 300}}})
+    assert find_growth(search) == 4.0

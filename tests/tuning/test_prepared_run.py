@@ -90,6 +90,14 @@ def test_what_changed_is_prepared_anew(folder, problem, preparation):
     assert same == (problem.event_id is not None)  # every mass is another: groups of one split the same
 
 
+def test_the_order_of_patterns_is_part_of_what_the_parts_follow_from(folder):
+    rules = {"*": "robust", "*pt": "log"}
+    one, other = (replace(PREPARATION, features=dict(pairs)) for pairs in (rules.items(), reversed(rules.items())))
+    keys = [prepare_run(PROBLEM, preparation, folder).key for preparation in (one, other)]
+    assert keys[0] != keys[1]
+    assert keys[0] == json.loads(json.dumps(keys[0]))
+
+
 def flip(path):
     content = bytearray(path.read_bytes())
     content[-40] ^= 4

@@ -131,7 +131,11 @@ def test_a_study_of_an_older_version_is_refused_and_not_taken_for_a_new_one(tmp_
 
 @pytest.mark.parametrize(
     ("attributes", "which"),
-    [({IDENTITY: {"preparation": {"scaling": "quantile"}}}, "an older"), ({FORMAT: 99, IDENTITY: {}}, "a later")],
+    [
+        ({IDENTITY: {"preparation": {"azimuths": "auto"}}}, "an older"),
+        ({FORMAT: 1, IDENTITY: {}}, "an older"),
+        ({FORMAT: 99, IDENTITY: {}}, "a later"),
+    ],
 )
 def test_every_step_says_alike_that_another_version_made_a_search(tmp_path, attributes, which):
     study = make_study(trials=1, epochs=1, n_events=400)
@@ -140,8 +144,10 @@ def test_every_step_says_alike_that_another_version_made_a_search(tmp_path, attr
     storage.set_study_system_attr(number, FORMAT, None)
     for name, value in attributes.items():
         storage.set_study_system_attr(number, name, value)
+    (search.folder.splits / "preprocessing.npz").write_bytes(b"of another form")
     found = tuner.Search(study, search.folder)
     steps = (
+        lambda _: tuner.Search(study, search.folder).splits,
         tuner.evaluate,
         tuner.report,
         read_status,

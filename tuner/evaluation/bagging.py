@@ -77,7 +77,6 @@ def train_bag(
     trial: TrialRecord,
     *,
     folds: int,
-    event_id: np.ndarray | None = None,
     pool: ProcessPool | None = None,
     device: str | None = None,
     on_progress: Callable[[int], object] = lambda _: None,
@@ -92,7 +91,6 @@ def train_bag(
         search: The search.
         trial: The trial whose configuration it is.
         folds: Number of folds.
-        event_id: Ids of all events as read, [n]; rows that share one come into one fold.
         pool: Processes that share the work; None for this one alone.
         device: Where to train; None for a GPU where there is one.
         on_progress: Is called now and then with the number of trainings that are in the run folder.
@@ -104,7 +102,7 @@ def train_bag(
         SplitsError: A fold would lack a class.
         SearchError: The search space no longer gives the trial's settings.
     """
-    wanted = _BagTrainings(search, trial, folds, event_id)
+    wanted = _BagTrainings(search, trial, folds)
 
     def look() -> None:
         on_progress(sum(wanted.read(fold) is not None for fold in range(folds)))
@@ -142,12 +140,11 @@ class _BagTrainings:
     search: Search
     trial: TrialRecord
     n_folds: int
-    event_id: np.ndarray | None
 
     @cached_property
     def events(self) -> FoldedEvents:
         """Events of train + validation with their folds."""
-        return fold_events(self.search, folds=self.n_folds, parts=BAG_PARTS, event_id=self.event_id)
+        return fold_events(self.search, folds=self.n_folds, parts=BAG_PARTS)
 
     @cached_property
     def origin(self) -> dict[str, Any]:

@@ -29,7 +29,6 @@ def train_folds(
     trial: TrialRecord,
     *,
     folds: int,
-    event_id: np.ndarray | None = None,
     device: str | None = None,
     on_fold: Callable[[], object] = lambda: None,
 ) -> OutOfFold:
@@ -42,7 +41,6 @@ def train_folds(
         search: The search.
         trial: The trial whose configuration it is.
         folds: Number of folds, at least 3.
-        event_id: Ids of all events as read, [n]; rows that share one come into one fold.
         device: Where to train; None for a GPU where there is one.
         on_fold: Is called after each training.
 
@@ -52,7 +50,7 @@ def train_folds(
     Raises:
         SplitsError: A fold would lack a class.
     """
-    events = fold_events(search, folds=folds, event_id=event_id)
+    events = fold_events(search, folds=folds)
     settings = search.settings(trial)
     members = [
         Member(

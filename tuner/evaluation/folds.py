@@ -12,12 +12,13 @@ import pandas as pd
 import torch
 
 from tuner.errors import SplitsError
+from tuner.mapped_arrays import join_rows
 from tuner.preparation.folds import assign_folds
-from tuner.preparation.groups import join_groups
 from tuner.preparation.splits import Part
 from tuner.preparation.splitting import PARTS
 from tuner.preparation.training_weights import make_training_weights
 from tuner.training.data import TrainingData
+from tuner.training.mapped_inputs import MappedInputs
 from tuner.tuning.search import Search
 
 
@@ -96,33 +97,28 @@ class OutOfFold:
         return OutOfFold(**{f.name: getattr(self, f.name)[self.is_scored] for f in fields(self)})
 
 
-def fold_events(
-    search: Search, *, folds: int, parts: Sequence[str] = PARTS, event_id: np.ndarray | None = None
-) -> FoldedEvents:
+def fold_events(search: Search, *, folds: int, parts: Sequence[str] = PARTS) -> FoldedEvents:
     """Return a search's events of some parts, one part after the other, cut into folds.
 
     Args:
         search: The search; its preprocessing stays as it was fitted on the train part.
-        folds: Number of folds; each class is spread alike over them.
+        folds: Number of folds; each class is spread alike over them, and events that share an id come into one.
         parts: Of "train", "validation" and "test", those that are joined.
-        event_id: Ids of all events as read, [n]; rows that share one come into one fold.
 
     Raises:
         SplitsError: A fold would lack a class, or the weights of one do not add up to more than 0 in it.
     """
-    assigned = assign_search_folds(search, folds=folds, parts=parts, event_id=event_id)
+    assigned = assign_search_folds(search, folds=folds, parts=parts)
     return FoldedEvents(join_parts(search, parts), assigned, folds)
 
 
-def assign_search_folds(
-    search: Search, *, folds: int, parts: Sequence[str] = PARTS, event_id: np.ndarray | None = None
-) -> np.ndarray:
+def assign_search_folds(search: Search, *, folds: int, parts: Sequence[str] = PARTS) -> np.ndarray:
     """Return the fold of each event of some parts, int64 [n], one part after the other; see `fold_events`."""
     joined = [getattr(search.splits, name) for name in parts]
     labels, weights, rows = (
         np.concatenate([getattr(part, name) for part in joined]) for name in ("labels", "weights", "rows")
     )
-    groups = join_groups([search.splits.groups, event_id])
+    groups = search.splits.groups
     own = None if groups is None else groups[rows]
     assigned = assign_folds(labels, own, folds=folds, seed=search.study.preparation.seed)
     _check_weights(labels, weights, assigned, folds)
@@ -132,8 +128,9 @@ def assign_search_folds(
 def join_parts(search: Search, names: Sequence[str]) -> Part:
     """Return the events of some parts as one, training weights made for all of them together."""
     parts = [getattr(search.splits, name) for name in names]
-    x, labels, weights, rows = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "labels", "weights", "rows")
+    x = join_rows([part.x for part in parts])
+    labels, weights, rows = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "weights", "rows")
     )
     preparation = search.study.preparation
     kind, negative = preparation.training_weights, preparation.negative_weights
@@ -148,7 +145,7 @@ def find_used(part: Part, among: np.ndarray | bool = True) -> np.ndarray:
 
 def load_joined(search: Search, part: Part, device: torch.device) -> TrainingData:
     """Return the same events as train and as validation part on a device; members choose theirs."""
-    x, labels = (torch.from_numpy(array).to(device) for array in (part.x, part.labels))
+    x, labels = (torch.from_numpy(np.asarray(array)).to(device) for array in (part.x, part.labels))
     kind = search.study.preparation.training_weights
     kept = make_training_weights(part.labels, part.weights, kind=kind, negative="keep")
     return TrainingData(
@@ -159,6 +156,7 @@ def load_joined(search: Search, part: Part, device: torch.device) -> TrainingDat
         validation_labels=labels,
         validation_weights=torch.from_numpy(part.weights).to(device),
         validation_training_weights=torch.from_numpy(kept).to(device),
+        mapped=MappedInputs(part.x) if x.device.type == "cpu" else None,
     )
 
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
-
 from tuner.checked_files import write_table
 from tuner.errors import SearchError, SplitsError
 from tuner.evaluation.bagging import Bag, refit, train_bag
@@ -45,8 +43,6 @@ class JoinedTraining:
 
     search: Search
     settings: EvaluationSettings
-    event_id: np.ndarray | None
-    """Ids of all events as read, [n]."""
     pool: ProcessPool
     device: str | None
     display: Display
@@ -104,7 +100,6 @@ class JoinedTraining:
                     self.search,
                     trial,
                     folds=folds or 0,
-                    event_id=self.event_id,
                     pool=self.pool,
                     device=self.device,
                     on_progress=partial(self._advance, trial),

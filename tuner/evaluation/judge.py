@@ -199,7 +199,7 @@ class Judge:
 
     def _check_events(self, *, open_test: bool) -> None:
         """Raise `SplitsError` where folds or baselines that must be there cannot be, before anything is trained."""
-        assign = partial(assign_search_folds, self.search, event_id=self.kept.events.event_id)
+        assign = partial(assign_search_folds, self.search)
         if open_test and self.settings.folds is not None:
             assign(folds=self.settings.folds)
         if self.settings.hand_on in ("bag", "blend") and self.settings.bag is not None:
@@ -217,7 +217,7 @@ class Judge:
         if not self.settings.baseline_trials:
             return None
         settings = replace(self.settings, baseline_minutes=self.time_table.baseline_minutes)
-        return self.pool.submit(fit_search_baselines, self.search, settings, self.kept.events.event_id, needs_gpu=False)
+        return self.pool.submit(fit_search_baselines, self.search, settings, needs_gpu=False)
 
     def _enter_finalists(self) -> tuple[Field, dict[str, list[int]]]:
         """Train the finalists anew; return them, and the best epochs of each one's trainings by its name."""
@@ -254,8 +254,8 @@ class Judge:
         field: the finalists, the winner first, then from the best to the worst. best_epochs: of their trainings. job:
         fits the baselines.
         """
-        event_id, ranked = self.kept.events.event_id, field.candidates
-        training = JoinedTraining(self.search, self.settings, event_id, self.pool, self.device, self.display)
+        ranked = field.candidates
+        training = JoinedTraining(self.search, self.settings, self.pool, self.device, self.display)
         joined = training.train(single, ranked, best_epochs[ranked[0].name], field.figure)
         candidates = [*joined.candidates]
         candidates.append(enter_ensemble(field.candidates, single, field.figure, field.validation))
@@ -269,7 +269,7 @@ class Judge:
         self._advance_baselines()
         if job.future is None:
             settings = replace(self.settings, baseline_minutes=self.time_table.baseline_minutes)
-            found = fit_search_baselines(self.search, settings, self.kept.events.event_id, self._advance_baselines)
+            found = fit_search_baselines(self.search, settings, self._advance_baselines)
         else:
             self.pool.watch([job], lambda: None)
             found = job.result()
@@ -287,8 +287,7 @@ class Judge:
                 yield enter_tree_bag(found.tree_bag, bag.events)
                 yield enter_blend(bag, found.tree_bag)
                 return
-            folds, event_id = self.settings.bag, self.kept.events.event_id
-            events = fold_events(self.search, folds=folds, parts=BAG_PARTS, event_id=event_id)
+            events = fold_events(self.search, folds=self.settings.bag, parts=BAG_PARTS)
             yield enter_tree_bag(found.tree_bag, events)
         if self.settings.hand_on == "blend":
             raise SearchError(
@@ -375,7 +374,6 @@ class Judge:
             self.search,
             trial,
             folds=folds,
-            event_id=self.kept.events.event_id,
             device=self.device,
             on_fold=lambda: self.display.advance(replace(stage, done=next(done))),
         )

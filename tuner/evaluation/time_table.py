@@ -10,7 +10,7 @@ from tuner.evaluation.baselines.kinds import list_kinds
 from tuner.evaluation.shortening import Shortening
 from tuner.tuning.call_end import CallEnd
 from tuner.tuning.evaluation_settings import EvaluationSettings
-from tuner.tuning.judgement_time import JudgementCosts, limit_baselines, measure_costs, shorten
+from tuner.tuning.judgement_time import JudgementCosts, find_growth, limit_baselines, measure_costs, shorten
 from tuner.tuning.search import Search
 
 
@@ -44,7 +44,7 @@ class TimeTable:
         now = time.time()
         if end is None:
             return cls(wanted=wanted, settings=wanted, baseline_minutes=wanted.baseline_minutes, began=now)
-        costs = measure_costs(search.trials, wanted, search.study.preparation, now=datetime.now())
+        costs = measure_costs(search.trials, wanted, growth=find_growth(search), now=datetime.now())
         settings, minutes, left = wanted, wanted.baseline_minutes, max(0.0, end.trained - now)
         if costs is not None:
             settings = shorten(wanted, costs, left)

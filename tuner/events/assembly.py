@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from tuner.errors import EventsError, raise_together
+from tuner.errors import EventsError, name_all, raise_together
 from tuner.events.categories import code_texts, find_unknown_categories
 from tuner.events.column_selection import NeededColumns, find_missing, note_left_out
 from tuner.events.columns import check_features, take_event_id, take_features, take_observers, take_weights
@@ -44,6 +44,7 @@ def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns
     observers = take_observers(table, problem.all_observers, problem.list_undefined, problem.optimum, found)
     features, codes = take_inputs(needed, needed.features, labels, found)
     given_parts = find_given_parts(table)
+    found.notes += _note_fixed_selection(needed)
     raise_together(found.problems, EventsError, source.describe())
     return Events(
         features,
@@ -60,6 +61,27 @@ def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns
         given_parts=given_parts,
         notes=tuple(found.notes),
     )
+
+
+def _note_fixed_selection(needed: NeededColumns) -> list[str]:
+    """Return a sentence where a shift may move events across a cut, as the shifted events are those of the nominal."""
+    formulas = needed.formulas
+    cut = {*formulas.list_selection()}
+    told = [
+        nuisance.name
+        for nuisance in needed.problem.nuisances
+        if any(
+            {*formulas.list_raw(variant)} & cut if isinstance(variant, Mapping) else cut and variant is not None
+            for variant in (nuisance.up, nuisance.down)
+        )
+    ]
+    if not told:
+        return []
+    which = "nuisance" if len(told) == 1 else "nuisances"
+    return [
+        f"The shifted events of {which} {name_all(told)} are those that pass `selection` with their nominal values: "
+        "what a shift moves across a cut is not counted."
+    ]
 
 
 def take_inputs(

@@ -17,7 +17,7 @@ from tuner.events.cut_flow import CutFlow, count_cuts
 from tuner.events.diagnostics import Findings
 from tuner.events.expressions.functions import is_list
 from tuner.events.expressions.syntax import Expression
-from tuner.events.formulas import FILE, Formulas, read_formulas
+from tuner.events.formulas import FILE, Formulas, Lookup, read_formulas
 from tuner.events.labels import take_labels
 from tuner.events.name_patterns import expand_names, fits
 from tuner.events.new_columns import ColumnMaker
@@ -182,6 +182,7 @@ class _Assembly:
         self.problem = self._expand_patterns(names)
         features = self._list_features(names)
         self._refuse_label_in(features)
+        self._note_weight_parts(names)
         kept, cut_flow = self._select(table)
         counted = np.ones(len(table), bool) if kept is None else kept
         self.found.problems += self.maker.find_unknown(counted, self._needed)
@@ -231,6 +232,29 @@ class _Assembly:
                     f'New column "{name}" must not be made of the label "{label}", as it is a feature. '
                     "Make it of something else, or name it among `ignored`."
                 )
+
+    def _note_weight_parts(self, names: Sequence[str]) -> None:
+        """Add a note on columns that would be features, were the weight not made of them."""
+        if self.to_score or self.only_roles:
+            return
+        formulas, problem = self.formulas, self.original
+        others = {*self.problem.roles, *formulas.list_made([problem.label]), *formulas.list_raw([problem.label])}
+        told = [
+            name
+            for name in names
+            if name in formulas.parts
+            and name not in others
+            and not isinstance(formulas.columns.get(name), Lookup)
+            and (problem.features is None or fits(name, problem.features))
+        ]
+        if told:
+            one = len(told) == 1
+            so, them = (
+                ("is used by the weight and so is no feature", "it")
+                if one
+                else ("are used by the weight and so are no features", "them")
+            )
+            self.found.notes.append(f"{name_all(told, most=MAX_TOLD)} {so}; to keep {them}, name {them} in `features`.")
 
     def _make_columns(self) -> dict[str, Any]:
         """Return the new columns of one value an event; add a sentence for each that cannot be made."""

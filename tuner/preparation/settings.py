@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from tuner.errors import StudyError, raise_together, suggest_name
 from tuner.fields import check_keywords, settle_fields, show_value
@@ -79,6 +79,12 @@ class Preparation:
             problems.append(f"`azimuths` must be two or more features, each once, or none, but is {self.azimuths}.")
         problems += _find_feature_problems(self.features or {}, () if self.azimuths == "auto" else self.azimuths)
         raise_together(problems, StudyError, "Preparation")
+
+
+def describe_preparation(preparation: Preparation) -> dict[str, Any]:
+    """Return the settings by name; `features` as pairs, as of its patterns an earlier one goes before a later."""
+    asked = preparation.features
+    return asdict(preparation) | {"features": None if asked is None else [[*pair] for pair in asked.items()]}
 
 
 def _find_count_problems(counts: tuple[int | None, ...]) -> list[str]:

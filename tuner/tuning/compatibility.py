@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -18,6 +18,7 @@ from optuna.distributions import (
 )
 
 from tuner.errors import SearchError, SplitsError, StudyError, TunerError, raise_together, suggest_name
+from tuner.preparation.settings import describe_preparation
 from tuner.preparation.splits import Splits
 from tuner.problem import write_formula
 from tuner.progress.wording import write_count
@@ -72,7 +73,7 @@ def identify(
         "event id": problem.event_id,
         "figure of merit": describe_contents(problem.figure_of_merit),
         "categories": sorted(problem.categories),
-        "preparation": asdict(study.preparation),
+        "preparation": describe_preparation(study.preparation),
         "parts": parts,
         "contents": {"n": n_events, "features": [*features]},
         "epochs": study.budget.epochs,

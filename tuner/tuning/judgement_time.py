@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tuner.preparation.settings import Preparation
+from tuner.checked_files import read_json
+from tuner.errors import DamagedFileError
 from tuner.tuning.best_so_far import COUNTED, measure_elapsed
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.ranking import rank_trials
-from tuner.tuning.search import TrialRecord
+from tuner.tuning.search import Search, TrialRecord
 
 BASELINE_SHARE = 0.2
 """Share of the machine that baselines get at the least where time is short."""
@@ -48,8 +50,8 @@ class JudgementCosts:
 def measure_costs(
     trials: Sequence[TrialRecord],
     settings: EvaluationSettings,
-    preparation: Preparation,
     *,
+    growth: float,
     now: datetime,
     n_left: int = 0,
 ) -> JudgementCosts | None:
@@ -61,7 +63,7 @@ def measure_costs(
     Args:
         trials: Trials of the search, without those whose worker has died.
         settings: How many finalists there are to be.
-        preparation: Names the fractions of events in train and validation.
+        growth: What `find_growth` returns.
         now: When this is asked, as the storage tells the time.
         n_left: Trials that are still to come, so that there may be more finalists.
     """
@@ -74,10 +76,19 @@ def measure_costs(
     at_a_time = max(1.0, (ended + running) / elapsed)
     candidates = [trial for trial in rank_trials(complete) if trial.seconds][: settings.finalists] or complete
     training = sum(trial.seconds or 0.0 for trial in candidates) / len(candidates) / at_a_time
-    train, validation, _ = preparation.fractions
-    return JudgementCosts(
-        training=training, joined=training * (train + validation) / train, n_candidates=len(complete) + n_left
-    )
+    return JudgementCosts(training=training, joined=training * growth, n_candidates=len(complete) + n_left)
+
+
+def find_growth(search: Search) -> float:
+    """Return how many times as many events as train has train and validation have together.
+
+    The parts' own sizes count, which need not be those of the fractions; the latter where no sizes are written down.
+    """
+    train, validation, _ = search.study.preparation.fractions
+    with suppress(DamagedFileError, KeyError):
+        parts = read_json(search.folder.provenance)["parts"]
+        train, validation = parts["train"]["events"], parts["validation"]["events"]
+    return (train + validation) / train
 
 
 def estimate_trainings(settings: EvaluationSettings, costs: JudgementCosts, *, are_retrained: bool = False) -> float:
@@ -120,13 +131,15 @@ def _list_plans(settings: EvaluationSettings, *, are_retrained: bool) -> Iterato
         needed["bag"] = 2
     if settings.hand_on == "ensemble of bags":
         needed |= {"bags": 2, "finalists": 2}
+    if settings.hand_on == "ensemble":
+        needed |= {"finalists": 2, "seeds": 2}
     yield settings
     for step in LADDER:
         ((name, most),) = step.items()
         value, least = getattr(settings, name), needed.get(name, 0)
         if not value or (are_retrained and name in ("finalists", "seeds")):
             continue
-        capped = least or None if most is None else max(least, min(int(value), most))
+        capped = least or None if most is None else min(int(value), max(least, most))
         changes: dict[str, Any] = {name: bool(capped) if name == "refit" else capped}
         settings = replace(settings, **changes)
         yield settings

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -55,6 +55,7 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
         EventsError: The events, or those of a nuisance's variant, do not hold what the problem says.
         SplitsError: A part would lack a class.
     """
+    from tuner.preparation.settings import describe_preparation
     from tuner.preparation.splits import prepare_splits, take_split_inputs
 
     events, read, events_key = _read_events(problem)
@@ -62,7 +63,7 @@ def prepare_run(problem: Problem, preparation: Preparation, folder: RunFolder) -
         "events": events.digest,
         "split_by": take_split_inputs(events, problem, preparation).digest,
         "categories": [*problem.categories],
-        "preparation": json.loads(json.dumps(asdict(preparation))),
+        "preparation": json.loads(json.dumps(describe_preparation(preparation))),
     }
     try:
         kept = _load_kept(folder, key)

@@ -7,7 +7,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,6 +16,7 @@ from filelock import FileLock
 
 from tuner.checked_files import expect_form, read_json, write_json
 from tuner.passwords import hide_passwords
+from tuner.preparation.settings import describe_preparation
 from tuner.problem import Problem
 from tuner.run_folder import RunFolder
 from tuner.tuning.search import PROVENANCE_ADVICE
@@ -61,7 +61,7 @@ def record_call(
         "split_seed": study.preparation.seed,
         "events_digest": events_digest,
         "parts": dict(parts or {}),
-        "preparation": asdict(study.preparation),
+        "preparation": describe_preparation(study.preparation),
         "versions": {name: _find_version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "platform": platform.platform(),
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.checked_files import expect_form, read_csv, read_json, warn_once
-from tuner.errors import DamagedFileError, SearchError
+from tuner.errors import DamagedFileError, SearchError, SplitsError
 from tuner.run_folder import RunFolder
 from tuner.tuning.heartbeats import find_workers
 from tuner.tuning.ownership import check_owner
@@ -247,7 +247,11 @@ class Search:
         """The prepared parts, memory-mapped."""
         from tuner.preparation.splits import load_splits
 
-        return load_splits(self.folder.splits)
+        try:
+            return load_splits(self.folder.splits)
+        except SplitsError:
+            _ = self.optuna_study  # where another version has prepared them, this says so
+            raise
 
     def open_events(self) -> KeptEvents:
         """Return the events as they were read for the sweep, with the variants of the problem's nuisances.

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from datetime import datetime
 
-from tuner.tuning.judgement_time import BASELINE_SHARE, estimate_trainings, measure_costs
+from tuner.tuning.judgement_time import BASELINE_SHARE, estimate_trainings, find_growth, measure_costs
 from tuner.tuning.search import Search
 
 MOST_RESERVED = 0.5
@@ -56,7 +56,7 @@ class SearchClock:
     def _measure_reserve(self) -> float:
         """Return the seconds that the judgement's networks and baselines take; 0 before a trial is complete."""
         study = self.search.study
-        costs = measure_costs(self.search.trials, study.evaluation, study.preparation, now=datetime.now())
+        costs = measure_costs(self.search.trials, study.evaluation, growth=find_growth(self.search), now=datetime.now())
         if costs is None:
             return 0.0
         share = BASELINE_SHARE if study.evaluation.baseline_trials else 0.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tuner.progress.snapshot import DeviceUse, EndedTrial, RunningTrial, Status
 from tuner.tuning.best_so_far import follow_best, list_finished, measure_elapsed
 from tuner.tuning.heartbeats import is_abandoned
-from tuner.tuning.judgement_time import estimate_trainings, measure_costs
+from tuner.tuning.judgement_time import estimate_trainings, find_growth, measure_costs
 from tuner.tuning.outcome import read_outcome
 from tuner.tuning.search import Search, TrialRecord
 from tuner.tuning.trial_attributes import read_best_interval
@@ -137,7 +137,7 @@ def _estimate_evaluation(
     Baselines are fitted beside the networks, for the time of as many trials, within their limit.
     """
     settings, alive = search.study.evaluation, [trial for trial in trials if trial.number not in stale]
-    costs = measure_costs(alive, settings, search.study.preparation, now=datetime.now(), n_left=n_left)
+    costs = measure_costs(alive, settings, growth=find_growth(search), now=datetime.now(), n_left=n_left)
     if costs is None:
         return None
     complete = [t.seconds for t in trials if t.state == "complete" and t.seconds]

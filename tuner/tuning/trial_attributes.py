@@ -49,21 +49,18 @@ SUSPECT = "trains alone"
 """User attributes of a trial. The last four come with a setting that waits in the queue, as Optuna asks."""
 
 
-FORM = 1
+FORM = 2
 """Form of the records in the storage and the run folder; one more whenever this version cannot read the form before."""
 
 
 def refuse_older(study: optuna.Study) -> None:
     """Raise `SearchError` where another version made this study, which kept its records in another form.
 
-    Searches of before the form was written down are told by what they did not know yet.
+    A search of before the form was written down has an identity, or notes of ours, without it.
     """
     found = read_study_attributes(study, FORMAT).get(FORMAT)
     if found is None:
-        identity = read_identity(study) or {}
-        is_older = any(name.startswith("tuner:") for name in study.user_attrs) or (
-            "azimuths" not in identity.get("preparation", {"azimuths": ()})
-        )
+        is_older = read_identity(study) is not None or any(name.startswith("tuner:") for name in study.user_attrs)
         found = 0 if is_older else FORM
     if found != FORM:
         which = "an older" if found < FORM else "a later"

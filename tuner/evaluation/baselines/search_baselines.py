@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from tuner.errors import SplitsError
 from tuner.evaluation.bagging import BAG_PARTS
 from tuner.evaluation.baselines.fitting import Baseline, fit_baselines
@@ -39,7 +37,6 @@ class SearchBaselines:
 def fit_search_baselines(
     search: Search,
     settings: EvaluationSettings,
-    event_id: np.ndarray | None = None,
     on_trial: Callable[[int, int], object] = lambda *_: None,
 ) -> SearchBaselines:
     """Fit the baselines that the settings ask for, and a bag of the best trees where there is one of networks.
@@ -49,7 +46,6 @@ def fit_search_baselines(
     Args:
         search: The search.
         settings: How many trials and minutes, and how many folds the bag has.
-        event_id: Ids of all events as read, [n]; rows that share one come into one fold.
         on_trial: Is called after each setting, with how many of how many are done.
 
     Raises:
@@ -71,7 +67,7 @@ def fit_search_baselines(
     tuned = [b for b in baselines if b.record.n_planned and b.record.name != LOGISTIC]
     best = max(tuned, key=lambda baseline: baseline.value)
     try:
-        events = fold_events(search, folds=settings.bag, parts=BAG_PARTS, event_id=event_id)
+        events = fold_events(search, folds=settings.bag, parts=BAG_PARTS)
         return SearchBaselines(baselines, bag_trees(best.name, best.settings, events, seed=seed))
     except SplitsError as error:
         return SearchBaselines(baselines, problem=str(error))
