@@ -105,9 +105,9 @@ def describe_feature(feature: FeatureValues) -> dict[str, float]:
 
     undefined: share of events. mean, sd: over events for which it is defined. separation: as in TMVA's user guide
     (arXiv:physics/0703039, section "Ranking"), 1/2 sum (S - B)^2 / (S + B) over bins that begin at quantiles of signal
-    or of background, closer in the tails, and one for undefined; less what fluctuations of the bins add to it. auc: the larger of a and 1 - a. Moments, separation
-    and AUC are not-a-number where a class has no positive weight to measure them by. distinct: number of its values.
-    What needs an order is not-a-number for a category of three texts or more.
+    or of background, closer in the tails, and one for undefined; less what fluctuations of the bins add to it. auc: the
+    larger of a and 1 - a. Moments, separation and AUC are not-a-number where a class has no positive weight to measure
+    them by. distinct: number of its values. What needs an order is not-a-number for a category of three texts or more.
     """
     signal, background, distinct = feature.signal, feature.background, feature.distinct
     n_defined = len(signal.values) + len(background.values)
