@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +50,10 @@ def take_given(events: Any) -> Any:
     """
     if events is None or isinstance(events, GivenEvents | str | Path):
         return events
-    import numpy as np
-
     # Columns of frames and fields of records are attributes, too, so a column "read" makes no source of them.
     if type(events).__name__ == "DataFrame" and hasattr(events, "iloc"):
         return _keep(events.copy())
-    if isinstance(events, np.ndarray):
+    if (numpy := sys.modules.get("numpy")) and isinstance(events, numpy.ndarray):  # there are no arrays without it
         if not events.dtype.names or events.ndim != 1:
             raise StudyError(
                 f"An array of events must have named fields and one dimension, but has shape {events.shape} of "
