@@ -202,7 +202,7 @@ def test_tables_and_history_are_those_of_the_search(told):
     }
     figures = record.tables["figures"].set_index(["part", "candidate", "figure"])
     assert figures.loc[("test", "single network", "AUC"), "low"] == evaluation.part("test")["AUC"].low
-    assert len(record.tables["permutation importances"]) == len(search.splits.preprocessing.features)
+    assert len(record.tables["permutation importances"]) == len(search.splits.preprocessing.list_columns())
     assert [row["trials"] for row in record.history] == [1, 2, 3]
     assert record.history[-1]["best"] == max(trial.figure for trial in search.trials if trial.state == "complete")
     assert record.history[-1]["minutes"] == pytest.approx(read_status(search).elapsed / 60)
