@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from statistics import NormalDist
 
 import numpy as np
 
 from tuner.errors import SplitsError, raise_together, suggest_name
 from tuner.events.angles import TURN, TURNS, is_named_angle
+from tuner.events.name_patterns import fits
 from tuner.preparation.azimuths import find_azimuths, goes_round, is_angle, locate_azimuths
 from tuner.preparation.settings import Preparation
 
@@ -81,7 +81,7 @@ def _find_asked(name: str, preparation: Preparation) -> str | None:
         return asked[name]
     if preparation.azimuths != "auto" and name in preparation.azimuths:
         return None
-    return next((kind for pattern, kind in asked.items() if fnmatchcase(name, pattern)), None)
+    return next((kind for pattern, kind in asked.items() if fits(name, [pattern])), None)
 
 
 def _check_asked(
@@ -95,7 +95,7 @@ def _check_asked(
     problems = [
         f'`features` of Preparation names "{pattern}", but no feature has that name.{suggest_name(pattern, features)}'
         for pattern in preparation.features or {}
-        if not any(name == pattern or fnmatchcase(name, pattern) for name in features)
+        if not any(fits(name, [pattern]) for name in features)
     ]
     for i, (name, kind) in enumerate(zip(features, asked, strict=True)):
         defined = _take_defined(values[:, i])
