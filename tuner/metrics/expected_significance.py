@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from tuner.errors import EventsError
 from tuner.metrics.arrays import check_arrays, effective_number
-from tuner.metrics.at_threshold import sum_confusion
+from tuner.metrics.at_threshold import set_between_scores, sum_confusion
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import rank
 from tuner.metrics.few_events import are_few, measure_share
@@ -116,7 +116,7 @@ def choose_score_bins(
         if len(edges) == n_bins or not enough.any():
             return np.array([-np.inf, *edges[:0:-1], np.inf]) if len(edges) > 1 else np.array([-np.inf, np.inf])
         done += 1 + int(enough.argmax())
-        edges.append(float(ranking.thresholds[1 + done]))
+        edges.append(set_between_scores(float(ranking.thresholds[1 + done]), score))
 
 
 def measure_binned_significance(

@@ -13,7 +13,7 @@ from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import stack, stack_interval
 from tuner.reporting.page import Block, Code, Facts, Notice, Section, Table, Text
-from tuner.reporting.summary import describe_handed_on
+from tuner.reporting.summary import describe_handed_on, tell_cuts
 from tuner.run_folder import RunFolder
 from tuner.tuning.commands import has_address, name_command, open_in_python, quote_path
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
@@ -108,6 +108,7 @@ def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
     return [
         Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}{_tell_gain(choice)}.{how}"),
         *([Text(evaluation.choice_on_test)] if evaluation.choice_on_test else []),
+        *([Text(cuts)] if (cuts := tell_cuts(evaluation)) else []),
         Table(caption="What may be handed on, and what it costs", head=head, rows=rows, marked=marked),
         Text(COSTS),
     ]

@@ -18,7 +18,7 @@ from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.sections.working_points import write_working_points
-from tuner.reporting.summary import SHARE, tell_selection
+from tuner.reporting.summary import SHARE, tell_cuts, tell_selection
 from tuner.tuning.search import Search
 
 FIRST, OF_SURVIVAL = "candidates", "survival"
@@ -170,7 +170,7 @@ def _write_figures(
     names = dict.fromkeys(name for part in parts for name in part.measurements if name not in GAMMA_FIGURES)
     own = [f"{part.part} {CHOSEN_ON}" if part.part != "test" else part.part for part in parts]
     head = ["Figure", *(own if by_part else (part.candidate for part in parts))]
-    at = "at the working point" if all(part.figure_cut is None for part in parts) else "at the figure's own cut"
+    at = "at the working point" if (cut := parts[0].figure_cut) is None else f"at the {cut.name}"
     rows = [
         (
             stack(name, _tell_cuts(parts) if name == figure_of_merit else at if name in OF_YIELDS else ""),
@@ -211,7 +211,7 @@ def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
     if any(name.startswith(CALIBRATION) for part in own for name in part.measurements):
         told += f" {LEANING}"
     if own:
-        told += f" Working point: score ≥ {own[0].threshold:#.4g}, {own[0].threshold_rule}, frozen for test."
+        told += f" {tell_cuts(evaluation)}"
         told += f" {CHOSEN_ON} {_tell_flattery(own[0].part)}"
     if any(SHARE in part.measurements for part in own):
         told += f" Share of the optimum: {SHARE_FORMULA}."
@@ -264,8 +264,9 @@ def _write_counts(parts: Sequence[PartEvaluation]) -> Table:
         )
         for part in parts
     ]
-    head = ("Part", "Signal above cut", "Background above cut", "Effective signal", "Effective background")
-    return Table(caption="Events that the figures rest on", head=head, rows=rows)
+    head = ("Part", "Signal selected", "Background selected", "Effective signal", "Effective background")
+    caption = "Events that the figures rest on, and those selected at the working point"
+    return Table(caption=caption, head=head, rows=rows)
 
 
 def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
@@ -286,9 +287,10 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
         for part, cut in cuts
     ]
     name = evaluation.figure_of_merit
+    caption = f"Above the {evaluation.cut_name}; s and b rescaled to what is expected"
     estimators = ", on ".join(f"{part.part} it is the value {_tell_estimator(cut)}" for part, cut in cuts)
     return [
-        Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
+        Table(caption=caption, head=head, rows=rows),
         Text(
             f"How {name} is estimated: on {estimators}. Chosen and measured on the same events, the best of many cuts "
             "would be partly the luckiest."
