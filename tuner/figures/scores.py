@@ -8,7 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike
 
-from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, add_legend, dress, headline, start_figure
+from tuner.figures.drawing import (
+    BACKGROUND,
+    INK,
+    SIGNAL,
+    Drawing,
+    add_legend,
+    dress,
+    headline,
+    start_figure,
+    write_formulas,
+)
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.curves import auc
@@ -93,7 +103,7 @@ def _draw_cuts(axes: Axes, threshold: float | None, figure_cut: tuple[str, float
     named += [] if figure_cut is None else [(*figure_cut, "-.")]
     for name, at, linestyle in named:
         if np.isfinite(at):
-            axes.axvline(at, color=INK, linewidth=1.2, linestyle=linestyle, label=f"{name}, {at:.3f}")
+            axes.axvline(at, color=INK, linewidth=1.2, linestyle=linestyle, label=write_formulas(f"{name}, {at:.3f}"))
 
 
 def _tabulate(arrays: Arrays, edges: np.ndarray, part: str) -> pd.DataFrame:

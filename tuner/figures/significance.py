@@ -282,7 +282,11 @@ def _mark_cuts(axes: Axes, cut: tuple[str, float], best: float, scanned: _Scanne
         axes.axvspan(tightest, high, color=FAINT, alpha=0.28, linewidth=0, label=grey)
     if np.isfinite(chosen):
         axes.axvline(
-            chosen, color=INK, linewidth=1.2, linestyle="--", label=f"{named}, {chosen:.3f}" if is_told else None
+            chosen,
+            color=INK,
+            linewidth=1.2,
+            linestyle="--",
+            label=write_formulas(f"{named}, {chosen:.3f}") if is_told else None,
         )
     if not np.isclose(best, chosen):
         label = f"largest of the first curve, {best:.3f}" if is_told else None

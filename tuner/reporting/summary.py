@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tuner.evaluation.baselines.records import BAGGED
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.shortening import describe_shortening
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
@@ -80,11 +81,9 @@ def _tell_handed_on(evaluation: Evaluation) -> str:
             won = f"{_capitalize(write_candidate(rival.candidate))} {_conjugate(rival)} won"
             return f"{won}: better by {distance} than what is handed on. {told}."
         case "worse":
-            return (
-                f"{told}; it beats {write_candidate(rival.candidate)}, the best baseline on validation, by {distance}."
-            )
+            return f"{told}; it beats {name_best_baseline(evaluation, rival.candidate)}, by {distance}."
     side = "behind" if rival.lead.value < 0 else "ahead"
-    named = f"{write_candidate(rival.candidate)}, the best baseline on validation"
+    named = name_best_baseline(evaluation, rival.candidate)
     return f"{told}; it cannot be told from {named}: it is {side} by {distance}."
 
 
@@ -315,6 +314,20 @@ def name_baseline(evaluation: Evaluation) -> str:
     """Return the name of the best baseline, which validation chose."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
     return "the baseline" if baseline is None else write_candidate(baseline.candidate)
+
+
+def name_best_baseline(evaluation: Evaluation, name: str) -> str:
+    """Return the best baseline's name with how validation chose it: the row on test may be another fit than that."""
+    return f"{write_candidate(name)}, {tell_best_baseline(evaluation, name)}"
+
+
+def tell_best_baseline(evaluation: Evaluation, name: str) -> str:
+    """Return how validation chose the best baseline, of which this row is a fit."""
+    record = next((record for record in evaluation.baselines if record.name == name), None)
+    if record is None or record.fitted_on == "train":
+        return "the best baseline on validation"
+    how = "by its scores out of fold" if name.endswith(BAGGED) else "before the refit"
+    return f"the best baseline on validation {how}"
 
 
 def write_candidate(name: str) -> str:

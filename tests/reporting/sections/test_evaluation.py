@@ -72,8 +72,25 @@ def test_only_what_was_tuned_is_marked_as_chosen_on_validation(write, evaluation
     )
     for each, mark in ((record, " †"), (replace(record, n_planned=0, n_trials=0), "")):
         table = write(replace(evaluation, baselines=(each,))).blocks[0]
-        [row] = [row for row in table.rows if row[0] == "boosted trees"]
+        [row] = [row for row in table.rows if row[0] == "boosted trees\nfitted on train"]
         assert row[-1] == f"0.9195{mark}\n± 0.0026"
+
+
+def test_the_best_baseline_says_by_which_fit_validation_chose_it(write, evaluation):
+    standings = tuple(
+        replace(each, is_best_baseline=each.candidate == "boosted trees") for each in evaluation.standings
+    )
+    told = {"n_trials": 7, "n_planned": 7, "seconds": 1.0, "params": {}, "chosen_by": "AUC"}
+    refitted = BaselineRecord(name="boosted trees", fitted_on="train and validation", **told)
+    bagged = replace(refitted, name="boosted trees (bagged)")
+    for record, how in (
+        (replace(refitted, fitted_on="train"), "fitted on train, the best baseline on validation"),
+        (refitted, "fitted on train and validation, the best baseline on validation before the refit"),
+        (bagged, "fitted on train and validation, the best baseline on validation by its scores out of fold"),
+    ):
+        named = tuple(replace(each, candidate=record.name) if each.is_best_baseline else each for each in standings)
+        table = write(replace(evaluation, standings=named, baselines=(record,))).blocks[0]
+        assert f"{record.name}\n{how}" in [row[0] for row in table.rows]
 
 
 def test_intervals_of_single_trainings_are_over_events_only(write, evaluation):

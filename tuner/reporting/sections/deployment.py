@@ -7,7 +7,6 @@ from shlex import quote
 from typing import Any
 
 from tuner.checked_files import read_json
-from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.results import Evaluation
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import write_count
@@ -106,7 +105,7 @@ def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
     another = name_command(search, "predict", "new_events.parquet", "--candidate", "single")
     how = f" `{another}` uses the single network instead." if another and choice.candidate != SINGLE_NETWORK else ""
     return [
-        Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}{_tell_gain(choice)}.{how}"),
+        Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}.{how}"),
         *([Text(evaluation.choice_on_test)] if evaluation.choice_on_test else []),
         *([Text(cuts)] if (cuts := tell_cuts(evaluation)) else []),
         Table(caption="What may be handed on, and what it costs", head=head, rows=rows, marked=marked),
@@ -115,14 +114,6 @@ def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
 
 
 COSTS = "Size: files of parameters. Times: this machine's CPU time for prepared events, in PyTorch."
-
-
-def _tell_gain(choice: HandOnChoice) -> str:
-    """Return by how much what is handed on is better than the single network; nothing where it is that one."""
-    gain = next((s.difference for s in choice.standings if s.candidate == choice.candidate), None)
-    if gain is None or choice.candidate == SINGLE_NETWORK:
-        return ""
-    return f" by {choice.figure_of_merit} {gain.signed}"
 
 
 def _write_milliseconds(seconds: float) -> str:

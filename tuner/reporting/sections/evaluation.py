@@ -18,7 +18,7 @@ from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
 from tuner.reporting.sections.systematics import write_nuisances, write_survival
 from tuner.reporting.sections.working_points import write_working_points
-from tuner.reporting.summary import SHARE, tell_cuts, tell_selection
+from tuner.reporting.summary import SHARE, tell_best_baseline, tell_cuts, tell_selection
 from tuner.tuning.search import Search
 
 FIRST, OF_SURVIVAL = "candidates", "survival"
@@ -117,6 +117,9 @@ def _describe(evaluation: Evaluation, standing: Standing) -> list[str]:
     """Return what stands below a candidate's name."""
     told = [write_count(len(standing.singles), "training")] if standing.kind == "finalist" else []
     told += [write_count(standing.n_parameters, "parameter")] if standing.n_parameters else []
+    record = next((record for record in evaluation.baselines if record.name == standing.candidate), None)
+    told += [f"fitted on {record.fitted_on}"] if record is not None else []
+    told += [tell_best_baseline(evaluation, standing.candidate)] if standing.is_best_baseline else []
     told += ["the cheapest"] if standing.candidate == evaluation.cheapest else []
     if evaluation.handed_on.name == SINGLE_NETWORK and standing.verdict == "winner":
         return [*told, "one of its networks is handed on" if len(standing.singles) > 1 else "handed on"]
