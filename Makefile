@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-EXTRAS := root,hdf5,fits,onnx,networks,mplhep
-EXTRAS_DEV := $(EXTRAS),tensorboard,mlflow
+EXTRAS := root,hdf5,fits,onnx,networks,mplhep,pyhf
+EXTRAS_DEV := $(EXTRAS),tensorboard,mlflow,postgresql,dask
 # Of what pip says only the downloads that take long, so that one sees it work; its exit code counts.
 PIP := set -o pipefail; $(BIN)/python -m pip install --progress-bar off --constraint constraints.txt
 TELL := | awk '/^ *Downloading .*MB\)/ {print "  " $$0; fflush()} /^Installing collected/ {print "  Unpacking ..."; fflush()}'
@@ -42,7 +42,7 @@ $(READY): pyproject.toml constraints.txt
 
 $(READY_DEV): $(READY)
 	@echo "Installing the developers' tools into $(VENV)"
-	@$(PIP) --editable '.[$(EXTRAS_DEV)]' --group dev $(TELL)
+	@$(PIP) --editable '.[$(EXTRAS_DEV)]' --group dev --group docs $(TELL)
 	@touch $@
 
 sweep: $(READY) ## Run the main job: sweep, evaluate, report. STUDY= TRIALS= MINUTES= FOLDER= change what and how much

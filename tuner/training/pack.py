@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -18,7 +17,7 @@ from tuner.training.batched.parameters import Stack, TensorDict
 from tuner.training.batched.sequential import Randomness
 from tuner.training.building import CONSTANTS_SEED, build_network
 from tuner.training.data import TrainingData
-from tuner.training.device import fast_products, keep_freed_memory, mixed_precision
+from tuner.training.device import choose_clock, fast_products, keep_freed_memory, mixed_precision
 from tuner.training.early_stopping import note_epoch
 from tuner.training.mapped_inputs import prefetch
 from tuner.training.member import Member
@@ -207,10 +206,11 @@ class Pack:
         return blocks
 
     def time_step(self) -> float:
-        """Take one step on events drawn at random with a learning rate of zero; return its seconds.
+        """Take one step on events drawn at random with a learning rate of zero; return its seconds by `choose_clock`.
 
         A graph is captured first, where there are graphs.
         """
+        clock = choose_clock(self.data.device)
         self._prepare_steps()
         self.orders.random_(len(self.data.x))
         self.rates.zero_()
@@ -220,10 +220,10 @@ class Pack:
                 self.graph.run(self._take_step)
             self.at.zero_()
             self._wait()
-            start = time.perf_counter()
+            start = clock()
             self.graph.run(self._take_step)
             self._wait()
-        return time.perf_counter() - start
+        return clock() - start
 
     def _prepare_steps(self) -> None:
         """Set the network to training, and to the first step; drop the graph where dropout begins or ends."""
