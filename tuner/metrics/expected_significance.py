@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.metrics.arrays import check_arrays, effective_number
-from tuner.metrics.at_threshold import set_between_scores, sum_confusion
+from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.few_events import are_few, measure_share
 from tuner.metrics.measurement import Measurement, measure
