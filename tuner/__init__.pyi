@@ -14,6 +14,7 @@ from . import training as training
 from . import tuning as tuning
 from .errors import SweepInterrupted as SweepInterrupted
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.templates import make_templates as make_templates
 from .models.settings import KNOB as KNOB
 from .prediction.checks import check_study as check_study
 from .prediction.export import export as export

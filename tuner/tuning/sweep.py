@@ -133,16 +133,10 @@ def run_sweep(
         workers = _refuse_workers(tracker, workers)
     run_folder = RunFolder(Path(folder) / study.name)
     with quiet_optuna():
-        probe, prepared, findings = _check_and_prepare(study, run_folder, device)
-        run_folder.create()
+        search, splits = start_search(
+            study, run_folder, storage, study_file=study_file, tracker=tracker, device=device, display=display
+        )
         with open_log(run_folder.log, "sweep"):
-            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits)
-            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
-            tell_findings(findings, display)
-            keep_findings(findings, run_folder)
-            splits = keep_run(prepared, run_folder)
-            del prepared  # the events, which may be large
-            write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
                 study_file = search.study_file
             n_left = count_left(search)
@@ -177,6 +171,45 @@ def run_sweep(
                 if ended_by is not None:
                     raise SweepInterrupted(search, ended_by)
     return search
+
+
+def start_search(
+    study: Study,
+    run_folder: RunFolder,
+    storage: str | None = None,
+    *,
+    study_file: Path | None = None,
+    tracker: Tracker | None = None,
+    device: str | None = None,
+    display: Display | None = None,
+) -> tuple[Search, Splits]:
+    """Check everything, prepare the events, and create the search or check that it may go on; train nothing.
+
+    Args:
+        study: The study, with the budget and the seed of this call.
+        run_folder: Where its files go.
+        storage: URL of a database in place of the run folder's journal file.
+        study_file: The file that workers read the study from; None: looked for among the imported modules.
+        tracker: Where the numbers of trials go.
+        device: As asked for; it must be there.
+        display: Shows what was found of the events.
+
+    Returns:
+        The search, and its prepared parts.
+
+    Raises:
+        TunerError: Of the kind that fits, with everything that does not hold.
+    """
+    probe, prepared, findings = _check_and_prepare(study, run_folder, device)
+    run_folder.create()
+    with open_log(run_folder.log, "sweep"):
+        optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits)
+        search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
+        tell_findings(findings, display)
+        keep_findings(findings, run_folder)
+        splits = keep_run(prepared, run_folder)
+        write_study_note(search)
+    return search, splits
 
 
 def _check_and_prepare(
