@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli import comparing, dashboard, data, deploy, evaluate, sweep
+from tuner.cli import comparing, dashboard, data, deploy, evaluate, submit, sweep
 from tuner.errors import TunerError
 
 _HELP = """Tune, track and judge networks that tell signal from background.
@@ -107,7 +107,7 @@ def _common(
 
 for panel, commands in (
     (FRAME, (data.new, data.check, data.explore)),
-    (TUNE, (sweep.sweep, sweep.work, sweep.status, dashboard.dashboard)),
+    (TUNE, (sweep.sweep, sweep.work, submit.submit, sweep.status, dashboard.dashboard)),
     (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare)),
     (USE, (deploy.predict, deploy.export, deploy.sync)),
 ):

@@ -10,6 +10,9 @@ from contextlib import contextmanager, suppress
 INTERRUPTED_CODE = 130
 """Exit code after Ctrl-C or SIGTERM, as a shell has it for SIGINT."""
 
+REQUEUE_CODE = 75
+"""Exit code of a worker that a batch system ends: its job is to be requeued, and the same command resumes."""
+
 
 @contextmanager
 def watch_interrupt(on_first: Callable[[], object]) -> Iterator[threading.Event]:
