@@ -154,6 +154,7 @@ class Judge:
             choice_on_test=tell_choice_on_test(
                 choice, [standing for standing in standings if standing.part == "test"], field.figure.name
             ),
+            handed_on_cut=replace(examination, candidate=handed_on).handed_on_cut,
             costs=tuple(job.result() for job in costs),
             parts=(
                 *parts,
@@ -205,10 +206,7 @@ class Judge:
             write_table(folder.scores, add_observers(table, self.kept.events.observers))
         else:
             folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
-        if handed_on.cut_events is not None:
-            write_table(folder.cut_scores, tabulate_cut_events(handed_on.cut_events))
-        else:
-            folder.cut_scores.unlink(missing_ok=True)
+        write_table(folder.cut_scores, tabulate_cut_events(handed_on.choose_on(self.search.splits.validation)))
         hand_on(self.search, *evaluation.predictors)
         write_json(folder.evaluation, json.loads(evaluation.to_json()))
 

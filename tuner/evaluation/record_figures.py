@@ -36,7 +36,7 @@ _OF_A_WORKING_POINT = (
     "effective_signal",
     "effective_background",
 )
-_OF_THE_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
+_OF_THE_FIGURES_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
 
 
 def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
@@ -44,7 +44,8 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
 
     Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
     `survival`, `nuisances`, `fit of the score`, `sculpting`, `importance`, `baselines`, `blend` and `ensemble` (the
-    share of each network).
+    share of each network). `part/candidate/threshold` is the working point; `part/candidate/figure cut/threshold` the
+    cut of a figure of merit that has one of its own; `handed on, cut/threshold` whichever of the two is handed on.
     """
     found: dict[str, Any] = {
         "winner": evaluation.winner,
@@ -64,11 +65,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     if evaluation.over_baseline is not None:
         figure, subject = evaluation.figure_of_merit, "against what is handed on/"
         found |= _summarize_standing(evaluation.over_baseline, figure, subject)
-    if evaluation.choice is not None:
-        found["handed on, because"] = evaluation.choice.reason
-        found["handed on, but on test"] = evaluation.choice_on_test or None
-        for standing in evaluation.choice.standings:
-            found |= _summarize_standing(standing, evaluation.choice.figure_of_merit, "to choose what is handed on/")
+    found |= _summarize_choice(evaluation)
     for cost in evaluation.costs:
         found |= {f"cost/{cost.name}/{name}": value for name, value in vars(cost).items() if name != "name"}
     for predictor in evaluation.predictors:
@@ -89,6 +86,18 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     for sculpted in evaluation.sculpting:
         found |= dict(_name_sculpted(sculpted))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _summarize_choice(evaluation: Evaluation) -> dict[str, Any]:
+    """Return why what is handed on is, and which cut is handed on with it."""
+    found: dict[str, Any] = {}
+    if (choice := evaluation.choice) is not None:
+        found |= {"handed on, because": choice.reason, "handed on, but on test": evaluation.choice_on_test or None}
+        for standing in choice.standings:
+            found |= _summarize_standing(standing, choice.figure_of_merit, "to choose what is handed on/")
+    if (cut := evaluation.handed_on_cut) is not None:
+        found |= {"handed on, cut": cut.name, "handed on, cut/threshold": cut.threshold}
+    return found
 
 
 def _summarize_standing(standing: Standing, figure: str, subject: str = "") -> dict[str, Any]:
@@ -134,7 +143,7 @@ def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
     prefix = f"{part.part}/{part.candidate}"
     found: dict[str, Any] = {f"{prefix}/{name}": getattr(part, name) for name in _COUNTS}
     if part.figure_cut is not None:
-        found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_CUT}
+        found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_FIGURES_CUT}
     for name, measured in part.measurements.items():
         found |= measured.spread(f"{prefix}/{name}")
     for row in part.working_points:

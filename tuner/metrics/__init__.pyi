@@ -55,3 +55,4 @@ from .working_points import FixedSignalEfficiency as FixedSignalEfficiency
 from .working_points import LargestSignificance as LargestSignificance
 from .working_points import WorkingPoint as WorkingPoint
 from .working_points import Youden as Youden
+from .working_points import choose_cut as choose_cut

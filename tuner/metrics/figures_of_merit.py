@@ -163,6 +163,11 @@ class CutFigure(ABC):
     def name(self) -> str:
         """Short name for tables and axes."""
 
+    @property
+    def cut_name(self) -> str:
+        """What its cut is called, beside the working point: "AMS cut"."""
+        return f"{self.name.partition(', ')[0]} cut"
+
     @abstractmethod
     def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the figure for s signal and b background events above the cut, both [k]."""

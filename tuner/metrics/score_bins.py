@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from tuner.errors import EventsError
 from tuner.metrics.arrays import Arrays, check_arrays
+from tuner.metrics.at_threshold import set_between_scores
 from tuner.metrics.significance import asimov_significance
 
 MIN_PER_BIN = 50.0
@@ -61,7 +62,8 @@ def choose_score_bins(
             f"{total_b**2 / squares:.3g} in all. Use more events."
         )
     gains = _measure_gains(sums, s=s, b=b, relative_systematic=relative_systematic, least_background=least_background)
-    return np.array([-np.inf, *cuts[_choose_cuts(gains, n_bins)], np.inf])
+    chosen = [set_between_scores(cut, arrays.scores) for cut in cuts[_choose_cuts(gains, n_bins)]]
+    return np.array([-np.inf, *chosen, np.inf])
 
 
 def _list_cuts(arrays: Arrays) -> np.ndarray:

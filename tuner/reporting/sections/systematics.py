@@ -87,11 +87,11 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
         for effect in effects.effects
         for direction, shift, opposite in (("up", effect.up, False), ("down", effect.down, effect.symmetrised))
     ]
-    head = ("Nuisance", effects.figure_of_merit, "Signal above cut", "Background above cut")
+    head = ("Nuisance", effects.figure_of_merit, "Signal selected", "Background selected")
     total = write_total(effects)
     caption = (
-        f"Nuisance variants on the {evaluation.last_part} part: the {name_examined(evaluation)} and its cut "
-        "stay as they are"
+        f"Nuisance variants on the {evaluation.last_part} part: the {name_examined(evaluation)} and the "
+        f"{evaluation.cut_name} stay as they are"
     )
     return [
         Table(caption=caption, head=head, rows=rows),
