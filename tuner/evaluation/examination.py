@@ -200,25 +200,28 @@ class Examination:
 
     def measure_nuisances(self, part: str) -> NuisanceEffects | None:
         """Return what the problem's nuisances do at the frozen cut; None where it names none."""
-        nuisances, events = self.search.study.problem.nuisances, self.part(part)
-        if not nuisances:
+        events = self.part(part)
+        if not self.search.study.problem.nuisances:
             return None
-        variants = {
-            nuisance.name: (
-                self._score_variant(nuisance, "up", events.rows),
-                None if nuisance.down is None else self._score_variant(nuisance, "down", events.rows),
-            )
-            for nuisance in nuisances
-        }
         return measure_nuisances(
             events.labels,
             self.scores(part),
             events.weights,
-            variants=variants,
+            variants=self.score_variants(events.rows),
             threshold=self.threshold,
             figure=self.field.figure,
             figure_cut=self.figure_cut,
         )
+
+    def score_variants(self, rows: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+        """Return scores [n] of some rows of the events with each nuisance moved up, and down where that is known."""
+        return {
+            nuisance.name: (
+                self._score_variant(nuisance, "up", rows),
+                None if nuisance.down is None else self._score_variant(nuisance, "down", rows),
+            )
+            for nuisance in self.search.study.problem.nuisances
+        }
 
     def _score_variant(self, nuisance: Nuisance, direction: Direction, rows: np.ndarray) -> np.ndarray:
         table = self.kept.take_variant(nuisance.name, direction, rows)

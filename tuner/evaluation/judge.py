@@ -42,6 +42,9 @@ from tuner.evaluation.statistics.comparison import Standing, compare, find_cheap
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
+from tuner.evaluation.statistics.template_comparison import TemplateComparison
+from tuner.evaluation.template_rules import find_rules, try_fits
+from tuner.evaluation.template_scores import keep_scores, take_scores
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
 from tuner.evaluation.time_table import TimeTable
 from tuner.evaluation.validity import find_grounds, find_grounds_in_events
@@ -132,6 +135,8 @@ class Judge:
         judged = [baseline for baseline in field.of_kind("baseline") if part not in baseline.trained_on]
         rival = choose_baseline(judged, field.figure, validation)
         standings = self._compare(field, replicas, winner, parts, rival)
+        of_rival = replace(examination, candidate=rival) if rival else None
+        fits = self._begin_fits(examination, of_rival, part)
         evaluation = Evaluation(
             study=self.search.study.name,
             winner=network.trial,
@@ -167,7 +172,8 @@ class Judge:
             importances=importances.result(),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
-            sculpting=examination.measure_observers(replace(examination, candidate=rival) if rival else None, part),
+            sculpting=examination.measure_observers(of_rival, part),
+            templates=None if fits is None else fits.result(),
         )
         self._write(evaluation, field, handed_on)
         return evaluation
@@ -181,6 +187,15 @@ class Judge:
         cut = examination.figure_cut
         importances = self.pool.submit(_measure_importances, self.search, predictor, part, cut, self.device)
         return importances, [self.pool.submit(measure_cost, self.search, each, needs_gpu=False) for each in predictors]
+
+    def _begin_fits(
+        self, examination: Examination, of_rival: Examination | None, part: str
+    ) -> Job[TemplateComparison | None] | None:
+        """Keep the scores that templates are made of, and let a process fit them; None without declared yields."""
+        scores = [take_scores(each, part) for each in (examination, of_rival) if each is not None]
+        keep_scores(self.search, scores)
+        rules = find_rules(self.search, self.settings.replicas)
+        return None if rules is None else self.pool.submit(try_fits, part, scores, rules, needs_gpu=False)
 
     def _write(self, evaluation: Evaluation, field: Field, handed_on: Candidate) -> None:
         """Write the judgement, the scores behind it, and what is handed on, into the run folder."""

@@ -14,6 +14,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.evaluation.statistics.template_comparison import TemplateComparison
 from tuner.metrics.measurement import Measurement
 
 _COUNTS = (
@@ -42,9 +43,9 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return all figures of an evaluation by name: `part/candidate/figure`, and `.../low`, `.../high` of its interval.
 
     Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
-    `survival`, `nuisances`, `sculpting`, `importance`, `baselines`, `blend` and `ensemble` (the share of each network).
-    `part/candidate/threshold` is the working point; `part/candidate/figure cut/threshold` the cut of a figure of merit
-    that has one of its own; `handed on, cut/threshold` whichever of the two is handed on.
+    `survival`, `nuisances`, `fit of the score`, `sculpting`, `importance`, `baselines`, `blend` and `ensemble` (the
+    share of each network). `part/candidate/threshold` is the working point; `part/candidate/figure cut/threshold` the
+    cut of a figure of merit that has one of its own; `handed on, cut/threshold` whichever of the two is handed on.
     """
     found: dict[str, Any] = {
         "winner": evaluation.winner,
@@ -81,6 +82,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}
+    found |= dict(_name_fits(evaluation.templates)) if evaluation.templates else {}
     for sculpted in evaluation.sculpting:
         found |= dict(_name_sculpted(sculpted))
     return {name: value for name, value in found.items() if value is not None}
@@ -194,6 +196,18 @@ def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
         for direction, shift in (("up", effect.up), ("down", effect.down)):
             for name in ("figure", "d_figure", "signal", "background"):
                 yield f"nuisances/{effect.name}/{direction}/{name}", getattr(shift, name)
+
+
+def _name_fits(comparison: TemplateComparison) -> Iterator[tuple[str, Any]]:
+    yield "fit of the score/verdict", comparison.verdict
+    for fit in comparison.fits:
+        prefix = f"fit of the score/{fit.candidate}"
+        yield from fit.significance.spread(f"{prefix}/significance").items()
+        yield f"{prefix}/p", fit.p_value
+        yield f"{prefix}/limit", fit.limit
+    if comparison.difference is not None:
+        yield from comparison.difference.spread("fit of the score/difference in significance").items()
+        yield "fit of the score/p", comparison.p_value
 
 
 def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:

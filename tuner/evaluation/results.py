@@ -20,6 +20,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.evaluation.statistics.template_comparison import TemplateComparison
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
@@ -108,6 +109,9 @@ class Evaluation:
     baselines."""
     nuisances: NuisanceEffects | None = None
     """What the problem's nuisances do to `examined` at its frozen cut; None where it names none."""
+    templates: TemplateComparison | None = None
+    """What `examined` and the best baseline expect of a fit of their scores with all systematics; None without declared
+    yields, without pyhf, or with too few events."""
     sculpting: tuple[SculptedObserver, ...] = ()
     """What `examined` at its frozen cut does to each observer in background, most sculpted first; not the optimum."""
 

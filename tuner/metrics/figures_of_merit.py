@@ -267,6 +267,11 @@ class Significance(CutFigure):
         return asimov_significance(s, b, self.relative_systematic * b)
 
 
+def find_systematic(figure: FigureOfMerit) -> float:
+    """Return the relative uncertainty of the background that a figure of merit declares; 0 where it declares none."""
+    return figure.relative_systematic if isinstance(figure, Significance) else 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ams(CutFigure):
     """AMS of the HiggsML challenge at the best cut, chosen on one half of the events, measured on the other."""

@@ -32,9 +32,9 @@ from tuner.figures import (
     draw_survival,
 )
 from tuner.launchers.process_pool import ProcessPool
-from tuner.metrics.expected_significance import choose_score_bins
-from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.metrics.figures_of_merit import CutFigure, Significance, find_systematic
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.score_bins import choose_score_bins
 from tuner.prediction.predict import score_part
 from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
@@ -293,7 +293,8 @@ class _Pictures:
             )
             yield "significance", drawing
         with suppress(EventsError):
-            edges = choose_score_bins(*self._take(chosen_on))
+            systematic = find_systematic(declared)
+            edges = choose_score_bins(*self._take(chosen_on), s=s, b=b, relative_systematic=systematic)
             drawing = draw_score_templates(
                 *self._take(self.table), edges=edges, s=s, b=b, part=self.winner.part, **self.replicas
             )

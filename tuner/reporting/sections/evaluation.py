@@ -16,7 +16,7 @@ from tuner.progress.wording import write_count, write_number
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
-from tuner.reporting.sections.systematics import write_nuisances, write_survival
+from tuner.reporting.sections.systematics import write_nuisances, write_survival, write_templates
 from tuner.reporting.sections.working_points import write_working_points
 from tuner.reporting.summary import SHARE, tell_best_baseline, tell_cuts, tell_selection
 from tuner.tuning.search import Search
@@ -57,6 +57,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             ),
             *write_survival(evaluation, pictures.get(OF_SURVIVAL)),
             *write_nuisances(evaluation),
+            *write_templates(evaluation),
             *in_depth,
             _tell_openings(evaluation),
         ],
