@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike
 from tuner.errors import EventsError
 from tuner.evaluation.statistics.comparison import correct_by_holm, find_p_value
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.bootstrap import bootstrap_auc, draw_counts
+from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.cross_halves import CrossHalves
-from tuner.metrics.curves import auc
+from tuner.metrics.curves import rank
 from tuner.metrics.cut_scan import MIN_BACKGROUND, check_background
 from tuner.metrics.measurement import SIGNIFICANT, Measurement, measure
 from tuner.metrics.significance import asimov_significance
@@ -81,33 +81,20 @@ def measure_survival(
         significance: np.ndarray = asimov_significance(signal, background, shares[:, None] * background)
         return significance
 
-    halves = [
-        CrossHalves.of(
-            is_signal,
-            scores,
-            weight,
-            s=s,
-            b=b,
-            expect=expect,
-            min_background=min_background,
-            n_splits=N_SPLITS,
-        )
-        for scores in (first, second)
-    ]
-    values = np.array([each.cross() for each in halves])
-    drawn = draw_counts(is_signal, n_replicas, seed)
-    replicas = np.array([[each.cross(counts) for each in halves] for counts in drawn])
-    floors = np.array([each.find_floors() for each in halves])
-    rows = (
-        _measure_row(float(share), values[:, place], replicas[..., place], floors[:, place])
-        for place, share in enumerate(shares)
-    )
-    bootstrap = [bootstrap_auc(is_signal, each, weight, n_replicas=n_replicas, seed=seed) for each in (first, second)]
-    d_auc, d_replicas = auc(is_signal, first, weight) - auc(is_signal, second, weight), bootstrap[0] - bootstrap[1]
+    rules: dict[str, Any] = {"expect": expect, "min_background": min_background, "n_splits": N_SPLITS}
+    halves = [CrossHalves.of(is_signal, scores, weight, s=s, b=b, **rules) for scores in (first, second)]
+    rankings = [rank(is_signal, scores) for scores in (first, second)]
+    replicas, areas = np.empty((n_replicas, 2, len(shares))), np.empty((n_replicas, 2))
+    for place, counts in enumerate(draw_counts(is_signal, n_replicas, seed)):
+        replicas[place] = [each.cross(counts) for each in halves]
+        areas[place] = [each.curve(weight * counts).area for each in rankings]
+    rows = _measure_rows(shares, halves, replicas)
+    d_auc = rankings[0].curve(weight).area - rankings[1].curve(weight).area
+    d_replicas = areas[:, 0] - areas[:, 1]
     return Survival(
         measure(d_auc, d_replicas),
         measure(d_auc, d_replicas, coverage=SURE),
-        tuple(rows),
+        rows,
         s=s,
         b=b,
         n_replicas=n_replicas,
@@ -278,6 +265,16 @@ def _name_range(rows: Sequence[SurvivalRow]) -> str:
     """Return in words at which systematics neighbouring rows are."""
     first, last = (f"{100 * row.relative_systematic:g}" for row in (rows[0], rows[-1]))
     return f"a background systematic of {first if first == last else f'{first} to {last}'} %"
+
+
+def _measure_rows(shares: np.ndarray, halves: Sequence[CrossHalves], replicas: np.ndarray) -> tuple[SurvivalRow, ...]:
+    """Return a row for each of k uncertainties; halves: of winner and baseline; replicas: of their Z, [r, 2, k]."""
+    values = np.array([each.cross() for each in halves])
+    floors = np.array([each.find_floors() for each in halves])
+    return tuple(
+        _measure_row(float(share), values[:, place], replicas[..., place], floors[:, place])
+        for place, share in enumerate(shares)
+    )
 
 
 def _measure_row(share: float, values: np.ndarray, replicas: np.ndarray, floors: np.ndarray) -> SurvivalRow:
