@@ -179,6 +179,11 @@ class RunFolder:
         return self.path / "cut_scores.parquet"
 
     @property
+    def template_scores(self) -> Path:
+        """Scores of what is handed on and of the best baseline, also of nuisance variants, as Parquet."""
+        return self.path / "template_scores.parquet"
+
+    @property
     def network(self) -> Path:
         """What the last evaluation handed on as ONNX, preprocessing inside: the study's model artifact."""
         return self.path / "winner.onnx"
@@ -192,6 +197,11 @@ class RunFolder:
     def report(self) -> Path:
         """The page that a person reads."""
         return self.path / "report.html"
+
+    @property
+    def jobs(self) -> Path:
+        """Scripts for a batch system, and which jobs were submitted."""
+        return self.path / "jobs"
 
     @property
     def log(self) -> Path:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,7 @@ from tuner.cli.options import (
 )
 from tuner.cli.output import choose_display, print_json, print_text
 from tuner.cli.tables import print_evaluation, summarize_sweep
-from tuner.launchers.signals import INTERRUPTED_CODE
+from tuner.launchers.signals import find_exit_code
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search
@@ -112,8 +113,9 @@ def sweep(
     for baselines) and says so. Where trials are left when the time is up, what was found is judged on validation alone.
 
     Exit codes: 0 when the budget of trials is spent or --minutes are over (`finished` in `tuner status --json` says
-    which); 130 after Ctrl-C or SIGTERM, so that `&&` stops; 2 after an error. The run folder's tuner.log says what
-    happened.
+    which); 130 after Ctrl-C, so that `&&` stops; 75 after SIGTERM, SIGUSR1 or SIGHUP, by which a batch system takes the
+    machine away: trials are given back within seconds, and a job script requeues on this code; 2 after an error. The
+    run folder's tuner.log says what happened.
     """
     began = time.time()
     limited = limit_study(
@@ -129,7 +131,7 @@ def sweep(
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.sweep import run_sweep
 
-    display, interrupted = choose_display(quiet=quiet), False
+    display, ended_by = choose_display(quiet=quiet), None
     display.tell(f"Reading and preparing the events of {limited.name} ...")
     tracked = open_tracker(",".join(tracker))
     options = ["--events", events] if events else []
@@ -145,9 +147,13 @@ def sweep(
             study_file=study,
             options=options,
             began=began,
+            owns_process=True,
         )
     except SweepInterrupted as interruption:
-        search, interrupted = interruption.search, True
+        search, ended_by = interruption.search, interruption.signal
+        if ended_by != signal.SIGINT:  # no time for a report
+            raise typer.Exit(find_exit_code(ended_by)) from None
+    interrupted = ended_by is not None
     evaluation, page = conclude_sweep(
         search, display, open_test=not closed_test, device=device, interrupted=interrupted
     )
@@ -157,8 +163,8 @@ def sweep(
         if evaluation is not None:
             print_evaluation(search, evaluation)
         print_text(f"Report: {page}")
-    if interrupted:
-        raise typer.Exit(INTERRUPTED_CODE)
+    if ended_by is not None:
+        raise typer.Exit(find_exit_code(ended_by))
 
 
 def work(
@@ -178,22 +184,28 @@ def work(
 ) -> None:
     """[dim]5-6[/]  Add a worker to a running sweep, on any machine that reaches the storage and the folder.
 
-    Budget and seed are those that the sweep was started with. The worker exits when the budget is spent, or on Ctrl-C.
+    Budget and seed are those that the sweep was started with. The worker exits when the budget is spent (code 0); on
+    Ctrl-C, after the epoch (130); and within seconds on SIGTERM, SIGUSR1 or SIGHUP, by which a batch system takes the
+    machine away (75, on which a job script requeues). Its trials are given back, and go on from their last checkpoint.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.launchers.watchdog import Watchdog
     from tuner.progress.logs import open_log, quiet_optuna
-    from tuner.trackers.base import SECONDS_TO_CLOSE
     from tuner.trackers.choice import open_tracker
+    from tuner.tuning.worker import choose_seconds_to_close
     from tuner.tuning.worker import work as run_worker
 
     used = open_tracker(",".join(tracker) if tracker else _find_kind(search))
+    ended_by = None
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
-            interrupted = run_worker(search, tracker=used, device=device, until=until, reserves=reserve)
+            ended_by = run_worker(
+                search, tracker=used, device=device, until=until, reserves=reserve, watchdog=Watchdog()
+            )
         finally:
-            used.close(SECONDS_TO_CLOSE)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED_CODE)
+            used.close(choose_seconds_to_close(ended_by))
+    if ended_by is not None:
+        raise typer.Exit(find_exit_code(ended_by))
 
 
 def _find_kind(search: Search) -> str:
@@ -220,7 +232,7 @@ def status(
     """[dim]6  [/]  Show trials by state, the best so far, the rate, the time left, and workers that do not respond.
 
     Reads the storage only, so it works while a sweep runs and, with --storage, on machines that do not see the run
-    folder.
+    folder. Where it sees that, it tells of the jobs that `tuner submit` submitted, too.
     """
     search = open_study_search(study, folder=folder, storage=storage)
     from rich.console import Console
@@ -228,11 +240,15 @@ def status(
     from tuner.progress.display import open_display
     from tuner.progress.panels import render_status
     from tuner.tuning.status import read_status
+    from tuner.tuning.submission import read_jobs
 
     if as_json:
-        print_json(read_status(search).to_json())
+        jobs = [asdict(job) for job in read_jobs(search.folder)]
+        print_json({**read_status(search).to_json(), **({"jobs": jobs} if jobs else {})})
     elif not watch:
         Console().print(render_status(read_status(search)))
+        for job in read_jobs(search.folder):
+            print_text(job.describe())
     else:
         with suppress(KeyboardInterrupt), open_display(Console()) as display:
             while True:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -50,17 +50,28 @@ class Pack:
         n_epochs: int,
         n_events: int | None = None,
         randomness: Randomness = "same",
+        noise_seed: int | None = None,
+        n_parts: int = 1,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         """Make an empty pack for the structure of `settings`; n_epochs is the whole budget of a member.
 
         n_events: how many events a member trains on in an epoch, all of the train part where None. Members with
         `train_rows` must have that many at least. randomness: "same" draws dropout once for all members, which is
         quick, but makes their results alike; "different" draws for each, so that members are independent trainings.
+        noise_seed: what dropout draws in an epoch follows from this alone, whatever a member's age and companions, so
+        that one that was interrupted goes on as if it had not been; events meet it in another order each epoch. None:
+        torch's generator is left as it is. n_parts: in how many parts a batch is computed, which saves memory; their
+        gradients are added up, and a batch norm sees each part for itself. on_step: called after each step, and each
+        chunk of a validation.
         """
         keep_freed_memory()
         self.structure = find_structure(settings)
         self.data = data
         self.n_epochs = n_epochs
+        self.noise_seed = noise_seed
+        self.n_parts = n_parts
+        self.on_step = on_step
         self.members: list[Member | None] = []
         self.mean_rates = np.zeros(0)
         """Each row's learning rate [K], the mean of the last epoch's steps."""
@@ -163,6 +174,8 @@ class Pack:
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
         """
         self._prepare_steps()
+        if self.noise_seed is not None:
+            torch.manual_seed(self.noise_seed)
         rates = torch.empty(self.n_steps, *self.rates.shape[1:])
         self.mean_rates = draw_rates(self.members, n_epochs=self.n_epochs, out=rates)
         with fast_products(self.data.device):
@@ -171,6 +184,7 @@ class Pack:
                 self.at.zero_()
                 for _ in range(n_steps):
                     self.graph.run(self._take_step)
+                    self.on_step()
         for _, member in self.rows:
             member.age += 1
         return (self.losses / self.n_steps).cpu().numpy()
@@ -220,6 +234,7 @@ class Pack:
                 self.graph.run(self._take_step)
             self.at.zero_()
             self._wait()
+            self.on_step()
             start = clock()
             self.graph.run(self._take_step)
             self._wait()
@@ -242,15 +257,17 @@ class Pack:
         """Take the step that it is at; add to `losses`. This is what a graph repeats."""
         data, stack = self.data, self.stack
         order, lr = self.orders.index_select(0, self.at)[0], self.rates.index_select(0, self.at)[0]
-        rows = order.flatten()
-        x = data.x.index_select(0, rows).view(*order.shape, -1)
-        labels, weights = data.labels[rows].view_as(order), data.weights[rows].view_as(order)
-        with mixed_precision(data.device):
-            logits = stack.forward(x)
-        labels = labels * (1 - stack.smoothing) + 0.5 * stack.smoothing
-        losses = weigh_losses(logits, labels, weights).sum(1) / self.batch_size
-        stack.update(losses, lr)
-        self.losses += losses.detach()
+        for number, part in enumerate(order.chunk(self.n_parts, dim=1)):
+            rows = part.flatten()
+            x = data.x.index_select(0, rows).view(*part.shape, -1)
+            labels, weights = data.labels[rows].view_as(part), data.weights[rows].view_as(part)
+            with mixed_precision(data.device):
+                logits = stack.forward(x)
+            labels = labels * (1 - stack.smoothing) + 0.5 * stack.smoothing
+            losses = weigh_losses(logits, labels, weights).sum(1) / self.batch_size
+            stack.find_gradients(losses, add=number > 0)
+            self.losses += losses.detach()
+        stack.update(lr)
         self.at += 1
 
     # Validation.
@@ -298,10 +315,10 @@ class Pack:
         with fast_products(self.data.device):
             while not logits:
                 try:
-                    logits = [
-                        self.stack.forward(chunk.expand(n_members, -1, -1).clone(), parameters, buffers)
-                        for chunk in torch.split(x, n_rows, dim=-2)
-                    ]
+                    logits = []
+                    for chunk in torch.split(x, n_rows, dim=-2):
+                        logits.append(self.stack.forward(chunk.expand(n_members, -1, -1).clone(), parameters, buffers))
+                        self.on_step()
                 except torch.OutOfMemoryError:
                     if n_rows <= self.batch_size:
                         raise

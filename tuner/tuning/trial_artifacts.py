@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +22,14 @@ from tuner.metrics.arrays import check_arrays
 from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measured_figures import measure_declared
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.working_points import choose_cut
 from tuner.progress.wording import write_count
 from tuner.trackers.base import TrialLog
 from tuner.training.checkpoints import Checkpoint, save_checkpoint
 from tuner.training.member import Member
 from tuner.tuning.dashboard_notes import save_note
 from tuner.tuning.figure_checks import is_ours
+from tuner.tuning.patient_storage import StorageAway, without_waiting
 from tuner.tuning.picture_process import PictureProcess
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import is_warm_start, read_figure, write_best_interval
@@ -108,6 +111,11 @@ class TrialArtifacts:
         The best warm start's are kept: what was sampled is compared with it at the end.
         """
         save_checkpoint(checkpoint, self.search.checkpoint_path(member.number))
+        with suppress(StorageAway), without_waiting(self.search.optuna_study):
+            self._give_up_checkpoints()
+
+    def _give_up_checkpoints(self) -> None:
+        """Remove the parameters of trials that fell behind."""
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         figures = {t.number: -np.inf if (figure := read_figure(t)) is None else figure for t in trials}
         ranked = sorted(figures, key=lambda n: figures[n], reverse=True)
@@ -217,8 +225,8 @@ class TrialArtifacts:
         """
         if job.scores is not None:
             problem = self.search.study.problem
-            threshold = problem.working_point.choose(self.labels, job.scores, self.weights)
-            job = replace(job, threshold=float(threshold))
+            threshold = choose_cut(problem.working_point, self.labels, job.scores, self.weights)
+            job = replace(job, threshold=threshold)
         drawn = self._process.draw(job)
         if drawn.problem and self._leaves.is_set():
             return None
