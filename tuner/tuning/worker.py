@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
-from tuner.checked_files import append_line
+from tuner.checked_files import append_line, wait_for_space
 from tuner.errors import SearchError, describe_failure, refuse_exit
 from tuner.launchers.signals import PREEMPTION_SIGNALS, Interrupt, describe_stop, watch_interrupt
 from tuner.launchers.watchdog import NoWatchdog, Watchdog
@@ -95,6 +95,7 @@ def work(
         Lease(search.optuna_study) as lease,
         watch_interrupt(_announce_end) as interrupt,
         watchdog or NoWatchdog() as watch,
+        wait_for_space(),
     ):
         clock = SearchClock(search, until, reserves=reserves)
         halfway = None if until is None else (time.time() + until) / 2
