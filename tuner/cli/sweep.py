@@ -6,7 +6,7 @@ import logging
 import signal
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -232,7 +232,7 @@ def status(
     """[dim]6  [/]  Show trials by state, the best so far, the rate, the time left, and workers that do not respond.
 
     Reads the storage only, so it works while a sweep runs and, with --storage, on machines that do not see the run
-    folder.
+    folder. Where it sees that, it tells of the jobs that `tuner submit` submitted, too.
     """
     search = open_study_search(study, folder=folder, storage=storage)
     from rich.console import Console
@@ -240,11 +240,15 @@ def status(
     from tuner.progress.display import open_display
     from tuner.progress.panels import render_status
     from tuner.tuning.status import read_status
+    from tuner.tuning.submission import read_jobs
 
     if as_json:
-        print_json(read_status(search).to_json())
+        jobs = [asdict(job) for job in read_jobs(search.folder)]
+        print_json({**read_status(search).to_json(), **({"jobs": jobs} if jobs else {})})
     elif not watch:
         Console().print(render_status(read_status(search)))
+        for job in read_jobs(search.folder):
+            print_text(job.describe())
     else:
         with suppress(KeyboardInterrupt), open_display(Console()) as display:
             while True:

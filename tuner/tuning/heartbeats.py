@@ -22,6 +22,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.launchers.processes import describe_exit, is_hang, is_outside, name_host, read_start
+from tuner.tuning.patient_storage import find_return
 from tuner.tuning.trial_attributes import (
     Failure,
     count_tries,
@@ -89,16 +90,20 @@ class Lease:
 
 def find_workers(study: optuna.Study) -> dict[str, bool]:
     """Return each worker of a search that has not left, and whether it lives."""
-    return {worker: _lives(lease) for worker, lease in read_leases(study).items() if "left" not in lease}
+    returned = find_return(study)
+    return {worker: _lives(lease, returned) for worker, lease in read_leases(study).items() if "left" not in lease}
 
 
-def _lives(lease: dict[str, Any]) -> bool:
-    """Ask this host's process table for its own workers, the clock for others."""
+def _lives(lease: dict[str, Any], returned: float) -> bool:
+    """Ask this host's process table for its own workers, the clock for others.
+
+    returned: when the storage came back after it had been away, in Unix time: nobody could beat before.
+    """
     if "exit" in lease:
         return False
     if lease["host"] == name_host():
         return read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
-    return bool(time.time() - lease["beat"] < STALE_SECONDS)
+    return bool(time.time() - max(lease["beat"], returned) < STALE_SECONDS)
 
 
 def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[str, Any]] | None:
@@ -253,7 +258,7 @@ def _others_died(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, d
     own = {read_worker(trial) for trial in deaths}
     first = min(trial.datetime_start.timestamp() for trial in deaths if trial.datetime_start)
     return any(
-        worker not in own and "left" not in lease and lease["beat"] >= first and not _lives(lease)
+        worker not in own and "left" not in lease and lease["beat"] >= first and not _lives(lease, 0.0)
         for worker, lease in leases.items()
     )
 

@@ -17,6 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial
 
 from tuner.errors import SearchError
+from tuner.tuning.patient_storage import ask_database
 
 IDENTITY = "tuner:identity"
 FORMAT = "tuner:format"
@@ -174,16 +175,20 @@ def read_study_attributes(study: optuna.Study, prefix: str) -> dict[str, Any]:
 
     Notes of trials are system attributes of the study, too, and many: a database is asked for ours alone.
     """
-    storage = getattr(study._storage, "_backend", study._storage)
-    if not isinstance(storage, RDBStorage):
-        found = study._storage.get_study_system_attrs(study._study_id)
-        return {name: value for name, value in found.items() if name.startswith(prefix)}
+    found = ask_database(study, lambda database: _query_attributes(database, study._study_id, prefix))
+    if found is not None:
+        return found
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    return {name: value for name, value in attributes.items() if name.startswith(prefix)}
+
+
+def _query_attributes(database: RDBStorage, study_id: int, prefix: str) -> dict[str, Any]:
     from optuna.storages._rdb.models import StudySystemAttributeModel as Row
     from optuna.storages._rdb.storage import _create_scoped_session
 
-    with _create_scoped_session(storage.scoped_session) as session:
+    with _create_scoped_session(database.scoped_session) as session:
         rows = session.query(Row.key, Row.value_json).filter(
-            Row.study_id == study._study_id, Row.key.startswith(prefix, autoescape=True)
+            Row.study_id == study_id, Row.key.startswith(prefix, autoescape=True)
         )
         return {name: json.loads(value) for name, value in rows}
 

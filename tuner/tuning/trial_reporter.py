@@ -6,9 +6,10 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,7 @@ from tuner.training.data import TrainingData
 from tuner.training.loop import Outcome
 from tuner.training.pack import Member, Pack
 from tuner.tuning.heartbeats import give_back, try_again
+from tuner.tuning.patient_storage import StorageAway, is_away, without_waiting
 from tuner.tuning.provenance import describe_frame, find_first_commit
 from tuner.tuning.search import Search
 from tuner.tuning.trial_artifacts import TrialArtifacts
@@ -60,6 +62,8 @@ class _Running:
     begun: float = field(default_factory=time.monotonic)
     last_epoch: float | None = None
     """When its last epoch ended; None before the first that it trains here."""
+    unreported: dict[int, float] = field(default_factory=dict)
+    """Best values by epoch that Optuna's storage has not taken yet, as it is away."""
 
 
 class TrialReporter:
@@ -86,6 +90,8 @@ class TrialReporter:
         self._common = _describe_origin(search) | {"host": self._host, "device": device}
         self._registered: dict[int, Asked] = {}
         self._running: dict[int, _Running] = {}
+        self._owed: dict[int, Callable[[], None]] = {}
+        """Calls that tell the trials that have ended and were not told yet."""
         self._report_epochs = space_reports(search.study.budget.epochs)
 
     @property
@@ -96,7 +102,7 @@ class TrialReporter:
     @property
     def running(self) -> tuple[int, ...]:
         """Numbers of the trials that have begun and were not told yet."""
-        return tuple(self._running)
+        return tuple(number for number in self._running if number not in self._owed)
 
     def register(self, asked: Asked) -> None:
         """Take a trial on the books as soon as Optuna has given it; from now on it is not lost."""
@@ -141,7 +147,13 @@ class TrialReporter:
         running.last_epoch = now
         pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
         self._send_epoch(member.number, member.curve[-1] | pace, member.best)
-        return member.age in self._report_epochs and self._should_prune(member)
+        if self._owed and not is_away(self._optuna_study):
+            self.settle()
+        if member.age not in self._report_epochs:
+            return False
+        with suppress(StorageAway), without_waiting(self._optuna_study):
+            return self._should_prune(member)
+        return False
 
     def _should_prune(self, member: Member) -> bool:
         """Ask the pruner. One that waits for an improvement sees each epoch: the running best never falls."""
@@ -156,27 +168,48 @@ class TrialReporter:
         """Report a member's epoch to Optuna and to its log."""
         running, epoch = self._running[number], int(row["epoch"])
         if epoch in self._report_epochs:
-            running.asked.trial.report(best, epoch)
+            running.unreported[epoch] = best
+            with suppress(StorageAway), without_waiting(self._optuna_study):
+                _report_all(running)
         running.log.log_epoch(epoch, {k: v for k, v in row.items() if k != "epoch"} | {"best_validation_auc": best})
 
     def tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
+        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone.
+
+        While the storage is away Optuna is told later, so that the others train on: see `settle`.
+        """
         try:
             self._artifacts.keep_curve(member)
             if outcome.state == "interrupted":
-                self._interrupt(pack, member, row, outcome)
+                tell = self._interrupt(pack, member, row, outcome)
             elif outcome.state == "failed":
                 reason = f"{outcome.reason}{self._explain_inputs(pack.data)}"
-                self.fail(member.number, reason, member, failure=Failure.NOT_FINITE)
+                tell = partial(self.fail, member.number, reason, member, failure=Failure.NOT_FINITE)
             else:
-                self._finish(pack, member, row, outcome)
-        except UpdateFinishedTrialError:
-            self._give_up(member.number)
+                tell = self._finish(pack, member, row, outcome)
         except Exception as error:  # a figure of merit of the user's own may raise anything
-            self.fail(member.number, describe_failure(error))
+            tell = partial(self.fail, member.number, describe_failure(error))
+        self._owed[member.number] = tell
+        if not is_away(self._optuna_study):
+            self.settle()
 
-    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
+    def settle(self) -> None:
+        """Tell Optuna of all trials that have ended; wait for its storage where that is away."""
+        for number, tell in list(self._owed.items()):
+            try:
+                if number in self._running:
+                    _report_all(self._running[number])
+                tell()
+            except UpdateFinishedTrialError:
+                self._give_up(number)
+            except StorageAway:
+                raise
+            except Exception as error:
+                self.fail(number, describe_failure(error))
+            del self._owed[number]
+
+    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> Callable[[], None]:
+        """Keep the figure of merit and the parameters of a trial that completed; return the call that tells it."""
         result: dict[str, Any] = {
             "best_epoch": member.best_epoch,
             "epochs": member.age,
@@ -184,19 +217,26 @@ class TrialReporter:
             "pack_size": len(pack.members),
             "reason": outcome.reason,
         }
-        asked = self._running[member.number].asked
-        trial, study = asked.trial, self._optuna_study
-        complete, scores = outcome.state == "complete", None
-        if complete:
+        scores = None
+        if outcome.state == "complete":
             with self._watch():
                 checkpoint = take_checkpoint(pack, row)
                 scores = np.asarray(pack.best_scores(row))
                 with refuse_exit("A figure of merit"):
                     result["figure"] = self._artifacts.measure(scores, member)
             self._artifacts.keep_checkpoint(member, checkpoint)
+        return partial(self._tell_finished, member, outcome, result, scores)
+
+    def _tell_finished(
+        self, member: Member, outcome: Outcome, result: dict[str, Any], scores: np.ndarray | None
+    ) -> None:
+        """Tell a trial that completed, or that was pruned."""
+        asked = self._running[member.number].asked
+        complete = outcome.state == "complete"
         with self._announce_picture(member) as artifact:
-            write_result(trial, **result)
-            study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
+            write_result(asked.trial, **result)
+            state = None if complete else TrialState.PRUNED
+            self._optuna_study.tell(asked.trial, member.best if complete else None, state=state)
         self._states.remove(asked.resumes)
         summary = {k: v for k, v in result.items() if k != "reason"} | _summarize_best(member)
         job = PictureJob(trial=member.number, state=outcome.state, curve=member.curve, scores=scores)
@@ -244,13 +284,17 @@ class TrialReporter:
             artifact, member = None, None
         self._close_member(number, "failed", reason, member, artifact)
 
-    def _interrupt(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Keep a member's state, put its setting first in the queue, and tell the trial: the next one resumes it."""
-        asked = self._running[member.number].asked
-        self._states.keep(asked.resumes, pack.member_state(row))
+    def _interrupt(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> Callable[[], None]:
+        """Keep a member's state, from which the next trial resumes it; return the call that puts its setting back."""
+        self._states.keep(self._running[member.number].asked.resumes, pack.member_state(row))
+        return partial(self._tell_interrupted, member, outcome.reason)
+
+    def _tell_interrupted(self, member: Member, reason: str) -> None:
+        """Put a member's setting first in the queue, and tell its trial."""
         with self._announce_picture(member) as artifact:
-            give_back(self._optuna_study, asked.trial, outcome.reason, failure=self.interruption)
-        self._close_member(member.number, "interrupted", outcome.reason, member, artifact)
+            asked = self._running[member.number].asked
+            give_back(self._optuna_study, asked.trial, reason, failure=self.interruption)
+        self._close_member(member.number, "interrupted", reason, member, artifact)
 
     def give_back(self, number: int, reason: str, failure: Failure | None = None) -> None:
         """Put a trial back into the queue, to go on from its last checkpoint, and tell it as interrupted."""
@@ -331,6 +375,13 @@ class TrialReporter:
             resumes=_find_resumed(asked),
         )
         self._artifacts.finish(asked.trial, running.log if running else None, end, job, artifact)
+
+
+def _report_all(running: _Running) -> None:
+    """Report to Optuna what it has not taken of a trial yet."""
+    for epoch in list(running.unreported):
+        running.asked.trial.report(running.unreported[epoch], epoch)
+        del running.unreported[epoch]
 
 
 def _find_resumed(asked: Asked) -> int | None:

@@ -28,6 +28,7 @@ from tuner.training.pack_size import UNPACKABLE, PackSize, choose_pack_size
 from tuner.training.structure import name_differences
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.limits import count_trials_per_structure, limit_slots
+from tuner.tuning.patient_storage import is_away
 from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import SeededSampler, derive_seed, make_sampler
@@ -166,12 +167,14 @@ class Worker:
         """Train one pack after the other; whatever happens, give back what was asked for and not told."""
         try:
             while not self.is_over() and self.stop is None:
+                self.reporter.settle()
                 first = self.waiting.pop(0) if self.waiting else self._ask()
                 if first is None:
                     break
                 self.train_pack(first)
         finally:
             self._note_interruption()
+            self.reporter.settle()
             for number in self.reporter.registered:
                 self.reporter.give_back(number, "Interrupted before it ended.")
         if self.stop is not None:
@@ -237,7 +240,7 @@ class Worker:
             pack,
             on_epoch=self._report,
             on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
-            refill=lambda: None if self.is_over() else next(begun, None),
+            refill=lambda: None if self.is_over() or is_away(self.search.optuna_study) else next(begun, None),
             on_round=lambda: self._keep_states(pack),
         )
 
