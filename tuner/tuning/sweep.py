@@ -20,7 +20,6 @@ from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, rais
 from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
-from tuner.launchers.watchdog import Watchdog
 from tuner.preparation.splits import Splits
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
@@ -358,7 +357,7 @@ def _work_here(
                 device=device,
                 until=clock.until,
                 reserves=clock.reserves,
-                watchdog=Watchdog() if owns_process else None,
+                owns_process=owns_process,
             )
             return ended_by
         finally:
