@@ -11,7 +11,6 @@ import optuna
 import pytest
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
-from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
@@ -100,7 +99,7 @@ def test_after_the_stated_time_the_error_says_what_to_do(answers, tmp_path):
         study.ask()
 
 
-class Lost(Exception):
+class LostError(Exception):
     """An answer that never came."""
 
 
@@ -116,7 +115,7 @@ def test_what_was_done_though_the_answer_was_lost_is_not_done_twice(postgresql, 
         calls.append(arguments)
         given = method(*arguments, **options)
         if len(calls) == 1:
-            raise OperationalError("commit", {}, Lost())
+            raise OperationalError("commit", {}, LostError())
         return given
 
     monkeypatch.setattr(inner, lost, lose)
@@ -132,9 +131,9 @@ def test_a_question_that_is_wrong_is_not_asked_again(postgresql, tmp_path):
     study = make(postgresql, tmp_path)
     with pytest.raises(KeyError):
         study._storage.get_trial(10**6)
-    with pytest.raises(Exception, match="does_not_exist") as caught:
-        with study._storage.inner._backend.engine.connect() as connection:
-            connection.exec_driver_sql("select * from does_not_exist")
+    engine = study._storage.inner._backend.engine
+    with engine.connect() as connection, pytest.raises(Exception, match="does_not_exist") as caught:
+        connection.exec_driver_sql("select * from does_not_exist")
     assert not is_passing(caught.value)
 
 
