@@ -132,7 +132,7 @@ def test_a_question_that_is_wrong_is_not_asked_again(postgresql, tmp_path):
     with pytest.raises(KeyError):
         study._storage.get_trial(10**6)
     engine = study._storage.inner._backend.engine
-    with engine.connect() as connection, pytest.raises(Exception, match="does_not_exist") as caught:
+    with pytest.raises(Exception, match="does_not_exist") as caught, engine.connect() as connection:
         connection.exec_driver_sql("select * from does_not_exist")
     assert not is_passing(caught.value)
 

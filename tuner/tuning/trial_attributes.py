@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 import optuna
@@ -42,12 +43,25 @@ EPOCHS = "epochs"
 N_PARAMETERS = "parameters"
 PACK_SIZE = "pack size"
 REASON = "reason"
+FAILURE = "failure"
 INTERRUPTED = "interrupted"
 WARM_START = "warm start"
 RESUMES = "resumes trial"
 TRIES = "earlier tries"
 SUSPECT = "trains alone"
 """User attributes of a trial. The last four come with a setting that waits in the queue, as Optuna asks."""
+
+
+class Failure(StrEnum):
+    """What went wrong with a trial that failed, or that was given back to go on in a later one."""
+
+    MEMORY = "out of memory"
+    NOT_FINITE = "not a number"
+    CODE = "error in the code"
+    HANG = "hang"
+    CRASH = "crash"
+    KILLED = "killed worker"
+    PREEMPTED = "preemption"
 
 
 FORM = 2
@@ -284,14 +298,24 @@ def write_result(
     trial.set_user_attr(REASON, reason)
 
 
-def write_reason(study: optuna.Study, trial: FrozenTrial | Trial, reason: str) -> None:
-    """Write down why a trial failed."""
+def write_reason(study: optuna.Study, trial: FrozenTrial | Trial, reason: str, failure: Failure | None = None) -> None:
+    """Write down why a trial failed, in words and, where that is known, as one of the kinds of failure."""
     study._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
+    if failure is not None:
+        study._storage.set_trial_user_attr(trial._trial_id, FAILURE, failure.value)
 
 
-def mark_interrupted(study: optuna.Study, trial: FrozenTrial | Trial, reason: str) -> None:
+def read_failure(trial: FrozenTrial) -> Failure | None:
+    """Return what went wrong with a trial; None where nothing did, or nobody knows."""
+    kind = trial.user_attrs.get(FAILURE)
+    return Failure(kind) if kind in set(Failure) else None
+
+
+def mark_interrupted(
+    study: optuna.Study, trial: FrozenTrial | Trial, reason: str, failure: Failure | None = None
+) -> None:
     """Write down that a trial does not count, as its setting goes on in a later one."""
-    write_reason(study, trial, reason)
+    write_reason(study, trial, reason, failure)
     study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
 
 

@@ -6,7 +6,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -16,13 +16,15 @@ from typing import Any
 
 import numpy as np
 import optuna
+import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from tuner.errors import describe_failure, refuse_exit
+from tuner.errors import describe_failure, name_all, refuse_exit
 from tuner.progress.logs import NOTES
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.training.checkpoints import take_checkpoint
+from tuner.training.data import TrainingData
 from tuner.training.loop import Outcome
 from tuner.training.pack import Member, Pack
 from tuner.tuning.heartbeats import give_back, try_again
@@ -30,7 +32,7 @@ from tuner.tuning.patient_storage import StorageAway, is_away, without_waiting
 from tuner.tuning.provenance import describe_frame, find_first_commit
 from tuner.tuning.search import Search
 from tuner.tuning.trial_artifacts import TrialArtifacts
-from tuner.tuning.trial_attributes import write_reason, write_result
+from tuner.tuning.trial_attributes import Failure, write_reason, write_result
 from tuner.tuning.trial_notes import TrialEnd
 from tuner.tuning.trial_pictures import PictureJob
 from tuner.tuning.trial_queue import Asked
@@ -44,6 +46,9 @@ OURS = "tuner"
 MAX_REPORTS = 30
 """Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
 
+
+HUGE = 1e4
+"""Prepared inputs have a spread of about 1; where one goes beyond this, a loss may break at it."""
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -64,12 +69,23 @@ class _Running:
 class TrialReporter:
     """Keeps the books of one worker: each trial that was registered is told how it ended, once."""
 
-    def __init__(self, search: Search, tracker: Tracker, *, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        search: Search,
+        tracker: Tracker,
+        *,
+        device: str = "cpu",
+        watch: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """watch: gives a context in which the user's own code is expected to come forward."""
         self._search = search
         self._optuna_study = search.optuna_study
         self._tracker = tracker
         self._artifacts = TrialArtifacts(search)
         self._states = TrialStates(search)
+        self._watch = watch
+        self.interruption: Failure | None = None
+        """What gives trials back where nothing else is said: a batch system that takes the machine away."""
         self._host = socket.gethostname()
         self._common = _describe_origin(search) | {"host": self._host, "device": device}
         self._registered: dict[int, Asked] = {}
@@ -165,9 +181,10 @@ class TrialReporter:
         try:
             self._artifacts.keep_curve(member)
             if outcome.state == "interrupted":
-                tell = self._interrupt(pack, member, row, outcome.reason)
+                tell = self._interrupt(pack, member, row, outcome)
             elif outcome.state == "failed":
-                tell = partial(self.fail, member.number, outcome.reason, member)
+                reason = f"{outcome.reason}{self._explain_inputs(pack.data)}"
+                tell = partial(self.fail, member.number, reason, member, failure=Failure.NOT_FINITE)
             else:
                 tell = self._finish(pack, member, row, outcome)
         except Exception as error:  # a figure of merit of the user's own may raise anything
@@ -202,10 +219,11 @@ class TrialReporter:
         }
         scores = None
         if outcome.state == "complete":
-            checkpoint = take_checkpoint(pack, row)
-            scores = np.asarray(pack.best_scores(row))
-            with refuse_exit("A figure of merit"):
-                result["figure"] = self._artifacts.measure(scores, member)
+            with self._watch():
+                checkpoint = take_checkpoint(pack, row)
+                scores = np.asarray(pack.best_scores(row))
+                with refuse_exit("A figure of merit"):
+                    result["figure"] = self._artifacts.measure(scores, member)
             self._artifacts.keep_checkpoint(member, checkpoint)
         return partial(self._tell_finished, member, outcome, result, scores)
 
@@ -238,7 +256,18 @@ class TrialReporter:
                 self._artifacts.release()
             raise
 
-    def fail(self, number: int, reason: str, member: Member | None = None) -> None:
+    def _explain_inputs(self, data: TrainingData) -> str:
+        """Return a sentence, after a space, about inputs at which a loss may break; an empty text where there are none.
+
+        The inputs are those of the train part.
+        """
+        names = self._search.splits.preprocessing.inputs
+        highest = torch.stack([data.x.amin(0).abs(), data.x.amax(0).abs()]).amax(0).tolist()
+        odd = [name for name, value in zip(names, highest, strict=True) if not value < HUGE]
+        what = f"some of its prepared values are beyond {HUGE:,.0f} or not finite"
+        return f" The cause may be the input {name_all(odd)}: {what}." if odd else ""
+
+    def fail(self, number: int, reason: str, member: Member | None = None, *, failure: Failure = Failure.CODE) -> None:
         """Tell a trial as failed; with the member that it was, its epochs are drawn."""
         if number not in self._registered:
             logger.warning("After trial %d had ended: %s", number, reason)
@@ -246,7 +275,7 @@ class TrialReporter:
         trial, artifact = self._registered[number].trial, None
         try:
             with self._announce_picture(member) as artifact:
-                write_reason(self._optuna_study, trial, reason)
+                write_reason(self._optuna_study, trial, reason, failure)
                 logger.warning("Trial %d failed: %s", number, reason)
                 self._optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             self._states.remove(self._registered[number].resumes)
@@ -255,44 +284,48 @@ class TrialReporter:
             artifact, member = None, None
         self._close_member(number, "failed", reason, member, artifact)
 
-    def _interrupt(self, pack: Pack, member: Member, row: int, reason: str) -> Callable[[], None]:
+    def _interrupt(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> Callable[[], None]:
         """Keep a member's state, from which the next trial resumes it; return the call that puts its setting back."""
-        asked = self._running[member.number].asked
-        self._states.keep(asked.resumes, pack.member_state(row))
-        return partial(self._tell_interrupted, member, reason)
+        self._states.keep(self._running[member.number].asked.resumes, pack.member_state(row))
+        return partial(self._tell_interrupted, member, outcome.reason)
 
     def _tell_interrupted(self, member: Member, reason: str) -> None:
         """Put a member's setting first in the queue, and tell its trial."""
         with self._announce_picture(member) as artifact:
-            give_back(self._optuna_study, self._running[member.number].asked.trial, reason)
+            asked = self._running[member.number].asked
+            give_back(self._optuna_study, asked.trial, reason, failure=self.interruption)
         self._close_member(member.number, "interrupted", reason, member, artifact)
 
-    def give_back(self, number: int, reason: str) -> None:
-        """Put a trial back into the queue, to start anew, and tell it as interrupted."""
+    def give_back(self, number: int, reason: str, failure: Failure | None = None) -> None:
+        """Put a trial back into the queue, to go on from its last checkpoint, and tell it as interrupted."""
         try:
-            give_back(self._optuna_study, self._registered[number].trial, reason)
+            give_back(self._optuna_study, self._registered[number].trial, reason, failure=failure or self.interruption)
         except UpdateFinishedTrialError:
             self._give_up(number)
         else:
             self._close(number, "interrupted", reason)
 
     def try_again(self, number: int, reason: str) -> bool:
-        """Put a trial back into the queue, or tell it as failed where its setting was tried often enough."""
+        """Put a trial that ran out of memory back into the queue, or tell it as failed where it was tried often."""
         try:
-            is_tried_again = try_again(self._optuna_study, self._registered[number].trial, reason)
+            is_tried_again = try_again(self._optuna_study, self._registered[number].trial, reason, Failure.MEMORY)
         except UpdateFinishedTrialError:
             self._give_up(number)
             return False
         if is_tried_again:
             self._close(number, "interrupted", reason)
         else:
-            self.fail(number, reason)
+            self.fail(
+                number,
+                f"It never fits into the memory, alone and in parts of a batch: {reason}",
+                failure=Failure.MEMORY,
+            )
         return is_tried_again
 
-    def give_back_running(self, reason: str) -> None:
+    def give_back_running(self, reason: str, failure: Failure | None = None) -> None:
         """Give all that are in training back: what an error left of them is not to be trusted."""
         for number in self.running:
-            self.give_back(number, reason)
+            self.give_back(number, reason, failure)
 
     def close(self, *, seconds: float | None = None, cancel: bool = False) -> None:
         """Wait for pictures and notes of trials that have ended; see `TrialArtifacts.close`."""
