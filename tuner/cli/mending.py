@@ -1,4 +1,4 @@
-"""Commands for a search that something has happened to, or that goes on elsewhere: `doctor`."""
+"""Commands for a search that has a past: `doctor` mends it, `replay` trains one of its trials again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tuner.cli.loading import open_study
-from tuner.cli.options import RUNS, EventsOption, FolderOption, JsonOption, StorageOption, StudyArgument
+from tuner.cli.loading import open_study, open_study_search
+from tuner.cli.options import RUNS, DeviceOption, EventsOption, FolderOption, JsonOption, StorageOption, StudyArgument
 from tuner.cli.output import print_json, print_text
 
 
@@ -43,4 +43,33 @@ def doctor(
         if not found:
             print_text(f"Nothing is wrong with the search of {opened.name}.")
     if left:
+        raise typer.Exit(1)
+
+
+def replay(
+    study: StudyArgument,
+    trial: Annotated[int, typer.Argument(metavar="TRIAL", min=0, help="Number of the trial.", show_default=False)],
+    *,
+    device: DeviceOption = None,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]5-6[/]  Train a trial again from its record, and say whether its figure comes out again.
+
+    Its settings, its seed and the size of its pack are those of the record. Three trainings or more with other seeds
+    run beside it: a difference means something only where it is larger than theirs. Nothing is kept.
+
+    Exit codes: 0 where the figure agrees, 1 where it differs by more than rounding and seeds explain, 2 after an error.
+    """
+    search = open_study_search(study, folder=folder, storage=storage)
+    from tuner.tuning.replay import replay as train_again
+
+    replayed = train_again(search, trial, device=device)
+    if as_json:
+        print_json(replayed.to_json())
+    else:
+        for line in replayed.lines:
+            print_text(line)
+    if replayed.verdict == "other":
         raise typer.Exit(1)

@@ -344,6 +344,11 @@ def read_epochs(trial: FrozenTrial) -> int:
     return int(trial.user_attrs.get(EPOCHS, max(trial.intermediate_values, default=0)))
 
 
+def read_pack_size(trial: FrozenTrial) -> int | None:
+    """Return how many members the pack had in which a trial ended; None where that was not written down."""
+    return trial.user_attrs.get(PACK_SIZE)
+
+
 def read_n_parameters(trial: FrozenTrial) -> int | None:
     """Return how many parameters a trial's network has; None where that was not written down."""
     return trial.user_attrs.get(N_PARAMETERS)
