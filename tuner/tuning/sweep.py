@@ -31,6 +31,7 @@ from tuner.tuning.call_end import CallEnd
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.findings import keep_findings, require_sound, tell_findings
+from tuner.tuning.heartbeats import forget_workers
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
 from tuner.tuning.provenance import describe_parts, record_call
@@ -259,6 +260,7 @@ def _open_or_create(
         )
         refuse_older(optuna_study)
         check_resumption(optuna_study, identity, probe)
+        forget_workers(optuna_study)
         is_new = read_identity(optuna_study) is None
         search_id = read_search_id(optuna_study)
         if search_id is None:
