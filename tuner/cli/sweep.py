@@ -97,6 +97,15 @@ def sweep(
     seed: SeedOption = None,
     tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="CLUSTER",
+            help="Train on a Dask cluster: the address of its scheduler, or a .toml file that names one to start.",
+            show_default=False,
+        ),
+    ] = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -147,6 +156,7 @@ def sweep(
             study_file=study,
             options=options,
             began=began,
+            dask=dask,
             owns_process=True,
         )
     except SweepInterrupted as interruption:
