@@ -198,6 +198,10 @@ def test_the_reason_names_only_what_it_is_better_than():
     number = r"\(\+0\.0\d+ (± 0\.0\d+|\+0\.0\d+ -0\.0\d+)\)"
     begin = "By validation and out-of-fold scores it is better in AUC than the single network"
     assert re.fullmatch(f"{begin} {number}", found.reason)
+    alike = choose(noise=0.0, n_bags=3).reason
+    assert alike == "By validation and out-of-fold scores the bag and the ensemble cannot be told from it, or are worse"
+    alone = choose(noise=0.0, same_as={"ensemble": "single network"}).reason
+    assert alone == "By validation and out-of-fold scores the bag cannot be told from it, or is worse"
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.6)
     assert re.fullmatch(f"{begin} {number} and the bag {number}", found.reason)
     gains = [float(gain) for gain in re.findall(r"\((\+[\d.]+) ", found.reason)]
