@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +22,9 @@ from tuner.cli.options import (
 )
 from tuner.cli.output import print_json, print_text
 from tuner.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from tuner.events.checks.finding import Finding
 
 
 def new(
@@ -52,6 +56,7 @@ def new(
         str | None, typer.Option(help="Name of the study. Default: the file's.", show_default=False)
     ] = None,
     output: OutputOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]0  [/]  Write a study file for a data file, with the roles of its columns inferred.
 
@@ -72,17 +77,21 @@ def new(
         background=background,
     )
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
+    findings, problem = _find_flaws(path)
+    if as_json:
+        told = {"study": str(path), "name": draft.name, "reasons": list(draft.reasons), "problem": problem}
+        print_json(told | {"findings": [finding.to_json() for finding in findings]})
+        return
     for line in draft.reasons:
         print_text(line)
-    _tell_findings(path)
+    _tell_findings(findings, problem)
     file = quote(str(path))
     print_text(f"\nWrote {path}. Read it, correct what is wrong, then:\n  tuner check {file}\n  tuner explore {file}")
 
 
-def _tell_findings(path: Path) -> None:
-    """Tell whether the events of a study file that was just written can be trusted, or why they cannot be read."""
+def _find_flaws(path: Path) -> tuple[tuple[Finding, ...], str | None]:
+    """Return what checks find of the events of a study file that was just written; or why they cannot be read."""
     from tuner.errors import TunerError
-    from tuner.events.checks.finding import list_findings, wrap_told
     from tuner.events.reading import read_events
     from tuner.preparation.splits import prepare_splits
     from tuner.tuning.findings import check_splits
@@ -90,9 +99,17 @@ def _tell_findings(path: Path) -> None:
     study = open_study(path)
     try:
         events = read_events(study.problem)
-        findings = check_splits(events, prepare_splits(events, study.problem, study.preparation), study.problem)
+        return check_splits(events, prepare_splits(events, study.problem, study.preparation), study.problem), None
     except TunerError as error:
-        print_text(f"Before a sweep, correct this: {error}")
+        return (), str(error)
+
+
+def _tell_findings(findings: Sequence[Finding], problem: str | None) -> None:
+    """Tell whether the events can be trusted, or why they cannot be read."""
+    from tuner.events.checks.finding import list_findings, wrap_told
+
+    if problem is not None:
+        print_text(f"Before a sweep, correct this: {problem}")
         return
     print_text("\nCan the events be trusted?" + ("" if findings else " Checks found nothing that speaks against it."))
     for line in list_findings(findings):
