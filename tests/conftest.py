@@ -27,6 +27,7 @@ SLOW = (
     "cli/test_comparing.py",
     "cli/test_conclusion.py",
     "cli/test_workflow.py",
+    "docs",
     "evaluation/test_bagging.py",
     "evaluation/test_blend.py",
     "evaluation/test_evaluate.py",
