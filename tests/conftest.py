@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.postgresql import PostgreSQL, find_programs, make_server
 from tuner.problem import Problem
 from tuner.tuning.picture_process import PictureProcess
 from tuner.tuning.trial_pictures import Drawn, draw_words
@@ -65,6 +67,7 @@ SLOW = (
     "tuning/test_journal.py",
     "tuning/test_ownership.py",
     "tuning/test_packs_in_a_search.py",
+    "tuning/test_patient_storage.py",
     "tuning/test_programs.py",
     "tuning/test_sweep.py",
     "tuning/test_torture.py",
@@ -103,6 +106,24 @@ def case_folder():
     if not folder.is_dir():
         pytest.skip(f"no files that ROOT itself wrote: {folder} is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL server; skip where it is not installed."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    pytest.importorskip("psycopg", reason='needs the extra "postgresql"')
+    folder = Path(tempfile.mkdtemp(prefix="tuner-postgresql-"))
+    folder.chmod(0o755)  # the server runs as a user of its own
+    server = make_server(programs, folder / "server")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop("immediate")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

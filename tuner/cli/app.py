@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli import comparing, dashboard, data, deploy, evaluate, sweep, templates
+from tuner.cli import comparing, dashboard, data, deploy, evaluate, submit, sweep, templates
 from tuner.errors import TunerError
 from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Preempted, leave_at_once, take_signals
 
@@ -123,7 +123,7 @@ def _common(
 
 for panel, commands in (
     (FRAME, (data.new, data.check, data.explore)),
-    (TUNE, (sweep.sweep, sweep.work, sweep.status, dashboard.dashboard)),
+    (TUNE, (sweep.sweep, sweep.work, submit.submit, sweep.status, dashboard.dashboard)),
     (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare, templates.templates)),
     (USE, (deploy.predict, deploy.export, deploy.sync)),
 ):

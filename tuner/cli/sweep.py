@@ -6,7 +6,7 @@ import logging
 import signal
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -147,6 +147,7 @@ def sweep(
             study_file=study,
             options=options,
             began=began,
+            owns_process=True,
         )
     except SweepInterrupted as interruption:
         search, ended_by = interruption.search, interruption.signal
@@ -189,6 +190,7 @@ def work(
     machine away (75, on which a job script requeues). Its trials are given back, and go on from their last checkpoint.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
+    from tuner.launchers.watchdog import Watchdog
     from tuner.progress.logs import open_log, quiet_optuna
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.worker import choose_seconds_to_close
@@ -198,7 +200,9 @@ def work(
     ended_by = None
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
-            ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve)
+            ended_by = run_worker(
+                search, tracker=used, device=device, until=until, reserves=reserve, watchdog=Watchdog()
+            )
         finally:
             used.close(choose_seconds_to_close(ended_by))
     if as_json:
@@ -235,7 +239,7 @@ def status(
     """[dim]6  [/]  Show trials by state, the best so far, the rate, the time left, and workers that do not respond.
 
     Reads the storage only, so it works while a sweep runs and, with --storage, on machines that do not see the run
-    folder.
+    folder. Where it sees that, it tells of the jobs that `tuner submit` submitted, too.
     """
     search = open_study_search(study, folder=folder, storage=storage)
     from rich.console import Console
@@ -243,11 +247,15 @@ def status(
     from tuner.progress.display import open_display
     from tuner.progress.panels import render_status
     from tuner.tuning.status import read_status
+    from tuner.tuning.submission import read_jobs
 
     if as_json:
-        print_json(read_status(search).to_json())
+        jobs = [asdict(job) for job in read_jobs(search.folder)]
+        print_json({**read_status(search).to_json(), **({"jobs": jobs} if jobs else {})})
     elif not watch:
         Console().print(render_status(read_status(search)))
+        for job in read_jobs(search.folder):
+            print_text(job.describe())
     else:
         with suppress(KeyboardInterrupt), open_display(Console()) as display:
             while True:

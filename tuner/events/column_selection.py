@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from tuner.events.expressions.functions import is_list
 from tuner.events.expressions.syntax import Expression, quote_name
 from tuner.events.formulas import FILE, Formulas, Lookup, read_formulas
 from tuner.events.labels import take_labels
+from tuner.events.listing import get_lists
 from tuner.events.name_patterns import expand_names, fits
 from tuner.events.new_columns import ColumnMaker
 from tuner.events.sources import ListSource, SelectiveSource
@@ -26,8 +28,6 @@ from tuner.problem import EventSource, Problem
 
 MAX_TOLD = 8
 """Columns that a note names, at most."""
-_LIST = re.compile(r"\blist\b|list<|\[\]|vector<(?!.*vector)|\bvalues for each|ndarray")
-"""In why a column is left out: that it holds a list of numbers for each event."""
 LEAST_LEFT = 3
 """Events of each class that a selection must leave: one for each part of the split."""
 
@@ -363,11 +363,10 @@ def find_missing(needed: NeededColumns, *, only_features: bool = False) -> list[
         if only_features and role != "feature":
             continue
         if column in left_out:
+            advice = f"Make columns of what you need of it: {_advise_lists(column, left_out[column])}."
+            advice = advice if get_lists(left_out[column]) else "Leave it out with `ignored`."
             problems.append(
-                f'{role.capitalize()} "{column}" must be a number for each event, but {left_out[column]}. '
-                "Make columns of what you need of it: of lists of numbers by "
-                f'`columns={{"first_{column}": "index({quote_name(column)}, 0)", '
-                f'"n_{column}": "len({quote_name(column)})"}}`.'
+                f'{role.capitalize()} "{column}" must be a number for each event, but {left_out[column]}. {advice}'
             )
             continue
         near = suggest_name(column, names) or f" There are {name_all(names)}."
@@ -407,13 +406,23 @@ def note_left_out(problem: Problem, table: pd.DataFrame, formulas: Formulas) -> 
     if not told:
         return []
     more = f"; and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
-    lists = next((name for name, text in why.items() if _LIST.search(text) and name not in problem.roles), None)
-    advice = (
-        f" Make numbers of lists with `columns`: `index({quote_name(lists)}, 0)`, `len({quote_name(lists)})`."
-        if lists
-        else ""
-    )
+    lists = next((name for name, text in why.items() if get_lists(text) and name not in problem.roles), None)
+    advice = "" if lists is None else f" Make numbers of lists with `columns`: {_advise_lists(lists, why[lists])}."
     return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}.{advice}"]
+
+
+def _advise_lists(name: str, why: str) -> str:
+    """Return how numbers are made of lists of numbers, as an argument of `Problem`."""
+    lists = get_lists(why)
+    quoted = quote_name(name)
+    if lists and lists.valid:
+        quoted = f"{quoted}[{quote_name(lists.valid)}]"
+    stem = re.sub(r"\W+", "_", name).strip("_")
+    made = {f"first_{stem}": f"index({quoted}, 0)"}
+    if lists and (lists.length is None or lists.valid):
+        made[f"n_{stem}"] = f"len({quoted})"
+    padding = f" (`{lists.valid}` tells which entries are no padding)" if lists and lists.valid else ""
+    return f"`columns={json.dumps(made)}`{padding}"
 
 
 @dataclass

@@ -21,8 +21,10 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from tuner.launchers.processes import describe_exit, is_outside, name_host, read_start
+from tuner.launchers.processes import describe_exit, is_hang, is_outside, name_host, read_start
+from tuner.tuning.patient_storage import find_return
 from tuner.tuning.trial_attributes import (
+    Failure,
     count_tries,
     enqueue_again,
     find_root,
@@ -88,16 +90,20 @@ class Lease:
 
 def find_workers(study: optuna.Study) -> dict[str, bool]:
     """Return each worker of a search that has not left, and whether it lives."""
-    return {worker: _lives(lease) for worker, lease in read_leases(study).items() if "left" not in lease}
+    returned = find_return(study)
+    return {worker: _lives(lease, returned) for worker, lease in read_leases(study).items() if "left" not in lease}
 
 
-def _lives(lease: dict[str, Any]) -> bool:
-    """Ask this host's process table for its own workers, the clock for others."""
+def _lives(lease: dict[str, Any], returned: float) -> bool:
+    """Ask this host's process table for its own workers, the clock for others.
+
+    returned: when the storage came back after it had been away, in Unix time: nobody could beat before.
+    """
     if "exit" in lease:
         return False
     if lease["host"] == name_host():
         return read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
-    return bool(time.time() - lease["beat"] < STALE_SECONDS)
+    return bool(time.time() - max(lease["beat"], returned) < STALE_SECONDS)
 
 
 def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[str, Any]] | None:
@@ -140,6 +146,7 @@ def give_back(
     *,
     tries: int = 0,
     suspect: bool = False,
+    failure: Failure | None = None,
 ) -> None:
     """Put a running trial's setting back into the queue, then tell the trial as interrupted.
 
@@ -151,6 +158,7 @@ def give_back(
         reason: Why it is interrupted, as a sentence.
         tries: How often its setting was tried in vain.
         suspect: Whether it is to train alone from now on.
+        failure: What went wrong; None where nothing did.
 
     Raises:
         UpdateFinishedTrialError: Another worker has told the trial.
@@ -159,7 +167,7 @@ def give_back(
     params = {**was_given, **trial.params}
     if params and not _goes_on(study, trial):
         enqueue_again(study, params, trial, tries=tries, suspect=suspect)
-    mark_interrupted(study, trial, reason)
+    mark_interrupted(study, trial, reason, failure)
     study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
@@ -191,9 +199,16 @@ def _reap(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
     fault = find_fault(deaths, leases)
     if fault is None:
         suspect = len(deaths) > 1 or any(_ended_itself(t, leases) for t in deaths)
-        give_back(study, trial, "Its worker died.", tries=count_tries(trial), suspect=suspect)
+        give_back(
+            study,
+            trial,
+            _describe_death(trial, leases),
+            tries=count_tries(trial),
+            suspect=suspect,
+            failure=_find_failure(trial, leases),
+        )
         return
-    write_reason(study, trial, fault)
+    write_reason(study, trial, fault, _find_failure(trial, leases))
     logger.warning("Trial %d failed: %s", trial.number, fault)
     study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
@@ -203,8 +218,11 @@ def find_fault(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dic
 
     Only a worker that trained nothing else counts. One that ended itself (a crash, `os._exit`) speaks against the
     setting; one that was killed, or whose end nobody saw, does so only if it happens each time and to no other worker.
+    One hang is enough: the next would take as long to be noticed.
     """
     alone = [trial for trial in deaths if trained_alone(trial)]
+    if any(_find_failure(trial, leases) == Failure.HANG for trial in alone):
+        return "It made no progress for too long while it trained alone, and its worker was ended."
     ended = [trial for trial in alone if _ended_itself(trial, leases)]
     if len(ended) >= MAX_TRIES - 1:
         how = describe_exit(leases[read_worker(ended[-1]) or ""]["exit"])
@@ -213,6 +231,20 @@ def find_fault(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, dic
     if killed >= MAX_KILLS_AT_ALL or (killed >= MAX_KILLS and not _others_died(alone, leases)):
         return f"Its worker was killed {killed} times while this setting trained alone: is there too little memory?"
     return None
+
+
+def _find_failure(trial: optuna.trial.FrozenTrial, leases: dict[str, dict[str, Any]]) -> Failure:
+    """Return what became of a dead worker's trial, by how the worker ended as far as that is known."""
+    code = leases.get(read_worker(trial) or "", {}).get("exit")
+    if code is not None and is_hang(code):
+        return Failure.HANG
+    return Failure.CRASH if _ended_itself(trial, leases) else Failure.KILLED
+
+
+def _describe_death(trial: optuna.trial.FrozenTrial, leases: dict[str, dict[str, Any]]) -> str:
+    """Return how a trial's worker ended, as far as that is known, as a sentence."""
+    code = leases.get(read_worker(trial) or "", {}).get("exit")
+    return "Its worker died." if code is None else f"Its worker {describe_exit(code)}."
 
 
 def _ended_itself(trial: optuna.trial.FrozenTrial, leases: dict[str, dict[str, Any]]) -> bool:
@@ -226,18 +258,21 @@ def _others_died(deaths: Sequence[optuna.trial.FrozenTrial], leases: dict[str, d
     own = {read_worker(trial) for trial in deaths}
     first = min(trial.datetime_start.timestamp() for trial in deaths if trial.datetime_start)
     return any(
-        worker not in own and "left" not in lease and lease["beat"] >= first and not _lives(lease)
+        worker not in own and "left" not in lease and lease["beat"] >= first and not _lives(lease, 0.0)
         for worker, lease in leases.items()
     )
 
 
-def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str) -> bool:
+def try_again(
+    study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial, reason: str, failure: Failure | None = None
+) -> bool:
     """Give back a trial whose setting may be to blame for its failure.
 
     Args:
         study: The search's Optuna study.
         trial: The trial.
         reason: Why it failed, as a sentence.
+        failure: What kind of failure that is.
 
     Returns:
         Whether it was given back; False, with nothing done, after `MAX_TRIES` of them.
@@ -245,7 +280,7 @@ def try_again(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Tria
     tries = count_tries(trial) + 1
     if tries >= MAX_TRIES:
         return False
-    give_back(study, trial, reason, tries=tries)
+    give_back(study, trial, reason, tries=tries, failure=failure)
     return True
 
 

@@ -20,6 +20,7 @@ from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, rais
 from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.local import tuner_command
+from tuner.launchers.watchdog import Watchdog
 from tuner.preparation.splits import Splits
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
@@ -116,12 +117,14 @@ def run_sweep(
     study_file: Path | None = None,
     options: Sequence[str] = (),
     began: float | None = None,
+    owns_process: bool = False,
 ) -> Search:
     """Sweep as `sweep` does, with workers that are started in a way of one's own.
 
     study_file: the file that workers read the study from; None: looked for among the imported modules.
     options: passed on to each worker's `tuner work`.
     began: when the call began that has a limit of time, in Unix time; None: now.
+    owns_process: whether this process may be ended where the user's code hangs, as that of a command may.
     """
     began = time.time() if began is None else began
     refuse_while_reading()
@@ -158,7 +161,9 @@ def run_sweep(
                     command = tuner_command("work", study_file, *_name_options(folder, device))
                     command += [*(tracker_options or ()), *options]
                 with display or NoDisplay() as shown:
-                    ended_by = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
+                    ended_by = _spend_budget(
+                        search, command, n_workers, shown, tracker=tracker, device=device, owns_process=owns_process
+                    )
                 write_study_note(search)
                 if search.has_stopped_in_vain:
                     logger.warning("The search ends early: no sampled setting is better than the best warm start.")
@@ -310,6 +315,7 @@ def _spend_budget(
     *,
     tracker: Tracker | None,
     device: str | None,
+    owns_process: bool,
 ) -> signal.Signals | None:
     """Train, here or in processes of a command, until budget or time is spent. Return the signal that ended it."""
     until, reserves = None, search.call_end is not None
@@ -318,7 +324,8 @@ def _spend_budget(
     elif (minutes := search.study.budget.search_minutes) is not None:
         until = time.time() + 60 * minutes
     if n_workers == 1:
-        return _work_here(search, tracker, device, SearchClock(search, until, reserves=reserves), display)
+        clock = SearchClock(search, until, reserves=reserves)
+        return _work_here(search, tracker, device, clock, display, owns_process=owns_process)
     timed = [*command, *([] if until is None else ["--until", f"{until:.1f}"]), *(["--reserve"] if reserves else [])]
     clock = SearchClock(search, until, reserves=reserves)
     return work_in_processes(search, timed, n_workers, display, clock, n_gpus=count_gpus(device))
@@ -330,7 +337,13 @@ def _say_left(search: Search, n_left: int | None = None) -> str:
 
 
 def _work_here(
-    search: Search, tracker: Tracker | None, device: str | None, clock: SearchClock, display: Display
+    search: Search,
+    tracker: Tracker | None,
+    device: str | None,
+    clock: SearchClock,
+    display: Display,
+    *,
+    owns_process: bool,
 ) -> signal.Signals | None:
     """Train in this process; a thread looks at the storage for the display. Return the signal that ended it."""
     from tuner.trackers import WeightsAndBiases
@@ -339,7 +352,14 @@ def _work_here(
     tracker, ended_by = tracker or WeightsAndBiases(), None
     with _show(search, display, clock, gpus=count_gpus(device) > 0):
         try:
-            ended_by = work(search, tracker=tracker, device=device, until=clock.until, reserves=clock.reserves)
+            ended_by = work(
+                search,
+                tracker=tracker,
+                device=device,
+                until=clock.until,
+                reserves=clock.reserves,
+                watchdog=Watchdog() if owns_process else None,
+            )
             return ended_by
         finally:
             tracker.close(timeout=choose_seconds_to_close(ended_by))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 import optuna
@@ -16,6 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial
 
 from tuner.errors import SearchError
+from tuner.tuning.patient_storage import ask_database
 
 IDENTITY = "tuner:identity"
 FORMAT = "tuner:format"
@@ -41,12 +43,25 @@ EPOCHS = "epochs"
 N_PARAMETERS = "parameters"
 PACK_SIZE = "pack size"
 REASON = "reason"
+FAILURE = "failure"
 INTERRUPTED = "interrupted"
 WARM_START = "warm start"
 RESUMES = "resumes trial"
 TRIES = "earlier tries"
 SUSPECT = "trains alone"
 """User attributes of a trial. The last four come with a setting that waits in the queue, as Optuna asks."""
+
+
+class Failure(StrEnum):
+    """What went wrong with a trial that failed, or that was given back to go on in a later one."""
+
+    MEMORY = "out of memory"
+    NOT_FINITE = "not a number"
+    CODE = "error in the code"
+    HANG = "hang"
+    CRASH = "crash"
+    KILLED = "killed worker"
+    PREEMPTED = "preemption"
 
 
 FORM = 2
@@ -160,16 +175,20 @@ def read_study_attributes(study: optuna.Study, prefix: str) -> dict[str, Any]:
 
     Notes of trials are system attributes of the study, too, and many: a database is asked for ours alone.
     """
-    storage = getattr(study._storage, "_backend", study._storage)
-    if not isinstance(storage, RDBStorage):
-        found = study._storage.get_study_system_attrs(study._study_id)
-        return {name: value for name, value in found.items() if name.startswith(prefix)}
+    found = ask_database(study, lambda database: _query_attributes(database, study._study_id, prefix))
+    if found is not None:
+        return found
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    return {name: value for name, value in attributes.items() if name.startswith(prefix)}
+
+
+def _query_attributes(database: RDBStorage, study_id: int, prefix: str) -> dict[str, Any]:
     from optuna.storages._rdb.models import StudySystemAttributeModel as Row
     from optuna.storages._rdb.storage import _create_scoped_session
 
-    with _create_scoped_session(storage.scoped_session) as session:
+    with _create_scoped_session(database.scoped_session) as session:
         rows = session.query(Row.key, Row.value_json).filter(
-            Row.study_id == study._study_id, Row.key.startswith(prefix, autoescape=True)
+            Row.study_id == study_id, Row.key.startswith(prefix, autoescape=True)
         )
         return {name: json.loads(value) for name, value in rows}
 
@@ -275,14 +294,24 @@ def write_result(
     trial.set_user_attr(REASON, reason)
 
 
-def write_reason(study: optuna.Study, trial: FrozenTrial | Trial, reason: str) -> None:
-    """Write down why a trial failed."""
+def write_reason(study: optuna.Study, trial: FrozenTrial | Trial, reason: str, failure: Failure | None = None) -> None:
+    """Write down why a trial failed, in words and, where that is known, as one of the kinds of failure."""
     study._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
+    if failure is not None:
+        study._storage.set_trial_user_attr(trial._trial_id, FAILURE, failure.value)
 
 
-def mark_interrupted(study: optuna.Study, trial: FrozenTrial | Trial, reason: str) -> None:
+def read_failure(trial: FrozenTrial) -> Failure | None:
+    """Return what went wrong with a trial; None where nothing did, or nobody knows."""
+    kind = trial.user_attrs.get(FAILURE)
+    return Failure(kind) if kind in set(Failure) else None
+
+
+def mark_interrupted(
+    study: optuna.Study, trial: FrozenTrial | Trial, reason: str, failure: Failure | None = None
+) -> None:
     """Write down that a trial does not count, as its setting goes on in a later one."""
-    write_reason(study, trial, reason)
+    write_reason(study, trial, reason, failure)
     study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
 
 

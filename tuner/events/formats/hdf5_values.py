@@ -42,8 +42,9 @@ def read_stored(columns: Sequence[StoredColumn]) -> dict[str, Any]:
 
 def read_whole(column: StoredColumn) -> np.ndarray:
     """Return all values of a column, whatever their shape, [n, ...]."""
-    values: np.ndarray = column.dataset[...]
-    for name in column.fields:
+    source = column.dataset.fields(column.fields[0]) if column.fields else column.dataset
+    values: np.ndarray = source[...]
+    for name in column.fields[1:]:
         values = values[name]
     return values
 
