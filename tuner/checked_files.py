@@ -312,6 +312,22 @@ def read_archive(path: Path, *, advice: str = RESTORE) -> bytes:
     return content
 
 
+def check_file(path: Path) -> None:
+    """Raise `DamagedFileError` where a file is empty, or does not fit the checksum that its format has a place for."""
+    content = read_content(path)
+    if path.suffix == ".json":
+        read_json(path)
+    elif path.suffix == ".jsonl" and (damaged := read_lines(path).damaged):
+        numbers = ", ".join(map(str, damaged[:5]))
+        raise describe_damage(path, f"line{'' if len(damaged) == 1 else 's'} {numbers} cannot be read")
+    elif path.suffix == ".parquet" and not _is_sealed_or_old(content):
+        raise describe_damage(path, "its checksum is another")
+    elif path.suffix == ".csv":
+        read_csv(path)
+    elif path.suffix in (".npz", ".pt"):
+        read_archive(path)
+
+
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file, in a process once for each of its states.
 
