@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -85,6 +86,14 @@ class Budget:
     """Whether to end early where half of the trials, or of the time, is spent and none of at least 30 sampled settings
     is better than the best warm start."""
 
+    target: float | None = None
+    """Figure of merit on validation with which the search is good enough and ends; None for none. Trials that still
+    train are finished."""
+    stop_when_improbable: bool = False
+    """Whether to end once the trials that are left are expected to gain less than the noise of the figure: the standard
+    deviation of the difference between the two best trials over the validation events. At least 30 trials are complete
+    by then; how the gain is estimated: `tuner.tuning.improvement.estimate_gain`."""
+
     def __post_init__(self) -> None:
         settle_fields(self, "Budget")
         problems = [
@@ -100,6 +109,8 @@ class Budget:
         ]
         if None not in limits.values():
             problems.append("`minutes` (the whole call) or `search_minutes` may be given, but both are.")
+        if self.target is not None and not math.isfinite(self.target):
+            problems.append(f"`target` must be a finite number or None, but is {self.target!r}.")
         raise_together(problems, StudyError, "Budget")
 
 
@@ -158,6 +169,9 @@ class Study:
                 problems.append(
                     f"`{name}` must be Optuna's {name}, or a function that makes one, but is {show_value(made)}."
                 )
+        figure, target = self.problem.figure_of_merit.name, self.budget.target
+        if target is not None and figure == "AUC" and target > 1:
+            problems.append(f"`Budget(target={target:g})` must be an AUC that can be reached, 1 at the most.")
         raise_together(problems, StudyError, "This study")
 
     @property

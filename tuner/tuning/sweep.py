@@ -166,8 +166,8 @@ def run_sweep(
                         search, command, n_workers, shown, tracker=tracker, device=device, owns_process=owns_process
                     )
                 write_study_note(search)
-                if search.has_stopped_in_vain:
-                    logger.warning("The search ends early: no sampled setting is better than the best warm start.")
+                if early := search.describe_early_end():
+                    logger.warning("The search ends early: %s", early)
                 NOTES.info("%s: %s", "Interrupted" if ended_by else "Sweep ended", _say_left(search))
                 if ended_by is not None:
                     raise SweepInterrupted(search, ended_by)
@@ -275,7 +275,15 @@ def _open_or_create(
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna_study.set_metric_names(["validation AUC"])
             write_identity(optuna_study, identity)
-        write_budget(optuna_study, trials=study.budget.trials, epochs=study.budget.epochs, seed=study.seed)
+        budget = study.budget
+        write_budget(
+            optuna_study,
+            trials=budget.trials,
+            epochs=budget.epochs,
+            seed=study.seed,
+            target=budget.target,
+            stop_when_improbable=budget.stop_when_improbable,
+        )
     return optuna_study
 
 
