@@ -130,23 +130,27 @@ def forget_workers(study: optuna.Study) -> None:
         remove_lease(study, worker)
 
 
-def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[str, Any]] | None:
-    """Return name and lease of the worker that a process of this host is or was; None where it is no worker.
+def find_lease(
+    study: optuna.Study, pid: int, since: float, host: str | None = None
+) -> tuple[str, dict[str, Any]] | None:
+    """Return name and lease of the worker that a process is or was; None where it is no worker.
 
     Args:
         study: The search's Optuna study.
         pid: Number of the process.
-        since: When the process was started, in Unix time: numbers of processes are used again.
+        since: When the process was started, in Unix time of its host: numbers of processes are used again.
+        host: As `name_host` names it; None for this one.
     """
+    host = host or name_host()
     for worker, lease in read_leases(study).items():
-        of_process = lease.get("pid") == pid and lease.get("host") == name_host()
+        of_process = lease.get("pid") == pid and lease.get("host") == host
         if of_process and max(lease.get("beat", 0.0), lease.get("left", 0.0)) >= since:
             return worker, lease
     return None
 
 
-def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> None:
-    """Write down how a process of this host ended that had not left in order.
+def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int, host: str | None = None) -> None:
+    """Write down how a process ended that had not left in order.
 
     A process that had not become a worker yet is written down, too: its death speaks for those who died with it.
 
@@ -155,10 +159,11 @@ def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> 
         pid: Number of the process.
         since: When the process was started, in Unix time.
         exit_code: Negative for a signal, as in `subprocess`.
+        host: As `name_host` names it; None for this one.
     """
-    worker, lease = find_lease(study, pid, since) or (
+    worker, lease = find_lease(study, pid, since, host) or (
         f"{socket.gethostname()}-{pid}-{uuid.uuid4().hex[:6]}",
-        {"host": name_host(), "pid": pid, "beat": time.time()},
+        {"host": host or name_host(), "pid": pid, "beat": time.time()},
     )
     write_lease(study, worker, lease | {"exit": exit_code})
 

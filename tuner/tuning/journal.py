@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from optuna.storages.journal import BaseJournalBackend
 
+from tuner.checked_files import retry_when_full
 from tuner.errors import SearchError
 from tuner.launchers.processes import name_host, read_start
 
@@ -73,6 +74,9 @@ class JournalFile(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, after whole lines only. What cannot be written whole (a full disk) is taken back."""
         content = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        retry_when_full(self.path, lambda: self._append(content))
+
+    def _append(self, content: bytes) -> None:
         with self._lock.hold(), self._open_to_append() as file:
             self._mend_end(file)
             _write_whole(file, content)
