@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tuner.errors import StudyError, raise_together, refuse_exit
@@ -135,6 +136,29 @@ class Checkpoints:
 
 @check_keywords
 @dataclass(frozen=True, kw_only=True)
+class EarlierSearch:
+    """A search whose best settings another one tries first."""
+
+    folder: Path | str
+    """Its run folder, such as `runs/magic`; from the present folder, where the path is relative."""
+    best: int = 5
+    """Settings that are taken at the most: the best complete ones that fit the new search space."""
+    storage: str | None = None
+    """URL of its database in place of the run folder's journal file; the study has the folder's name."""
+
+    def __post_init__(self) -> None:
+        settle_fields(self, "EarlierSearch")
+        problems = [] if self.best >= 1 else [f"`best` must be at least 1, but is {self.best}."]
+        raise_together(problems, StudyError, "EarlierSearch")
+
+    @property
+    def path(self) -> Path:
+        """Its run folder."""
+        return Path(self.folder)
+
+
+@check_keywords
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A whole study: complete in one file; a variant is `dataclasses.replace(study, ...)`."""
 
@@ -162,6 +186,10 @@ class Study:
     pruner: Callable[[int], BasePruner] | BasePruner | None = None
     """Makes an Optuna pruner from the number of epochs; or a pruner, or its class. None: Hyperband with factor 3."""
 
+    warm_start_from: tuple[EarlierSearch | Path | str, ...] = ()
+    """Earlier searches whose best settings are tried first, as far as they fit the search space: run folders, such as
+    `"runs/magic"`, or `EarlierSearch(folder="runs/magic", best=5)`."""
+
     def __post_init__(self) -> None:
         settle_fields(self, "This study")
         problems = [f"`seed` must not be negative, but is {self.seed}."] if self.seed < 0 else []
@@ -178,6 +206,11 @@ class Study:
         if target is not None and figure == "AUC" and target > 1:
             problems.append(f"`Budget(target={target:g})` must be an AUC that can be reached, 1 at the most.")
         raise_together(problems, StudyError, "This study")
+
+    @property
+    def earlier_searches(self) -> tuple[EarlierSearch, ...]:
+        """The searches that settings are taken from."""
+        return tuple(e if isinstance(e, EarlierSearch) else EarlierSearch(folder=e) for e in self.warm_start_from)
 
     @property
     def space(self) -> SearchSpace:
