@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from tuner.cli.options import (
 )
 from tuner.cli.output import print_json, print_text
 from tuner.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from tuner.problem import Problem
 
 
 def new(
@@ -90,10 +93,13 @@ def _tell_findings(path: Path) -> None:
     study = open_study(path)
     try:
         events = read_events(study.problem)
-        findings = check_splits(events, prepare_splits(events, study.problem, study.preparation), study.problem)
+        splits = prepare_splits(events, study.problem, study.preparation)
+        findings = check_splits(events, splits, study.problem)
     except TunerError as error:
         print_text(f"Before a sweep, correct this: {error}")
         return
+    for kind, names in splits.preprocessing.describe().items():
+        print_text(f"prepared as inputs: {kind}, {names}")
     print_text("\nCan the events be trusted?" + ("" if findings else " Checks found nothing that speaks against it."))
     for line in list_findings(findings):
         print_text("\n".join(wrap_told(line)))
@@ -126,7 +132,12 @@ def check(
 
 
 def explore(
-    study: StudyArgument,
+    study: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY", help="Study file; or events, as `tuner new` takes one path of them.", show_default=False
+        ),
+    ],
     *,
     folder: FolderOption = RUNS,
     events: EventsOption = None,
@@ -136,18 +147,39 @@ def explore(
     """[dim]1-2[/]  Look at the training events before any network does: columns, features, correlations.
 
     Validation and test stay closed. Draws signal and background of every feature, correlations, and the most telling
-    features two by two, into the run folder's figures/, as PNG and PDF.
+    features two by two, into the run folder's figures/, as PNG and PDF. Without a study, of a data file, the roles of
+    columns are guessed as `tuner new` guesses them.
     """
-    opened = open_study(study, events)
-    from tuner.exploration.saving import save_exploration
-    from tuner.tuning.explore import explore as explore_study
+    from tuner.events.file_formats import names_events
 
-    exploration = explore_study(opened)
-    figures = output or RunFolder(folder / opened.name).create().figures
-    paths = save_exploration(exploration, figures, units=opened.problem.units)
+    if names_events(study) and events is None:
+        name, problem, preparation, told = _draft(str(study))
+    else:
+        opened = open_study(study, events)
+        name, problem, preparation, told = opened.name, opened.problem, opened.preparation, ()
+    from tuner.exploration.saving import save_exploration
+    from tuner.tuning.explore import explore_problem
+
+    exploration = explore_problem(problem, preparation)
+    figures = output or RunFolder(folder / name).create().figures
+    paths = save_exploration(exploration, figures, units=problem.units)
     if as_json:
-        print_json(exploration.to_json() | {"files": [str(path) for path in paths]})
+        print_json(exploration.to_json() | {"files": [str(path) for path in paths], "guessed": list(told)})
         return
-    for line in exploration.lines:
+    for line in (*told, *exploration.lines):
         print_text(line)
     print_text(f"\nWrote {len(paths)} files to {figures}")
+
+
+def _draft(events: str) -> tuple[str, Problem, None, tuple[str, ...]]:
+    """Return name and problem that a study of events would be drafted with, and what is told of it."""
+    from tuner.drafts.draft import draft_study
+
+    draft = draft_study(events)
+    told = (
+        "There is no study: roles are guessed, and nothing is written but the figures. "
+        f"`tuner new {quote(events)}` writes a study to correct.",
+        *draft.reasons,
+        "",
+    )
+    return draft.name, draft.problem, None, told

@@ -199,7 +199,6 @@ def work(
     machine away (75, on which a job script requeues). Its trials are given back, and go on from their last checkpoint.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
-    from tuner.launchers.watchdog import Watchdog
     from tuner.progress.logs import open_log, quiet_optuna
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.worker import choose_seconds_to_close
@@ -209,9 +208,7 @@ def work(
     ended_by = None
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
-            ended_by = run_worker(
-                search, tracker=used, device=device, until=until, reserves=reserve, watchdog=Watchdog()
-            )
+            ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve, owns_process=True)
         finally:
             used.close(choose_seconds_to_close(ended_by))
     if ended_by is not None:

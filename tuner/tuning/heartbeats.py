@@ -33,6 +33,7 @@ from tuner.tuning.trial_attributes import (
     mark_interrupted,
     read_leases,
     read_worker,
+    remove_lease,
     trained_alone,
     write_lease,
     write_reason,
@@ -43,6 +44,9 @@ STALE_SECONDS = 180.0
 """A worker on another host that has not beaten for so long counts as dead."""
 ORPHAN_SECONDS = 10.0
 """A trial that nobody has claimed for so long has lost its worker between asking for it and claiming it."""
+
+GONE_SECONDS = 86400.0
+"""What is known of a worker that has given no sign of life for so long is removed when a sweep begins."""
 
 MAX_TRIES = 3
 """How often a setting is tried of which a worker ends itself (a crash), or for which alone there is no memory."""
@@ -104,6 +108,26 @@ def _lives(lease: dict[str, Any], returned: float) -> bool:
     if lease["host"] == name_host():
         return read_start(lease["pid"]) == lease["started"] and lease["started"] is not None
     return bool(time.time() - max(lease["beat"], returned) < STALE_SECONDS)
+
+
+def find_forgotten(study: optuna.Study) -> tuple[str, ...]:
+    """Return the workers that have given no sign of life for `GONE_SECONDS`, and that no unfinished trial names."""
+    states = (TrialState.RUNNING, TrialState.WAITING)
+    unfinished = study.get_trials(deepcopy=False, states=states)
+    roots = {find_root(trial) for trial in unfinished}
+    named = {read_worker(t) for t in study.get_trials(deepcopy=False) if find_root(t) in roots}
+    long_ago = time.time() - GONE_SECONDS
+    return tuple(
+        worker
+        for worker, lease in read_leases(study).items()
+        if worker not in named and max(lease.get("beat", 0.0), lease.get("left", 0.0)) < long_ago
+    )
+
+
+def forget_workers(study: optuna.Study) -> None:
+    """Remove what the storage keeps of workers that are long gone."""
+    for worker in find_forgotten(study):
+        remove_lease(study, worker)
 
 
 def find_lease(

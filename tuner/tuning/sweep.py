@@ -23,7 +23,6 @@ from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.dask_workers import MOST_WORKERS, DaskWorkers, check_machines, connect
 from tuner.launchers.local import Workers, launch, tuner_command
-from tuner.launchers.watchdog import Watchdog
 from tuner.preparation.splits import Splits
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
@@ -35,6 +34,7 @@ from tuner.tuning.call_end import CallEnd
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.findings import keep_findings, require_sound, tell_findings
+from tuner.tuning.heartbeats import forget_workers
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
 from tuner.tuning.provenance import describe_parts, record_call
@@ -298,6 +298,7 @@ def _open_or_create(
         )
         refuse_older(optuna_study)
         check_resumption(optuna_study, identity, probe)
+        forget_workers(optuna_study)
         is_new = read_identity(optuna_study) is None
         search_id = read_search_id(optuna_study)
         if search_id is None:
@@ -419,7 +420,7 @@ def _work_here(
                 device=device,
                 until=clock.until,
                 reserves=clock.reserves,
-                watchdog=Watchdog() if owns_process else None,
+                owns_process=owns_process,
             )
             return ended_by
         finally:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.checked_files import wait_for_space
 from tuner.errors import SearchError
 from tuner.launchers.local import ExitedWorker, Workers
 from tuner.launchers.processes import is_outside
@@ -82,7 +83,7 @@ def work_in_processes(
 
     processes = start()
     watch = StatusWatch(search, display, clock, pids=lambda: processes.pids, gpus=gpus, warns=True)
-    with processes, watch_interrupt(interrupt) as interrupted, watch:
+    with processes, watch_interrupt(interrupt) as interrupted, watch, wait_for_space():
         supervisor = _Supervisor(search, processes, n_workers)
         while True:
             time.sleep(STATUS_SECONDS)
@@ -152,10 +153,7 @@ class _Supervisor:
         found = find_lease(study, worker.pid, worker.started, worker.host)
         has_left = found is not None and "left" in found[1]
         if not has_left:
-            try:
-                record_exit(study, worker.pid, worker.started, code, worker.host)
-            except OSError as error:  # a full disk: the worker may have died of the same
-                logger.warning("How worker %d ended could not be written down: %s", worker.number, error)
+            record_exit(study, worker.pid, worker.started, code, worker.host)
         if is_outside(code) or (has_left and code in (INTERRUPTED_CODE, REQUEUE_CODE)):
             return "killed"
         if has_left and code == 0:
