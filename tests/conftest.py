@@ -22,12 +22,14 @@ HERE = Path(__file__).parent
 LONGEST = "metrics/test_coverage.py"
 
 SLOW = (
+    "cli/test_json.py",
     "cli/test_terminal.py",
     "cli/test_dashboard_browser.py",
     "cli/test_command_line.py",
     "cli/test_comparing.py",
     "cli/test_conclusion.py",
     "cli/test_workflow.py",
+    "docs",
     "evaluation/test_bagging.py",
     "evaluation/test_blend.py",
     "evaluation/test_evaluate.py",

@@ -193,6 +193,7 @@ def work(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]5-6[/]  Add a worker to a running sweep, on any machine that reaches the storage and the folder.
 
@@ -215,6 +216,12 @@ def work(
             ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve, owns_process=True)
         finally:
             used.close(choose_seconds_to_close(ended_by))
+    if as_json:
+        from tuner.tuning.status import read_status
+
+        status = read_status(search)
+        told = {"study": search.study.name, "interrupted": ended_by is not None, "finished": status.finished}
+        print_json(told | {"budget_trials": status.budget_trials})
     if ended_by is not None:
         raise typer.Exit(find_exit_code(ended_by))
 
