@@ -129,6 +129,8 @@ class StatusForm(Form):
     """Trials that count towards the budget: complete or pruned."""
     failures: list[dict[str, Any]]
     """Trials that failed: trial, reason."""
+    failure_kinds: dict[str, dict[str, int]]
+    """Kind of failure to how many trials failed of it, and how many were resumed."""
 
 
 class StandingForm(Form):
@@ -178,6 +180,15 @@ class WorkForm(Form):
     finished: int
     """Trials of the whole search that count towards the budget."""
     budget_trials: int
+
+
+class SubmitForm(Form):
+    """`tuner submit --json`."""
+
+    jobs: list[dict[str, Any]]
+    """Jobs that were submitted, as the batch system names them."""
+    folder: str
+    """Where their scripts are kept."""
 
 
 class CompareForm(Form):
@@ -246,6 +257,7 @@ FORMS: dict[str, type[Form]] = {
     "explore": ExploreForm,
     "sweep": SweepForm,
     "work": WorkForm,
+    "submit": SubmitForm,
     "status": StatusForm,
     "report": FilesForm,
     "compare": CompareForm,
