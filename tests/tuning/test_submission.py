@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 from samples import make_study
+from slow_study import SLOW_STUDY
 from slurm_node import skip_without_slurm, start_slurm
 from typer.testing import CliRunner
 
@@ -20,49 +21,6 @@ from tuner.tuning.search import open_search
 from tuner.tuning.storage import STORAGE_VARIABLE
 from tuner.tuning.study_file import load_study
 from tuner.tuning.submission import plan_submission, read_jobs
-
-SLOW_STUDY = '''"""A small study whose epochs take a while."""
-
-import time
-from dataclasses import dataclass
-
-from torch import nn
-
-from tuner import Budget, EvaluationSettings, Problem, Settings, Study, TrainingSettings, search_space
-from tuner.events import Resonance
-
-
-class Slow(nn.Module):
-    def __init__(self, d_in):
-        super().__init__()
-        self.layer = nn.Linear(d_in, 1)
-
-    def forward(self, x):
-        if not self.training:
-            time.sleep(0.05)
-        return self.layer(x).squeeze(-1)
-
-
-@dataclass(frozen=True)
-class SlowSettings:
-    def build(self, d_in):
-        return Slow(d_in)
-
-
-@search_space(warm_starts=({"lr": 0.01},))
-def suggest(trial):
-    lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
-    return Settings(network=SlowSettings(), training=TrainingSettings(lr=lr, batch_size=256))
-
-
-study = Study(
-    name="slow",
-    problem=Problem(question="Is it?", events=Resonance(600), label="label", signal="signal", undefined=-999.0),
-    search_space=suggest,
-    budget=Budget(trials=3, epochs=20),
-    evaluation=EvaluationSettings(bag=None, refit=False, finalists=1, seeds=1, baseline_trials=0, replicas=20),
-)
-'''
 
 
 def plan(tmp_path, system="slurm", **options):
@@ -104,13 +62,13 @@ def test_a_storage_reaches_all_jobs_and_its_password_no_file(tmp_path):
 
 def test_what_other_machines_may_not_see_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.tuning.submission.is_only_node", lambda: False)
-    monkeypatch.setattr("tuner.tuning.submission.find_file_system", lambda path: "ext4")
+    monkeypatch.setattr("tuner.tuning.shared_storage.find_file_system", lambda path: "ext4")
     disk, host = plan(tmp_path, storage="postgresql://me@localhost/trials").remarks
-    assert "(ext4). Jobs on other machines need it" in disk
-    assert host.startswith("The storage is at localhost, which means another machine to each job")
-    monkeypatch.setattr("tuner.tuning.submission.find_file_system", lambda path: "nfs4")
+    assert "(ext4). Workers on other machines need it" in disk
+    assert host.startswith("The storage is at localhost, which means another machine to each worker")
+    monkeypatch.setattr("tuner.tuning.shared_storage.find_file_system", lambda path: "nfs4")
     assert plan(tmp_path).remarks == ()
-    monkeypatch.setattr("tuner.tuning.submission.find_file_system", lambda path: "ext4")
+    monkeypatch.setattr("tuner.tuning.shared_storage.find_file_system", lambda path: "ext4")
     monkeypatch.setattr("tuner.tuning.submission.is_only_node", lambda: True)
     assert plan(tmp_path).remarks == ()
 

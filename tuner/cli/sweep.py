@@ -97,6 +97,15 @@ def sweep(
     seed: SeedOption = None,
     tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="CLUSTER",
+            help="Train on a Dask cluster: the address of its scheduler, or a .toml file that names one to start.",
+            show_default=False,
+        ),
+    ] = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -147,6 +156,7 @@ def sweep(
             study_file=study,
             options=options,
             began=began,
+            dask=dask,
             owns_process=True,
         )
     except SweepInterrupted as interruption:
@@ -190,7 +200,6 @@ def work(
     machine away (75, on which a job script requeues). Its trials are given back, and go on from their last checkpoint.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
-    from tuner.launchers.watchdog import Watchdog
     from tuner.progress.logs import open_log, quiet_optuna
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.worker import choose_seconds_to_close
@@ -200,9 +209,7 @@ def work(
     ended_by = None
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
-            ended_by = run_worker(
-                search, tracker=used, device=device, until=until, reserves=reserve, watchdog=Watchdog()
-            )
+            ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve, owns_process=True)
         finally:
             used.close(choose_seconds_to_close(ended_by))
     if as_json:

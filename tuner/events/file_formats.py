@@ -52,6 +52,12 @@ def find_format(path: Path) -> str | None:
     return _FORMATS.get(suffixes[-1]) if suffixes else None
 
 
+def names_events(path: Path) -> bool:
+    """Return whether a path names events and no Python file: by its ending, with a tree or not, or as a folder."""
+    name = str(path)
+    return find_format(path) is not None or find_format(Path(name.rpartition(":")[0])) is not None or path.is_dir()
+
+
 def read_table(  # noqa: PLR0911
     path: Path,
     kind: str,

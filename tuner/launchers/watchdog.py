@@ -17,9 +17,6 @@ from typing import Self
 from tuner.launchers import watchdog_process
 from tuner.launchers.watchdog_process import BUSY, HANG_SIGNAL, IDLE
 
-HANG_SECONDS = 600.0
-"""Seconds without a step after which a process counts as hanging, or 20 times its longest step if that is more."""
-
 LEAVE_SECONDS = 20.0
 """Seconds after a batch system's signal after which a process that still runs is killed."""
 
@@ -33,7 +30,11 @@ class Watchdog:
     Only what is done within `expect_progress` can hang: a wait for a lock, or for a storage that is away, cannot.
     """
 
-    def __init__(self, *, hang_seconds: float = HANG_SECONDS, leave_seconds: float = LEAVE_SECONDS) -> None:
+    def __init__(self, *, hang_seconds: float, leave_seconds: float = LEAVE_SECONDS) -> None:
+        """hang_seconds: without a step, after which a process hangs; 20 times its longest step if that is more.
+
+        leave_seconds: after a batch system's signal, when a process that still runs is killed.
+        """
         self._seconds = hang_seconds, leave_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
@@ -103,6 +104,9 @@ class Watchdog:
 
 class NoWatchdog(Watchdog):
     """Watches nothing: for a process that is not ours to end, as a notebook's."""
+
+    def __init__(self) -> None:
+        super().__init__(hang_seconds=float("inf"))
 
     def __enter__(self) -> Self:
         """Start nothing."""

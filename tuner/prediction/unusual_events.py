@@ -145,7 +145,7 @@ def _find_far(columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRa
     n_new = 0
     for name, values in columns.items():
         n_new, known = len(values), ranges[name]
-        far, ratio = _is_far(values, known), n_new / (known.n_events + 1)
+        far, ratio = _lies_outside(values, known), n_new / (known.n_events + 1)
         extreme = _measure_beyond(values, known) > EXTREME * (1 + ratio) * (known.highest - known.lowest)
         if (far & extreme).any() or far.sum() > CHANCE * ratio:
             counts[name] = int(far.sum())
@@ -166,7 +166,7 @@ def _measure_beyond(values: np.ndarray, known: TrainingRange) -> np.ndarray:
     return np.maximum(known.lowest - wide, wide - known.highest)
 
 
-def _is_far(values: np.ndarray, known: TrainingRange) -> np.ndarray:
+def _lies_outside(values: np.ndarray, known: TrainingRange) -> np.ndarray:
     """Return which values [n] are beyond all of training as `MARGIN` says."""
     width = (known.high - known.low) or (known.highest - known.lowest) or max(abs(known.middle), 1.0)
     far: np.ndarray = _measure_beyond(values, known) > width

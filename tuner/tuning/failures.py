@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from tuner.launchers.signals import REQUEUE_CODE
-from tuner.launchers.watchdog import HANG_SECONDS
 from tuner.launchers.watchdog_process import TIMES
 from tuner.tuning.heartbeats import MAX_KILLS, MAX_TRIES
 from tuner.tuning.search import TrialRecord
@@ -21,8 +20,9 @@ POLICIES: Mapping[Failure, str] = MappingProxyType(
         Failure.NOT_FINITE: "The trial fails; the reason names an input where one is at fault.",
         Failure.CODE: "A pack continues one by one. The trial that raised the error fails. Where the first "
         f"{MAX_SAME} trials fail by the same error, the search stops.",
-        Failure.HANG: f"A worker that makes no progress for {HANG_SECONDS / 60:.0f} minutes, or {TIMES:.0f} times its "
-        "longest step if that is more, is ended and replaced. Its trials continue alone; one that hangs alone fails.",
+        Failure.HANG: "A worker that makes no progress for the study's `hang_minutes` (10 unless it says otherwise), "
+        f"or {TIMES:.0f} times its longest step if that is more, is ended and replaced. Its trials continue alone; one "
+        "that hangs alone fails.",
         Failure.CRASH: "The worker is replaced. Its trials continue alone; one whose worker crashes "
         f"{MAX_TRIES - 1} times alone fails.",
         Failure.KILLED: "The worker is replaced, and its trials resume from their last checkpoint. A trial whose "

@@ -33,6 +33,7 @@ from tuner.tuning.trial_attributes import (
     mark_interrupted,
     read_leases,
     read_worker,
+    remove_lease,
     trained_alone,
     write_lease,
     write_reason,
@@ -43,6 +44,9 @@ STALE_SECONDS = 180.0
 """A worker on another host that has not beaten for so long counts as dead."""
 ORPHAN_SECONDS = 10.0
 """A trial that nobody has claimed for so long has lost its worker between asking for it and claiming it."""
+
+GONE_SECONDS = 86400.0
+"""What is known of a worker that has given no sign of life for so long is removed when a sweep begins."""
 
 MAX_TRIES = 3
 """How often a setting is tried of which a worker ends itself (a crash), or for which alone there is no memory."""
@@ -106,23 +110,47 @@ def _lives(lease: dict[str, Any], returned: float) -> bool:
     return bool(time.time() - max(lease["beat"], returned) < STALE_SECONDS)
 
 
-def find_lease(study: optuna.Study, pid: int, since: float) -> tuple[str, dict[str, Any]] | None:
-    """Return name and lease of the worker that a process of this host is or was; None where it is no worker.
+def find_forgotten(study: optuna.Study) -> tuple[str, ...]:
+    """Return the workers that have given no sign of life for `GONE_SECONDS`, and that no unfinished trial names."""
+    states = (TrialState.RUNNING, TrialState.WAITING)
+    unfinished = study.get_trials(deepcopy=False, states=states)
+    roots = {find_root(trial) for trial in unfinished}
+    named = {read_worker(t) for t in study.get_trials(deepcopy=False) if find_root(t) in roots}
+    long_ago = time.time() - GONE_SECONDS
+    return tuple(
+        worker
+        for worker, lease in read_leases(study).items()
+        if worker not in named and max(lease.get("beat", 0.0), lease.get("left", 0.0)) < long_ago
+    )
+
+
+def forget_workers(study: optuna.Study) -> None:
+    """Remove what the storage keeps of workers that are long gone."""
+    for worker in find_forgotten(study):
+        remove_lease(study, worker)
+
+
+def find_lease(
+    study: optuna.Study, pid: int, since: float, host: str | None = None
+) -> tuple[str, dict[str, Any]] | None:
+    """Return name and lease of the worker that a process is or was; None where it is no worker.
 
     Args:
         study: The search's Optuna study.
         pid: Number of the process.
-        since: When the process was started, in Unix time: numbers of processes are used again.
+        since: When the process was started, in Unix time of its host: numbers of processes are used again.
+        host: As `name_host` names it; None for this one.
     """
+    host = host or name_host()
     for worker, lease in read_leases(study).items():
-        of_process = lease.get("pid") == pid and lease.get("host") == name_host()
+        of_process = lease.get("pid") == pid and lease.get("host") == host
         if of_process and max(lease.get("beat", 0.0), lease.get("left", 0.0)) >= since:
             return worker, lease
     return None
 
 
-def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> None:
-    """Write down how a process of this host ended that had not left in order.
+def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int, host: str | None = None) -> None:
+    """Write down how a process ended that had not left in order.
 
     A process that had not become a worker yet is written down, too: its death speaks for those who died with it.
 
@@ -131,10 +159,11 @@ def record_exit(study: optuna.Study, pid: int, since: float, exit_code: int) -> 
         pid: Number of the process.
         since: When the process was started, in Unix time.
         exit_code: Negative for a signal, as in `subprocess`.
+        host: As `name_host` names it; None for this one.
     """
-    worker, lease = find_lease(study, pid, since) or (
+    worker, lease = find_lease(study, pid, since, host) or (
         f"{socket.gethostname()}-{pid}-{uuid.uuid4().hex[:6]}",
-        {"host": name_host(), "pid": pid, "beat": time.time()},
+        {"host": host or name_host(), "pid": pid, "beat": time.time()},
     )
     write_lease(study, worker, lease | {"exit": exit_code})
 

@@ -108,12 +108,10 @@ def _open_journal(path: Path) -> BaseStorage:
 
 
 def _advise(url: str | None, error: Exception) -> str:
-    """Return what to do about a driver that is not installed, or a password that is cut at one of its own characters.
-
-    Nothing for any other error.
-    """
-    if isinstance(error, ImportError) and url is not None and url.startswith("postgres"):
-        return ' Install the driver with: pip install "signal-tuner[postgresql]"'
-    if url is None or url.count("@") < 2:
-        return ""
-    return " Encode the special characters of the password, such as @ as %40 and / as %2F."
+    """Return what to do about a missing driver, or a password that is cut at one of its own characters."""
+    url, advice = url or "", ""
+    if isinstance(error, ImportError) and url.startswith("postgres"):
+        advice = ' Install the driver with: pip install "signal-tuner[postgresql]"'
+    if url.count("@") > 1:
+        advice += " Encode the special characters of the password, such as @ as %40 and / as %2F."
+    return advice

@@ -8,12 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from tuner.checked_files import append_line, read_lines, write_atomically
 from tuner.errors import SearchError
 from tuner.launchers.batch_jobs import BatchJob, Resources, choose_environment
-from tuner.launchers.file_systems import LOCAL_KINDS, find_file_system
 from tuner.launchers.htcondor import (
     read_condor_states,
     require_condor,
@@ -38,6 +36,7 @@ from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
 from tuner.trackers.choice import name_kind
 from tuner.tuning.provenance import describe_parts, record_call
+from tuner.tuning.shared_storage import find_remarks, refuse_sqlite
 from tuner.tuning.storage import STORAGE_VARIABLE
 from tuner.tuning.study import Study
 from tuner.tuning.sweep import start_search
@@ -47,8 +46,6 @@ System = Literal["slurm", "htcondor"]
 SYSTEM_NAMES: dict[System, str] = {"slurm": "Slurm", "htcondor": "HTCondor"}
 
 _DAG = "tuner.dag"
-
-_THIS_HOST = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +141,7 @@ def plan_submission(
             _write_for_slurm(train, judge) if system == "slurm" else _write_for_condor(train, judge, run_folder.jobs)
         ),
         environment=hidden,
-        remarks=tuple(_find_remarks(run_folder, storage, system)),
+        remarks=() if system == "slurm" and is_only_node() else tuple(find_remarks(run_folder, storage)),
     )
 
 
@@ -226,11 +223,7 @@ def _place_storage(storage: str | None, system: System) -> tuple[dict[str, str],
         return {}, {}
     if "://" not in storage:
         return {STORAGE_VARIABLE: str(Path(storage).absolute())}, {}
-    if storage.startswith("sqlite"):
-        raise SearchError(
-            "Jobs on several machines need a journal file or a database server, but the storage is SQLite, whose locks "
-            "hold on one machine only. Leave --storage out for the journal in the run folder."
-        )
+    refuse_sqlite(storage)
     if hide_passwords(storage) == storage:
         return {STORAGE_VARIABLE: storage}, {}
     if system == "htcondor":
@@ -239,24 +232,6 @@ def _place_storage(storage: str | None, system: System) -> tuple[dict[str, str],
             "queue, but it has one. Keep it in ~/.pgpass (mode 600), where PostgreSQL's library looks for it."
         )
     return {}, {STORAGE_VARIABLE: storage}
-
-
-def _find_remarks(folder: RunFolder, storage: str | None, system: System) -> list[str]:
-    """Return what may keep jobs on other machines from the search."""
-    nearest = next(path for path in (folder.path, *folder.path.parents) if path.exists())
-    kind = find_file_system(nearest)
-    host = urlsplit(storage).hostname if storage and "://" in storage else None
-    remarks = []
-    if kind in LOCAL_KINDS:
-        remarks.append(
-            f"The run folder {folder.path} lies on a file system of this machine ({kind}). Jobs on other machines need "
-            "it under the same path: where it is not exported to them, name a shared one with --folder."
-        )
-    if host in _THIS_HOST:
-        remarks.append(
-            f"The storage is at {host}, which means another machine to each job: name the host as the nodes know it."
-        )
-    return [] if remarks and system == "slurm" and is_only_node() else remarks
 
 
 def _write_for_slurm(train: BatchJob, judge: BatchJob) -> list[tuple[str, str]]:

@@ -160,14 +160,18 @@ def write_evaluated(study: optuna.Study, outcome: Mapping[str, Any]) -> None:
 
 def read_leases(study: optuna.Study) -> dict[str, dict[str, Any]]:
     """Return the lease of each worker that there is or was, by its name."""
-    return {
-        name.removeprefix(WORKER_PREFIX): lease for name, lease in read_study_attributes(study, WORKER_PREFIX).items()
-    }
+    found = read_study_attributes(study, WORKER_PREFIX).items()
+    return {name.removeprefix(WORKER_PREFIX): lease for name, lease in found if lease}
 
 
 def write_lease(study: optuna.Study, worker: str, lease: Mapping[str, Any]) -> None:
     """Write the lease of a worker, in place of the one before."""
     _write_study(study, WORKER_PREFIX + worker, dict(lease))
+
+
+def remove_lease(study: optuna.Study, worker: str) -> None:
+    """Remove the lease of a worker. Optuna removes no attribute: an empty one stands for none."""
+    _write_study(study, WORKER_PREFIX + worker, None)
 
 
 def read_study_attributes(study: optuna.Study, prefix: str) -> dict[str, Any]:
@@ -338,6 +342,11 @@ def read_best_epoch(trial: FrozenTrial) -> int | None:
 def read_epochs(trial: FrozenTrial) -> int:
     """Return how many epochs a trial has trained: of one that has not ended, how many it has reported."""
     return int(trial.user_attrs.get(EPOCHS, max(trial.intermediate_values, default=0)))
+
+
+def read_pack_size(trial: FrozenTrial) -> int | None:
+    """Return how many members the pack had in which a trial ended; None where that was not written down."""
+    return trial.user_attrs.get(PACK_SIZE)
 
 
 def read_n_parameters(trial: FrozenTrial) -> int | None:

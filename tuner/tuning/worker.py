@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
-from tuner.checked_files import append_line
+from tuner.checked_files import append_line, wait_for_space
 from tuner.errors import SearchError, describe_failure, refuse_exit
 from tuner.launchers.signals import PREEMPTION_SIGNALS, Interrupt, describe_stop, watch_interrupt
 from tuner.launchers.watchdog import NoWatchdog, Watchdog
@@ -68,7 +68,7 @@ def work(
     slots: int | None = None,
     until: float | None = None,
     reserves: bool = False,
-    watchdog: Watchdog | None = None,
+    owns_process: bool = False,
 ) -> signal.Signals | None:
     """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or a signal comes.
 
@@ -79,7 +79,7 @@ def work(
         slots: Members of a pack at the most. None: what the device is good for.
         until: When to stop, in Unix time. None: once the budget of trials is spent.
         reserves: Whether to stop before that, as early as the trainings of the judgement need.
-        watchdog: Ends this process where the user's code hangs. None: nothing does, as it is not ours to end.
+        owns_process: Whether this process may be ended where the user's code hangs, as that of a command may.
 
     Returns:
         The signal that ended it (SIGINT, SIGTERM, SIGUSR1, SIGHUP); None where none did.
@@ -91,11 +91,13 @@ def work(
     torch_device = find_device(device)
     data = load_training_data(search.splits, torch_device)
     study = search.study
+    watchdog = Watchdog(hang_seconds=60 * study.hang_minutes) if owns_process else NoWatchdog()
     sampler = SeededSampler(partial(make_sampler, study), study.seed)
     with (
         Lease(search.optuna_study) as lease,
         watch_interrupt(_announce_end) as interrupt,
-        watchdog or NoWatchdog() as watch,
+        watchdog as watch,
+        wait_for_space(),
     ):
         clock = SearchClock(search, until, reserves=reserves)
         halfway = None if until is None else (time.time() + until) / 2
