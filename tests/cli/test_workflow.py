@@ -201,6 +201,8 @@ def test_what_follows_a_sweep_prints_what_its_forms_say(swept, monkeypatch) -> N
     assert run("work", "--tracker", "none").finished == 8
     assert run("report", "--tracker", "none").files == ["runs/small/report.html"]
     assert run("sync").runs == 3
+    assert run("doctor").study == "small"
+    assert run("replay", "0").pack_size >= 1
     made = run("templates", "--signal", "20", "--background", "100")
     assert (made.verdict, made.files) == ("alone", ["runs/small/templates.json"])
 

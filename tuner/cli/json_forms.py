@@ -243,6 +243,46 @@ class TemplatesForm(FilesForm):
     sentence: str
 
 
+class DamageForm(Form):
+    """Something that is wrong with a search, or worth knowing."""
+
+    code: str
+    """Kind: lock, journal, search, splits, file, picture, partial, worker, trial, sync."""
+    text: str
+    remedy: str
+    mended: bool
+    is_note: bool
+    """Whether nothing is wrong: it is only good to know."""
+
+
+class DoctorForm(Form):
+    """`tuner doctor --json`."""
+
+    study: str
+    healthy: bool
+    """Whether nothing is left to mend."""
+    findings: list[DamageForm]
+
+
+class ReplayForm(Form):
+    """`tuner replay --json`."""
+
+    trial: int
+    figure_of_merit: str
+    before: float | None
+    """The figure of the record."""
+    now: float | None
+    """The figure of the training that was made again."""
+    seeds: float | None
+    """Standard deviation of the figure over other seeds."""
+    pack_size: int
+    device: str
+    changed: list[str]
+    """What is not as it was."""
+    verdict: Literal["same", "as good", "other"]
+    agrees: bool
+
+
 class SyncForm(Form):
     """`tuner sync --json`."""
 
@@ -262,6 +302,8 @@ FORMS: dict[str, type[Form]] = {
     "report": FilesForm,
     "compare": CompareForm,
     "templates": TemplatesForm,
+    "doctor": DoctorForm,
+    "replay": ReplayForm,
     "predict": PredictForm,
     "export": FilesForm,
     "sync": SyncForm,
