@@ -22,7 +22,6 @@ HERE = Path(__file__).parent
 LONGEST = "metrics/test_coverage.py"
 
 SLOW = (
-    "cli/test_json.py",
     "cli/test_terminal.py",
     "cli/test_dashboard_browser.py",
     "cli/test_command_line.py",
