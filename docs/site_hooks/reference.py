@@ -56,7 +56,7 @@ def _describe(parameter: click.Parameter) -> tuple[str, str, str]:
     """Return how a parameter is written, what it means, and what holds without it."""
     metavar = parameter.metavar or ""
     names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
-    if isinstance(parameter, click.Argument):
+    if parameter.param_type_name == "argument":
         names = f"`{metavar}`"
     elif metavar:
         names += f" `{metavar}`"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +25,7 @@ from tuner.cli.output import print_json, print_text
 from tuner.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from tuner.events.checks.finding import Finding
     from tuner.problem import Problem
 
 
@@ -55,6 +58,7 @@ def new(
         str | None, typer.Option(help="Name of the study. Default: the file's.", show_default=False)
     ] = None,
     output: OutputOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]0  [/]  Write a study file for a data file, with the roles of its columns inferred.
 
@@ -75,17 +79,33 @@ def new(
         background=background,
     )
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
+    tried = _try_draft(path)
+    if as_json:
+        told = {"study": str(path), "name": draft.name, "reasons": list(draft.reasons), "problem": tried.problem}
+        print_json(told | {"findings": [finding.to_json() for finding in tried.findings]})
+        return
     for line in draft.reasons:
         print_text(line)
-    _tell_findings(path)
+    _tell_findings(tried)
     file = quote(str(path))
     print_text(f"\nWrote {path}. Read it, correct what is wrong, then:\n  tuner check {file}\n  tuner explore {file}")
 
 
-def _tell_findings(path: Path) -> None:
-    """Tell whether the events of a study file that was just written can be trusted, or why they cannot be read."""
+@dataclass(frozen=True)
+class _Draft:
+    """What became of reading the events of a study file that was just written."""
+
+    findings: tuple[Finding, ...] = ()
+    """What checks found."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Which features are prepared as which kind of inputs."""
+    problem: str | None = None
+    """Why the events cannot be read; None where they can."""
+
+
+def _try_draft(path: Path) -> _Draft:
+    """Read the events of a study file that was just written, prepare and check them."""
     from tuner.errors import TunerError
-    from tuner.events.checks.finding import list_findings, wrap_told
     from tuner.events.reading import read_events
     from tuner.preparation.splits import prepare_splits
     from tuner.tuning.findings import check_splits
@@ -94,14 +114,24 @@ def _tell_findings(path: Path) -> None:
     try:
         events = read_events(study.problem)
         splits = prepare_splits(events, study.problem, study.preparation)
-        findings = check_splits(events, splits, study.problem)
+        return _Draft(check_splits(events, splits, study.problem), splits.preprocessing.describe())
     except TunerError as error:
-        print_text(f"Before a sweep, correct this: {error}")
+        return _Draft(problem=str(error))
+
+
+def _tell_findings(tried: _Draft) -> None:
+    """Tell whether the events can be trusted, or why they cannot be read."""
+    from tuner.events.checks.finding import list_findings, wrap_told
+
+    if tried.problem is not None:
+        print_text(f"Before a sweep, correct this: {tried.problem}")
         return
-    for kind, names in splits.preprocessing.describe().items():
+    for kind, names in tried.inputs.items():
         print_text(f"prepared as inputs: {kind}, {names}")
-    print_text("\nCan the events be trusted?" + ("" if findings else " Checks found nothing that speaks against it."))
-    for line in list_findings(findings):
+    print_text(
+        "\nCan the events be trusted?" + ("" if tried.findings else " Checks found nothing that speaks against it.")
+    )
+    for line in list_findings(tried.findings):
         print_text("\n".join(wrap_told(line)))
 
 
