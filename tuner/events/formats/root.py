@@ -242,11 +242,12 @@ def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[s
     """Return columns of an RNTuple. Raise `EventsError` that names the fields.
 
     Those of one top field are read together, and others apart: uproot looks through all fields for each of a tree's.
+    It finds no field by itself that has a full stop in its name: these are read together.
     """
     of_top: dict[str, list[TreeColumn]] = {}
     for column in columns:
-        of_top.setdefault(column.path[0], []).append(column)
-    tops = {field.name: field for field in tree.fields}
+        of_top.setdefault("" if "." in column.path[0] else column.path[0], []).append(column)
+    tops = {field.name: field for field in tree.fields} | {"": tree}
     taken: dict[str, Any] = {}
     for top, inner in of_top.items():
         holders = {column.holder for column in inner}
