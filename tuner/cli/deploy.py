@@ -13,12 +13,13 @@ from tuner.cli.options import (
     CandidateOption,
     DeviceOption,
     FolderOption,
+    JsonOption,
     OutputOption,
     StorageOption,
     StudyArgument,
     TrialOption,
 )
-from tuner.cli.output import print_text
+from tuner.cli.output import print_json, print_text
 from tuner.errors import SearchError
 from tuner.run_folder import RunFolder, check_output
 
@@ -40,6 +41,7 @@ def predict(
     device: DeviceOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]8  [/]  Score new events with what the evaluation handed on, one score each, in the file's order.
 
@@ -60,6 +62,12 @@ def predict(
     check_output(path, ENDINGS, reads=reads, folder=search.folder)
     scores = predict_scores(search, events, trial=own_network, candidate=candidate, device=device)
     scores.save(path)
+    if as_json:
+        n_selected = len(scores) if scores.selected is None else int(scores.selected.sum())
+        told = {"files": [str(path)], "candidate": scores.candidate, "by": scores.by, "n_events": len(scores)}
+        findings = [finding.to_json() for finding in scores.findings]
+        print_json(told | {"n_selected": n_selected, "notes": list(scores.notes), "findings": findings})
+        return
     for note in scores.notes:
         print_text(f"Note: {note}")
     print_text(f"Wrote {write_count(len(scores), 'score')} by the {scores.candidate} ({scores.by}) to {path}")
@@ -76,6 +84,7 @@ def export(
     output: OutputOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]8  [/]  Write what the evaluation handed on as one ONNX file: features go in as read, scores come out.
 
@@ -86,16 +95,22 @@ def export(
     from tuner.prediction.export import export as export_network
 
     path = export_network(search, output or search.folder.path / "network.onnx", trial=own_network, candidate=candidate)
-    print_text(f"Wrote {path}")
+    if as_json:
+        print_json({"files": [str(path)]})
+    else:
+        print_text(f"Wrote {path}")
 
 
-def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
+def sync(study: StudyArgument, folder: FolderOption = RUNS, as_json: JsonOption = False) -> None:
     """[dim]3-6[/]  Upload the offline Weights & Biases runs of a study. Log in first: wandb login."""
     run_folder = RunFolder(folder / open_study(study).name)
     from tuner.progress.wording import write_count
     from tuner.trackers.wandb_sync import sync_runs
 
     number = sync_runs(run_folder.path)
+    if as_json:
+        print_json({"runs": number, "folder": str(run_folder.wandb)})
+        return
     print_text(f"Uploaded {write_count(number, 'run')} of {run_folder.wandb}")
 
 

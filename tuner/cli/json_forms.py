@@ -129,6 +129,8 @@ class StatusForm(Form):
     """Trials that count towards the budget: complete or pruned."""
     failures: list[dict[str, Any]]
     """Trials that failed: trial, reason."""
+    failure_kinds: dict[str, dict[str, int]]
+    """Kind of failure to how many trials failed of it, and how many were resumed."""
 
 
 class StandingForm(Form):
@@ -178,6 +180,15 @@ class WorkForm(Form):
     finished: int
     """Trials of the whole search that count towards the budget."""
     budget_trials: int
+
+
+class SubmitForm(Form):
+    """`tuner submit --json`."""
+
+    jobs: list[dict[str, Any]]
+    """Jobs that were submitted, as the batch system names them."""
+    folder: str
+    """Where their scripts are kept."""
 
 
 class CompareForm(Form):
@@ -232,6 +243,46 @@ class TemplatesForm(FilesForm):
     sentence: str
 
 
+class DamageForm(Form):
+    """Something that is wrong with a search, or worth knowing."""
+
+    code: str
+    """Kind: lock, journal, search, splits, file, picture, partial, worker, trial, sync."""
+    text: str
+    remedy: str
+    mended: bool
+    is_note: bool
+    """Whether nothing is wrong: it is only good to know."""
+
+
+class DoctorForm(Form):
+    """`tuner doctor --json`."""
+
+    study: str
+    healthy: bool
+    """Whether nothing is left to mend."""
+    findings: list[DamageForm]
+
+
+class ReplayForm(Form):
+    """`tuner replay --json`."""
+
+    trial: int
+    figure_of_merit: str
+    before: float | None
+    """The figure of the record."""
+    now: float | None
+    """The figure of the training that was made again."""
+    seeds: float | None
+    """Standard deviation of the figure over other seeds."""
+    pack_size: int
+    device: str
+    changed: list[str]
+    """What is not as it was."""
+    verdict: Literal["same", "as good", "other"]
+    agrees: bool
+
+
 class SyncForm(Form):
     """`tuner sync --json`."""
 
@@ -246,10 +297,13 @@ FORMS: dict[str, type[Form]] = {
     "explore": ExploreForm,
     "sweep": SweepForm,
     "work": WorkForm,
+    "submit": SubmitForm,
     "status": StatusForm,
     "report": FilesForm,
     "compare": CompareForm,
     "templates": TemplatesForm,
+    "doctor": DoctorForm,
+    "replay": ReplayForm,
     "predict": PredictForm,
     "export": FilesForm,
     "sync": SyncForm,
