@@ -237,8 +237,8 @@ def _draw_failures(status: Status) -> list[RenderableType]:
 def _list_kinds(status: Status) -> list[RenderableType]:
     """Return how many trials failed, and how many were given back, by kind of failure, as one block of text."""
     told = [
-        Text(f"{write_count(count[key], 'trial')} {what} {kind}", style=style)
-        for key, what, style in (("failed", "failed by", "red"), ("resumed", "given back after", "yellow"))
+        Text(f"{write_count(count[key], 'trial')} {what} ({kind})", style=style)
+        for key, what, style in (("failed", "failed", "red"), ("resumed", "given back", "yellow"))
         for kind, count in status.failure_kinds.items()
         if count[key]
     ]
