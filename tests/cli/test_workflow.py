@@ -100,7 +100,8 @@ def test_the_report_may_have_an_experiments_style_or_says_which_there_are(swept)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["predict", "small.py", "events.csv", "-o", "x.root"], r"must end in \.parquet or \.csv"),
+        (["predict", "small.py", "events.csv", "-o", "x.xlsx"], r"must end in \.parquet or \.root or "),
+        (["predict", "small.py", "events.csv", "events.csv"], "Scores of several files need a folder"),
         (["export", "small.py", "-o", "x.pt2"], r"must end in \.onnx"),
         (
             ["export", "small.py", "--trial", "worst"],

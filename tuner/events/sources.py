@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
-from tuner.events.listing import Wanted
+from tuner.events.listing import ALL_ROWS, Wanted
 from tuner.events.paths import describe_missing, find_files, find_in_data_folder, find_partitions
 from tuner.given_events import GivenEvents
 from tuner.problem import EventSource
@@ -121,7 +121,7 @@ class File:
 
             parts = read_classes(classes, wanted, self.label, self.fill)
         else:
-            parts = [part for file in find_files(path) for part in self._read_parts(file, tree, wanted)]
+            parts = [part for file in self._find_own(path) for part in self._read_parts(file, tree, wanted)]
             _add_partitions(parts, path, wanted)
         (first, table), *others = parts
         for name, other in others:
@@ -140,7 +140,7 @@ class File:
         if classes := self._list_classes():
             parts = [one.source.read_lists(names) for one in classes]
         else:
-            parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
+            parts = [part for file in self._find_own(path) for part in self._read_part_lists(file, tree, names)]
         if len(parts) == 1:
             return parts[0]
         import awkward as ak
@@ -158,6 +158,15 @@ class File:
         path, tree = self._split_path()
         named = " and ".join(self.trees) if self.trees and not (tree and self.is_moved) else tree
         return f"{path}:{named}" if named else path
+
+    @property
+    def _rows(self) -> slice:
+        """Which events of a file are read."""
+        return ALL_ROWS
+
+    def _find_own(self, path: str) -> list[Path]:
+        """Return the files that events are read from."""
+        return find_files(path)
 
     def at(self, path: Path) -> File:
         """Return the same file at another path; a folder stands for the file of the same name in it.
@@ -225,7 +234,7 @@ class File:
             case "Parquet":
                 from tuner.events.formats.parquet import read_parquet
 
-                return read_parquet(path, wanted)
+                return read_parquet(path, wanted, self._rows)
             case "Feather":
                 from tuner.events.formats.feather import read_feather
 
@@ -233,11 +242,11 @@ class File:
             case "HDF5":
                 from tuner.events.formats.hdf5 import read_hdf5
 
-                return read_hdf5(path, wanted, tree, self.columns)
+                return read_hdf5(path, wanted, tree, self.columns, self._rows)
             case "ROOT":
                 from tuner.events.formats.root import read_tree
 
-                return read_tree(path, wanted, tree)
+                return read_tree(path, wanted, tree, self._rows)
             case "NumPy":
                 from tuner.events.formats.numpy_files import read_numpy
 
@@ -268,7 +277,7 @@ class File:
             if kind == "Parquet":
                 from tuner.events.formats import parquet
 
-                return [parquet.read_arrays(path, names)]
+                return [parquet.read_arrays(path, names, self._rows)]
             if kind == "Feather":
                 from tuner.events.formats import feather
 
@@ -283,11 +292,11 @@ class File:
                 trees = [tree]
                 if self.trees:
                     trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
-                return [root.read_arrays(path, name, names) for name in trees]
+                return [root.read_arrays(path, name, names, self._rows) for name in trees]
             if kind == "HDF5":
                 from tuner.events.formats import hdf5
 
-                return [hdf5.read_arrays(path, names, tree)]
+                return [hdf5.read_arrays(path, names, tree, self._rows)]
         raise EventsError(
             f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT, Parquet, Feather, "
             "HDF5 and JSON lines. Write what you need of them as columns of numbers."
