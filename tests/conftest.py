@@ -35,6 +35,7 @@ SLOW = (
     "evaluation/test_judge.py",
     "evaluation/test_publishing.py",
     "evaluation/test_retraining.py",
+    "evaluation/test_templates.py",
     "evaluation/test_waiting.py",
     "figures/test_names.py",
     "fuzz/test_fuzz.py",

@@ -14,6 +14,7 @@ from . import training as training
 from . import tuning as tuning
 from .errors import SweepInterrupted as SweepInterrupted
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.templates import make_templates as make_templates
 from .models.settings import KNOB as KNOB
 from .prediction.checks import check_study as check_study
 from .prediction.export import export as export
@@ -31,6 +32,7 @@ from .tuning.explore import explore as explore
 from .tuning.search import Search as Search
 from .tuning.search import open_search as open_search
 from .tuning.study import Budget as Budget
+from .tuning.study import Checkpoints as Checkpoints
 from .tuning.study import Study as Study
 from .tuning.study import search_space as search_space
 from .tuning.study_file import load_study as load_study

@@ -12,13 +12,14 @@ TunerError
 └── MissingPackage    an optional package that is not installed
 
 KeyboardInterrupt
-└── SweepInterrupted      Ctrl-C or SIGTERM ended a sweep in order; no error, so `except Exception` lets it pass
+└── SweepInterrupted      a signal ended a sweep in order; no error, so `except Exception` lets it pass
 
 A message says what must hold, what came, and what to do.
 """
 
 from __future__ import annotations
 
+import signal
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -83,11 +84,13 @@ class MissingPackage(TunerError):  # noqa: N818 - the design's name for it
 
 
 class SweepInterrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM ended a sweep in order: its trials were told, and `search` has them."""
+    """Ctrl-C or a batch system's signal ended a sweep in order: its trials were told, and `search` has them."""
 
-    def __init__(self, search: Search) -> None:
+    def __init__(self, search: Search, number: signal.Signals = signal.SIGINT) -> None:
         super().__init__(f"{search.study.name} was interrupted; make the same call again to resume.")
         self.search = search
+        self.signal = number
+        """SIGINT, SIGTERM, SIGUSR1 or SIGHUP: after all but the first, there are seconds left."""
 
 
 def describe_error(error: BaseException) -> str:

@@ -179,6 +179,11 @@ class RunFolder:
         return self.path / "cut_scores.parquet"
 
     @property
+    def template_scores(self) -> Path:
+        """Scores of what is handed on and of the best baseline, also of nuisance variants, as Parquet."""
+        return self.path / "template_scores.parquet"
+
+    @property
     def network(self) -> Path:
         """What the last evaluation handed on as ONNX, preprocessing inside: the study's model artifact."""
         return self.path / "winner.onnx"

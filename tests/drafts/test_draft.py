@@ -57,12 +57,15 @@ def test_options_win(events: Path) -> None:
     assert "        # As you said.\n        signal=0,\n" in draft.text
 
 
-def test_draft_is_formatted(events: Path, tmp_path: Path) -> None:
-    path = write_draft(draft_study(str(events)), tmp_path / "drafted.py")
+def check_format(path: Path) -> None:
     ruff = shutil.which("ruff", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     assert ruff is not None
     subprocess.run([ruff, "format", "--isolated", "--line-length", "120", "--check", str(path)], check=True)
     subprocess.run([ruff, "check", "--isolated", "--line-length", "120", "--select", "E,F,W", str(path)], check=True)
+
+
+def test_draft_is_formatted(events: Path, tmp_path: Path) -> None:
+    check_format(write_draft(draft_study(str(events)), tmp_path / "drafted.py"))
 
 
 def test_file_without_a_header_line(tmp_path: Path) -> None:
@@ -201,3 +204,18 @@ def test_an_index_by_its_values_is_ignored_and_a_sorted_quantity_is_not(tmp_path
     draft = draft_study(str(tmp_path / "a.csv"))
     assert load_study(write_draft(draft, tmp_path / "a.py")).problem.ignored == ("row", "hash")
     assert '"row": counts the events' in draft.text
+
+
+def test_a_file_of_several_processes_is_drafted_with_a_label_made_of_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    number = rng.choice(4, 800, p=[0.5, 0.3, 0.1, 0.1])
+    process = np.array(["tt", "W+jets", "ttH", "data"], object)[number]
+    table = pd.DataFrame({"pt": rng.normal(size=800), "eta": rng.normal(size=800), "process": process})
+    table = table.assign(process_id=number, jet_pt=[[1.0] * n for n in rng.poisson(2, 800)])
+    table.to_parquet(tmp_path / "mc.parquet")
+    path = write_draft(draft_study(str(tmp_path / "mc.parquet"), signal="ttH"), tmp_path / "drafted.py")
+    check_format(path)
+    events = read_events(load_study(path).problem)
+    np.testing.assert_array_equal(events.labels, (process == "ttH")[process != "data"])
+    assert events.features == ("pt", "eta")  # and not the number of the process
+    assert '    # "n_jet": "len(jet_pt)",\n' in path.read_text()

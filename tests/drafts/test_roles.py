@@ -66,7 +66,7 @@ def test_what_is_named_is_taken(table: pd.DataFrame) -> None:
     [
         ({"label": "clas"}, 'Column "clas" is not in the file. Did you mean "class"?'),
         ({"signal": "gama"}, '"gama" is not a value of column "class".*Did you mean "gamma"?'),
-        ({"label": "pt"}, 'two values, but "pt" has 2000'),
+        ({"label": "pt"}, r'two values, or .*, but "pt" has 2,000: '),
         ({"weight": "mcweight"}, 'Did you mean "mcWeight"?'),
     ],
 )
@@ -78,8 +78,8 @@ def test_wrong_names_are_answered(table: pd.DataFrame, named: dict[str, str], me
 def test_no_label_and_several_labels_are_told(table: pd.DataFrame) -> None:
     with pytest.raises(EventsError, match="none has two values"):
         infer_roles(table.drop(columns="class"))
-    with pytest.raises(EventsError, match='Column "class" has 3'):
-        infer_roles(table.assign(**{"class": np.arange(N) % 3}))
+    with pytest.raises(EventsError, match='Column "class" has 40'):
+        infer_roles(table.assign(**{"class": np.arange(N) % 40}))
     several = table.drop(columns="class").assign(a=np.arange(N) % 2, b=np.arange(N) % 2)
     with pytest.raises(EventsError, match=r'"a", "b".*--label'):
         infer_roles(several)
@@ -126,12 +126,45 @@ def test_a_blank_behind_a_word_for_signal_does_not_hide_it(table: pd.DataFrame) 
     assert (roles.signal, roles.reasons["signal"]) == ("signal ", "named like signal")
 
 
+@pytest.mark.parametrize(
+    ("values", "named", "formula", "why"),
+    [
+        (["tt", "tt", "W", "ttH"], None, "process == 'ttH'", 'a guess, "ttH", the rarest'),
+        (["tt", "sig_1000", "W", "W"], None, "process == 'sig_1000'", "named like signal"),
+        (["tt", "tt", "W", "ttH"], "W", "process == 'W'", "as you said"),
+        (["it's", "b", "c", "c"], "it's", 'process == "it\'s"', "as you said"),
+        ([0, 2, 0, 1], None, "process == 1", "a guess, 1, the rarest"),
+        ([0, 0, 4, 5], None, "process == 5", "a b jet"),
+        (["0", "1", "1", "2"], "2", "process == 2", "as you said"),
+    ],
+)
+def test_a_label_of_several_processes_is_made_one_of_two_values(
+    table: pd.DataFrame, values: list[object], named: str | None, formula: str, why: str
+) -> None:
+    table = table.drop(columns="class").assign(hit=np.arange(N) % 2, process=[values[n % 4] for n in range(N)])
+    roles = infer_roles(table.iloc[: N - 1], signal=named)
+    assert (roles.label, roles.signal, roles.columns) == ("is_signal", True, {"is_signal": formula})
+    assert (roles.selection, roles.features) == (None, ("pt", "eta", "jet_pt", "hit"))
+    assert why in roles.reasons["signal"]
+    assert "All others count as background" in roles.reasons["signal"]
+
+
+def test_data_and_events_without_a_process_are_left_out_of_the_processes(table: pd.DataFrame) -> None:
+    kinds = np.array(["tt", "W", "W", "data", "?", None, "tt", "tt"], object)
+    roles = infer_roles(table.assign(**{"class": kinds[np.arange(N) % 8]}))
+    assert roles.columns == {"is_signal": "class == 'W'"}
+    assert roles.selection == "class not in ('?', 'data')"
+    assert '500 events without a process and "data", which seems to be no simulation' in roles.reasons["selection"]
+    numbers = np.array([0.0, 1.0, 2.0, np.nan])[np.arange(N) % 4]
+    assert infer_roles(table.assign(**{"class": numbers})).selection == "isfinite(class)"
+
+
 def test_the_values_of_a_label_that_has_too_many_are_listed(table: pd.DataFrame) -> None:
     words = np.array(["signal", "background", "sginal"])[np.append(np.arange(N - 1) % 2, 2)]
-    with pytest.raises(EventsError, match=r"has 3: 'signal' \(1,000 events\), .*'sginal' \(1 event\)"):
-        infer_roles(table.assign(**{"class": words}))
-    with pytest.raises(EventsError, match=r"events\) and 14 more\."):
-        infer_roles(table.assign(**{"class": np.arange(N) % 20}))
+    told = infer_roles(table.assign(**{"class": words})).reasons["label"]
+    assert "has 3: 'signal' (1,000 events), 'background' (999 events), 'sginal' (1 event)" in told
+    with pytest.raises(EventsError, match=r"has 50: .*events\) and 44 more\."):
+        infer_roles(table.assign(**{"class": np.arange(N) % 50}))
 
 
 def test_a_text_among_numbers_is_told_with_its_event(table: pd.DataFrame) -> None:

@@ -18,7 +18,8 @@ from tuner.errors import EventsError, SearchError
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.test_set_log import read_openings
 from tuner.events.resonance import Resonance
-from tuner.metrics import FixedSignalEfficiency, Significance, auc
+from tuner.metrics import FixedSignalEfficiency, Significance, auc, choose_cut, count_confusion
+from tuner.metrics.sculpting import measure_sculpting
 from tuner.prediction.network import score_events
 from tuner.prediction.predict import score_part
 from tuner.problem import Nuisance
@@ -53,7 +54,7 @@ def test_the_cut_is_chosen_on_validation_and_frozen_for_test(search):
     validation = search.splits.validation
     scores = score_part(search, "validation")
     rule = search.study.problem.working_point
-    threshold = rule.choose(validation.labels, scores, validation.weights)
+    threshold = choose_cut(rule, validation.labels, scores, validation.weights)
     own = {part.part: part.threshold for part in found.own_parts}
     assert own == {"validation": threshold, "test": threshold}
     assert found.part("test").threshold_rule == f"{rule.name}, chosen on validation"
@@ -129,7 +130,7 @@ def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(searc
     validation, test = search.splits.validation, search.splits.test
     scores = score_part(search, "validation")
     assert found.part("validation")[figure.name].value == figure(validation.labels, scores, validation.weights)
-    cut = figure.choose(validation.labels, scores, validation.weights)
+    cut = choose_cut(figure, validation.labels, scores, validation.weights)
     test_scores = score_part(search, "test")
     expected = figure.at(cut, test.labels, test_scores, test.weights)
     assert found.part("test")[figure.name].value == pytest.approx(expected)
@@ -141,7 +142,34 @@ def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(searc
     assert kept.b == pytest.approx(3_000 * of_background)
     assert figure.expect(np.array([kept.s]), np.array([kept.b]))[0] == pytest.approx(expected)
     assert (kept.estimator, kept.chosen_on) == ("at the frozen cut", "validation")
+    handed_on = found.handed_on_cut
+    assert (handed_on.name, handed_on.threshold, handed_on.chosen_on) == ("significance cut", cut, "validation")
+    assert found.part("test").threshold != cut
+    observers = pd.read_parquet(search.folder.scores)
+    background = observers[(observers["label"] == 0) & (observers["score"] >= cut)]
+    assert len(background) == kept.n_background
+    (mass,) = found.sculpting  # at the cut that is handed on
+    assert mass.divergence.value == pytest.approx(measure_divergence(observers, cut))
     assert Evaluation.from_json(found.to_json()) == found
+
+
+def measure_divergence(table, cut):
+    return measure_sculpting(
+        table["mass"], table["label"], table["score"], table["weight"], threshold=cut
+    ).divergence.value
+
+
+def test_figures_at_the_working_point_are_the_same_where_events_are_scored_again_with_other_rounding(search):
+    """An event whose score is the cut itself would be lost by half of all roundings."""
+    found = tuner.evaluate(search)
+    kept = pd.read_parquet(search.folder.cut_scores)
+    cut, on_validation = found.handed_on_cut.threshold, found.part("validation")
+    assert np.abs(kept["score"] - cut).min() > 1e-6
+    for seed in range(20):
+        rescored = kept["score"] + np.random.default_rng(seed).uniform(-1e-6, 1e-6, len(kept))
+        again = count_confusion(kept["label"], rescored, cut, kept["weight"])
+        assert again.sensitivity == pytest.approx(on_validation["sensitivity"].value, rel=1e-12)
+        assert again.specificity == pytest.approx(on_validation["specificity"].value, rel=1e-12)
 
 
 def test_lost_results_are_measured_again_and_the_second_opening_is_told(search):

@@ -1,5 +1,6 @@
 """What is handed on: the bag as a candidate, its cuts from out-of-fold scores, and the choice without test."""
 
+import re
 from dataclasses import fields, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from tuner.evaluation.candidates import Candidate, Field
 from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold
 from tuner.evaluation.hand_on_choice import choose_handed_on
 from tuner.metrics.figures_of_merit import Auc
+from tuner.metrics.working_points import choose_cut
 from tuner.preparation.splits import Part
 from tuner.trackers import NoTracker
 
@@ -52,9 +54,8 @@ def test_the_figures_out_of_fold_and_the_frozen_cut_are_those_of_the_scores_that
     own, test = evaluation.part(OUT_OF_FOLD, "bag"), evaluation.part("test", "bag")
     expected = roc_auc_score(table["label"], table["score"], sample_weight=table["weight"])
     assert own["AUC"].value == pytest.approx(expected, abs=1e-9)
-    cut = search.study.problem.working_point.choose(
-        table["label"].to_numpy(), table["score"].to_numpy(), table["weight"].to_numpy()
-    )
+    columns = (table[name].to_numpy() for name in ("label", "score", "weight"))
+    cut = choose_cut(search.study.problem.working_point, *columns)
     assert own.threshold == test.threshold == evaluation.part("test", "refit").threshold == cut
     assert test.threshold_rule.endswith(f"chosen on {OUT_OF_FOLD}")
     kept = pd.read_parquet(search.folder.cut_scores)  # of the bag, which is handed on
@@ -194,9 +195,19 @@ def test_the_reason_names_only_what_it_is_better_than():
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.9)
     assert {s.candidate: s.verdict for s in found.standings}["bag"] == "not distinguishable"
     assert found.candidate == "ensemble"
-    assert found.reason == "By validation and out-of-fold scores it is better than the single network"
+    number = r"\(\+0\.0\d+ (± 0\.0\d+|\+0\.0\d+ -0\.0\d+)\)"
+    begin = "By validation and out-of-fold scores it is better in AUC than the single network"
+    assert re.fullmatch(f"{begin} {number}", found.reason)
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.6)
-    assert found.reason.endswith("it is better than the single network and the bag")
+    assert re.fullmatch(f"{begin} {number} and the bag {number}", found.reason)
+    gains = [float(gain) for gain in re.findall(r"\((\+[\d.]+) ", found.reason)]
+    assert gains[0] == pytest.approx(
+        next(s for s in found.standings if s.candidate == "ensemble").difference.value, abs=1e-3
+    )
+    assert gains[1] != gains[0]
+    several = choose(noise=0.7, n_bags=3).reason
+    assert re.search(f"the bag of the winner is better in AUC than the single network {number}", several)
+    assert re.search(f"; by out-of-fold scores the ensemble of bags is better in AUC than that bag {number}$", several)
 
 
 def test_what_gives_the_same_scores_as_a_simpler_one_is_not_handed_on():

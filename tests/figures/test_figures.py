@@ -219,10 +219,34 @@ def test_the_best_of_the_history_is_the_best_complete_trial_and_never_falls():
 
 
 def test_the_star_of_the_history_is_the_trial_that_is_named_also_where_another_has_a_larger_value():
-    drawing = draw_optimization_history(make_trials(), best=1, chosen_by="AMS")
+    drawing = draw_optimization_history(make_trials(), best=1, figure_name="AMS")
     [star] = [line for line in drawing.figure.axes[0].lines if line.get_marker() == "*"]
     assert star.get_xydata()[0].tolist() == [1, make_trials()["value"][1]]
-    assert "Starred is trial 1, chosen by AMS, with" in drawing.alt
+    assert f"Starred is trial 1 with AMS {make_trials()['value'][1]:.4f}" in drawing.alt
+
+
+def test_what_chose_is_drawn_and_what_pruned_below_it_with_the_trials_that_have_nothing_else():
+    trials = make_trials()
+    chosen = trials["value"].where(trials["state"] == "complete") * 4
+    drawing = draw_optimization_history(
+        trials.assign(value=chosen, beside=trials["value"]), best=2, winner=0, figure_name="AMS", beside="AUC"
+    )
+    upper, lower = drawing.figure.axes
+    assert (upper.get_ylabel(), lower.get_ylabel()) == ("AMS", "AUC")
+    for axes, values in ((upper, chosen), (lower, trials["value"])):
+        stars, diamonds = ([line for line in axes.lines if line.get_marker() == marker] for marker in "*D")
+        assert [line.get_xydata()[0].tolist() for line in (*stars, *diamonds)] == [[2, values[2]], [0, values[0]]]
+    drawn = {
+        kind: sum(len(dots.get_offsets()) for dots in axes.collections)
+        for kind, axes in zip("ul", (upper, lower), strict=True)
+    }
+    assert drawn == {"u": 5, "l": 12}  # 11 that are not waiting, and an arrow
+    assert drawing.frame()["best"].max() == chosen.max()
+    assert "with AMS 3.8000. Below is the AUC, by which trials are pruned." in drawing.alt
+    lines = draw_parallel_coordinates(trials.assign(value=chosen), figure_name="AMS")
+    assert "Highlighted is trial 2 (AMS 3.8000)" in lines.alt
+    assert "Not drawn: 7 trials without AMS." in lines.alt
+    assert [axes.get_xlabel() for axes in lines.figure.axes][-1] == "AMS"
 
 
 def test_the_winners_training_loss_is_shown_whole():

@@ -21,6 +21,7 @@ from tuner.figures import (
     draw_parallel_coordinates,
     draw_permutation_importance,
     draw_roc,
+    draw_scores,
     draw_sculpting,
     draw_significance,
     draw_survival,
@@ -69,9 +70,10 @@ def draw_all(name):
     curves = {0: pd.DataFrame({"epoch": [1], "train_loss": [1.0], "validation_loss": [1.0], "validation_auc": [0.9]})}
     yield draw_permutation_importance(VALUES.assign(feature=name), part="test", figure_name=name)
     yield draw_candidates(VALUES.assign(candidate=name), figure_name=name, part="test", best=name)
+    yield draw_scores(LABELS, SCORES, threshold=0.5, figure_cut=(name, 0.7))
     yield draw_importances({name: 0.7, "b": 0.3})
-    yield draw_parallel_coordinates(trials, parameters=[name], chosen_by=name, figure_name=name)
-    yield draw_optimization_history(trials, chosen_by=name, figure_name=name)
+    yield draw_parallel_coordinates(trials, parameters=[name], figure_name=name)
+    yield draw_optimization_history(trials.assign(beside=[0.1, 0.2]), beside=name, figure_name=name)
     yield draw_learning_curves(curves, {0: "complete"}, 0, figure_name=name, loss_name=name)
     yield draw_sculpting(RNG.normal(size=400), LABELS, SCORES, threshold=0.5, name=name, part="test", n_subsamples=5)
     yield draw_survival(

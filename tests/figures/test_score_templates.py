@@ -21,7 +21,7 @@ def events():
 
 def test_templates_are_scaled_to_the_yields_with_errors_of_the_sum_of_squared_weights(events):
     labels, scores, weights = events
-    edges = choose_score_bins(*events)
+    edges = choose_score_bins(*events, s=S, b=B)
     frame = draw_score_templates(*events, edges=edges, s=S, b=B, part="test", n_replicas=5).frame()
     assert (frame["s"].sum(), frame["b"].sum()) == pytest.approx((S, B))
     last = scores >= edges[-2]
@@ -34,7 +34,7 @@ def test_templates_are_scaled_to_the_yields_with_errors_of_the_sum_of_squared_we
 
 
 def test_the_significance_of_all_bins_is_told_for_each_uncertainty(events):
-    edges = choose_score_bins(*events)
+    edges = choose_score_bins(*events, s=S, b=B)
     drawing = draw_score_templates(*events, edges=edges, s=S, b=B, part="test", n_replicas=20)
     for share in (0.0, 0.1, 0.3):
         found = measure_binned_significance(*events, edges=edges, s=S, b=B, relative_systematic=share, n_replicas=20)

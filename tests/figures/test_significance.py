@@ -11,7 +11,7 @@ from sklearn import metrics as reference
 
 from tuner.errors import EventsError
 from tuner.figures import draw_significance
-from tuner.metrics import Ams, Significance, asimov_significance
+from tuner.metrics import Ams, Significance, asimov_significance, choose_cut
 
 FIGURES = [Significance(s=300, b=3000, relative_systematic=share) for share in (0.1, 0.0, 0.3)]
 
@@ -63,17 +63,22 @@ def test_the_cut_that_is_marked_is_the_one_that_the_figure_chooses_or_the_frozen
     labels, scores, weights = draw_events()
     figure = Ams(s=300, b=3000)
     own, frozen = draw(figure), draw(figure, threshold=0.5, part="test")
-    chosen = figure.choose(labels, scores, weights)
+    chosen = choose_cut(figure, labels, scores, weights)
     for drawing, cut in ((own, chosen), (frozen, 0.5)):
         for axes in drawing.figure.axes:
             assert cut in [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"]
         value = figure.at(cut, labels, scores, weights)
         assert re.search(rf"AMS = {value:.2f} (\u00b1 |\+)\d", drawing.alt)
     scan = figure.scan(labels, scores, weights)
-    row = own.frame().set_index("threshold").loc[chosen]
+    row = own.frame().set_index("threshold").loc[figure.choose(labels, scores, weights)]
     assert row["smoothed"] == own.frame()["smoothed"].max() == pytest.approx(scan.smoothed.max())
     assert "(the largest of the smoothed curve)" in own.alt
     assert "(frozen)" in frozen.alt
+    assert "The AMS cut is" in own.alt
+    named = draw(figure, threshold=0.5, cut_name="working point")
+    assert "The working point is 0.500" in named.alt
+    labels_below = [text.get_text() for text in named.figure.legends[0].get_texts()]
+    assert "working point, 0.500" in labels_below
 
 
 def test_the_axis_has_the_formulas_of_what_is_drawn():

@@ -20,10 +20,12 @@ from tuner.metrics import (
     WorkingPoint,
     Youden,
     asimov_significance,
+    choose_cut,
     count_confusion,
     measure_gamma_telescope,
     tabulate_gamma_telescope,
 )
+from tuner.metrics.at_threshold import set_between_scores
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,47 @@ def test_fixed_purity_holds_keeps_most_signal_and_leaves_enough_background(event
     assert all(count_confusion(labels, scores, t, weights).precision < 0.7 for t in looser)
     threshold = FixedPurity(purity=1.0).choose(labels, scores, weights)
     assert ((scores >= threshold) & (labels == 0)).sum() >= 25
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Youden(),
+        FixedSignalEfficiency(eps_s=0.8),
+        FixedSignalEfficiency(eps_s=1.0),
+        FixedBackgroundEfficiency(eps_b=0.05),
+        FixedPurity(purity=0.7),
+        LargestSignificance(s=300, b=3_000),
+        Ams(s=300, b=3_000),
+    ],
+)
+def test_no_event_is_lost_at_a_cut_where_its_score_comes_out_smaller_the_next_time(events, rule):
+    labels, scores, weights = events
+    scores = scores.round(4)
+    own, cut = rule.choose(labels, scores, weights), choose_cut(rule, labels, scores, weights)
+    assert own in scores
+    assert (scores >= cut).tolist() == (scores >= own).tolist()
+    assert np.abs(scores - cut).min() >= 4e-5
+    for rescored in (scores.astype(np.float32), scores - 1e-6, scores + 1e-6):
+        assert count_confusion(labels, rescored, cut, weights) == count_confusion(labels, scores, own, weights)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "scores", "expected"),
+    [
+        (0.8, [0.2, 0.4, 0.8], 0.6),
+        (0.8, [0.8, 0.8, 0.4], 0.6),
+        (0.7, [0.2, 0.4, 0.8], 0.7),
+        (np.inf, [0.2, 0.4], np.inf),
+        (0.2, [0.2, 0.4], 0.1),
+        (0.0, [0.0, 0.4], -0.5),
+        (-2.0, [-2.0, 4.0], -2.5),
+        (0.3, [-np.inf, 0.3], 0.15),
+        (np.nextafter(0.5, 1), [0.5, np.nextafter(0.5, 1)], np.nextafter(0.5, 1)),
+    ],
+)
+def test_a_cut_is_set_halfway_to_the_next_lower_score(threshold, scores, expected):
+    assert set_between_scores(threshold, scores) == pytest.approx(expected, rel=1e-15)
 
 
 def test_a_background_efficiency_that_no_cut_reaches_selects_nothing():

@@ -7,8 +7,7 @@ import pyhf
 import pytest
 from scipy.stats import norm
 
-from tuner.errors import EventsError
-from tuner.metrics import choose_score_bins, measure_binned_significance, measure_cut_significances
+from tuner.metrics import measure_binned_significance, measure_cut_significances
 from tuner.metrics.significance import asimov_significance, signal_over_root_background
 
 YIELDS = {"s": 60.0, "b": 800.0}
@@ -25,7 +24,7 @@ def draw(n: int = 4_000, seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndar
 def test_the_histograms_significance_is_that_of_pyhfs_fit_to_asimov_data(relative):
     """All bins at once in one model; each bin's background has a nuisance parameter of its own."""
     labels, scores, weights = draw()
-    edges = choose_score_bins(labels, scores, weights, n_bins=4)
+    edges = norm.cdf([-np.inf, 0.5, 1.2, 2.0, np.inf])
     found = measure_binned_significance(
         labels, scores, weights, edges=edges, **YIELDS, relative_systematic=relative, n_replicas=20
     )
@@ -39,20 +38,6 @@ def test_the_histograms_significance_is_that_of_pyhfs_fit_to_asimov_data(relativ
     p_value = float(pyhf.infer.hypotest(0.0, [*(s + b), *model.config.auxdata], model, test_stat="q0"))
     assert found.value == pytest.approx(norm.isf(p_value), rel=2e-3)
     assert found.low < found.value < found.high
-
-
-def test_bins_hold_enough_background_and_are_where_the_signal_is():
-    labels, scores, weights = draw()
-    edges = choose_score_bins(labels, scores, weights, n_bins=8, least_background=50)
-    assert 7 <= len(edges) <= 9
-    background = np.digitize(scores[labels == 0], edges[1:-1])
-    own = weights[labels == 0]
-    sums, squares = np.bincount(background, own), np.bincount(background, own**2)
-    assert (sums**2 / squares >= 50).all()
-    signal = np.bincount(np.digitize(scores[labels == 1], edges[1:-1]), weights[labels == 1])
-    assert (signal[1:] / signal.sum()).min() >= 1 / 8
-    with pytest.raises(EventsError, match="at least 50 effective background events each, but there are 20 in all"):
-        choose_score_bins(labels[:40], scores[:40])
 
 
 def test_more_bins_tell_more_than_one_and_the_interval_holds_the_closed_form():

@@ -47,7 +47,7 @@ def read_scores(path):
                 table = pd.DataFrame({name: values[()] for name, values in file["scores"].items()})
         case ".root":
             with uproot.open(f"{path}:scores") as tree:
-                table = pd.DataFrame({name: tree[name].array(library="np") for name in tree})
+                table = pd.DataFrame({branch.name: branch.array(library="np") for branch in tree.branches})
     return table
 
 

@@ -18,7 +18,12 @@ def test_the_winner_its_gain_the_cut_trials_and_time(make_search, evaluation):
         "± 0.40 %",
         "± 0.50 %, with 14.30 ± 0.60 % background",
     ]
-    assert [h.name for h in shown[:4]] == ["AUC", "AUC over boosted trees", "of the optimum", "signal kept at the cut"]
+    assert [h.name for h in shown[:4]] == [
+        "AUC",
+        "AUC over boosted trees",
+        "of the optimum",
+        "signal kept at the working point",
+    ]
     assert name_subject(evaluation) == "The network handed on, on the test part"
     assert shown[4].name == "trials, 9 epochs in 6 min 12 s"
     assert shown[4].note == "2 complete, 1 failed"

@@ -91,7 +91,9 @@ def test_whoever_was_examined_is_named_where_that_is_told(make_search, judge, ex
     assert f"The gain of the {named} over boosted trees survives" in told.text
     assert table.head[1] == f"Z, {'handed on' if examined == 'bag' else named}"
     caption = write_nuisances(found)[0].caption
-    assert caption == f"Nuisance variants on the test part: the {named} and its cut stay as they are"
+    assert (
+        caption == f"Nuisance variants on the test part: the {named} and the cut of the working point stay as they are"
+    )
 
 
 @pytest.mark.parametrize("ahead", [True, False])

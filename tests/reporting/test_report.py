@@ -109,7 +109,7 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     for words in ("opened once", "Selection bias", "Does the gain survive?", "scale, up", "the opposite of up"):
         assert words in judged
     captions = " ".join(page.locator("#evaluate figcaption").all_inner_texts())
-    assert "mass in background, before and after the cut" in captions
+    assert "mass in background, before and after the cut of the working point" in captions
     assert "candidates, test part" in captions.partition("ROC")[0]
     assert "not a number <b>" in page.locator("#tune").inner_text()
     page.emulate_media(media="print")

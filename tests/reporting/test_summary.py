@@ -174,8 +174,8 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     )
     trust = answer(search, search.best_trial, replace(evaluation, sculpting=(mass,)))[2]
     assert (
-        "; the cut sculpts the background in mass (Jensen-Shannon divergence 0.093 +0.007 -0.013 bits, random "
-        "subsamples 0.0028, the cut of boosted trees 0.031); the test part has been opened once."
+        "; the cut of the working point sculpts the background in mass (Jensen-Shannon divergence 0.093 +0.007 -0.013 "
+        "bits, random subsamples 0.0028, that of boosted trees 0.031); the test part has been opened once."
     ) in trust
     alone = replace(mass, baseline=None)
     trust = answer(search, search.best_trial, replace(evaluation, sculpting=(alone, replace(alone, observer="pt"))))[2]
@@ -184,8 +184,9 @@ def test_a_sculpted_observer_counts_for_trust(make_search, evaluation):
     *_, trust, warning = answer(search, search.best_trial, replace(evaluation, sculpting=(strong, mass)))
     assert "sculpts" not in trust
     assert warning.startswith(
-        "The cut sculpts mass strongly: the background that passes gains most near 124, where the signal is (median "
-        "125); Jensen-Shannon divergence 0.310 ± 0.010 bits, random subsamples 0.0028, the cut of boosted trees 0.031. "
+        "The cut of the working point sculpts mass strongly: the background that passes gains most near 124, where the "
+        "signal is (median "
+        "125); Jensen-Shannon divergence 0.310 ± 0.010 bits, random subsamples 0.0028, that of boosted trees 0.031. "
         "A bump"
     )
     elsewhere = replace(strong, peak=200.0)

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import subprocess
 import sys
+import time
 
 import pytest
 import torch
@@ -73,6 +74,18 @@ def test_a_pack_trains_and_scores_with_fast_products_and_keeps_memory(monkeypatc
     assert called[1:] == ["products"] * 2
     pack.time_step()
     assert called[1:] == ["products"] * 3
+
+
+@pytest.mark.parametrize(
+    ("threads", "kind", "clock"), [(1, "cpu", "thread_time"), (2, "cpu", "perf_counter"), (1, "cuda", "perf_counter")]
+)
+def test_a_step_of_one_thread_is_timed_by_that_threads_own_time(threads, kind, clock):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert device.choose_clock(torch.device(kind)) is getattr(time, clock)
+    finally:
+        torch.set_num_threads(before)
 
 
 STEPS = """

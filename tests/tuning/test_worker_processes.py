@@ -24,7 +24,15 @@ from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study_file import load_study
-from tuner.tuning.trial_attributes import claim, read_leases, write_budget, write_lease, write_stopped
+from tuner.tuning.trial_attributes import (
+    claim,
+    enqueue_warm_start,
+    read_leases,
+    write_budget,
+    write_lease,
+    write_stopped,
+)
+from tuner.tuning.trial_states import TrialStates
 from tuner.tuning.worker_processes import work_in_processes
 
 STUDY = """
@@ -32,7 +40,7 @@ import os, signal, sys, time
 from dataclasses import dataclass
 from torch import nn
 from samples import make_study
-from tuner import Settings, TrainingSettings, search_space
+from tuner import Checkpoints, Settings, TrainingSettings, search_space
 
 
 class Network(nn.Module):
@@ -61,7 +69,9 @@ def suggest(trial):
     return Settings(network=network, training=TrainingSettings(lr=lr, batch_size=256))
 
 
-study = make_study(name="deadly", trials={trials}, epochs=2, n_events=800, search_space=suggest)
+study = make_study(
+    name="deadly", trials={trials}, epochs=2, n_events=800, search_space=suggest, checkpoints={checkpoints}
+)
 """
 
 
@@ -72,10 +82,10 @@ def quick(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([tests, str(Path(tests).parent)]))
 
 
-def write_study(tmp_path, *, trials, in_space="pass", in_network="pass"):
+def write_study(tmp_path, *, trials, in_space="pass", in_network="pass", checkpoints="Checkpoints()"):
     """Write a study with code of its own in its search space, or in the network of its first setting."""
     path = tmp_path / "deadly.py"
-    path.write_text(STUDY.format(in_space=in_space, in_network=in_network, trials=trials))
+    path.write_text(STUDY.format(in_space=in_space, in_network=in_network, trials=trials, checkpoints=checkpoints))
     return path
 
 
@@ -245,8 +255,18 @@ def test_where_every_setting_ends_its_worker_the_search_stops(search):
         work(search, program)
 
 
-def test_a_preempted_worker_leaves_with_a_code_that_says_so(tmp_path):
-    path = write_study(tmp_path, trials=4, in_space="print('asked', flush=True); time.sleep(0.05)")
+SLOW = """
+calls = globals().setdefault('calls', [])
+calls.append(1)
+if 'SLOW' in os.environ and len(calls) > 3:
+    print('slow', flush=True)
+    time.sleep(3)
+"""
+"""A network that has one quick epoch, of two steps and a validation, where the environment says so."""
+
+
+def test_a_preempted_worker_leaves_a_long_epoch_and_says_so_by_its_code(tmp_path):
+    path = write_study(tmp_path, trials=4, in_network=SLOW, checkpoints="Checkpoints(seconds=0.001)")
     study = load_study(path)
     search = tuner.sweep(
         replace(study, budget=replace(study.budget, trials=1)),
@@ -255,11 +275,19 @@ def test_a_preempted_worker_leaves_with_a_code_that_says_so(tmp_path):
         device="cpu",
         tracker=NoTracker(),
     )
+    enqueue_warm_start(search.optuna_study, {"lr": 0.0123})
     write_budget(search.optuna_study, trials=400, epochs=2, seed=study.seed)
     command = [sys.executable, "-m", "tuner", "work", str(path), "--folder", str(tmp_path / "runs"), "--device", "cpu"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as worker:
-        assert worker.stdout.readline() == "asked\n"
-        worker.send_signal(signal.SIGTERM)
-        worker.communicate()
-    assert worker.returncode == 130
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "SLOW": ""}, **pipes) as worker:
+        assert worker.stdout.readline() == "slow\n"
+        for _ in range(2):
+            worker.send_signal(signal.SIGUSR1)
+        _, err = worker.communicate(timeout=60)
+    assert worker.returncode == 75, err
+    assert "Stopping within seconds (SIGUSR1)" in err
+    assert "Traceback" not in err
     assert not search.folder.wandb.exists()  # as in the sweep
+    *_, interrupted, waiting = search.trials
+    assert (interrupted.state, waiting.state) == ("interrupted", "waiting")
+    assert TrialStates(search).read(interrupted.number)["age"] == 1

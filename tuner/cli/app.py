@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -11,8 +12,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli import comparing, dashboard, data, deploy, evaluate, sweep
+from tuner.cli import comparing, dashboard, data, deploy, evaluate, sweep, templates
 from tuner.errors import TunerError
+from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Preempted, leave_at_once, take_signals
 
 _HELP = """Tune, track and judge networks that tell signal from background.
 
@@ -49,11 +51,14 @@ class WorkflowGroup(TyperGroup):
                 raise
             tell_error(error)
             raise typer.Exit(2) from None
+        except Preempted:
+            print(f"Interrupted: rerun the same command to resume. Exit code {REQUEUE_CODE}.", file=sys.stderr)
+            raise typer.Exit(REQUEUE_CODE) from None
         except KeyboardInterrupt:
             if ctx.params.get("debug"):
                 raise
             print("Interrupted.", file=sys.stderr)
-            raise typer.Exit(130) from None
+            raise typer.Exit(INTERRUPTED_CODE) from None
 
 
 def tell_error(error: TunerError) -> None:
@@ -85,6 +90,17 @@ def _join_lines(command: Callable[..., None]) -> str:
     return "\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs)
 
 
+def _requeue_on_signal(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a batch system's signal end a command that resumes, wherever it is, with the code on which a job requeues."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        with take_signals(leave_at_once):
+            command(*args, **options)
+
+    return run
+
+
 app = typer.Typer(
     cls=WorkflowGroup,
     help=_HELP,
@@ -108,8 +124,10 @@ def _common(
 for panel, commands in (
     (FRAME, (data.new, data.check, data.explore)),
     (TUNE, (sweep.sweep, sweep.work, sweep.status, dashboard.dashboard)),
-    (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare)),
+    (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare, templates.templates)),
     (USE, (deploy.predict, deploy.export, deploy.sync)),
 ):
     for command in commands:
-        app.command(rich_help_panel=panel, help=_join_lines(command))(command)
+        resumes = command in (sweep.sweep, sweep.work, evaluate.evaluate)
+        run = _requeue_on_signal(command) if resumes else command
+        app.command(rich_help_panel=panel, help=_join_lines(command))(run)

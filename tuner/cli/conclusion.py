@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tuner.launchers.signals import INTERRUPTED_CODE, take_signals
+from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Preempted, leave_at_once, take_signals
 
 if TYPE_CHECKING:
     from tuner.evaluation.results import Evaluation
@@ -76,20 +76,16 @@ def conclude_sweep(
 
 @contextmanager
 def explain_interruption(search: Search) -> Iterator[None]:
-    """Where Ctrl-C or SIGTERM ends an evaluation, say what of it is kept, and exit with 130."""
+    """Where a signal ends an evaluation, say what of it is kept, and exit with 130 (Ctrl-C) or 75 (others)."""
     from tuner.evaluation.test_set_log import count_openings
 
     n_before = count_openings(search)
     try:
-        with take_signals(_interrupt):
+        with take_signals(leave_at_once):
             yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         print(_describe_interruption(search, is_opened=count_openings(search) > n_before), file=sys.stderr)
-        raise typer.Exit(INTERRUPTED_CODE) from None
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+        raise typer.Exit(REQUEUE_CODE if isinstance(interruption, Preempted) else INTERRUPTED_CODE) from None
 
 
 def _describe_interruption(search: Search, *, is_opened: bool) -> str:

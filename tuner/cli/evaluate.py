@@ -52,7 +52,8 @@ def evaluate(
     The test part is opened once per evaluation, and every opening is logged in the run folder. Run again, it shows the
     same figures. What no option sets, the study's `evaluation` does.
 
-    Ctrl-C: the trainings that are done are kept, and the same command resumes later (exit code 130).
+    Ctrl-C: the trainings that are done are kept, and the same command resumes later (exit code 130;
+    75 after SIGTERM, SIGUSR1 or SIGHUP, on which a job script requeues).
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.cli.conclusion import explain_interruption

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -27,7 +28,7 @@ from tuner.cli.options import (
 )
 from tuner.cli.output import choose_display, print_json, print_text
 from tuner.cli.tables import print_evaluation, summarize_sweep
-from tuner.launchers.signals import INTERRUPTED_CODE
+from tuner.launchers.signals import find_exit_code
 
 if TYPE_CHECKING:
     from tuner.tuning.search import Search
@@ -112,8 +113,9 @@ def sweep(
     for baselines) and says so. Where trials are left when the time is up, what was found is judged on validation alone.
 
     Exit codes: 0 when the budget of trials is spent or --minutes are over (`finished` in `tuner status --json` says
-    which); 130 after Ctrl-C or SIGTERM, so that `&&` stops; 2 after an error. The run folder's tuner.log says what
-    happened.
+    which); 130 after Ctrl-C, so that `&&` stops; 75 after SIGTERM, SIGUSR1 or SIGHUP, by which a batch system takes the
+    machine away: trials are given back within seconds, and a job script requeues on this code; 2 after an error. The
+    run folder's tuner.log says what happened.
     """
     began = time.time()
     limited = limit_study(
@@ -129,7 +131,7 @@ def sweep(
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.sweep import run_sweep
 
-    display, interrupted = choose_display(quiet=quiet), False
+    display, ended_by = choose_display(quiet=quiet), None
     display.tell(f"Reading and preparing the events of {limited.name} ...")
     tracked = open_tracker(",".join(tracker))
     options = ["--events", events] if events else []
@@ -147,7 +149,10 @@ def sweep(
             began=began,
         )
     except SweepInterrupted as interruption:
-        search, interrupted = interruption.search, True
+        search, ended_by = interruption.search, interruption.signal
+        if ended_by != signal.SIGINT:  # no time for a report
+            raise typer.Exit(find_exit_code(ended_by)) from None
+    interrupted = ended_by is not None
     evaluation, page = conclude_sweep(
         search, display, open_test=not closed_test, device=device, interrupted=interrupted
     )
@@ -157,8 +162,8 @@ def sweep(
         if evaluation is not None:
             print_evaluation(search, evaluation)
         print_text(f"Report: {page}")
-    if interrupted:
-        raise typer.Exit(INTERRUPTED_CODE)
+    if ended_by is not None:
+        raise typer.Exit(find_exit_code(ended_by))
 
 
 def work(
@@ -178,22 +183,25 @@ def work(
 ) -> None:
     """[dim]5-6[/]  Add a worker to a running sweep, on any machine that reaches the storage and the folder.
 
-    Budget and seed are those that the sweep was started with. The worker exits when the budget is spent, or on Ctrl-C.
+    Budget and seed are those that the sweep was started with. The worker exits when the budget is spent (code 0); on
+    Ctrl-C, after the epoch (130); and within seconds on SIGTERM, SIGUSR1 or SIGHUP, by which a batch system takes the
+    machine away (75, on which a job script requeues). Its trials are given back, and go on from their last checkpoint.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.progress.logs import open_log, quiet_optuna
-    from tuner.trackers.base import SECONDS_TO_CLOSE
     from tuner.trackers.choice import open_tracker
+    from tuner.tuning.worker import choose_seconds_to_close
     from tuner.tuning.worker import work as run_worker
 
     used = open_tracker(",".join(tracker) if tracker else _find_kind(search))
+    ended_by = None
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
-            interrupted = run_worker(search, tracker=used, device=device, until=until, reserves=reserve)
+            ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve)
         finally:
-            used.close(SECONDS_TO_CLOSE)
-    if interrupted:
-        raise typer.Exit(INTERRUPTED_CODE)
+            used.close(choose_seconds_to_close(ended_by))
+    if ended_by is not None:
+        raise typer.Exit(find_exit_code(ended_by))
 
 
 def _find_kind(search: Search) -> str:

@@ -93,7 +93,7 @@ def draft_study(
              for key, (value, why) in roles.proposed.items()]  # fmt: skip
     if drafted.unnamed:
         said.insert(0, "columns: the file has no header line; rename them as they should be called")
-    n_columns, n_features = len(drafted.table.columns), len(roles.features) + len(roles.columns)
+    n_columns, n_features = len(drafted.table.columns), len(roles.features) + len(roles.made_features)
     read = (
         f"Read {told_as}: {write_count(len(drafted.table), 'event')}, {write_count(n_columns, 'column')}, "
         f"{write_count(n_features, 'feature')}."
@@ -188,6 +188,8 @@ def _frame(table: pd.DataFrame, roles: Roles) -> Problem:
         event_id=roles.event_id,
         observers=roles.observers,
         ignored=roles.ignored,
+        selection=roles.selection,
+        columns={name: formula for name, formula in roles.columns.items() if name == roles.label},
         undefined=roles.undefined,
     )
 

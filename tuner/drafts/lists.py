@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 
+from tuner.events.expressions.syntax import quote_name
+
 _LIST = re.compile(r"^holds .*(list|vector|array|\[|values for each)")
 _NO_NUMBERS = re.compile(r"string|utf8|char|bool|struct|record|list.*list|vector.*vector|\[.*\].*\[")
-_WORD = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _MOMENTA = ("pt", "e", "energy", "eta", "phi", "mass", "m")
 MAX_COLLECTIONS = 3
 MAX_OF_EACH = 3
@@ -32,8 +33,8 @@ def propose_columns(lists: Collection[str], known: Collection[str]) -> dict[str,
     for collection, members in list(collections.items())[:MAX_COLLECTIONS]:
         members.sort(key=_rank)
         if not {f"n{collection}", f"n_{collection}"} & {*known}:
-            made[f"n_{_clean(collection)}"] = f"len({_quote(members[0])})"
-        made |= {f"first_{_clean(name)}": f"index({_quote(name)}, 0)" for name in members[:MAX_OF_EACH]}
+            made[f"n_{_clean(collection)}"] = f"len({quote_name(members[0])})"
+        made |= {f"first_{_clean(name)}": f"index({quote_name(name)}, 0)" for name in members[:MAX_OF_EACH]}
     return {name: formula for name, formula in made.items() if name not in known}
 
 
@@ -46,8 +47,3 @@ def _rank(name: str) -> int:
 def _clean(name: str) -> str:
     """Return a name of letters, digits and underscores."""
     return re.sub(r"\W+", "_", name).strip("_")
-
-
-def _quote(name: str) -> str:
-    """Return a column's name as expressions have it."""
-    return name if _WORD.fullmatch(name) else f"`{name}`"

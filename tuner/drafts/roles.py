@@ -11,31 +11,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.drafts.labels import infer_label
 from tuner.drafts.lists import find_lists, propose_columns
 from tuner.drafts.masses import find_fitted, is_mass
+from tuner.drafts.names import WEIGHTS, drop_unit, rank_known, simplify_name
 from tuner.errors import EventsError, name_all, suggest_name
-from tuner.events.categories import MOST_TEXTS, find_texts
+from tuner.events.categories import MOST_TEXTS, find_texts, tells_class
 from tuner.events.checks.sentinels import find_marks, stands_apart
 from tuner.events.columns import is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
+from tuner.progress.wording import write_count
 
-_LABELS = (
-    *("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type"),
-    "process",
-)
-_SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
-_BACKGROUNDS = {"background", "bkg", "bkgd", "bg", "signal"}
-"""Values that a label has and hardly anything else."""
-_WEIGHTS = ("weight", "eventweight", "weights", "mcweight", "genweight", "sampleweight", "w", "wgt", "evtweight")
 _IDS = ("eventid", "eventnumber", "event", "evt", "evtid", "eventno", "id", "entry", "index", "unnamed0")
 _NUMBERS_OF_EVENTS = ("eventid", "eventnumber", "evtid", "eventno", "evtnumber")
 """Names that are an event's number, whatever the values."""
 _KINDS = ("pdgid", "channel", "category", "flavour", "flavor", "decaymode", "type", "detector", "sector", "species")
 """Ends of names of columns whose numbers are names, not sizes."""
 _BOOKKEEPING = ("run", "runnumber", "runid", "lumi", "lumiblock", "luminosityblock", "bunchcrossing", "kaggleset")
-ROLES = ("label", "signal", "weight", "event_id", "undefined", "observers", "ignored", "categories", "columns")
+ROLES = (
+    *("label", "signal", "weight", "event_id", "undefined", "observers", "ignored", "categories", "selection"),
+    "columns",
+)
 """Arguments of `Problem` that are inferred, in the order in which they are told."""
-_MAX_LISTED = 6
 MIN_IDS, MIN_ID_SHARE = 100, 0.02
 """Different values, at least and as a share of the events, of a number that the rows of one event share."""
 MAX_KINDS = 32
@@ -54,13 +51,20 @@ class Roles:
     observers: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    selection: str | None = None
+    """What leaves out events that are neither signal nor background."""
     columns: dict[str, str] = field(default_factory=dict)
-    """New columns, where the file has no other features."""
+    """New columns: the label, where the file tells more than two processes; features, where it has no others."""
     undefined: float | tuple[float, ...] | dict[str, float | tuple[float, ...]] | None = None
     reasons: dict[str, str] = field(default_factory=dict)
     """Why, by argument of `Problem`."""
     proposed: dict[str, tuple[Any, str]] = field(default_factory=dict)
     """What may be better, but is not done without a person's word: argument of `Problem` to its value, and why."""
+
+    @property
+    def made_features(self) -> tuple[str, ...]:
+        """New columns that are features."""
+        return tuple(name for name in self.columns if name != self.label)
 
 
 def infer_roles(
@@ -73,17 +77,10 @@ def infer_roles(
     for column in (label, weight):
         if column is not None and column not in table:
             raise EventsError(f'Column "{column}" is not in the file.{suggest_name(column, table.columns)}')
-    reasons: dict[str, str] = {}
     index = [name for name in table.attrs.get("index", ()) if name not in (label, weight)]
-    how_label = "as you said"
-    if label is None:
-        label = _find_label(table.drop(columns=index))
-        how_label = "named like a label" if _plain(label) in _LABELS else "the only column of its kind"
-    values = table[label].value_counts()
-    values = values[values > 0]
-    reasons["label"] = f"{how_label}, with two values: {_say_counts(values)}"
-    chosen, reasons["signal"] = _find_signal(values, label, signal)
-    left = _parse_numbers(table.drop(columns=label))
+    drafted = infer_label(table.drop(columns=index), label, signal)
+    reasons = dict(drafted.reasons)
+    left = _parse_numbers(table.drop(columns=drafted.column))
     was_named = weight is not None
     weight, others = _find_weight(left, weight)
     if weight is not None:
@@ -97,7 +94,8 @@ def infer_roles(
         )
     left = left.drop(columns=[name for name in {*index, event_id} if name in left])
     reasons |= {f'row index "{name}"': "left out by the reader" for name in index if name != event_id}
-    ignored = dict.fromkeys(others, "another weight" if weight else "a weight that does not vary") | _find_ignored(left)
+    ignored = dict.fromkeys(others, "another weight" if weight else "a weight that does not vary")
+    ignored |= _find_ignored(left) | _find_process_numbers(left, drafted.classes)
     left = left.drop(columns=[column for column in ignored if column in left])
     if ignored:
         reasons["ignored"] = _group(ignored)
@@ -107,16 +105,18 @@ def infer_roles(
     if undefined is not None:
         reasons["undefined"] = why
     roles = Roles(
-        label=label,
-        signal=chosen,
+        label=drafted.label,
+        signal=drafted.signal,
         features=(),
         weight=weight,
         event_id=event_id,
         ignored=tuple(ignored),
         undefined=undefined,
+        selection=drafted.selection,
+        columns=drafted.columns,
         reasons=reasons,
     )
-    roles = _share_features(roles, left, (table[label] != chosen).to_numpy(np.bool_))
+    roles = _share_features(roles, left, drafted.classes == 0)
     return _add_left_out(roles, table)
 
 
@@ -154,13 +154,14 @@ def _add_left_out(roles: Roles, table: pd.DataFrame) -> Roles:
         name_all(names, most=4): f"left out by the reader: {'it' if len(names) == 1 else 'each'} {why}"
         for why, names in _list_by_reason(left_out).items()
     }
-    reasons, proposed, columns = {**roles.reasons, **told}, dict(roles.proposed), {}
+    reasons, proposed, columns = {**roles.reasons, **told}, dict(roles.proposed), dict(roles.columns)
     if made:
         why = f"lists for each event are no features as they are: {name_all(lists, most=4)}. Make numbers of them"
         if roles.features:
             proposed["columns"] = (made, why)
         else:
-            reasons["columns"], columns = why, made
+            reasons["columns"] = "; ".join(filter(None, [reasons.get("columns"), why]))
+            columns |= made
     return replace(roles, columns=columns, reasons=reasons, proposed=proposed)
 
 
@@ -175,117 +176,11 @@ def _parse_numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**parsed)
 
 
-def _without_unit(name: object) -> str:
-    """Return a column's name without a unit in brackets."""
-    return re.sub(r"\s*(\[[^]]*\]|\([^)]*\))\s*$", "", str(name)) or str(name)
-
-
-def _plain(name: object) -> str:
-    """Return a column's name without case, marks, and a unit in brackets, as the lists above have them."""
-    return re.sub(r"[^a-z0-9]", "", _without_unit(name).lower())
-
-
-def _rank(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
-    """Return the columns whose names are known, the best known first."""
-    order = {name: index for index, name in enumerate(known)}
-    return sorted((c for c in columns if _plain(c) in order), key=lambda c: order[_plain(c)])
-
-
-def is_weight(name: object) -> bool:
-    """Return whether a column is named like event weights."""
-    return _plain(name) in _WEIGHTS or _plain(name).endswith("weight")
-
-
-def find_named_labels(table: pd.DataFrame) -> list[str]:
-    """Return the columns of two values that are named like a label, the most usual name first."""
-    return _rank([c for c in table.columns if _can_be_label(table[c]) and not is_weight(c)], _LABELS)
-
-
-def _find_label(table: pd.DataFrame) -> str:
-    if named := find_named_labels(table):
-        return named[0]
-    two_valued = [c for c in table.columns if _can_be_label(table[c]) and not is_weight(c)]
-    telling = [c for c in two_valued if {*map(_plain, table[c].dropna().unique())} & _BACKGROUNDS]
-    if len(telling) == 1:
-        return str(telling[0])
-    if len(two_valued) == 1:
-        return str(two_valued[0])
-    if two_valued:
-        raise EventsError(
-            f"Several columns have two values and none has the name of a label: {name_all(two_valued)}. "
-            "Name the right one with --label."
-        )
-    close = _rank(table.columns, _LABELS)
-    hint = f' Column "{close[0]}" has {_list_values(table[close[0]].value_counts())}.' if close else ""
-    raise EventsError(
-        f"One column must say what an event is, with one value for signal and one for background, but none has two "
-        f"values.{hint} The columns are {name_all(table.columns)}. Where each class has a file or a tree of its own: "
-        "tuner new SIGNAL BACKGROUND, or tuner new FILE.root --signal-tree TREE --background-tree TREE."
-    )
-
-
-def _list_values(values: pd.Series[int]) -> str:
-    """Return how many values there are and which, the most frequent first."""
-    first = values.head(_MAX_LISTED).items()
-    shown = [f"{_to_python(value)!r} ({_say_number(count, 'event')})" for value, count in first]
-    more = f" and {len(values) - _MAX_LISTED:,} more" if len(values) > _MAX_LISTED else ""
-    return f"{len(values):,}: {', '.join(shown)}{more}" if shown else "none"
-
-
-def _say_number(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def _can_be_label(column: pd.Series) -> bool:
-    """Return whether a column has two values that can be written in a study file."""
-    values = column.dropna().unique()
-    return len(values) == 2 and all(isinstance(_to_python(value), (str, bool, int, float)) for value in values)
-
-
-def _find_signal(values: pd.Series[int], label: str, named: str | None) -> tuple[Any, str]:
-    """Return the value that means signal, and why."""
-    if len(values) != 2:
-        raise EventsError(
-            f'The label must have two values, but "{label}" has {len(values)}: {name_all(values.index)}. '
-            "Name another column with --label."
-        )
-    by_text = {str(value): _to_python(value) for value in values.index}
-    if named is not None:
-        for text, value in by_text.items():
-            if named == text or (isinstance(value, float) and named == f"{value:g}"):
-                return value, "as you said"
-        raise EventsError(
-            f'"{named}" is not a value of column "{label}" (found {name_all(by_text)}).{suggest_name(named, by_text)}'
-        )
-    for known in _SIGNALS:
-        for text, value in by_text.items():
-            if text.strip().lower() == known and not known.startswith("1"):
-                return value, "named like signal"
-    numbers = {_to_number(value): value for value in by_text.values()}
-    if set(numbers) in ({0.0, 1.0}, {-1.0, 1.0}):
-        return numbers[1.0], "1, where the other is 0 or -1"
-    rarer = _to_python(values.index[-1])
-    return rarer, "a guess, the rarer of the two. Check it, or name it with --signal"
-
-
-def _to_number(value: Any) -> float | None:
-    """Return a value as a number; None where it is none."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return None
-
-
-def _to_python(value: Any) -> Any:
-    """Return a numpy value as Python's own, as it stands in a study file."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def _find_weight(table: pd.DataFrame, named: str | None) -> tuple[str | None, list[str]]:
     """Return the column of event weights, and other columns of weights, which no network may see."""
     numbers = [c for c in table.columns if is_number(table[c])]
-    known = _rank(numbers, _WEIGHTS)
-    alike = known + [c for c in numbers if c not in known and _plain(c).endswith("weight")]
+    known = rank_known(numbers, WEIGHTS)
+    alike = known + [c for c in numbers if c not in known and simplify_name(c).endswith("weight")]
     usable = [c for c in alike if _is_usable(table[c].to_numpy(np.float64, na_value=np.nan))]
     chosen = named if named is not None else next(iter([*usable, *(c for c in alike if _is_flawed(table[c]))]), None)
     return chosen, [c for c in alike if c != chosen]
@@ -303,7 +198,7 @@ def _say_weight(weights: np.ndarray) -> str:
     bad = ~np.isfinite(weights)
     told = "named like event weights"
     if bad.any():
-        n_bad = _say_number(int(bad.sum()), "event")
+        n_bad = write_count(int(bad.sum()), "event")
         return f"{told}; but it is no finite number in {n_bad}, the first of them event {bad.argmax() + 1:,}"
     return told if weights.any() else f"{told}; but it is zero in all events"
 
@@ -314,11 +209,11 @@ def _is_usable(weights: np.ndarray) -> bool:
 
 def _find_id(table: pd.DataFrame) -> str | None:
     """Return a column of whole numbers or texts that is named like an id, and that few rows share."""
-    for column in _rank(table.columns, _IDS):
+    for column in rank_known(table.columns, _IDS):
         values = table[column]
         whole = not pd.api.types.is_float_dtype(values) or bool((values == np.round(values)).all())
         n_values = values.nunique()
-        is_shared = _plain(column) in _NUMBERS_OF_EVENTS and n_values >= max(MIN_IDS, MIN_ID_SHARE * len(values))
+        is_shared = simplify_name(column) in _NUMBERS_OF_EVENTS and n_values >= max(MIN_IDS, MIN_ID_SHARE * len(values))
         if whole and (n_values > 0.5 * len(values) or is_shared):
             return column
     return None
@@ -330,7 +225,7 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
     for column in table.columns:
         values = table[column]
         n_values = values.nunique(dropna=True)
-        if _plain(column) in (*_BOOKKEEPING, *_NUMBERS_OF_EVENTS):
+        if simplify_name(column) in (*_BOOKKEEPING, *_NUMBERS_OF_EVENTS):
             why[column] = "bookkeeping"
         elif not is_number(values):
             if not _is_category(values):
@@ -339,6 +234,18 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
             why[column] = "entirely missing"
         elif n_values == 1:
             why[column] = "constant"
+    return why
+
+
+def _find_process_numbers(table: pd.DataFrame, classes: np.ndarray) -> dict[str, str]:
+    """Return columns of a few whole numbers that tell the class, as the number of a simulated process does, and why."""
+    why = {}
+    for name in table.columns:
+        values = table[name]
+        if is_number(values) and 2 < values.nunique() <= MAX_KINDS and not (values.dropna() % 1).any():
+            known = classes >= 0
+            if tells_class(values[known].reset_index(drop=True), classes[known]):
+                why[str(name)] = "each of its values is of signal only, or of background only"
     return why
 
 
@@ -355,7 +262,7 @@ def _say_texts(table: pd.DataFrame, name: Any) -> str:
     if not 0 < n_texts < np.isfinite(numbers).sum():
         return ""
     row = int(is_text.argmax())
-    more = f" and {_say_number(n_texts - 1, 'other')}" if n_texts > 1 else ""
+    more = f" and {write_count(n_texts - 1, 'other')}" if n_texts > 1 else ""
     return f": {write_value(table[name].iloc[row])[:40]} in {locate(table, row)}{more}, beside numbers"
 
 
@@ -400,9 +307,7 @@ def _is_truth(name: object) -> bool:
 
 def _find_masses(table: pd.DataFrame, is_background: np.ndarray) -> tuple[list[str], list[str]]:
     """Return the mass that an analysis would fit, and otherwise all columns that are named like masses."""
-    named = {
-        str(name): _without_unit(name) for name in table if is_mass(_without_unit(name)) and is_number(table[name])
-    }
+    named = {str(name): drop_unit(name) for name in table if is_mass(drop_unit(name)) and is_number(table[name])}
     values = [table[name].to_numpy(np.float64, na_value=np.nan) for name in named]
     if find_fitted(list(named.values()), values, is_background) is None:
         return [], list(named)
@@ -414,7 +319,7 @@ def _find_kinds(table: pd.DataFrame) -> tuple[str, ...]:
     found = []
     for name in table.columns:
         is_text = not is_number(table[name]) or pd.api.types.is_bool_dtype(table[name])
-        if _plain(name).endswith(_KINDS) and not is_text:
+        if simplify_name(name).endswith(_KINDS) and not is_text:
             values = np.asarray(pd.unique(table[name].dropna()))
             if 2 < len(values) <= MAX_KINDS and (values == np.round(values)).all():
                 found.append(str(name))
@@ -441,7 +346,3 @@ def _list_by_reason(why: Mapping[str, str]) -> dict[str, list[str]]:
 def _group(why: Mapping[str, str]) -> str:
     """Return reasons, each with its columns: "a", "b": constant; "c": bookkeeping."""
     return "; ".join(f"{name_all(names, most=4)}: {reason}" for reason, names in _list_by_reason(why).items())
-
-
-def _say_counts(values: pd.Series[int]) -> str:
-    return " and ".join(f"{_to_python(value)!r} ({_say_number(count, 'event')})" for value, count in values.items())

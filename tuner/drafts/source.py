@@ -121,7 +121,7 @@ def _read_one(events: str) -> DraftedSource:
 
 def _read_classes(source: File | ClassFiles, name: str, *, trees_of: Sequence[str] = ()) -> DraftedSource:
     """Return events of a class each, with a weight of 1 where only one of the classes has weights."""
-    from tuner.drafts.roles import is_weight
+    from tuner.drafts.names import is_weight
 
     source, table = _name_label(source)
     lacking = [str(n) for n, why in table.attrs["left_out"].items() if why.startswith("is only in") and is_weight(n)]
@@ -152,7 +152,7 @@ def _name_label(source: File | ClassFiles) -> tuple[File | ClassFiles, pd.DataFr
 
 def _refuse_labelled(drafted: DraftedSource, paths: Sequence[str]) -> None:
     """Raise `StudyError` where each of two files has both classes in a column that is named like a label."""
-    from tuner.drafts.roles import find_named_labels
+    from tuner.drafts.labels import find_named_labels
 
     for name in find_named_labels(drafted.table.drop(columns=drafted.label)):
         if drafted.table.groupby(drafted.label, observed=True)[name].nunique().eq(2).all():

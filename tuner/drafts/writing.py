@@ -42,7 +42,11 @@ def write_study(name: str, drafted: DraftedSource, roles: Roles) -> str:
     for key in ROLES:
         value = getattr(roles, key)
         if value not in (None, (), {}):
-            arguments += [*_write_comment(roles.reasons.get(key, "")), f"{_INDENT}{key}={write_value(value, 8)},"]
+            arguments += _write_comment(roles.reasons.get(key, ""))
+            if key in roles.proposed and isinstance(value, dict):
+                arguments += _write_with_proposal(key, value, *roles.proposed[key])
+                continue
+            arguments.append(f"{_INDENT}{key}={write_value(value, 8)},")
         if key in roles.proposed:
             arguments += _write_proposal(key, *roles.proposed[key])
     kinds = [type(drafted.source).__name__] if not _is_plain(drafted) else []
@@ -57,7 +61,7 @@ def write_study(name: str, drafted: DraftedSource, roles: Roles) -> str:
         f'    name="{name}",',
         "    problem=Problem(",
         *arguments,
-        f"        # Features: {_say_features(len(roles.features), len(roles.columns))}.",
+        f"        # Features: {_say_features(len(roles.features), len(roles.made_features))}.",
         "    ),",
         "    search_space=mlp.suggest,",
         "    budget=Budget(trials=64, epochs=30),",
@@ -108,6 +112,17 @@ def _write_proposal(key: str, value: Any, why: str) -> list[str]:
     """Return an argument as lines of a comment, below what it would be good for."""
     text = f"{key}={write_value(value, width=LINE_LENGTH - 12 - len(key))},"
     return [*_write_comment(why, ":"), *(f"{_INDENT}# {line}" for line in text.split("\n"))]
+
+
+def _write_with_proposal(key: str, value: dict[str, Any], proposed: dict[str, Any], why: str) -> list[str]:
+    """Return a mapping one entry a line, those that are proposed as comments."""
+    entries, others = (
+        [f"    {write_value(name)}: {write_value(entry)}," for name, entry in pairs.items()]
+        for pairs in (value, proposed)
+    )
+    comments = [f"    {line.strip()}" for line in _write_comment(why, ":")]
+    lines = [f"{key}={{", *entries, *comments, *(f"    # {line.strip()}" for line in others), "},"]
+    return [f"{_INDENT}{line}" for line in lines]
 
 
 def _is_plain(drafted: DraftedSource) -> bool:

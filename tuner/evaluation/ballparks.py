@@ -20,7 +20,7 @@ class BallparkRow:
 
     name: str
     figures: Mapping[str, float | Measurement]
-    """By name; with intervals those of this study, with a cut those at its frozen cut."""
+    """By name; with intervals those of this study, with a cut those at its working point."""
     split: str
     """Which events they were measured on."""
     source: str

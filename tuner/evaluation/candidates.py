@@ -19,6 +19,7 @@ from tuner.evaluation.statistics.ensemble import pick_ensemble
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
 from tuner.metrics.measurement import rank_value
 from tuner.metrics.replicas import Replicas, replicate
+from tuner.metrics.working_points import choose_cut
 from tuner.prediction.boosted_trees import save_trees
 from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import SINGLE_NETWORK, BlendedTrees, Predictor, TrainedNetwork, find_trees
@@ -127,7 +128,7 @@ class Field:
         if not isinstance(self.figure, CutFigure):
             return None
         events = candidate.choose_on(self.validation)
-        return [self.figure.choose(events.labels, one, events.weights) for one in events.scores]
+        return [choose_cut(self.figure, events.labels, one, events.weights) for one in events.scores]
 
     def replicate(self, candidate: Candidate, name: str, part: Part) -> Replicas:
         """Return a candidate's figure on a part and its replicas; on another part than validation at frozen cuts."""

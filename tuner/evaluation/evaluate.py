@@ -60,9 +60,9 @@ def evaluate(
     another one waits, and reads what the first has found. While workers still train the study, the test part is not
     opened: this waits for them. The events are those that the sweep kept in the run folder.
 
-    Writes `evaluation.json`, `finalists/`, for a bag `bag_scores.parquet` and `cut_scores.parquet`, and for the test
-    part `scores.parquet`: row of the events, label, weight, observers, the score of what is handed on, and those of
-    every candidate.
+    Writes `evaluation.json`, `finalists/`, `cut_scores.parquet` (events that the cuts were chosen on), for a
+    bag `bag_scores.parquet`, and for the test part `scores.parquet`: row of the events, label, weight, observers, the
+    score of what is handed on, and those of every candidate.
 
     Args:
         search: What a sweep returned, or `open_search`.

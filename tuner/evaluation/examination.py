@@ -11,7 +11,7 @@ import numpy as np
 from tuner.checked_files import write_table
 from tuner.evaluation.candidates import Candidate, CutEvents, Field
 from tuner.evaluation.folds import OutOfFold
-from tuner.evaluation.statistics.metrics_table import PartEvaluation, evaluate_scores
+from tuner.evaluation.statistics.metrics_table import WORKING_POINT, HandedOnCut, PartEvaluation, evaluate_scores
 from tuner.evaluation.statistics.nuisances import NuisanceEffects, measure_nuisances
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver, measure_observers
 from tuner.evaluation.statistics.systematics import Survival, measure_survival
@@ -21,6 +21,7 @@ from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.cut_scan import MIN_BACKGROUND
 from tuner.metrics.figures_of_merit import CutFigure, Significance
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.working_points import choose_cut
 from tuner.preparation.kept_events import KeptEvents
 from tuner.preparation.splits import Part
 from tuner.preparation.yields import find_yields
@@ -45,9 +46,8 @@ class Examination:
     def threshold(self) -> float:
         """The working point."""
         chosen_on = self.chosen_on
-        return float(
-            self.search.study.problem.working_point.choose(chosen_on.labels, chosen_on.scores[0], chosen_on.weights)
-        )
+        rule = self.search.study.problem.working_point
+        return choose_cut(rule, chosen_on.labels, chosen_on.scores[0], chosen_on.weights)
 
     @cached_property
     def chosen_on(self) -> CutEvents:
@@ -59,6 +59,17 @@ class Examination:
         """The cut of a figure that is one of a cut; None where it is not."""
         cuts = self.field.cuts(self.candidate)
         return None if cuts is None else cuts[0]
+
+    @cached_property
+    def handed_on_cut(self) -> HandedOnCut:
+        """The cut that makes a decision of a score: the figure's own where it has one, else the working point."""
+        problem, chosen_on = self.search.study.problem, self.chosen_on.part
+        figure = self.field.figure
+        if isinstance(figure, CutFigure) and self.figure_cut is not None:
+            rule = f"largest {figure.name}, smoothed over neighbouring cuts"
+            return HandedOnCut(name=figure.cut_name, threshold=self.figure_cut, rule=rule, chosen_on=chosen_on)
+        rule = problem.working_point.name
+        return HandedOnCut(name=WORKING_POINT, threshold=self.threshold, rule=rule, chosen_on=chosen_on)
 
     def part(self, name: str) -> Part:
         """Return a part of the search's events."""
@@ -181,33 +192,36 @@ class Examination:
             np.asarray(events.labels),
             self.scores(part),
             np.asarray(events.weights),
-            threshold=self.threshold,
-            baseline=None if baseline is None else (baseline.scores(part), baseline.threshold),
+            threshold=self.handed_on_cut.threshold,
+            baseline=None if baseline is None else (baseline.scores(part), baseline.handed_on_cut.threshold),
             part=part,
             seed=self.field.seed,
         )
 
     def measure_nuisances(self, part: str) -> NuisanceEffects | None:
         """Return what the problem's nuisances do at the frozen cut; None where it names none."""
-        nuisances, events = self.search.study.problem.nuisances, self.part(part)
-        if not nuisances:
+        events = self.part(part)
+        if not self.search.study.problem.nuisances:
             return None
-        variants = {
-            nuisance.name: (
-                self._score_variant(nuisance, "up", events.rows),
-                None if nuisance.down is None else self._score_variant(nuisance, "down", events.rows),
-            )
-            for nuisance in nuisances
-        }
         return measure_nuisances(
             events.labels,
             self.scores(part),
             events.weights,
-            variants=variants,
+            variants=self.score_variants(events.rows),
             threshold=self.threshold,
             figure=self.field.figure,
             figure_cut=self.figure_cut,
         )
+
+    def score_variants(self, rows: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+        """Return scores [n] of some rows of the events with each nuisance moved up, and down where that is known."""
+        return {
+            nuisance.name: (
+                self._score_variant(nuisance, "up", rows),
+                None if nuisance.down is None else self._score_variant(nuisance, "down", rows),
+            )
+            for nuisance in self.search.study.problem.nuisances
+        }
 
     def _score_variant(self, nuisance: Nuisance, direction: Direction, rows: np.ndarray) -> np.ndarray:
         table = self.kept.take_variant(nuisance.name, direction, rows)

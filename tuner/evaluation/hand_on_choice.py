@@ -14,6 +14,7 @@ from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.statistics.comparison import Kind, Standing, compare
 from tuner.evaluation.statistics.ensemble import cross_fit_ensemble
 from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
+from tuner.metrics.measurement import Measurement
 from tuner.metrics.replicas import replicate
 from tuner.prediction.networks import SINGLE_NETWORK, name_candidate
 from tuner.preparation.splits import Part
@@ -31,7 +32,7 @@ class HandOnChoice:
     candidate: str
     """Name of the candidate."""
     reason: str
-    """The reason, as a sentence without its full stop."""
+    """The reason, as a sentence without its full stop, with a difference for each rival that it is better than."""
     figure_of_merit: str = ""
     """Name of the figure that they were compared by."""
     standings: tuple[Standing, ...] = ()
@@ -78,13 +79,15 @@ def choose_handed_on(
     against = {name: compare_on_validation(name) for name in stand_ins if name != "ensemble"}
     chosen = SINGLE_NETWORK
     for name in ("bag", "ensemble"):
-        if name in stand_ins and _is_better(name, against[chosen]):
+        if name in stand_ins and _find_gain(name, against[chosen]) is not None:
             chosen = name
-    outdone = [name for name in against if name != chosen and _is_better(chosen, against[name])]
-    reason = _tell_reason(outdone, [name for name in stand_ins if name != chosen])
-    is_open = chosen == "bag" and len(bags) > 1 and BAG_ENSEMBLE not in twins
-    if is_open and _is_better(BAG_ENSEMBLE, _compare_bags(field, figure, bags)):
-        chosen, reason = BAG_ENSEMBLE, "By out-of-fold scores it is better than the bag of the winner alone"
+    outdone = {name: gain for name in against if (gain := _find_gain(chosen, against[name])) is not None}
+    reason = _tell_reason(outdone, [name for name in stand_ins if name != chosen], figure.name)
+    if chosen == "bag" and len(bags) > 1 and BAG_ENSEMBLE not in twins:
+        gain = _find_gain(BAG_ENSEMBLE, _compare_bags(field, figure, bags))
+        if gain is not None:
+            told = f"by out-of-fold scores the {BAG_ENSEMBLE} is better in {figure.name} than that bag ({gain.signed})"
+            chosen, reason = BAG_ENSEMBLE, f"{reason.replace(' it is ', ' the bag of the winner is ')}; {told}"
     return HandOnChoice(candidate=chosen, reason=reason, figure_of_merit=figure.name, standings=against[SINGLE_NETWORK])
 
 
@@ -142,17 +145,22 @@ def _compare(
     return compare(replicas, reference, kinds=kinds, part=part, seed=field.seed)
 
 
-def _is_better(name: str, standings: Sequence[Standing]) -> bool:
-    return any(standing.candidate == name and standing.verdict == "better" for standing in standings)
+def _find_gain(name: str, standings: Sequence[Standing]) -> Measurement | None:
+    """Return by how much a candidate is better than what the standings are against; None where it is not."""
+    better = (each.difference for each in standings if each.candidate == name and each.verdict == "better")
+    return next(better, None)
 
 
-def _tell_reason(outdone: Sequence[str], rivals: Sequence[str]) -> str:
-    """Return why the one that was chosen is handed on; outdone: those of its rivals that it is better than."""
+def _tell_reason(outdone: Mapping[str, Measurement], rivals: Sequence[str], figure: str) -> str:
+    """Return why the one that was chosen is handed on.
+
+    outdone: by how much it is better than those of its rivals that it is better than. figure: what they differ in.
+    """
     begin = "By validation and out-of-fold scores"
     if outdone:
-        return f"{begin} it is better than {_join(outdone)}"
-    return f"{begin} {_join(rivals)} cannot be told from it, or are worse" if rivals else "There is nothing beside it"
-
-
-def _join(names: Sequence[str]) -> str:
-    return join_words([f"the {name}" for name in names])
+        told = join_words([f"the {name} ({gain.signed})" for name, gain in outdone.items()])
+        return f"{begin} it is better in {figure} than {told}"
+    names = join_words([f"the {name}" for name in rivals])
+    if len(rivals) == 1:
+        return f"{begin} {names} cannot be told from it, or is worse"
+    return f"{begin} {names} cannot be told from it, or are worse" if rivals else "There is nothing beside it"

@@ -42,6 +42,9 @@ from tuner.evaluation.statistics.comparison import Standing, compare, find_cheap
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
 from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
+from tuner.evaluation.statistics.template_comparison import TemplateComparison
+from tuner.evaluation.template_rules import find_rules, try_fits
+from tuner.evaluation.template_scores import keep_scores, take_scores
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
 from tuner.evaluation.time_table import TimeTable
 from tuner.evaluation.validity import find_grounds, find_grounds_in_events
@@ -132,6 +135,8 @@ class Judge:
         judged = [baseline for baseline in field.of_kind("baseline") if part not in baseline.trained_on]
         rival = choose_baseline(judged, field.figure, validation)
         standings = self._compare(field, replicas, winner, parts, rival)
+        of_rival = replace(examination, candidate=rival) if rival else None
+        fits = self._begin_fits(examination, of_rival, part)
         evaluation = Evaluation(
             study=self.search.study.name,
             winner=network.trial,
@@ -149,6 +154,7 @@ class Judge:
             choice_on_test=tell_choice_on_test(
                 choice, [standing for standing in standings if standing.part == "test"], field.figure.name
             ),
+            handed_on_cut=replace(examination, candidate=handed_on).handed_on_cut,
             costs=tuple(job.result() for job in costs),
             parts=(
                 *parts,
@@ -166,7 +172,8 @@ class Judge:
             importances=importances.result(),
             survival=examination.measure_survival(rival, part),
             nuisances=examination.measure_nuisances(part),
-            sculpting=examination.measure_observers(replace(examination, candidate=rival) if rival else None, part),
+            sculpting=examination.measure_observers(of_rival, part),
+            templates=None if fits is None else fits.result(),
         )
         self._write(evaluation, field, handed_on)
         return evaluation
@@ -181,6 +188,15 @@ class Judge:
         importances = self.pool.submit(_measure_importances, self.search, predictor, part, cut, self.device)
         return importances, [self.pool.submit(measure_cost, self.search, each, needs_gpu=False) for each in predictors]
 
+    def _begin_fits(
+        self, examination: Examination, of_rival: Examination | None, part: str
+    ) -> Job[TemplateComparison | None] | None:
+        """Keep the scores that templates are made of, and let a process fit them; None without declared yields."""
+        scores = [take_scores(each, part) for each in (examination, of_rival) if each is not None]
+        keep_scores(self.search, scores)
+        rules = find_rules(self.search, self.settings.replicas)
+        return None if rules is None else self.pool.submit(try_fits, part, scores, rules, needs_gpu=False)
+
     def _write(self, evaluation: Evaluation, field: Field, handed_on: Candidate) -> None:
         """Write the judgement, the scores behind it, and what is handed on, into the run folder."""
         folder = self.search.folder
@@ -190,10 +206,7 @@ class Judge:
             write_table(folder.scores, add_observers(table, self.kept.events.observers))
         else:
             folder.scores.unlink(missing_ok=True)  # of other rules: it would contradict this judgement
-        if handed_on.cut_events is not None:
-            write_table(folder.cut_scores, tabulate_cut_events(handed_on.cut_events))
-        else:
-            folder.cut_scores.unlink(missing_ok=True)
+        write_table(folder.cut_scores, tabulate_cut_events(handed_on.choose_on(self.search.splits.validation)))
         hand_on(self.search, *evaluation.predictors)
         write_json(folder.evaluation, json.loads(evaluation.to_json()))
 

@@ -14,6 +14,7 @@ from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.evaluation.statistics.template_comparison import TemplateComparison
 from tuner.metrics.measurement import Measurement
 
 _COUNTS = (
@@ -35,14 +36,16 @@ _OF_A_WORKING_POINT = (
     "effective_signal",
     "effective_background",
 )
-_OF_THE_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
+_OF_THE_FIGURES_CUT = ("threshold", "s", "b", "n_signal", "n_background", "effective_background")
 
 
 def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return all figures of an evaluation by name: `part/candidate/figure`, and `.../low`, `.../high` of its interval.
 
     Means over trainings are `part/candidate/mean of <figure>`; what belongs to no candidate stands under `selection`,
-    `survival`, `nuisances`, `sculpting`, `importance`, `baselines`, `blend` and `ensemble` (the share of each network).
+    `survival`, `nuisances`, `fit of the score`, `sculpting`, `importance`, `baselines`, `blend` and `ensemble` (the
+    share of each network). `part/candidate/threshold` is the working point; `part/candidate/figure cut/threshold` the
+    cut of a figure of merit that has one of its own; `handed on, cut/threshold` whichever of the two is handed on.
     """
     found: dict[str, Any] = {
         "winner": evaluation.winner,
@@ -62,11 +65,7 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     if evaluation.over_baseline is not None:
         figure, subject = evaluation.figure_of_merit, "against what is handed on/"
         found |= _summarize_standing(evaluation.over_baseline, figure, subject)
-    if evaluation.choice is not None:
-        found["handed on, because"] = evaluation.choice.reason
-        found["handed on, but on test"] = evaluation.choice_on_test or None
-        for standing in evaluation.choice.standings:
-            found |= _summarize_standing(standing, evaluation.choice.figure_of_merit, "to choose what is handed on/")
+    found |= _summarize_choice(evaluation)
     for cost in evaluation.costs:
         found |= {f"cost/{cost.name}/{name}": value for name, value in vars(cost).items() if name != "name"}
     for predictor in evaluation.predictors:
@@ -83,9 +82,22 @@ def summarize_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     found |= dict(_name_selection(evaluation.selection)) if evaluation.selection else {}
     found |= dict(_name_survival(evaluation.survival)) if evaluation.survival else {}
     found |= dict(_name_nuisances(evaluation.nuisances)) if evaluation.nuisances else {}
+    found |= dict(_name_fits(evaluation.templates)) if evaluation.templates else {}
     for sculpted in evaluation.sculpting:
         found |= dict(_name_sculpted(sculpted))
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _summarize_choice(evaluation: Evaluation) -> dict[str, Any]:
+    """Return why what is handed on is, and which cut is handed on with it."""
+    found: dict[str, Any] = {}
+    if (choice := evaluation.choice) is not None:
+        found |= {"handed on, because": choice.reason, "handed on, but on test": evaluation.choice_on_test or None}
+        for standing in choice.standings:
+            found |= _summarize_standing(standing, choice.figure_of_merit, "to choose what is handed on/")
+    if (cut := evaluation.handed_on_cut) is not None:
+        found |= {"handed on, cut": cut.name, "handed on, cut/threshold": cut.threshold}
+    return found
 
 
 def _summarize_standing(standing: Standing, figure: str, subject: str = "") -> dict[str, Any]:
@@ -131,7 +143,7 @@ def _summarize_part(part: PartEvaluation) -> dict[str, Any]:
     prefix = f"{part.part}/{part.candidate}"
     found: dict[str, Any] = {f"{prefix}/{name}": getattr(part, name) for name in _COUNTS}
     if part.figure_cut is not None:
-        found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_CUT}
+        found |= {f"{prefix}/figure cut/{name}": getattr(part.figure_cut, name) for name in _OF_THE_FIGURES_CUT}
     for name, measured in part.measurements.items():
         found |= measured.spread(f"{prefix}/{name}")
     for row in part.working_points:
@@ -184,6 +196,18 @@ def _name_nuisances(nuisances: NuisanceEffects) -> Iterator[tuple[str, Any]]:
         for direction, shift in (("up", effect.up), ("down", effect.down)):
             for name in ("figure", "d_figure", "signal", "background"):
                 yield f"nuisances/{effect.name}/{direction}/{name}", getattr(shift, name)
+
+
+def _name_fits(comparison: TemplateComparison) -> Iterator[tuple[str, Any]]:
+    yield "fit of the score/verdict", comparison.verdict
+    for fit in comparison.fits:
+        prefix = f"fit of the score/{fit.candidate}"
+        yield from fit.significance.spread(f"{prefix}/significance").items()
+        yield f"{prefix}/p", fit.p_value
+        yield f"{prefix}/limit", fit.limit
+    if comparison.difference is not None:
+        yield from comparison.difference.spread("fit of the score/difference in significance").items()
+        yield "fit of the score/p", comparison.p_value
 
 
 def _name_sculpted(sculpted: SculptedObserver) -> Iterator[tuple[str, Any]]:

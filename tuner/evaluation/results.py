@@ -16,11 +16,12 @@ from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.shortening import Shortening
 from tuner.evaluation.statistics.comparison import Standing
 from tuner.evaluation.statistics.importance import Importance
-from tuner.evaluation.statistics.metrics_table import PartEvaluation
+from tuner.evaluation.statistics.metrics_table import WORKING_POINT, HandedOnCut, PartEvaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.selection_bias import SelectionBias
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.evaluation.statistics.template_comparison import TemplateComparison
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.cost import PredictorCost
 from tuner.prediction.networks import Predictor, TrainedNetwork
@@ -76,6 +77,9 @@ class Evaluation:
     """Why the first of them is handed on; None where that is not known."""
     choice_on_test: str = ""
     """Where test says otherwise of it than what chose it: both, in a sentence. Empty where it does not."""
+    handed_on_cut: HandedOnCut | None = None
+    """The frozen cut of what is handed on: the figure of merit's where it has one, else the working point. Of this cut
+    are `nuisances` and `sculpting`, too. None where it is not known."""
     costs: tuple[PredictorCost, ...] = ()
     """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
@@ -108,8 +112,11 @@ class Evaluation:
     baselines."""
     nuisances: NuisanceEffects | None = None
     """What the problem's nuisances do to `examined` at its frozen cut; None where it names none."""
+    templates: TemplateComparison | None = None
+    """What `examined` and the best baseline expect of a fit of their scores with all systematics; None without declared
+    yields, without pyhf, or with too few events."""
     sculpting: tuple[SculptedObserver, ...] = ()
-    """What the frozen cut of `examined` does to each observer in background, most sculpted first; not the optimum."""
+    """What `examined` at its frozen cut does to each observer in background, most sculpted first; not the optimum."""
     search: Annotated[Any, Field(exclude=True)] = field(default=None, compare=False)
     """The search that was judged; None where the judgement was read from JSON alone."""
 
@@ -162,6 +169,11 @@ class Evaluation:
     def handed_on(self) -> Predictor:
         """What `tuner predict` and `tuner export` use, by the name of its candidate."""
         return self.predictors[0]
+
+    @property
+    def cut_name(self) -> str:
+        """What the cut that is handed on is called: "AMS cut", or "cut of the working point"."""
+        return WORKING_POINT if self.handed_on_cut is None else self.handed_on_cut.name
 
     @property
     def ensemble(self) -> tuple[TrainedNetwork, ...]:

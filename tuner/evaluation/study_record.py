@@ -243,11 +243,12 @@ def _list_artifacts(search: Search, evaluation: Evaluation | None, network: Path
 
 def _describe_network(search: Search, evaluation: Evaluation) -> dict[str, Any]:
     """Return whose network it is, what it takes, and its figures on the last part that is open."""
-    part = evaluation.own_part
+    part, cut = evaluation.own_part, evaluation.handed_on_cut
     figures = {} if part is None else {f"{part.part}/{name}": m.value for name, m in part.measurements.items()}
     return {
         "networks": evaluation.handed_on.description,
         "features": list(search.splits.preprocessing.features),
-        "threshold": None if part is None else part.threshold,
+        "cut": None if cut is None else cut.name,
+        "threshold": None if cut is None else cut.threshold,
         **figures,
     }

@@ -6,6 +6,7 @@ from tuner.checked_files import expect_form, read_table
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.search_comparison import WinnerScores
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.metrics.working_points import choose_cut
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.tuning.contents import describe_contents
@@ -53,11 +54,10 @@ def _choose_cuts(search: Search, trial: int, seeds: list[int], figure: CutFigure
     """Return the figure's cut of each training, chosen on validation."""
     part = search.splits.validation
     networks = [TrainedNetwork(trial, "seed", seed) for seed in seeds]
+    predictors = [Predictor(network.name, (network,)) for network in networks]
     return tuple(
-        figure.choose(
-            part.labels, score_part(search, "validation", predictor=Predictor(network.name, (network,))), part.weights
-        )
-        for network in networks
+        choose_cut(figure, part.labels, score_part(search, "validation", predictor=predictor), part.weights)
+        for predictor in predictors
     )
 
 

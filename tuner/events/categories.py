@@ -57,7 +57,7 @@ def code_texts(
             continue
         is_named = fits(name, problem.categories) or problem.features is not None
         is_free = not is_named and 1 < len(texts) <= MOST_TEXTS
-        if is_free and _tells_class(table[name], labels):
+        if is_free and tells_class(table[name], labels):
             left_out[name] = "tells the class: almost each of its texts is of signal only, or of background only"
         elif fits(name, problem.categories) or fewest <= len(texts) <= MOST_TEXTS:
             codes[name] = texts
@@ -124,7 +124,7 @@ def _tell_unknown(column: pd.Series, coded: np.ndarray) -> str:
     )
 
 
-def _tells_class(column: pd.Series, labels: np.ndarray | None) -> bool:
+def tells_class(column: pd.Series, labels: np.ndarray | None) -> bool:
     """Return whether almost all events have a text that is of one class only; no where labels are not known."""
     if labels is None or len(labels) != len(column):
         return False

@@ -16,7 +16,7 @@ from tuner.errors import EventsError, name_all, suggest_name
 from tuner.events.cut_flow import CutFlow, count_cuts
 from tuner.events.diagnostics import Findings
 from tuner.events.expressions.functions import is_list
-from tuner.events.expressions.syntax import Expression
+from tuner.events.expressions.syntax import Expression, quote_name
 from tuner.events.formulas import FILE, Formulas, Lookup, read_formulas
 from tuner.events.labels import take_labels
 from tuner.events.name_patterns import expand_names, fits
@@ -368,7 +368,8 @@ def find_missing(needed: NeededColumns, *, only_features: bool = False) -> list[
             problems.append(
                 f'{role.capitalize()} "{column}" must be a number for each event, but {left_out[column]}. '
                 "Make columns of what you need of it: of lists of numbers by "
-                f'`columns={{"first_{column}": "index({column}, 0)", "n_{column}": "len({column})"}}`.'
+                f'`columns={{"first_{column}": "index({quote_name(column)}, 0)", '
+                f'"n_{column}": "len({quote_name(column)})"}}`.'
             )
             continue
         near = suggest_name(column, names) or f" There are {name_all(names)}."
@@ -409,7 +410,11 @@ def note_left_out(problem: Problem, table: pd.DataFrame, formulas: Formulas) -> 
         return []
     more = f"; and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
     lists = next((name for name, text in why.items() if _LIST.search(text) and name not in problem.roles), None)
-    advice = f" Make numbers of lists with `columns`: `index({lists}, 0)`, `len({lists})`." if lists else ""
+    advice = (
+        f" Make numbers of lists with `columns`: `index({quote_name(lists)}, 0)`, `len({quote_name(lists)})`."
+        if lists
+        else ""
+    )
     return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}.{advice}"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 
 from tuner.errors import suggest_name
 from tuner.events.diagnostics import Findings, locate, write_value
+from tuner.events.expressions.syntax import quote_name
 
 
 def take_labels(table: pd.DataFrame, name: str, signal: object, found: Findings) -> np.ndarray:
@@ -30,13 +32,20 @@ def take_labels(table: pd.DataFrame, name: str, signal: object, found: Findings)
         counts = np.bincount(codes[codes >= 0], minlength=len(values))
         listed = ", ".join(f"{write_value(v)} ({c:,} events)" for v, c in list(zip(values, counts, strict=True))[:12])
         more = f" and {len(values) - 12} more" if len(values) > 12 else ""
-        advice = (
-            "Add events of the other class." if len(values) < 2 else "Leave the others out, or merge them into one."
-        )
+        advice = "Add events of the other class." if len(values) < 2 else _advise_merging(name, signal)
         found.problems.append(
             f'Label "{name}" must have two values, one of them signal, but has {len(values)}: {listed}{more}. {advice}'
         )
     return np.asarray(codes == chosen, np.int8)
+
+
+def _advise_merging(name: str, signal: object) -> str:
+    """Return how one of several classes becomes signal, and all others background."""
+    formula = f"{quote_name(name)} == {signal!r}"
+    return (
+        f'For all but one as background write `columns={{"is_signal": {json.dumps(formula)}}}`, '
+        '`label="is_signal"`, `signal=True`; or leave the others out with `selection`.'
+    )
 
 
 def _find_signal(name: str, signal: object, values: list[Any], found: Findings) -> int:

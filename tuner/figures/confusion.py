@@ -1,4 +1,4 @@
-"""What the cut makes of each class: the confusion matrix at the working point."""
+"""What the working point makes of each class: the confusion matrix."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def draw_confusion(
     told = f"sensitivity {sums.sensitivity:.3f}, specificity {sums.specificity:.3f}"
     precision = f"precision {sums.precision:.3f}" if np.isfinite(sums.precision) else "nothing selected"
     y = f"truth (shares of class, {counted})"
-    dress(axes, x=f"decision of the cut at {threshold:.3f}", y=y, title=f"{told}, {precision}")
+    dress(axes, x=rf"decision at the working point, score $\geq$ {threshold:.3f}", y=y, title=f"{told}, {precision}")
     axes.set(xlim=(-0.5, 1.5), ylim=(1.5, -0.5))
     axes.set_xticks([0, 1], ["signal\n(selected)", "background\n(rejected)"])
     axes.set_yticks([0, 1], ["signal", "background"], rotation=90, va="center")
@@ -58,7 +58,7 @@ def draw_confusion(
         f"{write_count(row['events'], 'event')}"
         for row in frame.to_dict("records")
     )
-    return Drawing(figure, frame, title, f"{title}, cut at {threshold:.3f}: {told}, {precision}. {words}.")
+    return Drawing(figure, frame, title, f"{title}, working point {threshold:.3f}: {told}, {precision}. {words}.")
 
 
 def _tabulate(sums: Confusion, counts: Confusion) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from tuner.figures.drawing import COLUMN, GOOD, INK, QUIET, Drawing, headline, start_figure, write_formulas, write_name
+from tuner.progress.wording import write_count
 
 NOT_USED = -0.14
 """Place on the axis of a parameter that a trial does not have."""
@@ -32,7 +33,6 @@ def draw_parallel_coordinates(
     logarithmic: Collection[str] | None = None,
     best: int | None = None,
     most: int = 12,
-    chosen_by: str = "",
     figure_name: str = "validation AUC",
 ) -> Drawing:
     """Draw a line per trial that has a value, the higher the darker, one highlighted.
@@ -40,8 +40,8 @@ def draw_parallel_coordinates(
     trials: number, state, value, then parameters, as `tabulate_trials` returns them. parameters: which, the most
     important first; None: those that most trials have. The first `most` that vary are drawn. logarithmic: which have
     logarithmic axes; None: those above 0 that span two decades. best: number of the trial to be highlighted; None:
-    the complete one with the largest value. chosen_by: name of the figure that chose it, where that is another. A trial
-    that lacks a parameter passes to the left of its axis.
+    the complete one with the largest value. A trial that lacks a parameter passes to the left of its axis.
+    figure_name: what the value is, by which trials are chosen; trials without one are counted, and not drawn.
     """
     table = trials[trials["value"].notna()].sort_values("value", ignore_index=True)
     varied = [n for n in parameters or _rank_by_use(table) if table[n].dropna().astype(str).unique().size > 1]
@@ -74,8 +74,9 @@ def draw_parallel_coordinates(
     bar.outline.set_visible(False)
     top = table.iloc[highlighted]
     told = ", ".join(f"{axis.name} = {_tell(top[axis.name])}" for axis in axes_of if not pd.isna(top[axis.name]))
-    how = f", chosen by {chosen_by}" if chosen_by else ""
-    alt = f"{title}. Highlighted is trial {top['number']} ({figure_name} {top['value']:.4f}{how}): {told}."
+    alt = f"{title}. Highlighted is trial {top['number']} ({figure_name} {top['value']:.4f}): {told}."
+    if n_without := int(trials["value"].isna().sum()):
+        alt += f" Not drawn: {write_count(n_without, 'trial')} without {figure_name}."
     if left_out := varied[most:]:
         alt += f" Left out, less important: {', '.join(map(str, left_out))}."
     return Drawing(figure, table, title, alt)

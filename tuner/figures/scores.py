@@ -8,7 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from numpy.typing import ArrayLike
 
-from tuner.figures.drawing import BACKGROUND, INK, SIGNAL, Drawing, add_legend, dress, headline, start_figure
+from tuner.figures.drawing import (
+    BACKGROUND,
+    INK,
+    SIGNAL,
+    Drawing,
+    add_legend,
+    dress,
+    headline,
+    start_figure,
+    write_formulas,
+)
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.curves import auc
@@ -24,6 +34,7 @@ def draw_scores(
     *,
     train: tuple[ArrayLike, ArrayLike, ArrayLike | None] | None = None,
     threshold: float | None = None,
+    figure_cut: tuple[str, float] | None = None,
     part: str = "test",
     gap: Measurement | None = None,
     n_bins: int = 40,
@@ -40,7 +51,8 @@ def draw_scores(
         scores: [n] in [0, 1].
         weights: Event weights [n]; None: ones.
         train: Labels, scores and weights of the training part, drawn as points; None: they are left out.
-        threshold: Cut on the score, drawn as a line; None: there is none.
+        threshold: The working point, drawn as a line; None: there is none.
+        figure_cut: Name and threshold of another cut, that of a figure of merit, drawn as a second line; None: none.
         part: Name of the part that the events are of.
         gap: AUC on train minus that on this part, where it was measured elsewhere: told as it is, so that a number has
             one error. None: it is measured here.
@@ -66,8 +78,7 @@ def draw_scores(
         _draw_histograms(axes, frame[frame["part"] == part], edges, part)
         if there is not None:
             _draw_points(axes, frame[frame["part"] == "train"])
-        if threshold is not None and np.isfinite(threshold):
-            axes.axvline(threshold, color=INK, linewidth=1.2, linestyle="--", label=f"cut {threshold:.3f}")
+        _draw_cuts(axes, threshold, figure_cut)
         counted = "weighted events" if weights is not None else "events"
         dress(
             axes, x=r"score   (background-like $\leftarrow$   $\rightarrow$ signal-like)", y=f"{counted}, area 1 each"
@@ -85,6 +96,14 @@ def draw_scores(
         figure.axes[1].set_title(words, fontsize=10, color=INK, loc="left", pad=8)
         alt += f" {words}."
     return Drawing(figure, frame, title, alt, panels=figure.axes)
+
+
+def _draw_cuts(axes: Axes, threshold: float | None, figure_cut: tuple[str, float] | None) -> None:
+    named = [("working point", np.inf if threshold is None else threshold, "--")]
+    named += [] if figure_cut is None else [(*figure_cut, "-.")]
+    for name, at, linestyle in named:
+        if np.isfinite(at):
+            axes.axvline(at, color=INK, linewidth=1.2, linestyle=linestyle, label=write_formulas(f"{name}, {at:.3f}"))
 
 
 def _tabulate(arrays: Arrays, edges: np.ndarray, part: str) -> pd.DataFrame:

@@ -63,6 +63,7 @@ def draw_sculpting(
     weights: ArrayLike | None = None,
     *,
     threshold: float,
+    cut_name: str = "cut",
     name: str,
     unit: str = "",
     part: str,
@@ -83,6 +84,7 @@ def draw_sculpting(
         scores: [n].
         weights: Event weights [n]; None: ones.
         threshold: The cut.
+        cut_name: What it is called where there are several: "AMS cut".
         name: The observer's.
         unit: Of the observer; empty for the one in its name, if there is one.
         part: The part that the events are of.
@@ -118,7 +120,7 @@ def draw_sculpting(
     add_legend(upper, "upper right")
     above = {"bbox_to_anchor": (1.0, 0.97), "borderpad": 0.2, "borderaxespad": 0.1}
     add_legend(lower, "lower right", ncols=3, columnspacing=1.0, **above)
-    title = f"{shorten(name)} in background, before and after the cut, {part} part"
+    title = f"{shorten(name)} in background, before and after the {cut_name}, {part} part"
     headline(figure, title)
     background = "weighted background" if weights is not None else "background"
     alt = (

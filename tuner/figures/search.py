@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,72 +32,81 @@ def draw_optimization_history(
     *,
     best: int | None = None,
     winner: int | None = None,
-    chosen_by: str = "",
     figure_name: str = "validation AUC",
+    beside: str = "",
 ) -> Drawing:
     """Draw each trial's value by its number, a marker for its state, the best complete value so far, and a star.
 
-    trials: number, state, value, as `tabulate_trials` returns them. best: number of the trial that gets the star;
-    None: the complete one with the largest value. winner: number of the trial whose setting won the judgement, which
-    gets a diamond where it is another one. chosen_by: name of the figure that chose it, where that is another.
-    Trials below the range that is shown, or without a value, stand at the bottom edge, the former above an
-    arrow.
+    Args:
+        trials: number, state, value, as `tabulate_trials` returns them; the value is the figure that chooses.
+        best: Number of the trial that gets the star; None: the complete one with the largest value.
+        winner: Number of the trial whose setting won the judgement, which gets a diamond where it is another one.
+        figure_name: What the value is.
+        beside: Name of another figure, in the column "beside", that trials are pruned by: a second panel. Those without
+            a value are there alone. Empty: there is none.
+
+    Returns:
+        The drawing. Trials below the range that is shown, or without any value, stand at the bottom edge, the former
+        above an arrow.
     """
-    figure = start_figure(COLUMN, 4.0)
-    axes = figure.subplots()
     table = trials.sort_values("number", ignore_index=True)
-    complete = table["value"].where(table["state"] == "complete")
-    table["best"] = complete.cummax().ffill()
+    table["best"] = table["value"].where(table["state"] == "complete").cummax().ffill()
     starred = _find_starred(table, best)
-    low, high = _frame_history(table, starred)
-    for state, (colour, marker) in STATES.items():
-        own = table[table["state"] == state]
-        if len(own) and state != "waiting":
-            heights = own["value"].fillna(low).clip(lower=low)
-            axes.scatter(
-                own["number"], heights, s=30, color=colour, marker=marker, label=f"{state} ({len(own)})", zorder=3
-            )
-    n_below = _mark_below(axes, table, low, high)
-    if table["best"].notna().any():
-        axes.step(table["number"], table["best"], where="post", color=GOOD, linewidth=2.0, label="best complete so far")
-    if starred is not None:
-        axes.plot(
-            [starred["number"]],
-            [starred["value"]],
-            marker="*",
-            markersize=15,
-            color=GOOD,
-            markeredgecolor="white",
-            zorder=5,
-        )
     judged = _find_winner(table, winner, starred)
-    if judged is not None:
-        axes.plot(
-            [judged["number"]],
-            [max(judged["value"], low)],
-            marker="D",
-            markersize=11,
-            color="none",
-            markeredgecolor=INK,
-            markeredgewidth=1.8,
-            linestyle="none",
-            zorder=5,
-            label=f"trial {judged['number']}, won after retraining",
-        )
-    dress(axes, x="trial", y=write_formulas(figure_name))
-    margin = 0.06 * (high - low)
-    axes.set_ylim(low - 2 * margin, high + margin)
-    axes.set_xlim(*frame_values([*table["number"], 0, 1], share=0.03))
+    figure = start_figure(COLUMN, 4.0 if not beside else 6.4)
+    panels = figure.subplots(2 if beside else 1, 1, sharex=True, squeeze=False)[:, 0]
+    shown = table[table["value"].notna()] if beside else table
+    n_below = _draw_values(panels[0], shown, "value", starred, judged)
+    if table["best"].notna().any():
+        style = {"color": GOOD, "linewidth": 2.0, "label": "best complete so far"}
+        panels[0].step(table["number"], table["best"], where="post", **style)
+    dress(panels[0], x="" if beside else "trial", y=write_formulas(figure_name))
+    if beside:
+        n_below += _draw_values(panels[1], table, "beside", starred, judged)
+        dress(panels[1], x="trial", y=write_formulas(beside))
+    panels[0].set_xlim(*frame_values([*table["number"], 0, 1], share=0.03))
     if len(table):
-        add_legend(axes, "upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, columnspacing=1.2)
+        named = {
+            label: handle
+            for axes in panels[::-1]
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        style = {"bbox_to_anchor": (0.5, -0.16), "ncols": 3, "columnspacing": 1.2}
+        add_legend(panels[-1], "upper center", handles=list(named.values()), labels=list(named), **style)
     title = f"Optimization history of {len(table)} trials"
     headline(figure, title)
-    alt = _describe_history(title, starred, figure_name, chosen_by)
+    alt = _describe_history(title, starred, figure_name, beside)
     if judged is not None:
         alt += f" The diamond is trial {judged['number']}, which won after retraining, here with {judged['value']:.4f}."
     if n_below:
         alt += f" Arrows at the bottom: {n_below} below the range that is shown."
-    return Drawing(figure, table[["number", "state", "value", "best"]], title, alt)
+    columns = ["number", "state", "value", "best", *(["beside"] if beside else [])]
+    return Drawing(figure, table[columns], title, alt)
+
+
+def _draw_values(
+    axes: Axes, table: pd.DataFrame, column: str, starred: pd.Series | None, judged: pd.Series | None
+) -> int:
+    """Draw the values of a column by state, star and diamond; return how many lie below the range that is shown."""
+    low, high = _frame_history(table[column], None if starred is None else starred[column])
+    for state, (colour, marker) in STATES.items():
+        own = table[table["state"] == state]
+        if len(own) and state != "waiting":
+            heights = own[column].fillna(low).clip(lower=low)
+            label = f"{state} ({len(own)})"
+            axes.scatter(own["number"], heights, s=30, color=colour, marker=marker, label=label, zorder=3)
+    n_below = _mark_below(axes, table["number"][table[column] < low], low, high)
+    mark: dict[str, Any] = {"linestyle": "none", "zorder": 5}
+    if starred is not None and not pd.isna(starred[column]):
+        edge: dict[str, Any] = {"markersize": 15, "color": GOOD, "markeredgecolor": "white"}
+        axes.plot([starred["number"]], [starred[column]], marker="*", **edge, **mark)
+    if judged is not None and not pd.isna(judged[column]):
+        edge = {"markersize": 11, "color": "none", "markeredgecolor": INK, "markeredgewidth": 1.8}
+        label = f"trial {judged['number']}, won after retraining"
+        axes.plot([judged["number"]], [max(judged[column], low)], marker="D", label=label, **edge, **mark)
+    margin = 0.06 * (high - low)
+    axes.set_ylim(low - 2 * margin, high + margin)
+    return n_below
 
 
 def draw_importances(importances: Mapping[str, float], *, most: int = 15, n_complete: int | None = None) -> Drawing:
@@ -144,28 +154,27 @@ def _find_winner(table: pd.DataFrame, winner: int | None, starred: pd.Series | N
     return rows.iloc[0]
 
 
-def _mark_below(axes: Axes, table: pd.DataFrame, low: float, high: float) -> int:
-    """Draw an arrow down below each trial that lies below the range, and return their number."""
-    below = table[table["value"] < low]
+def _mark_below(axes: Axes, numbers: pd.Series, low: float, high: float) -> int:
+    """Draw an arrow down below each of these trials, which lie below the range, and return how many there are."""
     place = low - 0.06 * (high - low)
-    axes.scatter(below["number"], [place] * len(below), s=70, color=QUIET, marker=r"$\downarrow$", zorder=3)
-    return len(below)
+    axes.scatter(numbers, [place] * len(numbers), s=70, color=QUIET, marker=r"$\downarrow$", zorder=3)
+    return len(numbers)
 
 
-def _frame_history(table: pd.DataFrame, starred: pd.Series | None) -> tuple[float, float]:
+def _frame_history(column: pd.Series, star: float | None) -> tuple[float, float]:
     """Return the range to be shown, the star inside: hopeless trials must not press the good ones together."""
-    values = table["value"].dropna()
+    values = column.dropna()
     if values.empty:
         return 0.0, 1.0
     quarter, high = float(values.quantile(0.25)), float(values.max())
     low = max(float(values.min()), quarter - 1.5 * (high - quarter))
-    if starred is not None:
-        low = min(low, float(starred["value"]))
+    if star is not None and not pd.isna(star):
+        low = min(low, float(star))
     return (low, high) if high > low else (low - 0.01, high + 0.01)
 
 
-def _describe_history(title: str, starred: pd.Series | None, figure_name: str, chosen_by: str) -> str:
+def _describe_history(title: str, starred: pd.Series | None, figure_name: str, beside: str) -> str:
+    below = f" Below is the {beside}, by which trials are pruned." if beside else ""
     if starred is None:
-        return f"{title}. No trial is complete yet."
-    how = f", chosen by {chosen_by}," if chosen_by else ""
-    return f"{title}. Starred is trial {starred['number']}{how} with a {figure_name} of {starred['value']:.4f}."
+        return f"{title}. No trial is complete yet.{below}"
+    return f"{title}. Starred is trial {starred['number']} with {figure_name} {starred['value']:.4f}.{below}"

@@ -29,7 +29,7 @@ from tuner.figures.drawing import (
     write_formulas,
 )
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number
-from tuner.metrics.at_threshold import sum_confusion
+from tuner.metrics.at_threshold import set_between_scores, sum_confusion
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import rank
 from tuner.metrics.cut_scan import CutScan
@@ -53,6 +53,7 @@ def draw_significance(
     figures: Sequence[CutFigure],
     *,
     threshold: float | None = None,
+    cut_name: str = "",
     n_replicas: int = 100,
     seed: int = 0,
 ) -> Drawing:
@@ -67,6 +68,7 @@ def draw_significance(
             that a figure expects before the cut.
         figures: What is drawn; the cut belongs to the first. All expect the same `s` and `b`.
         threshold: The frozen cut; None: the best of the first part by the smoothed curve of the first figure.
+        cut_name: What it is called beside other cuts: "AMS cut", "working point". Empty: by the first figure.
         n_replicas: Bootstrap replicas; both classes are drawn anew.
         seed: Of the replicas.
 
@@ -75,20 +77,20 @@ def draw_significance(
     """
     scans = _scan(parts, figures[0])
     first = next(iter(scans.values()))
-    best = float(first.scan.thresholds[first.scan.best])
-    chosen = best if threshold is None else float(threshold)
+    best = set_between_scores(float(first.scan.thresholds[first.scan.best]), first.arrays.scores)
+    chosen, named = best if threshold is None else float(threshold), cut_name or figures[0].cut_name
     tables = {part: scanned.tabulate(figures, (chosen, best), n_replicas, seed) for part, scanned in scans.items()}
     frame = pd.concat(tables.values(), ignore_index=True)
     canvas = start_figure(COLUMN if len(scans) == 1 else 6.2 * len(scans), 6.0)
     panels = canvas.subplots(2, len(scans), sharex=True, sharey="row", squeeze=False, height_ratios=(1.6, 1.0))
     told = []
     for (part, scanned), (upper, lower) in zip(scans.items(), panels.T, strict=True):
-        found = scanned.describe(figures[0], chosen, n_replicas, seed)
+        found = scanned.describe(figures[0], (named, chosen), n_replicas, seed)
         told.append(f"{part}: {found}")
         _draw_figures(upper, tables[part], figures)
         _draw_costs(lower, tables[part])
         for axes in (upper, lower):
-            _mark_cuts(axes, chosen, best, scanned, named=axes is upper)
+            _mark_cuts(axes, (named, chosen), best, scanned, is_told=axes is upper)
         dress(upper, x="", y="", title=write_formulas(f"{part}: {found}"))
         dress(lower, x="cut: selected is what scores at least this", y="")
     counted = "weighted events" if any(weights is not None for _, _, weights in parts.values()) else "events"
@@ -104,7 +106,7 @@ def draw_significance(
     headline(canvas, title)
     rule = "the largest of the smoothed curve" if threshold is None else "frozen"
     alt = (
-        f"{title}. The cut is {chosen:.3f} ({rule}). {'; '.join(told)}. On {next(iter(scans))} the smoothed first "
+        f"{title}. The {named} is {chosen:.3f} ({rule}). {'; '.join(told)}. On {next(iter(scans))} the smoothed first "
         f"curve is largest at {best:.3f}. Greyed cuts leave fewer than {first.scan.min_background:g} effective "
         "background events."
     )
@@ -167,9 +169,10 @@ class _Scanned:
             )
         return pd.concat(tables, ignore_index=True)
 
-    def describe(self, figure: CutFigure, chosen: float, n_replicas: int, seed: int) -> str:
-        """Return a figure of the chosen cut with its interval, what it expects, and what this rests on."""
+    def describe(self, figure: CutFigure, cut: tuple[str, float], n_replicas: int, seed: int) -> str:
+        """Return a figure of a cut, by its name, with its interval, what it expects, and what this rests on."""
         is_signal, scores, weights = self.arrays
+        named, chosen = cut
         passes = scores >= chosen
         at = [
             _expect(figure, sums.sensitivity, 1 - sums.specificity)
@@ -184,7 +187,7 @@ class _Scanned:
         s, b = figure.s * sums.sensitivity, figure.b * (1 - sums.specificity)
         short = "Z" if isinstance(figure, Significance) else figure.name.partition(", ")[0]
         rests_on = f"{write_number(effective, 3)} effective background events"
-        return f"{short} = {found} at the cut; s = {write_number(s)}, b = {write_number(b)} ({rests_on})"
+        return f"{short} = {found} at the {named}; s = {write_number(s)}, b = {write_number(b)} ({rests_on})"
 
 
 def _scan(parts: Mapping[str, Part], figure: CutFigure) -> dict[str, _Scanned]:
@@ -207,7 +210,7 @@ def _choose_cuts(thresholds: np.ndarray, needed: Sequence[float]) -> np.ndarray:
     last = len(thresholds) - 1
     by_score = np.searchsorted(-thresholds, -np.linspace(thresholds[1], thresholds[-1], N_CUTS))
     by_rank = np.linspace(1, last, N_CUTS).astype(int)
-    marked = np.searchsorted(-thresholds, -np.asarray(needed))
+    marked = np.searchsorted(-thresholds, -np.asarray(needed), side="right") - 1
     return np.unique(np.concatenate([by_score, by_rank, marked]).clip(1, last))
 
 
@@ -269,17 +272,24 @@ def _draw_costs(axes: Axes, table: pd.DataFrame) -> None:
     axes.plot(pure["threshold"], pure["purity"], color=GOOD, linestyle="-.", label="expected purity $s/(s+b)$", **style)
 
 
-def _mark_cuts(axes: Axes, chosen: float, best: float, scanned: _Scanned, *, named: bool) -> None:
+def _mark_cuts(axes: Axes, cut: tuple[str, float], best: float, scanned: _Scanned, *, is_told: bool) -> None:
     """Draw the chosen cut and the best one, and grey what lies above the tightest cut that is judged."""
+    named, chosen = cut
     scores, tightest = scanned.arrays.scores, scanned.tightest
     low, high = frame_values(scores, share=0.01)
-    grey = f"fewer than {scanned.scan.min_background:g} effective background events" if named else None
+    grey = f"fewer than {scanned.scan.min_background:g} effective background events" if is_told else None
     if float(scores.max()) > tightest:
         axes.axvspan(tightest, high, color=FAINT, alpha=0.28, linewidth=0, label=grey)
     if np.isfinite(chosen):
-        axes.axvline(chosen, color=INK, linewidth=1.2, linestyle="--", label=f"cut {chosen:.3f}" if named else None)
+        axes.axvline(
+            chosen,
+            color=INK,
+            linewidth=1.2,
+            linestyle="--",
+            label=write_formulas(f"{named}, {chosen:.3f}") if is_told else None,
+        )
     if not np.isclose(best, chosen):
-        label = f"largest of the first curve, {best:.3f}" if named else None
+        label = f"largest of the first curve, {best:.3f}" if is_told else None
         axes.axvline(best, color=INK, linewidth=1.2, linestyle=":", label=label)
     axes.set_xlim(low, high)
 

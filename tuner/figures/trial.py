@@ -138,7 +138,7 @@ def _draw_scores(axes: Axes, arrays: Arrays, threshold: float | None) -> None:
         axes.stairs(density, edges, fill=True, color=colour, alpha=0.22)
         axes.stairs(density, edges, color=colour, linewidth=1.6, label=name)
     if threshold is not None and 0 <= threshold <= 1:
-        axes.axvline(threshold, color=QUIET, linewidth=1.2, linestyle="--", label=f"cut {threshold:.3f}")
+        axes.axvline(threshold, color=QUIET, linewidth=1.2, linestyle="--", label=f"working point {threshold:.3f}")
     _dress(axes, x="score", y="weighted events, area 1 each")
     axes.set(xlim=(0, 1), ylim=(0, 1.3 * top))
     if bottom * MANY < top:

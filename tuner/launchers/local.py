@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from tuner.launchers.processes import describe_exit
-from tuner.launchers.signals import INTERRUPTED_CODE
+from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE
 from tuner.run_folder import RunFolder
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
@@ -44,8 +44,8 @@ class ExitedWorker:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended otherwise than well. An end by our own SIGINT (130) is a good end."""
-        return self.exit_code not in (0, INTERRUPTED_CODE, -signal.SIGINT)
+        """Whether it ended otherwise than well. An end in order after a signal (130, 75) is a good end."""
+        return self.exit_code not in (0, INTERRUPTED_CODE, REQUEUE_CODE, -signal.SIGINT)
 
     def describe(self) -> str:
         """Return what happened and the end of what it printed, for a message."""
@@ -66,7 +66,7 @@ class LocalWorkers:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._started: list[float] = []
         self._reported: set[int] = set()
-        self._is_interrupted = False
+        self._interrupted_by: signal.Signals | None = None
         try:
             for number in range(len(logs)):
                 self._started.append(time.time())
@@ -122,13 +122,13 @@ class LocalWorkers:
         self._started[number] = time.time()
         process = self._processes[number] = self._start(number)
         self._reported.discard(number)
-        if self._is_interrupted:
-            _send(process, signal.SIGINT)
+        if self._interrupted_by is not None:
+            _send(process, self._interrupted_by)
 
-    def interrupt(self) -> None:
-        """Ask every worker once to tell its trials and leave (SIGINT)."""
-        self._is_interrupted = True
-        self._signal(signal.SIGINT)
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Ask every worker once, by this signal, to give its trials back and leave."""
+        self._interrupted_by = number
+        self._signal(number)
 
     def kill(self) -> None:
         """End every worker and its children at once (SIGKILL), and wait for their end."""

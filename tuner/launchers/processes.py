@@ -8,7 +8,9 @@ import signal
 import socket
 from pathlib import Path
 
-OUTSIDE_SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM)
+from tuner.launchers.signals import PREEMPTION_SIGNALS
+
+OUTSIDE_SIGNALS = (signal.SIGINT, signal.SIGKILL, *PREEMPTION_SIGNALS)
 """Ends that say nothing against what a worker trained: a scheduler, a user, or the kernel that needs memory."""
 
 

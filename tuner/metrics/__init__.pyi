@@ -19,7 +19,6 @@ from .cut_scan import scan_cuts as scan_cuts
 from .delong import delong_covariance as delong_covariance
 from .delong import delong_variance as delong_variance
 from .delong import delong_z as delong_z
-from .expected_significance import choose_score_bins as choose_score_bins
 from .expected_significance import measure_binned_significance as measure_binned_significance
 from .expected_significance import measure_cut_significances as measure_cut_significances
 from .figures_of_merit import Ams as Ams
@@ -40,6 +39,7 @@ from .probabilities import average_precision as average_precision
 from .probabilities import brier_score as brier_score
 from .probabilities import log_loss as log_loss
 from .probabilities import log_loss_classes_balanced as log_loss_classes_balanced
+from .score_bins import choose_score_bins as choose_score_bins
 from .sculpting import Sculpting as Sculpting
 from .sculpting import measure_sculpting as measure_sculpting
 from .significance import approximate_median_significance as approximate_median_significance
@@ -55,3 +55,4 @@ from .working_points import FixedSignalEfficiency as FixedSignalEfficiency
 from .working_points import LargestSignificance as LargestSignificance
 from .working_points import WorkingPoint as WorkingPoint
 from .working_points import Youden as Youden
+from .working_points import choose_cut as choose_cut

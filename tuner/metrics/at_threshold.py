@@ -68,5 +68,26 @@ def sum_confusion(is_signal: np.ndarray, selected: np.ndarray, weights: np.ndarr
     return Confusion(float(true_positive), float(false_positive), float(true_negative), float(false_negative))
 
 
+def set_between_scores(threshold: float, scores: ArrayLike) -> float:
+    """Return a cut that selects the same of these events, halfway from an event's score down to the next lower one.
+
+    A cut at an event's own score loses the event as soon as rounding makes its score smaller: scored again in another
+    batch, in float32, or by another program. A cut that is no event's score is returned as it is.
+
+    Args:
+        threshold: Events with score >= threshold are selected; infinity selects none.
+        scores: [n], those that the cut was chosen on. Below the lowest the next lower score is 0, or 1 less where the
+            lowest is not positive.
+    """
+    score = np.asarray(scores, dtype=np.float64)
+    if not (score == threshold).any():
+        return float(threshold)
+    below = score[(score < threshold) & np.isfinite(score)]
+    beyond = 0.0 if threshold > 0 else threshold - 1
+    lower = float(below.max()) if len(below) else beyond
+    middle = lower + (threshold - lower) / 2
+    return float(middle if middle > lower else threshold)
+
+
 def _divide(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator != 0 else float("nan")

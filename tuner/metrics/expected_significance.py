@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tuner.errors import EventsError
 from tuner.metrics.arrays import check_arrays, effective_number
 from tuner.metrics.at_threshold import sum_confusion
 from tuner.metrics.bootstrap import draw_counts
-from tuner.metrics.curves import rank
 from tuner.metrics.few_events import are_few, measure_share
 from tuner.metrics.measurement import Measurement, measure
 from tuner.metrics.significance import asimov_significance, binned_significance, signal_over_root_background
-
-MIN_PER_BIN = 50.0
-"""Effective background events, (sum w)^2 / sum w^2, in each bin: its expectation is then known to 14 %."""
-N_BINS = 10
 
 
 def measure_cut_significances(
@@ -71,52 +65,6 @@ def measure_cut_significances(
         else:
             found[name] = measure(value, significance(s * drawn[0], b * drawn[1]))
     return found
-
-
-def choose_score_bins(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    weights: ArrayLike | None = None,
-    *,
-    n_bins: int = N_BINS,
-    least_background: float = MIN_PER_BIN,
-) -> np.ndarray:
-    """Return edges [k + 1] of at most `n_bins` bins of the score, each with enough background; from -inf to inf.
-
-    From the highest score downwards a bin ends where it holds 1/n_bins of the signal and `least_background` effective
-    background events, so that where signal is there are bins. Choose them on validation, and use them on test.
-
-    Args:
-        labels: [n] in {0, 1}.
-        scores: [n].
-        weights: Event weights [n]; None: ones. The signal's count as they are, the background's as effective events.
-        n_bins: Bins at the most.
-        least_background: Effective background events, (sum w)^2 / sum w^2, that each bin must hold.
-
-    Raises:
-        EventsError: As `check_arrays` does, and where there is not enough background for one bin.
-    """
-    is_signal, score, weight = check_arrays(labels, scores, weights)
-    ranking = rank(is_signal, score)
-    signal = ranking.curve(weight).eps_s[1:]
-    sums, squares = ranking.sum_background(weight)
-    effective = np.divide(sums**2, squares, out=np.zeros(len(sums)), where=squares > 0)
-    if effective[-1] < least_background:
-        raise EventsError(
-            f"Bins of the score need at least {least_background:g} effective background events each, but there are "
-            f"{effective[-1]:.3g} in all. Use more events."
-        )
-    edges, done = [np.inf], -1
-    while True:
-        before = (0.0, 0.0, 0.0) if done < 0 else (signal[done], sums[done], squares[done])
-        held = slice(done + 1, None)
-        background, square = sums[held] - before[1], squares[held] - before[2]
-        enough = (background > 0) & (background**2 >= least_background * square)
-        enough &= signal[held] - before[0] >= 1 / n_bins - 1e-12
-        if len(edges) == n_bins or not enough.any():
-            return np.array([-np.inf, *edges[:0:-1], np.inf]) if len(edges) > 1 else np.array([-np.inf, np.inf])
-        done += 1 + int(enough.argmax())
-        edges.append(float(ranking.thresholds[1 + done]))
 
 
 def measure_binned_significance(

@@ -163,6 +163,11 @@ class CutFigure(ABC):
     def name(self) -> str:
         """Short name for tables and axes."""
 
+    @property
+    def cut_name(self) -> str:
+        """What its cut is called, beside the working point: "AMS cut"."""
+        return f"{self.name.partition(', ')[0]} cut"
+
     @abstractmethod
     def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Return the figure for s signal and b background events above the cut, both [k]."""
@@ -260,6 +265,11 @@ class Significance(CutFigure):
         from tuner.metrics.significance import asimov_significance
 
         return asimov_significance(s, b, self.relative_systematic * b)
+
+
+def find_systematic(figure: FigureOfMerit) -> float:
+    """Return the relative uncertainty of the background that a figure of merit declares; 0 where it declares none."""
+    return figure.relative_systematic if isinstance(figure, Significance) else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number
+from tuner.metrics.at_threshold import set_between_scores
 from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.curves import RocCurve, rank, signal_efficiency, smooth_eps_b
 from tuner.metrics.few_events import are_few, measure_share
@@ -101,6 +102,7 @@ def _fix_background(curve: RocCurve, replicas: list[RocCurve], arrays: Arrays, a
 def _describe(
     fixed: Literal["eps_S", "eps_B"], at: float, threshold: float, measured: Measurement, arrays: Arrays
 ) -> WorkingPointRow:
+    threshold = set_between_scores(threshold, arrays.scores)
     passes = arrays.scores >= threshold
     signal, background = passes & arrays.is_signal, passes & ~arrays.is_signal
     return WorkingPointRow(

@@ -26,6 +26,23 @@ class WorkingPoint(Protocol):
         ...
 
 
+def choose_cut(rule: WorkingPoint, labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the cut that a rule chooses, set halfway to the next lower score, so that scoring again loses no event.
+
+    Args:
+        rule: A working point, or a figure of merit that is one of a cut.
+        labels: [n] in {0, 1}.
+        scores: [n].
+        weights: Event weights [n]; None: ones.
+
+    Raises:
+        EventsError: As the rule does.
+    """
+    from tuner.metrics.at_threshold import set_between_scores
+
+    return set_between_scores(rule.choose(labels, scores, weights), scores)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Youden:
     """Largest eps_S - eps_B (Youden 1950, doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3)."""

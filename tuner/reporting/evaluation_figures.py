@@ -13,7 +13,6 @@ import pandas as pd
 
 from tuner.checked_files import read_table
 from tuner.errors import EventsError
-from tuner.evaluation.folds import OUT_OF_FOLD
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
@@ -33,9 +32,9 @@ from tuner.figures import (
     draw_survival,
 )
 from tuner.launchers.process_pool import ProcessPool
-from tuner.metrics.expected_significance import choose_score_bins
-from tuner.metrics.figures_of_merit import CutFigure, Significance
+from tuner.metrics.figures_of_merit import CutFigure, Significance, find_systematic
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.score_bins import choose_score_bins
 from tuner.prediction.predict import score_part
 from tuner.preparation.yields import find_yields
 from tuner.reporting.page import Picture
@@ -62,17 +61,18 @@ CUT_SCORES_ADVICE = "Restore it from a copy; or delete evaluation.json and run `
 NOTES = {
     "candidates": "68 % intervals over events, and over trainings where there are several; grey dots are single "
     "trainings, the dashed line is the winner's mean.",
-    "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the cut.",
+    "roc": "One set of curves in three conventions; the bands are 68 % intervals over events, the circle is the "
+    "working point.",
     "scores": "Filled is this part, points are the training part, both with their statistical errors: within these "
     "they differ by chance. The gap in AUC says what the network gains on events that it has been trained on.",
     "significance": "Lines are smoothed over neighbouring cuts, so that a lucky one does not win; the thin line is the "
     "first figure of each cut by itself. s and b are rescaled, class by class, to what is expected before the cut. The "
     "formula is for a background that is known; with an uncertainty it is the profile likelihood of a counting "
     "experiment whose background was measured elsewhere. Greyed cuts leave too few background events to be believed.",
-    "score_templates": "The bins were chosen on the events that the cut was chosen on. Below is the significance of "
+    "score_templates": "The bins were chosen on the events that the cuts were chosen on. Below is the significance of "
     "each bin; the legend tells that of all bins together, their backgrounds uncertain independently of each other.",
-    "confusion": "Shares of each class at the cut. Precision is the share of signal in what is selected here; it is "
-    "not the purity that an analysis expects, which has other numbers of signal and background.",
+    "confusion": "Shares of each class at the working point. Precision is the share of signal in what is selected "
+    "here; it is not the purity that an analysis expects, which has other numbers of signal and background.",
     "calibration": "On the diagonal a score is the probability of signal, were there as much signal as background. The "
     "expected calibration error (ECE) is the mean distance from it; beside it stands what a perfectly calibrated "
     "network would have by chance alone. Chance makes a distance larger, so its interval leans to smaller values. A "
@@ -140,7 +140,13 @@ class _Pictures:
         yield (
             "scores",
             draw_scores(
-                *of_part, part=part, threshold=threshold, train=train, gap=self._known("train_gap"), **self.replicas
+                *of_part,
+                part=part,
+                threshold=threshold,
+                figure_cut=None if winner.figure_cut is None else (winner.figure_cut.name, winner.figure_cut.threshold),
+                train=train,
+                gap=self._known("train_gap"),
+                **self.replicas,
             ),
         )
         yield from self._draw_yields()
@@ -178,11 +184,7 @@ class _Pictures:
 
     def _tabulate_cut_events(self) -> pd.DataFrame:
         """Return label, weight and score of the events that the cut was chosen on: validation, or out of fold."""
-        if self.evaluation.own_parts[0].part == OUT_OF_FOLD:
-            return read_table(self.search.folder.cut_scores, advice=CUT_SCORES_ADVICE)
-        part = self.search.splits.validation
-        scores = score_part(self.search, "validation")
-        return pd.DataFrame({"label": np.asarray(part.labels), "weight": np.asarray(part.weights), "score": scores})
+        return read_table(self.search.folder.cut_scores, advice=CUT_SCORES_ADVICE)
 
     @property
     def labels(self) -> np.ndarray:
@@ -272,6 +274,7 @@ class _Pictures:
         """Yield what declared yields allow: significance against the cut, templates of the score; else nothing."""
         problem, cut = self.search.study.problem, self.winner.figure_cut
         yields = find_yields(problem, self.search.splits)
+        cut_name = "working point" if cut is None else self.evaluation.cut_name
         if yields is None:
             return
         s, b = yields
@@ -284,10 +287,13 @@ class _Pictures:
         figures += [Significance(s=s, b=b, relative_systematic=share) for share in SYSTEMATICS]
         threshold = self.winner.threshold if cut is None else cut.threshold
         with suppress(EventsError):  # too few background events: a cut on them promises nothing
-            drawing = draw_significance(parts, list(dict.fromkeys(figures)), threshold=threshold, **self.replicas)
+            drawing = draw_significance(
+                parts, list(dict.fromkeys(figures)), threshold=threshold, cut_name=cut_name, **self.replicas
+            )
             yield "significance", drawing
         with suppress(EventsError):
-            edges = choose_score_bins(*self._take(chosen_on))
+            systematic = find_systematic(declared)
+            edges = choose_score_bins(*self._take(chosen_on), s=s, b=b, relative_systematic=systematic)
             drawing = draw_score_templates(
                 *self._take(self.table), edges=edges, s=s, b=b, part=self.winner.part, **self.replicas
             )
@@ -300,7 +306,9 @@ class _Pictures:
 
     def _draw_sculpting(self) -> Iterator[tuple[str, Drawing]]:
         """Yield a figure for each observer but the optimum, which a good score must follow."""
-        if not np.isfinite(self.winner.threshold):
+        cut = self.evaluation.handed_on_cut
+        threshold = self.winner.threshold if cut is None else cut.threshold
+        if not np.isfinite(threshold):
             return
         sculpted = {each.observer: each for each in self._known("sculpting") or ()}
         names = [name for name in self.observers if name != self.search.study.problem.optimum]
@@ -310,7 +318,8 @@ class _Pictures:
                 self.labels,
                 self.scores,
                 self.weights,
-                threshold=self.winner.threshold,
+                threshold=threshold,
+                cut_name=self.evaluation.cut_name,
                 name=name,
                 known=sculpted.get(name),
                 unit=self.search.study.problem.units.get(name, ""),

@@ -61,5 +61,5 @@ def _highlight_handed_on(evaluation: Evaluation) -> list[Highlight]:
         eps_b = Measurement(1 - specificity.value, 1 - specificity.high, 1 - specificity.low)
         value, error = write_percent(part[EPS_S])
         note = f"{error}, with {write_percent_with_error(eps_b)} background".removeprefix(", ")
-        shown.append(Highlight(value, "signal kept at the cut", note))
+        shown.append(Highlight(value, "signal kept at the working point", note))
     return shown

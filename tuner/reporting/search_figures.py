@@ -42,13 +42,18 @@ def draw_search_pictures(
     states = {trial.number: trial.state for trial in trials}
     problem = search.study.problem
     weighted = " (weighted events)" if problem.weight is not None else ""
-    named = {"figure_name": f"validation AUC{weighted}"}
-    starred: dict[str, Any] = {"best": best.number if best else None, **named}
-    starred["chosen_by"] = "" if problem.figure_of_merit.name == "AUC" else problem.figure_of_merit.name
-    drawings = {"optimization_history": draw_optimization_history(table, winner=winner, **starred)}
+    area = f"validation AUC{weighted}"
+    starred: dict[str, Any] = {"best": best.number if best else None, "figure_name": area}
+    beside, areas = "", table["value"]
+    if problem.figure_of_merit.name != "AUC":  # what chose is drawn, and beside it what pruned
+        beside, starred["figure_name"] = area, f"validation {problem.figure_of_merit.name}"
+        figures = [float("nan") if trial.figure is None else trial.figure for trial in trials]
+        areas, table = table["value"], table.assign(value=figures)
+    history = table[["number", "state", "value"]].assign(beside=areas)
+    drawings = {"optimization_history": draw_optimization_history(history, winner=winner, beside=beside, **starred)}
     if any(len(curve) for curve in curves.values()):
         drawings["learning_curves"] = draw_learning_curves(
-            curves, states, starred["best"], winner=winner, loss_name=_name_loss(search), **named
+            curves, states, starred["best"], winner=winner, loss_name=_name_loss(search), figure_name=area
         )
     if importances:
         n_complete = sum(trial.state == "complete" for trial in trials)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from tuner.evaluation.baselines.records import BAGGED
 from tuner.evaluation.results import Evaluation
 from tuner.evaluation.shortening import describe_shortening
 from tuner.evaluation.statistics.comparison import Standing, find_baseline
-from tuner.evaluation.statistics.metrics_table import SCARCE, find_scarce_classes
+from tuner.evaluation.statistics.metrics_table import SCARCE, WORKING_POINT, find_scarce_classes
 from tuner.evaluation.statistics.nuisances import NuisanceEffects
 from tuner.evaluation.statistics.sculpted_observers import SculptedObserver
 from tuner.evaluation.statistics.systematics import Survival
@@ -80,11 +81,9 @@ def _tell_handed_on(evaluation: Evaluation) -> str:
             won = f"{_capitalize(write_candidate(rival.candidate))} {_conjugate(rival)} won"
             return f"{won}: better by {distance} than what is handed on. {told}."
         case "worse":
-            return (
-                f"{told}; it beats {write_candidate(rival.candidate)}, the best baseline on validation, by {distance}."
-            )
+            return f"{told}; it beats {name_best_baseline(evaluation, rival.candidate)}, by {distance}."
     side = "behind" if rival.lead.value < 0 else "ahead"
-    named = f"{write_candidate(rival.candidate)}, the best baseline on validation"
+    named = name_best_baseline(evaluation, rival.candidate)
     return f"{told}; it cannot be told from {named}: it is {side} by {distance}."
 
 
@@ -270,6 +269,21 @@ def describe_handed_on(evaluation: Evaluation) -> str:
     return predictor.description if len(predictor.networks) == 1 else f"the {predictor.description}"
 
 
+def tell_cuts(evaluation: Evaluation) -> str:
+    """Return in a sentence which cuts on the score there are, and which is handed on; empty where none is known."""
+    cut, own = evaluation.handed_on_cut, evaluation.own_part
+    if own is None:
+        return ""
+    working_point = f"the working point, score ≥ {own.threshold:#.4g} ({own.threshold_rule})"
+    if cut is None or cut.name == WORKING_POINT:
+        return f"The cut that is handed on is {working_point}, frozen for test."
+    return (
+        f"There are two cuts, both frozen for test: {working_point}, where efficiencies and the confusion matrix are "
+        f"told; and the {cut.name}, score ≥ {cut.threshold:#.4g} ({cut.rule}, chosen on {cut.chosen_on}), which is "
+        "handed on."
+    )
+
+
 def name_figure(evaluation: Evaluation) -> str:
     """Return the declared figure's name as it stands in a sentence, without the yields that it expects: AMS."""
     return evaluation.figure_of_merit.partition(", s=")[0]
@@ -300,6 +314,20 @@ def name_baseline(evaluation: Evaluation) -> str:
     """Return the name of the best baseline, which validation chose."""
     baseline = find_baseline(evaluation.standings_on(evaluation.last_part))
     return "the baseline" if baseline is None else write_candidate(baseline.candidate)
+
+
+def name_best_baseline(evaluation: Evaluation, name: str) -> str:
+    """Return the best baseline's name with how validation chose it: the row on test may be another fit than that."""
+    return f"{write_candidate(name)}, {tell_best_baseline(evaluation, name)}"
+
+
+def tell_best_baseline(evaluation: Evaluation, name: str) -> str:
+    """Return how validation chose the best baseline, of which this row is a fit."""
+    record = next((record for record in evaluation.baselines if record.name == name), None)
+    if record is None or record.fitted_on == "train":
+        return "the best baseline on validation"
+    how = "by its scores out of fold" if name.endswith(BAGGED) else "before the refit"
+    return f"the best baseline on validation {how}"
 
 
 def write_candidate(name: str) -> str:
@@ -339,9 +367,9 @@ def _warn_of_sculpting(evaluation: Evaluation, units: Mapping[str, str]) -> list
         where += f", where the signal is (median {write_number(worst.signal.value, 3)} {unit}".rstrip() + ")"
     also = f"; so does it {join_words([other.observer for other in others])}" if others else ""
     return [
-        f"The cut{_tell_examined(evaluation)} sculpts {worst.observer} strongly: {where}; "
+        f"The {evaluation.cut_name}{_tell_examined(evaluation)} sculpts {worst.observer} strongly: {where}; "
         f"{_tell_divergence(evaluation, worst)}{also}. "
-        "A bump there is no evidence of signal unless the background is modelled after the cut."
+        "A bump there is no evidence of signal unless the background is modelled after that cut."
     ]
 
 
@@ -349,7 +377,7 @@ def _tell_sculpting(evaluation: Evaluation, sculpted: Sequence[SculptedObserver]
     """Return which observer the cut sculpts most in background, by how much, and what the best baseline does."""
     worst, *others = sculpted
     also = f" and, less, in {join_words([other.observer for other in others])}" if others else ""
-    cut = f"the cut{_tell_examined(evaluation)}"
+    cut = f"the {evaluation.cut_name}{_tell_examined(evaluation)}"
     return f"{cut} sculpts the background in {worst.observer} ({_tell_divergence(evaluation, worst)}){also}"
 
 
@@ -359,7 +387,7 @@ def _tell_divergence(evaluation: Evaluation, sculpted: SculptedObserver) -> str:
         f"{write_number(sculpted.chance.value, 2)}"
     )
     if sculpted.baseline is not None:
-        told += f", the cut of {name_baseline(evaluation)} {write_number(sculpted.baseline, 2)}"
+        told += f", that of {name_baseline(evaluation)} {write_number(sculpted.baseline, 2)}"
     return told
 
 

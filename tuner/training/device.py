@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -112,6 +112,17 @@ def prefers_onednn() -> bool:
     with _onednn_products():
         error, seconds = _judge_products(a, b, exact)
     return error < 2 * own_error and seconds < WORTHWHILE * own_seconds
+
+
+def choose_clock(device: torch.device) -> Callable[[], float]:
+    """Return the clock that times steps on a device, in seconds.
+
+    Where one CPU thread does all the work, it is that thread's own time: under load, wall time multiplies long steps
+    and spares short ones that end before another process gets its turn, so that packs seem slower than they are.
+    """
+    if device.type == "cpu" and torch.get_num_threads() == 1:
+        return time.thread_time
+    return time.perf_counter
 
 
 WORTHWHILE = 0.85

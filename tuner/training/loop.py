@@ -30,6 +30,7 @@ def train_members(
     on_epoch: Callable[[Member], Answer],
     on_end: Callable[[Member, int, Outcome], None],
     refill: Callable[[], Member | None],
+    on_round: Callable[[], None] = lambda: None,
 ) -> None:
     """Train until no member is left.
 
@@ -37,6 +38,7 @@ def train_members(
         pack: With its first members.
         on_epoch: Takes each member after each of its epochs; says whether it goes on.
         on_end: Takes a member, its row and how it ended, while it still is in the row.
+        on_round: Called after each epoch of the pack, once members that ended have left it.
         refill: Gives a member for a vacant row, or None; it may be asked again after None where the pack keeps the row.
     """
     while len(pack):
@@ -52,6 +54,7 @@ def train_members(
             if outcome is not None:
                 on_end(member, row, outcome)
                 pack.vacate(row)
+        on_round()
         n_vacant = len(pack.members) - len(pack)
         pack.admit(*itertools.islice(iter(refill, None), n_vacant))
         pack.compact()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -18,7 +17,7 @@ from tuner.training.batched.parameters import Stack, TensorDict
 from tuner.training.batched.sequential import Randomness
 from tuner.training.building import CONSTANTS_SEED, build_network
 from tuner.training.data import TrainingData
-from tuner.training.device import fast_products, keep_freed_memory, mixed_precision
+from tuner.training.device import choose_clock, fast_products, keep_freed_memory, mixed_precision
 from tuner.training.early_stopping import note_epoch
 from tuner.training.mapped_inputs import prefetch
 from tuner.training.member import Member
@@ -51,17 +50,24 @@ class Pack:
         n_epochs: int,
         n_events: int | None = None,
         randomness: Randomness = "same",
+        noise_seed: int | None = None,
+        on_step: Callable[[], None] = lambda: None,
     ) -> None:
         """Make an empty pack for the structure of `settings`; n_epochs is the whole budget of a member.
 
         n_events: how many events a member trains on in an epoch, all of the train part where None. Members with
         `train_rows` must have that many at least. randomness: "same" draws dropout once for all members, which is
         quick, but makes their results alike; "different" draws for each, so that members are independent trainings.
+        noise_seed: what dropout draws in an epoch follows from this alone, whatever a member's age and companions, so
+        that one that was interrupted goes on as if it had not been; events meet it in another order each epoch. None:
+        torch's generator is left as it is. on_step: called after each step, and each chunk of a validation.
         """
         keep_freed_memory()
         self.structure = find_structure(settings)
         self.data = data
         self.n_epochs = n_epochs
+        self.noise_seed = noise_seed
+        self.on_step = on_step
         self.members: list[Member | None] = []
         self.mean_rates = np.zeros(0)
         """Each row's learning rate [K], the mean of the last epoch's steps."""
@@ -164,6 +170,8 @@ class Pack:
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
         """
         self._prepare_steps()
+        if self.noise_seed is not None:
+            torch.manual_seed(self.noise_seed)
         rates = torch.empty(self.n_steps, *self.rates.shape[1:])
         self.mean_rates = draw_rates(self.members, n_epochs=self.n_epochs, out=rates)
         with fast_products(self.data.device):
@@ -172,6 +180,7 @@ class Pack:
                 self.at.zero_()
                 for _ in range(n_steps):
                     self.graph.run(self._take_step)
+                    self.on_step()
         for _, member in self.rows:
             member.age += 1
         return (self.losses / self.n_steps).cpu().numpy()
@@ -207,10 +216,11 @@ class Pack:
         return blocks
 
     def time_step(self) -> float:
-        """Take one step on events drawn at random with a learning rate of zero; return its seconds.
+        """Take one step on events drawn at random with a learning rate of zero; return its seconds by `choose_clock`.
 
         A graph is captured first, where there are graphs.
         """
+        clock = choose_clock(self.data.device)
         self._prepare_steps()
         self.orders.random_(len(self.data.x))
         self.rates.zero_()
@@ -220,10 +230,11 @@ class Pack:
                 self.graph.run(self._take_step)
             self.at.zero_()
             self._wait()
-            start = time.perf_counter()
+            self.on_step()
+            start = clock()
             self.graph.run(self._take_step)
             self._wait()
-        return time.perf_counter() - start
+        return clock() - start
 
     def _prepare_steps(self) -> None:
         """Set the network to training, and to the first step; drop the graph where dropout begins or ends."""
@@ -298,10 +309,10 @@ class Pack:
         with fast_products(self.data.device):
             while not logits:
                 try:
-                    logits = [
-                        self.stack.forward(chunk.expand(n_members, -1, -1).clone(), parameters, buffers)
-                        for chunk in torch.split(x, n_rows, dim=-2)
-                    ]
+                    logits = []
+                    for chunk in torch.split(x, n_rows, dim=-2):
+                        logits.append(self.stack.forward(chunk.expand(n_members, -1, -1).clone(), parameters, buffers))
+                        self.on_step()
                 except torch.OutOfMemoryError:
                     if n_rows <= self.batch_size:
                         raise

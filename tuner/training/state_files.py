@@ -14,9 +14,14 @@ from tuner.checked_files import RESTORE, describe_damage, read_archive, write_at
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors, numbers and text, by name, atomically. Raise `FolderError` where that cannot be."""
+    write_atomically(path, format_state(state))
+
+
+def format_state(state: Mapping[str, Any]) -> bytes:
+    """Return the content of a file of tensors, numbers and text, by name."""
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def read_state(path: Path, *, advice: str = RESTORE) -> dict[str, Any]:

@@ -105,6 +105,25 @@ class Budget:
 
 @check_keywords
 @dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """How often the state of running trials is written to the run folder, from which a killed worker's trials go on."""
+
+    seconds: float = 60.0
+    """Seconds between two checkpoints at the least; more where writing them would take more than 2 % of the time. An
+    epoch that takes longer than 5 s is followed by one in any case, within these 2 %."""
+    gigabytes: float = 2.0
+    """GiB that the checkpoints of all unfinished trials of a search take at the most. 0: none are written."""
+
+    def __post_init__(self) -> None:
+        settle_fields(self, "Checkpoints")
+        problems = [] if self.seconds > 0 else [f"`seconds` must be above 0, but is {self.seconds!r}."]
+        if not self.gigabytes >= 0:
+            problems.append(f"`gigabytes` must not be negative, but is {self.gigabytes!r}.")
+        raise_together(problems, StudyError, "Checkpoints")
+
+
+@check_keywords
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A whole study: complete in one file; a variant is `dataclasses.replace(study, ...)`."""
 
@@ -120,6 +139,8 @@ class Study:
     """How events are split, scaled and weighted for training."""
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     """How the search is judged at its end: finalists, seeds, baselines."""
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    """How often running trials are saved, and how much disk space that takes at the most."""
     seed: int = 0
     """Each trial's seed follows from this and its number."""
     sampler: Callable[[int], BaseSampler] | BaseSampler | None = None

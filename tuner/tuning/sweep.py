@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import signal
 import threading
 import time
 import warnings
@@ -24,7 +25,7 @@ from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
 from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder
-from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
+from tuner.trackers.base import Tracker
 from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.call_end import CallEnd
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
@@ -69,9 +70,9 @@ def sweep(
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
-    Ctrl-C once: running trials are told, and `SweepInterrupted`, a `KeyboardInterrupt`, is raised, so that a program
-    does not go on to open the test part; the same call resumes later. Twice: leave at once. What happens is kept in
-    the run folder's `tuner.log`.
+    Ctrl-C once, SIGTERM, SIGUSR1 or SIGHUP: running trials are given back, and `SweepInterrupted`, a
+    `KeyboardInterrupt`, is raised, so that a program does not go on to open the test part; the same call resumes later.
+    Ctrl-C twice: leave at once. What happens is kept in the run folder's `tuner.log`.
 
     Args:
         study: What to search, and how much.
@@ -95,7 +96,7 @@ def sweep(
 
     Raises:
         TunerError: Of the kind that fits, before anything is trained, with everything that does not hold.
-        SweepInterrupted: After Ctrl-C; its `search` holds what was found until then.
+        SweepInterrupted: After Ctrl-C or another of these signals; its `search` holds what was found until then.
     """
     study = limit_time(study, minutes=minutes, search_minutes=search_minutes)
     return run_sweep(
@@ -129,16 +130,10 @@ def run_sweep(
         workers = _refuse_workers(tracker, workers)
     run_folder = RunFolder(Path(folder) / study.name)
     with quiet_optuna():
-        probe, prepared, findings = _check_and_prepare(study, run_folder, device)
-        run_folder.create()
+        search, splits = start_search(
+            study, run_folder, storage, study_file=study_file, tracker=tracker, device=device, display=display
+        )
         with open_log(run_folder.log, "sweep"):
-            optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits)
-            search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
-            tell_findings(findings, display)
-            keep_findings(findings, run_folder)
-            splits = keep_run(prepared, run_folder)
-            del prepared  # the events, which may be large
-            write_study_note(search)
             if study_file is None and (tracker is None or (workers or 1) > 1):
                 study_file = search.study_file
             n_left = count_left(search)
@@ -163,14 +158,53 @@ def run_sweep(
                     command = tuner_command("work", study_file, *_name_options(folder, device))
                     command += [*(tracker_options or ()), *options]
                 with display or NoDisplay() as shown:
-                    interrupted = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
+                    ended_by = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
                 write_study_note(search)
                 if search.has_stopped_in_vain:
                     logger.warning("The search ends early: no sampled setting is better than the best warm start.")
-                NOTES.info("%s: %s", "Interrupted" if interrupted else "Sweep ended", _say_left(search))
-                if interrupted:
-                    raise SweepInterrupted(search)
+                NOTES.info("%s: %s", "Interrupted" if ended_by else "Sweep ended", _say_left(search))
+                if ended_by is not None:
+                    raise SweepInterrupted(search, ended_by)
     return search
+
+
+def start_search(
+    study: Study,
+    run_folder: RunFolder,
+    storage: str | None = None,
+    *,
+    study_file: Path | None = None,
+    tracker: Tracker | None = None,
+    device: str | None = None,
+    display: Display | None = None,
+) -> tuple[Search, Splits]:
+    """Check everything, prepare the events, and create the search or check that it may go on; train nothing.
+
+    Args:
+        study: The study, with the budget and the seed of this call.
+        run_folder: Where its files go.
+        storage: URL of a database in place of the run folder's journal file.
+        study_file: The file that workers read the study from; None: looked for among the imported modules.
+        tracker: Where the numbers of trials go.
+        device: As asked for; it must be there.
+        display: Shows what was found of the events.
+
+    Returns:
+        The search, and its prepared parts.
+
+    Raises:
+        TunerError: Of the kind that fits, with everything that does not hold.
+    """
+    probe, prepared, findings = _check_and_prepare(study, run_folder, device)
+    run_folder.create()
+    with open_log(run_folder.log, "sweep"):
+        optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits)
+        search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
+        tell_findings(findings, display)
+        keep_findings(findings, run_folder)
+        splits = keep_run(prepared, run_folder)
+        write_study_note(search)
+    return search, splits
 
 
 def _check_and_prepare(
@@ -276,8 +310,8 @@ def _spend_budget(
     *,
     tracker: Tracker | None,
     device: str | None,
-) -> bool:
-    """Train, here or in processes of a command, until budget or time is spent. Return whether Ctrl-C ended it."""
+) -> signal.Signals | None:
+    """Train, here or in processes of a command, until budget or time is spent. Return the signal that ended it."""
     until, reserves = None, search.call_end is not None
     if search.call_end is not None:
         until = search.call_end.trained
@@ -297,17 +331,18 @@ def _say_left(search: Search, n_left: int | None = None) -> str:
 
 def _work_here(
     search: Search, tracker: Tracker | None, device: str | None, clock: SearchClock, display: Display
-) -> bool:
-    """Train in this process; a thread looks at the storage for the display. Return whether Ctrl-C ended it."""
+) -> signal.Signals | None:
+    """Train in this process; a thread looks at the storage for the display. Return the signal that ended it."""
     from tuner.trackers import WeightsAndBiases
-    from tuner.tuning.worker import work
+    from tuner.tuning.worker import choose_seconds_to_close, work
 
-    tracker = tracker or WeightsAndBiases()
+    tracker, ended_by = tracker or WeightsAndBiases(), None
     with _show(search, display, clock, gpus=count_gpus(device) > 0):
         try:
-            return work(search, tracker=tracker, device=device, until=clock.until, reserves=clock.reserves)
+            ended_by = work(search, tracker=tracker, device=device, until=clock.until, reserves=clock.reserves)
+            return ended_by
         finally:
-            tracker.close(timeout=SECONDS_TO_CLOSE)
+            tracker.close(timeout=choose_seconds_to_close(ended_by))
 
 
 @contextmanager

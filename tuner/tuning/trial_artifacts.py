@@ -21,6 +21,7 @@ from tuner.metrics.arrays import check_arrays
 from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measured_figures import measure_declared
 from tuner.metrics.measurement import Measurement
+from tuner.metrics.working_points import choose_cut
 from tuner.progress.wording import write_count
 from tuner.trackers.base import TrialLog
 from tuner.training.checkpoints import Checkpoint, save_checkpoint
@@ -217,8 +218,8 @@ class TrialArtifacts:
         """
         if job.scores is not None:
             problem = self.search.study.problem
-            threshold = problem.working_point.choose(self.labels, job.scores, self.weights)
-            job = replace(job, threshold=float(threshold))
+            threshold = choose_cut(problem.working_point, self.labels, job.scores, self.weights)
+            job = replace(job, threshold=threshold)
         drawn = self._process.draw(job)
         if drawn.problem and self._leaves.is_set():
             return None

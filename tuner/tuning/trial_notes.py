@@ -57,10 +57,10 @@ def write_trial_note(end: TrialEnd, *, keeps: int = 0) -> str:
         told.append(end.remark)
     head = "\n\n".join(filter(None, told))
     rows = [(name, str(value)) for name, value in end.figures.items()]
-    where = "on validation" if end.cut is None else f"on validation, cut at {end.cut:.4g}"
+    where = "on validation" if end.cut is None else f"on validation, working point {end.cut:.4g}"
     figures = _tabulate((where, "value and 68 % interval"), rows) if rows else ""
     if figures and end.cut is not None:
-        figures += "\n\nFigures at the cut are slightly optimistic: it was chosen on these same events."
+        figures += "\n\nFigures at the working point are slightly optimistic: it was chosen on these same events."
     tail = ""
     if end.state == "complete" and keeps:
         tail = (

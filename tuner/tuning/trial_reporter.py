@@ -18,13 +18,12 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from tuner.errors import DamagedFileError, describe_failure, refuse_exit
+from tuner.errors import describe_failure, refuse_exit
 from tuner.progress.logs import NOTES
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.training.checkpoints import take_checkpoint
 from tuner.training.loop import Outcome
 from tuner.training.pack import Member, Pack
-from tuner.training.state_files import read_state, write_state
 from tuner.tuning.heartbeats import give_back, try_again
 from tuner.tuning.provenance import describe_frame, find_first_commit
 from tuner.tuning.search import Search
@@ -33,6 +32,7 @@ from tuner.tuning.trial_attributes import write_reason, write_result
 from tuner.tuning.trial_notes import TrialEnd
 from tuner.tuning.trial_pictures import PictureJob
 from tuner.tuning.trial_queue import Asked
+from tuner.tuning.trial_states import TrialStates
 
 logger = logging.getLogger("tuner")
 
@@ -65,6 +65,7 @@ class TrialReporter:
         self._optuna_study = search.optuna_study
         self._tracker = tracker
         self._artifacts = TrialArtifacts(search)
+        self._states = TrialStates(search)
         self._host = socket.gethostname()
         self._common = _describe_origin(search) | {"host": self._host, "device": device}
         self._registered: dict[int, Asked] = {}
@@ -99,7 +100,7 @@ class TrialReporter:
         self._running[trial.number] = _Running(asked, log)
         member = Member(trial.number, asked.settings, asked.seed)
         try:
-            member.state = self._read_state(asked)
+            member.state = None if asked.resumes == trial.number else self._states.read(asked.resumes)
             if member.state is not None:
                 best = -np.inf
                 for row in member.state["curve"]:
@@ -110,21 +111,9 @@ class TrialReporter:
             return None
         return member
 
-    def _read_state(self, asked: Asked) -> dict[str, Any] | None:
-        """Return the state that a trial goes on from; None where it is a new one.
-
-        None, too, where the state's file is damaged or is of another search.
-        """
-        path = self._search.resume_path(asked.resumes)
-        if asked.resumes == asked.trial.number or not path.exists():
-            return None
-        try:
-            kept = read_state(path, advice=f"Trial {asked.resumes} starts again from its first epoch.")
-        except DamagedFileError as error:
-            logger.warning("%s", error)
-            path.unlink(missing_ok=True)
-            return None
-        return kept["state"] if kept.get("search") == self._search.search_id else None
+    def keep_states(self, pack: Pack) -> None:
+        """Write checkpoints of a pack's members where it is time to, from which they go on if this worker dies."""
+        self._states.keep_when_due(pack, {number: running.asked.resumes for number, running in self._running.items()})
 
     def report(self, member: Member) -> bool:
         """Report the epoch that a member has just trained; return whether it is to be pruned.
@@ -190,7 +179,7 @@ class TrialReporter:
         with self._announce_picture(member) as artifact:
             write_result(trial, **result)
             study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
-        self._search.resume_path(asked.resumes).unlink(missing_ok=True)
+        self._states.remove(asked.resumes)
         summary = {k: v for k, v in result.items() if k != "reason"} | _summarize_best(member)
         job = PictureJob(trial=member.number, state=outcome.state, curve=member.curve, scores=scores)
         self._close(member.number, outcome.state, outcome.reason, summary=summary, job=job, artifact=artifact)
@@ -220,6 +209,7 @@ class TrialReporter:
                 write_reason(self._optuna_study, trial, reason)
                 logger.warning("Trial %d failed: %s", number, reason)
                 self._optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            self._states.remove(self._registered[number].resumes)
         except UpdateFinishedTrialError:
             logger.warning("Another worker has already ended trial %d.", number)
             artifact, member = None, None
@@ -228,8 +218,7 @@ class TrialReporter:
     def _interrupt(self, pack: Pack, member: Member, row: int, reason: str) -> None:
         """Keep a member's state, put its setting first in the queue, and tell the trial: the next one resumes it."""
         asked = self._running[member.number].asked
-        kept = {"search": self._search.search_id, "state": pack.member_state(row)}
-        write_state(self._search.resume_path(asked.resumes), kept)
+        self._states.keep(asked.resumes, pack.member_state(row))
         with self._announce_picture(member) as artifact:
             give_back(self._optuna_study, asked.trial, reason)
         self._close_member(member.number, "interrupted", reason, member, artifact)
@@ -263,6 +252,7 @@ class TrialReporter:
 
     def close(self, *, seconds: float | None = None, cancel: bool = False) -> None:
         """Wait for pictures and notes of trials that have ended; see `TrialArtifacts.close`."""
+        self._states.remove_left()
         self._artifacts.close(seconds=seconds, cancel=cancel)
 
     def _give_up(self, number: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-import threading
+import signal
 import time
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,8 +17,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from tuner.checked_files import append_line
 from tuner.errors import SearchError, describe_failure, refuse_exit
-from tuner.launchers.signals import watch_interrupt
-from tuner.trackers.base import Tracker
+from tuner.launchers.signals import PREEMPTION_SIGNALS, Interrupt, describe_stop, watch_interrupt
+from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.training.data import TrainingData, load_training_data
 from tuner.training.device import find_device, is_out_of_memory, keep_random_state
 from tuner.training.loop import Answer, train_members
@@ -29,7 +29,7 @@ from tuner.tuning.heartbeats import Lease
 from tuner.tuning.limits import count_trials_per_structure, limit_slots
 from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.pruners import make_pruner
-from tuner.tuning.samplers import SeededSampler, make_sampler
+from tuner.tuning.samplers import SeededSampler, derive_seed, make_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.trial_attributes import mark_alone
@@ -47,6 +47,10 @@ PICTURE_SECONDS = 20.0
 PICTURE_SHARE = 0.03
 """Share of the time that it waits at the most where the judgement follows within the same time."""
 
+PREEMPTION_SECONDS = 4.0
+"""After a batch system's signal: what a worker trains on at the most to end an epoch, and the longest that each of
+pictures and tracker is waited for."""
+
 MAX_WAITING = 8
 """Trials of other structures that may wait for a pack of their own."""
 
@@ -59,8 +63,8 @@ def work(
     slots: int | None = None,
     until: float | None = None,
     reserves: bool = False,
-) -> bool:
-    """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or Ctrl-C.
+) -> signal.Signals | None:
+    """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or a signal comes.
 
     Args:
         search: With its prepared events in the run folder.
@@ -71,7 +75,7 @@ def work(
         reserves: Whether to stop before that, as early as the trainings of the judgement need.
 
     Returns:
-        Whether Ctrl-C ended it.
+        The signal that ended it (SIGINT, SIGTERM, SIGUSR1, SIGHUP); None where none did.
 
     Raises:
         SearchError: So many trials fail that the search is not worth going on with.
@@ -95,7 +99,12 @@ def work(
             except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
                 reporter.close(cancel=not isinstance(error, Exception))
                 raise
-        return interrupt.is_set()
+        return interrupt.signal
+
+
+def choose_seconds_to_close(ended_by: signal.Signals | None) -> float:
+    """Return how long to wait at the most until a tracker has all that it was told, after this signal or none."""
+    return PREEMPTION_SECONDS if ended_by in PREEMPTION_SIGNALS else SECONDS_TO_CLOSE
 
 
 def asks_ahead(device: torch.device) -> bool:
@@ -103,8 +112,13 @@ def asks_ahead(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def _announce_end() -> None:
-    logger.warning("Stopping after this epoch. Press Ctrl-C again to leave at once.")
+def _announce_end(interrupt: Interrupt) -> None:
+    assert interrupt.signal is not None
+    logger.warning("%s", describe_stop(interrupt.signal))
+
+
+class _EpochLeft(Exception):  # noqa: N818 - nothing has gone wrong
+    """An epoch is left before its end."""
 
 
 @dataclass
@@ -115,7 +129,7 @@ class Worker:
     asker: Asker
     data: TrainingData
     reporter: TrialReporter
-    interrupt: threading.Event
+    interrupt: Interrupt
     clock: SearchClock
     most_slots: int | None
     waiting: list[Asked] = field(default_factory=list)
@@ -167,6 +181,8 @@ class Worker:
 
     def choose_picture_seconds(self) -> float | None:
         """Return how long to wait for pictures at the end; None for as long as they take."""
+        if self.interrupt.is_preemption:
+            return PREEMPTION_SECONDS
         if self.clock.until is not None and self.clock.reserves:
             return min(PICTURE_SECONDS, max(1.0, PICTURE_SHARE * (self.clock.until - self.clock.began)))
         return PICTURE_SECONDS if self.is_over() else None
@@ -181,25 +197,38 @@ class Worker:
             return
         try:
             with refuse_exit("A network"):
-                pack = Pack(first.settings, self.data, n_epochs=self.search.study.budget.epochs)
+                pack = Pack(
+                    first.settings,
+                    self.data,
+                    n_epochs=self.search.study.budget.epochs,
+                    on_step=self._note_step,
+                    noise_seed=derive_seed(self.search.study.seed, 0, purpose=2),
+                )
                 size = self._choose_size(first, pack)
                 with self._ask_ahead(iter(()) if first.is_suspect else self._ask_mates(first)) as mates:
-                    self._fill_and_train(pack, size, first.seed, member, mates)
+                    self._fill_and_train(pack, size, member, mates)
+        except _EpochLeft:
+            self.reporter.give_back_running("Interrupted; it goes on from its last checkpoint.")
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
             self._end_pack(first, error)
 
-    def _fill_and_train(self, pack: Pack, size: PackSize, seed: int, first: Member, mates: Iterator[Asked]) -> None:
+    def _fill_and_train(self, pack: Pack, size: PackSize, first: Member, mates: Iterator[Asked]) -> None:
         """Train a member and as many mates as there are slots; rows that become vacant go to further mates."""
         begun = (member for asked in mates if (member := self.reporter.begin(asked)) is not None)
         pack.admit(first, *itertools.islice(begun, size.slots - 1))
         pack.compact()
-        torch.manual_seed(seed)  # dropout is drawn once for all members of a pack
         train_members(
             pack,
             on_epoch=self._report,
             on_end=lambda member, row, outcome: self.reporter.tell(pack, member, row, outcome),
             refill=lambda: None if self.is_over() else next(begun, None),
+            on_round=lambda: self.reporter.keep_states(pack),
         )
+
+    def _note_step(self) -> None:
+        """Leave the epoch where a batch system's signal came and the epoch does not end soon."""
+        if self.interrupt.is_preemption and time.monotonic() - self.interrupt.since > PREEMPTION_SECONDS:
+            raise _EpochLeft
 
     def _end_pack(self, first: Asked, error: Exception) -> None:
         """Tell the trials of a pack that failed, or put them back into the queue where they may do better alone."""

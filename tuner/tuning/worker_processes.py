@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.errors import SearchError
 from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
 from tuner.launchers.processes import is_outside
-from tuner.launchers.signals import INTERRUPTED_CODE, watch_interrupt
+from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Interrupt, describe_stop, watch_interrupt
 from tuner.progress.display import Display
 from tuner.trackers.not_recorded import describe_losses
 from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, record_exit
@@ -31,10 +32,13 @@ STATUS_SECONDS = 1.0
 """Between two looks at the storage and at the workers."""
 
 ERROR_CODE = 2
-"""Exit codes of `tuner work` after Ctrl-C or SIGTERM, and after an error that it tells in words."""
+"""Exit code of `tuner work` after an error that it tells in words."""
 
 STOP_SECONDS = 30.0
 """What workers are given to tell their trials when the search stops."""
+
+PREEMPTION_SECONDS = 25.0
+"""The same after a signal of a batch system: Slurm and Kubernetes kill 30 s after SIGTERM, unless told otherwise."""
 
 End = Literal["left", "killed", "died", "stopped"]
 """How a worker ended: in order, by a signal from outside, by what it ran, with an error that others would meet, too."""
@@ -51,10 +55,11 @@ def work_in_processes(
     clock: SearchClock,
     *,
     n_gpus: int,
-) -> bool:
+) -> signal.Signals | None:
     """Start workers, replace those that die, and show the progress until the budget is spent.
 
-    Ctrl-C is passed on to them once; the second kills them.
+    Ctrl-C is passed on to them once; the second kills them. So is a batch system's signal, after which they have
+    `PREEMPTION_SECONDS` to leave.
 
     Args:
         search: The search.
@@ -65,17 +70,16 @@ def work_in_processes(
         n_gpus: GPUs to share out among them; 0 on a CPU.
 
     Returns:
-        Whether Ctrl-C ended them.
+        The signal that ended them; None where none did.
 
     Raises:
         SearchError: Workers end again and again, or too many trials fail.
     """
 
-    def interrupt() -> None:
-        logger.warning(
-            "Stopping after this epoch; running trials resume next time. Press Ctrl-C again to leave at once."
-        )
-        processes.interrupt()
+    def interrupt(by: Interrupt) -> None:
+        assert by.signal is not None
+        logger.warning("%s", describe_stop(by.signal))
+        processes.interrupt(by.signal)
 
     processes = launch(
         command,
@@ -95,10 +99,12 @@ def work_in_processes(
             is_over = interrupted.is_set() or clock.is_over() or not count_left(search)
             if is_over and len(supervisor.vacant) == n_workers:
                 break
+            if interrupted.is_preemption and time.monotonic() - interrupted.since > PREEMPTION_SECONDS:
+                break  # who is left is killed; the next call resumes its trials from their last checkpoints
             if not is_over and not supervisor.go_on():
                 supervisor.end(n_left=count_left(search))
                 break
-    return interrupted.is_set()
+    return interrupted.signal
 
 
 class _Supervisor:
@@ -153,7 +159,7 @@ class _Supervisor:
                 record_exit(study, worker.pid, worker.started, code)
             except OSError as error:  # a full disk: the worker may have died of the same
                 logger.warning("How worker %d ended could not be written down: %s", worker.number, error)
-        if is_outside(code) or (has_left and code == INTERRUPTED_CODE):
+        if is_outside(code) or (has_left and code in (INTERRUPTED_CODE, REQUEUE_CODE)):
             return "killed"
         if has_left and code == 0:
             return "left"

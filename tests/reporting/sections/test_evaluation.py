@@ -9,12 +9,12 @@ import pytest
 
 from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.folds import OUT_OF_FOLD
-from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, FigureCut
+from tuner.evaluation.statistics.metrics_table import CROSSED, FROZEN, FigureCut, HandedOnCut
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
 from tuner.metrics import Measurement, measure_gamma_telescope, tabulate_working_points
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.reporting.formatting import DASH
-from tuner.reporting.page import Picture, Table
+from tuner.reporting.page import Picture, Table, Text
 from tuner.reporting.sections.evaluation import CHOSEN_ON, LEANING, OF_SINGLE_NETWORKS, write_evaluation
 from tuner.reporting.summary import answer
 
@@ -72,8 +72,25 @@ def test_only_what_was_tuned_is_marked_as_chosen_on_validation(write, evaluation
     )
     for each, mark in ((record, " †"), (replace(record, n_planned=0, n_trials=0), "")):
         table = write(replace(evaluation, baselines=(each,))).blocks[0]
-        [row] = [row for row in table.rows if row[0] == "boosted trees"]
+        [row] = [row for row in table.rows if row[0] == "boosted trees\nfitted on train"]
         assert row[-1] == f"0.9195{mark}\n± 0.0026"
+
+
+def test_the_best_baseline_says_by_which_fit_validation_chose_it(write, evaluation):
+    standings = tuple(
+        replace(each, is_best_baseline=each.candidate == "boosted trees") for each in evaluation.standings
+    )
+    told = {"n_trials": 7, "n_planned": 7, "seconds": 1.0, "params": {}, "chosen_by": "AUC"}
+    refitted = BaselineRecord(name="boosted trees", fitted_on="train and validation", **told)
+    bagged = replace(refitted, name="boosted trees (bagged)")
+    for record, how in (
+        (replace(refitted, fitted_on="train"), "fitted on train, the best baseline on validation"),
+        (refitted, "fitted on train and validation, the best baseline on validation before the refit"),
+        (bagged, "fitted on train and validation, the best baseline on validation by its scores out of fold"),
+    ):
+        named = tuple(replace(each, candidate=record.name) if each.is_best_baseline else each for each in standings)
+        table = write(replace(evaluation, standings=named, baselines=(record,))).blocks[0]
+        assert f"{record.name}\n{how}" in [row[0] for row in table.rows]
 
 
 def test_intervals_of_single_trainings_are_over_events_only(write, evaluation):
@@ -139,7 +156,10 @@ def test_every_figure_has_its_interval_and_the_events_behind_it(write, evaluatio
         *("test", "2,099\nof 2,466", "191\nof 1,338", "2,466", "1,338"),
     )
     [told] = [block.text for block in section.blocks if "Trial 2, seed 1" in getattr(block, "text", "")]
-    assert "score ≥ 0.6100, largest eps_S - eps_B on validation, frozen for test" in told
+    assert (
+        "The cut that is handed on is the working point, score ≥ 0.6100 (largest eps_S - eps_B on validation), frozen"
+        in told
+    )
     assert "(AUC - 1/2)/(AUC of the optimum - 1/2)" in told
 
 
@@ -235,11 +255,16 @@ def test_the_cut_of_a_significance_is_shown_with_what_lies_above_it(write, evalu
         replace(part, figure_cut=FigureCut(s=8.0, b=2.5, estimator=how, **common))
         for part, how in zip(evaluation.parts, (CROSSED, FROZEN), strict=True)
     ]
-    section = write(replace(evaluation, parts=tuple(parts), figure_of_merit="AMS"))
-    table = find_table(section, "Above the cut of AMS")
+    cut = HandedOnCut(name="AMS cut", threshold=0.9, rule="largest AMS", chosen_on=chosen_on)
+    section = write(replace(evaluation, parts=tuple(parts), figure_of_merit="AMS", handed_on_cut=cut))
+    table = find_table(section, "Above the AMS cut")
     assert table.rows[1] == ("test", "0.9000", "8", "2.5", "80", "31\neffective: 28")
     told = section.blocks[section.blocks.index(table) + 1].text
     assert f"on test it is the value at the frozen cut, which was chosen on {chosen_on}. Chosen" in told
+    both = next(block.text for block in section.blocks if isinstance(block, Text) and "two cuts" in block.text)
+    assert "the working point, score ≥ 0.6100 (largest eps_S - eps_B on validation), where efficiencies" in both
+    assert f"the AMS cut, score ≥ 0.9000 (largest AMS, chosen on {chosen_on}), which is handed on." in both
+    assert find_table(section, "Events that the figures rest on, and those selected at the working point")
 
 
 def test_nuisances_are_told_by_direction_and_in_total(write, evaluation):

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+BAGGED = " (bagged)"
+"""Ends the name of a bag of trees."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineRecord:

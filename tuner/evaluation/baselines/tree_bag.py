@@ -9,7 +9,7 @@ import numpy as np
 
 from tuner.evaluation.baselines.fitting_events import FittingEvents, take_fitting_events
 from tuner.evaluation.baselines.kinds import find_package
-from tuner.evaluation.baselines.records import BaselineRecord
+from tuner.evaluation.baselines.records import BAGGED, BaselineRecord
 from tuner.evaluation.baselines.trees import TreeSettings
 from tuner.evaluation.folds import FoldedEvents
 from tuner.prediction.boosted_trees import BoostedTrees
@@ -57,7 +57,7 @@ def bag_trees(kind: str, settings: TreeSettings, events: FoldedEvents, *, seed: 
         trees.append(grown)
         scores[inside] = grown.score(part.x[inside])
     record = BaselineRecord(
-        name=f"{kind} (bagged)",
+        name=f"{kind}{BAGGED}",
         fitted_on="train and validation",
         params={**asdict(settings), "n_trees": sum(of_fold.n_trees for of_fold in trees)},
         n_trials=0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from numpy.typing import ArrayLike
 
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number, negative_fraction
-from tuner.metrics.at_threshold import sum_confusion
+from tuner.metrics.at_threshold import set_between_scores, sum_confusion
 from tuner.metrics.expected_significance import measure_cut_significances
 from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
 from tuner.metrics.gamma_telescopes import measure_gamma_telescope
@@ -26,6 +26,8 @@ SCARCE = 50.0
 class FigureCut:
     """The cut of a figure of merit that is one of a cut, and what lies above it on one part."""
 
+    name: str = ""
+    """What it is called, beside the working point: "AMS cut"; empty where it is not known."""
     threshold: float
     """Events with score >= threshold are selected; chosen on `chosen_on`, frozen for test."""
     estimator: str
@@ -44,6 +46,23 @@ class FigureCut:
     """Whether the events that chose the cut leave hardly more background than it must: a tighter cut may be better."""
     chosen_on: str = ""
     """Name of the events that chose the cut: "validation", or those out of fold; empty where it is not known."""
+
+
+WORKING_POINT = "cut of the working point"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandedOnCut:
+    """The cut that makes a decision of a score: the figure of merit's where it has one, else the working point."""
+
+    name: str
+    """"AMS cut", or `WORKING_POINT`."""
+    threshold: float
+    """Events with score >= threshold are selected."""
+    rule: str
+    """How it was chosen."""
+    chosen_on: str
+    """Name of the events that it was chosen on: "validation", or those out of fold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,17 +84,19 @@ class PartEvaluation:
     negative_fraction: float
     """Share of the absolute weight that events of negative weight carry."""
     threshold: float
-    """Events with score >= threshold are selected."""
+    """The working point: events with score >= threshold are selected. Sensitivity, specificity, accuracies, precision
+    and the gamma telescope's Q are of this cut."""
     threshold_rule: str
-    """How the threshold was chosen, and on which part."""
+    """How the working point was chosen, and on which events."""
     selected_signal: int
-    """Signal events above the threshold, counted."""
+    """Signal events above the working point, counted."""
     selected_background: int
-    """Background events above the threshold, counted."""
+    """Background events above the working point, counted."""
     measurements: Mapping[str, Measurement]
     """Figure by name, each with its 68 % interval: stratified weighted bootstrap over the events of the part."""
     figure_cut: FigureCut | None = None
-    """The declared figure's own cut; None where it is not one of a cut."""
+    """The declared figure's own cut, another than the working point: its value, s/sqrt(b) and the Asimov significance
+    are of this one. None where the figure is not one of a cut."""
     working_points: tuple[WorkingPointRow, ...] = ()
     """What is lost at fixed efficiencies, and how many events that rests on."""
 
@@ -189,10 +210,12 @@ def _describe_cut(figure: CutFigure, frozen: float | None, arrays: Arrays, chose
     threshold, is_at_floor = frozen, False
     if threshold is None:
         scan = figure.scan(signal, scores, weights)
-        threshold, is_at_floor = float(scan.thresholds[scan.best]), scan.is_at_floor
+        threshold = set_between_scores(float(scan.thresholds[scan.best]), scores)
+        is_at_floor = scan.is_at_floor
     selected = scores >= threshold
     confusion = sum_confusion(signal, selected, weights)
     return FigureCut(
+        name=figure.cut_name,
         threshold=float(threshold),
         estimator=CROSSED if frozen is None else FROZEN,
         s=float(figure.s * confusion.sensitivity),

@@ -24,6 +24,7 @@ _TOKEN = re.compile(
     |(?P<other>.)""",
     re.VERBOSE,
 )
+_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _PYTHON = {"&": "and", "&&": "and", "|": "or", "||": "or", "!": "~"}
 """What signs are for Python's grammar. `and` and `or` bind less tightly than comparisons, as ROOT's `&&` does: in
 Python itself `a > 1 & b < 2` is `a > (1 & b) < 2`."""
@@ -255,6 +256,12 @@ class _Reader:
         if isinstance(node.left, _SEVERAL):
             raise self.fail(token, "several values may stand only after `in`.")
         return opened
+
+
+def quote_name(name: str) -> str:
+    """Return a column's name as expressions have it: in backticks where it is no word."""
+    is_plain = _NAME.fullmatch(name) and name not in (*_WORDS, *FUNCTIONS)
+    return name if is_plain else f"`{name}`"
 
 
 def strip_sign(node: ast.expr) -> ast.expr:

@@ -11,7 +11,9 @@ from tuner.reporting.page import Block, Table, Text
 EXPLANATION = (
     "Each kind is fitted on train with each setting. The one with the best {figure} on validation is chosen and "
     "refitted on train and validation, with as many more trees as there are more events. The defaults are "
-    "scikit-learn's, fitted on train and validation. A bag has trees for each fold of the networks' bag."
+    "scikit-learn's, fitted on train and validation. A bag has trees for each fold of the networks' bag. The best "
+    "baseline is the one whose settings did best on validation, scored by fits that did not see these events; where "
+    "these settings were refitted, the refitted row is the best baseline on test."
 )
 
 

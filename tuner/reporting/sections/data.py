@@ -12,6 +12,7 @@ from tuner.evaluation.ballparks import OWN, BallparkRow, list_ballparks, list_fi
 from tuner.evaluation.results import Evaluation
 from tuner.events.cut_flow import write_kept
 from tuner.events.part_sources import find_event_source
+from tuner.metrics.figures_of_merit import CutFigure
 from tuner.metrics.measurement import Measurement
 from tuner.passwords import hide_passwords
 from tuner.preparation.kept_events import load_cut_flow
@@ -48,6 +49,7 @@ def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Secti
         ("Signal", f"{problem.label} = {problem.signal!r}"),
         ("Figure of merit", f"{problem.figure_of_merit.name}, on validation{_tell_weights(problem, ', ')}"),
         ("Working point", f"{problem.working_point.name}; chosen on {chosen_on}, frozen for test"),
+        *_tell_figure_cut(problem, chosen_on),
         *((f"Column: {role}", columns) for role, columns in roles.items() if columns),
     ]
     if problem.optimum is not None:
@@ -61,6 +63,15 @@ def write_frame(problem: Problem, evaluation: Evaluation | None = None) -> Secti
     else:
         blocks.append(Text("No ballpark is named: add what others reached to the study, to know what to expect."))
     return Section(number="0", name="Frame", title="What is asked", blocks=blocks)
+
+
+def _tell_figure_cut(problem: Problem, chosen_on: str) -> list[tuple[str, str]]:
+    """Return the figure's own cut, which is another than the working point; nothing where it is not one of a cut."""
+    figure = problem.figure_of_merit
+    if not isinstance(figure, CutFigure):
+        return []
+    told = f"largest {figure.name}, smoothed; chosen on {chosen_on}, frozen for test; handed on"
+    return [(figure.cut_name.capitalize() if figure.cut_name.islower() else figure.cut_name, told)]
 
 
 def _tell_yields(problem: Problem) -> list[tuple[str, str]]:
@@ -95,7 +106,7 @@ def _write_ballparks(problem: Problem, evaluation: Evaluation | None) -> list[Bl
     if own is None:
         return blocks
     said = [told for name in figures if (told := _compare(rows[:-1], own, name))]
-    cut = f" {join_words(with_cut).capitalize()} of this study are those at its frozen cut." if with_cut else ""
+    cut = f" {join_words(with_cut).capitalize()} of this study are those at its working point." if with_cut else ""
     if said:
         blocks.append(Text(f"{' '.join(said)} {_GUIDE}{cut}"))
     return blocks

@@ -7,13 +7,12 @@ from shlex import quote
 from typing import Any
 
 from tuner.checked_files import read_json
-from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.results import Evaluation
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import write_count
 from tuner.reporting.formatting import stack, stack_interval
 from tuner.reporting.page import Block, Code, Facts, Notice, Section, Table, Text
-from tuner.reporting.summary import describe_handed_on
+from tuner.reporting.summary import describe_handed_on, tell_cuts
 from tuner.run_folder import RunFolder
 from tuner.tuning.commands import has_address, name_command, open_in_python, quote_path
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
@@ -106,22 +105,15 @@ def _write_costs(search: Search, evaluation: Evaluation) -> list[Block]:
     another = name_command(search, "predict", "new_events.parquet", "--candidate", "single")
     how = f" `{another}` uses the single network instead." if another and choice.candidate != SINGLE_NETWORK else ""
     return [
-        Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}{_tell_gain(choice)}.{how}"),
+        Text(f"Handed on is {describe_handed_on(evaluation)}. {choice.reason}.{how}"),
         *([Text(evaluation.choice_on_test)] if evaluation.choice_on_test else []),
+        *([Text(cuts)] if (cuts := tell_cuts(evaluation)) else []),
         Table(caption="What may be handed on, and what it costs", head=head, rows=rows, marked=marked),
         Text(COSTS),
     ]
 
 
 COSTS = "Size: files of parameters. Times: this machine's CPU time for prepared events, in PyTorch."
-
-
-def _tell_gain(choice: HandOnChoice) -> str:
-    """Return by how much what is handed on is better than the single network; nothing where it is that one."""
-    gain = next((s.difference for s in choice.standings if s.candidate == choice.candidate), None)
-    if gain is None or choice.candidate == SINGLE_NETWORK:
-        return ""
-    return f" by {choice.figure_of_merit} {gain.signed}"
 
 
 def _write_milliseconds(seconds: float) -> str:

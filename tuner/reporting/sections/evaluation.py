@@ -16,9 +16,9 @@ from tuner.progress.wording import write_count, write_number
 from tuner.reporting.formatting import DASH, stack, stack_error, stack_interval, write_change
 from tuner.reporting.page import Block, Notice, Picture, Section, Table, Text
 from tuner.reporting.sections.baselines import write_baselines
-from tuner.reporting.sections.systematics import write_nuisances, write_survival
+from tuner.reporting.sections.systematics import write_nuisances, write_survival, write_templates
 from tuner.reporting.sections.working_points import write_working_points
-from tuner.reporting.summary import SHARE, tell_selection
+from tuner.reporting.summary import SHARE, tell_best_baseline, tell_cuts, tell_selection
 from tuner.tuning.search import Search
 
 FIRST, OF_SURVIVAL = "candidates", "survival"
@@ -57,6 +57,7 @@ def write_evaluation(search: Search, evaluation: Evaluation, pictures: Mapping[s
             ),
             *write_survival(evaluation, pictures.get(OF_SURVIVAL)),
             *write_nuisances(evaluation),
+            *write_templates(evaluation),
             *in_depth,
             _tell_openings(evaluation),
         ],
@@ -117,6 +118,9 @@ def _describe(evaluation: Evaluation, standing: Standing) -> list[str]:
     """Return what stands below a candidate's name."""
     told = [write_count(len(standing.singles), "training")] if standing.kind == "finalist" else []
     told += [write_count(standing.n_parameters, "parameter")] if standing.n_parameters else []
+    record = next((record for record in evaluation.baselines if record.name == standing.candidate), None)
+    told += [f"fitted on {record.fitted_on}"] if record is not None else []
+    told += [tell_best_baseline(evaluation, standing.candidate)] if standing.is_best_baseline else []
     told += ["the cheapest"] if standing.candidate == evaluation.cheapest else []
     if evaluation.handed_on.name == SINGLE_NETWORK and standing.verdict == "winner":
         return [*told, "one of its networks is handed on" if len(standing.singles) > 1 else "handed on"]
@@ -170,7 +174,7 @@ def _write_figures(
     names = dict.fromkeys(name for part in parts for name in part.measurements if name not in GAMMA_FIGURES)
     own = [f"{part.part} {CHOSEN_ON}" if part.part != "test" else part.part for part in parts]
     head = ["Figure", *(own if by_part else (part.candidate for part in parts))]
-    at = "at the working point" if all(part.figure_cut is None for part in parts) else "at the figure's own cut"
+    at = "at the working point" if (cut := parts[0].figure_cut) is None else f"at the {cut.name}"
     rows = [
         (
             stack(name, _tell_cuts(parts) if name == figure_of_merit else at if name in OF_YIELDS else ""),
@@ -211,7 +215,7 @@ def _tell_figures(evaluation: Evaluation, own: Sequence[PartEvaluation]) -> str:
     if any(name.startswith(CALIBRATION) for part in own for name in part.measurements):
         told += f" {LEANING}"
     if own:
-        told += f" Working point: score ≥ {own[0].threshold:#.4g}, {own[0].threshold_rule}, frozen for test."
+        told += f" {tell_cuts(evaluation)}"
         told += f" {CHOSEN_ON} {_tell_flattery(own[0].part)}"
     if any(SHARE in part.measurements for part in own):
         told += f" Share of the optimum: {SHARE_FORMULA}."
@@ -264,8 +268,9 @@ def _write_counts(parts: Sequence[PartEvaluation]) -> Table:
         )
         for part in parts
     ]
-    head = ("Part", "Signal above cut", "Background above cut", "Effective signal", "Effective background")
-    return Table(caption="Events that the figures rest on", head=head, rows=rows)
+    head = ("Part", "Signal selected", "Background selected", "Effective signal", "Effective background")
+    caption = "Events that the figures rest on, and those selected at the working point"
+    return Table(caption=caption, head=head, rows=rows)
 
 
 def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
@@ -286,9 +291,10 @@ def _write_figure_cut(evaluation: Evaluation) -> list[Block]:
         for part, cut in cuts
     ]
     name = evaluation.figure_of_merit
+    caption = f"Above the {evaluation.cut_name}; s and b rescaled to what is expected"
     estimators = ", on ".join(f"{part.part} it is the value {_tell_estimator(cut)}" for part, cut in cuts)
     return [
-        Table(caption=f"Above the cut of {name}; s and b rescaled to what is expected", head=head, rows=rows),
+        Table(caption=caption, head=head, rows=rows),
         Text(
             f"How {name} is estimated: on {estimators}. Chosen and measured on the same events, the best of many cuts "
             "would be partly the luckiest."

@@ -6,6 +6,7 @@ from tuner.evaluation.results import Evaluation
 from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.evaluation.statistics.systematics import Survival
+from tuner.evaluation.statistics.template_comparison import describe_bins
 from tuner.metrics.measurement import count_decimals
 from tuner.progress.wording import write_number
 from tuner.reporting.formatting import stack, stack_interval, write_share
@@ -86,15 +87,41 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
         for effect in effects.effects
         for direction, shift, opposite in (("up", effect.up, False), ("down", effect.down, effect.symmetrised))
     ]
-    head = ("Nuisance", effects.figure_of_merit, "Signal above cut", "Background above cut")
+    head = ("Nuisance", effects.figure_of_merit, "Signal selected", "Background selected")
     total = write_total(effects)
     caption = (
-        f"Nuisance variants on the {evaluation.last_part} part: the {name_examined(evaluation)} and its cut "
-        "stay as they are"
+        f"Nuisance variants on the {evaluation.last_part} part: the {name_examined(evaluation)} and the "
+        f"{evaluation.cut_name} stay as they are"
     )
     return [
         Table(caption=caption, head=head, rows=rows),
         Text(f"Systematic uncertainty of the {effects.figure_of_merit}, all nuisances added in quadrature: {total}."),
+    ]
+
+
+def write_templates(evaluation: Evaluation) -> list[Block]:
+    """Return what a fit of the score with all systematics expects, beside the cut-and-count significance."""
+    comparison = evaluation.templates
+    if comparison is None:
+        return []
+    names = [f"the {name_examined(evaluation)}", name_baseline(evaluation)][: len(comparison.fits)]
+    rows = []
+    for name, fit in zip(names, comparison.fits, strict=True):
+        part = evaluation.part(comparison.part, fit.candidate)
+        counted = None if part is None else part.measurements.get("Asimov significance")
+        row = (name, stack_interval(fit.significance), f"{fit.p_value:.2g}", write_number(fit.limit, 3))
+        rows.append((*row, stack_interval(counted)))
+    rules, systematics = comparison.rules, ("statistical error of the templates", *comparison.systematics)
+    expected = f"s = {write_number(rules.s)} and b = {write_number(rules.b)} before any cut"
+    head = ("Fit of", "Z, all systematics", "p value", "Limit on mu", "Z, cut and count")
+    return [
+        Text(comparison.sentence(names)),
+        Table(caption=f"Fit of the score by pyhf for {expected}, {comparison.part} part", head=head, rows=rows),
+        Text(
+            f"Profiled: {', '.join(systematics)}. {describe_bins(comparison)}. Z and p value are those of the median "
+            "experiment with a signal, the limit (95 %, CLs) that of the median one without. The last column is "
+            "that of the frozen cut alone, its background known exactly. `tuner templates` writes the workspace."
+        ),
     ]
 
 

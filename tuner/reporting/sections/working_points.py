@@ -35,7 +35,7 @@ EXPLAINED = (
 GAMMA_EXPLAINED = (
     "eps_gamma is the largest efficiency for gammas that lets no more hadrons pass; loacc is its mean at eps_hadron = "
     "0.01, 0.02 and 0.05, hiacc that at 0.1 and 0.2 (Bock et al. 2004, doi:10.1016/j.nima.2003.08.157). "
-    "Q = eps_gamma/√eps_hadron is that of the frozen cut. Intervals: 68 %, by bootstrap."
+    "Q = eps_gamma/√eps_hadron is that of the frozen working point. Intervals: 68 %, by bootstrap."
 )
 
 
