@@ -14,6 +14,7 @@ from tuner.cli.options import (
     CandidateOption,
     DeviceOption,
     FolderOption,
+    InputLayout,
     OutputFormat,
     OutputOption,
     PriorOption,
@@ -151,19 +152,40 @@ def export(
     candidate: CandidateOption = None,
     trial: TrialOption = None,
     output: OutputOption = None,
+    inputs: Annotated[
+        InputLayout, typer.Option("--inputs", help="ONNX: one matrix of all features, or an input for each, by name.")
+    ] = InputLayout.MATRIX,
+    calibrate: CalibrateOption = None,
+    prior: PriorOption = None,
+    licence: Annotated[
+        str, typer.Option("--licence", metavar="NAME", help="Licence of the network, for its model card.")
+    ] = "",
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
 ) -> None:
-    """[dim]8  [/]  Write what the evaluation handed on as one ONNX file: features go in as read, scores come out.
+    """[dim]8  [/]  Write what the evaluation handed on as one file: features go in as read, scores come out.
 
-    From the first complete trial of a sweep on, --trial best writes the best network so far, while the sweep goes on.
+    The ending of --output names the format: .onnx, .pt2 (PyTorch), .safetensors (read by tuner.load). A model card of
+    the same name that ends in .json stands beside it. From the first complete trial of a sweep on, --trial best writes
+    the best network so far, while the sweep goes on.
     """
-    own_network = _read_trial(trial)
+    own_network, share = _read_trial(trial), _read_prior(prior)
     search = open_study_search(study, folder=folder, storage=storage)
-    from tuner.prediction.export import export as export_network
+    from tuner.prediction.export import export_file
 
-    path = export_network(search, output or search.folder.path / "network.onnx", trial=own_network, candidate=candidate)
-    print_text(f"Wrote {path}")
+    exported = export_file(
+        search,
+        output or search.folder.path / "network.onnx",
+        trial=own_network,
+        candidate=candidate,
+        inputs=inputs.value,
+        calibration=None if calibrate is None else calibrate.value,
+        prior=share,
+        licence=licence,
+    )
+    for line in exported.lines:
+        print_text(line)
+    print_text(f"Wrote {exported.path}, and its model card {exported.card}")
 
 
 def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:

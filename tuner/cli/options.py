@@ -26,6 +26,13 @@ class CalibrationChoice(StrEnum):
     PLATT = "platt"
 
 
+class InputLayout(StrEnum):
+    """How features go into an ONNX file."""
+
+    MATRIX = "matrix"
+    NAMED = "named"
+
+
 class OutputFormat(StrEnum):
     """Formats of scores."""
 
