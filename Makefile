@@ -21,7 +21,7 @@ export TUNER_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test test-quick check format bench fuzz torture gpu clean
+.PHONY: help setup sweep test test-quick check format docs bench fuzz torture gpu clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ check: $(READY_DEV) ## Lint, format, types, import contracts
 format: $(READY_DEV) ## Fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY_DEV) ## Build the documentation into build/site; the tutorial's notebooks run. DOCS_NOTEBOOKS=0 shows them only
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(READY_DEV) ## Run the benchmarks, side by side with what one would use instead
 	$(BIN)/python -m benchmarks.throughput

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.postgresql import PostgreSQL, find_programs, make_server
 from tuner.problem import Problem
 from tuner.tuning.picture_process import PictureProcess
 from tuner.tuning.trial_pictures import Drawn, draw_words
@@ -20,12 +22,14 @@ HERE = Path(__file__).parent
 LONGEST = "metrics/test_coverage.py"
 
 SLOW = (
+    "cli/test_json.py",
     "cli/test_terminal.py",
     "cli/test_dashboard_browser.py",
     "cli/test_command_line.py",
     "cli/test_comparing.py",
     "cli/test_conclusion.py",
     "cli/test_workflow.py",
+    "docs",
     "evaluation/test_bagging.py",
     "evaluation/test_blend.py",
     "evaluation/test_evaluate.py",
@@ -63,6 +67,7 @@ SLOW = (
     "tuning/test_journal.py",
     "tuning/test_ownership.py",
     "tuning/test_packs_in_a_search.py",
+    "tuning/test_patient_storage.py",
     "tuning/test_programs.py",
     "tuning/test_sweep.py",
     "tuning/test_torture.py",
@@ -101,6 +106,24 @@ def case_folder():
     if not folder.is_dir():
         pytest.skip(f"no files that ROOT itself wrote: {folder} is not there")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A real PostgreSQL server; skip where it is not installed."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
+    pytest.importorskip("psycopg", reason='needs the extra "postgresql"')
+    folder = Path(tempfile.mkdtemp(prefix="tuner-postgresql-"))
+    folder.chmod(0o755)  # the server runs as a user of its own
+    server = make_server(programs, folder / "server")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop("immediate")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

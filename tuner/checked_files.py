@@ -7,19 +7,22 @@ of each entry. A CSV file has it in a hidden file beside it. Files that were wri
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
 import logging
 import os
 import re
+import time
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuner.errors import DamagedFileError, FolderError
 
@@ -28,10 +31,20 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tuner")
 
+T = TypeVar("T")
+
 CHECKSUM = "sha256"
 """Name under which a file holds its own checksum."""
 RESTORE = "Restore it from a copy."
 """What can be done about a file that nothing else tells."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk that is full, or of a user who has had his share of it."""
+
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+"""Seconds between two looks at a full disk."""
+
+_WAITS: ContextVar[bool] = ContextVar("waits_for_space", default=False)
 
 _OPEN = "0" * 64
 _SEAL = re.compile(rb"""sha256["=:\s]{1,6}([0-9a-f]{64})|([0-9a-f]{64})"\n?\}\n\Z""")
@@ -43,8 +56,16 @@ def write_atomically(path: Path, content: str | bytes, *, on_disk: bool = False)
 
     on_disk: see the content on the disk before it takes the old one's place, so that a power cut costs neither.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     data = content.encode() if isinstance(content, str) else content
+    try:
+        retry_when_full(path, lambda: _write_and_replace(path, data, on_disk=on_disk))
+    except OSError as error:
+        raise _describe_unwritable(path, error) from error
+
+
+def _write_and_replace(path: Path, data: bytes, *, on_disk: bool) -> None:
+    """Write a file under another name and give it its own then; leave nothing behind where that cannot be."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
@@ -53,10 +74,49 @@ def write_atomically(path: Path, content: str | bytes, *, on_disk: bool = False)
                 file.flush()
                 os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
+    except OSError:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-        raise _describe_unwritable(path, error) from error
+        raise
+
+
+@contextmanager
+def wait_for_space() -> Iterator[None]:
+    """Let what this thread writes in this context wait for space, as long as it takes, where the disk is full."""
+    token = _WAITS.set(True)
+    try:
+        yield
+    finally:
+        _WAITS.reset(token)
+
+
+def retry_when_full(path: Path, write: Callable[[], T]) -> T:
+    """Return what a call returns that writes to a path; within `wait_for_space`, call it again while the disk is full.
+
+    Args:
+        path: Where it writes to, for the one warning, and the other once it goes on.
+        write: What writes; it must leave nothing half written.
+    """
+    pause = 0.0
+    while True:
+        try:
+            written = write()
+        except OSError as error:
+            if error.errno not in FULL or not _WAITS.get():
+                raise
+            if not pause:
+                logger.warning(
+                    'The disk of "%s" is full (%s): this pauses until there is space, and then goes on. Free some, or '
+                    "end it with Ctrl-C twice.",
+                    path,
+                    error.strerror,
+                )
+            pause = min(max(2 * pause, SHORTEST_PAUSE), LONGEST_PAUSE)
+            time.sleep(pause)
+            continue
+        if pause:
+            logger.warning('There is space again for "%s": it goes on.', path)
+        return written
 
 
 def read_content(path: Path, *, advice: str = RESTORE) -> bytes:
@@ -134,17 +194,26 @@ def append_line(path: Path, content: Mapping[str, Any], *, on_disk: bool = True)
     """
     line = _seal(_dump(content) + "\n").encode()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as log:
-            if log.tell():
-                log.seek(-1, os.SEEK_END)
-                line = line if log.read(1) == b"\n" else b"\n" + line
-            log.write(line)
-            log.flush()
-            if on_disk:
-                os.fsync(log.fileno())
+        retry_when_full(path, lambda: _append(path, line, on_disk=on_disk))
     except OSError as error:
         raise _describe_unwritable(path, error) from error
+
+
+def _append(path: Path, line: bytes, *, on_disk: bool) -> None:
+    """Add a line to a log, on one of its own; take back what of it was written where not all of it could be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+", buffering=0) as log:
+        size = log.tell()
+        if size:
+            log.seek(-1, os.SEEK_END)
+            line = line if log.read(1) == b"\n" else b"\n" + line
+        written = log.write(line)
+        if written < len(line):
+            if log.seek(0, os.SEEK_END) == size + written:  # nobody has added another line meanwhile
+                log.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if on_disk:
+            os.fsync(log.fileno())
 
 
 def drop_damaged_lines(path: Path) -> None:
@@ -241,6 +310,22 @@ def read_archive(path: Path, *, advice: str = RESTORE) -> bytes:
     if damaged is not None:
         raise describe_damage(path, f'the checksum of its entry "{damaged}" is another', advice)
     return content
+
+
+def check_file(path: Path) -> None:
+    """Raise `DamagedFileError` where a file is empty, or does not fit the checksum that its format has a place for."""
+    content = read_content(path)
+    if path.suffix == ".json":
+        read_json(path)
+    elif path.suffix == ".jsonl" and (damaged := read_lines(path).damaged):
+        numbers = ", ".join(map(str, damaged[:5]))
+        raise describe_damage(path, f"line{'' if len(damaged) == 1 else 's'} {numbers} cannot be read")
+    elif path.suffix == ".parquet" and not _is_sealed_or_old(content):
+        raise describe_damage(path, "its checksum is another")
+    elif path.suffix == ".csv":
+        read_csv(path)
+    elif path.suffix in (".npz", ".pt"):
+        read_archive(path)
 
 
 def hash_file(path: Path) -> str:

@@ -199,6 +199,11 @@ class RunFolder:
         return self.path / "report.html"
 
     @property
+    def jobs(self) -> Path:
+        """Scripts for a batch system, and which jobs were submitted."""
+        return self.path / "jobs"
+
+    @property
     def log(self) -> Path:
         """What happened, line by line, in all processes that worked on this folder."""
         return self.path / "tuner.log"

@@ -8,6 +8,7 @@ import pytest
 
 from tuner.drafts.roles import infer_roles
 from tuner.errors import EventsError
+from tuner.events.listing import Lists, Reason
 
 N = 2000
 
@@ -309,7 +310,7 @@ def test_numbers_that_are_names_are_categories(table: pd.DataFrame) -> None:
 
 
 def test_lists_become_columns_where_there_is_no_other_feature(table: pd.DataFrame) -> None:
-    why = "holds float[] for each event"
+    why = Reason("holds float[] for each event", lists=Lists())
     table.attrs["left_out"] = dict.fromkeys(("Jet_eta", "Jet_pt", "Muon_pt", "HLT path"), why) | {"s": "holds a struct"}
     proposed, _ = infer_roles(table).proposed["columns"]
     assert proposed["n_Jet"] == "len(Jet_pt)"

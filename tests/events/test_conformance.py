@@ -17,7 +17,7 @@ from astropy.table import Table
 
 from tuner.errors import EventsError, TunerError
 from tuner.events import File, read_events
-from tuner.events.sources import _FORMATS, find_format
+from tuner.events.file_formats import _FORMATS, find_format
 
 N = 60
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tuner.drafts.roles import infer_roles
 from tuner.errors import EventsError
 from tuner.events import read_events, read_features
 
@@ -97,9 +98,8 @@ def test_all_missing_columns_are_named_with_the_nearest(make_events, make_proble
         make_problem, make_events().rename(columns={"w": "weight"}), weight="weigth", label="label", optimum="xx"
     )
     assert 'Column "weigth" (weight) is not there. Did you mean "weight"?' in said
-    assert 'Column "label" (label) is not there. There are "a", "b", "y", "weight", "m", "id".' in said
-    assert 'Column "xx" (observer) is not there.' in said
-    assert "3 problems" in said
+    assert 'Columns "label" (label) and "xx" (observer) are not there. There are "a", "b", "y", "weight", ' in said
+    assert "2 problems" in said
 
 
 def test_a_missing_feature_is_named_among_all_columns_of_the_file(make_events, make_problem):
@@ -278,3 +278,30 @@ def test_new_events_may_be_of_one_class(make_events, make_problem, tmp_path, lab
     path = tmp_path / "new.parquet"
     make_events(y=label, b=1.0).to_parquet(path)
     assert (read_features(problem, path).labels == expected).all()
+
+
+def test_numbers_that_differ_only_beyond_single_precision_are_told_so(make_problem, make_events):
+    events_table = make_events()
+    n = len(events_table)
+    table = events_table.assign(stamp=1_700_000_000_000 + np.arange(n) % 7, coarse=40_000_000 + np.arange(n))
+    with pytest.raises(EventsError) as error:
+        read_events(make_problem(table))
+    assert 'Feature "stamp" tells events apart only beyond single precision' in str(error.value)
+    assert """`columns={"stamp_shifted": "stamp - 1700000000000"}`""" in str(error.value)
+    cured = {"stamp_shifted": "stamp - 1700000000000", "coarse_shifted": "coarse - 40000000"}
+    events = read_events(make_problem(table, columns=cured, ignored=("id", "stamp")))
+    np.testing.assert_array_equal(events.table["stamp_shifted"], np.arange(n) % 7)
+    np.testing.assert_array_equal(events.table["coarse_shifted"], np.arange(n))
+    (note,) = [note for note in events.notes if '"coarse"' in note]
+    assert f"has only {len(np.unique(np.float32(table['coarse']))):,} different values" in note
+    assert infer_roles(table.drop(columns="m"), label="y").reasons["ignored"].count("stamp - 1700000000000") == 1
+
+
+def test_new_events_that_lack_features_are_told_so_once(make_problem, make_events):
+    events_table = make_events()
+    problem = make_problem(events_table.rename(columns={"a": "pt [GeV]"}), ignored=("id",))
+    features = ("pt [GeV]", "b", *(f"zzz{number}" for number in range(20)))
+    with pytest.raises(EventsError) as error:
+        read_features(problem, events_table[["m", "id"]].rename(columns={"m": "mass"}), features=features)
+    assert str(error.value).count("There are") == 1
+    assert '"pt [GeV]", "b", "zzz0"' in str(error.value)

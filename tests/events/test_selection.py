@@ -447,3 +447,17 @@ def test_what_label_and_weight_are_made_of_is_no_feature_unless_it_is_named(make
     )
     said = refuse(replace(problem, columns={**problem.columns, "leak": "2 * is_signal"}))
     assert 'New column "leak" must not be made of the label "is_signal", as it is a feature.' in said
+
+
+def test_a_feature_that_the_selection_fixes_is_left_out_and_named(make_problem, sample):
+    table = sample.assign(n_jets=np.arange(N) % 3, flag=np.arange(N) // 2 % 2 * 1.0)
+    cuts = {"selection": "n_jets == 2 & flag == 0"}
+    events = read_events(make_problem(table, **cuts))
+    assert not {"n_jets", "flag"} & {*events.features}
+    (note,) = [note for note in events.notes if "n_jets" in note]
+    assert note == (
+        '"n_jets" (2) and "flag" (0) are the same in all events that the selection leaves, and so are no features.'
+    )
+    assert "n_jets" not in read_events(make_problem(table, features=("a", "n_*"), **cuts)).features
+    with pytest.raises(EventsError, match=r'the same in all events that the selection leaves: "n_jets = 2"'):
+        read_events(make_problem(table, features=("a", "n_jets"), **cuts))

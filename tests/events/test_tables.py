@@ -197,6 +197,31 @@ def test_columns_are_made_of_lists_wherever_lists_can_be(tmp_path, kind):
     np.testing.assert_array_equal(read.table.iloc[:3], [[2, 3], [0, np.nan], [1, 1]])
 
 
+def write_vectors(frame, path):
+    """Write a column of arrays of two numbers, `pt`, and one of whole numbers, `y`."""
+    if path.suffix == ".npz":
+        np.savez(path, events=frame)
+    elif path.suffix == ".npy":
+        np.save(path, frame)
+    else:
+        table = pytest.importorskip("astropy.table").Table(frame)
+        table.write(path, format="ascii.ecsv" if path.suffix == ".ecsv" else "fits")
+
+
+@pytest.mark.parametrize("kind", ["npy", "npz", "fits", "ecsv"])
+def test_columns_are_made_of_arrays_of_fixed_length(tmp_path, kind):
+    frame = np.zeros(60, [("pt", "f8", 2), ("x", "f8"), ("weights", "f8", 5), ("y", "i8")])
+    frame["pt"], frame["x"] = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) / 7
+    frame["y"] = np.arange(60) % 2
+    write_vectors(frame, tmp_path / f"x.{kind}")
+    columns = {"second": "index(pt, 1)", "larger": "max(pt)"}
+    read = read_events(Problem(question="?", events=tmp_path / f"x.{kind}", label="y", signal=1, columns=columns))
+    np.testing.assert_allclose(read.table["second"], frame["pt"][:, 1], rtol=1e-6)
+    np.testing.assert_allclose(read.table["larger"], frame["pt"].max(axis=1), rtol=1e-6)
+    text = draft_study(str(tmp_path / f"x.{kind}")).text
+    assert '# columns={"first_pt": "index(pt, 0)"},' in text  # no number of elements, and no weights
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

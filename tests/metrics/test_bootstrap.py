@@ -121,6 +121,21 @@ def test_a_measurement_reads_as_a_physicist_writes_it():
     assert str(Measurement(1.0, 1.0, 1.0)) == "1"
 
 
+@pytest.mark.parametrize(
+    ("measured", "written", "bracketed"),
+    [
+        (Measurement(0.5, 0.4004, 0.5996), "0.50 ± 0.10", "0.50 [0.40, 0.60]"),
+        (Measurement(12_345.6, 12_000, 12_691), "12,350 ± 350", "12,350 [12,000, 12,690]"),
+        (Measurement(0.9, 0.892, 1.016), "0.90 +0.12 -0.01", "0.90 [0.89, 1.02]"),
+        (Measurement(1_000.0, 993.0, 1_950.0), "1,000 +950 -10", "1,000 [990, 1,950]"),
+        (Measurement(-0.0092, -0.0112, -0.0072), "-0.0092 ± 0.0020", "-0.0092 [-0.0112, -0.0072]"),
+        (Measurement(0.5, 0.5, 0.5), "0.5", "0.5"),
+    ],
+)
+def test_an_error_has_two_digits_at_the_most_and_the_value_as_many_decimals(measured, written, bracketed):
+    assert (str(measured), measured.bracketed) == (written, bracketed)
+
+
 def test_replicas_of_another_estimator_are_scaled_to_the_value():
     replicas = np.arange(80.0, 121.0)
     plain, scaled = measure(100.0, replicas), measure(50.0, replicas, centre=100.0)

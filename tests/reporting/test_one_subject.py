@@ -59,8 +59,8 @@ def measure(value: float, error: float, level: str) -> Measurement:
 
 
 def make_survival(d: float) -> Survival:
-    """The 68 % interval of the second row leaves out 0, that of 95 % does not."""
-    z = {0.0: d, 0.1: 0.3 * d}
+    """The 68 % interval of the third row leaves out 0, that of 95 % does not."""
+    z = {0.0: d, 0.05: d, 0.1: 0.3 * d}
     rows = tuple(
         SurvivalRow(
             share, *(measure(v, 0.2, "68") for v in (5.0, 5.0 - z[share], z[share])), measure(z[share], 0.2, "95")
@@ -126,12 +126,12 @@ def test_a_figure_that_ranks_the_two_otherwise_than_the_significance_is_pointed_
 
 @pytest.mark.parametrize("d", [1.0, -1.0])
 def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
-    """The 68 % interval of the second row leaves out 0, that of 95 % does not: no marker, sign or word says more."""
-    z, survival = {0.0: d, 0.1: 0.3 * d}, make_survival(d)
+    """The 68 % interval of the third row leaves out 0, that of 95 % does not: no marker, sign or word says more."""
+    z, survival = {0.1: 0.3 * d}, make_survival(d)
     told, _ = write_survival(replace(judge(), survival=survival), None)
     assert f"the network handed on minus boosted trees is {0.01 * d:+.4f}" in told.text
-    assert f"{d:+.2f} [{d - 0.2:+.2f}, {d + 0.2:+.2f}] in significance at 0 %" in told.text
-    assert "survives at a background systematic of 0 %, not at a background systematic of 10 %" in told.text
+    assert f"{d:+.2f} [{d - 0.2:.2f}, {d + 0.2:.2f}] in significance at 0 %" in told.text
+    assert "survives at a background systematic of 0 to 5 %, and is not seen at all others" in told.text
     _, table = write_survival(replace(judge(), survival=survival), None)
     assert table.head[-1] == "Handed on minus it"
     assert table.rows[0][-1].startswith(f"{d:.2f}\n")
@@ -142,17 +142,19 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
         c.lines[0].get_marker(): np.asarray(c.lines[0].get_ydata(), float) for c in drawing.figure.axes[0].containers
     }
     np.testing.assert_allclose(marked["s"], [z[0.1]])
-    np.testing.assert_allclose(marked["o" if d > 0 else "v"], [d])
+    np.testing.assert_allclose(np.ravel(marked["o" if d > 0 else "v"]), [d] * len(marked["o" if d > 0 else "v"]))
 
 
 def test_a_significance_at_the_floor_of_background_is_marked_in_the_table_and_in_the_figure(judge):
     survival = make_survival(1.0)
     tight = replace(survival.rows[1], at_floor=(True, False))
-    found = replace(judge(), survival=replace(survival, rows=(survival.rows[0], tight), min_background=20))
+    found = replace(
+        judge(), survival=replace(survival, rows=(survival.rows[0], tight, survival.rows[2]), min_background=20)
+    )
     _, table, explained = write_survival(found, None)
     marked = [[cell.endswith(", at the floor") for cell in row] for row in table.rows]
-    assert marked == [[False] * 4, [False, True, False, False]]
+    assert marked == [[False] * 4, [False, True, False, False], [False] * 4]
     assert explained.text.startswith("At the floor: the cut leaves 20 effective background events or hardly more")
     axes = draw_survival(found.survival.frame()).figure.axes[0]
     lines = {float(c.lines[0].get_xdata()[0]): c.lines[0].get_markerfacecolor() for c in axes.containers}
-    assert [lines[share] == "white" for share in (0, 10)] == [False, True]
+    assert [lines[share] == "white" for share in (0, 5, 10)] == [False, True, False]

@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tuner.launchers.processes import name_host
+from tuner.launchers.watchdog_process import HANG_SIGNAL
 from tuner.tuning.heartbeats import (
     MAX_KILLS,
     MAX_KILLS_AT_ALL,
@@ -25,6 +26,7 @@ from tuner.tuning.heartbeats import (
 from tuner.tuning.storage import open_storage
 from tuner.tuning.trial_attributes import (
     RESUMES,
+    Failure,
     claim,
     enqueue_again,
     enqueue_warm_start,
@@ -32,6 +34,7 @@ from tuner.tuning.trial_attributes import (
     is_suspect,
     is_warm_start,
     mark_alone,
+    read_failure,
     read_leases,
     read_reason,
     write_lease,
@@ -127,6 +130,22 @@ def test_a_setting_that_ends_its_workers_is_tried_alone_and_fails(study, code, h
     assert [is_interrupted(t) for t in tries] == [True, True, False]
     assert how in read_reason(tries[2])
     assert study.get_trials(states=(TrialState.WAITING,)) == []
+
+
+def test_a_setting_that_hangs_alone_fails_at_once(study):
+    first, second = (die(study, alone=alone, exit=-HANG_SIGNAL) for alone in (False, True))
+    assert [is_interrupted(t) for t in (first, second)] == [True, False]
+    assert is_suspect(second)
+    assert [read_failure(t) for t in (first, second)] == [Failure.HANG] * 2
+    assert read_reason(first) == "Its worker made no progress for too long and was ended."
+    assert "made no progress for too long while it trained alone" in read_reason(second)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "kind"), [({"exit": -9}, "killed worker"), ({"exit": 1}, "crash"), ({}, "killed worker")]
+)
+def test_a_given_back_trial_says_what_became_of_its_worker(study, exit_code, kind):
+    assert read_failure(die(study, alone=False, **exit_code)) == kind
 
 
 @pytest.mark.parametrize("lease", [{"exit": -9}, {"exit": -15}, {}])

@@ -4,9 +4,11 @@ import warnings
 
 import optuna
 import pytest
+from optuna.trial import TrialState
 
 from tuner.tuning.pruners import make_default_pruner
 from tuner.tuning.samplers import SeededSampler, derive_seed, make_default_sampler
+from tuner.tuning.trial_attributes import Failure, write_reason
 
 
 def suggest(trial):
@@ -44,6 +46,22 @@ def test_another_seed_is_another_search():
     assert run(make(1), 5) != run(make(2), 5)
     assert derive_seed(1, 2) != derive_seed(2, 1)
     assert derive_seed(1, 2, purpose=1) != derive_seed(1, 2)
+
+
+@pytest.mark.parametrize(("failure", "is_left"), [(Failure.MEMORY, True), (Failure.CODE, False)])
+def test_a_choice_that_cannot_be_trained_is_left(failure, is_left):
+    """Of failed trials samplers learn nothing: each choice that never fits would be drawn again and again."""
+    study, n_large = make(4), 0
+    for _ in range(40):
+        trial = study.sampler.ask(study)
+        is_large = trial.suggest_categorical("width", ["small", "medium", "large"]) == "large"
+        value = trial.suggest_float("lr", 0, 1)
+        if is_large:
+            write_reason(study, trial, "Out of memory.", failure)
+        study.tell(trial, None if is_large else value, state=TrialState.FAIL if is_large else None)
+        n_large += is_large and trial.number >= 20
+    assert (n_large < 8) is is_left
+    assert {t.state for t in study.get_trials()} == {TrialState.COMPLETE, TrialState.FAIL}
 
 
 @pytest.mark.parametrize("n_before", [0, 30])

@@ -181,7 +181,7 @@ def test_a_search_in_which_all_fails_stops_with_the_reason(tmp_path):
         trial.suggest_float("odd", 0, 1)
         return tuner.Settings(network=UnluckySettings("raise"), training=make_settings().training)
 
-    with pytest.raises(SearchError, match=r"10 trials failed and 0 did not.*no luck today.*rerun the same command"):
+    with pytest.raises(SearchError, match=r"3 trials failed and 0 did not.*no luck today.*rerun the same command"):
         sweep(make_study(trials=40, search_space=suggest), tmp_path)
 
 
@@ -440,9 +440,11 @@ def test_a_pack_that_runs_out_of_memory_goes_on_in_smaller_ones(tmp_path, monkey
 
 @pytest.mark.parametrize("lasting", [True, False])
 def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp_path, monkeypatch, lasting):
-    failures, whole = [], Pack.train_epoch
+    failures, n_parts, whole = [], [], Pack.train_epoch
 
     def train_epoch(self):
+        if len(n_parts) < (3 if lasting else 2):
+            n_parts.append(self.n_parts)
         if len(failures) < (3 if lasting else 1):
             failures.append(len(self))
             raise torch.OutOfMemoryError("CUDA out of memory.")
@@ -457,6 +459,8 @@ def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp
     assert first.reason.startswith("OutOfMemoryError: CUDA out of memory.")
     again = [trial for trial in others if trial.params == first.params]
     assert [trial.state for trial in again] == (["interrupted", "failed"] if lasting else ["complete"])
+    assert n_parts == [1, 4, 16][: len(n_parts)]
+    assert {trial.failure for trial in (first, *again)} - {None} == {"out of memory"}
     assert states(search).count("interrupted") == (2 if lasting else 1)
 
 

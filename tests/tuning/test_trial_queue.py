@@ -15,7 +15,14 @@ from tuner.tuning.heartbeats import Lease, give_back
 from tuner.tuning.samplers import SeededSampler, make_default_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage
-from tuner.tuning.trial_attributes import find_root, read_leases, read_worker, write_lease
+from tuner.tuning.trial_attributes import (
+    Failure,
+    find_root,
+    read_failure,
+    read_leases,
+    read_worker,
+    write_lease,
+)
 from tuner.tuning.trial_queue import Asker
 
 
@@ -90,11 +97,22 @@ def suggest_odd(trial):
     raise ValueError("odd")
 
 
-def test_settings_that_cannot_be_built_are_told_until_there_are_too_many(make_asker):
-    asker = make_asker("one", trials=4, search_space=suggest_odd)
-    with pytest.raises(SearchError, match=r"4 trials failed and 0 did not.*ValueError: odd"):
+def suggest_odder(trial):
+    raise ValueError("odd" if trial.number % 2 else "even")
+
+
+@pytest.mark.parametrize(
+    ("trials", "space", "n_failed"),
+    [(2, suggest_odd, 2), (64, suggest_odd, 3), (4, suggest_odder, 4), (64, suggest_odder, 10)],
+)
+def test_a_search_stops_where_the_first_trials_fail_by_one_error_or_too_many_by_any(
+    make_asker, trials, space, n_failed
+):
+    asker = make_asker("one", trials=trials, search_space=space)
+    with pytest.raises(SearchError, match=rf"{n_failed} trials failed and 0 did not.*ValueError: "):
         asker.ask()
-    assert [t.state for t in asker.optuna_study.get_trials()] == [TrialState.FAIL] * 4
+    failed = asker.optuna_study.get_trials()
+    assert [(t.state, read_failure(t)) for t in failed] == [(TrialState.FAIL, Failure.CODE)] * n_failed
 
 
 def test_interrupted_trials_are_no_failures(make_asker):

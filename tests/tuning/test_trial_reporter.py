@@ -19,7 +19,7 @@ from tuner.training.pack import Pack
 from tuner.tuning.heartbeats import Lease, reap_trials
 from tuner.tuning.samplers import SeededSampler
 from tuner.tuning.search import Search
-from tuner.tuning.trial_attributes import claim
+from tuner.tuning.trial_attributes import Failure, claim
 from tuner.tuning.trial_queue import Asker
 from tuner.tuning.trial_reporter import MAX_REPORTS, TrialReporter, space_reports
 
@@ -155,6 +155,20 @@ def test_a_trial_that_fails_leaves_its_reason_and_its_epochs(books):
     told, log = books.trial(asked.trial.number), books.log(asked.trial.number)
     assert (told.state, told.reason) == ("failed", "The loss is not a number.")
     assert (log.state, log.reason, log.summary["epochs"]) == ("failed", "The loss is not a number.", 1)
+
+
+@pytest.mark.parametrize("value", [torch.inf, torch.nan, -2e6])
+def test_a_loss_that_is_not_a_number_names_the_input_at_fault(books, value):
+    asked = books.ask()
+    pack, member = books.train(asked)
+    name = books.search.splits.preprocessing.inputs[2]
+    x = pack.data.x.clone()
+    x[7, 2] = value
+    pack.data = replace(pack.data, x=x)
+    books.reporter.tell(pack, member, 0, Outcome("failed", "The loss is not a number."))
+    told = books.trial(asked.trial.number)
+    assert told.failure == Failure.NOT_FINITE
+    assert f'The cause may be the input "{name}"' in told.reason
 
 
 def raise_always(labels, scores, weights):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli import comparing, dashboard, data, deploy, evaluate, sweep, templates
+from tuner.cli import comparing, dashboard, data, deploy, evaluate, mending, submit, sweep, templates
 from tuner.errors import TunerError
 from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Preempted, leave_at_once, take_signals
 
@@ -30,6 +30,7 @@ FRAME = "Steps 0 to 2: frame the problem, get the events, look at them"
 TUNE = "Steps 3 to 6: prepare, define, train, tune"
 JUDGE = "Step 7: evaluate"
 USE = "Step 8: use the winner"
+KEEP = "At any time: mend a search, repeat a trial, take a search further"
 
 
 class WorkflowGroup(TyperGroup):
@@ -123,9 +124,10 @@ def _common(
 
 for panel, commands in (
     (FRAME, (data.new, data.check, data.explore)),
-    (TUNE, (sweep.sweep, sweep.work, sweep.status, dashboard.dashboard)),
+    (TUNE, (sweep.sweep, sweep.work, submit.submit, sweep.status, dashboard.dashboard)),
     (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare, templates.templates)),
     (USE, (deploy.predict, deploy.export, deploy.sync)),
+    (KEEP, (mending.doctor, mending.replay)),
 ):
     for command in commands:
         resumes = command in (sweep.sweep, sweep.work, evaluate.evaluate)

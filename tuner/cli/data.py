@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +23,10 @@ from tuner.cli.options import (
 )
 from tuner.cli.output import print_json, print_text
 from tuner.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from tuner.events.checks.finding import Finding
+    from tuner.problem import Problem
 
 
 def new(
@@ -52,6 +58,7 @@ def new(
         str | None, typer.Option(help="Name of the study. Default: the file's.", show_default=False)
     ] = None,
     output: OutputOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]0  [/]  Write a study file for a data file, with the roles of its columns inferred.
 
@@ -72,17 +79,33 @@ def new(
         background=background,
     )
     path = write_draft(draft, output or Path("studies") / f"{draft.name}.py")
+    tried = _try_draft(path)
+    if as_json:
+        told = {"study": str(path), "name": draft.name, "reasons": list(draft.reasons), "problem": tried.problem}
+        print_json(told | {"findings": [finding.to_json() for finding in tried.findings]})
+        return
     for line in draft.reasons:
         print_text(line)
-    _tell_findings(path)
+    _tell_findings(tried)
     file = quote(str(path))
     print_text(f"\nWrote {path}. Read it, correct what is wrong, then:\n  tuner check {file}\n  tuner explore {file}")
 
 
-def _tell_findings(path: Path) -> None:
-    """Tell whether the events of a study file that was just written can be trusted, or why they cannot be read."""
+@dataclass(frozen=True)
+class _Draft:
+    """What became of reading the events of a study file that was just written."""
+
+    findings: tuple[Finding, ...] = ()
+    """What checks found."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Which features are prepared as which kind of inputs."""
+    problem: str | None = None
+    """Why the events cannot be read; None where they can."""
+
+
+def _try_draft(path: Path) -> _Draft:
+    """Read the events of a study file that was just written, prepare and check them."""
     from tuner.errors import TunerError
-    from tuner.events.checks.finding import list_findings, wrap_told
     from tuner.events.reading import read_events
     from tuner.preparation.splits import prepare_splits
     from tuner.tuning.findings import check_splits
@@ -90,12 +113,25 @@ def _tell_findings(path: Path) -> None:
     study = open_study(path)
     try:
         events = read_events(study.problem)
-        findings = check_splits(events, prepare_splits(events, study.problem, study.preparation), study.problem)
+        splits = prepare_splits(events, study.problem, study.preparation)
+        return _Draft(check_splits(events, splits, study.problem), splits.preprocessing.describe())
     except TunerError as error:
-        print_text(f"Before a sweep, correct this: {error}")
+        return _Draft(problem=str(error))
+
+
+def _tell_findings(tried: _Draft) -> None:
+    """Tell whether the events can be trusted, or why they cannot be read."""
+    from tuner.events.checks.finding import list_findings, wrap_told
+
+    if tried.problem is not None:
+        print_text(f"Before a sweep, correct this: {tried.problem}")
         return
-    print_text("\nCan the events be trusted?" + ("" if findings else " Checks found nothing that speaks against it."))
-    for line in list_findings(findings):
+    for kind, names in tried.inputs.items():
+        print_text(f"prepared as inputs: {kind}, {names}")
+    print_text(
+        "\nCan the events be trusted?" + ("" if tried.findings else " Checks found nothing that speaks against it.")
+    )
+    for line in list_findings(tried.findings):
         print_text("\n".join(wrap_told(line)))
 
 
@@ -126,7 +162,12 @@ def check(
 
 
 def explore(
-    study: StudyArgument,
+    study: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STUDY", help="Study file; or events, as `tuner new` takes one path of them.", show_default=False
+        ),
+    ],
     *,
     folder: FolderOption = RUNS,
     events: EventsOption = None,
@@ -136,18 +177,39 @@ def explore(
     """[dim]1-2[/]  Look at the training events before any network does: columns, features, correlations.
 
     Validation and test stay closed. Draws signal and background of every feature, correlations, and the most telling
-    features two by two, into the run folder's figures/, as PNG and PDF.
+    features two by two, into the run folder's figures/, as PNG and PDF. Without a study, of a data file, the roles of
+    columns are guessed as `tuner new` guesses them.
     """
-    opened = open_study(study, events)
-    from tuner.exploration.saving import save_exploration
-    from tuner.tuning.explore import explore as explore_study
+    from tuner.events.file_formats import names_events
 
-    exploration = explore_study(opened)
-    figures = output or RunFolder(folder / opened.name).create().figures
-    paths = save_exploration(exploration, figures, units=opened.problem.units)
+    if names_events(study) and events is None:
+        name, problem, preparation, told = _draft(str(study))
+    else:
+        opened = open_study(study, events)
+        name, problem, preparation, told = opened.name, opened.problem, opened.preparation, ()
+    from tuner.exploration.saving import save_exploration
+    from tuner.tuning.explore import explore_problem
+
+    exploration = explore_problem(problem, preparation)
+    figures = output or RunFolder(folder / name).create().figures
+    paths = save_exploration(exploration, figures, units=problem.units)
     if as_json:
-        print_json(exploration.to_json() | {"files": [str(path) for path in paths]})
+        print_json(exploration.to_json() | {"files": [str(path) for path in paths], "guessed": list(told)})
         return
-    for line in exploration.lines:
+    for line in (*told, *exploration.lines):
         print_text(line)
     print_text(f"\nWrote {len(paths)} files to {figures}")
+
+
+def _draft(events: str) -> tuple[str, Problem, None, tuple[str, ...]]:
+    """Return name and problem that a study of events would be drafted with, and what is told of it."""
+    from tuner.drafts.draft import draft_study
+
+    draft = draft_study(events)
+    told = (
+        "There is no study: roles are guessed, and nothing is written but the figures. "
+        f"`tuner new {quote(events)}` writes a study to correct.",
+        *draft.reasons,
+        "",
+    )
+    return draft.name, draft.problem, None, told

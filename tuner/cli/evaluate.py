@@ -25,7 +25,7 @@ from tuner.cli.options import (
     StyleOption,
     TrackerChoice,
 )
-from tuner.cli.output import choose_display, print_text
+from tuner.cli.output import choose_display, print_json, print_text
 
 if TYPE_CHECKING:
     from tuner.trackers.base import Tracker
@@ -91,6 +91,7 @@ def report(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]7  [/]  Write report.html: the frame, the data, the search, the winner, its figures, how to reproduce it.
 
@@ -99,7 +100,11 @@ def report(
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.reporting.report import report as write_report
 
-    print_text(f"Wrote {write_report(search, style=style, tracker=_open_tracker(tracker))}")
+    page = write_report(search, style=style, tracker=_open_tracker(tracker))
+    if as_json:
+        print_json({"files": [str(page)]})
+    else:
+        print_text(f"Wrote {page}")
 
 
 def _open_tracker(choices: Sequence[TrackerChoice] | None) -> Tracker | None:

@@ -6,7 +6,7 @@ import logging
 import signal
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -97,6 +97,15 @@ def sweep(
     seed: SeedOption = None,
     tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask",
+            metavar="CLUSTER",
+            help="Train on a Dask cluster: the address of its scheduler, or a .toml file that names one to start.",
+            show_default=False,
+        ),
+    ] = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -147,6 +156,8 @@ def sweep(
             study_file=study,
             options=options,
             began=began,
+            dask=dask,
+            owns_process=True,
         )
     except SweepInterrupted as interruption:
         search, ended_by = interruption.search, interruption.signal
@@ -180,6 +191,7 @@ def work(
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]5-6[/]  Add a worker to a running sweep, on any machine that reaches the storage and the folder.
 
@@ -197,9 +209,15 @@ def work(
     ended_by = None
     with open_log(search.folder.log, "work"), quiet_optuna():
         try:
-            ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve)
+            ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve, owns_process=True)
         finally:
             used.close(choose_seconds_to_close(ended_by))
+    if as_json:
+        from tuner.tuning.status import read_status
+
+        status = read_status(search)
+        told = {"study": search.study.name, "interrupted": ended_by is not None, "finished": status.finished}
+        print_json(told | {"budget_trials": status.budget_trials})
     if ended_by is not None:
         raise typer.Exit(find_exit_code(ended_by))
 
@@ -228,7 +246,7 @@ def status(
     """[dim]6  [/]  Show trials by state, the best so far, the rate, the time left, and workers that do not respond.
 
     Reads the storage only, so it works while a sweep runs and, with --storage, on machines that do not see the run
-    folder.
+    folder. Where it sees that, it tells of the jobs that `tuner submit` submitted, too.
     """
     search = open_study_search(study, folder=folder, storage=storage)
     from rich.console import Console
@@ -236,11 +254,15 @@ def status(
     from tuner.progress.display import open_display
     from tuner.progress.panels import render_status
     from tuner.tuning.status import read_status
+    from tuner.tuning.submission import read_jobs
 
     if as_json:
-        print_json(read_status(search).to_json())
+        jobs = [asdict(job) for job in read_jobs(search.folder)]
+        print_json({**read_status(search).to_json(), **({"jobs": jobs} if jobs else {})})
     elif not watch:
         Console().print(render_status(read_status(search)))
+        for job in read_jobs(search.folder):
+            print_text(job.describe())
     else:
         with suppress(KeyboardInterrupt), open_display(Console()) as display:
             while True:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuner.drafts.roles import Roles
     from tuner.drafts.source import DraftedSource
     from tuner.events.checks.finding import Finding
-    from tuner.problem import Problem
+    from tuner.problem import EventSource, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class StudyDraft:
     """The file, whole."""
     reasons: tuple[str, ...]
     """What was inferred and why, a line each."""
+    problem: Problem
+    """What the file says."""
 
 
 def draft_study(
@@ -99,7 +101,8 @@ def draft_study(
         f"{write_count(n_features, 'feature')}."
     )
     reasons = (read, *drafted.reasons, *note_reading(drafted.table), *said)
-    return StudyDraft(name=name, text=write_study(name, drafted, roles), reasons=reasons)
+    text = write_study(name, drafted, roles)
+    return StudyDraft(name=name, text=text, reasons=reasons, problem=_frame(drafted.source, roles))
 
 
 def write_draft(draft: StudyDraft, path: Path) -> Path:
@@ -139,7 +142,8 @@ def _leave_out_leaks(table: pd.DataFrame, roles: Roles) -> Roles:
     from tuner.events.reading import read_events
 
     try:
-        findings = check_events(read_events(_frame(table, roles)))
+        only_label = {name: formula for name, formula in roles.columns.items() if name == roles.label}
+        findings = check_events(read_events(_frame(_ReadEvents(table), replace(roles, columns=only_label))))
     except EventsError:
         return roles
     leaks = dict(_list_leaks(findings, table, roles))
@@ -175,23 +179,13 @@ def _is_whole(column: pd.Series) -> bool:
     return is_number(column) and not (column % 1).any()
 
 
-def _frame(table: pd.DataFrame, roles: Roles) -> Problem:
-    """Return a problem of events that were read."""
+def _frame(events: EventSource, roles: Roles) -> Problem:
+    """Return the problem that a study file of these roles says."""
+    from tuner.drafts.roles import ROLES
     from tuner.problem import Problem
 
-    return Problem(
-        question="Which events are signal?",
-        events=_ReadEvents(table),
-        label=roles.label,
-        signal=roles.signal,
-        weight=roles.weight,
-        event_id=roles.event_id,
-        observers=roles.observers,
-        ignored=roles.ignored,
-        selection=roles.selection,
-        columns={name: formula for name, formula in roles.columns.items() if name == roles.label},
-        undefined=roles.undefined,
-    )
+    said = {role: getattr(roles, role) for role in ROLES if role != "label"}
+    return Problem(question="Which events are signal?", events=events, label=roles.label, **said)
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,26 @@ import re
 from collections.abc import Collection, Mapping
 
 from tuner.events.expressions.syntax import quote_name
+from tuner.events.listing import Lists, get_lists
 
-_LIST = re.compile(r"^holds .*(list|vector|array|\[|values for each)")
-_NO_NUMBERS = re.compile(r"string|utf8|char|bool|struct|record|list.*list|vector.*vector|\[.*\].*\[")
 _MOMENTA = ("pt", "e", "energy", "eta", "phi", "mass", "m")
+_NO_FEATURES = re.compile(r"(?i)weight|wgt|truth|lhe|psw|^gen|_gen|triggerbits|(?:^|[_.])valid$")
+"""In names of lists that are no quantities of an event: its weights under other assumptions, and what only simulation
+knows."""
 MAX_COLLECTIONS = 3
 MAX_OF_EACH = 3
 
 
-def find_lists(left_out: Mapping[str, str]) -> list[str]:
+def find_lists(left_out: Mapping[str, str]) -> dict[str, Lists]:
     """Return the columns that hold a list of numbers for each event, of those that a reader left out and why."""
-    return [name for name, why in left_out.items() if _LIST.match(why) and not _NO_NUMBERS.search(why)]
+    found = {name: lists for name, why in left_out.items() if (lists := get_lists(why))}
+    return {name: lists for name, lists in found.items() if not (_NO_FEATURES.search(name) or lists.are_conditions)}
 
 
-def propose_columns(lists: Collection[str], known: Collection[str]) -> dict[str, str]:
+def propose_columns(lists: Mapping[str, Lists], known: Collection[str]) -> dict[str, str]:
     """Return new columns of numbers by name: how many elements, and the first of each list, of the first collections.
+
+    The number of elements is not proposed where it is the same in all events.
 
     Args:
         lists: Columns that hold a list for each event. Those of one collection begin alike: `Jet_pt`, `Jet_eta`.
@@ -32,10 +37,16 @@ def propose_columns(lists: Collection[str], known: Collection[str]) -> dict[str,
         collections.setdefault(re.split(r"[_.]", name)[0], []).append(name)
     for collection, members in list(collections.items())[:MAX_COLLECTIONS]:
         members.sort(key=_rank)
-        if not {f"n{collection}", f"n_{collection}"} & {*known}:
-            made[f"n_{_clean(collection)}"] = f"len({quote_name(members[0])})"
-        made |= {f"first_{_clean(name)}": f"index({quote_name(name)}, 0)" for name in members[:MAX_OF_EACH]}
+        varied = next((name for name in members if lists[name].length is None or lists[name].valid), None)
+        if varied is not None and not {f"n{collection}", f"n_{collection}"} & {*known}:
+            made[f"n_{_clean(collection)}"] = f"len({_write(varied, lists[varied])})"
+        made |= {f"first_{_clean(name)}": f"index({_write(name, lists[name])}, 0)" for name in members[:MAX_OF_EACH]}
     return {name: formula for name, formula in made.items() if name not in known}
+
+
+def _write(name: str, lists: Lists) -> str:
+    """Return a column of lists as expressions have it, without padding."""
+    return f"{quote_name(name)}[{quote_name(lists.valid)}]" if lists.valid else quote_name(name)
 
 
 def _rank(name: str) -> int:

@@ -18,8 +18,9 @@ from tuner.drafts.names import WEIGHTS, drop_unit, rank_known, simplify_name
 from tuner.errors import EventsError, name_all, suggest_name
 from tuner.events.categories import MOST_TEXTS, find_texts, tells_class
 from tuner.events.checks.sentinels import find_marks, stands_apart
-from tuner.events.columns import is_number, is_same, parse_texts
+from tuner.events.columns import find_offset, is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
+from tuner.events.expressions.syntax import quote_name
 from tuner.progress.wording import write_count
 
 _IDS = ("eventid", "eventnumber", "event", "evt", "evtid", "eventno", "id", "entry", "index", "unnamed0")
@@ -234,6 +235,8 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
             why[column] = "entirely missing"
         elif n_values == 1:
             why[column] = "constant"
+        elif (offset := find_offset(values)) and np.float32(values.max()) == np.float32(offset):
+            why[column] = f"the same in all events in single precision; {quote_name(str(column))} - {offset} is not"
     return why
 
 

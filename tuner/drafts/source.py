@@ -122,9 +122,11 @@ def _read_one(events: str) -> DraftedSource:
 def _read_classes(source: File | ClassFiles, name: str, *, trees_of: Sequence[str] = ()) -> DraftedSource:
     """Return events of a class each, with a weight of 1 where only one of the classes has weights."""
     from tuner.drafts.names import is_weight
+    from tuner.events.listing import is_elsewhere
 
     source, table = _name_label(source)
-    lacking = [str(n) for n, why in table.attrs["left_out"].items() if why.startswith("is only in") and is_weight(n)]
+    left_out = table.attrs["left_out"]
+    lacking = [str(name) for name, why in left_out.items() if is_elsewhere(why) and is_weight(name)]
     reasons = [f"one class a source: {' and '.join(trees_of) or source.describe()}"]
     if lacking:
         source = replace(source, fill=dict.fromkeys(lacking, 1.0))
@@ -164,7 +166,7 @@ def _refuse_labelled(drafted: DraftedSource, paths: Sequence[str]) -> None:
 
 
 def _is_root(events: str) -> bool:
-    from tuner.events.sources import find_format
+    from tuner.events.file_formats import find_format
 
     return find_format(Path(events)) == "ROOT"
 

@@ -31,17 +31,16 @@ from tuner.evaluation.candidates import (
 )
 from tuner.evaluation.cross_validation import train_folds
 from tuner.evaluation.examination import Examination
+from tuner.evaluation.field_comparison import FieldComparison, PartReplicas
 from tuner.evaluation.finalists import choose_finalists
 from tuner.evaluation.folds import OUT_OF_FOLD, assign_search_folds, fold_events
-from tuner.evaluation.hand_on_choice import choose_handed_on, tell_choice_on_test
+from tuner.evaluation.hand_on_choice import HandOnChoice, choose_handed_on, tell_choice_on_test
 from tuner.evaluation.joined_training import JoinedCandidates, JoinedTraining
-from tuner.evaluation.results import BlendGain, Evaluation
+from tuner.evaluation.results import Evaluation
 from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
-from tuner.evaluation.statistics.comparison import Standing, compare, find_cheapest, measure_mean
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
-from tuner.evaluation.statistics.selection_bias import SelectionBias, estimate_noise, expect_excess
 from tuner.evaluation.statistics.template_comparison import TemplateComparison
 from tuner.evaluation.template_rules import find_rules, try_fits
 from tuner.evaluation.template_scores import keep_scores, take_scores
@@ -50,11 +49,9 @@ from tuner.evaluation.time_table import TimeTable
 from tuner.evaluation.validity import find_grounds, find_grounds_in_events
 from tuner.evaluation.waiting import wait_for_workers
 from tuner.launchers.process_pool import Job, ProcessPool
-from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measurement import rank_value
-from tuner.metrics.replicas import Replicas
 from tuner.prediction.cost import PredictorCost, measure_cost
-from tuner.prediction.networks import SINGLE_NETWORK, Predictor, are_kept, hand_on
+from tuner.prediction.networks import SINGLE_NETWORK, Predictor, TrainedNetwork, are_kept, hand_on
 from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display
 from tuner.progress.stages import Stage
@@ -63,8 +60,46 @@ from tuner.tuning.search import Search
 
 logger = logging.getLogger("tuner")
 
-PartReplicas = dict[str, dict[str, Replicas]]
-"""Replicas by part, then by candidate."""
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Who is judged, and what is handed on: all that is decided before the test part is opened."""
+
+    field: Field
+    """Finalists, then their rivals."""
+    finalists: tuple[Candidate, ...]
+    winner: Candidate
+    single: Candidate
+    """The winner's best training on validation."""
+    others: tuple[Candidate, ...]
+    """What is made of networks and baselines; those that are the same as another among them."""
+    replicas: PartReplicas
+    """Of validation, until the test part is opened."""
+    choice: HandOnChoice
+    baselines: tuple[BaselineRecord, ...]
+
+    @property
+    def network(self) -> TrainedNetwork:
+        """The single network."""
+        (network,) = self.single.networks
+        return network
+
+    @property
+    def handed_on(self) -> Candidate:
+        """What is handed on."""
+        return next(each for each in (self.single, *self.others) if each.name == self.choice.candidate)
+
+    @property
+    def told(self) -> list[Candidate]:
+        """The candidates of one scorer of which all figures are told."""
+        rivals = [each for each in self.others if not each.same_as or each is self.handed_on]
+        return [self.single, *rivals]
+
+    @property
+    def predictors(self) -> list[Predictor]:
+        """What may be handed on; first what is."""
+        found = [each.predictor for each in self.told if each.predictor is not None]
+        return sorted(found, key=lambda predictor: predictor.name != self.choice.candidate)
 
 
 @dataclass
@@ -94,79 +129,90 @@ class Judge:
         """Return the judgement, and write it; None where more trials ended before the test part was to be opened."""
         self._check_events(open_test=open_test)
         is_kept = self.stored is None or are_kept(self.search, self.stored.handed_on)
-        validation = self.search.splits.validation
-        job = self._begin_baselines()
-        field, best_epochs = self._enter_finalists()
-        finalists = list(field.candidates)
-        on_validation = field.replicate_all("validation", validation)
-        winner = choose_winner(finalists, on_validation)
-        single = winner.take(on_validation[winner.name].find_best())
-        (network,) = single.networks
-        ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(on_validation[each.name].mean)))
-        self._take(self.time_table.shorten_rest(self.settings))
-        joined, others, baselines = self._enter_others(
-            replace(field, candidates=tuple(ranked)), single, best_epochs, job
-        )
-        rivals = [candidate for candidate in others if not candidate.same_as]
-        on_validation |= replace(field, candidates=tuple(rivals)).replicate_all("validation", validation)
-        replicas: PartReplicas = {"validation": on_validation}
-        field = replace(field, candidates=(*finalists, *rivals))
-        own_names = {SINGLE_NETWORK, *(candidate.name for candidate in others if candidate.kind != "baseline")}
-        twins = {candidate.name: candidate.same_as for candidate in others if candidate.same_as in own_names}
-        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bags=joined.bags, same_as=twins)
-        handed_on = next(candidate for candidate in (single, *others) if candidate.name == choice.candidate)
-        told = [single, *(candidate for candidate in others if candidate in rivals or candidate is handed_on)]
-        opening, known = None, 0 if self.stored is None else self.stored.openings
+        judged = self._enter()
+        opening = None
         if open_test:
             wait_for_workers(self.search, self.display.tell)  # again, as finalists take their time
             if not self.is_current():
                 return None
-            self.display.advance(Stage(name="test", text="Opening the test part"))
-            reason = explain_opening(self.search, self.rests_on, self.stored, network.trial, is_kept=is_kept)
-            opening = log_opening(self.search, network.trial, reason=reason, known=known).number
-            replicas["test"] = field.replicate_all("test", self.search.splits.test)
-        part = list(replicas)[-1]
-        examined = single if part in handed_on.trained_on else handed_on
-        examination = Examination(self.search, field, examined, self.kept)
-        predictors = [each.predictor for each in told if each.predictor is not None]
-        predictors.sort(key=lambda predictor: predictor.name != choice.candidate)
-        importances, costs = self._begin_beside(examination, predictors, part)
-        parts = tuple(self._evaluate_parts(examination, told, list(replicas)))
-        judged = [baseline for baseline in field.of_kind("baseline") if part not in baseline.trained_on]
-        rival = choose_baseline(judged, field.figure, validation)
-        standings = self._compare(field, replicas, winner, parts, rival)
+            opening = self._open_test(judged, is_kept=is_kept)
+            judged.replicas["test"] = judged.field.replicate_all("test", self.search.splits.test)
+        evaluation = self._measure(judged, opening)
+        self._write(evaluation, judged.field, judged.handed_on)
+        return evaluation
+
+    def _enter(self) -> _Judged:
+        """Train and fit all that is to be judged, and choose on validation what is handed on."""
+        job = self._begin_baselines()
+        field, best_epochs = self._enter_finalists()
+        finalists, validation = field.candidates, self.search.splits.validation
+        replicas = field.replicate_all("validation", validation)
+        winner = choose_winner(finalists, replicas)
+        single = winner.take(replicas[winner.name].find_best())
+        ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(replicas[each.name].mean)))
+        self._take(self.time_table.shorten_rest(self.settings))
+        joined, others, baselines = self._enter_others(
+            replace(field, candidates=tuple(ranked)), single, best_epochs, job
+        )
+        rivals = tuple(candidate for candidate in others if not candidate.same_as)
+        replicas |= replace(field, candidates=rivals).replicate_all("validation", validation)
+        field = replace(field, candidates=(*finalists, *rivals))
+        own_names = {SINGLE_NETWORK, *(candidate.name for candidate in others if candidate.kind != "baseline")}
+        twins = {candidate.name: candidate.same_as for candidate in others if candidate.same_as in own_names}
+        choice = choose_handed_on(field, winner, wanted=self.settings.hand_on, bags=joined.bags, same_as=twins)
+        return _Judged(field, finalists, winner, single, tuple(others), {"validation": replicas}, choice, baselines)
+
+    def _open_test(self, judged: _Judged, *, is_kept: bool) -> int:
+        """Log that the test part is opened, before anything of it is scored; return the opening's number."""
+        self.display.advance(Stage(name="test", text="Opening the test part"))
+        trial = judged.network.trial
+        reason = explain_opening(self.search, self.rests_on, self.stored, trial, is_kept=is_kept)
+        return log_opening(self.search, trial, reason=reason, known=self._known_openings).number
+
+    @property
+    def _known_openings(self) -> int:
+        """How often the test part was opened by what was found the last time."""
+        return 0 if self.stored is None else self.stored.openings
+
+    def _measure(self, judged: _Judged, opening: int | None) -> Evaluation:
+        """Return all that is told of the candidates on the parts that are open."""
+        search, field, part = self.search, judged.field, list(judged.replicas)[-1]
+        examined = judged.single if part in judged.handed_on.trained_on else judged.handed_on
+        examination = Examination(search, field, examined, self.kept)
+        importances, costs = self._begin_beside(examination, judged.predictors, part)
+        parts = tuple(self._evaluate_parts(examination, judged.told, list(judged.replicas)))
+        fitted = [baseline for baseline in field.of_kind("baseline") if part not in baseline.trained_on]
+        rival = choose_baseline(fitted, field.figure, search.splits.validation)
+        comparison = FieldComparison(search, field, judged.replicas, judged.winner, parts, rival)
+        standings = comparison.compare()
+        on_test = [standing for standing in standings if standing.part == "test"]
         of_rival = replace(examination, candidate=rival) if rival else None
         fits = self._begin_fits(examination, of_rival, part)
-        evaluation = Evaluation(
-            study=self.search.study.name,
-            winner=network.trial,
-            seed=network.number,
+        return Evaluation(
+            study=search.study.name,
+            winner=judged.network.trial,
+            seed=judged.network.number,
             figure_of_merit=field.figure.name,
             opening=opening,
-            openings=count_openings(self.search, known=known),
-            events_digest=self.search.splits.events_digest,
-            part_fingerprints=dict(self.search.splits.fingerprints),
+            openings=count_openings(search, known=self._known_openings),
+            events_digest=search.splits.events_digest,
+            part_fingerprints=dict(search.splits.fingerprints),
             settings=self.settings,
             shortening=self.time_table.tell(self.settings),
             rests_on=self.rests_on,
-            predictors=tuple(predictors),
-            choice=choice,
-            choice_on_test=tell_choice_on_test(
-                choice, [standing for standing in standings if standing.part == "test"], field.figure.name
-            ),
-            handed_on_cut=replace(examination, candidate=handed_on).handed_on_cut,
+            predictors=tuple(judged.predictors),
+            choice=judged.choice,
+            choice_on_test=tell_choice_on_test(judged.choice, on_test, field.figure.name),
+            handed_on_cut=replace(examination, candidate=judged.handed_on).handed_on_cut,
             costs=tuple(job.result() for job in costs),
-            parts=(
-                *parts,
-                *(self._evaluate_folds(examination, network.trial) if open_test else ()),
-            ),
+            parts=(*parts, *(self._evaluate_folds(examination, judged.network.trial) if opening is not None else ())),
             standings=standings,
-            by_auc=self._compare_by_auc(field, winner, parts, part, rival),
-            cheapest=self._find_cheapest(standings),
-            over_baseline=self._compare_with_baseline(field, replicas[part], handed_on, rival, part),
-            baselines=baselines,
-            blend=self._measure_blend(field, replicas, others),
-            selection=self._measure_selection(replicas, finalists),
+            by_auc=comparison.compare_by_auc(),
+            cheapest=comparison.find_cheapest(standings),
+            over_baseline=comparison.compare_with_baseline(judged.handed_on),
+            baselines=judged.baselines,
+            blend=comparison.measure_blend(judged.others),
+            selection=comparison.measure_selection(judged.finalists),
             examined=examined.name,
             train_gap=examination.measure_train_gap(part),
             importances=importances.result(),
@@ -175,8 +221,6 @@ class Judge:
             sculpting=examination.measure_observers(of_rival, part),
             templates=None if fits is None else fits.result(),
         )
-        self._write(evaluation, field, handed_on)
-        return evaluation
 
     def _begin_beside(
         self, examination: Examination, predictors: Sequence[Predictor], part: str
@@ -311,54 +355,6 @@ class Judge:
     def _advance_baselines(self, done: int = 0, total: int = 0) -> None:
         self.display.advance(Stage(name="baselines", text="Fitting baselines", done=done, total=total, noun="setting"))
 
-    def _compare(
-        self,
-        field: Field,
-        replicas: PartReplicas,
-        winner: Candidate,
-        parts: Sequence[PartEvaluation],
-        rival: Candidate | None,
-    ) -> tuple[Standing, ...]:
-        """Return all standings by the field's figure, part by part.
-
-        parts: figures of candidates of one scorer, of which the winner's is the single network. rival: the best
-        baseline.
-        """
-        names = {SINGLE_NETWORK: winner.name}
-        return tuple(
-            standing
-            for part, of_part in replicas.items()
-            for standing in compare(
-                of_part,
-                winner.name,
-                kinds={candidate.name: candidate.kind for candidate in field.candidates},
-                part=part,
-                n_parameters={c.name: c.n_parameters for c in field.candidates if c.n_parameters is not None},
-                measured={
-                    names.get(each.candidate, each.candidate): each[field.figure.name]
-                    for each in parts
-                    if each.part == part and field.figure.name in each.measurements
-                },
-                best_baseline=rival.name if rival else None,
-                seed=field.seed,
-            )
-        )
-
-    def _compare_by_auc(
-        self, field: Field, winner: Candidate, parts: Sequence[PartEvaluation], part: str, rival: Candidate | None
-    ) -> tuple[Standing, ...]:
-        """Return the standings by AUC on a part; none where that is the declared figure."""
-        if isinstance(field.figure, Auc):
-            return ()
-        by_auc = replace(field, figure=Auc())
-        replicas = {part: by_auc.replicate_all(part, getattr(self.search.splits, part))}
-        return self._compare(by_auc, replicas, winner, parts, rival)
-
-    def _find_cheapest(self, standings: Sequence[Standing]) -> str:
-        """Return the cheapest finalist by parameters, then by what its trial took in the search."""
-        seconds = {f"trial {trial.number}": trial.seconds for trial in self.search.trials}
-        return find_cheapest(standings, {name: took for name, took in seconds.items() if took is not None})
-
     def _evaluate_parts(
         self, examination: Examination, candidates: list[Candidate], parts: list[str]
     ) -> Iterator[PartEvaluation]:
@@ -395,50 +391,6 @@ class Judge:
             return
         yield examination.evaluate_folds(found, name=f"trial {number}, {folds} folds")
 
-    def _compare_with_baseline(
-        self, field: Field, of_part: Mapping[str, Replicas], handed_on: Candidate, rival: Candidate | None, part: str
-    ) -> Standing | None:
-        """Return the best baseline against what is handed on; None where the two were not judged on this part."""
-        if rival is None or part in handed_on.trained_on:
-            return None
-        own = of_part.get(handed_on.name)
-        if own is None:  # the single network is one training of the winner
-            own = field.replicate(handed_on, part, getattr(self.search.splits, part))
-        return _compare_two((rival, of_part[rival.name]), (handed_on, own), part=part, seed=field.seed)
-
-    def _measure_blend(self, field: Field, replicas: PartReplicas, others: Sequence[Candidate]) -> BlendGain | None:
-        """Return what the blend gains on the networks' bag, on test or else out of fold; None where there is none."""
-        blend = next((candidate for candidate in others if candidate.trees is not None), None)
-        if blend is None or blend.trees is None:
-            return None
-        gain = BlendGain(trees=blend.trees.kind, share=blend.trees.share)
-        if blend.same_as:
-            return gain
-        part, of_part, bag = "test", replicas.get("test", {}), field["bag"]
-        if not of_part:
-            part, of_part = OUT_OF_FOLD, {each.name: field.replicate_cut_events(each) for each in (bag, blend)}
-        over_bag = _compare_two((blend, of_part[blend.name]), (bag, of_part[bag.name]), part=part, seed=field.seed)
-        return replace(gain, over_bag=over_bag)
-
-    def _measure_selection(self, replicas: PartReplicas, finalists: list[Candidate]) -> SelectionBias:
-        """Return the selection-bias meter of the search's best trial."""
-        best = self.search.best_trial
-        assert best is not None
-        assert best.figure is not None
-        complete = [trial for trial in self.search.trials if trial.state == "complete"]
-        noise = estimate_noise([replicas["validation"][finalist.name] for finalist in finalists])
-        name, seed = f"trial {best.number}", self.search.study.seed
-        measured: Mapping[str, Replicas | None] = {part: of_part.get(name) for part, of_part in replicas.items()}
-        retrained, test = measured["validation"], measured.get("test")
-        return SelectionBias(
-            n_trials=len(complete),
-            best=best.figure,
-            noise=noise,
-            expected_excess=expect_excess(noise, len(complete)),
-            retrained=None if retrained is None else measure_mean(retrained, seed),
-            test=None if test is None else measure_mean(test, seed),
-        )
-
 
 def _measure_importances(
     search: Search, predictor: Predictor, part: str, cut: float | None, device: str | None
@@ -453,13 +405,3 @@ def _measure_importances(
         cut=cut,
         seed=search.study.seed,
     )
-
-
-def _compare_two(
-    candidate: tuple[Candidate, Replicas], against: tuple[Candidate, Replicas], *, part: str, seed: int
-) -> Standing:
-    """Return the standing of one candidate against another by their replicas on a part."""
-    both = {each.name: replicas for each, replicas in (against, candidate)}
-    kinds = {each.name: each.kind for each, _ in (against, candidate)}
-    standings = compare(both, against[0].name, kinds=kinds, part=part, seed=seed)
-    return next(standing for standing in standings if standing.candidate == candidate[0].name)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all, raise_together
 from tuner.events.categories import code_texts, find_unknown_categories
-from tuner.events.column_selection import NeededColumns, find_missing, note_left_out
+from tuner.events.column_selection import NeededColumns
 from tuner.events.columns import check_features, take_event_id, take_features, take_observers, take_weights
 from tuner.events.diagnostics import Findings
 from tuner.events.labels import take_labels
+from tuner.events.missing_columns import find_missing, note_left_out
 from tuner.events.part_sources import find_given_parts
 from tuner.events.reading_notes import note_reading
 from tuner.events.table import Events, compute_digest
 from tuner.problem import EventSource, Problem
+from tuner.progress.wording import join_words
 
 
 def assemble_events(problem: Problem, source: EventSource, needed: NeededColumns) -> Events:
@@ -97,5 +99,28 @@ def take_inputs(
     found.notes[:0] = note_left_out(problem, table, needed.formulas)
     there = [name for name in there if name in table]
     features = take_features(table, there, lambda name: () if name in codes else problem.list_undefined(name), found)
-    check_features(features, found)
-    return features, codes
+    among = "" if needed.cut_flow is None else " that the selection leaves"
+    if among:
+        features = _drop_fixed(features, needed.named, found)
+    check_features(features, table, found, among=among)
+    return features, {name: texts for name, texts in codes.items() if name in features}
+
+
+def _drop_fixed(features: pd.DataFrame, named: Collection[str], found: Findings) -> pd.DataFrame:
+    """Return features [n, d] without those that a selection has made the same in all events, and that nobody named.
+
+    A note tells them.
+    """
+    told = {}
+    for name in features.columns:
+        values = features[name].to_numpy()
+        if name not in named and len(values) and (np.isnan(values).all() or values.min() == values.max()):
+            told[name] = f'"{name}" ({"undefined" if np.isnan(values[0]) else f"{values[0]:g}"})'
+    if told and len(told) < len(features.columns):
+        one = len(told) == 1
+        found.notes.append(
+            f"{join_words([*told.values()])} {'is' if one else 'are'} the same in all events that the selection "
+            f"leaves, and so {'is no feature' if one else 'are no features'}."
+        )
+        return features.drop(columns=[*told])
+    return features

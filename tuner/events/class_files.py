@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, StudyError, name_all
-from tuner.events.listing import Wanted
+from tuner.events.listing import Reason, Wanted
 from tuner.events.part_sources import read_source
 from tuner.events.reading_notes import join_notes
 from tuner.events.sources import File, find_input_files, find_source
@@ -118,7 +118,7 @@ class ClassFiles:
             having = [name for name, names in there.items() if column in names]
             if len(having) < len(tables):
                 advice = f'fill={{"{column}": VALUE}} gives it a value elsewhere'
-                left_out[column] = f"is only in the events of {name_all(having)}: {advice}"
+                left_out[column] = Reason(f"is only in the events of {name_all(having)}: {advice}", is_elsewhere=True)
         return left_out
 
     def _fill(self, table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import name_all
-from tuner.events.listing import Wanted
+from tuner.events.listing import Reason, Wanted
 
 if TYPE_CHECKING:
     from tuner.events.sources import File
@@ -43,7 +43,7 @@ def read_classes(
         having = [source for source, here in columns.items() if name in here]
         if len(having) < len(columns) and name not in fill:
             told = f'is only in {name_all(having)}: fill={{"{name}": VALUE}} gives it a value elsewhere'
-            left_out.setdefault(name, told)
+            left_out.setdefault(name, Reason(told, is_elsewhere=True))
     chosen = [name for name in named if name not in left_out and wanted(name)]
     values = sorted({one.value for one in sources if one.value is not None})
     is_labelled = bool(values) and wanted(label)

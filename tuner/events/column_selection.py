@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tuner.errors import EventsError, name_all, suggest_name
+from tuner.errors import EventsError, name_all
 from tuner.events.cut_flow import CutFlow, count_cuts
 from tuner.events.diagnostics import Findings
 from tuner.events.expressions.functions import is_list
-from tuner.events.expressions.syntax import Expression, quote_name
+from tuner.events.expressions.syntax import Expression
 from tuner.events.formulas import FILE, Formulas, Lookup, read_formulas
 from tuner.events.labels import take_labels
 from tuner.events.name_patterns import expand_names, fits
@@ -26,8 +25,6 @@ from tuner.problem import EventSource, Problem
 
 MAX_TOLD = 8
 """Columns that a note names, at most."""
-_LIST = re.compile(r"\blist\b|list<|\[\]|vector<(?!.*vector)|\bvalues for each|ndarray")
-"""In why a column is left out: that it holds a list of numbers for each event."""
 LEAST_LEFT = 3
 """Events of each class that a selection must leave: one for each part of the split."""
 
@@ -64,6 +61,8 @@ class NeededColumns:
     """Of all columns that there are and may be needed."""
     features: list[str]
     """Names of the inputs that are there, in order."""
+    named: frozenset[str]
+    """Those that the problem names one by one, not by a pattern."""
     formulas: Formulas
     maker: ColumnMaker
     found: Findings
@@ -196,6 +195,7 @@ class _Assembly:
             table,
             names,
             features,
+            frozenset(self.original.features or ()),
             self.formulas,
             self.maker,
             self.found,
@@ -212,7 +212,9 @@ class _Assembly:
         for role in ("ignored", "observers", "features"):
             given = getattr(problem, role)
             if given is not None:
-                changes[role] = expand_names(given, names, taken=taken - {*given}, role=role, problems=problems)
+                others = taken - {*given}
+                keep = self.to_score and role == "features"
+                changes[role] = expand_names(given, names, taken=others, role=role, problems=problems, keep=keep)
                 taken |= {*changes[role]}
         same = all(getattr(problem, role) == value for role, value in changes.items())
         return problem if same else replace(problem, **changes)
@@ -351,71 +353,6 @@ class _Assembly:
         if self.problem.weight is None or self.problem.weight not in table:
             return np.ones(len(table))
         return pd.to_numeric(table[self.problem.weight], errors="coerce").to_numpy(np.float64, na_value=np.nan)
-
-
-def find_missing(needed: NeededColumns, *, only_features: bool = False) -> list[str]:
-    """Return a sentence for each column that the problem names and that is not there, or cannot be read."""
-    problem, table, names = needed.problem, needed.table, needed.names
-    problems = []
-    left_out = table.attrs.get("left_out", {})
-    for column, role in problem.roles.items():
-        is_made = column in needed.formulas.columns  # what cannot be made is told as such
-        if (column in names and column not in left_out) or is_made or role == "ignored":
-            continue
-        if only_features and role != "feature":
-            continue
-        if column in left_out:
-            problems.append(
-                f'{role.capitalize()} "{column}" must be a number for each event, but {left_out[column]}. '
-                "Make columns of what you need of it: of lists of numbers by "
-                f'`columns={{"first_{column}": "index({quote_name(column)}, 0)", '
-                f'"n_{column}": "len({quote_name(column)})"}}`.'
-            )
-            continue
-        near = suggest_name(column, names) or f" There are {name_all(names)}."
-        why = needed.formulas.weight_problem if role == "weight" else ""
-        problems.append(f'Column "{column}" ({role}) is not there.{near}{f" {why}" if why else ""}')
-    shiftable = [*needed.features, *needed.formulas.list_all()]
-    for nuisance in () if only_features else problem.nuisances:
-        problems += [
-            f'Nuisance "{nuisance.name}" must shift features, but "{name}" is none.{suggest_name(name, shiftable)}'
-            for name in nuisance.shifted
-            if name not in shiftable
-        ]
-    if isinstance(problem.undefined, Mapping) and not only_features:
-        problems += [
-            f'`undefined` names column "{name}", which is not there.{suggest_name(name, names)}'
-            for name in problem.undefined
-            if name not in names and name not in left_out
-        ]
-    problems += [
-        f'`units` names column "{name}", which is not there.{suggest_name(name, names)}'
-        for name in (() if only_features else problem.units)
-        if name not in names
-    ]
-    if not needed.features:
-        problems.append("There must be a feature, but each column has another role.")
-    return problems
-
-
-def note_left_out(problem: Problem, table: pd.DataFrame, formulas: Formulas) -> list[str]:
-    """Return a sentence that names the columns which no network can take, where any column may be a feature."""
-    if problem.features is not None:
-        return []
-    index = [name for name in table.attrs.get("index", ()) if name not in problem.roles]
-    why = dict.fromkeys(index, "is a row index") | table.attrs.get("left_out", {})
-    used = formulas.list_all()
-    told = [f'"{name}" {text}' for name, text in why.items() if name not in problem.roles and name not in used]
-    if not told:
-        return []
-    more = f"; and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
-    lists = next((name for name, text in why.items() if _LIST.search(text) and name not in problem.roles), None)
-    advice = (
-        f" Make numbers of lists with `columns`: `index({quote_name(lists)}, 0)`, `len({quote_name(lists)})`."
-        if lists
-        else ""
-    )
-    return [f"Columns that are left out, as they are no features: {'; '.join(told[:MAX_TOLD])}{more}.{advice}"]
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ import pandas as pd
 
 from tuner.errors import name_all
 from tuner.events.diagnostics import Findings, locate, write_value
+from tuner.events.expressions.syntax import quote_name
 
 UNDEFINED_TEXTS = (
     *("", "?", "-", "--", "---", ".", "nan", "na", "n/a", "#n/a", "<na>", "null", "\\n", "none", "nil", "missing"),
@@ -24,6 +27,8 @@ UNDEFINED_TEXTS = (
 """Texts that stand for "not defined" among numbers, whatever their case: of people, pandas, R, databases, and of what
 C on Windows and spreadsheets write for infinite or impossible results."""
 
+MIN_STEPS = 1000
+"""Different numbers of single precision that a feature's range must have room for, to be told of in full."""
 LARGEST = float(np.finfo(np.float32).max) / 2
 """Largest feature: the difference of any two is a float32, too."""
 
@@ -50,8 +55,15 @@ def take_features(table: pd.DataFrame, names: Sequence[str], undefined: Marks, f
     return pd.DataFrame(values, columns=list(names), copy=False)
 
 
-def check_features(features: pd.DataFrame, found: Findings) -> None:
-    """Find features that tell nothing: the same value in all events, or undefined in all of them."""
+def check_features(features: pd.DataFrame, table: pd.DataFrame, found: Findings, *, among: str = "") -> None:
+    """Find features that tell nothing: the same value in all events, or undefined in all of them.
+
+    Args:
+        features: What `take_features` returned.
+        table: The columns that they were taken of: numbers may differ there by less than single precision tells.
+        found: What is found is added to it.
+        among: Clause that says which events these are.
+    """
     blank, constant = [], []
     for name in features.columns:
         values = features[name].to_numpy()
@@ -59,15 +71,51 @@ def check_features(features: pd.DataFrame, found: Findings) -> None:
         if n_undefined == len(values):
             blank.append(name)
         elif n_undefined == 0 and values.min() == values.max():
-            constant.append(f"{name} = {values[0]:g}")
+            if offset := find_offset(table[name]):
+                found.problems.append(_tell_offset(name, offset))
+            else:
+                constant.append(f"{name} = {values[0]:g}")
+        elif (offset := find_offset(table[name])) and (n := len(np.unique(values))) < table[name].nunique() / 2:
+            found.notes.append(
+                f'Feature "{name}" has only {n:,} different values as a number of single precision, in which networks '
+                f"compute, where there are {table[name].nunique():,}. {_advise_offset(name, offset)}"
+            )
     flaws = (("undefined-throughout", "are undefined in all events", blank),
              ("constant", "are the same in all events", constant))  # fmt: skip
     for code, kind, names in flaws:
         if names:
             found.problems.append(
-                f"Features must tell events apart, but these {kind}: {name_all(names)}. Leave them out with `ignored`. "
-                f"[{code}]"
+                f"Features must tell events apart, but these {kind}{among}: {name_all(names)}. Leave them out with "
+                f"`ignored`. [{code}]"
             )
+
+
+def find_offset(column: pd.Series) -> int | None:
+    """Return what to subtract from numbers of a large common part, so that single precision tells them apart.
+
+    None where it does so, as where they have no such part.
+    """
+    if not is_number(column) or getattr(column.dtype, "itemsize", 8) < 8:
+        return None
+    defined = column.dropna()
+    low, high = (float(defined.min()), float(defined.max())) if len(defined) else (0.0, 0.0)
+    if not np.isfinite([low, high]).all() or max(abs(low), abs(high)) > LARGEST:
+        return None
+    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    return int(defined.min()) if 0 < high - low < MIN_STEPS * step else None
+
+
+def _tell_offset(name: str, offset: int) -> str:
+    return (
+        f'Feature "{name}" tells events apart only beyond single precision, in which networks compute: all of its '
+        f"values are the same then. {_advise_offset(name, offset)} [constant]"
+    )
+
+
+def _advise_offset(name: str, offset: int) -> str:
+    stem = re.sub(r"\W+", "_", name).strip("_")
+    made = json.dumps({f"{stem}_shifted": f"{quote_name(name)} - {offset}".replace("- -", "+ ")})
+    return f"Subtract what they have in common, `columns={made}`, and leave it out with `ignored`."
 
 
 def take_numbers(

@@ -12,9 +12,10 @@ from tuner.errors import EventsError, raise_together
 from tuner.events.assembly import assemble_events, take_inputs
 from tuner.events.column_selection import FeatureGroup, read_needed
 from tuner.events.diagnostics import Findings
+from tuner.events.file_formats import find_format
 from tuner.events.listing import Reasons
 from tuner.events.reading_notes import note_reading
-from tuner.events.sources import find_format, find_input_files
+from tuner.events.sources import find_input_files
 from tuner.events.table import Events, compute_digest
 from tuner.mapped_arrays import allocate, release
 from tuner.problem import EventSource, Problem

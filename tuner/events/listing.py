@@ -27,6 +27,43 @@ class ListedColumn(NamedTuple):
     """One number or one text for each event; else a list, a struct or something else that needs an expression."""
 
 
+@dataclass(frozen=True)
+class Lists:
+    """What a column holds of which each event has a list of numbers: expressions make numbers of it."""
+
+    length: int | None = None
+    """Of every list, where all are equally long."""
+    are_conditions: bool = False
+    """They hold yes and no, such as which entries are no padding."""
+    valid: str = ""
+    """Column of conditions that says which entries are there, and not padding; empty where there is none."""
+
+
+class Reason(str):
+    """Why a column is left out, as "holds a list for each event", and what may be made of it nevertheless."""
+
+    lists: Lists | None
+    """What it holds, where that is lists of numbers."""
+    is_elsewhere: bool
+    """Only some of the sources have it."""
+
+    def __new__(cls, why: str, *, lists: Lists | None = None, is_elsewhere: bool = False) -> Reason:
+        """Return the reason in words, with what is known beside them."""
+        reason = super().__new__(cls, why)
+        reason.lists, reason.is_elsewhere = lists, is_elsewhere
+        return reason
+
+
+def get_lists(why: str) -> Lists | None:
+    """Return which lists of numbers a column holds that is left out; None where it holds something else."""
+    return getattr(why, "lists", None)
+
+
+def is_elsewhere(why: str) -> bool:
+    """Return whether a column is left out as only some of the sources have it."""
+    return getattr(why, "is_elsewhere", False)
+
+
 class Reasons(dict[str, str]):
     """Why columns are left out, by name: a table's `attrs["left_out"]`, which nobody changes.
 

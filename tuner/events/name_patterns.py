@@ -17,7 +17,13 @@ def fits(name: str, patterns: Iterable[str]) -> bool:
 
 
 def expand_names(
-    given: Sequence[str], names: Collection[str], *, taken: Collection[str] = (), role: str, problems: list[str]
+    given: Sequence[str],
+    names: Collection[str],
+    *,
+    taken: Collection[str] = (),
+    role: str,
+    problems: list[str],
+    keep: bool = False,
 ) -> tuple[str, ...]:
     """Return the columns that names and patterns stand for, each once.
 
@@ -30,6 +36,7 @@ def expand_names(
         taken: Columns that patterns pass over, as they have another role.
         role: Field of the problem, for messages.
         problems: Gets a sentence for each pattern that stands for no column.
+        keep: Keep what stands for no column, as a name: "pt [GeV]" is one, too.
     """
     found: dict[str, None] = {}
     for name in given:
@@ -39,5 +46,6 @@ def expand_names(
         fitting = [column for column in names if fnmatchcase(column, name)]
         if not fitting:
             problems.append(f'`{role}` names columns by "{name}", but no column fits that.')
+            found |= {name: None} if keep else {}
         found |= dict.fromkeys(column for column in fitting if column not in taken)
     return tuple(found)

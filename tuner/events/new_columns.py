@@ -138,7 +138,7 @@ class ColumnMaker:
                 f'column "{name}" must hold a list of numbers for each event to be used, but holds '
                 f"{str(ak.type(lists)).partition(' * ')[2]}."
             )
-        if not undefined and str(ak.type(lists)).endswith("* bool"):
+        if str(ak.type(lists)).endswith("* bool"):
             return lists
         lists = ak.fill_none(ak.values_astype(lists, np.float64), np.nan, axis=-1)
         counts, flat = ak.num(lists, axis=1), np.array(ak.flatten(lists, axis=1))

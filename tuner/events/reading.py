@@ -10,7 +10,7 @@ from typing import Any
 from tuner.errors import EventsError, raise_together, suggest_name
 from tuner.events.assembly import assemble_events
 from tuner.events.categories import Codes, apply_codes, code_texts
-from tuner.events.column_selection import NeededColumns, find_missing, read_needed
+from tuner.events.column_selection import NeededColumns, read_needed
 from tuner.events.columns import (
     take_features,
     take_known_weights,
@@ -19,6 +19,7 @@ from tuner.events.columns import (
 from tuner.events.diagnostics import Findings
 from tuner.events.labels import keep_labels
 from tuner.events.large_files import are_large, read_in_groups
+from tuner.events.missing_columns import find_missing
 from tuner.events.name_patterns import fits
 from tuner.events.part_sources import find_event_source
 from tuner.events.reading_notes import note_reading

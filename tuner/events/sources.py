@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
+from tuner.events.file_formats import describe_unknown, find_format, read_lists, read_table
 from tuner.events.listing import ALL_ROWS, Wanted
 from tuner.events.paths import describe_missing, find_files, find_in_data_folder, find_partitions
 from tuner.given_events import GivenEvents
@@ -19,35 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tuner.events.class_sources import ClassSource
-
-_TEXT = (".csv", ".txt", ".data", ".tsv", ".dat", ".tab")
-_COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
-_FORMATS = {
-    **dict.fromkeys(_TEXT, "text"),
-    ".parquet": "Parquet",
-    **dict.fromkeys((".feather", ".arrow"), "Feather"),
-    **dict.fromkeys((".h5", ".hdf5"), "HDF5"),
-    ".root": "ROOT",
-    **dict.fromkeys((".npy", ".npz"), "NumPy"),
-    **dict.fromkeys((".fits", ".fit"), "FITS"),
-    ".ecsv": "ECSV",
-    ".arff": "ARFF",
-    **dict.fromkeys((".jsonl", ".ndjson"), "JSON lines"),
-}
-_COMPRESSIBLE = ("text", "FITS", "ECSV", "ARFF", "JSON lines")
-_REFUSED = {
-    **dict.fromkeys(
-        (".pkl", ".pickle", ".joblib", ".pt", ".pth"),
-        "is a pickle, which runs whatever program is in it when it is loaded, so none is. Write its table as Parquet "
-        "where you trust it: pandas.read_pickle(PATH).to_parquet(...)",
-    ),
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), "is a spreadsheet. Save the sheet with the events as CSV"),
-    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z"), "is an archive. Unpack it, and name the file in it"),
-    ".json": 'is JSON. Write a line an event: frame.to_json("events.jsonl", orient="records", lines=True)',
-    **dict.fromkeys((".sqlite", ".db"), "is a database. Write the table with the events as Parquet or CSV"),
-    ".mat": "is of MATLAB. Write its table as CSV: writetable(t, 'events.csv')",
-}
-"""What files of other endings are, and what to do."""
 
 
 @runtime_checkable
@@ -212,7 +184,7 @@ class File:
         """Return name and table of a file (of each tree, where trees are classes)."""
         kind = find_format(path)
         if kind is None:
-            raise EventsError(_describe_unknown(path))
+            raise EventsError(describe_unknown(path))
         from tuner.events.damage import tell_damage
 
         with tell_damage(path, kind):
@@ -220,53 +192,13 @@ class File:
                 from tuner.events.formats.root import read_classes
 
                 return read_classes(path, wanted, self.trees, self.label, self.fill, is_moved=self.is_moved, name=tree)
-            return [(str(path), self._read_table(path, kind, tree, wanted))]
-
-    def _read_table(self, path: Path, kind: str, tree: str | None, wanted: Wanted) -> pd.DataFrame:  # noqa: PLR0911
-        """Return the wanted columns of a file that holds one table."""
-        match kind:
-            case "text":
-                from tuner.events.formats.text import read_text
-
-                is_free = self.is_moved
-                habits = {"decimal": self.decimal, "encoding": self.encoding}
-                return read_text(path, wanted, self.columns, may_have_header=is_free, **habits)
-            case "Parquet":
-                from tuner.events.formats.parquet import read_parquet
-
-                return read_parquet(path, wanted, self._rows)
-            case "Feather":
-                from tuner.events.formats.feather import read_feather
-
-                return read_feather(path, wanted)
-            case "HDF5":
-                from tuner.events.formats.hdf5 import read_hdf5
-
-                return read_hdf5(path, wanted, tree, self.columns, self._rows)
-            case "ROOT":
-                from tuner.events.formats.root import read_tree
-
-                return read_tree(path, wanted, tree, self._rows)
-            case "NumPy":
-                from tuner.events.formats.numpy_files import read_numpy
-
-                return read_numpy(path, wanted, self.columns)
-            case "FITS":
-                from tuner.events.formats.astropy_tables import read_fits
-
-                return read_fits(path, wanted, tree)
-            case "ECSV":
-                from tuner.events.formats.astropy_tables import read_ecsv
-
-                return read_ecsv(path, wanted)
-            case "ARFF":
-                from tuner.events.formats.arff import read_arff
-
-                return read_arff(path, wanted)
-            case _:
-                from tuner.events.formats.json_lines import read_json_lines
-
-                return read_json_lines(path, wanted)
+            habits = {"decimal": self.decimal, "encoding": self.encoding, "may_have_header": self.is_moved}
+            return [
+                (
+                    str(path),
+                    read_table(path, kind, wanted, tree=tree, columns=self.columns, habits=habits, rows=self._rows),
+                )
+            ]
 
     def _read_part_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return columns of lists of a file, or of each of its trees, where trees are classes."""
@@ -274,33 +206,12 @@ class File:
 
         kind = find_format(path) or ""
         with tell_damage(path, kind):
-            if kind == "Parquet":
-                from tuner.events.formats import parquet
+            trees = [tree]
+            if self.trees and kind == "ROOT":
+                from tuner.events.formats.root import list_trees
 
-                return [parquet.read_arrays(path, names, self._rows)]
-            if kind == "Feather":
-                from tuner.events.formats import feather
-
-                return [feather.read_arrays(path, names)]
-            if kind == "JSON lines":
-                from tuner.events.formats import json_lines
-
-                return [json_lines.read_arrays(path, names)]
-            if kind == "ROOT":
-                from tuner.events.formats import root
-
-                trees = [tree]
-                if self.trees:
-                    trees = [*root.list_trees(path, self.trees, tree, is_moved=self.is_moved)]
-                return [root.read_arrays(path, name, names, self._rows) for name in trees]
-            if kind == "HDF5":
-                from tuner.events.formats import hdf5
-
-                return [hdf5.read_arrays(path, names, tree, self._rows)]
-        raise EventsError(
-            f"Lists for each event, {name_all(names)} of {self.describe()}, are read only from ROOT, Parquet, Feather, "
-            "HDF5 and JSON lines. Write what you need of them as columns of numbers."
-        )
+                trees = [*list_trees(path, self.trees, tree, is_moved=self.is_moved)]
+            return [read_lists(path, kind, names, name, self.columns, rows=self._rows) for name in trees]
 
 
 def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wanted) -> None:
@@ -461,25 +372,3 @@ def count_unnamed_columns(events: str | Path) -> int:
     with tell_damage(path, "text"):
         layout = find_layout(path)
     return 0 if layout.names is not None else layout.n_columns
-
-
-def find_format(path: Path) -> str | None:
-    """Return the format that the ending of a path names; None where it names none."""
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSED:
-        kind = _FORMATS.get(suffixes[-2]) if len(suffixes) > 1 else None
-        return kind if kind in _COMPRESSIBLE else None
-    return _FORMATS.get(suffixes[-1]) if suffixes else None
-
-
-def _describe_unknown(path: Path) -> str:
-    """Return why a file is not read by its ending, and what can be."""
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in _REFUSED:
-        return f'"{path}" {_REFUSED[suffixes[-1]]}.'
-    if len(suffixes) > 1 and suffixes[-1] in _COMPRESSED and suffixes[-2] in _FORMATS:
-        return f'"{path}" is compressed, which {_FORMATS[suffixes[-2]]} is inside of its files. Decompress it.'
-    return (
-        f'The ending of "{path}" must name a format: {", ".join(_FORMATS)}; text, FITS, ECSV, ARFF and JSON lines also '
-        f"compressed ({', '.join(_COMPRESSED)}). Give the file the ending of what it holds."
-    )

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from tuner.events.damage import tell_damage
+from tuner.events.file_formats import CUT, find_format, list_stretches
 from tuner.events.listing import ALL_ROWS
 from tuner.events.paths import find_files
-from tuner.events.sources import File, find_format
+from tuner.events.sources import File
 from tuner.problem import EventSource
 
-_CUT = ("Parquet", "HDF5", "ROOT")
-"""Formats of which some events can be read by themselves."""
 _SMALL = 2**28
 """Bytes of files that are read together where their format cannot be cut."""
 
@@ -42,26 +41,14 @@ class FileStretch(File):
         _, tree = self._split_path()
         kind = find_format(self.file) or ""
         with tell_damage(self.file, kind):
-            if kind == "Parquet":
-                from tuner.events.formats import parquet
-
-                return parquet.list_stretches(self.file, at_most)
-            if kind == "ROOT":
-                from tuner.events.formats import root
-
-                return root.list_stretches(self.file, tree, at_most)
-            if kind == "HDF5":
-                from tuner.events.formats import hdf5
-
-                return hdf5.list_stretches(self.file, tree, self.columns, at_most)
-        return [ALL_ROWS]
+            return list_stretches(self.file, kind, at_most, tree=tree, columns=self.columns)
 
     @classmethod
     def list_of(cls, source: File, at_most: int) -> list[FileStretch]:
         """Return a source's events as stretches, file by file."""
         same = {each.name: getattr(source, each.name) for each in fields(source)}
         files = find_files(source._split_path()[0])
-        if not all(find_format(file) in _CUT for file in files) and sum(file.stat().st_size for file in files) < _SMALL:
+        if not all(find_format(file) in CUT for file in files) and sum(file.stat().st_size for file in files) < _SMALL:
             return []
         return [
             cls(**same, file=file, rows=rows) for file in files for rows in cls(**same, file=file).list_rows(at_most)

@@ -11,10 +11,11 @@ import pandas as pd
 from tuner.errors import EventsError, StudyError, raise_together
 from tuner.events.assembly import assemble_events
 from tuner.events.categories import apply_codes
-from tuner.events.column_selection import find_missing, read_needed
+from tuner.events.column_selection import read_needed
 from tuner.events.columns import take_features
 from tuner.events.diagnostics import Findings, locate
 from tuner.events.labels import take_labels
+from tuner.events.missing_columns import find_missing
 from tuner.events.part_sources import find_event_source
 from tuner.events.reading import read_events
 from tuner.events.sources import find_source

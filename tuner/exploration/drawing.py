@@ -67,11 +67,17 @@ def draw_features(
         name, unit = split_unit(histogram.name, units)
         draw_histogram(axis, histogram)
         axis.set_title(write_name(name, 32), loc="left", y=1.04, fontsize=10, weight="bold", color=INK)
-        axis.set_ylabel("" if histogram.axis == "none" else "share of class per bin", fontsize=8, color=INK)
+        shares = "share of class per bin" if not _is_partial(histogram) else "share of class, if defined"
+        axis.set_ylabel("" if histogram.axis == "none" else shares, fontsize=8, color=INK)
         _write_below(axis, histogram, unit, measures[histogram.name])
         _fix_labels(axis, histogram)
     _write_head(figure, exploration, drawn)
     return figure
+
+
+def _is_partial(histogram: FeatureHistogram) -> bool:
+    """Return whether the feature is undefined for some events: its shares are of the others."""
+    return bool(max(np.nan_to_num(histogram.undefined)) > 0)
 
 
 def _fix_labels(axis: Axes, histogram: FeatureHistogram) -> None:
@@ -310,7 +316,7 @@ def _write_below(axis: Axes, histogram: FeatureHistogram, unit: str, measures: M
     )
     measured = f"AUC {auc}   separation {separation}"
     lines = [f"{write_name(unit, 16)}   {measured}" if unit else measured]
-    if max(np.nan_to_num(histogram.undefined)) > 0:
+    if _is_partial(histogram):
         signal, background = map(_write_share, histogram.undefined)
         lines.append(f"undefined: {signal} of signal, {background} of background")
     axis.set_xlabel("\n".join(lines), fontsize=8, color=QUIET)

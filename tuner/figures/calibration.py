@@ -70,8 +70,7 @@ def draw_calibration(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3.0, 1.0))
     _draw_reliability(upper, frame)
     _draw_score_shares(lower, is_signal, score, balance_classes(is_signal, weight))
-    by_chance = f"{chance.value:.2g} [{chance.low:.2g}, {chance.high:.2g}]"
-    told = f"ECE {found.error if error is None else error}, by chance alone {by_chance}"
+    told = f"ECE {found.error if error is None else error}, by chance alone {chance.bracketed}"
     worst = frame.iloc[int(np.nan_to_num(frame["pull"].abs().to_numpy()).argmax())]
     counted = "classes balanced" + (", weighted events" if weights is not None else "")
     dress(upper, x="", y="share of signal", title=f"{told}; largest pull of {len(frame)} bins {worst['pull']:+.1f}")

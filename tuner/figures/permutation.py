@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.patches import Patch
 
 from tuner.figures.drawing import (
     COLUMN,
@@ -12,6 +13,7 @@ from tuner.figures.drawing import (
     QUIET,
     SIGNAL,
     Drawing,
+    add_legend,
     dress,
     headline,
     name_rows,
@@ -45,6 +47,10 @@ def draw_permutation_importance(importances: pd.DataFrame, *, part: str, figure_
         frame["value"], places, xerr=np.nan_to_num(np.maximum([below, above], 0)), fmt="none", ecolor=INK, capsize=2.5
     )
     axes.axvline(0, color=QUIET, linewidth=1.0)
+    colours = [(SIGNAL, "interval without 0", clear.any()), (FAINT, "interval holds 0", (~clear).any())]
+    handles = [Patch(color=colour, label=label) for colour, label, is_drawn in colours if is_drawn]
+    if handles:
+        add_legend(axes, "lower right", handles=handles)
     dress(axes, x=write_formulas(wrap_text(f"drop of {figure_name}, 68 % intervals", 44)), y="")
     name_rows(axes, list(frame["feature"]), most=MAX_LETTERS)
     n_unclear = int((~clear).sum())

@@ -17,12 +17,12 @@ from tuner.figures.drawing import (
     dress,
     headline,
     start_figure,
-    write_formulas,
+    write_name,
 )
 from tuner.metrics.arrays import Arrays, check_arrays
 from tuner.metrics.bootstrap import measure_train_gap
 from tuner.metrics.curves import auc
-from tuner.metrics.measurement import Measurement
+from tuner.metrics.measurement import Measurement, write_fixed
 
 CLASSES = (("background", BACKGROUND, "////"), ("signal", SIGNAL, ""))
 
@@ -92,7 +92,9 @@ def draw_scores(
     if there is not None:
         if gap is None:
             gap = measure_train_gap(_as_labels(there), _as_labels(here), n_replicas=n_replicas, seed=seed)
-        words = f"AUC train {auc(*_as_labels(there)):.4f}, {part} {auc(*_as_labels(here)):.4f}, gap {gap.signed}"
+        decimals = 4 if gap.decimals is None else gap.decimals
+        areas = [write_fixed(auc(*_as_labels(arrays)), decimals) for arrays in (there, here)]
+        words = f"AUC train {areas[0]}, {part} {areas[1]}, gap {gap.signed}"
         figure.axes[1].set_title(words, fontsize=10, color=INK, loc="left", pad=8)
         alt += f" {words}."
     return Drawing(figure, frame, title, alt, panels=figure.axes)
@@ -103,7 +105,7 @@ def _draw_cuts(axes: Axes, threshold: float | None, figure_cut: tuple[str, float
     named += [] if figure_cut is None else [(*figure_cut, "-.")]
     for name, at, linestyle in named:
         if np.isfinite(at):
-            axes.axvline(at, color=INK, linewidth=1.2, linestyle=linestyle, label=write_formulas(f"{name}, {at:.3f}"))
+            axes.axvline(at, color=INK, linewidth=1.2, linestyle=linestyle, label=f"{write_name(name, 40)}, {at:.3f}")
 
 
 def _tabulate(arrays: Arrays, edges: np.ndarray, part: str) -> pd.DataFrame:

@@ -165,10 +165,9 @@ def _measure_shares(bins: np.ndarray, weights: np.ndarray, passes: np.ndarray, n
 
 
 def _tell_divergence(found: Divergence) -> str:
-    low, middle, high = (f"{value:.2g}" for value in (found.chance.low, found.chance.value, found.chance.high))
     verdict = "more than chance" if found.p_value < SIGNIFICANT else "no more than chance"
     return (
-        f"JSD {found.divergence} bits; random subsamples of this size: {middle} [{low}, {high}]; "
+        f"JSD {found.divergence} bits; random subsamples of this size: {found.chance.bracketed}; "
         f"p = {found.p_value:.2g}: {verdict}"
     )
 

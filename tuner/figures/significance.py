@@ -27,6 +27,7 @@ from tuner.figures.drawing import (
     headline,
     start_figure,
     write_formulas,
+    write_name,
 )
 from tuner.metrics.arrays import Arrays, check_arrays, effective_number
 from tuner.metrics.at_threshold import set_between_scores, sum_confusion
@@ -286,7 +287,7 @@ def _mark_cuts(axes: Axes, cut: tuple[str, float], best: float, scanned: _Scanne
             color=INK,
             linewidth=1.2,
             linestyle="--",
-            label=write_formulas(f"{named}, {chosen:.3f}") if is_told else None,
+            label=f"{write_name(named, 40)}, {chosen:.3f}" if is_told else None,
         )
     if not np.isclose(best, chosen):
         label = f"largest of the first curve, {best:.3f}" if is_told else None

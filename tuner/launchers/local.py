@@ -10,17 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
-from tuner.launchers.processes import describe_exit
+from tuner.launchers.processes import describe_exit, name_host
 from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE
 from tuner.run_folder import RunFolder
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _PR_SET_PDEATHSIG = 1
 if sys.platform == "linux":
     _prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -33,14 +33,16 @@ class ExitedWorker:
 
     number: int
     """Its number among the workers, from 0."""
-    pid: int
-    """Its process number."""
+    pid: int | None
+    """Its process number; None where its machine was lost with it."""
     started: float
     """When it was started, in Unix time."""
     exit_code: int
     """0 for a good end; negative for the signal that ended it, as in `subprocess`."""
     log: Path
     """What it printed."""
+    host: str = field(default_factory=name_host)
+    """Within which its process number means one process."""
 
     @property
     def failed(self) -> bool:
@@ -52,6 +54,37 @@ class ExitedWorker:
         tail = read_tail(self.log)
         ends = f", which ends:\n{tail}" if tail else "."
         return f"Worker {self.number} {describe_exit(self.exit_code)}. Its log is {self.log}{ends}"
+
+
+class Workers(Protocol):
+    """Workers that were started together, here or elsewhere. Leaving the `with` block kills what still runs."""
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process numbers of those that run on this machine."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill what still runs."""
+
+    def poll(self) -> list[ExitedWorker]:
+        """Return the workers that ended since the last call."""
+
+    def replace(self, number: int) -> None:
+        """Start another worker instead of one that has ended."""
+
+    def withdraw(self) -> list[int]:
+        """Take back the workers that have not begun yet; return their numbers."""
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Ask every worker once, by this signal, to give its trials back and leave."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all have ended; False where `timeout` seconds were not enough."""
 
 
 class LocalWorkers:
@@ -125,6 +158,10 @@ class LocalWorkers:
         if self._interrupted_by is not None:
             _send(process, self._interrupted_by)
 
+    def withdraw(self) -> list[int]:
+        """Take back the workers that have not begun yet: none, as each begins at once."""
+        return []
+
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
         """Ask every worker once, by this signal, to give its trials back and leave."""
         self._interrupted_by = number
@@ -180,7 +217,7 @@ def launch(
 
     def start(number: int) -> subprocess.Popen[bytes]:
         with logs[number].open("ab") as output:
-            return _start(command, output, share_machine(shared, number, workers, n_gpus))
+            return start_process(command, output, share_machine(shared, number, workers, n_gpus))
 
     return LocalWorkers(start, logs)
 
@@ -195,7 +232,7 @@ def share_machine(environment: Mapping[str, str], worker: int, workers: int, n_g
         n_gpus: GPUs of this machine.
     """
     threads = str(max(1, count_cores() // workers))
-    shared = dict(environment) | dict.fromkeys(_THREAD_VARIABLES, threads)
+    shared = dict(environment) | dict.fromkeys(THREAD_VARIABLES, threads)
     if n_gpus > 1:
         visible = [name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         gpus = visible or [str(gpu) for gpu in range(n_gpus)]
@@ -229,8 +266,17 @@ def read_tail(log: Path, n_bytes: int = _TAIL_BYTES) -> str:
     return (text.partition("\n")[2] if size > n_bytes else text).strip()
 
 
-def _start(command: Sequence[str], output: IO[bytes], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start one process in a group of its own."""
+def start_process(
+    command: Sequence[str], output: IO[bytes], environment: Mapping[str, str], *, directory: str | None = None
+) -> subprocess.Popen[bytes]:
+    """Start one process in a group of its own, which on Linux dies with this one.
+
+    Args:
+        command: Program and arguments.
+        output: Where all goes that it prints.
+        environment: Its variables.
+        directory: Where it runs; None: where this process does.
+    """
     # Ruff's warning is of locks that other threads hold over the fork: `die_with_parent` takes none.
     return subprocess.Popen(
         command,
@@ -238,6 +284,7 @@ def _start(command: Sequence[str], output: IO[bytes], environment: Mapping[str, 
         stdout=output,
         stderr=subprocess.STDOUT,
         env=dict(environment),
+        cwd=directory,
         process_group=0,
         preexec_fn=partial(die_with_parent, os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
     )

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 
 from tuner.launchers.signals import PREEMPTION_SIGNALS
+from tuner.launchers.watchdog_process import HANG_SIGNAL
 
 OUTSIDE_SIGNALS = (signal.SIGINT, signal.SIGKILL, *PREEMPTION_SIGNALS)
 """Ends that say nothing against what a worker trained: a scheduler, a user, or the kernel that needs memory."""
@@ -50,8 +51,15 @@ def is_outside(exit_code: int) -> bool:
     return exit_code < 0 and -exit_code in OUTSIDE_SIGNALS
 
 
+def is_hang(exit_code: int) -> bool:
+    """Whether an exit code is that of a process which hung, so that its watchdog ended it."""
+    return exit_code == -HANG_SIGNAL
+
+
 def describe_exit(exit_code: int) -> str:
     """Return how a process ended, as the end of a sentence."""
+    if is_hang(exit_code):
+        return "made no progress for too long and was ended"
     if exit_code < 0:
         name = next((known.name for known in signal.Signals if known == -exit_code), f"signal {-exit_code}")
         return f"was ended by {name}"

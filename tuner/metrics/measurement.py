@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, inf, isfinite, isnan, log10
+from math import inf, isfinite, isnan
 
 import numpy as np
 
@@ -56,8 +56,9 @@ class Measurement:
 
     @property
     def decimals(self) -> int | None:
-        """Decimals that show two digits of the error; None where it is zero or not finite."""
-        return count_decimals(self.error)
+        """Decimals that show two digits of the error, of its longer side where it is lopsided; see `count_decimals`."""
+        longer = max(self.high - self.value, self.value - self.low)
+        return count_decimals(longer if self.is_lopsided else self.error)
 
     @property
     def value_text(self) -> str:
@@ -74,7 +75,8 @@ class Measurement:
         if self.decimals is None:
             return ""
         if self.is_lopsided:
-            return f"{self.high - self.value:+,.{self.decimals}f} {self.low - self.value:+,.{self.decimals}f}"
+            above, below = write_fixed(self.high - self.value, self.decimals), self.value - self.low
+            return f"+{above} -{write_fixed(below, self.decimals)}"
         return f"± {write_fixed(self.error, self.decimals)}"
 
     def __str__(self) -> str:
@@ -86,17 +88,28 @@ class Measurement:
         """A difference with its sign and its error: +0.0034 ± 0.0011."""
         return f"{'+' if self.value > 0 else ''}{self}"
 
+    @property
+    def bracketed(self) -> str:
+        """The value with the ends of its interval, all with the same decimals: 0.0092 [0.0072, 0.0111]."""
+        if self.decimals is None:
+            return self.value_text
+        value, low, high = (write_fixed(number, self.decimals) for number in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
+
 
 def count_decimals(error: float) -> int | None:
-    """Return the decimals that show two digits of an error; None where it is zero or not finite."""
+    """Return the decimals that show two digits of an error, and never three: 0.0996 is 0.10.
+
+    Below zero where these are not its last ones: 345 is 350. None where the error is zero or not finite.
+    """
     if not (isfinite(error) and error > 0):
         return None
-    return max(0, min(8, 1 - floor(log10(error))))
+    return min(8, 1 - int(f"{error:.1e}".partition("e")[2]))
 
 
 def write_fixed(value: float, decimals: int) -> str:
-    """Return a number with so many decimals; never -0.00."""
-    return f"{round(value, decimals) + 0.0:,.{decimals}f}"
+    """Return a number rounded to so many decimals, to tens or hundreds for fewer than none; never -0.00."""
+    return f"{round(value, decimals) + 0.0:,.{max(decimals, 0)}f}"
 
 
 def measure(

@@ -173,8 +173,7 @@ def _mark_places(places: np.ndarray, n: int) -> Tensor:
 
 def _list_slots(preprocessing: Preprocessing) -> Tensor:
     """Return which of [c, l + 1] values and "other" of the categories have an input, int64 by flat index."""
-    others = preprocessing.others[:, None]
-    has_input = np.concatenate([~np.isnan(preprocessing.levels), others], axis=1)
+    has_input = np.pad(~np.isnan(preprocessing.levels), ((0, 0), (0, 1)), constant_values=True)
     return torch.from_numpy(np.flatnonzero(has_input))
 
 

@@ -10,11 +10,12 @@ from typing import Any, Literal
 
 from tuner.errors import FolderError, TunerError, gather, raise_gathered
 from tuner.events.checks.finding import Finding
+from tuner.events.file_formats import find_format
 from tuner.events.listing import ALL_ROWS
 from tuner.events.part_sources import find_event_source
 from tuner.events.paths import find_files
 from tuner.events.reading import find_new_source
-from tuner.events.sources import find_format, find_input_files
+from tuner.events.sources import find_input_files
 from tuner.events.stretches import split_source
 from tuner.prediction.probabilities import Kind
 from tuner.prediction.score_writers import ENDINGS, open_writer

@@ -133,7 +133,7 @@ class UnusualCounts:
         if name not in self.coded:
             counts.n_low += int((values < known.low).sum())
             counts.n_high += int((values > known.high).sum())
-            if (far := _is_far(values, known)).any():
+            if (far := _lies_outside(values, known)).any():
                 counts.n_far += int(far.sum())
                 counts.farthest = max(counts.farthest, float(_measure_beyond(values[far], known).max()))
             if known.few is not None:
@@ -266,7 +266,7 @@ def _measure_beyond(values: np.ndarray, known: TrainingRange) -> np.ndarray:
     return np.maximum(known.lowest - wide, wide - known.highest)
 
 
-def _is_far(values: np.ndarray, known: TrainingRange) -> np.ndarray:
+def _lies_outside(values: np.ndarray, known: TrainingRange) -> np.ndarray:
     """Return which values [n] are beyond all of training as `MARGIN` says."""
     width = (known.high - known.low) or (known.highest - known.lowest) or max(abs(known.middle), 1.0)
     far: np.ndarray = _measure_beyond(values, known) > width

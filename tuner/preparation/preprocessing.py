@@ -48,11 +48,10 @@ class Preprocessing:
     First come the features that are mapped, `interp(x_i, x_knots[i], z_knots[i])`, where not-a-number in x_i was
     replaced by `fill[i]`, and then `logged` ones by sign(x) log(1 + |x| / s), before. Next the cosines, then the sines,
     of the azimuths' angles to their axis, and of the other angles (`tuner.preparation.azimuths`). Next for each
-    category a 1 for the value that it has, else 0, and one input for all values that have none of their own, where
-    train held such. Last an indicator for each `indicated` feature, 1 where it was not-a-number, else 0.
+    category a 1 for the value that it has, else 0, and one input for all values that have none of their own, those that
+    train never held among them. Last an indicator for each `indicated` feature, 1 where it was not-a-number, else 0.
 
-    Values that a category never had in train count as those that have no input of their own; where train held none of
-    these, all inputs of the category are 0, as they are where it is undefined.
+    Where a category is undefined all of its inputs are 0; if it never was in train, it counts as any other value.
     """
 
     features: tuple[str, ...]
@@ -81,8 +80,6 @@ class Preprocessing:
     """Features that are categories, int64 [c], by their index in `features`."""
     levels: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     """Values of each category that have an input, float32 [c, l], rising, then not-a-number."""
-    others: np.ndarray = field(default_factory=lambda: np.zeros(0, np.bool_))
-    """Whether a category has an input for all other values, bool [c]."""
     codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Texts of each category of texts: its value is the place of a text in them, or -1 for any other text."""
 
@@ -115,11 +112,10 @@ class Preprocessing:
     def list_levels(self) -> list[list[str]]:
         """Return what each input of each category stands for: a value, or "other"."""
         listed = []
-        for i, levels, has_other in zip(self.categories, self.levels, self.others, strict=True):
+        for i, levels in zip(self.categories, self.levels, strict=True):
             texts = self.codes.get(self.features[i])
             values = levels[~np.isnan(levels)]
-            told = [f"{value:g}" if texts is None else texts[int(value)] for value in values]
-            listed.append(told + ["other"] * bool(has_other))
+            listed.append([*(f"{value:g}" if texts is None else texts[int(value)] for value in values), "other"])
         return listed
 
     @cached_property
@@ -186,12 +182,11 @@ class Preprocessing:
             yield turn_azimuths(values, self.azimuths)
         if len(self.angles):
             yield turn_angles(values[:, self.angles], self.turns)
-        for i, levels, has_other in zip(self.categories, self.levels, self.others, strict=True):
+        for i, levels in zip(self.categories, self.levels, strict=True):
             x = np.asarray(values[:, i], np.float32)[:, None]
             is_level = x == levels[~np.isnan(levels)]
             yield is_level
-            if has_other:
-                yield ~(is_level.any(axis=1, keepdims=True) | (np.isnan(x) & (i in self.indicated)))
+            yield ~(is_level.any(axis=1, keepdims=True) | (np.isnan(x) & (i in self.indicated)))
         yield np.isnan(values[:, self.indicated])
 
     def save(self, path: Path) -> None:
@@ -206,8 +201,8 @@ class Preprocessing:
         archive = io.BytesIO(read_archive(path, advice=advice))
         with expect_form(path, advice=advice), np.load(archive, allow_pickle=False) as arrays:
             content: dict[str, Any] = dict(arrays)
-            if missing := {kept.name for kept in fields(cls)} - content.keys():
-                raise ValueError(f"it is of an older version, without {name_all(sorted(missing))}")
+            if differing := {kept.name for kept in fields(cls)} ^ content.keys():
+                raise ValueError(f"it is of another version, which differs in {name_all(sorted(differing))}")
             content["features"] = tuple(content["features"].tolist())
             content["codes"] = {name: tuple(texts) for name, texts in json.loads(str(content["codes"])).items()}
             return cls(**content)
@@ -266,7 +261,6 @@ def fit_preprocessing(
     padded = np.array([[np.pad(k, (0, n_knots - len(k)), mode="edge") for k in pair] for pair in knots], np.float32)
     undefined = np.isnan(values).mean(axis=0)
     angles, found = choice.find(*TURNS), choice.find("category")
-    levels, others = _find_levels(values[:, found], preparation.max_categories)
     return Preprocessing(
         features=features,
         fill=fill,
@@ -280,24 +274,22 @@ def fit_preprocessing(
         angles=angles,
         turns=np.array([TURNS[choice.kinds[i]] for i in angles], np.float64),
         categories=found,
-        levels=levels,
-        others=others,
+        levels=_find_levels(values[:, found], preparation.max_categories),
         codes=dict(codes or {}),
     )
 
 
-def _find_levels(values: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the values of categories [n, c] that get an input, float32 [c, l], and whether train has others, bool [c].
+def _find_levels(values: np.ndarray, most: int) -> np.ndarray:
+    """Return the values of categories [n, c] that get an input of their own, float32 [c, l].
 
     They are those of at least `MIN_CATEGORY` events, of these the most frequent.
     """
-    kept, others = [], []
+    kept = []
     for column in values.T:
         level, counts = np.unique(column[~np.isnan(column)].astype(np.float32), return_counts=True)
         frequent = np.argsort(-counts, kind="stable")[:most]
         frequent = np.sort(frequent[counts[frequent] >= MIN_CATEGORY])
         kept.append(level[frequent])
-        others.append(len(frequent) < len(level))
     width = max(map(len, kept), default=0)
     padded = [np.pad(level, (0, width - len(level)), constant_values=np.nan) for level in kept]
-    return np.array(padded, np.float32).reshape(len(kept), width), np.array(others, np.bool_)
+    return np.array(padded, np.float32).reshape(len(kept), width)

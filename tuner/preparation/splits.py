@@ -23,7 +23,7 @@ from tuner.preparation.groups import join_groups
 from tuner.preparation.kept_events import hash_columns
 from tuner.preparation.preprocessing import Preprocessing, fit_preprocessing
 from tuner.preparation.settings import Preparation
-from tuner.preparation.splitting import PARTS, check_parts, split_rows
+from tuner.preparation.splitting import PARTS, check_classes, split_rows
 from tuner.preparation.training_weights import make_training_weights
 from tuner.problem import Problem
 
@@ -117,7 +117,7 @@ def prepare_splits(events: Events, problem: Problem, preparation: Preparation | 
         events.labels, groups, preparation, column=inputs.column, given=events.given_parts, linked=linked
     )
     rows = dict(zip(PARTS, chosen, strict=True))
-    check_parts(rows, events.labels, events.weights, problem.label)
+    check_classes(rows, events.labels, events.weights, problem.label)
     # Train rows are in random order: the first of them are a fair sample.
     fitted = gather_columns(events.table.to_numpy(), rows["train"][:N_FITTED])
     categories = {name for name in events.features if name in events.codes or fits(name, problem.categories)}

@@ -61,7 +61,7 @@ def split_rows(
     return train, validation, test
 
 
-def check_parts(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np.ndarray, column: str) -> None:
+def check_classes(parts: Mapping[str, np.ndarray], labels: np.ndarray, weights: np.ndarray, column: str) -> None:
     """Raise `SplitsError` where a part lacks a class, or where the weights of one do not add up to more than 0."""
     problems = []
     for name, rows in parts.items():

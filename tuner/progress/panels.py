@@ -231,7 +231,18 @@ def _draw_failures(status: Status) -> list[RenderableType]:
     ]
     if hidden := [number for _, numbers in reasons[:-MAX_REASONS] for number in numbers]:
         lines.append(Text(f"{say_trials(hidden)} failed for other reasons: see tuner.log", style="red"))
-    return lines
+    return [*_list_kinds(status), *lines]
+
+
+def _list_kinds(status: Status) -> list[RenderableType]:
+    """Return how many trials failed, and how many were resumed, after each kind of failure."""
+    told: list[RenderableType] = []
+    for key, head, style in (("failed", "failed by", "red"), ("resumed", "given back after", "yellow")):
+        counts = [(kind, count[key]) for kind, count in status.failure_kinds.items() if count[key]]
+        if counts:
+            pieces = [Text(f"{kind} {count:,}", style=style) for kind, count in counts]
+            told.append(Flow([Text.assemble((f"{head}  ", "dim"), pieces[0]), *pieces[1:]]))
+    return told
 
 
 def say_failure(numbers: Sequence[int], reason: str) -> str:

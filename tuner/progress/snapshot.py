@@ -100,6 +100,9 @@ class Status:
     """Workers that give a sign of life."""
     ended: Sequence[EndedTrial] = ()
     """Trials that ended, in the order in which they did."""
+    failure_kinds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """By kind of failure ("out of memory", "hang", ...): how many trials `failed` by it, and how many it interrupted,
+    which were `resumed` in later ones."""
     devices: DeviceUse | None = None
     """What the workers use at the moment; None where nobody looked."""
     winner: int | None = None

@@ -81,8 +81,9 @@ NOTES = {
     "together stand in for one another.",
     "survival": "Bars are 68 % intervals; a point is coloured where "
     "the difference is significant at 5 % after Holm's correction for all of them and the AUC, which is what counts "
-    "for the verdict. The cut is chosen on one half of the events and tested on the other; a point is open where a cut "
-    "leaves as little background as it may.",
+    "for the verdict: with at least two neighbours, or with the problem's own systematic alone. The cut is chosen "
+    "on one half of the events and tested on the other; a point is open where a cut leaves as little background "
+    "as it may.",
 }
 """How to read a figure, by its name; the others say it themselves."""
 

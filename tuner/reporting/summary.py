@@ -242,7 +242,7 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
         case "survives":
             return f"{lead} survives a cut and the background's uncertainty"
         case "survives in part":
-            return f"{lead} survives a cut at some of the background's uncertainties only"
+            return f"{lead} survives a cut at some of the background's uncertainties, not at all"
         case "reversed":
             return f"{lead} turns into a loss at a cut"
         case "absorbed":
@@ -362,13 +362,13 @@ def _warn_of_sculpting(evaluation: Evaluation, units: Mapping[str, str]) -> list
         return []
     worst, *others = strong
     unit = split_unit(worst.observer, units)[1]
-    where = f"the background that passes gains most near {write_number(worst.peak, 3)} {unit}".rstrip()
+    where = f"what passes is most enriched near {write_number(worst.peak, 3)} {unit}".rstrip()
     if worst.peaks_at_signal and worst.signal is not None:
         where += f", where the signal is (median {write_number(worst.signal.value, 3)} {unit}".rstrip() + ")"
-    also = f"; so does it {join_words([other.observer for other in others])}" if others else ""
+    also = f"; likewise in {join_words([other.observer for other in others])}" if others else ""
     return [
-        f"The {evaluation.cut_name}{_tell_examined(evaluation)} sculpts {worst.observer} strongly: {where}; "
-        f"{_tell_divergence(evaluation, worst)}{also}. "
+        f"The {evaluation.cut_name}{_tell_examined(evaluation)} strongly sculpts the background in {worst.observer}: "
+        f"{where}; {_tell_divergence(evaluation, worst)}{also}. "
         "A bump there is no evidence of signal unless the background is modelled after that cut."
     ]
 

@@ -66,14 +66,19 @@ def find_last_sent(place: Path, run_id: str) -> float:
     return max((float(end.read_text()) for end in ends if end.exists()), default=float("-inf"))
 
 
+def find_unsent(folder: Path) -> list[Path]:
+    """Return the logs of a run folder's offline runs that were not sent to the server yet."""
+    pattern = f"offline-run-*/run-{read_sweep_id(folder)}-*.wandb" if (folder / "wandb").exists() else "none"
+    return [path for path in sorted(find_place(folder).glob(pattern)) if not _is_synced(path)]
+
+
 def sync_runs(folder: Path) -> int:
     """Send the offline runs of a run folder to the W&B server, and return how many arrived.
 
     Raises:
         TunerError: W&B is not logged in, or not all runs arrived.
     """
-    pattern = f"offline-run-*/run-{read_sweep_id(folder)}-*.wandb" if (folder / "wandb").exists() else "none"
-    runs = [path for path in sorted(find_place(folder).glob(pattern)) if not _is_synced(path)]
+    runs = find_unsent(folder)
     if not runs:
         return 0
     if not _is_logged_in(folder):

@@ -51,6 +51,7 @@ class Pack:
         n_events: int | None = None,
         randomness: Randomness = "same",
         noise_seed: int | None = None,
+        n_parts: int = 1,
         on_step: Callable[[], None] = lambda: None,
     ) -> None:
         """Make an empty pack for the structure of `settings`; n_epochs is the whole budget of a member.
@@ -60,13 +61,16 @@ class Pack:
         quick, but makes their results alike; "different" draws for each, so that members are independent trainings.
         noise_seed: what dropout draws in an epoch follows from this alone, whatever a member's age and companions, so
         that one that was interrupted goes on as if it had not been; events meet it in another order each epoch. None:
-        torch's generator is left as it is. on_step: called after each step, and each chunk of a validation.
+        torch's generator is left as it is. n_parts: in how many parts a batch is computed, which saves memory; their
+        gradients are added up, and a batch norm sees each part for itself. on_step: called after each step, and each
+        chunk of a validation.
         """
         keep_freed_memory()
         self.structure = find_structure(settings)
         self.data = data
         self.n_epochs = n_epochs
         self.noise_seed = noise_seed
+        self.n_parts = n_parts
         self.on_step = on_step
         self.members: list[Member | None] = []
         self.mean_rates = np.zeros(0)
@@ -253,15 +257,17 @@ class Pack:
         """Take the step that it is at; add to `losses`. This is what a graph repeats."""
         data, stack = self.data, self.stack
         order, lr = self.orders.index_select(0, self.at)[0], self.rates.index_select(0, self.at)[0]
-        rows = order.flatten()
-        x = data.x.index_select(0, rows).view(*order.shape, -1)
-        labels, weights = data.labels[rows].view_as(order), data.weights[rows].view_as(order)
-        with mixed_precision(data.device):
-            logits = stack.forward(x)
-        labels = labels * (1 - stack.smoothing) + 0.5 * stack.smoothing
-        losses = weigh_losses(logits, labels, weights).sum(1) / self.batch_size
-        stack.update(losses, lr)
-        self.losses += losses.detach()
+        for number, part in enumerate(order.chunk(self.n_parts, dim=1)):
+            rows = part.flatten()
+            x = data.x.index_select(0, rows).view(*part.shape, -1)
+            labels, weights = data.labels[rows].view_as(part), data.weights[rows].view_as(part)
+            with mixed_precision(data.device):
+                logits = stack.forward(x)
+            labels = labels * (1 - stack.smoothing) + 0.5 * stack.smoothing
+            losses = weigh_losses(logits, labels, weights).sum(1) / self.batch_size
+            stack.find_gradients(losses, add=number > 0)
+            self.losses += losses.detach()
+        stack.update(lr)
         self.at += 1
 
     # Validation.

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from optuna.storages.journal import BaseJournalBackend
 
+from tuner.checked_files import retry_when_full
 from tuner.errors import SearchError
 from tuner.launchers.processes import name_host, read_start
 
@@ -27,6 +28,9 @@ NAMELESS_SECONDS = 5.0
 
 LONGEST_PAUSE = 0.1
 """Seconds between two looks at a lock that somebody else holds, at the most."""
+
+WRITING_SECONDS = 0.3
+"""A line that stays as it is for so long is not being written."""
 
 _CHUNK = 1 << 16
 
@@ -70,10 +74,30 @@ class JournalFile(BaseJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, after whole lines only. What cannot be written whole (a full disk) is taken back."""
         content = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode()
+        retry_when_full(self.path, lambda: self._append(content))
+
+    def _append(self, content: bytes) -> None:
         with self._lock.hold(), self._open_to_append() as file:
             self._mend_end(file)
             _write_whole(file, content)
             os.fsync(file.fileno())
+
+    def measure_torn(self) -> int:
+        """Return how many bytes at the end are no whole record, and are not being written just now."""
+        torn = self._find_torn()
+        if torn:
+            time.sleep(WRITING_SECONDS)
+        return len(torn) if torn and torn == self._find_torn() else 0
+
+    def _find_torn(self) -> bytes:
+        with self.path.open("rb") as file:
+            last = _read_last_line(file)
+        return b"" if _parse(last) is not None and last.endswith(b"\n") else last
+
+    def mend(self) -> None:
+        """Finish a last line that lacks its line break only; move what is no record aside."""
+        with self._lock.hold(), self._open_to_append() as file:
+            self._mend_end(file)
 
     def count_read(self) -> int:
         """Return the number of lines that were read."""
@@ -141,6 +165,20 @@ class JournalLock:
             yield
         finally:
             self._release(content)
+
+    def find_stale(self) -> float | None:
+        """Return for how many seconds the lock has been nobody's any more; None where there is none, or an owner."""
+        mark = self._mark()
+        if mark is None:
+            return None
+        age = max(0.0, time.time() - mark[1] / 1e9)
+        return age if self._is_stale(age) else None
+
+    def take_away(self) -> None:
+        """Remove the lock where it is nobody's any more."""
+        mark = self._mark()
+        if mark is not None and self.find_stale() is not None:
+            self._take_away(mark)
 
     def _acquire(self, content: bytes) -> None:
         seen, since, pause = None, time.monotonic(), 0.001

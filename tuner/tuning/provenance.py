@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import shlex
 import subprocess
@@ -19,6 +20,7 @@ from tuner.passwords import hide_passwords
 from tuner.preparation.settings import describe_preparation
 from tuner.problem import Problem
 from tuner.run_folder import RunFolder
+from tuner.tuning.contents import describe_contents
 from tuner.tuning.search import PROVENANCE_ADVICE
 from tuner.tuning.study import Study
 
@@ -62,8 +64,10 @@ def record_call(
         "events_digest": events_digest,
         "parts": dict(parts or {}),
         "preparation": describe_preparation(study.preparation),
-        "versions": {name: _find_version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": describe_versions(),
         "platform": platform.platform(),
+        "search_space": hash_space(study),
+        "study_source": _read_source(study_file),
     }
     call = {
         "command": _name_command(),
@@ -79,6 +83,24 @@ def record_call(
         record = read_json(folder.provenance, advice=PROVENANCE_ADVICE) | about
         record.setdefault("calls", []).append(call)
         write_json(folder.provenance, record)
+
+
+def describe_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that figures depend on."""
+    return {name: _find_version(name) for name in PACKAGES} | {"python": platform.python_version()}
+
+
+def hash_space(study: Study) -> str:
+    """Return a SHA-256 of a search space's code and of what it uses."""
+    return hashlib.sha256(describe_contents(study.space.suggest).encode()).hexdigest()
+
+
+def _read_source(study_file: Path | None) -> str | None:
+    """Return the text of a study file, without passwords; None where there is none to read."""
+    try:
+        return None if study_file is None else hide_passwords(study_file.read_text())
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def describe_parts(splits: Splits) -> dict[str, dict[str, int | str]]:

@@ -6,8 +6,8 @@ import inspect
 import logging
 import random
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Container, Iterator, Mapping
+from copy import copy, deepcopy
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from tuner.errors import StudyError
 from tuner.tuning.choices import encode_choice
 from tuner.tuning.study import Study
-from tuner.tuning.trial_attributes import find_root, is_of_one_trial
+from tuner.tuning.trial_attributes import Failure, find_root, is_interrupted, is_of_one_trial, read_failure
 
 logger = logging.getLogger("tuner")
 
@@ -183,8 +183,16 @@ class SeededSampler(BaseSampler):
         self.stopped = True
 
 
+INFEASIBLE = frozenset({Failure.MEMORY, Failure.HANG, Failure.CRASH})
+"""Failures that are a setting's own: the sampler learns of them, and leaves such settings."""
+
+
 class _WatchedStudy:
-    """An Optuna study as a sampler sees it, whose `stop` can be called outside of `study.optimize`."""
+    """An Optuna study as a sampler sees it.
+
+    Its `stop` can be called outside of `study.optimize`. A trial whose setting cannot be trained counts as one that was
+    pruned before its first report, which samplers rank below all others: of failed ones they learn nothing.
+    """
 
     def __init__(self, study: optuna.Study, stop: Callable[[], None]) -> None:
         self._watched = study
@@ -192,6 +200,27 @@ class _WatchedStudy:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._watched, name)
+
+    def _get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None, use_cache: bool = False
+    ) -> list[FrozenTrial]:
+        """Return trials as Optuna's own method does; its samplers call this one."""
+        trials = self._watched._get_trials(deepcopy=deepcopy, states=None, use_cache=use_cache)
+        shown = [_show_infeasible(trial) if trial.state == TrialState.FAIL else trial for trial in trials]
+        return [trial for trial in shown if states is None or trial.state in states]
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        """Return trials as Optuna's own method does."""
+        return self._get_trials(deepcopy=deepcopy, states=states)
+
+
+def _show_infeasible(trial: FrozenTrial) -> FrozenTrial:
+    """Return a failed trial as pruned before its first report where its setting cannot be trained, else as it is."""
+    if is_interrupted(trial) or read_failure(trial) not in INFEASIBLE:
+        return trial
+    shown = copy(trial)
+    shown.state, shown.intermediate_values = TrialState.PRUNED, {}
+    return shown
 
 
 def describe_sampler(sampler: BaseSampler) -> str:

@@ -22,11 +22,13 @@ from tuner.tuning.study import Study
 from tuner.tuning.study_file import load_study
 from tuner.tuning.trained_network import TrainedNetwork
 from tuner.tuning.trial_attributes import (
+    Failure,
     is_interrupted,
     is_warm_start,
     read_best_epoch,
     read_budget,
     read_epochs,
+    read_failure,
     read_figure,
     read_n_parameters,
     read_reason,
@@ -71,6 +73,8 @@ class TrialRecord:
     """Epochs trained."""
     reason: str | None
     """Why it ended."""
+    failure: Failure | None = None
+    """What went wrong, where it failed or was interrupted; None where nothing did, or nobody knows."""
     n_parameters: int | None
     """Parameters of its network."""
     started: datetime | None
@@ -162,7 +166,8 @@ class Search:
             number, state (complete, pruned, failed, interrupted, running, waiting), value (best weighted validation
             AUC), figure (the problem's figure of merit on validation), best_epoch, epochs, n_parameters (of the
             network), datetime_start, datetime_complete, duration (shared with the other members of its pack), reason
-            (why it ended), warm_start, and a column `params_<name>` for each parameter. What is not known is missing.
+            (why it ended), failure (its kind: "hang", "out of memory", ...), warm_start, and a column `params_<name>`
+            for each parameter. What is not known is missing.
         """
         import pandas as pd
 
@@ -382,6 +387,7 @@ def _record(trial: optuna.trial.FrozenTrial) -> TrialRecord:
         best_epoch=read_best_epoch(trial),
         epochs=read_epochs(trial),
         reason=read_reason(trial),
+        failure=read_failure(trial),
         n_parameters=read_n_parameters(trial),
         started=trial.datetime_start,
         finished=trial.datetime_complete,

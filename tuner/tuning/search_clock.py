@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from tuner.tuning.judgement_time import BASELINE_SHARE, estimate_trainings, find_growth, measure_costs
+from tuner.tuning.patient_storage import without_waiting
 from tuner.tuning.search import Search
 
 MOST_RESERVED = 0.5
@@ -42,7 +43,8 @@ class SearchClock:
         if self.until is None or not self.reserves:
             return self.until
         if (before := time.monotonic()) >= self._due:
-            with suppress(Exception):  # a storage that is away for a moment must end no trial: the last estimate holds
+            # A storage that is away for a moment must end no trial: the last estimate holds.
+            with suppress(Exception), without_waiting(self.search.optuna_study):
                 self._reserve = self._measure_reserve()
             took = time.monotonic() - before
             self._due = before + max(LOOK_SECONDS, took / MAX_SHARE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuner.progress.snapshot import DeviceUse, EndedTrial, RunningTrial, Status
 from tuner.tuning.best_so_far import follow_best, list_finished, measure_elapsed
+from tuner.tuning.failures import count_failures
 from tuner.tuning.heartbeats import is_abandoned
 from tuner.tuning.judgement_time import estimate_trainings, find_growth, measure_costs
 from tuner.tuning.outcome import read_outcome
@@ -63,6 +64,7 @@ def read_status(search: Search, *, seconds_left: float | None = None, devices: D
         stale_leases=stale,
         workers=sum(workers.values()),
         ended=_list_ended(trials),
+        failure_kinds={c.kind.value: {"failed": c.failed, "resumed": c.resumed} for c in count_failures(trials)},
         devices=devices,
         **_read_outcome(search),
     )

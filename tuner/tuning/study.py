@@ -141,6 +141,9 @@ class Study:
     """How the search is judged at its end: finalists, seeds, baselines."""
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     """How often running trials are saved, and how much disk space that takes at the most."""
+    hang_minutes: float = 10.0
+    """Minutes after which a command's worker is ended that has not come a step further in training, validating or a
+    figure of merit; 20 times its longest step where that is more. Its trials go on in another worker."""
     seed: int = 0
     """Each trial's seed follows from this and its number."""
     sampler: Callable[[int], BaseSampler] | BaseSampler | None = None
@@ -151,6 +154,8 @@ class Study:
     def __post_init__(self) -> None:
         settle_fields(self, "This study")
         problems = [f"`seed` must not be negative, but is {self.seed}."] if self.seed < 0 else []
+        if not self.hang_minutes > 0:
+            problems.append(f"`hang_minutes` must be above 0, but is {self.hang_minutes!r}.")
         if problem := find_name_problem(self.name):
             problems.append(problem)
         for name, made in (("sampler", self.sampler), ("pruner", self.pruner)):

@@ -9,9 +9,11 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from filelock import FileLock
@@ -19,7 +21,8 @@ from filelock import FileLock
 from tuner.errors import SearchError, SweepInterrupted, TunerError, gather, raise_gathered
 from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
-from tuner.launchers.local import tuner_command
+from tuner.launchers.dask_workers import MOST_WORKERS, DaskWorkers, check_machines, connect
+from tuner.launchers.local import Workers, launch, tuner_command
 from tuner.preparation.splits import Splits
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
@@ -31,13 +34,15 @@ from tuner.tuning.call_end import CallEnd
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
 from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.findings import keep_findings, require_sound, tell_findings
+from tuner.tuning.heartbeats import forget_workers
 from tuner.tuning.ownership import take_folder
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
 from tuner.tuning.provenance import describe_parts, record_call
 from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
+from tuner.tuning.shared_storage import share_storage
 from tuner.tuning.status import count_left
-from tuner.tuning.storage import open_storage
+from tuner.tuning.storage import STORAGE_VARIABLE, open_storage
 from tuner.tuning.study import Study, limit_time
 from tuner.tuning.study_file import find_study_file, refuse_while_reading
 from tuner.tuning.study_note import write_study_note
@@ -53,6 +58,9 @@ from tuner.tuning.trial_attributes import (
 from tuner.tuning.watching import StatusWatch
 from tuner.tuning.worker_processes import STATUS_SECONDS, work_in_processes
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 logger = logging.getLogger("tuner")
 
 
@@ -67,6 +75,7 @@ def sweep(
     display: Display | None = None,
     minutes: float | None = None,
     search_minutes: float | None = None,
+    dask: str | Path | Client | None = None,
 ) -> Search:
     """Spend a study's budget of trials and return the search; called again, go on where it stopped.
 
@@ -90,6 +99,9 @@ def sweep(
             as early as `tuner.evaluate` will need by the pace of the trials, but gets at least half; `tuner.evaluate`,
             called next, is then shortened where less is left than it needs.
         search_minutes: Wall time of the search alone, in place of the study's `minutes`.
+        dask: Dask cluster whose machines train, each thread of it a worker: the address of its scheduler, a client, or
+            a file ending in ".toml" that names one to be started (`tuner.launchers.cluster_file`). Machines may join
+            and leave; all must see `folder`. `workers` is how many train at the most. None: this machine trains.
 
     Returns:
         The study with its trials and its run folder.
@@ -100,7 +112,14 @@ def sweep(
     """
     study = limit_time(study, minutes=minutes, search_minutes=search_minutes)
     return run_sweep(
-        study, folder=folder, storage=storage, workers=workers, device=device, tracker=tracker, display=display
+        study,
+        folder=folder,
+        storage=storage,
+        workers=workers,
+        device=device,
+        tracker=tracker,
+        display=display,
+        dask=dask,
     )
 
 
@@ -116,28 +135,43 @@ def run_sweep(
     study_file: Path | None = None,
     options: Sequence[str] = (),
     began: float | None = None,
+    owns_process: bool = False,
+    dask: str | Path | Client | None = None,
 ) -> Search:
     """Sweep as `sweep` does, with workers that are started in a way of one's own.
 
     study_file: the file that workers read the study from; None: looked for among the imported modules.
     options: passed on to each worker's `tuner work`.
     began: when the call began that has a limit of time, in Unix time; None: now.
+    owns_process: whether this process may be ended where the user's code hangs, as that of a command may.
     """
     began = time.time() if began is None else began
     refuse_while_reading()
     tracker_options = _name_tracker(tracker)
     if tracker_options is None:
-        workers = _refuse_workers(tracker, workers)
+        workers = _refuse_workers(tracker, workers if dask is None else 2)
+    if dask is not None:
+        folder, storage = Path(folder).absolute(), share_storage(storage)
     run_folder = RunFolder(Path(folder) / study.name)
-    with quiet_optuna():
+    with quiet_optuna(), nullcontext() if dask is None else connect(dask) as client:
         search, splits = start_search(
-            study, run_folder, storage, study_file=study_file, tracker=tracker, device=device, display=display
+            study,
+            run_folder,
+            storage,
+            study_file=study_file,
+            tracker=tracker,
+            device=device if client is None else None,
+            display=display,
         )
         with open_log(run_folder.log, "sweep"):
-            if study_file is None and (tracker is None or (workers or 1) > 1):
+            if study_file is None and (tracker is None or client is not None or (workers or 1) > 1):
                 study_file = search.study_file
             n_left = count_left(search)
-            n_workers = choose_workers(n_left, workers, device, study_file)
+            if client is None:
+                n_workers = choose_workers(n_left, workers, device, study_file)
+            else:
+                study_file, n_workers = _find_shared_file(study_file), min(n_left, workers or MOST_WORKERS)
+                check_machines(client, [study_file, run_folder.path.absolute()], version("signal-tuner"))
             record_call(
                 run_folder,
                 study,
@@ -153,12 +187,21 @@ def run_sweep(
             NOTES.info("Sweep of %s: %s, %s", study.name, _say_left(search, n_left), write_count(n_workers, "worker"))
             if n_left:
                 command: list[str] = []
-                if n_workers > 1:
+                if n_workers > 1 or client is not None:
                     assert study_file is not None
                     command = tuner_command("work", study_file, *_name_options(folder, device))
                     command += [*(tracker_options or ()), *options]
                 with display or NoDisplay() as shown:
-                    ended_by = _spend_budget(search, command, n_workers, shown, tracker=tracker, device=device)
+                    ended_by = _spend_budget(
+                        search,
+                        command,
+                        n_workers,
+                        shown,
+                        tracker=tracker,
+                        device=device,
+                        owns_process=owns_process,
+                        client=client,
+                    )
                 write_study_note(search)
                 if search.has_stopped_in_vain:
                     logger.warning("The search ends early: no sampled setting is better than the best warm start.")
@@ -255,6 +298,7 @@ def _open_or_create(
         )
         refuse_older(optuna_study)
         check_resumption(optuna_study, identity, probe)
+        forget_workers(optuna_study)
         is_new = read_identity(optuna_study) is None
         search_id = read_search_id(optuna_study)
         if search_id is None:
@@ -294,6 +338,16 @@ def _refuse_workers(tracker: Tracker | None, workers: int | None) -> int:
     return 1 if workers is None else workers
 
 
+def _find_shared_file(study_file: Path | None) -> Path:
+    """Return the absolute path of a study's file. Raise `SearchError` where no file holds it."""
+    if study_file is None:
+        raise SearchError(
+            "Workers on a Dask cluster read the study from a file that they see, but no file holds this one: write it "
+            "as `study` into a module of its own."
+        )
+    return study_file.absolute()
+
+
 def _name_options(folder: str | Path, device: str | None) -> list[str]:
     """Return the options with which a worker finds a search; its budget and seed it reads in the run folder."""
     options = ["--folder", str(folder)]
@@ -310,6 +364,8 @@ def _spend_budget(
     *,
     tracker: Tracker | None,
     device: str | None,
+    owns_process: bool,
+    client: Client | None,
 ) -> signal.Signals | None:
     """Train, here or in processes of a command, until budget or time is spent. Return the signal that ended it."""
     until, reserves = None, search.call_end is not None
@@ -317,11 +373,24 @@ def _spend_budget(
         until = search.call_end.trained
     elif (minutes := search.study.budget.search_minutes) is not None:
         until = time.time() + 60 * minutes
-    if n_workers == 1:
-        return _work_here(search, tracker, device, SearchClock(search, until, reserves=reserves), display)
+    if n_workers == 1 and client is None:
+        clock = SearchClock(search, until, reserves=reserves)
+        return _work_here(search, tracker, device, clock, display, owns_process=owns_process)
     timed = [*command, *([] if until is None else ["--until", f"{until:.1f}"]), *(["--reserve"] if reserves else [])]
+    n_gpus = 0 if client is not None else count_gpus(device)
+    common: dict[str, Any] = {
+        "workers": n_workers,
+        "folder": search.folder,
+        "environment": {STORAGE_VARIABLE: search.storage_url or ""},
+    }
+
+    def start() -> Workers:
+        if client is not None:
+            return DaskWorkers(client, timed[1:], **common)
+        return launch(timed, n_gpus=n_gpus, **common)
+
     clock = SearchClock(search, until, reserves=reserves)
-    return work_in_processes(search, timed, n_workers, display, clock, n_gpus=count_gpus(device))
+    return work_in_processes(search, start, n_workers, display, clock, gpus=n_gpus > 0)
 
 
 def _say_left(search: Search, n_left: int | None = None) -> str:
@@ -330,7 +399,13 @@ def _say_left(search: Search, n_left: int | None = None) -> str:
 
 
 def _work_here(
-    search: Search, tracker: Tracker | None, device: str | None, clock: SearchClock, display: Display
+    search: Search,
+    tracker: Tracker | None,
+    device: str | None,
+    clock: SearchClock,
+    display: Display,
+    *,
+    owns_process: bool,
 ) -> signal.Signals | None:
     """Train in this process; a thread looks at the storage for the display. Return the signal that ended it."""
     from tuner.trackers import WeightsAndBiases
@@ -339,7 +414,14 @@ def _work_here(
     tracker, ended_by = tracker or WeightsAndBiases(), None
     with _show(search, display, clock, gpus=count_gpus(device) > 0):
         try:
-            ended_by = work(search, tracker=tracker, device=device, until=clock.until, reserves=clock.reserves)
+            ended_by = work(
+                search,
+                tracker=tracker,
+                device=device,
+                until=clock.until,
+                reserves=clock.reserves,
+                owns_process=owns_process,
+            )
             return ended_by
         finally:
             tracker.close(timeout=choose_seconds_to_close(ended_by))

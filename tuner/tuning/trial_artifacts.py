@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from tuner.training.checkpoints import Checkpoint, save_checkpoint
 from tuner.training.member import Member
 from tuner.tuning.dashboard_notes import save_note
 from tuner.tuning.figure_checks import is_ours
+from tuner.tuning.patient_storage import StorageAway, without_waiting
 from tuner.tuning.picture_process import PictureProcess
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import is_warm_start, read_figure, write_best_interval
@@ -109,6 +111,11 @@ class TrialArtifacts:
         The best warm start's are kept: what was sampled is compared with it at the end.
         """
         save_checkpoint(checkpoint, self.search.checkpoint_path(member.number))
+        with suppress(StorageAway), without_waiting(self.search.optuna_study):
+            self._give_up_checkpoints()
+
+    def _give_up_checkpoints(self) -> None:
+        """Remove the parameters of trials that fell behind."""
         trials = self.search.optuna_study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         figures = {t.number: -np.inf if (figure := read_figure(t)) is None else figure for t in trials}
         ranked = sorted(figures, key=lambda n: figures[n], reverse=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 import optuna
@@ -16,6 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial
 
 from tuner.errors import SearchError
+from tuner.tuning.patient_storage import ask_database
 
 IDENTITY = "tuner:identity"
 FORMAT = "tuner:format"
@@ -41,12 +43,25 @@ EPOCHS = "epochs"
 N_PARAMETERS = "parameters"
 PACK_SIZE = "pack size"
 REASON = "reason"
+FAILURE = "failure"
 INTERRUPTED = "interrupted"
 WARM_START = "warm start"
 RESUMES = "resumes trial"
 TRIES = "earlier tries"
 SUSPECT = "trains alone"
 """User attributes of a trial. The last four come with a setting that waits in the queue, as Optuna asks."""
+
+
+class Failure(StrEnum):
+    """What went wrong with a trial that failed, or that was given back to go on in a later one."""
+
+    MEMORY = "out of memory"
+    NOT_FINITE = "not a number"
+    CODE = "error in the code"
+    HANG = "hang"
+    CRASH = "crash"
+    KILLED = "killed worker"
+    PREEMPTED = "preemption"
 
 
 FORM = 2
@@ -145,9 +160,8 @@ def write_evaluated(study: optuna.Study, outcome: Mapping[str, Any]) -> None:
 
 def read_leases(study: optuna.Study) -> dict[str, dict[str, Any]]:
     """Return the lease of each worker that there is or was, by its name."""
-    return {
-        name.removeprefix(WORKER_PREFIX): lease for name, lease in read_study_attributes(study, WORKER_PREFIX).items()
-    }
+    found = read_study_attributes(study, WORKER_PREFIX).items()
+    return {name.removeprefix(WORKER_PREFIX): lease for name, lease in found if lease}
 
 
 def write_lease(study: optuna.Study, worker: str, lease: Mapping[str, Any]) -> None:
@@ -155,21 +169,30 @@ def write_lease(study: optuna.Study, worker: str, lease: Mapping[str, Any]) -> N
     _write_study(study, WORKER_PREFIX + worker, dict(lease))
 
 
+def remove_lease(study: optuna.Study, worker: str) -> None:
+    """Remove the lease of a worker. Optuna removes no attribute: an empty one stands for none."""
+    _write_study(study, WORKER_PREFIX + worker, None)
+
+
 def read_study_attributes(study: optuna.Study, prefix: str) -> dict[str, Any]:
     """Return the system attributes of a study whose names begin with `prefix`.
 
     Notes of trials are system attributes of the study, too, and many: a database is asked for ours alone.
     """
-    storage = getattr(study._storage, "_backend", study._storage)
-    if not isinstance(storage, RDBStorage):
-        found = study._storage.get_study_system_attrs(study._study_id)
-        return {name: value for name, value in found.items() if name.startswith(prefix)}
+    found = ask_database(study, lambda database: _query_attributes(database, study._study_id, prefix))
+    if found is not None:
+        return found
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    return {name: value for name, value in attributes.items() if name.startswith(prefix)}
+
+
+def _query_attributes(database: RDBStorage, study_id: int, prefix: str) -> dict[str, Any]:
     from optuna.storages._rdb.models import StudySystemAttributeModel as Row
     from optuna.storages._rdb.storage import _create_scoped_session
 
-    with _create_scoped_session(storage.scoped_session) as session:
+    with _create_scoped_session(database.scoped_session) as session:
         rows = session.query(Row.key, Row.value_json).filter(
-            Row.study_id == study._study_id, Row.key.startswith(prefix, autoescape=True)
+            Row.study_id == study_id, Row.key.startswith(prefix, autoescape=True)
         )
         return {name: json.loads(value) for name, value in rows}
 
@@ -275,14 +298,24 @@ def write_result(
     trial.set_user_attr(REASON, reason)
 
 
-def write_reason(study: optuna.Study, trial: FrozenTrial | Trial, reason: str) -> None:
-    """Write down why a trial failed."""
+def write_reason(study: optuna.Study, trial: FrozenTrial | Trial, reason: str, failure: Failure | None = None) -> None:
+    """Write down why a trial failed, in words and, where that is known, as one of the kinds of failure."""
     study._storage.set_trial_user_attr(trial._trial_id, REASON, reason)
+    if failure is not None:
+        study._storage.set_trial_user_attr(trial._trial_id, FAILURE, failure.value)
 
 
-def mark_interrupted(study: optuna.Study, trial: FrozenTrial | Trial, reason: str) -> None:
+def read_failure(trial: FrozenTrial) -> Failure | None:
+    """Return what went wrong with a trial; None where nothing did, or nobody knows."""
+    kind = trial.user_attrs.get(FAILURE)
+    return Failure(kind) if kind in set(Failure) else None
+
+
+def mark_interrupted(
+    study: optuna.Study, trial: FrozenTrial | Trial, reason: str, failure: Failure | None = None
+) -> None:
     """Write down that a trial does not count, as its setting goes on in a later one."""
-    write_reason(study, trial, reason)
+    write_reason(study, trial, reason, failure)
     study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
 
 
@@ -309,6 +342,11 @@ def read_best_epoch(trial: FrozenTrial) -> int | None:
 def read_epochs(trial: FrozenTrial) -> int:
     """Return how many epochs a trial has trained: of one that has not ended, how many it has reported."""
     return int(trial.user_attrs.get(EPOCHS, max(trial.intermediate_values, default=0)))
+
+
+def read_pack_size(trial: FrozenTrial) -> int | None:
+    """Return how many members the pack had in which a trial ended; None where that was not written down."""
+    return trial.user_attrs.get(PACK_SIZE)
 
 
 def read_n_parameters(trial: FrozenTrial) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import re
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from contextlib import nullcontext
@@ -22,10 +23,13 @@ from tuner.tuning.ranking import count_sampled
 from tuner.tuning.samplers import SeededSampler, derive_seed, describe_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import (
+    Failure,
     claim,
+    count_tries,
     find_root,
     is_interrupted,
     is_suspect,
+    read_failure,
     read_reason,
     write_reason,
     write_stopped,
@@ -37,6 +41,10 @@ logger = logging.getLogger("tuner")
 MIN_SAMPLED = 30
 """Sampled settings that a search tries at the least before it ends for want of a gain: of one that draws settings as
 good as a single warm start, 1 in 31 would."""
+
+
+MAX_IN_VAIN, MAX_SAME = 10, 3
+"""Trials that fail before a search ends of which none came to anything; and where all fail by the same error."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,8 @@ class Asked:
     """Number of the trial that it goes on with; its own where it is a new one."""
     is_suspect: bool = False
     """Whether it is to train alone, as workers died that trained its setting."""
+    tries: int = 0
+    """How often its setting alone was too large for the memory."""
 
 
 class Asker:
@@ -88,7 +98,7 @@ class Asker:
                     continue
             resumes = find_root(trial)
             seed = derive_seed(self.study.seed, resumes, purpose=1)
-            return Asked(trial, settings, structure, seed, resumes, is_suspect(trial))
+            return Asked(trial, settings, structure, seed, resumes, is_suspect(trial), count_tries(trial))
 
     def fix_structure(self, trial: Trial) -> dict[str, Any]:
         """Return the structure parameters of a trial; none where the sampler must not have any fixed."""
@@ -137,25 +147,35 @@ class Asker:
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:
         reason = describe_failure(error)
-        write_reason(self.optuna_study, trial, reason)
+        write_reason(self.optuna_study, trial, reason, Failure.CODE)
         logger.warning("Trial %d failed: %s", trial.number, reason)
         self.optuna_study.tell(trial, state=TrialState.FAIL)
 
 
 def check_failures(trials: Sequence[optuna.trial.FrozenTrial], budget: int) -> None:
-    """Check that not so many trials failed that the search is not worth going on with.
+    """Check that not so many trials failed, or failed the same way, that the search is not worth going on with.
 
     Args:
         trials: Those that count.
         budget: Trials of the whole search.
 
     Raises:
-        SearchError: As many failed as the budget has trials; or 10, where none came to anything.
+        SearchError: As many failed as the budget has trials; or, where none came to anything, 10, or 3 of an error in
+            the code that is the same for all.
     """
     failed = [t for t in trials if t.state == TrialState.FAIL and not is_interrupted(t)]
     n_good = sum(t.state in (TrialState.COMPLETE, TrialState.PRUNED) for t in trials)
-    if len(failed) >= (budget if n_good else min(10, budget)):
+    most = budget if n_good else min(MAX_SAME if _fail_the_same_way(failed) else MAX_IN_VAIN, budget)
+    if failed and len(failed) >= most:
         raise SearchError(
             f"{len(failed)} trials failed and {n_good} did not; the search stops. The last reason: "
             f"{read_reason(failed[-1]) or 'unknown'} Fix it, then rerun the same command to resume."
         )
+
+
+def _fail_the_same_way(failed: Sequence[optuna.trial.FrozenTrial]) -> bool:
+    """Whether all failed by an error in the code that reads the same but for its numbers."""
+    ways = {
+        re.sub(r"[-+.\deE]*\d", "", read_reason(t) or "") if read_failure(t) == Failure.CODE else None for t in failed
+    }
+    return len(ways) == 1 and None not in ways

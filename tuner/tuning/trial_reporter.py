@@ -5,30 +5,34 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import optuna
+import torch
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from tuner.errors import describe_failure, refuse_exit
+from tuner.errors import describe_failure, name_all, refuse_exit
 from tuner.progress.logs import NOTES
 from tuner.trackers.base import Tracker, TrialLog
 from tuner.training.checkpoints import take_checkpoint
+from tuner.training.data import TrainingData
 from tuner.training.loop import Outcome
 from tuner.training.pack import Member, Pack
 from tuner.tuning.heartbeats import give_back, try_again
+from tuner.tuning.patient_storage import StorageAway, is_away, without_waiting
 from tuner.tuning.provenance import describe_frame, find_first_commit
 from tuner.tuning.search import Search
 from tuner.tuning.trial_artifacts import TrialArtifacts
-from tuner.tuning.trial_attributes import write_reason, write_result
+from tuner.tuning.trial_attributes import Failure, write_reason, write_result
 from tuner.tuning.trial_notes import TrialEnd
 from tuner.tuning.trial_pictures import PictureJob
 from tuner.tuning.trial_queue import Asked
@@ -43,6 +47,9 @@ MAX_REPORTS = 30
 """Reports of a trial to Optuna; where epochs are more, they are spaced geometrically."""
 
 
+HUGE = 1e4
+"""Prepared inputs have a spread of about 1; where one goes beyond this, a loss may break at it."""
+
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -55,21 +62,36 @@ class _Running:
     begun: float = field(default_factory=time.monotonic)
     last_epoch: float | None = None
     """When its last epoch ended; None before the first that it trains here."""
+    unreported: dict[int, float] = field(default_factory=dict)
+    """Best values by epoch that Optuna's storage has not taken yet, as it is away."""
 
 
 class TrialReporter:
     """Keeps the books of one worker: each trial that was registered is told how it ended, once."""
 
-    def __init__(self, search: Search, tracker: Tracker, *, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        search: Search,
+        tracker: Tracker,
+        *,
+        device: str = "cpu",
+        watch: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """watch: gives a context in which the user's own code is expected to come forward."""
         self._search = search
         self._optuna_study = search.optuna_study
         self._tracker = tracker
         self._artifacts = TrialArtifacts(search)
         self._states = TrialStates(search)
+        self._watch = watch
+        self.interruption: Failure | None = None
+        """What gives trials back where nothing else is said: a batch system that takes the machine away."""
         self._host = socket.gethostname()
         self._common = _describe_origin(search) | {"host": self._host, "device": device}
         self._registered: dict[int, Asked] = {}
         self._running: dict[int, _Running] = {}
+        self._owed: dict[int, Callable[[], None]] = {}
+        """Calls that tell the trials that have ended and were not told yet."""
         self._report_epochs = space_reports(search.study.budget.epochs)
 
     @property
@@ -80,7 +102,7 @@ class TrialReporter:
     @property
     def running(self) -> tuple[int, ...]:
         """Numbers of the trials that have begun and were not told yet."""
-        return tuple(self._running)
+        return tuple(number for number in self._running if number not in self._owed)
 
     def register(self, asked: Asked) -> None:
         """Take a trial on the books as soon as Optuna has given it; from now on it is not lost."""
@@ -125,7 +147,13 @@ class TrialReporter:
         running.last_epoch = now
         pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
         self._send_epoch(member.number, member.curve[-1] | pace, member.best)
-        return member.age in self._report_epochs and self._should_prune(member)
+        if self._owed and not is_away(self._optuna_study):
+            self.settle()
+        if member.age not in self._report_epochs:
+            return False
+        with suppress(StorageAway), without_waiting(self._optuna_study):
+            return self._should_prune(member)
+        return False
 
     def _should_prune(self, member: Member) -> bool:
         """Ask the pruner. One that waits for an improvement sees each epoch: the running best never falls."""
@@ -140,26 +168,48 @@ class TrialReporter:
         """Report a member's epoch to Optuna and to its log."""
         running, epoch = self._running[number], int(row["epoch"])
         if epoch in self._report_epochs:
-            running.asked.trial.report(best, epoch)
+            running.unreported[epoch] = best
+            with suppress(StorageAway), without_waiting(self._optuna_study):
+                _report_all(running)
         running.log.log_epoch(epoch, {k: v for k, v in row.items() if k != "epoch"} | {"best_validation_auc": best})
 
     def tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone."""
+        """Keep what a member leaves behind and tell Optuna how it ended. What goes wrong is this member's alone.
+
+        While the storage is away Optuna is told later, so that the others train on: see `settle`.
+        """
         try:
             self._artifacts.keep_curve(member)
             if outcome.state == "interrupted":
-                self._interrupt(pack, member, row, outcome.reason)
+                tell = self._interrupt(pack, member, row, outcome)
             elif outcome.state == "failed":
-                self.fail(member.number, outcome.reason, member)
+                reason = f"{outcome.reason}{self._explain_inputs(pack.data)}"
+                tell = partial(self.fail, member.number, reason, member, failure=Failure.NOT_FINITE)
             else:
-                self._finish(pack, member, row, outcome)
-        except UpdateFinishedTrialError:
-            self._give_up(member.number)
+                tell = self._finish(pack, member, row, outcome)
         except Exception as error:  # a figure of merit of the user's own may raise anything
-            self.fail(member.number, describe_failure(error))
+            tell = partial(self.fail, member.number, describe_failure(error))
+        self._owed[member.number] = tell
+        if not is_away(self._optuna_study):
+            self.settle()
 
-    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Tell a trial that completed, with its figure of merit and its parameters, or that was pruned."""
+    def settle(self) -> None:
+        """Tell Optuna of all trials that have ended; wait for its storage where that is away."""
+        for number, tell in list(self._owed.items()):
+            try:
+                if number in self._running:
+                    _report_all(self._running[number])
+                tell()
+            except UpdateFinishedTrialError:
+                self._give_up(number)
+            except StorageAway:
+                raise
+            except Exception as error:
+                self.fail(number, describe_failure(error))
+            del self._owed[number]
+
+    def _finish(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> Callable[[], None]:
+        """Keep the figure of merit and the parameters of a trial that completed; return the call that tells it."""
         result: dict[str, Any] = {
             "best_epoch": member.best_epoch,
             "epochs": member.age,
@@ -167,18 +217,26 @@ class TrialReporter:
             "pack_size": len(pack.members),
             "reason": outcome.reason,
         }
-        asked = self._running[member.number].asked
-        trial, study = asked.trial, self._optuna_study
-        complete, scores = outcome.state == "complete", None
-        if complete:
-            checkpoint = take_checkpoint(pack, row)
-            scores = np.asarray(pack.best_scores(row))
-            with refuse_exit("A figure of merit"):
-                result["figure"] = self._artifacts.measure(scores, member)
+        scores = None
+        if outcome.state == "complete":
+            with self._watch():
+                checkpoint = take_checkpoint(pack, row)
+                scores = np.asarray(pack.best_scores(row))
+                with refuse_exit("A figure of merit"):
+                    result["figure"] = self._artifacts.measure(scores, member)
             self._artifacts.keep_checkpoint(member, checkpoint)
+        return partial(self._tell_finished, member, outcome, result, scores)
+
+    def _tell_finished(
+        self, member: Member, outcome: Outcome, result: dict[str, Any], scores: np.ndarray | None
+    ) -> None:
+        """Tell a trial that completed, or that was pruned."""
+        asked = self._running[member.number].asked
+        complete = outcome.state == "complete"
         with self._announce_picture(member) as artifact:
-            write_result(trial, **result)
-            study.tell(trial, member.best if complete else None, state=None if complete else TrialState.PRUNED)
+            write_result(asked.trial, **result)
+            state = None if complete else TrialState.PRUNED
+            self._optuna_study.tell(asked.trial, member.best if complete else None, state=state)
         self._states.remove(asked.resumes)
         summary = {k: v for k, v in result.items() if k != "reason"} | _summarize_best(member)
         job = PictureJob(trial=member.number, state=outcome.state, curve=member.curve, scores=scores)
@@ -198,7 +256,18 @@ class TrialReporter:
                 self._artifacts.release()
             raise
 
-    def fail(self, number: int, reason: str, member: Member | None = None) -> None:
+    def _explain_inputs(self, data: TrainingData) -> str:
+        """Return a sentence, after a space, about inputs at which a loss may break; an empty text where there are none.
+
+        The inputs are those of the train part.
+        """
+        names = self._search.splits.preprocessing.inputs
+        highest = torch.stack([data.x.amin(0).abs(), data.x.amax(0).abs()]).amax(0).tolist()
+        odd = [name for name, value in zip(names, highest, strict=True) if not value < HUGE]
+        what = f"some of its prepared values are beyond {HUGE:,.0f} or not finite"
+        return f" The cause may be the input {name_all(odd)}: {what}." if odd else ""
+
+    def fail(self, number: int, reason: str, member: Member | None = None, *, failure: Failure = Failure.CODE) -> None:
         """Tell a trial as failed; with the member that it was, its epochs are drawn."""
         if number not in self._registered:
             logger.warning("After trial %d had ended: %s", number, reason)
@@ -206,7 +275,7 @@ class TrialReporter:
         trial, artifact = self._registered[number].trial, None
         try:
             with self._announce_picture(member) as artifact:
-                write_reason(self._optuna_study, trial, reason)
+                write_reason(self._optuna_study, trial, reason, failure)
                 logger.warning("Trial %d failed: %s", number, reason)
                 self._optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             self._states.remove(self._registered[number].resumes)
@@ -215,40 +284,48 @@ class TrialReporter:
             artifact, member = None, None
         self._close_member(number, "failed", reason, member, artifact)
 
-    def _interrupt(self, pack: Pack, member: Member, row: int, reason: str) -> None:
-        """Keep a member's state, put its setting first in the queue, and tell the trial: the next one resumes it."""
-        asked = self._running[member.number].asked
-        self._states.keep(asked.resumes, pack.member_state(row))
+    def _interrupt(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> Callable[[], None]:
+        """Keep a member's state, from which the next trial resumes it; return the call that puts its setting back."""
+        self._states.keep(self._running[member.number].asked.resumes, pack.member_state(row))
+        return partial(self._tell_interrupted, member, outcome.reason)
+
+    def _tell_interrupted(self, member: Member, reason: str) -> None:
+        """Put a member's setting first in the queue, and tell its trial."""
         with self._announce_picture(member) as artifact:
-            give_back(self._optuna_study, asked.trial, reason)
+            asked = self._running[member.number].asked
+            give_back(self._optuna_study, asked.trial, reason, failure=self.interruption)
         self._close_member(member.number, "interrupted", reason, member, artifact)
 
-    def give_back(self, number: int, reason: str) -> None:
-        """Put a trial back into the queue, to start anew, and tell it as interrupted."""
+    def give_back(self, number: int, reason: str, failure: Failure | None = None) -> None:
+        """Put a trial back into the queue, to go on from its last checkpoint, and tell it as interrupted."""
         try:
-            give_back(self._optuna_study, self._registered[number].trial, reason)
+            give_back(self._optuna_study, self._registered[number].trial, reason, failure=failure or self.interruption)
         except UpdateFinishedTrialError:
             self._give_up(number)
         else:
             self._close(number, "interrupted", reason)
 
     def try_again(self, number: int, reason: str) -> bool:
-        """Put a trial back into the queue, or tell it as failed where its setting was tried often enough."""
+        """Put a trial that ran out of memory back into the queue, or tell it as failed where it was tried often."""
         try:
-            is_tried_again = try_again(self._optuna_study, self._registered[number].trial, reason)
+            is_tried_again = try_again(self._optuna_study, self._registered[number].trial, reason, Failure.MEMORY)
         except UpdateFinishedTrialError:
             self._give_up(number)
             return False
         if is_tried_again:
             self._close(number, "interrupted", reason)
         else:
-            self.fail(number, reason)
+            self.fail(
+                number,
+                f"It never fits into the memory, alone and in parts of a batch: {reason}",
+                failure=Failure.MEMORY,
+            )
         return is_tried_again
 
-    def give_back_running(self, reason: str) -> None:
+    def give_back_running(self, reason: str, failure: Failure | None = None) -> None:
         """Give all that are in training back: what an error left of them is not to be trusted."""
         for number in self.running:
-            self.give_back(number, reason)
+            self.give_back(number, reason, failure)
 
     def close(self, *, seconds: float | None = None, cancel: bool = False) -> None:
         """Wait for pictures and notes of trials that have ended; see `TrialArtifacts.close`."""
@@ -298,6 +375,13 @@ class TrialReporter:
             resumes=_find_resumed(asked),
         )
         self._artifacts.finish(asked.trial, running.log if running else None, end, job, artifact)
+
+
+def _report_all(running: _Running) -> None:
+    """Report to Optuna what it has not taken of a trial yet."""
+    for epoch in list(running.unreported):
+        running.asked.trial.report(running.unreported[epoch], epoch)
+        del running.unreported[epoch]
 
 
 def _find_resumed(asked: Asked) -> int | None:

@@ -15,28 +15,33 @@ from typing import Any
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
-from tuner.checked_files import append_line
+from tuner.checked_files import append_line, wait_for_space
 from tuner.errors import SearchError, describe_failure, refuse_exit
 from tuner.launchers.signals import PREEMPTION_SIGNALS, Interrupt, describe_stop, watch_interrupt
+from tuner.launchers.watchdog import NoWatchdog, Watchdog
 from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
 from tuner.training.data import TrainingData, load_training_data
 from tuner.training.device import find_device, is_out_of_memory, keep_random_state
-from tuner.training.loop import Answer, train_members
+from tuner.training.loop import Answer, Outcome, train_members
 from tuner.training.pack import Member, Pack
 from tuner.training.pack_size import UNPACKABLE, PackSize, choose_pack_size
 from tuner.training.structure import name_differences
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.limits import count_trials_per_structure, limit_slots
+from tuner.tuning.patient_storage import is_away
 from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import SeededSampler, derive_seed, make_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
-from tuner.tuning.trial_attributes import mark_alone
+from tuner.tuning.trial_attributes import Failure, mark_alone
 from tuner.tuning.trial_queue import Asked, Asker
 from tuner.tuning.trial_reporter import TrialReporter
 
 logger = logging.getLogger("tuner")
+
+PARTS = 4
+"""Parts of a batch, to this power, where a trial did not fit into the memory once, twice."""
 
 MEMORY_SECONDS = 10.0
 """Pause of a worker that has no memory for a single trial: others may have ended by then."""
@@ -63,6 +68,7 @@ def work(
     slots: int | None = None,
     until: float | None = None,
     reserves: bool = False,
+    owns_process: bool = False,
 ) -> signal.Signals | None:
     """Train trials of a search until its budget is spent, the clock passes `until` (Unix time), or a signal comes.
 
@@ -73,6 +79,7 @@ def work(
         slots: Members of a pack at the most. None: what the device is good for.
         until: When to stop, in Unix time. None: once the budget of trials is spent.
         reserves: Whether to stop before that, as early as the trainings of the judgement need.
+        owns_process: Whether this process may be ended where the user's code hangs, as that of a command may.
 
     Returns:
         The signal that ended it (SIGINT, SIGTERM, SIGUSR1, SIGHUP); None where none did.
@@ -84,14 +91,20 @@ def work(
     torch_device = find_device(device)
     data = load_training_data(search.splits, torch_device)
     study = search.study
+    watchdog = Watchdog(hang_seconds=60 * study.hang_minutes) if owns_process else NoWatchdog()
     sampler = SeededSampler(partial(make_sampler, study), study.seed)
-    with Lease(search.optuna_study) as lease, watch_interrupt(_announce_end) as interrupt:
+    with (
+        Lease(search.optuna_study) as lease,
+        watch_interrupt(_announce_end) as interrupt,
+        watchdog as watch,
+        wait_for_space(),
+    ):
         clock = SearchClock(search, until, reserves=reserves)
         halfway = None if until is None else (time.time() + until) / 2
         asker = Asker(search, sampler, lease.worker, halfway=halfway)
         search.optuna_study.pruner = make_pruner(study)
-        reporter = TrialReporter(search, tracker, device=str(torch_device))
-        worker = Worker(search, asker, data, reporter, interrupt, clock, slots)
+        reporter = TrialReporter(search, tracker, device=str(torch_device), watch=watch.expect_progress)
+        worker = Worker(search, asker, data, reporter, interrupt, clock, watch, slots)
         with keep_random_state(torch_device):
             try:
                 worker.run()
@@ -131,6 +144,7 @@ class Worker:
     reporter: TrialReporter
     interrupt: Interrupt
     clock: SearchClock
+    watchdog: Watchdog
     most_slots: int | None
     waiting: list[Asked] = field(default_factory=list)
     """Asked for, but of another structure than the pack that is training."""
@@ -154,11 +168,14 @@ class Worker:
         """Train one pack after the other; whatever happens, give back what was asked for and not told."""
         try:
             while not self.is_over() and self.stop is None:
+                self.reporter.settle()
                 first = self.waiting.pop(0) if self.waiting else self._ask()
                 if first is None:
                     break
                 self.train_pack(first)
         finally:
+            self._note_interruption()
+            self.reporter.settle()
             for number in self.reporter.registered:
                 self.reporter.give_back(number, "Interrupted before it ended.")
         if self.stop is not None:
@@ -167,7 +184,8 @@ class Worker:
     def _ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
         """Ask for a trial; None where the budget is spent, or where so many fail that the search is to stop."""
         try:
-            asked = self.asker.ask(fixed)
+            with self.watchdog.rest():
+                asked = self.asker.ask(fixed)
         except SearchError as error:
             self.stop = error
             return None
@@ -196,18 +214,20 @@ class Worker:
         if member is None:
             return
         try:
-            with refuse_exit("A network"):
+            with refuse_exit("A network"), self.watchdog.expect_progress():
                 pack = Pack(
                     first.settings,
                     self.data,
                     n_epochs=self.search.study.budget.epochs,
+                    n_parts=PARTS**first.tries,
                     on_step=self._note_step,
                     noise_seed=derive_seed(self.search.study.seed, 0, purpose=2),
                 )
                 size = self._choose_size(first, pack)
-                with self._ask_ahead(iter(()) if first.is_suspect else self._ask_mates(first)) as mates:
+                with self._ask_ahead(iter(()) if first.is_suspect or first.tries else self._ask_mates(first)) as mates:
                     self._fill_and_train(pack, size, member, mates)
         except _EpochLeft:
+            self._note_interruption()
             self.reporter.give_back_running("Interrupted; it goes on from its last checkpoint.")
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
             self._end_pack(first, error)
@@ -220,13 +240,30 @@ class Worker:
         train_members(
             pack,
             on_epoch=self._report,
-            on_end=lambda member, row, outcome: self.reporter.tell(pack, member, row, outcome),
-            refill=lambda: None if self.is_over() else next(begun, None),
-            on_round=lambda: self.reporter.keep_states(pack),
+            on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
+            refill=lambda: None if self.is_over() or is_away(self.search.optuna_study) else next(begun, None),
+            on_round=lambda: self._keep_states(pack),
         )
 
+    def _tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
+        """Tell how a member ended."""
+        self._note_interruption()
+        with self.watchdog.rest():
+            self.reporter.tell(pack, member, row, outcome)
+
+    def _keep_states(self, pack: Pack) -> None:
+        """Write checkpoints where it is time to."""
+        with self.watchdog.rest():
+            self.reporter.keep_states(pack)
+
+    def _note_interruption(self) -> None:
+        """Let the reporter know where it is a batch system that ends this worker."""
+        if self.interrupt.is_preemption:
+            self.reporter.interruption = Failure.PREEMPTED
+
     def _note_step(self) -> None:
-        """Leave the epoch where a batch system's signal came and the epoch does not end soon."""
+        """Tell of progress; leave the epoch where a batch system's signal came and the epoch does not end soon."""
+        self.watchdog.beat()
         if self.interrupt.is_preemption and time.monotonic() - self.interrupt.since > PREEMPTION_SECONDS:
             raise _EpochLeft
 
@@ -237,7 +274,7 @@ class Worker:
             self._shrink(error)
         elif len(running) > 1:
             logger.warning("A pack of %d failed; its trials continue one by one: %s", len(running), error)
-            self.reporter.give_back_running("Its pack failed; it continues alone.")
+            self.reporter.give_back_running("Its pack failed; it continues alone.", Failure.CODE)
             self.alone.add(first.structure)
         else:
             for number in running:
@@ -264,6 +301,8 @@ class Worker:
         """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
         if first.is_suspect:
             return PackSize(1, {}, "its workers died")
+        if first.tries:
+            return PackSize(1, {}, "it did not fit into the memory alone")
         if first.structure in self.alone:
             return PackSize(1, {}, "a pack of this structure failed")
         most = min(self.most_slots or limit_slots(self.data.device), self.per_structure)
@@ -292,12 +331,12 @@ class Worker:
                 asked = self._ask(fixed)
             if asked is None:
                 return
-            if asked.structure == first.structure and not asked.is_suspect:
+            if asked.structure == first.structure and not asked.is_suspect and not asked.tries:
                 left -= 1
                 yield asked
                 continue
             self.waiting.append(asked)
-            if asked.is_suspect or not fixed:
+            if asked.is_suspect or asked.tries or not fixed:
                 continue
             if all(asked.trial.params.get(name) == value for name, value in fixed.items()):
                 left -= 1
@@ -307,7 +346,7 @@ class Worker:
     def _take_waiting(self, structure: Hashable) -> Asked | None:
         """Return a trial of this structure that waits, and no longer does; None where there is none."""
         for index, asked in enumerate(self.waiting):
-            if asked.structure == structure and not asked.is_suspect:
+            if asked.structure == structure and not asked.is_suspect and not asked.tries:
                 return self.waiting.pop(index)
         return None
 
@@ -331,7 +370,8 @@ class Worker:
         seconds = now - self.reported.get(member.number, now)
         self.reported[member.number] = now
         try:
-            prunes = self.reporter.report(member)
+            with self.watchdog.rest():
+                prunes = self.reporter.report(member)
         except UpdateFinishedTrialError:
             return "prune"  # another worker took this one for dead; the reporter finds out, too
         if self.is_over(within=seconds / 2):  # another epoch would end later than this one ends early
@@ -341,16 +381,22 @@ class Worker:
     def _shrink(self, error: Exception) -> None:
         """Give the members of a pack that outgrew the memory back, and make the next packs smaller.
 
-        Where it had one member only, others may hold the memory: it is tried again later, though not for ever.
+        Where it had one member only, others may hold the memory: it is tried again later, though not for ever, and each
+        time with its batches in more parts, whose gradients are added up.
         """
         running = self.reporter.running
         if len(running) > 1:
             self.most_slots = len(running) // 2
             logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
-            self.reporter.give_back_running("The pack ran out of memory; it continues in a smaller one.")
+            self.reporter.give_back_running(
+                "The pack ran out of memory; it continues in a smaller one.", Failure.MEMORY
+            )
             return
         self.most_slots = 1
         for number in running:
             if self.reporter.try_again(number, describe_failure(error)):
-                logger.warning("Trial %d ran out of memory, alone in its pack; its setting is tried again.", number)
+                logger.warning(
+                    "Trial %d ran out of memory, alone in its pack; it is tried again with each batch in parts.",
+                    number,
+                )
                 self.interrupt.wait(MEMORY_SECONDS)

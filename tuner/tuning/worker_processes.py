@@ -6,13 +6,14 @@ import logging
 import signal
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
+from tuner.checked_files import wait_for_space
 from tuner.errors import SearchError
-from tuner.launchers.local import ExitedWorker, LocalWorkers, launch
+from tuner.launchers.local import ExitedWorker, Workers
 from tuner.launchers.processes import is_outside
 from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Interrupt, describe_stop, watch_interrupt
 from tuner.progress.display import Display
@@ -21,7 +22,6 @@ from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, reco
 from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.status import count_left
-from tuner.tuning.storage import STORAGE_VARIABLE
 from tuner.tuning.trial_attributes import is_interrupted
 from tuner.tuning.trial_queue import check_failures
 from tuner.tuning.watching import StatusWatch
@@ -49,12 +49,12 @@ MAX_IN_VAIN: dict[End, int] = {"left": 3, "killed": 200, "died": 10, "stopped": 
 
 def work_in_processes(
     search: Search,
-    command: Sequence[str],
+    start: Callable[[], Workers],
     n_workers: int,
     display: Display,
     clock: SearchClock,
     *,
-    n_gpus: int,
+    gpus: bool,
 ) -> signal.Signals | None:
     """Start workers, replace those that die, and show the progress until the budget is spent.
 
@@ -63,11 +63,11 @@ def work_in_processes(
 
     Args:
         search: The search.
-        command: Command line of a worker.
-        n_workers: How many to start.
+        start: Starts the workers, here or elsewhere.
+        n_workers: How many it starts.
         display: Shows the progress.
         clock: When to stop, beside the budget of trials.
-        n_gpus: GPUs to share out among them; 0 on a CPU.
+        gpus: Whether they train on GPUs of this machine.
 
     Returns:
         The signal that ended them; None where none did.
@@ -81,15 +81,9 @@ def work_in_processes(
         logger.warning("%s", describe_stop(by.signal))
         processes.interrupt(by.signal)
 
-    processes = launch(
-        command,
-        workers=n_workers,
-        folder=search.folder,
-        n_gpus=n_gpus,
-        environment={STORAGE_VARIABLE: search.storage_url or ""},
-    )
-    watch = StatusWatch(search, display, clock, pids=lambda: processes.pids, gpus=n_gpus > 0, warns=True)
-    with processes, watch_interrupt(interrupt) as interrupted, watch:
+    processes = start()
+    watch = StatusWatch(search, display, clock, pids=lambda: processes.pids, gpus=gpus, warns=True)
+    with processes, watch_interrupt(interrupt) as interrupted, watch, wait_for_space():
         supervisor = _Supervisor(search, processes, n_workers)
         while True:
             time.sleep(STATUS_SECONDS)
@@ -97,6 +91,8 @@ def work_in_processes(
             supervisor.note_ends(stopping=interrupted.is_set())
             supervisor.note_losses()
             is_over = interrupted.is_set() or clock.is_over() or not count_left(search)
+            if is_over:
+                supervisor.withdraw()
             if is_over and len(supervisor.vacant) == n_workers:
                 break
             if interrupted.is_preemption and time.monotonic() - interrupted.since > PREEMPTION_SECONDS:
@@ -110,7 +106,7 @@ def work_in_processes(
 class _Supervisor:
     """The workers of one call of a sweep, and what became of those that ended."""
 
-    def __init__(self, search: Search, processes: LocalWorkers, n_workers: int) -> None:
+    def __init__(self, search: Search, processes: Workers, n_workers: int) -> None:
         self.search = search
         self.processes = processes
         self.n_workers = n_workers
@@ -118,8 +114,8 @@ class _Supervisor:
         self.n_told = 0
         self.in_vain: Counter[End] = Counter()
         """Workers that ended since the last trial did, by how they ended."""
-        self.vacant: dict[int, tuple[End, ExitedWorker]] = {}
-        """Places of workers that ended and were not replaced."""
+        self.vacant: dict[int, tuple[End, ExitedWorker | None]] = {}
+        """Places of workers that ended and were not replaced, or that were taken back before they began."""
         self.losses_told = search.folder.not_recorded.exists()
 
     def _read_trials(self) -> list[FrozenTrial]:
@@ -152,13 +148,12 @@ class _Supervisor:
     def _judge(self, worker: ExitedWorker) -> End:
         """Return how a worker ended. One that leaves without a word has been ended, whatever its exit code."""
         study, code = self.search.optuna_study, worker.exit_code
-        found = find_lease(study, worker.pid, worker.started)
+        if worker.pid is None:
+            return "killed"
+        found = find_lease(study, worker.pid, worker.started, worker.host)
         has_left = found is not None and "left" in found[1]
         if not has_left:
-            try:
-                record_exit(study, worker.pid, worker.started, code)
-            except OSError as error:  # a full disk: the worker may have died of the same
-                logger.warning("How worker %d ended could not be written down: %s", worker.number, error)
+            record_exit(study, worker.pid, worker.started, code, worker.host)
         if is_outside(code) or (has_left and code in (INTERRUPTED_CODE, REQUEUE_CODE)):
             return "killed"
         if has_left and code == 0:
@@ -178,12 +173,17 @@ class _Supervisor:
             self.processes.wait(STOP_SECONDS)
             raise
         if self._are_all_taken(trials):
+            self.withdraw()
             return True
         for number, (end, _) in list(self.vacant.items()):
             if self.in_vain[end] <= MAX_IN_VAIN[end]:
                 del self.vacant[number]
                 self.processes.replace(number)
         return len(self.vacant) < self.n_workers
+
+    def withdraw(self) -> None:
+        """Take back the workers that have found no room yet: there is nothing for them to do."""
+        self.vacant |= dict.fromkeys(self.processes.withdraw(), ("left", None))
 
     def _are_all_taken(self, trials: Sequence[FrozenTrial]) -> bool:
         """Whether all trials are used up or in the hands of living workers, here or elsewhere.
@@ -201,10 +201,10 @@ class _Supervisor:
 
     def end(self, n_left: int) -> None:
         """Say that all workers left before the budget was spent; raise `SearchError` where one was ended."""
-        ends = [(end, worker) for end, worker in self.vacant.values() if end != "left"]
+        ends = [worker for end, worker in self.vacant.values() if end != "left" and worker is not None]
         if ends:
             raise SearchError(
                 f"The workers must spend the budget, but all {len(self.vacant)} ended while {n_left} of "
-                f"{self.search.study.budget.trials} trials were left. {ends[-1][1].describe()}"
+                f"{self.search.study.budget.trials} trials were left. {ends[-1].describe()}"
             )
         logger.warning("The workers ended while %d of %d trials were left.", n_left, self.search.study.budget.trials)

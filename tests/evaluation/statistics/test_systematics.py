@@ -87,8 +87,9 @@ def test_exchanging_the_candidates_changes_the_sign():
         assert back.z_winner == row.z_baseline
     verdict, verdict_turned = (s.sentence(names).split(":")[0] for s, names in ((found, "AB"), (turned, "BA")))
     assert verdict == verdict_turned
-    assert f"A minus B is {found.d_auc.value:+.4f}" in found.sentence(("A", "B"))
-    assert f"B minus A is {-found.d_auc.value:+.4f}" in turned.sentence(("B", "A"))
+    written = (f"{'+' if each.value > 0 else ''}{each.bracketed} in AUC" for each in (found.d_auc, -found.d_auc))
+    assert f"A minus B is {next(written)}" in found.sentence(("A", "B"))
+    assert f"B minus A is {next(written)}" in turned.sentence(("B", "A"))
 
 
 def test_units_of_weights_do_not_matter_and_the_expected_totals_do():
@@ -169,29 +170,48 @@ def make(d_auc, d_z, declared=None):
 @pytest.mark.parametrize(
     ("d_auc", "d_z", "declared", "verdict", "words"),
     [
-        (2, {0: 2, 0.1: 3}, None, "survives", "The gain of MLP over BDT survives at every background systematic from"),
+        (
+            2,
+            {0: 2, 0.1: 3},
+            None,
+            "survives",
+            "gain of MLP over BDT survives at a background systematic of 0 to 10 %:",
+        ),
         (
             2,
             {0: 0, 0.1: 3},
             0.1,
             "survives",
-            "systematic of 10 %: MLP minus BDT is +2.0000 [+1.5000, ",
+            "systematic of 10 %: MLP minus BDT is +2.00 [1.50, ",
         ),
         (
             0,
             {0: 2, 0.1: 3},
             None,
             "no gain",
-            "Neither leads in AUC, so there is no gain to survive: MLP minus BDT is +0",
+            "Neither leads in AUC, so there is no gain to survive: MLP minus BDT is 0.00 [-0.50, 0.50] in AUC",
         ),
-        (-2, {0: -2, 0.1: -3}, None, "survives", "The gain of BDT over MLP survives at every background systematic"),
-        (2, {0: 2, 0.1: 3, 0.2: 0}, None, "survives in part", "of 0 and 10 %, not at a background systematic of 20 %:"),
+        (-2, {0: -2, 0.1: -3}, None, "survives", "The gain of BDT over MLP survives at a background systematic of"),
+        (2, {0: 2}, None, "survives", "survives at a background systematic of 0 %:"),
+        (2, {0: 2, 0.1: 3, 0.2: 0}, None, "survives in part", "of 0 to 10 %, and is not seen at all others:"),
+        (2, {0: 0, 0.1: 2, 0.2: 3}, None, "survives in part", "of 10 to 20 %, and is not seen at all others:"),
+        (2, {0: 3, 0.1: 0, 0.2: 3}, None, "absorbed", "is absorbed at a cut"),
+        (2, {0: 3, 0.1: 0}, None, "absorbed", "is absorbed at a cut"),
+        (
+            2,
+            {0: 3, 0.1: 3, 0.2: -3, 0.3: -3},
+            None,
+            "survives in part",
+            "survives at a background systematic of 0 to 10",
+        ),
+        (2, {0: -3, 0.1: -3, 0.2: 0}, None, "reversed", "turns into a loss at a background systematic of 0 to 10 %:"),
+        (2, {0: 3, 0.1: -3}, 0.1, "reversed", "turns into a loss at a background systematic of 10 %:"),
         (
             2,
             {0: 2, 0.1: 0},
             0.1,
-            "survives in part",
-            "of 0 %, not at a background systematic of 10 %: MLP minus",
+            "absorbed",
+            "gain of MLP over BDT in AUC is absorbed at a cut, where they differ by less than 1 either way at 95 %",
         ),
         (
             2,
@@ -207,13 +227,13 @@ def make(d_auc, d_z, declared=None):
             "absorbed",
             "gain of BDT over MLP in AUC is absorbed at a cut, where they differ by less than 1 either way at 95 %",
         ),
-        (2, {0: -2, 0.1: 0}, None, "reversed", "The gain of MLP over BDT in AUC turns into a loss at a background"),
+        (2, {0: -2, 0.1: 0}, None, "absorbed", "The gain of MLP over BDT in AUC is absorbed at a cut"),
         (
             0.5,
             {0: 0.5, 0.1: 0},
             None,
             "no gain",
-            "Neither leads in AUC, so there is no gain to survive: MLP minus BDT is +0.5000 [+0.0000, ",
+            "Neither leads in AUC, so there is no gain to survive: MLP minus BDT is +0.50 [0.00, ",
         ),
         (0, {0: 2, 0.1: -2}, None, "no gain", "Neither leads in AUC"),
     ],

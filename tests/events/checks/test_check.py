@@ -123,6 +123,32 @@ def plant(code):
     return make_events(columns, labels, weights, observers, event_id)
 
 
+@pytest.mark.parametrize("share", [0.002, 0.02, 0.05])
+def test_far_values_are_told_however_many_and_tails_of_physics_are_not(share):
+    rng, labels, columns = make_sound(n=20_000)
+    momentum = 25 + rng.exponential(40, 20_000)
+    tails = {"cauchy": rng.standard_cauchy(20_000), "log-normal": np.exp(2 * rng.normal(size=20_000))}
+    in_mev = np.where(rng.random(20_000) < share, 1000 * momentum, momentum)
+    found = check_events(make_events(columns | tails | {"pt": momentum, "e": in_mev}, labels))
+    (finding,) = [one for one in found if one.code == "outliers"]
+    assert finding.columns == ("e",)
+    assert finding.figures["events"] == (in_mev > momentum).sum()
+    assert "another unit" in finding.advice
+
+
+def test_event_numbers_with_a_few_repeats_count_the_events_and_true_counts_do_not():
+    rng, labels, columns = make_sound(n=6000)
+    number = rng.permutation(20_000)[:6000]
+    number[:20] = number[20:40]  # twice in the file
+    apart = np.empty(6000)
+    for label in (0, 1):  # each class numbered by itself
+        apart[labels == label] = rng.permutation((labels == label).sum())
+    chosen = rng.integers(0, 20_000, 6000)
+    found = check_events(make_events(columns | {"number": number, "apart": apart, "chosen": chosen}, labels))
+    (finding,) = [one for one in found if one.code == "index-as-feature"]
+    assert finding.columns == ("number", "apart")
+
+
 BESIDES = {"few-events": {"uneven-weights", "imbalance"}, "near-constant": {"empty-events"}}
 """What a flaw brings along: few effective events where weights are uneven or a class is rare."""
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import h5py
 import hdf5plugin
@@ -11,7 +12,7 @@ import pytest
 
 from tuner.drafts.draft import draft_study
 from tuner.errors import EventsError
-from tuner.events import File
+from tuner.events import File, read_events
 from tuner.events.formats import hdf5, hdf5_values
 
 N = 50
@@ -39,9 +40,49 @@ def test_jets_of_flavour_tagging_are_read_and_their_tracks_named(tmp_path):
     assert (table["pt"].dtype, table["eta"].dtype) == (np.float16, np.float32)
     assert table.attrs["left_out"] == {
         "eventwise": "has 7 rows, where there are 50 events",
-        "tracks": "holds 40 records for each event",
+        "tracks.d0": "holds 40 values for each event",
+        "tracks.valid": "holds 40 values for each event",
     }
     assert len(File(f"{tmp_path / 'f.h5'}:eventwise").read()) == 7
+
+
+def test_tracks_of_flavour_tagging_are_lists_of_which_padding_is_no_part(tmp_path, make_problem):
+    rng, n_tracks = np.random.default_rng(4), 6
+    tracks = np.zeros((N, n_tracks), [("pt", "f4"), ("theta", "f2"), ("valid", "?")])
+    counts = rng.integers(0, n_tracks + 1, N)
+    tracks["valid"] = np.arange(n_tracks) < counts[:, None]
+    tracks["pt"] = np.where(tracks["valid"], rng.exponential(5.0, tracks.shape), 0.0)
+    labelled = np.array(list(zip(rng.normal(size=N), np.arange(N) % 2, strict=True)), [("eta", "f4"), ("label", "i4")])
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        file["jets"], file["tracks"] = labelled, tracks
+    made = {
+        "n": "len(tracks.pt[tracks.valid])",
+        "first": "index(tracks.pt, 0)",
+        "total": "sum(tracks.pt[tracks.valid & tracks.pt > 2])",
+    }
+    for name in ("f.h5", "f.h5:jets"):
+        problem = make_problem(
+            events=tmp_path / name,
+            label="label",
+            ignored=(),
+            columns=made,
+            signal=1,
+            weight=None,
+            undefined=-999.0,
+            observers=(),
+        )
+        table = read_events(problem).table
+        np.testing.assert_array_equal(table["n"], counts)
+        np.testing.assert_array_equal(table["first"], tracks["pt"][:, 0])
+        hard = np.where(tracks["valid"] & (tracks["pt"] > 2), tracks["pt"], 0).sum(axis=1, dtype=np.float64)
+        np.testing.assert_allclose(table["total"], hard, rtol=1e-6)
+    draft = draft_study(str(tmp_path / "f.h5"))
+    assert '# columns={\n        #     "n_tracks": "len(tracks.pt[tracks.valid])",\n' in draft.text
+    assert '"first_tracks_pt": "index(tracks.pt[tracks.valid], 0)"' in draft.text
+    (note,) = [note for note in read_events(replace(problem, columns={})).notes if "tracks.pt" in note]
+    assert "`tracks.valid` tells which entries are no padding" in note
+    with pytest.raises(EventsError, match=r'tracks\.pt" must be a number.*index\(tracks\.pt\[tracks\.valid\], 0\)'):
+        read_events(replace(problem, columns={}, features=("eta", "tracks.pt")))
 
 
 def test_each_type_is_read_or_named(tmp_path):

@@ -54,12 +54,12 @@ def test_columns_are_listed_and_lists_are_read(nano):
     listed = {column.name: column for column in root.list_columns(path, None)}
     assert [name for name, column in listed.items() if not column.is_scalar] == ["xyz", "Jet_pt"]
     assert listed["MET_pt"].type == "float32"
-    arrays = root.read_arrays(path, "Events", ["Jet_pt", "MET_pt", "xyz"])
+    arrays = root.read_arrays(path, ["Jet_pt", "MET_pt", "xyz"], "Events")
     assert arrays["Jet_pt"].to_list() == jets.to_list()
     assert arrays["xyz"].to_list() == np.arange(9.0).reshape(3, 3).tolist()
     np.testing.assert_array_equal(arrays["MET_pt"], [1.5, 2.5, 3.5])
     with pytest.raises(EventsError, match=r'Tree "Events" of .* has no column "Jet_pT". Did you mean "Jet_pt"'):
-        root.read_arrays(path, None, ["Jet_pT"])
+        root.read_arrays(path, ["Jet_pT"], None)
 
 
 def test_records_within_lists_of_an_ntuple_are_read_member_by_member(tmp_path):
@@ -72,7 +72,7 @@ def test_records_within_lists_of_an_ntuple_are_read_member_by_member(tmp_path):
         "jets.pt": "holds a list of double for each event",
         "jets.id": "holds a list of std::int64_t for each event",
     }
-    arrays = root.read_arrays(tmp_path / "n.root", None, ["jets.pt", "x"])
+    arrays = root.read_arrays(tmp_path / "n.root", ["jets.pt", "x"], None)
     assert arrays["jets.pt"].to_list() == jets["pt"].to_list()
     np.testing.assert_array_equal(arrays["x"], np.arange(3.0))
 

@@ -75,7 +75,7 @@ def test_each_figure_stands_beside_that_of_the_frozen_cut(evaluation):
     assert [cell.split("\n")[0][:4] for cell in table.rows[-1][1:4]] == ["0.93", "0.87", "0.90"]
     assert "In accuracy this study is above “paper”, the one to beat" in compared.text
     assert "In specificity this study is below “paper”, the one to beat" in compared.text
-    assert compared.text.endswith("Accuracy and specificity of this study are those at its frozen cut.")
+    assert compared.text.endswith("Accuracy and specificity of this study are those at its working point.")
 
 
 def test_a_cut_that_was_chosen_out_of_fold_is_told_so_and_the_blend_is_no_network(evaluation):

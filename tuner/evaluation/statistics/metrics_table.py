@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -150,44 +151,40 @@ def evaluate_scores(
         EventsError: As `check_arrays` does, and where a score is no probability.
     """
     arrays = check_arrays(labels, scores, weights)
-    measurements = measure_figures(
-        *arrays,
-        threshold=threshold,
-        optimum=optimum,
-        figure_of_merit=figure_of_merit,
-        figure_cut=figure_cut,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-    )
-    chosen_on = part if figure_cut is None else chosen_on
-    cut = (
-        _describe_cut(figure_of_merit, figure_cut, arrays, chosen_on)
-        if isinstance(figure_of_merit, CutFigure)
-        else None
-    )
+    figures: dict[str, Any] = {"optimum": optimum, "figure_of_merit": figure_of_merit, "figure_cut": figure_cut}
+    measurements = measure_figures(*arrays, threshold=threshold, n_bootstrap=n_bootstrap, seed=seed, **figures)
+    cut, replicas = None, {"n_replicas": n_bootstrap, "seed": seed}
+    if isinstance(figure_of_merit, CutFigure):
+        cut = _describe_cut(figure_of_merit, figure_cut, arrays, part if figure_cut is None else chosen_on)
     if yields is not None:
-        at, replicas = threshold if cut is None else cut.threshold, {"n_replicas": n_bootstrap, "seed": seed}
+        at = threshold if cut is None else cut.threshold
         measurements |= measure_cut_significances(*arrays, cut=at, s=yields[0], b=yields[1], **replicas)
     if gamma_telescope:
-        replicas = {"n_replicas": n_bootstrap, "seed": seed}
         measurements |= measure_gamma_telescope(*arrays, threshold=threshold, **replicas)
-    signal, selected = arrays.is_signal, arrays.scores >= threshold
     return PartEvaluation(
         candidate=candidate,
         part=part,
-        n_signal=int(signal.sum()),
-        n_background=int((~signal).sum()),
-        effective_signal=effective_number(arrays.weights[signal]),
-        effective_background=effective_number(arrays.weights[~signal]),
-        negative_fraction=negative_fraction(arrays.weights),
+        **_count_events(arrays, threshold),
         threshold=float(threshold),
         threshold_rule=threshold_rule,
-        selected_signal=int((signal & selected).sum()),
-        selected_background=int((~signal & selected).sum()),
         measurements=measurements,
         figure_cut=cut,
-        working_points=tabulate_working_points(*arrays, n_replicas=n_bootstrap, seed=seed),
+        working_points=tabulate_working_points(*arrays, **replicas),
     )
+
+
+def _count_events(arrays: Arrays, threshold: float) -> dict[str, Any]:
+    """Return what figures rest on: events by class, effective ones, those selected, the share of negative weights."""
+    signal, selected, weights = arrays.is_signal, arrays.scores >= threshold, arrays.weights
+    return {
+        "n_signal": int(signal.sum()),
+        "n_background": int((~signal).sum()),
+        "effective_signal": effective_number(weights[signal]),
+        "effective_background": effective_number(weights[~signal]),
+        "negative_fraction": negative_fraction(weights),
+        "selected_signal": int((signal & selected).sum()),
+        "selected_background": int((~signal & selected).sum()),
+    }
 
 
 def find_scarce_classes(parts: Iterable[PartEvaluation]) -> tuple[tuple[str, str, float], ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,9 +13,9 @@ from numpy.typing import ArrayLike
 from tuner.errors import EventsError
 from tuner.evaluation.statistics.comparison import correct_by_holm, find_p_value
 from tuner.metrics.arrays import check_arrays
-from tuner.metrics.bootstrap import bootstrap_auc, draw_counts
+from tuner.metrics.bootstrap import draw_counts
 from tuner.metrics.cross_halves import CrossHalves
-from tuner.metrics.curves import auc
+from tuner.metrics.curves import rank
 from tuner.metrics.cut_scan import MIN_BACKGROUND, check_background
 from tuner.metrics.measurement import SIGNIFICANT, Measurement, measure
 from tuner.metrics.significance import asimov_significance
@@ -80,33 +81,20 @@ def measure_survival(
         significance: np.ndarray = asimov_significance(signal, background, shares[:, None] * background)
         return significance
 
-    halves = [
-        CrossHalves.of(
-            is_signal,
-            scores,
-            weight,
-            s=s,
-            b=b,
-            expect=expect,
-            min_background=min_background,
-            n_splits=N_SPLITS,
-        )
-        for scores in (first, second)
-    ]
-    values = np.array([each.cross() for each in halves])
-    drawn = draw_counts(is_signal, n_replicas, seed)
-    replicas = np.array([[each.cross(counts) for each in halves] for counts in drawn])
-    floors = np.array([each.find_floors() for each in halves])
-    rows = (
-        _measure_row(float(share), values[:, place], replicas[..., place], floors[:, place])
-        for place, share in enumerate(shares)
-    )
-    bootstrap = [bootstrap_auc(is_signal, each, weight, n_replicas=n_replicas, seed=seed) for each in (first, second)]
-    d_auc, d_replicas = auc(is_signal, first, weight) - auc(is_signal, second, weight), bootstrap[0] - bootstrap[1]
+    rules: dict[str, Any] = {"expect": expect, "min_background": min_background, "n_splits": N_SPLITS}
+    halves = [CrossHalves.of(is_signal, scores, weight, s=s, b=b, **rules) for scores in (first, second)]
+    rankings = [rank(is_signal, scores) for scores in (first, second)]
+    replicas, areas = np.empty((n_replicas, 2, len(shares))), np.empty((n_replicas, 2))
+    for place, counts in enumerate(draw_counts(is_signal, n_replicas, seed)):
+        replicas[place] = [each.cross(counts) for each in halves]
+        areas[place] = [each.curve(weight * counts).area for each in rankings]
+    rows = _measure_rows(shares, halves, replicas)
+    d_auc = rankings[0].curve(weight).area - rankings[1].curve(weight).area
+    d_replicas = areas[:, 0] - areas[:, 1]
     return Survival(
         measure(d_auc, d_replicas),
         measure(d_auc, d_replicas, coverage=SURE),
-        tuple(rows),
+        rows,
         s=s,
         b=b,
         n_replicas=n_replicas,
@@ -172,26 +160,26 @@ class Survival:
     def verdict(self) -> Verdict:
         """What becomes of the lead in AUC, whoever has it: differences with a p value below 0.05 after correction.
 
-        The rows that matter: the declared systematic, else all of them.
+        With a declared systematic its row alone counts. Without one all rows do, and none is read by itself: they are
+        of the same events and change smoothly from one to the next, so a candidate counts as ahead where it is ahead in
+        at least two neighbouring rows (in one, where there are no more).
+
         "no gain": nobody leads in AUC, so there is nothing that could survive.
-        "survives": the leader is ahead in each row that matters.
-        "survives in part": in some row only. "reversed": in none, and behind in one that matters.
-        "absorbed": the two cannot be told apart in any row that matters.
+        "survives": the leader is ahead in every row that counts. "survives in part": in neighbouring rows, not in all.
+        "reversed": it is nowhere ahead so, and somewhere behind. "absorbed": neither.
         """
         lead = self.leader
         if not lead:
             return "no gain"
-        matter = [sign * lead for row, sign in zip(self.rows, self.signs, strict=True) if self._matters(row)]
-        if min(matter) > 0:
-            return "survives"
-        if lead in self.signs:
-            return "survives in part"
-        return "reversed" if min(matter) < 0 else "absorbed"
+        ahead = self._find_range(lead)
+        if ahead:
+            return "survives" if len(ahead) == len(self._counting) else "survives in part"
+        return "reversed" if self._find_range(-lead) else "absorbed"
 
     @property
     def largest_difference(self) -> float:
         """What the difference in significance is below, either way, at 95 %: in the row that matters most."""
-        return max(max(abs(row.d_z_95.low), abs(row.d_z_95.high)) for row in self.rows if self._matters(row))
+        return max(max(abs(row.d_z_95.low), abs(row.d_z_95.high)) for row, _ in self._counting)
 
     def is_opposite_to(self, difference: float) -> bool:
         """Return whether a figure puts the other candidate ahead than the declared systematic's row, else the first.
@@ -200,8 +188,17 @@ class Survival:
         """
         return difference * self._row.d_z.value < 0
 
-    def _matters(self, row: SurvivalRow) -> bool:
-        return self.declared in (None, row.relative_systematic)
+    @property
+    def _counting(self) -> list[tuple[SurvivalRow, int]]:
+        """The rows that count, each with its sign: that of the declared systematic, else all."""
+        rows = zip(self.rows, self.signs, strict=True)
+        return [(row, sign) for row, sign in rows if self.declared in (None, row.relative_systematic)]
+
+    def _find_range(self, sign: int) -> tuple[SurvivalRow, ...]:
+        """Return the most neighbouring rows of a sign, of those that count; none for a single one among several."""
+        runs = groupby(self._counting, key=lambda pair: pair[1])
+        longest = max((tuple(row for row, _ in run) for of, run in runs if of == sign), key=len, default=())
+        return longest if len(longest) >= min(2, len(self._counting)) else ()
 
     @property
     def _row(self) -> SurvivalRow:
@@ -217,17 +214,18 @@ class Survival:
         gain = f"The gain of {first} over {second}"
         row, sign = self._row, self.leader
         numbers = (
-            f"{names[0]} minus {names[1]} is {_write(self.d_auc, 4)} in AUC, {_write(row.d_z, 2)} in significance at "
+            f"{names[0]} minus {names[1]} is {_write(self.d_auc)} in AUC, {_write(row.d_z)} in significance at "
             f"{100 * row.relative_systematic:g} % of background uncertainty (68 % intervals; verdicts allow for "
             f"{len(self.p_values)} comparisons at once)."
         )
         match self.verdict:
             case "survives":
-                return f"{gain} survives at {self._name_rows({sign})}: {numbers}"
+                return f"{gain} survives at {_name_range(self._find_range(sign))}: {numbers}"
             case "survives in part":
-                return f"{gain} survives at {self._name_rows({sign})}, not at {self._name_rows({0, -sign})}: {numbers}"
+                ahead = _name_range(self._find_range(sign))
+                return f"{gain} survives at {ahead}, and is not seen at all others: {numbers}"
             case "reversed":
-                return f"{gain} in AUC turns into a loss at {self._name_rows({-sign})}: {numbers}"
+                return f"{gain} in AUC turns into a loss at {_name_range(self._find_range(-sign))}: {numbers}"
             case "absorbed":
                 return f"{gain} in AUC is absorbed at a cut, where they differ by {self.limit}: {numbers}"
         return f"Neither leads in AUC, so there is no gain to survive: {numbers}"
@@ -262,16 +260,21 @@ class Survival:
             ]
         )
 
-    def _name_rows(self, signs: Iterable[int]) -> str:
-        """Return in words at which systematics the rows have one of these signs."""
-        named = [
-            f"{100 * row.relative_systematic:g}"
-            for row, sign in zip(self.rows, self.signs, strict=True)
-            if sign in signs
-        ]
-        if len(named) == len(self.rows) > 1:
-            return f"every background systematic from {named[0]} to {named[-1]} %"
-        return f"a background systematic of {' and '.join(filter(None, [', '.join(named[:-1]), named[-1]]))} %"
+
+def _name_range(rows: Sequence[SurvivalRow]) -> str:
+    """Return in words at which systematics neighbouring rows are."""
+    first, last = (f"{100 * row.relative_systematic:g}" for row in (rows[0], rows[-1]))
+    return f"a background systematic of {first if first == last else f'{first} to {last}'} %"
+
+
+def _measure_rows(shares: np.ndarray, halves: Sequence[CrossHalves], replicas: np.ndarray) -> tuple[SurvivalRow, ...]:
+    """Return a row for each of k uncertainties; halves: of winner and baseline; replicas: of their Z, [r, 2, k]."""
+    values = np.array([each.cross() for each in halves])
+    floors = np.array([each.find_floors() for each in halves])
+    return tuple(
+        _measure_row(float(share), values[:, place], replicas[..., place], floors[:, place])
+        for place, share in enumerate(shares)
+    )
 
 
 def _measure_row(share: float, values: np.ndarray, replicas: np.ndarray, floors: np.ndarray) -> SurvivalRow:
@@ -291,6 +294,6 @@ def _list_columns(prefix: str, measurement: Measurement) -> dict[str, float]:
     return {f"{prefix}{name}": getattr(measurement, name) for name in ("value", "low", "high")}
 
 
-def _write(difference: Measurement, digits: int) -> str:
-    """Return a difference with its interval: `+0.0092 [+0.0072, +0.0111]`."""
-    return f"{difference.value:+.{digits}f} [{difference.low:+.{digits}f}, {difference.high:+.{digits}f}]"
+def _write(difference: Measurement) -> str:
+    """Return a difference with its sign and its interval: `+0.0092 [0.0072, 0.0111]`."""
+    return f"{'+' if difference.value > 0 else ''}{difference.bracketed}"

@@ -21,6 +21,9 @@ N_BINS, EVENTS_PER_BIN = 64, 25
 N_LOOKED_AT = 50_000
 COLLISIONS = 10.0
 """Whole numbers that are all different are ids where chance would make so many pairs equal: e^-10 for none."""
+MANY_COLLISIONS, MAX_REPEATED = 100.0, 0.1
+"""So are numbers of which at most this share of the pairs is equal that chance would make, where it would make so
+many: files that were put together, or copies, make a few."""
 RISING = 0.99
 """Of the steps from event to event go one way in a ramp; where a file ends and the next begins, one may not."""
 MIN_ID_AUC, ID_SIGMAS = 0.55, 5.0
@@ -149,7 +152,10 @@ def _is_counter(values: np.ndarray, examined: Examined) -> bool:
         return False
     classes = [values, *(values[examined.labels == label] for label in (0, 1))]
     ramps = [_is_ramp(own) for own in classes]
-    return ramps[0] or (ramps[1] and ramps[2]) or _never_repeats(values)
+    if ramps[0] or (ramps[1] and ramps[2]):
+        return True
+    hardly = [_hardly_repeats(own) for own in classes]  # each class may have been numbered by itself
+    return hardly[0] or (hardly[1] and hardly[2])
 
 
 def _is_ramp(values: np.ndarray) -> bool:
@@ -160,12 +166,16 @@ def _is_ramp(values: np.ndarray) -> bool:
     return bool(abs(signs.sum()) > 0.5 * len(signs) and max((signs >= 0).mean(), (signs <= 0).mean()) > RISING)
 
 
-def _never_repeats(values: np.ndarray) -> bool:
-    """Return whether values [m] are whole numbers, all different, though so many of their range would coincide."""
-    if (values % 1).any():
+def _hardly_repeats(values: np.ndarray) -> bool:
+    """Return whether values [m] are whole numbers of which hardly two are equal, though chance would make many so."""
+    if not len(values) or (values % 1).any():
         return False
     expected = len(values) ** 2 / (2.0 * (float(np.ptp(values)) + 1))
-    return expected > COLLISIONS and len(np.unique(values)) == len(values)
+    if expected <= COLLISIONS:
+        return False
+    counts = np.unique(values, return_counts=True)[1].astype(np.float64)
+    n_pairs = (counts * (counts - 1) / 2).sum()
+    return bool(n_pairs == 0 or (expected > MANY_COLLISIONS and n_pairs < MAX_REPEATED * expected))
 
 
 def _tell_counters(names: list[str], examined: Examined) -> Finding:
@@ -173,9 +183,9 @@ def _tell_counters(names: list[str], examined: Examined) -> Finding:
     return Finding(
         code="index-as-feature",
         severity="warning",
-        sentence=f"{which} or orders the events: it rises from each to the next, or is a whole number that never "
-        f"repeats{examined.only}. A network would learn from it where in the file an event stood, which says nothing "
-        "of new events.",
+        sentence=f"{which} or orders the events: it rises from each to the next, or is a whole number that hardly "
+        f"ever repeats{examined.only}. A network would learn from it where in the file an event stood, which says "
+        "nothing of new events.",
         advice="If it is an index, an event number or a time, make it `event_id` or leave it out with `ignored`; if "
         "the file is sorted by a quantity that you measure, accept the finding.",
         columns=tuple(names),

@@ -23,8 +23,11 @@ second keeps what a long tail of physics reaches by itself, such as a Cauchy dis
 of 2, out of the list."""
 ISOLATED = 100.0
 """So many times farther from the median than all others: a tail, however long, comes down to it step by step."""
-MAX_OUTLIERS = 1e-3
+MAX_SINGLE = 1e-3
 """Share of the events up to which far values are single ones."""
+MANY, ISOLATED_MANY, MAX_MANY = 10, 10.0, 0.06
+"""Of so many values or more, up to a share of the events, this distance is enough: the k largest of n values of a tail
+like 1/x^2 are so far from the next with a probability of 10^-k."""
 
 
 def check_values(examined: Examined) -> Iterator[Finding]:
@@ -110,34 +113,52 @@ def _find_sentinels(examined: Examined) -> Iterator[Finding]:
 
 def _find_outliers(examined: Examined) -> Iterator[Finding]:
     found: dict[str, tuple[float, int]] = {}
+    most = 0.0
     for name, values in examined.columns():
         defined = values[~np.isnan(values)].astype(np.float64)
         if len(defined) < 100:
             continue
-        low, middle, high = np.quantile(defined, (0.01, 0.5, 0.99))
-        far = _is_far(defined, low, middle, high)
-        if 0 < far.sum() <= max(1, MAX_OUTLIERS * len(defined)):
-            found[name] = (float(defined[far][np.abs(defined[far] - middle).argmax()]), int(far.sum()))
+        far = _find_far(defined)
+        if far.any():
+            away = np.abs(defined[far] - np.median(defined))
+            found[name] = (float(defined[far][away.argmax()]), int(far.sum()))
+            most = max(most, float(far.mean()))
     if found:
         told = [f'"{name}" reaches {value:.4g} ({write_count(n, "event")})' for name, (value, n) in found.items()]
+        cure = " If they are in another unit, correct them where the file is made." if most > MAX_SINGLE else ""
         yield Finding(
             code="outliers",
             severity="warning",
-            sentence=f"{_list(told)}, hundreds of times farther out than 98 % of the values{examined.only}. They "
-            "are often mistakes of units or of reconstruction; scaling by quantiles bears them, scaling by mean and "
-            "standard deviation does not.",
-            advice="Look at these events. If the values stand for “not defined”, declare them with `undefined`.",
+            sentence=f"{_list(told)}, far beyond all other values{examined.only}. They are often mistakes of units or "
+            "of reconstruction; scaling by quantiles bears single ones, scaling by mean and standard deviation does "
+            "not.",
+            advice="Look at these events. If the values stand for “not defined”, declare them with `undefined`." + cure,
             columns=tuple(found),
             figures={"events": max(n for _, n in found.values())},
         )
 
 
-def _is_far(values: np.ndarray, low: float, middle: float, high: float) -> np.ndarray:
+def _find_far(values: np.ndarray) -> np.ndarray:
+    """Return which values [n] are far from all others, bool [n]: single ones, or a group of them."""
+    low, tenth, middle, ninth, high = np.quantile(values, (0.01, 0.1, 0.5, 0.9, 0.99))
+    away = np.abs(values - middle)
+    if tenth < ninth:
+        nearest = np.sort(away)[-int(MAX_MANY * len(values)) - 1 :]  # of the farthest, and the next one
+        is_gap = nearest[1:] > ISOLATED_MANY * nearest[:-1]
+        is_gap[len(is_gap) + 1 - MANY :] = False
+        if is_gap.any():
+            return np.asarray(away >= nearest[1:][is_gap.argmax()])
+    far = _find_single(values, low, middle, high)
+    return far if far.sum() <= max(1, MAX_SINGLE * len(values)) else np.zeros(len(values), bool)
+
+
+def _find_single(values: np.ndarray, low: float, middle: float, high: float) -> np.ndarray:
     """Return which values [n] are far, as `OUTLIER_WIDTHS` and `OUTLIER_DECADES` say; none where 98 % are equal."""
     width = high - low
     if width <= 0:
         return np.zeros(len(values), bool)
-    far: np.ndarray = np.abs(values - middle) > OUTLIER_WIDTHS * width
+    away = np.abs(values - middle)
+    far: np.ndarray = away > OUTLIER_WIDTHS * width
     if far.any():
         # With a tenth of the width as its unit, asinh is linear in the middle and logarithmic in the tails.
         drawn_in = np.arcsinh((values - middle) / (0.1 * width))
@@ -145,7 +166,6 @@ def _is_far(values: np.ndarray, low: float, middle: float, high: float) -> np.nd
         beyond = np.maximum(lower - drawn_in, drawn_in - upper)
         far &= beyond > OUTLIER_DECADES * (upper - lower)
     if far.any():
-        away = np.abs(values - middle)
         far &= away[far].min() > ISOLATED * away[~far].max()
     return far
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tuner.events.listing import Column, Wanted, check_names
+from tuner.events.formats.lists import wrap_lists
+from tuner.events.listing import Column, Lists, Reason, Wanted, check_names
 
 _SECONDS = {"D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
@@ -26,12 +28,18 @@ def make_table(path: Path | str, listed: Iterable[Column], wanted: Wanted) -> pd
     return table
 
 
+def read_lists(listed: Iterable[Column], names: Collection[str]) -> dict[str, Any]:
+    """Return columns of lists by name, Awkward arrays [n, ...]. Raise `MissingPackage`."""
+    return {column.name: wrap_lists(column.read()) for column in listed if column.name in names}
+
+
 def find_why_not(dtype: np.dtype, shape: tuple[int, ...] = ()) -> str:
     """Return why a column is no number and no text per event; empty where it is. shape: of an event's value."""
     shape = dtype.shape or shape
     if shape:
         n = int(np.prod(shape))
-        return f"holds {n} {'value' if n == 1 else 'values'} for each event"
+        lists = Lists(shape[0], dtype.base.kind == "b") if len(shape) == 1 and dtype.base.kind in "biuf" else None
+        return Reason(f"holds {n} {'value' if n == 1 else 'values'} for each event", lists=lists)
     if dtype.kind == "O":
         return "holds objects of Python, which are pickled and never loaded"
     return "" if dtype.kind in "biufSUMm" else f"holds {dtype} for each event"

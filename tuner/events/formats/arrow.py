@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage
+from tuner.events.listing import Lists, Reason
 
 
 def find_why_not(kind: Any) -> str:
@@ -23,7 +24,19 @@ def find_why_not(kind: Any) -> str:
     )  # fmt: skip
     if any(check(inner) for check in simple) and not pa.types.is_interval(inner):
         return ""
-    return f"holds {kind} for each event"
+    return Reason(f"holds {kind} for each event", lists=_find_lists(kind))
+
+
+def _find_lists(kind: Any) -> Lists | None:
+    """Return which lists of numbers a type holds; None where it holds something else."""
+    import pyarrow as pa
+
+    if not any(check(kind) for check in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)):
+        return None
+    inner = kind.value_type
+    if not any(check(inner) for check in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)):
+        return None
+    return Lists(kind.list_size if pa.types.is_fixed_size_list(kind) else None, pa.types.is_boolean(inner))
 
 
 def make_table(read: Any, schema: Any) -> pd.DataFrame:

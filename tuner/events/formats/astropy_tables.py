@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage, name_all, suggest_name
-from tuner.events.formats.arrays import find_why_not, make_table
-from tuner.events.listing import Column, Wanted, leave_out
+from tuner.events.formats.arrays import find_why_not, make_table, read_lists
+from tuner.events.listing import Column, Lists, Reason, Wanted, leave_out
 
 _LIST = re.compile(r"\d*[PQ]")
 _BITS = re.compile(r"\d*X")
@@ -34,6 +35,21 @@ def read_fits(path: Path, wanted: Wanted, name: str | None) -> pd.DataFrame:
         EventsError: There is no such table, or none at all.
         MissingPackage: astropy is not installed.
     """
+    with _open_fits(path, name) as listed:
+        return make_table(path, listed, wanted)
+
+
+def read_arrays(path: Path, names: Sequence[str], name: str | None = None) -> dict[str, Any]:
+    """Return columns of vectors or lists of a table by name, Awkward arrays [n, ...]; name: as for `read_fits`."""
+    if ".ecsv" in path.suffixes:
+        return read_lists(_list_ecsv(path), names)
+    with _open_fits(path, name) as listed:
+        return read_lists(listed, names)
+
+
+@contextmanager
+def _open_fits(path: Path, name: str | None) -> Iterator[Iterable[Column]]:
+    """Open a file, and tell the columns that its table has."""
     try:
         from astropy.io import fits
     except ImportError as error:
@@ -43,8 +59,7 @@ def read_fits(path: Path, wanted: Wanted, name: str | None) -> pd.DataFrame:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("error", message=".*truncated")
         with path.open("rb") as file, fits.open(file) as units:
-            table = _find_table(list(units), name, path)
-            return make_table(path, _list_columns(table), wanted)
+            yield _list_columns(_find_table(list(units), name, path))
 
 
 def _find_table(units: list[Any], name: str | None, path: Path) -> Any:
@@ -73,9 +88,11 @@ def _list_columns(table: Any) -> Iterator[Column]:
     rows = table.data
     dtypes = table.columns.dtype
     for column in table.columns:
-        kind = str(column.format)
+        kind, why_not = str(column.format), ""
         if _LIST.match(kind):
-            why_not = "holds a list for each event"
+            kind = kind.lstrip("0123456789")[1:2]
+            lists = Lists(are_conditions=kind == "L") if kind in "LBIJKED" else None
+            why_not = Reason("holds a list for each event", lists=lists)
         elif _BITS.match(kind):
             why_not = "holds bits for each event"
         else:
@@ -94,6 +111,11 @@ def _read_column(rows: Any, column: Any) -> np.ndarray:
 
 def read_ecsv(path: Path, wanted: Wanted) -> pd.DataFrame:
     """Return the wanted columns of a table in ECSV; what is masked is undefined, times are seconds since 1970."""
+    return make_table(path, _list_ecsv(path), wanted)
+
+
+def _list_ecsv(path: Path) -> Iterator[Column]:
+    """Return the columns of a table in ECSV."""
     try:
         from astropy.table import Table
     except ImportError as error:
@@ -101,7 +123,7 @@ def read_ecsv(path: Path, wanted: Wanted) -> pd.DataFrame:
 
     with warnings.catch_warnings(action="ignore"):
         table = Table.read(path, format="ascii.ecsv")
-    return make_table(path, map(_wrap_column, table.colnames, table.itercols()), wanted)
+    return map(_wrap_column, table.colnames, table.itercols())
 
 
 def _wrap_column(name: str, values: Any) -> Column:

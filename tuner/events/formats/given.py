@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from tuner.events.listing import Wanted
+from tuner.events.listing import Lists, Reason, Wanted
 
 
 def read_given(table: pd.DataFrame, wanted: Wanted) -> pd.DataFrame:
@@ -25,7 +26,11 @@ def _find_why_not(column: pd.Series) -> str:
     if pd.api.types.is_complex_dtype(column.dtype):
         return f"holds {column.dtype} for each event"
     first = next((value for value in column if value is not None), None) if column.dtype == object else None
-    return "holds a list or an array for each event" if _is_list(first) else ""
+    if not _is_list(first):
+        return ""
+    values = np.asarray(list(first) if isinstance(first, (set, frozenset)) else first)
+    lists = Lists(are_conditions=values.dtype == bool) if values.ndim == 1 and values.dtype.kind in "biuf" else None
+    return Reason("holds a list or an array for each event", lists=lists)
 
 
 def _is_list(value: Any) -> bool:

@@ -14,7 +14,7 @@ from tuner.errors import EventsError, MissingPackage, name_all, suggest_name
 from tuner.events.formats.hdf5_values import StoredColumn, make_labels, read_stored, read_whole
 from tuner.events.formats.lists import wrap_lists
 from tuner.events.formats.pandas_hdf5 import find_pandas_columns
-from tuner.events.listing import ALL_ROWS, ListedColumn, Wanted, check_names
+from tuner.events.listing import ALL_ROWS, ListedColumn, Lists, Reason, Wanted, check_names
 from tuner.progress.wording import write_count
 
 _DEEPEST = 32
@@ -115,12 +115,35 @@ def _list_stored(file: Any, path: Path, key: str | None, columns: tuple[str, ...
     if hasattr(found, "keys"):
         return list(_list_group(found, columns, path))
     listed = list(_list_dataset(found, columns, path))
-    beside = frame.items() if found is not start else ()
+    known = {column.name for column in listed}
+    beside = {name: item for name, item in frame.items() if item != found and hasattr(item, "shape")}
+    if found is start:  # it was named: of what is beside it, only what belongs to the same events
+        beside = {name: item for name, item in beside.items() if _is_several(item, len(found))}
     return listed + [
-        StoredColumn(name, item, _tell_other(item, len(found)))
-        for name, item in beside
-        if item != found and hasattr(item, "shape") and name not in {column.name for column in listed}
+        column
+        for name, item in beside.items()
+        for column in _list_beside(name, item, len(found))
+        if column.name not in known
     ]
+
+
+def _is_several(item: Any, n: int) -> bool:
+    """Return whether a data set holds several values or records for each of n events."""
+    return item.shape is not None and item.ndim == 2 and item.shape[1] > 1 and len(item) == n
+
+
+def _list_beside(name: str, item: Any, n: int) -> Iterator[StoredColumn]:
+    """Yield what lies beside the events, all of it left out; of several records an event each field: `tracks.pt`."""
+    if not (_is_several(item, n) and item.dtype.names):
+        yield StoredColumn(name, item, _tell_other(item, n))
+        return
+    fields = item.dtype.names
+    valid = next((f"{name}.{field}" for field in fields if field == "valid" and item.dtype[field].kind == "b"), "")
+    for field in fields:
+        kind = item.dtype[field]
+        mask = valid if f"{name}.{field}" != valid else ""
+        why_not = _tell_several((*item.shape[1:], *kind.shape), kind.base, mask)
+        yield StoredColumn(f"{name}.{field}", item, why_not, (field,))
 
 
 def _find_key(file: Any, key: str | None, path: Path) -> Any:
@@ -219,7 +242,7 @@ def _find_length(group: Any, datasets: Mapping[str, Any], path: Path) -> int:
     return n
 
 
-def _tell_other(item: Any, n: int) -> str:
+def _tell_other(item: Any, n: int) -> str | Reason:
     """Return why a data set that lies beside those of one entry an event is none of them."""
     if item.shape is None:
         return "is empty"
@@ -227,8 +250,14 @@ def _tell_other(item: Any, n: int) -> str:
         return "is one value for all events"
     if len(item) != n:
         return f"has {write_count(len(item), 'row')}, where there are {n:,} events"
-    kind = "records" if item.dtype.names else "values"
-    return f"holds {int(np.prod(item.shape[1:])):,} {kind} for each event"
+    return _tell_several(item.shape[1:], item.dtype)
+
+
+def _tell_several(shape: tuple[int, ...], dtype: np.dtype, valid: str = "") -> Reason:
+    """Return that an event has several values of a type; valid: column that tells which of them are no padding."""
+    kind = "record" if dtype.names else "value"
+    lists = Lists(shape[0], dtype.kind == "b", valid) if len(shape) == 1 and dtype.kind in "biuf" else None
+    return Reason(f"holds {write_count(int(np.prod(shape)), kind)} for each event", lists=lists)
 
 
 def _list_dataset(dataset: Any, columns: tuple[str, ...] | None, path: Path) -> Iterator[StoredColumn]:
@@ -277,13 +306,15 @@ def _judge(dtype: np.dtype) -> tuple[str, Any]:
 
     why_not, decode = "", None
     if dtype.shape:
-        why_not = f"holds {int(np.prod(dtype.shape)):,} values for each event"
+        why_not = _tell_several(dtype.shape, dtype.base)
     elif (names := h5py.check_enum_dtype(dtype)) is not None:
         decode = make_labels(names)
     elif h5py.check_string_dtype(dtype) is not None:
         pass
     elif h5py.check_vlen_dtype(dtype) is not None:
-        why_not = "holds a list for each event"
+        inner = np.dtype(h5py.check_vlen_dtype(dtype))
+        lists = Lists(are_conditions=inner.kind == "b") if inner.kind in "biuf" else None
+        why_not = Reason("holds a list for each event", lists=lists)
     elif h5py.check_ref_dtype(dtype) is not None:
         why_not = "holds a reference for each event"
     elif dtype.kind == "c":

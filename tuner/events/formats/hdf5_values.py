@@ -44,8 +44,9 @@ def read_stored(columns: Sequence[StoredColumn], rows: slice = ALL_ROWS) -> dict
 
 def read_whole(column: StoredColumn, rows: slice = ALL_ROWS) -> np.ndarray:
     """Return all values of a column for some events, whatever their shape, [n, ...]."""
-    values: np.ndarray = column.dataset[rows]
-    for name in column.fields:
+    source = column.dataset.fields(column.fields[0]) if column.fields else column.dataset
+    values: np.ndarray = source[rows]
+    for name in column.fields[1:]:
         values = values[name]
     return values
 

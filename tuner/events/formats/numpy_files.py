@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all
-from tuner.events.formats.arrays import find_why_not, make_table, settle_values
+from tuner.events.formats.arrays import find_why_not, make_table, read_lists, settle_values
 from tuner.events.listing import Column, Wanted, leave_out
 
 _HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
@@ -29,12 +30,25 @@ def read_numpy(path: Path, wanted: Wanted, columns: tuple[str, ...] | None) -> p
     Raises:
         EventsError: Arrays differ in length, or `columns` does not fit.
     """
+    with _open(path, columns) as listed:
+        return make_table(path, listed, wanted)
+
+
+def read_arrays(path: Path, names: Sequence[str], columns: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return columns of several values per event by name, Awkward arrays [n, ...]."""
+    with _open(path, columns) as listed:
+        return read_lists(listed, names)
+
+
+@contextmanager
+def _open(path: Path, columns: tuple[str, ...] | None) -> Iterator[Iterable[Column]]:
+    """Open a file, and tell the columns that it has."""
     if path.suffix.lower() == ".npy":
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        return make_table(path, _list_array(path, found, "X", columns), wanted)
+        yield _list_array(path, np.load(path, mmap_mode="r", allow_pickle=False), "X", columns)
+        return
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         stored = {name: _StoredArray(arrays, name) for name in arrays if f"{name}.npy" in arrays.zip.namelist()}
-        return make_table(path, _list_arrays(path, stored, columns), wanted)
+        yield _list_arrays(path, stored, columns)
 
 
 class _StoredArray:
@@ -117,4 +131,4 @@ def _list_array(path: Path, array: Any, name: str, columns: tuple[str, ...] | No
     elif not array.ndim:
         raise EventsError(f'"{path}" must hold an array of events, but holds one value.')
     else:
-        yield Column(name, leave_out, find_why_not(array.dtype, array.shape[1:]))
+        yield Column(name, partial(array.__getitem__, ...), find_why_not(array.dtype, array.shape[1:]))

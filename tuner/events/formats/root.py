@@ -13,7 +13,7 @@ import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage, describe_error, name_all, suggest_name
 from tuner.events.formats.root_columns import TreeColumn, find_columns
-from tuner.events.listing import ALL_ROWS, ListedColumn, Wanted
+from tuner.events.listing import ALL_ROWS, ListedColumn, Reason, Wanted
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _BOOKKEEPING = {
@@ -59,13 +59,13 @@ def list_event_trees(path: Path) -> list[str]:
         return [tree for tree in _list_trees(file) if _is_of_events(tree)]
 
 
-def read_arrays(path: Path, name: str | None, names: Sequence[str], rows: slice = ALL_ROWS) -> dict[str, Any]:
+def read_arrays(path: Path, names: Sequence[str], name: str | None, rows: slice = ALL_ROWS) -> dict[str, Any]:
     """Return columns of a tree by name, lists for each event among them.
 
     Args:
         path: The file.
-        name: Name of the tree. None: the only one of events.
         names: Of columns that `list_columns` lists.
+        name: Name of the tree. None: the only one of events.
         rows: Which of the events.
 
     Returns:
@@ -140,7 +140,8 @@ def _find_left_out(columns: Mapping[str, Mapping[str, TreeColumn]], fill: Mappin
         if why_not := next((columns[tree][name].why_not for tree in having if columns[tree][name].why_not), ""):
             left_out[name] = why_not
         elif len(having) < len(columns) and name not in fill:
-            left_out[name] = f'is only in {name_all(having)}: fill={{"{name}": VALUE}} gives it a value elsewhere'
+            told = f'is only in {name_all(having)}: fill={{"{name}": VALUE}} gives it a value elsewhere'
+            left_out[name] = Reason(told, is_elsewhere=True)
     return left_out
 
 

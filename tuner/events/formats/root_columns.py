@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuner.errors import describe_error
+from tuner.events.listing import Lists, Reason
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class _Leaf:
     is_text: bool = False
     is_member_of_list: bool = False
     """It is a member of records of which an event has a list."""
+    lists: Lists | None = None
 
 
 def find_columns(tree: Any) -> list[TreeColumn]:
@@ -107,7 +109,8 @@ def _say_why_not(leaf: _Leaf, kind: str) -> str:
     """Return why a leaf is no number and no text per event; empty where it is."""
     if leaf.is_scalar:
         return ""
-    return f"holds a list of {kind} for each event" if leaf.is_member_of_list else f"holds {kind} for each event"
+    said = f"holds a list of {kind} for each event" if leaf.is_member_of_list else f"holds {kind} for each event"
+    return Reason(said, lists=leaf.lists)
 
 
 def _list_leaves(form: Any, path: tuple[str, ...] = (), *, depth: int = 0, outer: int = 0) -> Iterator[_Leaf]:
@@ -120,7 +123,8 @@ def _list_leaves(form: Any, path: tuple[str, ...] = (), *, depth: int = 0, outer
         for name in form.fields:
             yield from _list_leaves(form.content(name), (*path, name), depth=depth, outer=depth)
     elif text or (form.is_numpy and not form.inner_shape):
-        yield _Leaf(path, str(form.type), not depth, text, outer > 0)
+        lists = Lists(are_conditions=form.primitive == "bool") if depth == 1 and not text and _is_real(form) else None
+        yield _Leaf(path, str(form.type), not depth, text, outer > 0, lists)
     elif form.is_option:
         yield from _list_leaves(form.content, path, depth=depth, outer=outer)
     elif form.is_list:
@@ -128,9 +132,28 @@ def _list_leaves(form: Any, path: tuple[str, ...] = (), *, depth: int = 0, outer
         if _holds_record(inner):
             yield from _list_leaves(inner, path, depth=depth + 1, outer=outer)
         else:
-            yield _Leaf(path, str(form.type), is_scalar=False, is_member_of_list=outer > 0)
+            lists = None if depth else _find_lists(form)
+            yield _Leaf(path, str(form.type), is_scalar=False, is_member_of_list=outer > 0, lists=lists)
     else:
-        yield _Leaf(path, str(form.type), is_scalar=False, is_member_of_list=outer > 0)
+        lists = None if depth or not form.is_numpy else _find_lists(form)
+        yield _Leaf(path, str(form.type), is_scalar=False, is_member_of_list=outer > 0, lists=lists)
+
+
+def _find_lists(form: Any) -> Lists | None:
+    """Return which lists of numbers a form holds: lists of any length, or arrays; None where it holds others."""
+    if form.is_numpy:
+        return Lists(form.inner_shape[0], form.primitive == "bool") if len(form.inner_shape) == 1 else None
+    inner = form.content
+    while inner.is_option:
+        inner = inner.content
+    if not (inner.is_numpy and not inner.inner_shape and _is_real(inner)):
+        return None
+    return Lists(form.size if form.is_regular else None, inner.primitive == "bool")
+
+
+def _is_real(form: Any) -> bool:
+    """Return whether a form of NumPy holds real numbers, or yes and no."""
+    return form.parameter("__array__") is None and form.primitive.startswith(("bool", "int", "uint", "float"))
 
 
 def _holds_record(form: Any) -> bool:

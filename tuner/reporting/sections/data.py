@@ -102,7 +102,7 @@ def _write_ballparks(problem: Problem, evaluation: Evaluation | None) -> list[Bl
         for row in rows
     ]
     marked = None if own is None else len(rows) - 1
-    blocks: list[Block] = [Table(caption="What others reached", head=head, rows=written, marked=marked)]
+    blocks: list[Block] = [Text(_AS_TOLD), Table(caption="What others reached", head=head, rows=written, marked=marked)]
     if own is None:
         return blocks
     said = [told for name in figures if (told := _compare(rows[:-1], own, name))]
@@ -113,6 +113,10 @@ def _write_ballparks(problem: Problem, evaluation: Evaluation | None) -> list[Bl
 
 
 _DASH = "\N{EN DASH}"
+_AS_TOLD = (
+    "The others' figures are those that the study names, as their source tells them, with its events, weights and "
+    "settings: nothing of them was measured here."
+)
 _GUIDE = (
     "Take that as a rough guide: the others come without an interval and may rest on other splits or events; "
     "differences up to two standard deviations may be chance, if theirs are as uncertain as this study's. Step 7 "

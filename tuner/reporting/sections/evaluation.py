@@ -188,7 +188,8 @@ def _write_figures(
 CALIBRATION = "calibration error"
 LEANING = (
     "That of the calibration error leans to smaller values: the error is a distance, which chance makes larger, in a "
-    "replica once more than in the events themselves; its replicas are mirrored at the value to allow for it."
+    "replica once more than in the events themselves; its replicas are mirrored at the value to allow for it. Where "
+    "chance alone would give as much, the interval ends at the value."
 )
 OF_YIELDS = ("s/sqrt(b)", "Asimov significance")
 """Figures of one cut at expected yields."""

@@ -79,10 +79,11 @@ def _draw_features(exploration: Exploration, problem: Problem) -> Drawing:
     n_drawn = min(N_PAGE, len(features))
     figure = draw_features(exploration, n_columns=min(3, n_drawn), units=problem.units)
     first, last = features.iloc[0], features.iloc[-1]
+    by_weight = "'s weight" if problem.weight is not None else ""
     title = (
         f"Each feature, the most telling first: share of each class per bin{_tell_weights(problem, ', ')}, with "
-        "statistical errors. Both classes add up to 1, without what is undefined, which is told below a feature, and "
-        "without the outermost 0.2 % of the events at either end."
+        f"statistical errors. Both classes add up to 1, without what is undefined, which is told below a feature as a "
+        f"share of the class{by_weight}, and without the outermost 0.2 % of the events at either end."
     )
     if n_drawn < len(features):
         title += f" The first {n_drawn} of {len(features)}: `tuner explore` draws all"
@@ -156,7 +157,7 @@ def _list_features(exploration: Exploration, problem: Problem) -> Table:
         "Feature",
         "Separation",
         "AUC alone",
-        "Undefined",
+        "Undefined, by weight" if problem.weight is not None else "Undefined",
         "Mean, signal",
         "Mean, background",
         "Lowest",

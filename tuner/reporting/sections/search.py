@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from tuner.progress.wording import write_count, write_duration, write_number
 from tuner.reporting.formatting import DASH, list_settings, name_network, write_figure, write_value
 from tuner.reporting.page import Block, Facts, Notice, Picture, Section, Table, Text
+from tuner.tuning.failures import POLICIES, count_failures
 from tuner.tuning.parameter_importances import MIN_COMPLETE
 from tuner.tuning.ranking import rank_trials
 from tuner.tuning.search import Search, TrialRecord
@@ -61,6 +62,10 @@ def write_search(
         blocks += [Notice(text) for text in find_edges(search.best_trial)]
     if ended := [(str(t.number), t.reason or "no reason was stored") for t in trials if t.state == "failed"]:
         blocks.append(Table(caption="Failed trials", head=("Trial", "Why"), rows=ended))
+    if counts := count_failures(trials):
+        rows = [(c.kind.value, f"{c.failed:,}", f"{c.resumed:,}", POLICIES[c.kind]) for c in counts]
+        head = ("Failure", "Trials failed", "Given back", "What is done")
+        blocks.append(Table(caption="Failures by kind", head=head, rows=rows))
     if pruned := [
         (str(t.number), str(t.epochs), write_figure(t.value), t.reason or "") for t in trials if t.state == "pruned"
     ]:

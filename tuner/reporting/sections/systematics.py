@@ -77,7 +77,8 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
     if effects is None:
         return []
     largest = max(abs(shift.d_figure) for effect in effects.effects for shift in (effect.up, effect.down))
-    digits = max((count_decimals(largest) or 5) - 1, 0)
+    decimals = count_decimals(largest)
+    digits = 4 if decimals is None else max(decimals - 1, 0)
     rows = [
         (
             stack(f"{effect.name}, {direction}", "the opposite of up" if opposite else ""),

@@ -144,11 +144,17 @@ class Stack:
             logits = logits[:, None]
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-    def update(self, losses: Tensor, lr: Tensor) -> None:
-        """Take an optimizer's step against losses [K]; lr is [K, 1]."""
+    def find_gradients(self, losses: Tensor, *, add: bool) -> None:
+        """Find the gradients of losses [K] for the step that comes, or add them to those that were found."""
         gradients = torch.autograd.grad(losses.sum(), self.leaves, materialize_grads=True)
         flattened = [g.reshape(len(g), math.prod(g.shape[1:])) for g in (*gradients, *self.no_gradients)]
-        torch.cat(flattened, dim=1, out=self.gradient)
+        if add:
+            self.gradient += torch.cat(flattened, dim=1)
+        else:
+            torch.cat(flattened, dim=1, out=self.gradient)
+
+    def update(self, lr: Tensor) -> None:
+        """Take an optimizer's step against the gradients that were found; lr is [K, 1]."""
         self.optimizer.step(self.flat, self.gradient, lr)
 
     # The best epoch, and what a member takes along.

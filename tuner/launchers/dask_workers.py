@@ -1,0 +1,314 @@
+"""Workers as tasks of a Dask cluster: as many as it has room for, on whatever machines join it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from tuner.errors import MissingPackage, SearchError, describe_error, name_all
+from tuner.launchers.cluster_file import ClusterSettings, read_cluster_file
+from tuner.launchers.local import ExitedWorker
+from tuner.launchers.remote_commands import (
+    Place,
+    RemoteEnd,
+    list_commands,
+    look_around,
+    run_command,
+    signal_commands,
+)
+from tuner.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+logger = logging.getLogger("tuner")
+
+CONNECT_SECONDS = 30.0
+"""What a scheduler is given to answer."""
+
+MOST_WORKERS = 2000
+"""Tasks that wait for room in a cluster at the most."""
+
+TASK_SECONDS = "1h"
+"""How long Dask expects a worker to run: by this an adaptive cluster asks for as many jobs as there are tasks."""
+
+TASK = "tuner-work"
+
+_LOOK_SECONDS = 0.1
+
+_CARRIED = ("MLFLOW_TRACKING_URI", "TUNER_DATA", "WANDB_ENTITY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_TAGS")
+"""Variables that workers get as they are here."""
+
+_JOB_QUEUES = {
+    "slurm": "SLURMCluster",
+    "htcondor": "HTCondorCluster",
+    "pbs": "PBSCluster",
+    "lsf": "LSFCluster",
+    "sge": "SGECluster",
+}
+
+
+class DaskWorkers:
+    """Workers that a Dask cluster runs, one for each of its threads. Leaving the `with` block kills what still runs.
+
+    Dask gives a task whose machine is lost to another; tasks that find no room wait for machines that join.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        arguments: Sequence[str],
+        *,
+        workers: int,
+        folder: RunFolder,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Hand the tasks to the cluster.
+
+        Args:
+            client: Of the cluster.
+            arguments: Of Python: each machine uses its own.
+            workers: How many at the most.
+            folder: The run folder, which all machines see under its absolute path.
+            environment: Variables beside those that are passed on in any case.
+        """
+        self._client = client
+        self._arguments = list(arguments)
+        self._folder = folder
+        self._group = f"{TASK}-{secrets.token_hex(4)}"
+        carried = {name: os.environ[name] for name in _CARRIED if name in os.environ}
+        self._environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **carried, **(environment or {})}
+        self._n_starts = 0
+        self._futures: dict[int, Future[RemoteEnd]] = {number: self._submit(number) for number in range(workers)}
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Kill what still runs."""
+        if self._futures:
+            self.kill()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process numbers of workers on this machine that may be measured: none are known."""
+        return ()
+
+    def poll(self) -> list[ExitedWorker]:
+        """Return the workers that ended since the last call.
+
+        Raises:
+            SearchError: The scheduler is gone, or a machine cannot start workers.
+        """
+        if self._client.status not in ("running", "connecting"):
+            raise SearchError(
+                "The Dask scheduler must be reachable while a sweep uses it, but is not any more. Rerun the same "
+                "command to resume, with a scheduler that is."
+            )
+        done = [(number, future) for number, future in self._futures.items() if future.done()]
+        return [self._describe_end(number, self._futures.pop(number)) for number, _ in done]
+
+    def replace(self, number: int) -> None:
+        """Start another worker instead of one that has ended."""
+        assert number not in self._futures
+        self._futures[number] = self._submit(number)
+
+    def withdraw(self) -> list[int]:
+        """Take back the workers that have found no room yet; return their numbers."""
+        begun = {task for tasks in self._ask(list_commands, self._group).values() for task in tasks}
+        waiting = {
+            number: future
+            for number, future in self._futures.items()
+            if not future.done() and self._name(future.key[1]) not in begun
+        }
+        self._client.cancel(list(waiting.values()), reason="No trial is left for it.")
+        for number in waiting:
+            del self._futures[number]
+        return list(waiting)
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Ask every worker once, by this signal, to give its trials back and leave."""
+        self._ask(signal_commands, self._group, int(number))
+
+    def kill(self) -> None:
+        """End every worker and its children at once (SIGKILL)."""
+        self.withdraw()
+        self._ask(signal_commands, self._group, int(signal.SIGKILL))
+        self._client.cancel(list(self._futures.values()), reason="The sweep ends.")
+        self._futures.clear()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until all have ended; False where `timeout` seconds were not enough."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not all(future.done() for future in self._futures.values()):
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    def _submit(self, number: int) -> Future[RemoteEnd]:
+        self._n_starts += 1
+        log, directory = str(self._log(number).absolute()), str(Path.cwd())
+        # A key of two parts makes them tasks of one group, which wait at the scheduler and not with busy machines.
+        return self._client.submit(
+            run_command,
+            self._name(self._n_starts),
+            self._arguments,
+            directory,
+            log,
+            self._environment,
+            key=(self._group, self._n_starts),
+            pure=False,
+        )
+
+    def _name(self, start: int) -> str:
+        return f"{self._group}-{start}"
+
+    def _describe_end(self, number: int, future: Future[RemoteEnd]) -> ExitedWorker:
+        """Return how a worker ended; one whose machines were lost again and again as killed."""
+        from distributed import KilledWorker
+
+        error = None if future.status == "finished" else future.exception() if future.status == "error" else None
+        if error is not None and not isinstance(error, KilledWorker):
+            raise SearchError(f"A machine of the Dask cluster must start `tuner work`, but: {describe_error(error)}")
+        if future.status != "finished":
+            return ExitedWorker(number=number, pid=None, started=0.0, exit_code=-signal.SIGKILL, log=self._log(number))
+        end = future.result()
+        return ExitedWorker(
+            number=number,
+            pid=end.pid,
+            started=end.started,
+            exit_code=end.exit_code,
+            log=self._log(number),
+            host=end.host,
+        )
+
+    def _ask(self, function: Any, *arguments: object) -> dict[str, Any]:
+        """Return what a function says on each machine that answers."""
+        try:
+            answers = self._client.run(function, *arguments, on_error="ignore")
+        except (OSError, TimeoutError, ValueError):  # the scheduler is gone, and its machines with it
+            return {}
+        return {address: answer for address, answer in answers.items() if not isinstance(answer, BaseException)}
+
+    def _log(self, number: int) -> Path:
+        return self._folder.logs / f"dask-{number}.log"
+
+
+@contextmanager
+def connect(cluster: str | Path | Client) -> Iterator[Client]:
+    """Yield a client of a Dask cluster; what was started for it ends with the context.
+
+    Args:
+        cluster: Address of a running scheduler (`tcp://host:8786`), its scheduler file (`.json`), a cluster file
+            (`.toml`, see `ClusterSettings`), or a client, which stays open.
+
+    Raises:
+        MissingPackage: Dask is not installed.
+        SearchError: There is no such scheduler, or the cluster cannot be started.
+    """
+    try:
+        import distributed
+    except ImportError as error:
+        raise MissingPackage("distributed", "dask", "A sweep on Dask") from error
+    if isinstance(cluster, distributed.Client):
+        yield cluster
+        return
+    name = str(cluster)
+    if name.endswith(".toml"):
+        with _start_cluster(read_cluster_file(Path(name))) as started, distributed.Client(started) as client:
+            yield client
+        return
+    named = {"scheduler_file": name} if name.endswith(".json") else {"address": name}
+    if name.endswith(".json") and not Path(name).exists():
+        raise SearchError(f'The scheduler file must be there, but "{name}" is not.')
+    try:
+        client = distributed.Client(**named, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise SearchError(
+            f'--dask must be the address of a running scheduler, such as "tcp://host:8786", or a cluster file that '
+            f'ends in ".toml", but at "{name}" there is none: {describe_error(error)}'
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _start_cluster(settings: ClusterSettings) -> Iterator[Any]:
+    """Start a cluster that grows and shrinks with what there is to do."""
+    import dask
+
+    expected = {"distributed.scheduler.default-task-durations": {TASK: TASK_SECONDS}}
+    with dask.config.set(expected):
+        try:
+            cluster = _find_class(settings.kind)(**settings.options)
+        except (TypeError, ValueError, OSError, RuntimeError) as error:
+            raise SearchError(
+                f'The cluster must start with the `options` of its file, but "{settings.kind}" does not: '
+                f"{describe_error(error)}"
+            ) from error
+        with cluster:
+            names = ("minimum_jobs", "maximum_jobs") if settings.kind in _JOB_QUEUES else ("minimum", "maximum")
+            cluster.adapt(**dict(zip(names, (settings.minimum, settings.maximum), strict=True)))
+            yield cluster
+
+
+def _find_class(kind: str) -> Any:
+    """Return the class of a kind of cluster."""
+    if kind == "local":
+        from distributed import LocalCluster
+
+        return LocalCluster
+    if kind == "cuda":
+        try:
+            from dask_cuda import LocalCUDACluster
+        except ImportError as error:
+            raise SearchError(
+                'A cluster of kind "cuda" needs the package "dask-cuda", which is not installed. Install it with: '
+                "pip install dask-cuda"
+            ) from error
+        return LocalCUDACluster
+    try:
+        import dask_jobqueue
+    except ImportError as error:
+        raise MissingPackage("dask-jobqueue", "dask", f'A cluster of kind "{kind}"') from error
+    return getattr(dask_jobqueue, _JOB_QUEUES[kind])
+
+
+def check_machines(client: Client, paths: Sequence[Path], version: str) -> None:
+    """Check that the machines that have joined a cluster so far can run workers.
+
+    Args:
+        client: Of the cluster.
+        paths: What they must see.
+        version: Of tuner, which must be theirs.
+
+    Raises:
+        SearchError: tuner is not installed there, or is another; or a path is missing.
+    """
+    answers = client.run(look_around, [str(path) for path in paths], on_error="return")
+    problems = []
+    for address, answer in answers.items():
+        if not isinstance(answer, Place):
+            problems.append(f"{address} cannot import tuner ({describe_error(answer)})")
+        elif answer.version != version:
+            problems.append(f"{address} has tuner {answer.version}, this machine {version}")
+        elif answer.missing:
+            problems.append(f"{address} does not see {name_all(answer.missing)}")
+    if problems:
+        more = f" In all, {len(problems)} of its {len(answers)} workers do not hold." if problems[1:] else ""
+        raise SearchError(
+            "Dask's workers must have this version of tuner, and see the study file and the run folder under the same "
+            f"paths, but {problems[0]}.{more}"
+        )

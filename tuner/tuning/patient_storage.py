@@ -1,0 +1,293 @@
+"""A database that is away for a while: calls are tried again with growing pauses, and nothing is written twice."""
+
+from __future__ import annotations
+
+import abc
+import logging
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from tuner.errors import SearchError
+from tuner.passwords import hide_parts
+from tuner.progress.wording import write_duration
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
+"""Seconds between two tries, doubled from the first to the longest, and by chance up to half as long again."""
+
+CREATED = "tuner:created"
+"""System attribute of a trial: a random name by which a trial is found again whose creation may have been lost."""
+
+_PASSING = ("locked", "busy", "disk", "unable to open")
+"""What SQLite says where another try may succeed; it calls a missing table an operational error, too."""
+
+logger = logging.getLogger("tuner")
+
+T = TypeVar("T")
+
+
+class StorageAway(SearchError):  # noqa: N818 - a state, which passes
+    """The storage does not answer."""
+
+
+class Outage:
+    """When a storage went away and when it comes back, as all threads of this process see it."""
+
+    def __init__(self, url: str, patience: float) -> None:
+        self.url = url
+        self.patience = patience
+        self.returned = 0.0
+        """When the storage answered again for the last time, in Unix time; 0 where it was never away."""
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self._pause = 0.0
+        self._due = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the storage did not answer the last time."""
+        return self._since is not None
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it has been away for longer than anybody waits."""
+        since = self._since
+        return since is not None and time.monotonic() - since > self.patience
+
+    def measure_wait(self) -> float:
+        """Return the seconds until the next try is due; 0 where the storage answers."""
+        return max(0.0, self._due - time.monotonic()) if self.is_on else 0.0
+
+    def note_failure(self, error: BaseException) -> None:
+        """Note that a try was in vain; warn where it is the first one."""
+        with self._lock:
+            is_new = self._since is None
+            if self._since is None:
+                self._since, self._pause = time.monotonic(), FIRST_PAUSE
+            self._due = time.monotonic() + self._pause * random.uniform(1.0, 1.5)  # so that workers come back in turn
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        if is_new:
+            logger.warning(
+                "The storage does not answer (%s). Training goes on; the storage is tried again for up to %s.",
+                tell_cause(error, self.url),
+                write_duration(self.patience),
+            )
+
+    def note_answer(self) -> None:
+        """Note that the storage answers; say so where it was away."""
+        if self._since is None:
+            return
+        with self._lock:
+            since, self._since = self._since, None
+            self.returned = time.time()
+        if since is not None:
+            logger.warning("The storage answers again after %s.", write_duration(time.monotonic() - since))
+
+
+@cache
+def find_outage(url: str, patience: float) -> Outage:
+    """Return what this process knows of a storage: one for all that open it, so that each warning is told once."""
+    return Outage(url, patience)
+
+
+class _Forwarding(BaseStorage):
+    """Passes every call on to another storage, and tries again those that fail as the storage is away."""
+
+    def __init__(self, inner: BaseStorage, outage: Outage) -> None:
+        self.inner = inner
+        self.outage = outage
+        self._mode = threading.local()
+
+    @contextmanager
+    def without_waiting(self) -> Iterator[None]:
+        """Raise `StorageAway` at once in this thread, in the place of waiting, while the context is open."""
+        before = getattr(self._mode, "hurries", False)
+        self._mode.hurries = True
+        try:
+            yield
+        finally:
+            self._mode.hurries = before
+
+    def try_until_answered(self, call: Callable[[bool], T]) -> T:
+        """Return what a call gives once the storage answers. It is told whether an earlier try may have succeeded.
+
+        Raises:
+            StorageAway: It has not answered for as long as anybody waits.
+        """
+        hurries, is_again = getattr(self._mode, "hurries", False), False
+        while True:
+            if hurries and self.outage.measure_wait() > 0:
+                raise StorageAway("The storage does not answer.")
+            try:
+                given = call(is_again)
+            except Exception as error:
+                if not is_passing(error):
+                    self.outage.note_answer()
+                    raise
+                self.outage.note_failure(error)
+                if hurries or self.outage.is_hopeless:
+                    raise self._describe(error) from error
+                is_again = True
+                time.sleep(self.outage.measure_wait())
+            else:
+                self.outage.note_answer()
+                return given
+
+    def _describe(self, error: BaseException) -> StorageAway:
+        return StorageAway(
+            f"The storage must answer, but has not for {write_duration(self.outage.patience)} "
+            f"({tell_cause(error, self.outage.url)}). What was told is kept: start its server, then rerun the same "
+            "command to resume."
+        )
+
+
+def _forward_all(kind: type[_Forwarding]) -> type[_Forwarding]:
+    """Give a class each public method of a storage that it has not itself."""
+
+    def forward(name: str) -> Callable[..., Any]:
+        def call(self: _Forwarding, *arguments: Any, **options: Any) -> Any:
+            return self.try_until_answered(lambda _: getattr(self.inner, name)(*arguments, **options))
+
+        call.__name__ = name
+        return call
+
+    for name, value in vars(BaseStorage).items():
+        if callable(value) and not name.startswith("_") and name not in vars(kind):
+            setattr(kind, name, forward(name))
+    return abc.update_abstractmethods(kind)
+
+
+@_forward_all
+class PatientStorage(_Forwarding):
+    """A database that may be away: calls wait for it, or fail at once where a thread does not want to wait.
+
+    A call whose answer is lost may have been carried out. Attributes, parameters and reports may be written again; a
+    trial that was created is found by its random name, and one that was told already is as it should be.
+    """
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Create a trial, once."""
+        name, named = uuid.uuid4().hex, copy(template_trial or _start_trial())
+        named.system_attrs = {**named.system_attrs, CREATED: name}
+
+        def create(is_again: bool) -> int:
+            if is_again:
+                for trial in self.inner.get_all_trials(study_id, deepcopy=False):
+                    if trial.system_attrs.get(CREATED) == name:
+                        return int(trial._trial_id)
+            return self.inner.create_new_trial(study_id, named)
+
+        return self.try_until_answered(create)
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """Tell a trial, once."""
+
+        def tell(is_again: bool) -> bool:
+            try:
+                return self.inner.set_trial_state_values(trial_id, state, values)
+            except UpdateFinishedTrialError:
+                told = self.inner.get_trial(trial_id)
+                if is_again and (told.state, told.values) == (state, None if values is None else list(values)):
+                    return True
+                raise
+
+        return self.try_until_answered(tell)
+
+
+def make_patient(inner: BaseStorage, url: str, patience: float) -> BaseStorage:
+    """Return a storage that waits for another one.
+
+    Args:
+        inner: The storage of a database.
+        url: Names it; all storages of one URL in this process share what is known of an outage.
+        patience: Seconds that it may be away.
+    """
+    logging.getLogger("optuna.storages._rdb.storage").addFilter(_is_no_fallback)
+    return PatientStorage(inner, find_outage(url, patience))  # type: ignore[abstract]  # the decorator gives the rest
+
+
+def _is_no_fallback(record: logging.LogRecord) -> bool:
+    """Whether a record is another than Optuna's on a query that failed: the outage is told of once, without SQL."""
+    return not record.getMessage().startswith("Caught an error from sqlalchemy")
+
+
+def _start_trial() -> FrozenTrial:
+    """Return a trial as Optuna begins one."""
+    return FrozenTrial(
+        number=-1,
+        state=TrialState.RUNNING,
+        value=None,
+        datetime_start=datetime.now(),
+        datetime_complete=None,
+        params={},
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={},
+        trial_id=-1,
+    )
+
+
+def without_waiting(study: Study) -> AbstractContextManager[None]:
+    """Let calls of this thread to a study's storage raise `StorageAway` at once, while the context is open."""
+    storage = study._storage
+    return storage.without_waiting() if isinstance(storage, _Forwarding) else nullcontext()
+
+
+def is_away(study: Study) -> bool:
+    """Whether a study's storage did not answer the last time."""
+    return isinstance(study._storage, _Forwarding) and study._storage.outage.is_on
+
+
+def find_return(study: Study) -> float:
+    """Return when a study's storage answered again after it had been away, in Unix time; 0 where it never was."""
+    return study._storage.outage.returned if isinstance(study._storage, _Forwarding) else 0.0
+
+
+def ask_database(study: Study, ask: Callable[[RDBStorage], T]) -> T | None:
+    """Return what `ask` reads in the database of a study; None where its storage is none."""
+    storage = study._storage
+    inner = storage.inner if isinstance(storage, _Forwarding) else storage
+    database = getattr(inner, "_backend", inner)
+    if not isinstance(database, RDBStorage):
+        return None
+    if isinstance(storage, _Forwarding):
+        return storage.try_until_answered(lambda _: ask(database))
+    return ask(database)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error says that the storage is away or busy, not that what it was asked is wrong."""
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+    from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, DBAPIError | PoolTimeout | PendingRollbackError):
+        found = found.__cause__
+    if isinstance(found, OperationalError | InterfaceError) and type(found.orig).__module__.startswith("sqlite3"):
+        return any(word in str(found.orig) for word in _PASSING)
+    # A session that lost its connection once tells of the rollback it needs, not of the connection.
+    return isinstance(found, OperationalError | InterfaceError | PoolTimeout | PendingRollbackError) or bool(
+        isinstance(found, DBAPIError) and found.connection_invalidated
+    )
+
+
+def tell_cause(error: BaseException, url: str) -> str:
+    """Return what a database's driver says of a failure, on one line, without passwords."""
+    found: BaseException | None = error
+    while found is not None and getattr(found, "orig", None) is None:
+        found = found.__cause__
+    cause = getattr(found, "orig", None) or error
+    return hide_parts((str(cause).splitlines() or [type(cause).__name__])[0], url)[:200]
