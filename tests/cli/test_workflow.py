@@ -107,8 +107,9 @@ def test_the_report_may_have_an_experiments_style_or_says_which_there_are(swept)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["predict", "small.py", "events.csv", "-o", "x.root"], r"must end in \.parquet or \.csv"),
-        (["export", "small.py", "-o", "x.pt2"], r"must end in \.onnx"),
+        (["predict", "small.py", "events.csv", "-o", "x.xlsx"], r"must end in \.parquet or \.root or "),
+        (["predict", "small.py", "events.csv", "events.csv"], "Scores of several files need a folder"),
+        (["export", "small.py", "-o", "x.pt"], r"must end in \.onnx or \.pt2 or \.safetensors"),
         (
             ["export", "small.py", "--trial", "worst"],
             '--trial must be the number of a trial, or "best", but is "worst"',

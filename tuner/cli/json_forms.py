@@ -208,7 +208,7 @@ class CompareForm(Form):
 
 
 class FilesForm(Form):
-    """`tuner report --json`, `tuner export --json`: paths that were written."""
+    """`tuner report --json`: paths that were written."""
 
     files: list[str]
 
@@ -220,12 +220,30 @@ class PredictForm(FilesForm):
     """What gave the scores."""
     by: str
     """What that is made of."""
+    cut: float
+    """The frozen cut."""
     n_events: int
     n_selected: int
     """Events that fulfil the problem's selection, which have a score."""
+    n_signal: int
+    """Events at or above the cut."""
     notes: list[str]
     findings: list[FindingForm]
     """In what the events are unlike those of training."""
+
+
+class ExportForm(FilesForm):
+    """`tuner export --json`: the network, then its model card."""
+
+    candidate: str
+    """What was written."""
+    largest_difference: float
+    """Of a score from PyTorch's."""
+    n_compared: int
+    """Events, real and made, that were compared."""
+    n_bytes: int
+    seconds: dict[str, float]
+    """Median wall time on this machine's CPU, by number of events."""
 
 
 class TemplatesForm(FilesForm):
@@ -305,7 +323,7 @@ FORMS: dict[str, type[Form]] = {
     "doctor": DoctorForm,
     "replay": ReplayForm,
     "predict": PredictForm,
-    "export": FilesForm,
+    "export": ExportForm,
     "sync": SyncForm,
 }
 """By command. `tuner evaluate --json` prints `evaluation.json` itself, an `Evaluation`; `tuner dashboard` serves."""

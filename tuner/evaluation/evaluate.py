@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +97,7 @@ def evaluate(
     end = _find_end(search, minutes)
     evaluation = _find_or_judge(search, settings, end, open_test=open_test, device=device, display=display, dask=dask)
     publish(search, evaluation, tracker)
-    return evaluation
+    return replace(evaluation, search=search)
 
 
 def _find_end(search: Search, minutes: float | None) -> CallEnd | None:
@@ -232,7 +233,7 @@ def read_evaluation(search: Search) -> Evaluation | None:
         return None
     content = read_json(path, advice=advice)
     try:
-        return Evaluation.from_json(json.dumps(content))
+        return replace(Evaluation.from_json(json.dumps(content)), search=search)
     except ValueError as error:
         raise SearchError(
             f'"{path}" must be an evaluation that this version of tuner wrote, but {describe_mismatch(error)}. Move it '
