@@ -93,9 +93,17 @@ def _list_branch(name: str, branch: Any) -> Iterator[TreeColumn]:
 
 def _list_fields(tree: Any) -> Iterator[TreeColumn]:
     """Yield the columns of an RNTuple: its fields that are no records, and those within records."""
-    form, _ = tree.to_akform()
     types = {field.path: field.typename for field in tree.all_fields if field.path}
-    for leaf in _list_leaves(form):
+    inner: dict[str, list[str]] = {}
+    for path in types:
+        inner.setdefault(path.partition(".")[0], []).append(path)
+    # Form by form: `to_akform` looks through all fields for each field, minutes for thousands of them.
+    leaves = (
+        leaf
+        for field in tree.fields
+        for leaf in _list_leaves(tree.field_form(field.field_id, inner.get(field.name, [field.name])), (field.name,))
+    )
+    for leaf in leaves:
         # The first and second of a pair are "0" and "1" in Awkward Array, and are read together.
         steps = [f"_{step}" if step.isdigit() else step for step in leaf.path]
         pair = next((number for number, step in enumerate(leaf.path) if step.isdigit()), len(steps))
