@@ -283,6 +283,22 @@ class ReplayForm(Form):
     agrees: bool
 
 
+class ForkForm(Form):
+    """`tuner fork --json`."""
+
+    study: str
+    """Name of the new study."""
+    study_file: str
+    kept: int
+    """Trials that it has from the old search, with their figures."""
+    left_out: int
+    """Trials whose setting the new space does not have."""
+    queued: int
+    """Settings of the old search that the new one tries first."""
+    differences: list[str]
+    """Why figures could not be kept."""
+
+
 class SyncForm(Form):
     """`tuner sync --json`."""
 
@@ -304,6 +320,7 @@ FORMS: dict[str, type[Form]] = {
     "templates": TemplatesForm,
     "doctor": DoctorForm,
     "replay": ReplayForm,
+    "fork": ForkForm,
     "predict": PredictForm,
     "export": FilesForm,
     "sync": SyncForm,
