@@ -208,7 +208,7 @@ class CompareForm(Form):
 
 
 class FilesForm(Form):
-    """`tuner report --json`, `tuner export --json`: paths that were written."""
+    """`tuner report --json`: paths that were written."""
 
     files: list[str]
 
@@ -223,9 +223,29 @@ class PredictForm(FilesForm):
     n_events: int
     n_selected: int
     """Events that fulfil the problem's selection, which have a score."""
+    n_signal: int
+    """Events at or above the frozen cut."""
+    cut: float
+    cut_rule: str
+    probability: str | None
+    """What the column "probability" holds; null where there is none."""
     notes: list[str]
     findings: list[FindingForm]
     """In what the events are unlike those of training."""
+
+
+class ExportForm(FilesForm):
+    """`tuner export --json`."""
+
+    candidate: str
+    """What was exported."""
+    n_bytes: int
+    seconds_one: float
+    """Median time of one event, on this machine's CPU."""
+    seconds_many: float
+    """Median time of 10,000 events."""
+    agreement: str
+    """How far the exported network's scores are from ours."""
 
 
 class TemplatesForm(FilesForm):
@@ -322,7 +342,7 @@ FORMS: dict[str, type[Form]] = {
     "replay": ReplayForm,
     "fork": ForkForm,
     "predict": PredictForm,
-    "export": FilesForm,
+    "export": ExportForm,
     "sync": SyncForm,
 }
 """By command. `tuner evaluate --json` prints `evaluation.json` itself, an `Evaluation`; `tuner dashboard` serves."""

@@ -19,6 +19,29 @@ class TrackerChoice(StrEnum):
     NONE = "none"
 
 
+class CalibrationChoice(StrEnum):
+    """How scores become calibrated probabilities."""
+
+    ISOTONIC = "isotonic"
+    PLATT = "platt"
+
+
+class InputLayout(StrEnum):
+    """How features go into an ONNX file."""
+
+    MATRIX = "matrix"
+    NAMED = "named"
+
+
+class OutputFormat(StrEnum):
+    """Formats of scores."""
+
+    PARQUET = "parquet"
+    ROOT = "root"
+    HDF5 = "h5"
+    CSV = "csv"
+
+
 TrackerOption = Annotated[
     list[TrackerChoice],
     typer.Option(
@@ -106,6 +129,23 @@ TrialOption = Annotated[
         metavar="N|best",
         help="Use the network of this trial, or of the best so far, also while the sweep runs.",
         show_default=False,
+    ),
+]
+CalibrateOption = Annotated[
+    CalibrationChoice | None,
+    typer.Option(
+        "--calibrate",
+        help="Add calibrated probabilities, fitted on events that were not trained on.",
+        show_default=False,
+    ),
+]
+PriorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prior",
+        metavar="SHARE|events",
+        help="Add probabilities for this share of signal, or for that of the study's events by weight.",
+        show_default="0.5",
     ),
 ]
 OutputOption = Annotated[

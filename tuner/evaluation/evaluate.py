@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 
 from tuner.checked_files import read_json
@@ -87,7 +88,7 @@ def evaluate(
     end = _find_end(search, minutes)
     evaluation = _find_or_judge(search, settings, end, open_test=open_test, device=device, display=display)
     publish(search, evaluation, tracker)
-    return evaluation
+    return replace(evaluation, search=search)
 
 
 def _find_end(search: Search, minutes: float | None) -> CallEnd | None:
@@ -218,7 +219,7 @@ def read_evaluation(search: Search) -> Evaluation | None:
         return None
     content = read_json(path, advice=advice)
     try:
-        return Evaluation.from_json(json.dumps(content))
+        return replace(Evaluation.from_json(json.dumps(content)), search=search)
     except ValueError as error:
         raise SearchError(
             f'"{path}" must be an evaluation that this version of tuner wrote, but {describe_mismatch(error)}. Move it '
