@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuner.errors import EventsError, name_all
 from tuner.events.file_formats import describe_unknown, find_format, read_lists, read_table
-from tuner.events.listing import Wanted
+from tuner.events.listing import ALL_ROWS, Wanted
 from tuner.events.paths import describe_missing, find_files, find_in_data_folder, find_partitions
 from tuner.given_events import GivenEvents
 from tuner.problem import EventSource
@@ -73,7 +73,7 @@ class File:
                 if len(table.attrs["parts"]) == 1:  # it is called by its file alone, without its tree
                     del table.attrs["parts"]
         else:
-            parts = [(str(file), self._read_file(file, tree, wanted)) for file in find_files(path)]
+            parts = [(str(file), self._read_file(file, tree, wanted)) for file in self._find_own(path)]
             _add_partitions(parts, path, wanted)
         (first, read), *others = parts
         for name, other in others:
@@ -88,7 +88,7 @@ class File:
         if classes := self._list_classes():
             parts = [source.read_lists(names) for source, _, _ in classes]
         else:
-            parts = [self._read_file_lists(file, tree, names) for file in find_files(path)]
+            parts = [self._read_file_lists(file, tree, names) for file in self._find_own(path)]
         if len(parts) == 1:
             return parts[0]
         import awkward as ak
@@ -107,6 +107,15 @@ class File:
         is_told = self.trees and (not self.is_moved or self._has_class_files())
         named = " and ".join(self.trees or ()) if is_told else tree
         return f"{path}:{named}" if named else path
+
+    @property
+    def _rows(self) -> slice:
+        """Which events of a file are read."""
+        return ALL_ROWS
+
+    def _find_own(self, path: str) -> list[Path]:
+        """Return the files that events are read from."""
+        return find_files(path)
 
     def at(self, path: Path) -> File:
         """Return the same file at another path; a folder stands for the file of the same name in it.
@@ -177,7 +186,7 @@ class File:
             raise EventsError(describe_unknown(path))
         habits = {"decimal": self.decimal, "encoding": self.encoding, "may_have_header": self.is_moved}
         with tell_damage(path, kind):
-            return read_table(path, kind, wanted, tree=tree, columns=self.columns, habits=habits)
+            return read_table(path, kind, wanted, tree=tree, columns=self.columns, habits=habits, rows=self._rows)
 
     def _read_file_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> dict[str, Any]:
         """Return columns of lists of one file."""
@@ -185,7 +194,7 @@ class File:
 
         kind = find_format(path) or ""
         with tell_damage(path, kind):
-            return read_lists(path, kind, names, tree, self.columns)
+            return read_lists(path, kind, names, tree, self.columns, rows=self._rows)
 
 
 def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wanted) -> None:

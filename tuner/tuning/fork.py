@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from tuner.errors import SearchError
 from tuner.progress.logs import quiet_optuna
 from tuner.progress.wording import write_count
-from tuner.run_folder import RunFolder
+from tuner.run_folder import RunFolder, find_name_problem
 from tuner.tuning.compatibility import find_differences
 from tuner.tuning.earlier_searches import fit, fit_whole, rank_frozen
 from tuner.tuning.search import Search, open_search
@@ -172,11 +172,13 @@ def plan_fork_file(study_file: Path, name: str) -> tuple[Path, str]:
 
     Raise `SearchError` where there is a file of this name.
     """
+    if problem := find_name_problem(name):
+        raise SearchError(f"--name: {problem}")
     path = study_file.with_name(f"{name}.py")
     if path.exists():
         raise SearchError(f'The new study needs a file of its own, but "{path}" is there. Choose another --name.')
     return path, (
-        f'"""The study of {study_file.name} under another name: the search that was forked from it goes on here."""\n\n'
+        '"""The study of another file under a name of its own: the search that was forked from it goes on here."""\n\n'
         "from dataclasses import replace\nfrom pathlib import Path\n\nfrom tuner import load_study\n\n"
         f"study = replace(load_study(Path(__file__).with_name({study_file.name!r})), name={name!r})\n"
     )
