@@ -89,8 +89,8 @@ def is_stopped(pid: int) -> bool:
 
 def main(pid: int, hang_seconds: float, leave_seconds: float, look_seconds: float = 1.0) -> None:
     """Watch the parent, whose number this is, until it closes the pipe or is gone."""
-    for number in (signal.SIGINT, *_LEAVING):
-        signal.signal(number, signal.SIG_IGN)
+    for ignored in (signal.SIGINT, *_LEAVING):
+        signal.signal(ignored, signal.SIG_IGN)
     watch, before = Watch(pid, hang_seconds, leave_seconds), time.monotonic()
     while os.getppid() == pid:
         ready, _, _ = select.select([0], [], [], look_seconds)
