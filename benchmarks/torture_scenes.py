@@ -45,13 +45,14 @@ from benchmarks.torture import (
     name_sweep,
     read_trials,
 )
+from tuner.launchers.local import read_tail
 from tuner.tuning.storage import open_storage
 from tuner.tuning.trial_attributes import is_interrupted, read_failure, write_budget
 
 TRIALS, EPOCHS = 12, 20
 MANY_TRIALS = 100
 
-TIMEOUT = 300.0
+TIMEOUT = 600.0
 """Seconds after which a scene is given up."""
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -109,6 +110,8 @@ def main() -> None:
                 f"of one trial at once); {time.monotonic() - start:.0f} s, {'well' if is_well else 'NOT WELL'}",
                 flush=True,
             )
+            if not is_well:
+                print(read_tail(Path(folder) / name / "printed.log"), flush=True)
     print(json.dumps(outcomes))
     sys.exit(not all(outcome["ok"] for outcome in outcomes.values()))
 
@@ -281,7 +284,7 @@ def run(folder: Path, command: list[str]) -> None:
 def check_end(process: subprocess.Popen[bytes]) -> None:
     """Wait for a process, and say where it ends otherwise than well."""
     if process.wait(TIMEOUT):
-        print(f"ended with exit code {process.returncode}: {process.args!r}", flush=True)
+        print(f"A process ended with exit code {process.returncode}.", flush=True)
 
 
 @contextmanager

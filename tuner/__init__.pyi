@@ -19,6 +19,7 @@ from .models.settings import KNOB as KNOB
 from .prediction.checks import check_study as check_study
 from .prediction.export import export as export
 from .prediction.predict import predict as predict
+from .prediction.tensor_files import load as load
 from .preparation.settings import Preparation as Preparation
 from .problem import Ballpark as Ballpark
 from .problem import Nuisance as Nuisance

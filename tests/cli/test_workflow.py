@@ -107,8 +107,9 @@ def test_the_report_may_have_an_experiments_style_or_says_which_there_are(swept)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["predict", "small.py", "events.csv", "-o", "x.root"], r"must end in \.parquet or \.csv"),
-        (["export", "small.py", "-o", "x.pt2"], r"must end in \.onnx"),
+        (["predict", "small.py", "events.csv", "-o", "x.xlsx"], r"must end in \.parquet or \.root or "),
+        (["predict", "small.py", "events.csv", "events.csv"], "Scores of several files need a folder"),
+        (["export", "small.py", "-o", "x.pt"], r"must end in \.onnx or \.pt2 or \.safetensors"),
         (
             ["export", "small.py", "--trial", "worst"],
             '--trial must be the number of a trial, or "best", but is "worst"',
@@ -134,7 +135,8 @@ def test_predictions_and_exported_network_agree(swept) -> None:
     told = read_json(swept.tuner("predict", "small.py", "new.csv", "--output", "scores.csv", "--json"), "predict")
     assert (told["files"], told["n_events"], told["n_selected"]) == (["scores.csv"], 50, 50)
     scores = pd.read_csv(swept.folder / "scores.csv")["score"].to_numpy()
-    assert read_json(swept.tuner("export", "small.py", "--json"), "export")["files"] == ["runs/small/network.onnx"]
+    exported = read_json(swept.tuner("export", "small.py", "--json"), "export")
+    assert exported["files"] == ["runs/small/network.onnx", "runs/small/network.json"]
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(swept.folder / "runs/small/network.onnx"))

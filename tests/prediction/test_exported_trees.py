@@ -12,8 +12,8 @@ from torch import nn
 
 from tuner.evaluation.baselines.scikit_learn_trees import read_scikit_learn
 from tuner.events.reading import read_events
-from tuner.prediction.export import write_network
 from tuner.prediction.network import Blend, Ensemble, score_events
+from tuner.prediction.onnx_files import write_network
 from tuner.preparation.preprocessing import fit_preprocessing
 from tuner.preparation.settings import Preparation
 

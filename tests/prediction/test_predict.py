@@ -77,7 +77,7 @@ def test_events_without_label_and_weight_are_scored(search, raw, tmp_path):
     scores = tuner.predict(search, str(tmp_path / "new.parquet"))
     assert len(scores) == 50
     assert scores.labels is None
-    assert list(scores.frame().columns) == ["score", "candidate"]
+    assert list(scores.frame().columns) == ["score", "decision", "candidate"]
     known = tuner.predict(search, read_events(search.study.problem))
     np.testing.assert_allclose(scores.values, known.frame()["score"][:50], atol=1e-5)
 
@@ -98,7 +98,7 @@ def test_labels_of_new_events_may_be_any_and_are_kept_as_they_came(search, raw, 
         atol=1e-5,
     )
     written = pd.read_parquet(scores.save(tmp_path / "scores.parquet"))
-    assert list(written.columns) == ["score", "label", "mass", "log_likelihood_ratio", "candidate"]
+    assert list(written.columns) == ["score", "decision", "label", "mass", "log_likelihood_ratio", "candidate"]
     read = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
     pd.testing.assert_series_equal(written["label"], read["label"], check_dtype=False)
 

@@ -12,7 +12,7 @@ from samples import make_study
 
 import tuner
 from tuner import Preparation, Problem
-from tuner.prediction.export import mark_undefined
+from tuner.prediction.exported_network import mark_undefined
 from tuner.prediction.predict import score_part
 from tuner.trackers import NoTracker
 

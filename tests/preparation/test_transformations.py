@@ -8,8 +8,9 @@ from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 from tuner import Preparation, Problem
 from tuner.errors import SplitsError, StudyError
 from tuner.models import MLPSettings
-from tuner.prediction.export import ExportedNetwork, write_network
+from tuner.prediction.exported_network import ExportedNetwork
 from tuner.prediction.network import score_events
+from tuner.prediction.onnx_files import write_network
 from tuner.preparation.preprocessing import Preprocessing, fit_preprocessing
 from tuner.preparation.transformations import has_long_tail
 from tuner.training.building import build_network

@@ -19,6 +19,29 @@ class TrackerChoice(StrEnum):
     NONE = "none"
 
 
+class CalibrationChoice(StrEnum):
+    """How scores become calibrated probabilities."""
+
+    ISOTONIC = "isotonic"
+    PLATT = "platt"
+
+
+class InputLayout(StrEnum):
+    """How features go into an ONNX file."""
+
+    MATRIX = "matrix"
+    NAMED = "named"
+
+
+class OutputFormat(StrEnum):
+    """Formats of scores."""
+
+    PARQUET = "parquet"
+    ROOT = "root"
+    HDF5 = "h5"
+    CSV = "csv"
+
+
 TrackerOption = Annotated[
     list[TrackerChoice],
     typer.Option(
@@ -89,6 +112,15 @@ FoldsOption = Annotated[
         show_default="the study's",
     ),
 ]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="CLUSTER",
+        help="Train on a Dask cluster: the address of its scheduler, or a .toml file that names one to start.",
+        show_default=False,
+    ),
+]
 ClosedTestOption = Annotated[bool, typer.Option("--closed-test", help="Leave the test part closed.")]
 CandidateOption = Annotated[
     str | None,
@@ -106,6 +138,23 @@ TrialOption = Annotated[
         metavar="N|best",
         help="Use the network of this trial, or of the best so far, also while the sweep runs.",
         show_default=False,
+    ),
+]
+CalibrateOption = Annotated[
+    CalibrationChoice | None,
+    typer.Option(
+        "--calibrate",
+        help="Add calibrated probabilities, fitted on events that were not trained on.",
+        show_default=False,
+    ),
+]
+PriorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--prior",
+        metavar="SHARE|events",
+        help="Add probabilities for this share of signal, or for that of the study's events by weight.",
+        show_default="0.5",
     ),
 ]
 OutputOption = Annotated[

@@ -17,6 +17,7 @@ from tuner.cli.loading import open_study, open_study_search
 from tuner.cli.options import (
     RUNS,
     ClosedTestOption,
+    DaskOption,
     DeviceOption,
     EventsOption,
     FolderOption,
@@ -99,15 +100,7 @@ def sweep(
     seed: SeedOption = None,
     tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            "--dask",
-            metavar="CLUSTER",
-            help="Train on a Dask cluster: the address of its scheduler, or a .toml file that names one to start.",
-            show_default=False,
-        ),
-    ] = None,
+    dask: DaskOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -167,7 +160,7 @@ def sweep(
             raise typer.Exit(find_exit_code(ended_by)) from None
     interrupted = ended_by is not None
     evaluation, page = conclude_sweep(
-        search, display, open_test=not closed_test, device=device, interrupted=interrupted
+        search, display, open_test=not closed_test, device=device, interrupted=interrupted, dask=dask
     )
     if as_json:
         print_json(summarize_sweep(search, evaluation, page, interrupted=interrupted))

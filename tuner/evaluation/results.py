@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from tuner.errors import SearchError
 from tuner.evaluation.baselines.records import BaselineRecord
 from tuner.evaluation.hand_on_choice import HandOnChoice
 from tuner.evaluation.shortening import Shortening
@@ -28,6 +29,8 @@ from tuner.tuning.evaluation_settings import EvaluationSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from tuner.prediction.classifier import SignalClassifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,20 @@ class Evaluation:
     yields, without pyhf, or with too few events."""
     sculpting: tuple[SculptedObserver, ...] = ()
     """What `examined` at its frozen cut does to each observer in background, most sculpted first; not the optimum."""
+    search: Annotated[Any, Field(exclude=True)] = field(default=None, compare=False)
+    """The search that was judged; None where the judgement was read from JSON alone."""
+
+    @property
+    def network(self) -> SignalClassifier:
+        """What is handed on as a fitted classifier of scikit-learn. Raise `SearchError` without a search."""
+        from tuner.prediction.classifier import open_classifier
+
+        if self.search is None:
+            raise SearchError(
+                "The networks of a judgement are in the run folder of its search, but this one was read from JSON "
+                "alone. Take it from `tuner.evaluate(search)`."
+            )
+        return open_classifier(self.search, candidate=self.handed_on.name)
 
     def __repr__(self) -> str:
         """Return the verdict and what was judged, in two lines."""
@@ -192,7 +209,7 @@ class Evaluation:
 
         What JSON has no number for is the text "Infinity", "-Infinity" or "NaN".
         """
-        return to_json(self, indent=2, inf_nan_mode="strings").decode() + "\n"
+        return to_json(self, indent=2, inf_nan_mode="strings", exclude={"search"}).decode() + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Evaluation:

@@ -94,6 +94,7 @@ def read_needed(
     only_roles: bool = False,
     to_score: bool = False,
     group: FeatureGroup | None = None,
+    also: Sequence[str] = (),
 ) -> NeededColumns:
     """Return the columns that a problem needs of the events that it selects, and the new ones that it makes.
 
@@ -107,6 +108,7 @@ def read_needed(
         to_score: Keep all events, and say which are selected; features must be there, other new columns are made where
             all that they are made of is there.
         group: Which of the features are read. None: all of them.
+        also: Names, or patterns of names, of columns that are read whatever their role.
 
     Raises:
         EventsError: The source cannot be read, names a column twice, or holds no events.
@@ -115,7 +117,7 @@ def read_needed(
     formulas = read_formulas(problem)
     with_roles = group is None or group.with_roles
     used = formulas.list_all() if with_roles else formulas.list_selection()
-    choice = _Choice(problem, with_variants, frozenset(used), group)
+    choice = _Choice(problem, with_variants, frozenset(used), group, tuple(also))
     if isinstance(source, SelectiveSource):
         table = source.read_columns(choice)
     else:
@@ -362,11 +364,12 @@ class _Choice:
     used: frozenset[str] = frozenset()
     """Columns that expressions name."""
     group: FeatureGroup | None = None
+    also: tuple[str, ...] = ()
     names: dict[str, None] = field(default_factory=dict)
 
     def __call__(self, name: str) -> bool:
         self.names[name] = None
-        if name in self.used:
+        if name in self.used or fits(name, self.also):
             return True
         problem = self.problem
         role = problem.roles.get(name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuner.errors import EventsError, name_all
-from tuner.events.listing import Wanted
+from tuner.events.listing import ALL_ROWS, Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,8 @@ _FORMATS = {
     ".arff": "ARFF",
     **dict.fromkeys((".jsonl", ".ndjson"), "JSON lines"),
 }
+CUT = ("Parquet", "HDF5", "ROOT")
+"""Formats of which some events can be read by themselves."""
 _COMPRESSIBLE = ("text", "FITS", "ECSV", "ARFF", "JSON lines")
 _REFUSED = {
     **dict.fromkeys(
@@ -66,6 +68,7 @@ def read_table(  # noqa: PLR0911
     tree: str | None,
     columns: tuple[str, ...] | None,
     habits: Mapping[str, Any],
+    rows: slice = ALL_ROWS,
 ) -> pd.DataFrame:
     """Return the wanted columns of a file that holds one table.
 
@@ -76,6 +79,7 @@ def read_table(  # noqa: PLR0911
         tree: Tree, data set or extension; None where there is one.
         columns: Names of columns that have none in the file.
         habits: Arguments of `read_text`, of text alone.
+        rows: Which of the events, in a format of `CUT`.
     """
     match kind:
         case "text":
@@ -85,7 +89,7 @@ def read_table(  # noqa: PLR0911
         case "Parquet":
             from tuner.events.formats.parquet import read_parquet
 
-            return read_parquet(path, wanted)
+            return read_parquet(path, wanted, rows)
         case "Feather":
             from tuner.events.formats.feather import read_feather
 
@@ -93,11 +97,11 @@ def read_table(  # noqa: PLR0911
         case "HDF5":
             from tuner.events.formats.hdf5 import read_hdf5
 
-            return read_hdf5(path, wanted, tree, columns)
+            return read_hdf5(path, wanted, tree, columns, rows)
         case "ROOT":
             from tuner.events.formats.root import read_tree
 
-            return read_tree(path, wanted, tree)
+            return read_tree(path, wanted, tree, rows)
         case "NumPy":
             from tuner.events.formats.numpy_files import read_numpy
 
@@ -134,7 +138,13 @@ _OF_LISTS = {
 
 
 def read_lists(
-    path: Path, kind: str, names: Sequence[str], tree: str | None, columns: tuple[str, ...] | None
+    path: Path,
+    kind: str,
+    names: Sequence[str],
+    tree: str | None,
+    columns: tuple[str, ...] | None,
+    *,
+    rows: slice = ALL_ROWS,
 ) -> dict[str, Any]:
     """Return columns of lists by name, Awkward arrays [n, ...]; arguments are those of `read_table`.
 
@@ -149,7 +159,30 @@ def read_lists(
     read: Callable[..., dict[str, Any]] = module.read_arrays
     if kind == "NumPy":
         return read(path, names, columns)
-    return read(path, names, tree) if kind in ("ROOT", "HDF5", "FITS") else read(path, names)
+    some = {"rows": rows} if kind in CUT else {}
+    return read(path, names, tree, **some) if kind in ("ROOT", "HDF5", "FITS") else read(path, names, **some)
+
+
+def list_stretches(
+    path: Path, kind: str, at_most: int, *, tree: str | None, columns: tuple[str, ...] | None
+) -> list[slice]:
+    """Return the events of a file cut into stretches of `at_most`, or of a row group; of another format all at once.
+
+    Arguments are those of `read_table`. Raise `EventsError` where the file cannot be read.
+    """
+    if kind == "Parquet":
+        from tuner.events.formats import parquet
+
+        return parquet.list_stretches(path, at_most)
+    if kind == "ROOT":
+        from tuner.events.formats import root
+
+        return root.list_stretches(path, tree, at_most)
+    if kind == "HDF5":
+        from tuner.events.formats import hdf5
+
+        return hdf5.list_stretches(path, tree, columns, at_most)
+    return [ALL_ROWS]
 
 
 def describe_unknown(path: Path) -> str:

@@ -13,6 +13,9 @@ from tuner.errors import EventsError, name_all
 Wanted = Callable[[str], bool]
 """Says of a column's name whether the column is to be read."""
 
+ALL_ROWS = slice(0, None)
+"""All events of a file."""
+
 
 class ListedColumn(NamedTuple):
     """A column of a file, as the file tells it."""
@@ -82,6 +85,23 @@ class Column:
     """Return the values [n]."""
     why_not: str = ""
     """Why it is no number and no text per event, as "holds a list for each event"; empty where it is."""
+
+
+def cut_into_stretches(blocks: Sequence[int], at_most: int) -> list[slice]:
+    """Return stretches of whole blocks, each of `at_most` events or of one block; without any event none.
+
+    Args:
+        blocks: Events of each block, in their order.
+        at_most: Events of a stretch.
+    """
+    stretches: list[slice] = []
+    for n in blocks:
+        start = stretches[-1].stop if stretches else 0
+        if stretches and start + n - stretches[-1].start <= at_most:
+            stretches[-1] = slice(stretches[-1].start, start + n)
+        elif n:
+            stretches.append(slice(start, start + n))
+    return stretches
 
 
 def leave_out() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from tuner.errors import EventsError, name_all
 from tuner.events.file_formats import describe_unknown, find_format, read_lists, read_table
-from tuner.events.listing import Wanted
+from tuner.events.listing import ALL_ROWS, Wanted
 from tuner.events.paths import describe_missing, find_files, find_in_data_folder, find_partitions
 from tuner.given_events import GivenEvents
 from tuner.problem import EventSource
@@ -93,7 +93,7 @@ class File:
 
             parts = read_classes(classes, wanted, self.label, self.fill)
         else:
-            parts = [part for file in find_files(path) for part in self._read_parts(file, tree, wanted)]
+            parts = [part for file in self._find_own(path) for part in self._read_parts(file, tree, wanted)]
             _add_partitions(parts, path, wanted)
         (first, table), *others = parts
         for name, other in others:
@@ -112,7 +112,7 @@ class File:
         if classes := self._list_classes():
             parts = [one.source.read_lists(names) for one in classes]
         else:
-            parts = [part for file in find_files(path) for part in self._read_part_lists(file, tree, names)]
+            parts = [part for file in self._find_own(path) for part in self._read_part_lists(file, tree, names)]
         if len(parts) == 1:
             return parts[0]
         import awkward as ak
@@ -130,6 +130,15 @@ class File:
         path, tree = self._split_path()
         named = " and ".join(self.trees) if self.trees and not (tree and self.is_moved) else tree
         return f"{path}:{named}" if named else path
+
+    @property
+    def _rows(self) -> slice:
+        """Which events of a file are read."""
+        return ALL_ROWS
+
+    def _find_own(self, path: str) -> list[Path]:
+        """Return the files that events are read from."""
+        return find_files(path)
 
     def at(self, path: Path) -> File:
         """Return the same file at another path; a folder stands for the file of the same name in it.
@@ -184,7 +193,12 @@ class File:
 
                 return read_classes(path, wanted, self.trees, self.label, self.fill, is_moved=self.is_moved, name=tree)
             habits = {"decimal": self.decimal, "encoding": self.encoding, "may_have_header": self.is_moved}
-            return [(str(path), read_table(path, kind, wanted, tree=tree, columns=self.columns, habits=habits))]
+            return [
+                (
+                    str(path),
+                    read_table(path, kind, wanted, tree=tree, columns=self.columns, habits=habits, rows=self._rows),
+                )
+            ]
 
     def _read_part_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
         """Return columns of lists of a file, or of each of its trees, where trees are classes."""
@@ -197,7 +211,7 @@ class File:
                 from tuner.events.formats.root import list_trees
 
                 trees = [*list_trees(path, self.trees, tree, is_moved=self.is_moved)]
-            return [read_lists(path, kind, names, name, self.columns) for name in trees]
+            return [read_lists(path, kind, names, name, self.columns, rows=self._rows) for name in trees]
 
 
 def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wanted) -> None:

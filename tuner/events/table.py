@@ -45,6 +45,8 @@ class NewEvents:
     selected: np.ndarray | None = field(default=None, kw_only=True)
     """Whether an event to be scored fulfils the problem's selection, bool [n]; None where it has none, and where all
     events that do not are left out."""
+    kept: pd.DataFrame | None = field(default=None, kw_only=True)
+    """Columns that were asked for beside those of a role, as they came [n, k]; None where none were."""
 
     @property
     def features(self) -> tuple[str, ...]:

@@ -20,8 +20,8 @@ from tuner.events.checks.finding import Finding, list_findings
 from tuner.events.reading import read_events
 from tuner.events.table import Events
 from tuner.launchers.allocation import choose_workers
-from tuner.prediction.export import is_exporting_possible, write_network
 from tuner.prediction.network import score_events
+from tuner.prediction.onnx_files import is_exporting_possible, write_network
 from tuner.preparation.splits import Splits, prepare_splits
 from tuner.progress.wording import write_count
 from tuner.run_folder import RunFolder

@@ -9,33 +9,40 @@ from typing import Any
 import numpy as np
 
 from tuner.prediction.boosted_trees import LEAF, BoostedTrees
+from tuner.prediction.exported_network import PROBABILITY, SCORE, CalibratedLogits
+from tuner.prediction.probabilities import LARGEST_LOGIT, Calibration
 
-LOGITS, INPUTS, SCORE = "network_logits", "inputs", "score"
-"""Outputs of the network's graph that the trees are added to, and what comes out in the end."""
+LOGITS, INPUTS = "network_logits", "inputs"
+"""Outputs of the network's graph that the trees are added to."""
 
 _ML = "ai.onnx.ml"
 _ML_VERSION = 3
-"""Version of ONNX's operators for machine learning: the newest that all of onnxruntime 1.18 and later read."""
+"""Version of ONNX's operators for machine learning: the newest that all of onnxruntime 1.14 and later read."""
 
 
-def add_trees(path: Path, trees: Sequence[BoostedTrees], share: float) -> None:
-    """Add trees to an exported network, so that the one output of the file is the blend's score.
+def add_trees(path: Path, trees: Sequence[BoostedTrees], share: float, calibration: Calibration | None = None) -> None:
+    """Add trees to an exported network, so that what comes out is the blend's score, then its probability if wanted.
 
     Args:
         path: an ONNX file with the outputs `LOGITS` float32 [n] and `INPUTS` float32 [n, d_in]; it is written anew.
         trees: their mean score is blended with the network's.
         share: weight of the trees' logits; the network's have the rest.
+        calibration: From scores to probabilities; None for scores alone.
     """
     import onnx
 
     model: Any = onnx.load(str(path))
     constants, nodes = _list_nodes(trees, share)
+    outputs = [SCORE]
+    if calibration is not None:
+        more, last = _list_calibration(calibration)
+        constants, nodes, outputs = constants | more, [*nodes, *last], [SCORE, PROBABILITY]
     graph = model.graph
     graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in constants.items())
     graph.node.extend(nodes)
     rows = next(output for output in graph.output if output.name == LOGITS).type.tensor_type.shape.dim[0].dim_param
     del graph.output[:]
-    graph.output.append(onnx.helper.make_tensor_value_info(SCORE, onnx.TensorProto.FLOAT, [rows]))
+    graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [rows]) for name in outputs)
     model.opset_import.append(onnx.helper.make_opsetid(_ML, _ML_VERSION))
     onnx.checker.check_model(model)
     onnx.save(model, str(path))
@@ -63,6 +70,33 @@ def _list_nodes(trees: Sequence[BoostedTrees], share: float) -> tuple[dict[str, 
         make_node("Add", ["of_trees", "of_network"], ["blended"]),
         make_node("Sigmoid", ["blended"], [SCORE]),
     ]
+    return constants, nodes
+
+
+def _list_calibration(calibration: Calibration) -> tuple[dict[str, np.ndarray], list[Any]]:
+    """Return constants by name, and the nodes from the blended logit to the probability, as `CalibratedLogits` has."""
+    from onnx.helper import make_node
+
+    made = CalibratedLogits(calibration)
+    constants = {f"calibration_{name}": tensor.numpy() for name, tensor in made.named_buffers()}
+    constants |= {"calibration_axis": np.array([1], np.int64)}
+    limits = {"calibration_lowest": -LARGEST_LOGIT, "calibration_highest": LARGEST_LOGIT, "calibration_0": 0.0}
+    constants |= {name: np.array(value) for name, value in (limits | {"calibration_1": 1.0}).items()}
+    share = ["calibration_share_all", "calibration_0", "calibration_1"]
+    nodes = [
+        make_node("Cast", ["blended"], ["calibration_logit"], to=11),
+        make_node("Clip", ["calibration_logit", "calibration_lowest", "calibration_highest"], ["calibration_near"]),
+        make_node("Unsqueeze", ["calibration_near", "calibration_axis"], ["calibration_column"]),
+        make_node("Sub", ["calibration_column", "calibration_starts"], ["calibration_beyond"]),
+        make_node("Div", ["calibration_beyond", "calibration_widths"], ["calibration_share_all"]),
+        make_node("Clip", share, ["calibration_share"]) if made.has_knots
+        else make_node("Identity", share[:1], ["calibration_share"]),
+        make_node("Mul", ["calibration_share", "calibration_rises"], ["calibration_parts"]),
+        make_node("ReduceSum", ["calibration_parts", "calibration_axis"], ["calibration_sum"], keepdims=0),
+        make_node("Add", ["calibration_sum", "calibration_first"], ["calibrated"]),
+        make_node("Sigmoid", ["calibrated"], ["calibration_wide"]),
+        make_node("Cast", ["calibration_wide"], [PROBABILITY], to=1),
+    ]  # fmt: skip
     return constants, nodes
 
 

@@ -78,12 +78,37 @@ def load_network(search: Search, predictor: Predictor) -> nn.Module:
     """
     trials = {trial.number: trial for trial in search.trials}
     networks = [_load(search, network, trials[network.trial]) for network in predictor.networks]
-    network = networks[0]
-    if len(networks) > 1:
-        network = Ensemble(networks, [network.weight for network in predictor.networks]).eval()
+    network = average(networks, [network.weight for network in predictor.networks])
     if predictor.trees is None:
         return network
     return Blend(network, _load_trees(search, predictor.trees), predictor.trees.share).eval()
+
+
+def take_folds(predictor: Predictor, network: nn.Module) -> dict[int, nn.Module]:
+    """Return for each fold what did not train on it, where all networks are those of a bag's folds; else nothing.
+
+    Args:
+        predictor: What scores.
+        network: What `load_network` returned for it.
+    """
+    if any(trained.training != "fold" for trained in predictor.networks):
+        return {}
+    blend = network if isinstance(network, Blend) else None
+    inner = network if blend is None else blend.network
+    loaded = [*inner.networks] if isinstance(inner, Ensemble) else [inner]
+    folds: dict[int, nn.Module] = {}
+    for fold in sorted({trained.number for trained in predictor.networks}):
+        own = [number for number, trained in enumerate(predictor.networks) if trained.number == fold]
+        weights = np.array([predictor.networks[number].weight for number in own])
+        folds[fold] = average([loaded[number] for number in own], (weights / weights.sum()).tolist())
+        if blend is not None:
+            folds[fold] = Blend(folds[fold], blend.trees[fold : fold + 1], blend.share).eval()
+    return folds
+
+
+def average(networks: Sequence[nn.Module], weights: Sequence[float]) -> nn.Module:
+    """Return the mean of networks by weights that add up to 1, logits [n] of [n, d_in]; of one the network itself."""
+    return networks[0] if len(networks) == 1 else Ensemble(networks, weights).eval()
 
 
 def _load_trees(search: Search, blended: BlendedTrees) -> tuple[BoostedTrees, ...]:

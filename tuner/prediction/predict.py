@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,18 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from tuner.checked_files import warn_once
-from tuner.errors import EventsError
-from tuner.events.categories import recode
-from tuner.events.checks.finding import Finding, list_findings
-from tuner.events.reading import read_features
+from tuner.events.checks.finding import list_findings
 from tuner.events.table import NewEvents
 from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import Predictor, choose_predictor
+from tuner.prediction.probabilities import Kind
 from tuner.prediction.scores import Scores
-from tuner.prediction.unusual_events import N_MEASURED, find_unusual, measure_ranges
+from tuner.prediction.scoring import EventScorer
 from tuner.preparation.splits import Part
-from tuner.tuning.figure_checks import describe_edited_figure
 from tuner.tuning.search import Search
 
 logger = logging.getLogger("tuner")
@@ -34,6 +31,10 @@ def predict(
     *,
     trial: int | Literal["best"] | None = None,
     candidate: str | None = None,
+    keep: Sequence[str] = (),
+    calibration: Kind | None = None,
+    prior: float | Literal["events"] | None = None,
+    out_of_fold: bool = True,
     device: str | None = None,
 ) -> Scores:
     """Return the scores of events, in their order, by what the evaluation handed on.
@@ -50,55 +51,38 @@ def predict(
         trial: Number of a trial whose own network is to be used instead; "best" for the best complete one, also while
             the sweep still runs.
         candidate: Name of another candidate that the evaluation kept: "single", "refit", "bag", "ensemble", "blend".
+        keep: Names, or patterns of names, of other columns that come along as they are.
+        calibration: "isotonic" or "platt" adds calibrated probabilities, fitted on events that were not trained on.
+        prior: Share of signal that the probabilities hold for, in (0, 1), or "events": that of the study. None: 1/2.
+        out_of_fold: Let an event that the search trained on, known by its id, be scored by those networks of a bag that
+            did not see it.
         device: "cpu", "cuda", ...; None for a GPU where there is one.
 
     Returns:
-        A score for each event, with what is known of the events, and the candidate that gave them.
+        A score for each event, with the decision at the frozen cut, what is known of the events, and the candidate
+        that gave them.
 
     Raises:
-        EventsError: A feature is missing.
+        EventsError: A feature, or a column that is to be kept, is missing.
         SearchError: No trial is complete, or what was asked for is not there.
     """
-    if told := describe_edited_figure(search):
-        warn_once(f"What is handed on was chosen by the figure of merit as it was then. {told}")
-    predictor = choose_predictor(search, trial=trial, name=candidate)
-    network = load_network(search, predictor)
-    preprocessing = search.splits.preprocessing
-    if isinstance(events, NewEvents):
-        new = events
-    else:
-        names, codes = preprocessing.features, preprocessing.codes
-        new = read_features(search.study.problem, events, features=names, codes=codes)
-    table = recode(new.table, new.codes, preprocessing.codes)
-    selected = np.ones(len(table), bool) if new.selected is None else new.selected
-    scores = np.full(len(selected), np.nan)
-    scores[selected] = score_events(network, preprocessing.transform(table[selected]), device)
-    findings = _compare(search, table[selected], tuple(preprocessing.codes))
+    scorer = EventScorer(
+        search,
+        trial=trial,
+        candidate=candidate,
+        calibration=calibration,
+        prior=prior,
+        out_of_fold=out_of_fold,
+        device=device,
+    )
+    new = events if isinstance(events, NewEvents) else scorer.read(events, keep=keep)
+    scores = scorer.score(new)
+    findings = scorer.list_findings()
+    if scorer.lost:
+        logger.warning("%s", scorer.lost)
     for line in list_findings(findings):
         logger.warning("%s", line)
-    return Scores(
-        scores,
-        new.labels,
-        new.weights,
-        None if new.event_id is None else pd.Series(new.event_id, name=search.study.problem.event_id),
-        new.observers if len(new.observers.columns) else None,
-        predictor.name,
-        predictor.description,
-        new.notes,
-        findings,
-        new.selected,
-    )
-
-
-def _compare(search: Search, table: pd.DataFrame, coded: tuple[str, ...]) -> tuple[Finding, ...]:
-    """Return in what features [n, d] are unlike those of training; a warning where the latter are not kept any more."""
-    try:
-        known = search.open_events().events.table
-    except EventsError as error:
-        logger.warning("New events cannot be compared with those of training, which are not kept whole. %s", error)
-        return ()
-    rows = search.splits.train.rows[:N_MEASURED]
-    return find_unusual(table, measure_ranges(known.to_numpy()[rows], tuple(map(str, known.columns))), coded)
+    return replace(scores, notes=scorer.list_notes(), findings=findings)
 
 
 def score_part(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,25 +11,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import DTypeLike
 
-from tuner.checked_files import write_atomically
 from tuner.events.checks.finding import Finding, list_findings
 from tuner.notebook_cards import SIGNAL, draw_steps, write_card, write_lines
+from tuner.prediction.score_writers import open_writer
 from tuner.progress.wording import write_count
-from tuner.run_folder import check_ending, make_parent
 
-ENDINGS = (".parquet", ".csv", ".csv.gz")
-"""Formats that scores are written in."""
-OWN_COLUMNS = ("score", "label", "weight", "selected", "candidate")
+OWN_COLUMNS = ("score", "decision", "probability", "label", "weight", "selected", "candidate")
 """Names of columns in the table of scores that are not those of the events."""
 N_DRAWN_BINS = 40
 """Of the histogram in a notebook."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Scores:
+class Scores(np.lib.mixins.NDArrayOperatorsMixin):
     """The network's output for events, in the order of the events: higher is more signal-like.
 
-    It behaves as the array of its values: `len`, indices and slices, `numpy.asarray`.
+    It behaves as the array of its values: `len`, indices and slices, arithmetic and comparisons, NumPy's functions.
     """
 
     values: np.ndarray
@@ -54,6 +50,17 @@ class Scores:
     """In what the events are unlike those of training, with counts."""
     selected: np.ndarray | None = None
     """Whether an event fulfils the problem's selection, bool [n]; None where it has none."""
+    cut: float | None = None
+    """The frozen cut; None where it is not known."""
+    probabilities: np.ndarray | None = None
+    """Calibrated probabilities of signal, float64 [n], where a calibration or a prior was asked for."""
+    kept: pd.DataFrame | None = None
+    """Other columns that were asked for, as they came [n, k]."""
+
+    @property
+    def decisions(self) -> np.ndarray | None:
+        """Whether an event is taken for signal, bool [n]: its score is at least the frozen cut; None without a cut."""
+        return None if self.cut is None else self.values >= self.cut
 
     @property
     def _told(self) -> np.ndarray:
@@ -71,6 +78,26 @@ class Scores:
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> np.ndarray:
         """Return the values as NumPy asks for them."""
         return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """Return what a function of NumPy makes of the values: an array."""
+        arrays = [np.asarray(each) if isinstance(each, Scores) else each for each in inputs]
+        return getattr(ufunc, method)(*arrays, **options)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array, (n,)."""
+        return self.values.shape
+
+    @property
+    def ndim(self) -> int:
+        """Dimensions of the array: 1."""
+        return 1
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the array: float64."""
+        return self.values.dtype
 
     def __repr__(self) -> str:
         """Return who gave how many scores, and their range."""
@@ -90,34 +117,38 @@ class Scores:
                           write_lines(list_findings(self.findings)))  # fmt: skip
 
     def frame(self) -> pd.DataFrame:
-        """Return a table: event id, score, label, weight, `selected` and observers, as far as known; the candidate.
+        """Return a table: event id, score, decision, probability, label, weight, `selected`, observers, candidate.
 
-        An id or observer that has the name of another column is named "event id ..." or "observer ...".
+        Each is there as far as it is known; columns that were kept come last. An id, observer or kept column that has
+        the name of another is named "event id ...", "observer ..." or "kept ...".
         """
         columns: dict[str, Any] = {}
         if self.event_id is not None:
             columns[_set_apart("event id", self.event_id.name, OWN_COLUMNS)] = self.event_id.to_numpy()
-        known = (self.values, self.labels, self.weights, self.selected)
+        known = (self.values, self.decisions, self.probabilities, self.labels, self.weights, self.selected)
         columns |= {name: column for name, column in zip(OWN_COLUMNS, known, strict=False) if column is not None}
         for name, column in () if self.observers is None else self.observers.items():
             columns[_set_apart("observer", name, (*OWN_COLUMNS, *columns))] = column.to_numpy()
+        for name, column in () if self.kept is None else self.kept.items():
+            if name in OWN_COLUMNS or name not in columns:
+                columns[_set_apart("kept", name, (*OWN_COLUMNS, *columns))] = column.to_numpy()
         if self.candidate:
             columns["candidate"] = pd.Series(self.candidate, range(len(self)), "category")
         return pd.DataFrame(columns)
 
     def save(self, path: str | Path) -> Path:
-        """Write the table as Parquet or CSV, by the path's ending, whole or not at all; return the path.
+        """Write the table as Parquet, ROOT, HDF5 or CSV, by the path's ending, whole or not at all; return the path.
 
-        Raise `FolderError` for other endings, and where the file cannot be written.
+        A ROOT file holds a tree "scores" of which the n-th entry is the n-th event, so that it can be a friend of the
+        events' tree; an HDF5 file holds a group "scores" with a data set for each column.
+
+        Raises:
+            FolderError: The ending is another, or the file cannot be written.
+            MissingPackage: The format's package is not installed.
         """
         path = Path(path)
-        check_ending(path, ENDINGS)
-        make_parent(path)
-        if path.suffix.lower() == ".parquet":
-            content: bytes = self.frame().to_parquet(index=False)
-        else:
-            content = self.frame().to_csv(index=False).encode()
-        write_atomically(path, gzip.compress(content) if path.suffix.lower() == ".gz" else content)
+        with open_writer(path) as writer:
+            writer.write(self.frame())
         return path
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -76,19 +76,171 @@ def find_unusual(
         ranges: What `measure_ranges` returned.
         coded: Features whose numbers stand for texts, `UNKNOWN` for one that training never had.
     """
-    columns = {name: table[name].to_numpy() for name in map(str, table.columns) if name in ranges}
-    if not columns or not len(table):
-        return ()
-    empty = np.isnan(np.stack(list(columns.values()))).all(axis=0)
-    measured = {name: values for name, values in columns.items() if name not in coded}
-    found = [
-        *_find_empty(empty),
-        *_find_undefined(columns, ranges, ~empty),
-        *_find_far(measured, ranges),
-        *_find_unseen(columns, ranges, coded),
-        *_find_shifted(measured, ranges),
-    ]
-    return arrange_findings(found)
+    counts = UnusualCounts(ranges, coded)
+    counts.add(table)
+    return counts.list_findings()
+
+
+@dataclass
+class _FeatureCounts:
+    """What was counted of one feature."""
+
+    n_undefined: int = 0
+    """In events that have other features."""
+    n_far: int = 0
+    farthest: float = -np.inf
+    """How far the farthest value is beyond all of training."""
+    n_unseen: int = 0
+    unseen: tuple[float, ...] = ()
+    """The lowest of the values that training never had."""
+    n_defined: int = 0
+    n_low: int = 0
+    """Below the 1 % quantile of training."""
+    n_high: int = 0
+
+
+@dataclass
+class UnusualCounts:
+    """Counts of what is unlike training, of events that may come in several tables."""
+
+    ranges: Mapping[str, TrainingRange]
+    coded: Sequence[str] = ()
+    n_events: int = 0
+    n_empty: int = 0
+    first_empty: int = 0
+    """Number of the first event without a defined feature, from 0."""
+    features: dict[str, _FeatureCounts] = field(default_factory=dict)
+
+    def add(self, table: pd.DataFrame) -> None:
+        """Count features of events [n, d], not-a-number where undefined."""
+        columns = {name: table[name].to_numpy() for name in map(str, table.columns) if name in self.ranges}
+        if not columns or not len(table):
+            return
+        empty = np.logical_and.reduce([np.isnan(values) for values in columns.values()])
+        if empty.any():
+            self.first_empty = self.first_empty if self.n_empty else self.n_events + int(empty.argmax())
+            self.n_empty += int(empty.sum())
+        self.n_events += len(table)
+        for name, values in columns.items():
+            self._add_feature(name, values, empty)
+
+    def _add_feature(self, name: str, values: np.ndarray, empty: np.ndarray) -> None:
+        known, counts = self.ranges[name], self.features.setdefault(name, _FeatureCounts())
+        undefined = np.isnan(values)
+        counts.n_undefined += int((undefined & ~empty).sum())
+        counts.n_defined += int((~undefined).sum())
+        unseen = values == UNKNOWN if name in self.coded else np.zeros(len(values), bool)
+        if name not in self.coded:
+            counts.n_low += int((values < known.low).sum())
+            counts.n_high += int((values > known.high).sum())
+            if (far := _lies_outside(values, known)).any():
+                counts.n_far += int(far.sum())
+                counts.farthest = max(counts.farthest, float(_measure_beyond(values[far], known).max()))
+            if known.few is not None:
+                unseen = ~undefined & ~np.isin(values, known.few)
+        if unseen.any():
+            counts.n_unseen += int(unseen.sum())
+            counts.unseen = tuple(np.unique([*counts.unseen, *np.unique(values[unseen])])[:4].tolist())
+
+    def list_findings(self) -> tuple[Finding, ...]:
+        """Return in what the events are unlike those of training; nothing of few events that chance may explain."""
+        if not self.n_events:
+            return ()
+        found = [
+            *self._find_empty(),
+            *self._find_undefined(),
+            *self._find_far(),
+            *self._find_unseen(),
+            *self._find_shifted(),
+        ]
+        return arrange_findings(found)
+
+    def _find_empty(self) -> Iterator[Finding]:
+        if n := self.n_empty:
+            yield Finding(
+                code="empty-events",
+                severity="warning",
+                sentence=f"{write_count(n, 'event')} of {self.n_events:,} {'has' if n == 1 else 'have'} no feature "
+                f"that is defined, the first of them event {self.first_empty + 1:,}. Their scores mean nothing.",
+                advice="Leave them out, or look why nothing is defined.",
+                figures={"events": n},
+            )
+
+    def _find_undefined(self) -> Iterator[Finding]:
+        counts = {
+            name: each.n_undefined
+            for name, each in self.features.items()
+            if self.ranges[name].is_complete and each.n_undefined
+        }
+        if counts:
+            yield Finding(
+                code="newly-undefined",
+                severity="warning",
+                sentence=f"{_list(counts, self.n_events)} undefined, but never was in training. What stands in is the "
+                "median of training, or nothing for a category or an angle, and the network is not told.",
+                advice="Look why it is missing: another format, another selection, another value for “not defined”?",
+                columns=tuple(counts),
+                figures=dict(counts),
+            )
+
+    def _find_far(self) -> Iterator[Finding]:
+        counts: dict[str, int] = {}
+        for name, each in self.features.items():
+            known = self.ranges[name]
+            ratio = self.n_events / (known.n_events + 1)
+            is_extreme = each.farthest > EXTREME * (1 + ratio) * (known.highest - known.lowest)
+            if each.n_far and (is_extreme or each.n_far > CHANCE * ratio):
+                counts[name] = each.n_far
+        if counts:
+            yield Finding(
+                code="far-outside",
+                severity="warning",
+                sentence=f"{_list(counts, self.n_events)} far outside of what training had. What a network says there "
+                "is a guess.",
+                advice="Compare units and selection with those of the training events.",
+                columns=tuple(counts),
+                figures=dict(counts),
+            )
+
+    def _find_unseen(self) -> Iterator[Finding]:
+        counts: dict[str, int] = {}
+        told: list[str] = []
+        for name, each in self.features.items():
+            known = self.ranges[name]
+            by_chance = CHANCE * (known.n_single + 1) * self.n_events / (known.n_events + 1)
+            if each.n_unseen > (0 if name in self.coded else by_chance):
+                counts[name] = each.n_unseen
+                shown = ["other texts"] if name in self.coded else [f"{value:g}" for value in each.unseen]
+                told.append(f'"{name}" ({", ".join(shown)})')
+        if counts:
+            yield Finding(
+                code="unseen-values",
+                severity="warning",
+                sentence=f"{_list(counts, self.n_events)} of a value that training never had: {', '.join(told[:6])}.",
+                advice="Are these other categories than those of training? Then train with events that have them.",
+                columns=tuple(counts),
+                figures=dict(counts),
+            )
+
+    def _find_shifted(self) -> Iterator[Finding]:
+        shares = {
+            name: share
+            for name, each in self.features.items()
+            if name not in self.coded
+            and each.n_defined >= 20
+            and (share := max(each.n_low, each.n_high) / each.n_defined) > SHIFTED
+        }
+        if shares:
+            names = sorted(shares, key=lambda one: -shares[one])
+            yield Finding(
+                code="shifted-feature",
+                severity="warning",
+                sentence=f"{name_all(names, most=6)}: {shares[names[0]]:.0%} of the events lie where the outermost 1 % "
+                "of training was. Figures that were measured on test do not hold there.",
+                advice="Compare units, calibration and selection with those of the training events.",
+                columns=tuple(names),
+                figures=shares,
+            )
 
 
 def _measure(column: np.ndarray, defined: np.ndarray) -> TrainingRange:
@@ -108,58 +260,6 @@ def _measure(column: np.ndarray, defined: np.ndarray) -> TrainingRange:
     )
 
 
-def _find_empty(empty: np.ndarray) -> Iterator[Finding]:
-    if n := int(empty.sum()):
-        yield Finding(
-            code="empty-events",
-            severity="warning",
-            sentence=f"{write_count(n, 'event')} of {len(empty):,} {'has' if n == 1 else 'have'} no feature that is "
-            f"defined, the first of them event {int(empty.argmax()) + 1:,}. Their scores mean nothing.",
-            advice="Leave them out, or look why nothing is defined.",
-            figures={"events": n},
-        )
-
-
-def _find_undefined(
-    columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRange], among: np.ndarray
-) -> Iterator[Finding]:
-    counts = {
-        name: n
-        for name, values in columns.items()
-        if ranges[name].is_complete and (n := int((np.isnan(values) & among).sum()))
-    }
-    if counts:
-        yield Finding(
-            code="newly-undefined",
-            severity="warning",
-            sentence=f"{_list(counts, len(among))} undefined, but never was in training. What stands in is the median "
-            "of training, or nothing for a category or an angle, and the network is not told.",
-            advice="Look why it is missing: another format, another selection, another value for “not defined”?",
-            columns=tuple(counts),
-            figures=dict(counts),
-        )
-
-
-def _find_far(columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRange]) -> Iterator[Finding]:
-    counts: dict[str, int] = {}
-    n_new = 0
-    for name, values in columns.items():
-        n_new, known = len(values), ranges[name]
-        far, ratio = _lies_outside(values, known), n_new / (known.n_events + 1)
-        extreme = _measure_beyond(values, known) > EXTREME * (1 + ratio) * (known.highest - known.lowest)
-        if (far & extreme).any() or far.sum() > CHANCE * ratio:
-            counts[name] = int(far.sum())
-    if counts:
-        yield Finding(
-            code="far-outside",
-            severity="warning",
-            sentence=f"{_list(counts, n_new)} far outside of what training had. What a network says there is a guess.",
-            advice="Compare units and selection with those of the training events.",
-            columns=tuple(counts),
-            figures=dict(counts),
-        )
-
-
 def _measure_beyond(values: np.ndarray, known: TrainingRange) -> np.ndarray:
     """Return how far values [n] are above or below all of training; negative within it."""
     wide = values.astype(np.float64)  # differences of large numbers are beyond float32
@@ -176,56 +276,6 @@ def _lies_outside(values: np.ndarray, known: TrainingRange) -> np.ndarray:
         drawn = np.arcsinh((values.astype(np.float64) - known.middle) / (0.1 * width))
         far &= np.maximum(lowest - drawn, drawn - highest) > MARGIN * max(high - low, 1.0)
     return far
-
-
-def _find_unseen(
-    columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRange], coded: Sequence[str]
-) -> Iterator[Finding]:
-    counts: dict[str, int] = {}
-    told: list[str] = []
-    n_new = 0
-    for name, values in columns.items():
-        n_new, known = len(values), ranges[name]
-        if name in coded:
-            unseen = values == UNKNOWN
-        elif known.few is not None:
-            unseen = ~np.isnan(values) & ~np.isin(values, known.few)
-        else:
-            continue
-        if unseen.sum() > (0 if name in coded else CHANCE * (known.n_single + 1) * n_new / (known.n_events + 1)):
-            counts[name] = int(unseen.sum())
-            shown = ["other texts"] if name in coded else [f"{value:g}" for value in np.unique(values[unseen])[:4]]
-            told.append(f'"{name}" ({", ".join(shown)})')
-    if counts:
-        yield Finding(
-            code="unseen-values",
-            severity="warning",
-            sentence=f"{_list(counts, n_new)} of a value that training never had: {', '.join(told[:6])}.",
-            advice="Are these other categories than those of training? Then train with events that have them.",
-            columns=tuple(counts),
-            figures=dict(counts),
-        )
-
-
-def _find_shifted(columns: Mapping[str, np.ndarray], ranges: Mapping[str, TrainingRange]) -> Iterator[Finding]:
-    shares: dict[str, float] = {}
-    for name, values in columns.items():
-        defined, known = values[~np.isnan(values)], ranges[name]
-        if len(defined) >= 20:
-            share = max(float((defined < known.low).mean()), float((defined > known.high).mean()))
-            if share > SHIFTED:
-                shares[name] = share
-    if shares:
-        names = sorted(shares, key=lambda one: -shares[one])
-        yield Finding(
-            code="shifted-feature",
-            severity="warning",
-            sentence=f"{name_all(names, most=6)}: {shares[names[0]]:.0%} of the events lie where the outermost 1 % of "
-            "training was. Figures that were measured on test do not hold there.",
-            advice="Compare units, calibration and selection with those of the training events.",
-            columns=tuple(names),
-            figures=shares,
-        )
 
 
 def _list(counts: Mapping[str, int], n_events: int) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 from tuner.checked_files import describe_damage, expect_form, hash_file, read_json, read_table, write_json, write_table
 from tuner.errors import DamagedFileError
 from tuner.events.cut_flow import CutFlow
+from tuner.events.event_ids import hash_ids
 from tuner.events.table import Events, compute_digest
 from tuner.events.variants import Direction
 from tuner.mapped_arrays import save_array
@@ -32,6 +33,9 @@ class KeptEvents:
     """Nuisance and direction to the features that differ, float32 [n, k]."""
     known_digests: Mapping[str, str] | None = None
     """What `digests` gave when they were written; None: they are computed."""
+    id_hashes: np.ndarray | None = None
+    """Hash of each event's id, uint64 [n], as `tuner.events.event_ids` makes it, by which new events are known again;
+    None where there are no ids, or an older version kept none."""
 
     def take_variant(self, nuisance: str, direction: Direction, rows: np.ndarray) -> pd.DataFrame:
         """Return all features of some shifted events, float32 [n_rows, d].
@@ -89,7 +93,8 @@ def keep_events(events: Events, variants: Mapping[tuple[str, Direction], pd.Data
             if not np.array_equal(table[name].to_numpy(), events.table[name].to_numpy(), equal_nan=True)
         ]
         changed[key] = table[differ]
-    return KeptEvents(replace(events, event_id=numbered), changed)
+    hashes = None if events.event_id is None else hash_ids(events.event_id)
+    return KeptEvents(replace(events, event_id=numbered), changed, id_hashes=hashes)
 
 
 def save_events(kept: KeptEvents, folder: Path) -> None:
@@ -101,6 +106,8 @@ def save_events(kept: KeptEvents, folder: Path) -> None:
     arrays = {"features": events.table.to_numpy(), "labels": events.labels, "weights": events.weights}
     optional = ("event_id", "rows", "given_parts")
     arrays |= {name: array for name in optional if (array := getattr(events, name)) is not None}
+    if kept.id_hashes is not None:
+        arrays["id_hashes"] = kept.id_hashes
     variants = []
     for number, ((nuisance, direction), table) in enumerate(kept.variants.items()):
         arrays[f"variant_{number}"] = table.to_numpy()
@@ -162,7 +169,8 @@ def load_events(folder: Path) -> KeptEvents:
             )
             for number, kept in enumerate(content["variants"])
         }
-        return KeptEvents(events, variants, content["digests"])
+        hashes = _map_array(folder / "id_hashes.npy") if "id_hashes.npy" in content["files"] else None
+        return KeptEvents(events, variants, content["digests"], hashes)
 
 
 def load_cut_flow(folder: Path) -> CutFlow | None:

@@ -14,7 +14,7 @@ from tuner.errors import EventsError, MissingPackage, name_all, suggest_name
 from tuner.events.formats.hdf5_values import StoredColumn, make_labels, read_stored, read_whole
 from tuner.events.formats.lists import wrap_lists
 from tuner.events.formats.pandas_hdf5 import find_pandas_columns
-from tuner.events.listing import ListedColumn, Lists, Reason, Wanted, check_names
+from tuner.events.listing import ALL_ROWS, ListedColumn, Lists, Reason, Wanted, check_names
 from tuner.progress.wording import write_count
 
 _DEEPEST = 32
@@ -30,7 +30,9 @@ _FILTERS = {
 """Compressions by their numbers, which the HDF Group registers."""
 
 
-def read_hdf5(path: Path, wanted: Wanted, key: str | None, columns: tuple[str, ...] | None) -> pd.DataFrame:
+def read_hdf5(
+    path: Path, wanted: Wanted, key: str | None, columns: tuple[str, ...] | None, rows: slice = ALL_ROWS
+) -> pd.DataFrame:
     """Return the wanted columns of a data set or group of an HDF5 file; None stands for the only one there.
 
     What is no number or text per event is left out. Frames that pandas wrote are read without PyTables.
@@ -41,8 +43,8 @@ def read_hdf5(path: Path, wanted: Wanted, key: str | None, columns: tuple[str, .
         kept = [column for column in listed if not column.why_not and wanted(column.name)]
         for column in kept:
             _check_filters(column.dataset, path)
-        n = _count_rows(listed)
-        table = pd.DataFrame(read_stored(kept), index=pd.RangeIndex(n) if not kept else None, copy=False)
+        n = len(range(_count_rows(listed))[rows])
+        table = pd.DataFrame(read_stored(kept, rows), index=pd.RangeIndex(n) if not kept else None, copy=False)
     table.attrs["left_out"] = {column.name: column.why_not for column in listed if column.why_not}
     return table
 
@@ -54,19 +56,27 @@ def list_columns(path: Path, key: str | None, columns: tuple[str, ...] | None = 
         return [ListedColumn(column.name, str(column.dataset.dtype), not column.why_not) for column in listed]
 
 
+def list_stretches(path: Path, key: str | None, columns: tuple[str, ...] | None, at_most: int) -> list[slice]:
+    """Return the events of a data set or group cut into stretches of `at_most`."""
+    with _open(path) as file:
+        n_events = _count_rows(_list_stored(file, path, key, columns))
+    return [slice(start, min(start + at_most, n_events)) for start in range(0, n_events, at_most)]
+
+
 def find_keys(path: Path, keys: Sequence[str]) -> list[str]:
     """Return those of some names of data sets and groups that an HDF5 file has."""
     with _open(path) as file:
         return [key for key in keys if key in file]
 
 
-def read_arrays(path: Path, names: Sequence[str], key: str | None) -> dict[str, Any]:
+def read_arrays(path: Path, names: Sequence[str], key: str | None, rows: slice = ALL_ROWS) -> dict[str, Any]:
     """Return columns of several values per event by name.
 
     Args:
         path: The file.
         names: Of columns of the data set or group.
         key: Name of the data set or group. None: the only one there.
+        rows: Which of the events.
 
     Returns:
         Awkward arrays [n, ...].
@@ -75,7 +85,7 @@ def read_arrays(path: Path, names: Sequence[str], key: str | None) -> dict[str, 
         stored = [column for column in _list_stored(file, path, key, None) if column.name in names]
         for column in stored:
             _check_filters(column.dataset, path)
-        return {column.name: wrap_lists(read_whole(column)) for column in stored}
+        return {column.name: wrap_lists(read_whole(column, rows)) for column in stored}
 
 
 def _open(path: Path) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.events.listing import ALL_ROWS
+
 _BLOCK = 16 << 20
 """Bytes of a data set that are read at once, about: a block of events, of which each column then takes its own."""
 
@@ -32,35 +34,36 @@ class StoredColumn:
     """Makes labels of codes."""
 
 
-def read_stored(columns: Sequence[StoredColumn]) -> dict[str, Any]:
-    """Return columns by name, each as an array [n] of this machine's order of bytes, or as text."""
+def read_stored(columns: Sequence[StoredColumn], rows: slice = ALL_ROWS) -> dict[str, Any]:
+    """Return columns of some events by name, each as an array [n] of this machine's order of bytes, or as text."""
     values: dict[str, Any] = {}
     for _, of_dataset in groupby(columns, key=lambda column: column.dataset.id.id):
-        values |= _read_dataset(list(of_dataset))
+        values |= _read_dataset(list(of_dataset), rows)
     return {column.name: (column.decode or _simplify)(values[column.name]) for column in columns}
 
 
-def read_whole(column: StoredColumn) -> np.ndarray:
-    """Return all values of a column, whatever their shape, [n, ...]."""
+def read_whole(column: StoredColumn, rows: slice = ALL_ROWS) -> np.ndarray:
+    """Return all values of a column for some events, whatever their shape, [n, ...]."""
     source = column.dataset.fields(column.fields[0]) if column.fields else column.dataset
-    values: np.ndarray = source[...]
+    values: np.ndarray = source[rows]
     for name in column.fields[1:]:
         values = values[name]
     return values
 
 
-def _read_dataset(columns: list[StoredColumn]) -> dict[str, np.ndarray]:
+def _read_dataset(columns: list[StoredColumn], rows: slice) -> dict[str, np.ndarray]:
     """Return columns of one data set, which is read once."""
     dataset = columns[0].dataset
     if columns[0].is_turned:
-        return {column.name: dataset[column.number] for column in columns}
+        return {column.name: dataset[column.number, rows] for column in columns}
     if not columns[0].fields and dataset.ndim == 1:
-        return {column.name: dataset[...] for column in columns}
-    n = len(dataset)
+        return {column.name: dataset[rows] for column in columns}
+    events = range(len(dataset))[rows]
+    n = len(events)
     source, values = _choose_fields(dataset, columns), {}
     step = _choose_step(dataset)
     for start in range(0, max(n, 1), step):
-        block = source[start : start + step]
+        block = source[events.start + start : min(events.start + start + step, events.stop)]
         for column in columns:
             part = _pick(block, column)
             if start == 0:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage, describe_error, name_all, suggest_name
 from tuner.events.formats.root_columns import TreeColumn, find_columns
-from tuner.events.listing import ListedColumn, Reason, Wanted
+from tuner.events.listing import ALL_ROWS, ListedColumn, Reason, Wanted
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _BOOKKEEPING = {
@@ -24,7 +24,7 @@ _BOOKKEEPING = {
 """Trees that CMS, ATLAS (POOL) and podio write beside the one of the events, in lower case."""
 
 
-def read_tree(path: Path, wanted: Wanted, name: str | None) -> pd.DataFrame:
+def read_tree(path: Path, wanted: Wanted, name: str | None, rows: slice = ALL_ROWS) -> pd.DataFrame:
     """Return the wanted columns of a tree; None stands for the only tree of events in the file.
 
     Only their branches are read. What is no number and no text per event is left out.
@@ -33,7 +33,8 @@ def read_tree(path: Path, wanted: Wanted, name: str | None) -> pd.DataFrame:
         tree = _find_tree(file, name, path)
         columns = find_columns(tree)
         chosen = [column for column in columns if not column.why_not and wanted(column.name)]
-        table = _make_table(_read_columns(path, tree, chosen), tree.num_entries)
+        n_events = len(range(tree.num_entries)[rows])
+        table = _make_table(_read_columns(path, tree, chosen, rows), n_events)
     table.attrs["left_out"] = {column.name: column.why_not for column in columns if column.why_not}
     return table
 
@@ -45,19 +46,27 @@ def list_columns(path: Path, name: str | None) -> list[ListedColumn]:
         return [ListedColumn(column.name, column.type, not column.why_not) for column in columns]
 
 
+def list_stretches(path: Path, name: str | None, at_most: int) -> list[slice]:
+    """Return the events of a tree cut into stretches of `at_most`."""
+    with _open(path) as file:
+        n_events = _find_tree(file, name, path).num_entries
+    return [slice(start, min(start + at_most, n_events)) for start in range(0, n_events, at_most)]
+
+
 def list_event_trees(path: Path) -> list[str]:
     """Return the trees of a file, without those that keep the books of others."""
     with _open(path) as file:
         return [tree for tree in _list_trees(file) if _is_of_events(tree)]
 
 
-def read_arrays(path: Path, names: Sequence[str], name: str | None) -> dict[str, Any]:
+def read_arrays(path: Path, names: Sequence[str], name: str | None, rows: slice = ALL_ROWS) -> dict[str, Any]:
     """Return columns of a tree by name, lists for each event among them.
 
     Args:
         path: The file.
         names: Of columns that `list_columns` lists.
         name: Name of the tree. None: the only one of events.
+        rows: Which of the events.
 
     Returns:
         A NumPy array [n] for each column of one number or text per event, an Awkward array [n, ...] for others.
@@ -72,7 +81,7 @@ def read_arrays(path: Path, names: Sequence[str], name: str | None) -> dict[str,
             raise EventsError(
                 f'Tree "{tree.name}" of "{path}" has no column {name_all(lacking)}.{suggest_name(lacking[0], columns)}'
             )
-        return _read_columns(path, tree, [columns[name] for name in names])
+        return _read_columns(path, tree, [columns[name] for name in names], rows)
 
 
 def read_classes(
@@ -215,43 +224,48 @@ def _make_table(values: Mapping[str, Any], n: int) -> pd.DataFrame:
     return pd.DataFrame(values, index=pd.RangeIndex(n), copy=False)
 
 
-def _read_columns(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+def _read_columns(path: Path, tree: Any, columns: Sequence[TreeColumn], rows: slice = ALL_ROWS) -> dict[str, Any]:
     """Return columns by name: NumPy arrays [n], Awkward arrays of what is no number and no text per event."""
     if not hasattr(tree, "branches"):
-        return _read_fields(path, tree, columns)
+        return _read_fields(path, tree, columns, rows)
     arrays: dict[str, Any] = {}
     for _, of_branch in groupby(columns, key=lambda column: id(column.holder)):
-        arrays |= _read_branch(path, tree, list(of_branch))
+        arrays |= _read_branch(path, tree, list(of_branch), rows)
     return arrays
 
 
-def _read_branch(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+def _read_branch(path: Path, tree: Any, columns: Sequence[TreeColumn], rows: slice) -> dict[str, Any]:
     """Return columns of one branch by name. Raise `EventsError` that names them."""
     first = columns[0]
-    branch = first.holder
+    branch, ends = first.holder, {"entry_start": rows.start, "entry_stop": rows.stop}
     try:
         if not first.path and not first.why_not:
-            return {first.name: branch.array(library="np")}
-        array = branch.array(library="ak")
+            return {first.name: branch.array(library="np", **ends)}
+        array = branch.array(library="ak", **ends)
         return {column.name: _take(array, column) for column in columns}
     except Exception as error:  # uproot raises whatever it stumbles on
         raise _tell_damage(path, tree, [column.name for column in columns], error) from error
 
 
-def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn]) -> dict[str, Any]:
+def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn], rows: slice) -> dict[str, Any]:
     """Return columns of an RNTuple. Raise `EventsError` that names the fields.
 
     Those of one top field are read together, and others apart: uproot looks through all fields for each of a tree's.
+    It finds no field by itself that has a full stop in its name: these are read together.
     """
     of_top: dict[str, list[TreeColumn]] = {}
     for column in columns:
-        of_top.setdefault(column.path[0], []).append(column)
-    tops = {field.name: field for field in tree.fields}
+        of_top.setdefault("" if "." in column.path[0] else column.path[0], []).append(column)
+    tops = {field.name: field for field in tree.fields} | {"": tree}
     taken: dict[str, Any] = {}
     for top, inner in of_top.items():
         holders = {column.holder for column in inner}
         try:
-            arrays = tops[top].arrays(filter_field=lambda field, holders=holders: field.path in holders)
+            arrays = tops[top].arrays(
+                filter_field=lambda field, holders=holders: field.path in holders,
+                entry_start=rows.start,
+                entry_stop=rows.stop,
+            )
             taken |= {column.name: _take(arrays, column) for column in inner}
         except Exception as error:
             raise _tell_damage(path, tree, [column.name for column in inner], error) from error
