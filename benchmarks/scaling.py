@@ -139,10 +139,7 @@ def measure_storage(connect: Callable[[], BaseStorage], folder: Path, workers: i
     run_in_process(create, connect, name)
     barrier, answers = FORK.Barrier(workers + 1), FORK.Queue()
     processes = [
-        FORK.Process(
-            target=work, args=(connect, folder, name, seconds), kwargs={"barrier": barrier, "answers": answers}
-        )
-        for _ in range(workers)
+        FORK.Process(target=work, args=(connect, folder, name, seconds, (barrier, answers))) for _ in range(workers)
     ]
     for process in processes:
         process.start()
