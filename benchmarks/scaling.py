@@ -204,7 +204,7 @@ def work(
         asker = Asker(search, SeededSampler(partial(make_sampler, study), os.getpid()), lease.worker)
         first = asker.ask()  # which imports, and opens what a storage opens once
         assert first is not None
-        optuna_study.tell(first.trial, state=optuna.trial.TrialState.FAIL)
+        optuna_study.tell(first.trial, 0.5)
         barrier.wait(START_SECONDS)
         until, used = time.monotonic() + seconds, time.process_time()
         while time.monotonic() < until:
