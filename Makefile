@@ -74,8 +74,9 @@ bench: $(READY_DEV) ## Run the benchmarks, side by side with what one would use 
 fuzz: $(READY_DEV) ## Read 10,000 damaged files of events and of run folders; some minutes. INPUTS=100 tries fewer
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --inputs $(INPUTS)
 
-torture: $(READY_DEV) ## Kill workers of a sweep at random for four minutes; nothing must be lost
+torture: $(READY_DEV) ## Kill, stop and starve the workers of sweeps in every way; nothing must be lost. 15 minutes
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture_scenes
 
 gpu: ## Try what needs a CUDA GPU, in about eight minutes. PYTHON= takes an interpreter that has PyTorch with CUDA
 	@PYTHON=$(PYTHON) benchmarks/gpu.sh

@@ -8,6 +8,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-for name in ("startup", "reading", "throughput", "overhead", "scaling"):
+for name in ("startup", "reading", "throughput", "overhead", "sizes", "scaling"):
     print(f"== {name}", flush=True)
     subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)

@@ -1,139 +1,269 @@
-"""Time and memory against the number of events, and against the members of a pack.
+"""How many workers a storage serves, and what the sampler takes as trials become many.
 
-    python -m benchmarks.scaling [--events 10000 100000 1000000] [--slots 1 2 4 8 16] [--pack-events 100000]
+    python -m benchmarks.scaling [--workers 1 2 4 8 16 32 64] [--database postgresql://...] [--trials 100 1000 10000]
 
-Events of the resonance are simulated and prepared into a run folder in one process; another maps the prepared parts
-and trains one epoch of a pack (MLP 2 x 64, batch 1024), with all imported that a worker of a sweep imports. Each
-number of events is trained by a pack of one, each number of members with `--pack-events` events. Peak resident memory
-is the operating system's own count for the process; mapped events that were read count in it. One thread. The last
-line is one JSON object.
+Storages: each worker is a process that asks, reports and tells as a worker of a sweep does (budget, heartbeat and
+claim, pruner after each epoch), and sleeps where that trains: 10 epochs of 0.2 s a trial. All share this machine's
+cores, on which a server and the workers' own Python run, too: "CPU" is what of them was used. Storages are the journal
+file, Optuna's gRPC proxy in front of a journal, and the database of `--database`, in which studies of the names
+`scaling-...` are made and deleted.
+
+Sampler: seconds of one `ask` of the default sampler, with so many finished trials in memory; and how long a worker
+takes to read a journal of so many. The last line is one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
-import resource
+import multiprocessing
+import os
+import secrets
+import socket
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-# Nothing heavy is imported here: a process that is started begins with its parent's peak of memory.
+import optuna
+from optuna.samplers import RandomSampler
+from optuna.storages import BaseStorage, GrpcStorageProxy, run_grpc_proxy_server
 
-T = TypeVar("T")
+from studies.resonance import study as resonance
+from tuner.run_folder import RunFolder
+from tuner.tuning.heartbeats import Lease
+from tuner.tuning.pruners import make_pruner
+from tuner.tuning.samplers import SeededSampler, make_sampler
+from tuner.tuning.search import Search
+from tuner.tuning.storage import open_storage
+from tuner.tuning.study import Budget
+from tuner.tuning.trial_queue import Asker
+
+EPOCHS, EPOCH_SECONDS = 10, 0.2
+FORK = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What it took to prepare events."""
+class Served:
+    """What workers got from a storage."""
 
-    read_s: float
-    prepare_s: float
-    peak_mb: float
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What it took to train a pack."""
-
-    epoch_s: float
-    """Seconds of an epoch, by member."""
-    validate_s: float
-    """Seconds of a validation, by member."""
-    peak_mb: float
+    trials: float
+    """Per second."""
+    share: float
+    """Of what they would have trained without one."""
+    ask_ms: float
+    report_ms: float
+    """With the pruner's answer."""
+    tell_ms: float
+    cpu: float
+    """Share of this machine's cores that was used, by all processes on it."""
 
 
 def main() -> None:
-    """Run every size; print a row each and the JSON line."""
+    """Run every number of workers on every storage, then the sampler; print a row each and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
-    parser.add_argument("--slots", type=int, nargs="+", default=[1, 2, 4, 8, 16])
-    parser.add_argument("--pack-events", type=int, default=100_000, help="events for the numbers of members")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
+    parser.add_argument("--database", help="URL of a PostgreSQL or MySQL server, to be measured as well")
+    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000], help="for the sampler")
     options = parser.parse_args()
-    print("    events   read s  prepare s  peak MB  members  epoch s / member  validation s / member  peak MB")
-    prepared: dict[int, Prepared] = {}
-    by_events: dict[int, Trained] = {}
-    by_slots: dict[int, Trained] = {}
-    for n in sorted({*options.events, options.pack_events}):
-        with tempfile.TemporaryDirectory() as folder:
-            prepared[n] = run_alone(prepare, n, folder)
-            for slots in options.slots if n == options.pack_events else [1]:
-                trained = run_alone(train, folder, slots)
-                print_row(n, prepared[n], slots, trained)
-                by_slots |= {slots: trained} if n == options.pack_events else {}
-                by_events |= {n: trained} if slots == 1 else {}
-    parts = {"prepare": prepared, "events": by_events, "slots": by_slots}
-    print(json.dumps({part: {n: describe(cost) for n, cost in costs.items()} for part, costs in parts.items()}))
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    opens: dict[str, Callable[[Path], Any]] = {"journal": serve_journal, "gRPC proxy": serve_proxy}
+    if options.database:
+        opens["database"] = partial(serve_database, options.database)
+    print(f"{'storage':>12} workers  trials/s  reports/s  share  ask ms  report ms  tell ms  CPU")
+    storages: dict[str, dict[int, Any]] = {name: {} for name in opens}
+    for name, serve in opens.items():
+        for workers in options.workers:
+            with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as connect:
+                served = measure_storage(connect, Path(folder), workers, options.seconds)
+            storages[name][workers] = asdict(served)
+            print(
+                f"{name:>12} {workers:7} {served.trials:9.1f} {EPOCHS * served.trials:10.0f} {served.share:6.2f}"
+                f" {served.ask_ms:7.1f} {served.report_ms:10.1f} {served.tell_ms:8.1f} {served.cpu:4.2f}",
+                flush=True,
+            )
+    print("    trials  ask ms  journal MB  read s")
+    sampler: dict[int, Any] = {}
+    for n_trials in options.trials:
+        sampler[n_trials] = measure_sampler(n_trials)
+        print("{:10,} {:7.1f} {:11.1f} {:7.2f}".format(n_trials, *sampler[n_trials].values()), flush=True)
+    print(json.dumps({"storages": storages, "sampler": sampler}))
 
 
-def describe(cost: Prepared | Trained) -> dict[str, float]:
-    """Return a cost for JSON."""
-    return {name: round(value, 4) for name, value in dataclasses.asdict(cost).items()}
+@contextmanager
+def serve_journal(folder: Path) -> Iterator[Callable[[], BaseStorage]]:
+    """Yield what opens a journal file."""
+    yield partial(open_storage, folder / "journal.log")
 
 
-def print_row(n_events: int, prepared: Prepared, slots: int, trained: Trained) -> None:
-    """Print a row of the table."""
-    print(
-        f"{n_events:>10,} {prepared.read_s:8.1f} {prepared.prepare_s:10.1f} {prepared.peak_mb:8.0f} {slots:8}"
-        f" {trained.epoch_s:17.3f} {trained.validate_s:22.3f} {trained.peak_mb:8.0f}",
-        flush=True,
+@contextmanager
+def serve_proxy(folder: Path) -> Iterator[Callable[[], BaseStorage]]:
+    """Start Optuna's proxy of a journal file; yield what connects to it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = multiprocessing.get_context("spawn").Process(target=run_proxy, args=(folder, port), daemon=True)
+    server.start()
+    connect = partial(GrpcStorageProxy, host="127.0.0.1", port=port)
+    connect().wait_server_ready(timeout=60)
+    try:
+        yield connect
+    finally:
+        server.kill()
+        server.join()
+
+
+def run_proxy(folder: Path, port: int) -> None:
+    """Serve a journal file."""
+    run_grpc_proxy_server(open_storage(folder / "journal.log"), host="127.0.0.1", port=port)
+
+
+@contextmanager
+def serve_database(url: str, folder: Path) -> Iterator[Callable[[], BaseStorage]]:
+    """Yield what opens a database."""
+    yield partial(open_storage, folder / "journal.log", url)
+
+
+def measure_storage(connect: Callable[[], BaseStorage], folder: Path, workers: int, seconds: float) -> Served:
+    """Let workers run for some seconds, each in a process of its own."""
+    name = f"scaling-{secrets.token_hex(4)}"
+    # In a process of its own, so that no connection is inherited.
+    run_in_process(create, connect, name)
+    barrier, answers = FORK.Barrier(workers + 1), FORK.Queue()
+    processes = [
+        FORK.Process(
+            target=work, args=(connect, folder, name, seconds), kwargs={"barrier": barrier, "answers": answers}
+        )
+        for _ in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    barrier.wait()
+    began, busy = time.monotonic(), read_busy()
+    told = [answers.get() for _ in processes]
+    elapsed, busy = time.monotonic() - began, read_busy() - busy
+    for process in processes:
+        process.join()
+    run_in_process(delete, connect, name)
+    trials, asks, reports, tells = map(sum, zip(*told, strict=True))
+    per_second = trials / seconds
+    return Served(
+        trials=per_second,
+        share=per_second * EPOCHS * EPOCH_SECONDS / workers,
+        ask_ms=1000 * asks / max(trials, 1),
+        report_ms=1000 * reports / max(EPOCHS * trials, 1),
+        tell_ms=1000 * tells / max(trials, 1),
+        cpu=busy / elapsed / (os.cpu_count() or 1),
     )
 
 
-def run_alone(call: Callable[..., T], *arguments: object) -> T:
-    """Return what a call returns in a fresh process of its own."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(call, *arguments).result()
+def run_in_process(call: Callable[..., None], *arguments: Any) -> None:
+    """Make a call in a process of its own."""
+    process = FORK.Process(target=call, args=arguments)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
-def prepare(n_events: int, folder: str) -> Prepared:
-    """Simulate events, prepare them and write the parts."""
-    from studies.resonance import study
-    from tuner.events import Resonance
-    from tuner.events.reading import read_events
-    from tuner.preparation.splits import prepare_splits, save_splits
+def create(connect: Callable[[], BaseStorage], name: str) -> None:
+    """Create a study."""
+    optuna.create_study(study_name=name, storage=connect(), direction="maximize")
 
+
+def delete(connect: Callable[[], BaseStorage], name: str) -> None:
+    """Delete a study."""
+    optuna.delete_study(study_name=name, storage=connect())
+
+
+def work(
+    connect: Callable[[], BaseStorage], folder: Path, name: str, seconds: float, others: tuple[Barrier, Any]
+) -> None:
+    """Ask, sleep, report and tell until the time is over; answer trials, and seconds of asks, reports and tells."""
+    barrier, answers = others
+    optuna_study = optuna.load_study(study_name=name, storage=connect())
+    study = replace(resonance, name=name, budget=Budget(trials=10**6, epochs=EPOCHS), sampler=RandomSampler)
+    search = Search(study, RunFolder(folder), None, opened=optuna_study)
+    optuna_study.pruner = make_pruner(study)
+    trials, asks, reports, tells = 0.0, 0.0, 0.0, 0.0
+    with Lease(optuna_study) as lease:
+        asker = Asker(search, SeededSampler(partial(make_sampler, study), os.getpid()), lease.worker)
+        first = asker.ask()  # which imports, and opens what a storage opens once
+        assert first is not None
+        optuna_study.tell(first.trial, state=optuna.trial.TrialState.FAIL)
+        barrier.wait()
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            start = time.monotonic()
+            asked = asker.ask()
+            assert asked is not None
+            asks += time.monotonic() - start
+            for epoch in range(EPOCHS):
+                time.sleep(EPOCH_SECONDS)
+                start = time.monotonic()
+                asked.trial.report(0.5, epoch + 1)
+                asked.trial.should_prune()
+                reports += time.monotonic() - start
+            start = time.monotonic()
+            optuna_study.tell(asked.trial, 0.5)
+            tells += time.monotonic() - start
+            trials += max(0.0, min(1.0, 1 - (time.monotonic() - until) / (EPOCHS * EPOCH_SECONDS)))
+    answers.put((trials, asks, reports, tells))
+
+
+def read_busy() -> float:
+    """Return how many seconds this machine's cores have been busy, all together."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    idle = int(fields[3]) + int(fields[4])
+    return (sum(map(int, fields[:8])) - idle) / os.sysconf("SC_CLK_TCK")
+
+
+def measure_sampler(n_trials: int, asks: int = 5) -> dict[str, float]:
+    """Return milliseconds of an ask with so many finished trials, the size of their journal, and seconds to read it."""
+    study = replace(resonance, budget=Budget(trials=10**6, epochs=EPOCHS))
+    sampler = SeededSampler(partial(make_sampler, study), 0)
+    drawn = optuna.create_study(sampler=RandomSampler(seed=0), direction="maximize")
+    for _ in range(min(n_trials, 1_000)):
+        trial = drawn.ask()
+        study.space(trial)
+        drawn.tell(trial, sum(hash(str(value)) % 1000 for value in trial.params.values()) / 1e4)
+    finished = drawn.get_trials(deepcopy=False)
+    optuna_study = optuna.create_study(sampler=sampler, direction="maximize")
+    optuna_study.add_trials([finished[n % len(finished)] for n in range(n_trials)])
     start = time.perf_counter()
-    problem = dataclasses.replace(study.problem, events=Resonance(n_events))
-    events = read_events(problem)
-    read = time.perf_counter()
-    save_splits(prepare_splits(events, problem, study.preparation), Path(folder) / "splits")
-    return Prepared(read - start, time.perf_counter() - read, find_peak())
+    for _ in range(asks):
+        study.space(sampler.ask(optuna_study))
+    ask_ms = 1000 * (time.perf_counter() - start) / asks
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Path(folder) / "journal.log"
+        n_written = min(n_trials, 2_000)
+        written = optuna.create_study(storage=open_storage(journal), study_name="s", direction="maximize")
+        for trial in optuna_study.get_trials(deepcopy=False)[:n_written]:
+            copy = replace_values(trial)
+            written.add_trial(copy)
+        size = journal.stat().st_size
+        start = time.perf_counter()
+        optuna.load_study(storage=open_storage(journal), study_name="s").get_trials(deepcopy=False)
+        read = time.perf_counter() - start
+    scale = n_trials / n_written
+    return {"ask_ms": ask_ms, "journal_mb": scale * size / 2**20, "read_s": scale * read}
 
 
-def train(folder: str, slots: int) -> Trained:
-    """Train one epoch of a pack, and validate it."""
-    import torch
-
-    import tuner.tuning.worker  # noqa: F401 - its imports take memory, too
-    from tuner.models import MLPSettings
-    from tuner.preparation.splits import load_splits
-    from tuner.training.data import load_training_data
-    from tuner.training.pack import Member, Pack
-    from tuner.training.settings import Settings, TrainingSettings
-
-    torch.set_num_threads(1)
-    data = load_training_data(load_splits(Path(folder) / "splits"), torch.device("cpu"))
-    settings = Settings(network=MLPSettings(widths=(64, 64)), training=TrainingSettings(batch_size=1024))
-    pack = Pack(settings, data, n_epochs=1)
-    pack.admit(*[Member(number, settings, seed=number) for number in range(slots)])
-    pack.time_step()
-    start = time.perf_counter()
-    pack.train_epoch()
-    trained = time.perf_counter()
-    pack.validate()
-    return Trained((trained - start) / slots, (time.perf_counter() - trained) / slots, find_peak())
-
-
-def find_peak() -> float:
-    """Return the peak of this process's resident memory in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def replace_values(trial: optuna.trial.FrozenTrial) -> optuna.trial.FrozenTrial:
+    """Return a trial with a report for each epoch."""
+    return optuna.trial.create_trial(
+        params=trial.params,
+        distributions=trial.distributions,
+        value=trial.value,
+        intermediate_values={epoch + 1: 0.5 for epoch in range(EPOCHS)},
+    )
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.scaling import find_peak, run_alone
+from benchmarks.sizes import find_peak, run_alone
 
 N_NOISE = 21
 

@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -39,12 +40,11 @@ from tuner.tuning.trial_attributes import has_died, is_interrupted, read_epochs
 SWEEP = """
 import dataclasses, sys
 from pathlib import Path
-from benchmarks import tortured_study
+from tuner.tuning.study_file import load_study
 from tuner.tuning.sweep import run_sweep
-trials, workers = map(int, sys.argv[1:])
-study = tortured_study.study
-study = dataclasses.replace(study, budget=dataclasses.replace(study.budget, trials=trials))
-file = Path(tortured_study.__file__)
+trials, workers, epochs, file = *map(int, sys.argv[1:4]), Path(sys.argv[4])
+study = load_study(file)
+study = dataclasses.replace(study, budget=dataclasses.replace(study.budget, trials=trials, epochs=epochs))
 run_sweep(study, folder="runs", workers=workers, device="cpu", study_file=file, options=["--tracker", "none"])
 """
 
@@ -53,10 +53,9 @@ MAX_TIMES = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What kills cost a sweep."""
+class Harm:
+    """What a disturbance cost a sweep."""
 
-    kills: int
     told: int
     """Trials that completed or were pruned."""
     lost: int
@@ -65,8 +64,21 @@ class Outcome:
     """Settings told twice."""
     failed: int
     """Settings that were given up."""
+    left: int
+    """Trials that still run, locks, and states of trials in the run folder."""
     interrupted: int
     """Trials whose worker died."""
+    repeated: int
+    """Epochs that were trained twice."""
+    longest_repeat: float
+    """Seconds of training that one trial lost at once, at the most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Harm):
+    """What kills cost a sweep."""
+
+    kills: int
     seconds_after: float
     """From the last kill to the end of the sweep."""
     exit_code: int
@@ -85,12 +97,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         subprocess.run(
-            _command(options.trials, options.workers), cwd=_make(folder, "calm"), env=_environment(), check=True
+            name_sweep(options.trials, options.workers),
+            cwd=make_folder(folder, "calm"),
+            env=make_environment(),
+            check=True,
         )
         undisturbed = time.monotonic() - start
         print(f"Undisturbed: {options.trials} trials in {undisturbed:.0f} s", flush=True)
         outcome = torture(
-            _make(folder, "tortured"),
+            make_folder(folder, "tortured"),
             trials=options.trials,
             workers=options.workers,
             seconds=options.seconds,
@@ -99,12 +114,19 @@ def main() -> None:
             timeout=3 * undisturbed + 60,
         )
     wrong = (
-        outcome.lost + outcome.doubled + outcome.failed + abs(outcome.told - options.trials) + abs(outcome.exit_code)
+        outcome.lost
+        + outcome.doubled
+        + outcome.failed
+        + outcome.left
+        + abs(outcome.told - options.trials)
+        + abs(outcome.exit_code)
     )
     in_time = outcome.seconds_after <= MAX_TIMES * undisturbed
     print(
         f"{outcome.kills} kills: {outcome.told} of {options.trials} trials told, {outcome.lost} results lost, "
-        f"{outcome.doubled} doubled, {outcome.failed} settings failed; {outcome.interrupted} trials were interrupted.\n"
+        f"{outcome.doubled} doubled, {outcome.failed} settings failed; {outcome.interrupted} trials were interrupted, "
+        f"{outcome.repeated} epochs trained twice (at most {outcome.longest_repeat:.1f} s of one trial at once), "
+        f"{outcome.left} left behind.\n"
         f"The sweep ended {outcome.seconds_after:.0f} s after the last kill, {outcome.seconds_after / undisturbed:.2f} "
         f"times the undisturbed time (at most {MAX_TIMES:.0f}), with exit code {outcome.exit_code}."
     )
@@ -121,13 +143,13 @@ def torture(
     """
     generator = random.Random(seed)
     drawn, journal = folder / "drawn", folder / "runs" / "tortured" / "journal.log"
-    environment = _environment() | {tortured_study.DRAWN: str(drawn)}
+    environment = make_environment() | {tortured_study.DRAWN: str(drawn)}
     seen: dict[int, float | None] = {}
     kills = 0
     with (
         (folder / "sweep.log").open("wb") as log,
         subprocess.Popen(
-            _command(trials, workers), cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+            name_sweep(trials, workers), cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
         ) as sweep,
     ):
         end = last = time.monotonic() + seconds
@@ -136,30 +158,71 @@ def torture(
             if pids := find_children(sweep.pid):
                 os.kill(generator.choice(pids), signal.SIGKILL)
                 kills, last = kills + 1, time.monotonic()
-                seen |= {t.number: t.value for t in read_trials(journal) if _is_told(t)}
+                seen |= {t.number: t.value for t in read_trials(journal) if is_told(t)}
         try:
             sweep.wait(timeout)
         except subprocess.TimeoutExpired:
             sweep.kill()
         after = time.monotonic() - last
+    harm = measure_harm(folder, seen)
+    return Outcome(
+        kills=kills,
+        told=harm.told,
+        lost=harm.lost,
+        doubled=harm.doubled,
+        failed=harm.failed,
+        left=harm.left,
+        interrupted=harm.interrupted,
+        repeated=harm.repeated,
+        longest_repeat=harm.longest_repeat,
+        seconds_after=after,
+        exit_code=sweep.returncode,
+    )
+
+
+def measure_harm(folder: Path, seen: Mapping[int, float | None]) -> Harm:
+    """Return what became of a sweep in a folder, by its journal, its curves, and what its space and pruner noted.
+
+    seen: values of trials by number that stood in the journal before.
+    """
+    drawn, journal = folder / "drawn", folder / "runs" / tortured_study.NAME / "journal.log"
     ended = read_trials(journal)
-    told = [trial for trial in ended if _is_told(trial)]
-    settings = Counter(_describe(trial) for trial in told)
+    told = [trial for trial in ended if is_told(trial)]
+    settings = Counter(describe(trial) for trial in told)
     n_gone = sum(t.number in seen and seen[t.number] != t.value for t in told) + len(
         seen.keys() - {t.number for t in told}
     )
-    n_untold = len(set(drawn.read_text().splitlines()) - settings.keys())
+    given_up = {describe(t) for t in ended if t.state == TrialState.FAIL and not is_interrupted(t)}
+    n_untold = len(set(drawn.read_text().splitlines()) - settings.keys() - given_up)
     n_bare = sum(not _has_curve(trial, journal.parent / "curves") for trial in told)
-    return Outcome(
-        kills=kills,
+    repeats = measure_repeats(drawn.with_name("drawn.epochs"))
+    left = [*journal.parent.glob("journal.log.lock"), *journal.parent.glob("checkpoints/*.resume.pt")]
+    return Harm(
         told=len(told),
         lost=n_gone + n_untold + n_bare,
         doubled=sum(settings.values()) - len(settings),
         failed=sum(t.state == TrialState.FAIL and not is_interrupted(t) for t in ended),
+        left=sum(t.state == TrialState.RUNNING for t in ended) + len(left),
         interrupted=sum(map(has_died, ended)),
-        seconds_after=after,
-        exit_code=sweep.returncode,
+        repeated=sum(n for n, _ in repeats),
+        longest_repeat=max((seconds for _, seconds in repeats), default=0.0),
     )
+
+
+def measure_repeats(notes: Path) -> list[tuple[int, float]]:
+    """Return, each time that a trial went back, by how many epochs, and how many seconds their training had taken."""
+    repeats, trained = [], dict[int, list[tuple[int, float]]]()
+    for line in notes.read_text().splitlines() if notes.exists() else ():
+        root, epoch, now = json.loads(line)
+        before = trained.setdefault(root, [])
+        again = [(e, t) for e, t in before if e >= epoch]
+        if again:
+            kept = [t for e, t in before if e < epoch]
+            begun = kept[-1] if kept else again[0][1]
+            repeats.append((len(again), again[-1][1] - begun))
+            trained[root] = [(e, t) for e, t in before if e < epoch]
+        trained[root].append((epoch, now))
+    return repeats
 
 
 def find_children(pid: int) -> list[int]:
@@ -180,13 +243,14 @@ def read_trials(journal: Path) -> list[FrozenTrial]:
     return storage.get_all_trials(studies[0]._study_id) if studies else []
 
 
-def _is_told(trial: FrozenTrial) -> bool:
+def is_told(trial: FrozenTrial) -> bool:
+    """Whether a trial completed or was pruned."""
     return trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-def _describe(trial: FrozenTrial) -> str:
+def describe(trial: FrozenTrial) -> str:
     """Return a trial's setting as its search space writes it down."""
-    return json.dumps([trial.params["width"], trial.params["lr"]])
+    return json.dumps([trial.params.get("width"), trial.params["lr"]])
 
 
 def _has_curve(trial: FrozenTrial, curves: Path) -> bool:
@@ -200,17 +264,21 @@ def _has_curve(trial: FrozenTrial, curves: Path) -> bool:
     return len(aucs) == read_epochs(trial) and max(aucs) == best
 
 
-def _command(trials: int, workers: int) -> list[str]:
-    return [sys.executable, "-c", SWEEP, str(trials), str(workers)]
+def name_sweep(
+    trials: int, workers: int, *, epochs: int = tortured_study.EPOCHS, file: str = tortured_study.__file__
+) -> list[str]:
+    """Return the command of a sweep in the present folder."""
+    return [sys.executable, "-c", SWEEP, str(trials), str(workers), str(epochs), file]
 
 
-def _environment() -> dict[str, str]:
+def make_environment() -> dict[str, str]:
     """Return the environment in which the benchmarks are found from any folder."""
     here = str(Path(__file__).parents[1])
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))}
 
 
-def _make(folder: str, name: str) -> Path:
+def make_folder(folder: str, name: str) -> Path:
+    """Make a folder in another."""
     path = Path(folder) / name
     path.mkdir()
     return path

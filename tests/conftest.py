@@ -22,7 +22,6 @@ HERE = Path(__file__).parent
 LONGEST = "metrics/test_coverage.py"
 
 SLOW = (
-    "cli/test_json.py",
     "cli/test_terminal.py",
     "cli/test_dashboard_browser.py",
     "cli/test_command_line.py",
@@ -63,12 +62,14 @@ SLOW = (
     "training/test_pack_numbers.py",
     "tuning/test_choices.py",
     "tuning/test_compatibility.py",
+    "tuning/test_dask_sweep.py",
     "tuning/test_going_on.py",
     "tuning/test_journal.py",
     "tuning/test_ownership.py",
     "tuning/test_packs_in_a_search.py",
     "tuning/test_patient_storage.py",
     "tuning/test_programs.py",
+    "tuning/test_submission.py",
     "tuning/test_sweep.py",
     "tuning/test_torture.py",
     "tuning/test_warm_starts.py",

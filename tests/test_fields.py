@@ -185,6 +185,6 @@ def test_a_misspelt_keyword_is_named_with_its_neighbour_and_what_is_missing():
 
 
 def test_a_class_of_settings_shows_its_own_keywords():
-    names = ["trials", "epochs", "minutes", "search_minutes", "stop_in_vain"]
+    names = ["trials", "epochs", "minutes", "search_minutes", "stop_in_vain", "target", "stop_when_improbable"]
     assert list(inspect.signature(Budget).parameters) == names
     assert replace(Budget(), trials=3).trials == 3

@@ -30,10 +30,13 @@ from .training.settings import Settings as Settings
 from .training.settings import TrainingSettings as TrainingSettings
 from .tuning.evaluation_settings import EvaluationSettings as EvaluationSettings
 from .tuning.explore import explore as explore
+from .tuning.fork import fork as fork
+from .tuning.replay import replay as replay
 from .tuning.search import Search as Search
 from .tuning.search import open_search as open_search
 from .tuning.study import Budget as Budget
 from .tuning.study import Checkpoints as Checkpoints
+from .tuning.study import EarlierSearch as EarlierSearch
 from .tuning.study import Study as Study
 from .tuning.study import search_space as search_space
 from .tuning.study_file import load_study as load_study

@@ -17,6 +17,17 @@ _QUERY = re.compile(rf"([?&;]{_WORD}=)([^&\s'\"#;<>]+)", re.IGNORECASE)
 _CONNECTION = re.compile(r"((?<![\w-])(?:password|passwd|pwd|sslpassword)=)('[^']*'|[^\s'\"&;]+)", re.IGNORECASE)
 
 
+_ASSIGNED = re.compile(
+    rf"""((?<![\w-])["']?{_WORD}["']?\]?\s*(?::[^=\n"']*=|[:=,])\s*[rbf]?)(["'])(?:(?!\2).)+\2""", re.IGNORECASE
+)
+"""A secret in the source of a program: `api_key = "..."`, `{{"password": "..."}}`."""
+
+
+def hide_in_source(text: str) -> str:
+    """Return the source of a program in which `***` stands for passwords, and for the texts of secrets."""
+    return _ASSIGNED.sub(rf"\g<1>\g<2>{HIDDEN}\g<2>", "\n".join(map(hide_passwords, text.split("\n"))))
+
+
 def hide_passwords(text: str) -> str:
     """Return a text in which `***` stands for each password of a URL, of its query or of a connection string."""
     text = _WHOLE_URL.sub(rf"\g<1>{HIDDEN}@", text) if _WHOLE_URL.match(text) else _URL.sub(rf"\g<1>{HIDDEN}@", text)

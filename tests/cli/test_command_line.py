@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tuner.cli.app import app
+from tuner.cli.json_forms import CheckForm
 from tuner.cli.options import CandidateOption
 from tuner.evaluation.candidates import BAG_ENSEMBLE
 from tuner.tuning.evaluation_settings import HandOn
@@ -24,6 +25,8 @@ COMMANDS = (
     "dashboard",
     "evaluate",
     "report",
+    "compare",
+    "templates",
     "predict",
     "export",
     "sync",
@@ -120,9 +123,9 @@ def test_new_writes_a_study_that_holds_and_never_over_it(workplace) -> None:
     again = workplace.tuner("new", "events.csv")
     assert again.returncode == 2
     assert "is never overwritten" in again.stderr
-    checked = workplace.tuner("check", "studies/events.py")
+    checked = workplace.tuner("check", "studies/events.py", "--json")
     assert checked.returncode == 0, checked.stderr
-    assert "4 features" in checked.stdout
+    assert any("4 features" in line for line in CheckForm.model_validate_json(checked.stdout).lines)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import tuner
 from tuner.cli.app import app
+from tuner.cli.json_forms import CompareForm
 from tuner.trackers import NoTracker
 
 
@@ -63,6 +64,7 @@ def test_each_search_of_each_folder_is_compared_with_the_first(run) -> None:
     done = run("small.py", "other.py", "--folder", "runs", "--folder", "runs2", "--json")
     assert done.exit_code == 0, done.stderr
     content = json.loads(done.stdout)
+    CompareForm.model_validate(content)
     assert [search["name"] for search in content["searches"]] == ["runs/small", "runs2/small", "runs/other"]
     assert [search["verdict"] is None for search in content["searches"]] == [False, False, True]
     assert content["after_same_trials"]["trials"] == 3

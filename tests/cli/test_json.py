@@ -1,9 +1,11 @@
-"""What commands print with `--json` is what the reference says, field by field, and nothing else."""
+"""What commands print with `--json` is what the reference says, field by field, and nothing else.
+
+Other commands are held to their forms in `test_command_line`, `test_workflow` and `test_comparing`.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 from typer.main import get_command
@@ -11,30 +13,22 @@ from typer.testing import CliRunner
 
 from tuner.cli.app import app
 from tuner.cli.json_forms import FORMS
-from tuner.evaluation.results import Evaluation
 
 SERVING = {"dashboard"}
 """What serves until Ctrl-C, and has no result."""
-QUICK = ("--trials", "2", "--epochs", "1", "--workers", "1", "--device", "cpu", "--tracker", "none", "--quiet")
 
 
-@pytest.fixture(scope="module")
-def run(shared_workplace):
-    """Run a command in this process, in a folder with a small study that was swept; return what it printed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(shared_workplace.folder)
+@pytest.fixture
+def run(workplace, monkeypatch):
+    """Run a command in this process, in a folder with a small study; return what it printed as its form."""
+    monkeypatch.chdir(workplace.folder)
 
-        def run(*words):
-            done = CliRunner().invoke(app, [*words, "--json"])
-            assert done.exit_code == 0, done.stderr
-            return done.stdout
+    def run(command, *words):
+        done = CliRunner().invoke(app, [command, *words, "--json"])
+        assert done.exit_code == 0, done.stderr
+        return FORMS[command].model_validate_json(done.stdout)
 
-        run.swept = run("sweep", "small.py", *QUICK)
-        yield run
-
-
-def check(command, text):
-    return FORMS[command].model_validate_json(text)
+    return run
 
 
 def test_every_command_that_has_a_result_prints_json_of_a_form_that_is_told():
@@ -44,46 +38,20 @@ def test_every_command_that_has_a_result_prints_json_of_a_form_that_is_told():
     assert set(FORMS) | {"evaluate"} == with_json
 
 
-def test_a_sweep_and_what_follows_print_what_their_forms_say(run):
-    swept = check("sweep", run.swept)
-    assert (swept.end, swept.finished) == ("spent", 2)
-    assert swept.evaluation.figures["test"]["AUC"].value > 0.5
-    status = check("status", run("status", "small.py"))
-    assert status.handed_on_test["AUC"] == swept.evaluation.figures["test"]["AUC"].value
-    evaluated = Evaluation.from_json(run("evaluate", "small.py", "--quiet"))
-    assert evaluated.winner == swept.evaluation.winner
-    assert check("work", run("work", "small.py", "--tracker", "none")).finished == 2
-    assert check("report", run("report", "small.py", "--tracker", "none")).files == ["runs/small/report.html"]
+def test_a_study_is_drafted(run):
+    drafted = run("new", "events.csv", "-o", "drafted.py")
+    assert (drafted.study, drafted.name, drafted.problem) == ("drafted.py", "events", None)
 
 
-def test_the_winner_in_use_prints_what_its_forms_say(run):
-    predicted = check("predict", run("predict", "small.py", "events.csv", "-o", "scores.csv"))
-    assert predicted.n_events == predicted.n_selected == 900
-    assert check("export", run("export", "small.py")).files == ["runs/small/network.onnx"]
-    made = check("templates", run("templates", "small.py", "--signal", "20", "--background", "100"))
-    assert made.verdict == "alone"
-    assert made.files == ["runs/small/templates.json"]
+def test_events_that_cannot_be_read_are_no_finding_but_a_problem(run, workplace):
+    table = (workplace.folder / "events.csv").read_text().splitlines()
+    (workplace.folder / "few.csv").write_text("\n".join(table[:4]) + "\n")
+    drafted = run("new", "few.csv", "--label", "label", "--signal", "1")
+    assert drafted.problem
+    assert drafted.findings == []
 
 
-def test_events_that_are_looked_at_print_what_their_forms_say(run):
-    check("check", run("check", "small.py", "--device", "cpu"))
-    assert check("explore", run("explore", "small.py")).n_features == 4
-    drafted = check("new", run("new", "events.csv", "-o", "drafted.py"))
-    assert (drafted.study, drafted.problem) == ("drafted.py", None)
-
-
-def test_searches_side_by_side_print_what_their_form_says(run, shared_workplace):
-    shutil.copytree(shared_workplace.folder / "runs", shared_workplace.folder / "others")
-    compared = check("compare", run("compare", "small.py", "--folder", "runs", "--folder", "others"))
-    assert len(compared.searches) == 2
-
-
-def test_runs_that_were_sent_print_what_their_form_says(run, monkeypatch):
-    monkeypatch.setattr("tuner.trackers.wandb_sync.sync_runs", lambda folder: 3)
-    assert check("sync", run("sync", "small.py")).runs == 3
-
-
-def test_a_command_that_fails_prints_no_json(run, shared_workplace):
+def test_a_command_that_fails_prints_no_json():
     done = CliRunner().invoke(app, ["status", "nowhere.py", "--json"])
     assert (done.exit_code, done.stdout) == (2, "")
     assert "nowhere.py" in done.stderr

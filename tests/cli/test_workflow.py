@@ -15,6 +15,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
+
+from tuner.cli.app import app
+from tuner.cli.json_forms import FORMS
 
 QUIET = ("--workers", "1", "--tracker", "none", "--closed-test", "--json", "--quiet")
 
@@ -28,8 +32,11 @@ def swept(shared_workplace):
     return shared_workplace
 
 
-def read_json(done):
+def read_json(done, command=None):
+    """Return what a command printed, once it is seen to have the form that the reference tells of the command."""
     assert done.returncode == 0, done.stderr
+    if command is not None:
+        FORMS[command].model_validate_json(done.stdout)
     return json.loads(done.stdout)
 
 
@@ -55,7 +62,7 @@ def test_sweep_ends_with_an_evaluated_winner_and_a_report(swept) -> None:
 
 
 def test_status_is_json_and_imports_nothing_heavy(swept) -> None:
-    status = read_json(swept.tuner("status", "small.py", "--json"))
+    status = read_json(swept.tuner("status", "small.py", "--json"), "status")
     assert status["finished"] == status["states"]["complete"] + status["states"].get("pruned", 0) == 6
     assert 0.5 < status["handed_on_test"]["AUC"] <= 1.0
     assert status["workers"] == 0
@@ -125,11 +132,10 @@ def test_a_file_is_what_its_name_says_and_overwrites_nothing_that_is_read(swept,
 def test_predictions_and_exported_network_agree(swept) -> None:
     new = pd.read_csv(swept.folder / "events.csv").drop(columns=["label", "weight"]).head(50)
     new.to_csv(swept.folder / "new.csv", index=False)
-    predicted = swept.tuner("predict", "small.py", "new.csv", "--output", "scores.csv")
-    assert predicted.returncode == 0, predicted.stderr
+    told = read_json(swept.tuner("predict", "small.py", "new.csv", "--output", "scores.csv", "--json"), "predict")
+    assert (told["files"], told["n_events"], told["n_selected"]) == (["scores.csv"], 50, 50)
     scores = pd.read_csv(swept.folder / "scores.csv")["score"].to_numpy()
-    exported = swept.tuner("export", "small.py")
-    assert exported.returncode == 0, exported.stderr
+    assert read_json(swept.tuner("export", "small.py", "--json"), "export")["files"] == ["runs/small/network.onnx"]
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(swept.folder / "runs/small/network.onnx"))
@@ -138,9 +144,8 @@ def test_predictions_and_exported_network_agree(swept) -> None:
 
 
 def test_explore_draws_and_tells(swept) -> None:
-    explored = swept.tuner("explore", "small.py")
-    assert explored.returncode == 0, explored.stderr
-    assert "separation" in explored.stdout
+    explored = read_json(swept.tuner("explore", "small.py", "--json"), "explore")
+    assert {"separation", "auc"} <= set(explored["features"]["a"])
     assert (swept.folder / "runs/small/figures/features.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -174,7 +179,7 @@ def test_a_taken_port_is_told(swept) -> None:
 def test_the_same_command_goes_on_and_repeats_nothing(swept) -> None:
     before = read_json(swept.tuner("status", "small.py", "--json"))
     done = swept.tuner("sweep", "small.py", "--trials", "8", *QUIET)
-    more = read_json(done)
+    more = read_json(done, "sweep")
     assert done.stderr == ""
     assert more["end"] == "spent"
     assert more["finished"] == 8
@@ -182,6 +187,25 @@ def test_the_same_command_goes_on_and_repeats_nothing(swept) -> None:
     assert more["warm_starts"]["n_sampled"] == 7
     assert more["history"][:6] == before["history"]
     assert len((swept.folder / "runs/small/test_openings.jsonl").read_text().splitlines()) == 2
+
+
+def test_what_follows_a_sweep_prints_what_its_forms_say(swept, monkeypatch) -> None:
+    monkeypatch.chdir(swept.folder)
+    monkeypatch.setattr("tuner.trackers.wandb_sync.sync_runs", lambda folder: 3)
+    monkeypatch.setattr("tuner.reporting.report.report", lambda search, **options: search.folder.report)
+
+    def run(command, *words):
+        done = CliRunner().invoke(app, [command, "small.py", *words, "--json"])
+        assert done.exit_code == 0, done.stderr
+        return FORMS[command].model_validate_json(done.stdout)
+
+    assert run("work", "--tracker", "none").finished == 8
+    assert run("report", "--tracker", "none").files == ["runs/small/report.html"]
+    assert run("sync").runs == 3
+    assert run("doctor").study == "small"
+    assert run("replay", "0").pack_size >= 1
+    made = run("templates", "--signal", "20", "--background", "100")
+    assert (made.verdict, made.files) == ("alone", ["runs/small/templates.json"])
 
 
 def test_another_seed_or_fewer_epochs_in_the_same_folder_are_refused(swept) -> None:

@@ -323,3 +323,14 @@ def test_lists_become_columns_where_there_is_no_other_feature(table: pd.DataFram
     assert infer_roles(bare).reasons['"s"'] == "left out by the reader: it holds a struct"
     taken = infer_roles(table.assign(nJet=2.0)).proposed["columns"][0]
     assert "n_Jet" not in taken
+
+
+def test_members_of_objects_are_told_by_their_own_names(table: pd.DataFrame) -> None:
+    table = table.rename(columns={"EventNumber": "EventInfoAuxDyn.eventNumber"}).drop(columns="mcWeight")
+    table = table.assign(**{"EventInfoAuxDyn.runNumber": np.arange(N) // 500})
+    weights = Reason("holds 3 values for each event", lists=Lists(3))
+    table.attrs["left_out"] = {"EventInfoAuxDyn.mcEventWeights": weights}
+    roles = infer_roles(table)
+    assert (roles.event_id, roles.ignored) == ("EventInfoAuxDyn.eventNumber", ("EventInfoAuxDyn.runNumber",))
+    assert roles.proposed["weight"][0] == "index(EventInfoAuxDyn.mcEventWeights, 0)"
+    assert "columns" not in roles.proposed

@@ -1,12 +1,22 @@
-"""Which of the candidates is the best baseline."""
+"""Which candidate is chosen: the winner, the best baseline, the members of an ensemble of bags."""
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from tuner.evaluation.bagging import BAG_PARTS
-from tuner.evaluation.candidates import BEFORE_REFIT, Candidate, CutEvents, choose_baseline
-from tuner.evaluation.folds import OUT_OF_FOLD
+from tuner.evaluation.bagging import BAG_PARTS, Bag
+from tuner.evaluation.candidates import (
+    BEFORE_REFIT,
+    Candidate,
+    CutEvents,
+    choose_baseline,
+    choose_winner,
+    enter_bag_ensemble,
+)
+from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold
+from tuner.evaluation.kept_trainings import KeptTraining
 from tuner.metrics.figures_of_merit import Auc
+from tuner.metrics.replicas import Replicas
+from tuner.prediction.networks import TrainedNetwork
 from tuner.preparation.splits import Part
 
 
@@ -29,3 +39,34 @@ def test_the_best_baseline_is_that_of_the_validation_events_scored_by_fits_that_
     assert choose_baseline([tuned, bag], Auc(), part) is tuned
     assert choose_baseline([bag], Auc(), part) is bag
     assert choose_baseline([], Auc(), part) is None
+
+
+def test_the_winner_has_the_best_mean_and_of_equals_the_smallest_network():
+    sizes = {"large": 90, "small": 30, "best": 95, "no number": 1}
+    finalists = [Candidate(name, "finalist", (), n_parameters=size) for name, size in sizes.items()]
+    values = {"large": 0.8, "small": 0.8, "best": 0.9, "no number": np.nan}
+    replicas = {name: Replicas(np.array([value]), np.zeros((1, 1))) for name, value in values.items()}
+    assert choose_winner(finalists, replicas).name == "best"
+    finalists = [each for each in finalists if each.name != "best"]
+    assert choose_winner(finalists, replicas).name == choose_winner(finalists[::-1], replicas).name == "small"
+
+
+def test_a_bag_without_a_share_is_no_member_of_the_ensemble_of_bags():
+    rng, bags = np.random.default_rng(0), []
+    labels, rows = rng.integers(0, 2, 600), np.arange(600)
+    truth = labels + rng.normal(0, 1, 600)
+    for trial, noise in enumerate((0.0, 30.0, 0.0)):
+        training = KeptTraining(
+            network=TrainedNetwork(trial, "fold", 0), value=0.9, best_epoch=1, epochs=1, n_parameters=10
+        )
+        bag = Bag(None, None, None, (training,))
+        scores = 1 / (1 + np.exp(-truth - noise * rng.normal(size=600)))
+        scores[0] = np.nan if trial == 2 else scores[0]
+        bag.__dict__["out_of_fold"] = OutOfFold(rows, labels, np.ones(600), rows % 2, scores)
+        bags.append(bag)
+    alone = enter_bag_ensemble(bags[:2], ("bag", "bag of trial 1"), Auc())
+    assert (alone.same_as, [network.trial for network in alone.networks], alone.n_parameters) == ("bag", [0], 10)
+    assert len(alone.cut_events.rows) == 600
+    scored = enter_bag_ensemble(bags, ("bag", "bag of trial 1", "bag of trial 2"), Auc())
+    assert scored.cut_events.rows.tolist() == list(range(1, 600))
+    assert sum(network.weight for network in scored.networks) == 1

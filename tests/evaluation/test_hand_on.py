@@ -153,10 +153,13 @@ def draw_scores(truth, noise, n_scores, seed=0):
     return list(expit(truth + noise * np.random.default_rng(seed).normal(size=(n_scores, len(truth)))))
 
 
-def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noise=None, order=None, same_as=None):
+def choose(
+    noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noise=None, order=None, same_as=None, unscored=()
+):
     """Choose between trainings that are a good score with noise of their own, and their mean.
 
     rival_noise: of a second finalist; the winner's trainings are all the same beside it. order: of the bag's events.
+    unscored: events that the bag has no score for.
     """
     labels = np.arange(n) % 2
     truth = labels + np.random.default_rng(0).normal(size=n)
@@ -172,6 +175,7 @@ def choose(noise, wanted="auto", n=2_000, n_bags=1, *, bag_noise=None, rival_noi
     ]
     bags = [Bag(None, None, None, ()) for _ in range(n_bags)]
     for bag, scores in zip(bags, draw_scores(truth, bag_noise or noise, n_bags, seed=3), strict=True):
+        scores[list(unscored)] = np.nan
         found = OutOfFold(rows, labels, np.ones(n), rows % 3, scores)
         columns = {
             field.name: getattr(found, field.name)[slice(None) if order is None else order] for field in fields(found)
@@ -190,6 +194,16 @@ def test_a_mean_that_is_better_is_handed_on_and_one_that_is_as_good_is_not():
     assert choose(noise=0.7, wanted="single").candidate == "single network"
 
 
+def test_an_event_that_the_bag_has_no_score_for_is_scored_by_the_winners_trainings_alone():
+    unscored = range(0, 2_000, 3)
+    found = next(s for s in choose(noise=0.7, unscored=unscored).standings if s.candidate == "bag")
+    truth = np.arange(2_000) % 2 + np.random.default_rng(0).normal(size=2_000)
+    trainings, (of_bag,) = draw_scores(truth, 0.7, 4, seed=1), draw_scores(truth, 0.7, 1, seed=3)
+    of_bag[unscored] = np.nan
+    expected = roc_auc_score(np.arange(2_000) % 2, np.nanmean([*trainings, of_bag], axis=0))
+    assert found.figure.value == pytest.approx(expected, abs=1e-12)
+
+
 def test_the_reason_names_only_what_it_is_better_than():
     """The bag is as good as the single network, and the ensemble is better than that, but not than the bag."""
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.9)
@@ -198,6 +212,10 @@ def test_the_reason_names_only_what_it_is_better_than():
     number = r"\(\+0\.0\d+ (± 0\.0\d+|\+0\.0\d+ -0\.0\d+)\)"
     begin = "By validation and out-of-fold scores it is better in AUC than the single network"
     assert re.fullmatch(f"{begin} {number}", found.reason)
+    alike = choose(noise=0.0, n_bags=3).reason
+    assert alike == "By validation and out-of-fold scores the bag and the ensemble cannot be told from it, or are worse"
+    alone = choose(noise=0.0, same_as={"ensemble": "single network"}).reason
+    assert alone == "By validation and out-of-fold scores the bag cannot be told from it, or is worse"
     found = choose(noise=0.7, bag_noise=1.5, rival_noise=0.6)
     assert re.fullmatch(f"{begin} {number} and the bag {number}", found.reason)
     gains = [float(gain) for gain in re.findall(r"\((\+[\d.]+) ", found.reason)]

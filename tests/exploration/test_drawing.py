@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import imread
 
 from tuner.events import read_events
-from tuner.exploration import explore_events
+from tuner.exploration import drawing, explore_events
 from tuner.exploration.drawing import draw_features, part_features
 from tuner.exploration.matrices import draw_correlations
 from tuner.exploration.planes import draw_pairs
@@ -100,3 +101,16 @@ def test_figures_can_be_sent_to_another_process(exploration):
     for figure in (draw_features(exploration), draw_correlations(exploration), draw_pairs(exploration)):
         again = pickle.loads(pickle.dumps(figure))
         assert len(again.axes) == len(figure.axes)
+
+
+def test_ticks_that_are_drawn_at_once_are_those_of_matplotlib(make_events, make_problem, monkeypatch):
+    table = make_events(400).assign(tail=np.exp(4 * np.linspace(-1, 1, 400) ** 3), phi=np.linspace(-3.14, 3.14, 400))
+    seen = explore_events(read_events(make_problem(table)))
+    assert {"linear", "logarithmic", "angle"} <= {histogram.axis for histogram in seen.histograms}
+    pictures = []
+    for settle in (drawing._settle_ticks, lambda axis, which: None):
+        monkeypatch.setattr(drawing, "_settle_ticks", settle)
+        canvas = FigureCanvasAgg(draw_features(seen))
+        canvas.draw()
+        pictures.append(np.asarray(canvas.buffer_rgba()).copy())
+    np.testing.assert_array_equal(*pictures)

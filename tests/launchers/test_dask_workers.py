@@ -1,5 +1,7 @@
 """Workers on a real Dask scheduler: machines join, are lost, and are asked to stop."""
 
+import operator
+import os
 import signal
 import time
 from importlib.metadata import version
@@ -10,7 +12,9 @@ from dask_cluster import start_dask
 
 from tuner.errors import SearchError
 from tuner.launchers.cluster_file import ClusterSettings, read_cluster_file
+from tuner.launchers.dask_pool import DaskPool
 from tuner.launchers.dask_workers import DaskWorkers, check_machines, connect
+from tuner.launchers.remote_commands import list_commands
 from tuner.run_folder import RunFolder
 
 pytest.importorskip("distributed", reason='needs the extra "dask"')
@@ -181,3 +185,28 @@ def test_a_cluster_is_asked_for_as_a_batch_system_takes_it():
     script = jobqueue.SLURMCluster(**settings.options, processes=1, scheduler_options={"dashboard_address": ":0"})
     with script:
         assert "#SBATCH -p long" in script.job_script()
+
+
+def test_jobs_of_an_evaluation_are_done_in_processes_of_their_own(client, folder):
+    looks = []
+    with DaskPool(client, folder.logs) as pool:
+        assert pool.n_processes >= 2
+        first, second = pool.submit(os.getpid), pool.submit(os.getpid, needs_gpu=False)
+        wrong, lost = pool.submit(operator.truediv, 1, 0), pool.submit(os._exit, 3)
+        pool.watch([first, second, wrong, lost], lambda: looks.append(1))
+    assert len({first.result(), second.result(), os.getpid()}) == 3
+    assert looks
+    with pytest.raises(ZeroDivisionError):
+        wrong.result()
+    with pytest.raises(SearchError, match="2 processes died of it; the last one ended with exit code 3"):
+        lost.result()
+
+
+def test_jobs_are_killed_where_the_evaluation_is_interrupted(client, folder):
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), DaskPool(client, folder.logs) as pool:
+        pool.submit(time.sleep, 100)
+        wait_until(lambda: any(client.run(list_commands, "tuner-job-").values()))
+        raise KeyboardInterrupt
+    wait_until(lambda: not any(client.run(list_commands, "tuner-job-").values()))
+    assert time.monotonic() - began < 90

@@ -96,6 +96,12 @@ def test_everything_that_is_known_of_a_search_is_shown(width: int) -> None:
         assert words in said
 
 
+def test_failures_are_counted_by_kind() -> None:
+    kinds = {"hang": {"failed": 1, "resumed": 2}, "preemption": {"failed": 0, "resumed": 12}}
+    said = read_words(render_status(replace(HALFWAY, failure_kinds=kinds)), 120)
+    assert "1 trial failed (hang) · 2 trials given back (hang) · 12 trials given back (preemption)" in said
+
+
 @pytest.mark.parametrize("status", [BEGUN, HALFWAY, SPENT])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_panel_fits_the_terminal(status: Status, width: int) -> None:

@@ -30,7 +30,7 @@ from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study import Budget, Study
-from tuner.tuning.trial_attributes import BEST_EPOCH, EPOCHS, FIGURE, N_PARAMETERS, REASON
+from tuner.tuning.trial_attributes import BEST_EPOCH, EPOCHS, FAILURE, FIGURE, N_PARAMETERS, REASON
 
 if TYPE_CHECKING:
     pass
@@ -131,7 +131,7 @@ def make_trial(number: int, state: TrialState, params: dict[str, Any] | None) ->
         intermediate_values={} if failed else {1: figure - 0.02, 2: figure},
         user_attrs={EPOCHS: 3, N_PARAMETERS: 54017}
         | ({FIGURE: figure, BEST_EPOCH: 2} if complete else {})
-        | ({REASON: "the loss is not a number <b>"} if failed else {}),
+        | ({REASON: "the loss is not a number <b>", FAILURE: "not a number"} if failed else {}),
     )
 
 

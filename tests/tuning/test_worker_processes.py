@@ -16,6 +16,7 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError, StudyError
+from tuner.launchers.local import launch
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
@@ -135,7 +136,11 @@ def search(tmp_path):
 
 def work(search, program, *, workers=2):
     command = [sys.executable, "-c", program, str(search.folder.journal)]
-    return work_in_processes(search, command, workers, NoDisplay(), SearchClock(search), n_gpus=0)
+
+    def start():
+        return launch(command, workers=workers, folder=search.folder)
+
+    return work_in_processes(search, start, workers, NoDisplay(), SearchClock(search), gpus=False)
 
 
 @pytest.mark.parametrize("code", [1, 0])

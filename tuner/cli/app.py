@@ -127,7 +127,7 @@ for panel, commands in (
     (TUNE, (sweep.sweep, sweep.work, submit.submit, sweep.status, dashboard.dashboard)),
     (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare, templates.templates)),
     (USE, (deploy.predict, deploy.export, deploy.sync)),
-    (KEEP, (mending.doctor, mending.replay)),
+    (KEEP, (mending.doctor, mending.replay, mending.fork)),
 ):
     for command in commands:
         resumes = command in (sweep.sweep, sweep.work, evaluate.evaluate)

@@ -20,7 +20,13 @@ if TYPE_CHECKING:
 
 
 def conclude_sweep(
-    search: Search, display: Display, *, open_test: bool, device: str | None, interrupted: bool = False
+    search: Search,
+    display: Display,
+    *,
+    open_test: bool,
+    device: str | None,
+    interrupted: bool = False,
+    dask: str | None = None,
 ) -> tuple[Evaluation | None, Path]:
     """Judge the finalists, write the report, say what comes next. Return the judgement, if there is one, and the page.
 
@@ -49,7 +55,7 @@ def conclude_sweep(
             if end is not None and end.ends <= time.time():  # else `evaluate` would take all the time it likes
                 minutes = 0.0
             evaluation = evaluate(
-                search, open_test=open_test and spent, device=device, display=display, minutes=minutes
+                search, open_test=open_test and spent, device=device, display=display, minutes=minutes, dask=dask
             )
         display.plan(search.study.name, ["report"])
         display.advance(Stage(name="report", text="Writing the report"))

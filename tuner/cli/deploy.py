@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from tuner.cli.options import (
     DeviceOption,
     FolderOption,
     InputLayout,
+    JsonOption,
     OutputFormat,
     OutputOption,
     PriorOption,
@@ -23,11 +24,12 @@ from tuner.cli.options import (
     StudyArgument,
     TrialOption,
 )
-from tuner.cli.output import print_text
+from tuner.cli.output import print_json, print_text
 from tuner.errors import FolderError, SearchError
 from tuner.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    from tuner.prediction.export import ExportedFile
     from tuner.prediction.score_files import ScoredFiles
     from tuner.tuning.search import Search
 
@@ -76,6 +78,7 @@ def predict(
     quiet: QuietOption = False,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]8  [/]  Score new events with what the evaluation handed on, one score each, in the file's order.
 
@@ -88,7 +91,7 @@ def predict(
     from tuner.prediction.score_files import predict_files
 
     paths, outputs = _choose_outputs(search, events, output, out_dir, as_format)
-    with show_scoring(quiet=quiet) as advance:
+    with show_scoring(quiet=quiet or as_json) as advance:
         scored = predict_files(
             search,
             paths,
@@ -102,7 +105,25 @@ def predict(
             device=device,
             on_progress=advance,
         )
-    _tell_scored(scored)
+    if as_json:
+        print_json(_summarize_scored(scored))
+    else:
+        _tell_scored(scored)
+
+
+def _summarize_scored(scored: ScoredFiles) -> dict[str, Any]:
+    """Return what `predict --json` prints."""
+    return {
+        "files": [str(file.output) for file in scored.files],
+        "candidate": scored.candidate,
+        "by": scored.by,
+        "cut": scored.cut,
+        "n_events": scored.n_events,
+        "n_selected": scored.n_events - sum(file.n_left_out for file in scored.files),
+        "n_signal": sum(file.n_signal for file in scored.files),
+        "notes": list(scored.notes),
+        "findings": [finding.to_json() for finding in scored.findings],
+    }
 
 
 def _choose_outputs(
@@ -162,6 +183,7 @@ def export(
     ] = "",
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """[dim]8  [/]  Write what the evaluation handed on as one file: features go in as read, scores come out.
 
@@ -183,18 +205,36 @@ def export(
         prior=share,
         licence=licence,
     )
+    if as_json:
+        print_json(_summarize_export(exported))
+        return
     for line in exported.lines:
         print_text(line)
     print_text(f"Wrote {exported.path}, and its model card {exported.card}")
 
 
-def sync(study: StudyArgument, folder: FolderOption = RUNS) -> None:
+def _summarize_export(exported: ExportedFile) -> dict[str, Any]:
+    """Return what `export --json` prints."""
+    return {
+        "files": [str(exported.path), str(exported.card)],
+        "candidate": exported.candidate,
+        "largest_difference": exported.agreement.largest,
+        "n_compared": exported.agreement.n_events + exported.agreement.n_examples,
+        "n_bytes": exported.n_bytes,
+        "seconds": {"1": exported.seconds_one, "10000": exported.seconds_many},
+    }
+
+
+def sync(study: StudyArgument, folder: FolderOption = RUNS, as_json: JsonOption = False) -> None:
     """[dim]3-6[/]  Upload the offline Weights & Biases runs of a study. Log in first: wandb login."""
     run_folder = RunFolder(folder / open_study(study).name)
     from tuner.progress.wording import write_count
     from tuner.trackers.wandb_sync import sync_runs
 
     number = sync_runs(run_folder.path)
+    if as_json:
+        print_json({"runs": number, "folder": str(run_folder.wandb)})
+        return
     print_text(f"Uploaded {write_count(number, 'run')} of {run_folder.wandb}")
 
 

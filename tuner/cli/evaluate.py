@@ -11,6 +11,7 @@ from tuner.cli.options import (
     RUNS,
     BagOption,
     ClosedTestOption,
+    DaskOption,
     DeviceOption,
     EventsOption,
     FinalistsOption,
@@ -40,6 +41,7 @@ def evaluate(
     folds: FoldsOption = None,
     closed_test: ClosedTestOption = False,
     device: DeviceOption = None,
+    dask: DaskOption = None,
     tracker: RecordOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
@@ -74,6 +76,7 @@ def evaluate(
             device=device,
             tracker=_open_tracker(tracker),
             display=display,
+            dask=dask,
         )
     if as_json:
         print_text(evaluation.to_json().rstrip())

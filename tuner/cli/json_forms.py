@@ -129,6 +129,8 @@ class StatusForm(Form):
     """Trials that count towards the budget: complete or pruned."""
     failures: list[dict[str, Any]]
     """Trials that failed: trial, reason."""
+    failure_kinds: dict[str, dict[str, int]]
+    """Kind of failure to how many trials failed of it, and how many were resumed."""
 
 
 class StandingForm(Form):
@@ -180,6 +182,15 @@ class WorkForm(Form):
     budget_trials: int
 
 
+class SubmitForm(Form):
+    """`tuner submit --json`."""
+
+    jobs: list[dict[str, Any]]
+    """Jobs that were submitted, as the batch system names them."""
+    folder: str
+    """Where their scripts are kept."""
+
+
 class CompareForm(Form):
     """`tuner compare --json`."""
 
@@ -197,7 +208,7 @@ class CompareForm(Form):
 
 
 class FilesForm(Form):
-    """`tuner report --json`, `tuner export --json`: paths that were written."""
+    """`tuner report --json`: paths that were written."""
 
     files: list[str]
 
@@ -209,12 +220,30 @@ class PredictForm(FilesForm):
     """What gave the scores."""
     by: str
     """What that is made of."""
+    cut: float
+    """The frozen cut."""
     n_events: int
     n_selected: int
     """Events that fulfil the problem's selection, which have a score."""
+    n_signal: int
+    """Events at or above the cut."""
     notes: list[str]
     findings: list[FindingForm]
     """In what the events are unlike those of training."""
+
+
+class ExportForm(FilesForm):
+    """`tuner export --json`: the network, then its model card."""
+
+    candidate: str
+    """What was written."""
+    largest_difference: float
+    """Of a score from PyTorch's."""
+    n_compared: int
+    """Events, real and made, that were compared."""
+    n_bytes: int
+    seconds: dict[str, float]
+    """Median wall time on this machine's CPU, by number of events."""
 
 
 class TemplatesForm(FilesForm):
@@ -232,6 +261,46 @@ class TemplatesForm(FilesForm):
     sentence: str
 
 
+class DamageForm(Form):
+    """Something that is wrong with a search, or worth knowing."""
+
+    code: str
+    """Kind: lock, journal, search, splits, file, picture, partial, worker, trial, sync."""
+    text: str
+    remedy: str
+    mended: bool
+    is_note: bool
+    """Whether nothing is wrong: it is only good to know."""
+
+
+class DoctorForm(Form):
+    """`tuner doctor --json`."""
+
+    study: str
+    healthy: bool
+    """Whether nothing is left to mend."""
+    findings: list[DamageForm]
+
+
+class ReplayForm(Form):
+    """`tuner replay --json`."""
+
+    trial: int
+    figure_of_merit: str
+    before: float | None
+    """The figure of the record."""
+    now: float | None
+    """The figure of the training that was made again."""
+    seeds: float | None
+    """Standard deviation of the figure over other seeds."""
+    pack_size: int
+    device: str
+    changed: list[str]
+    """What is not as it was."""
+    verdict: Literal["same", "as good", "other"]
+    agrees: bool
+
+
 class SyncForm(Form):
     """`tuner sync --json`."""
 
@@ -246,12 +315,15 @@ FORMS: dict[str, type[Form]] = {
     "explore": ExploreForm,
     "sweep": SweepForm,
     "work": WorkForm,
+    "submit": SubmitForm,
     "status": StatusForm,
     "report": FilesForm,
     "compare": CompareForm,
     "templates": TemplatesForm,
+    "doctor": DoctorForm,
+    "replay": ReplayForm,
     "predict": PredictForm,
-    "export": FilesForm,
+    "export": ExportForm,
     "sync": SyncForm,
 }
 """By command. `tuner evaluate --json` prints `evaluation.json` itself, an `Evaluation`; `tuner dashboard` serves."""

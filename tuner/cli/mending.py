@@ -1,4 +1,4 @@
-"""Commands for a search that has a past: `doctor` mends it, `replay` trains one of its trials again."""
+"""Commands for a search that has a past: `doctor`, `replay`, `fork`."""
 
 from __future__ import annotations
 
@@ -73,3 +73,38 @@ def replay(
             print_text(line)
     if replayed.verdict == "other":
         raise typer.Exit(1)
+
+
+def fork(
+    study: StudyArgument,
+    *,
+    name: Annotated[str, typer.Option("--name", metavar="NEW", help="Name of the new search.", show_default=False)],
+    best: Annotated[
+        int, typer.Option("--best", metavar="N", min=1, help="Settings to try first, where figures cannot be kept.")
+    ] = 10,
+    folder: FolderOption = RUNS,
+    storage: StorageOption = None,
+    events: EventsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """[dim]6  [/]  Take a search along to a wider search space, or to more events, under a new name.
+
+    Change the study file first, or name the new events with --events. Where events, preparation and figure of merit are
+    as they were, all trials whose settings the space still has are kept with their figures; where not, the best
+    settings are tried first. Writes NEW.py beside the study file; the old search stays as it is.
+    """
+    opened = open_study(study, events)
+    from tuner.tuning.fork import fork as fork_search
+    from tuner.tuning.fork import plan_fork_file
+
+    path, text = plan_fork_file(study, name)
+    forked = fork_search(opened, name=name, folder=folder, storage=storage, best=best)
+    path.write_text(text)
+    if as_json:
+        content = {key: value for key, value in vars(forked).items() if key != "search"}
+        print_json(content | {"study": name, "study_file": str(path)})
+        return
+    for line in forked.lines:
+        print_text(line)
+    more = f" --events {events}" if events else ""
+    print_text(f"Wrote {path}. Go on with: tuner sweep {path}{more} --trials N")

@@ -112,6 +112,15 @@ FoldsOption = Annotated[
         show_default="the study's",
     ),
 ]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="CLUSTER",
+        help="Train on a Dask cluster: the address of its scheduler, or a .toml file that names one to start.",
+        show_default=False,
+    ),
+]
 ClosedTestOption = Annotated[bool, typer.Option("--closed-test", help="Leave the test part closed.")]
 CandidateOption = Annotated[
     str | None,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,7 @@ from tuner.cli.loading import open_study, open_study_search
 from tuner.cli.options import (
     RUNS,
     ClosedTestOption,
+    DaskOption,
     DeviceOption,
     EventsOption,
     FolderOption,
@@ -97,15 +100,7 @@ def sweep(
     seed: SeedOption = None,
     tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
-    dask: Annotated[
-        str | None,
-        typer.Option(
-            "--dask",
-            metavar="CLUSTER",
-            help="Train on a Dask cluster: the address of its scheduler, or a .toml file that names one to start.",
-            show_default=False,
-        ),
-    ] = None,
+    dask: DaskOption = None,
     folder: FolderOption = RUNS,
     storage: StorageOption = None,
     events: EventsOption = None,
@@ -165,7 +160,7 @@ def sweep(
             raise typer.Exit(find_exit_code(ended_by)) from None
     interrupted = ended_by is not None
     evaluation, page = conclude_sweep(
-        search, display, open_test=not closed_test, device=device, interrupted=interrupted
+        search, display, open_test=not closed_test, device=device, interrupted=interrupted, dask=dask
     )
     if as_json:
         print_json(summarize_sweep(search, evaluation, page, interrupted=interrupted))
@@ -198,6 +193,8 @@ def work(
     Budget and seed are those that the sweep was started with. The worker exits when the budget is spent (code 0); on
     Ctrl-C, after the epoch (130); and within seconds on SIGTERM, SIGUSR1 or SIGHUP, by which a batch system takes the
     machine away (75, on which a job script requeues). Its trials are given back, and go on from their last checkpoint.
+
+    Of several GPUs it takes the one that the fewest workers of this machine train on; start one for each.
     """
     search = open_study_search(study, folder=folder, storage=storage, events=events)
     from tuner.progress.logs import open_log, quiet_optuna
@@ -207,7 +204,7 @@ def work(
 
     used = open_tracker(",".join(tracker) if tracker else _find_kind(search))
     ended_by = None
-    with open_log(search.folder.log, "work"), quiet_optuna():
+    with open_log(search.folder.log, "work"), quiet_optuna(), _take_gpu(device):
         try:
             ended_by = run_worker(search, tracker=used, device=device, until=until, reserves=reserve, owns_process=True)
         finally:
@@ -220,6 +217,19 @@ def work(
         print_json(told | {"budget_trials": status.budget_trials})
     if ended_by is not None:
         raise typer.Exit(find_exit_code(ended_by))
+
+
+@contextmanager
+def _take_gpu(device: str | None) -> Iterator[None]:
+    """Let this process see one GPU only, of those that there are, while the context is open."""
+    from tuner.launchers.allocation import count_gpus
+    from tuner.launchers.gpus import VARIABLE, claim_gpu
+
+    names_one = device is not None and device != "cuda"
+    with claim_gpu(0 if names_one else count_gpus(device), os.environ) as gpu:
+        if gpu is not None:
+            os.environ[VARIABLE] = gpu
+        yield
 
 
 def _find_kind(search: Search) -> str:

@@ -19,7 +19,7 @@ from tuner.progress.wording import join_words, write_count
 
 LABELS = (
     *("label", "class", "target", "issignal", "signal", "issig", "truthlabel", "y", "truth", "category", "type"),
-    "process",
+    *("process", "labels", "targets", "classes", "klasse"),
 )
 _PROCESSES = ("process", "label", "class", "target", "truthlabel", "sample", "processid", "sampleid", "truth")
 """Names of columns that are a label rather than a feature where they have three values or more."""
@@ -27,7 +27,7 @@ _ENDINGS = ("label", "labelid", "process", "processname", "samplename")
 _VAGUE = ("category", "type")
 """Names that many a feature has, too."""
 _SIGNALS = ("signal", "sig", "s", "true", "t", "yes", "positive", "pos", "gamma", "g", "photon", "1", "1.0")
-_BACKGROUNDS = {"background", "bkg", "bkgd", "bg", "signal"}
+_BACKGROUNDS = {"background", "bkg", "bkgd", "bg", "signal", "untergrund"}
 """Values that a label has and hardly anything else."""
 _DATA = {"data", "dataobs", "obs", "observed", "collisiondata"}
 """Values of events that are not simulated."""

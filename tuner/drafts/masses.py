@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-_WORDS = {"mass", "masses", "invmass", "massvis", "msd", "softdropmass"}
+_WORDS = {"mass", "masses", "masse", "invmass", "massvis", "msd", "softdropmass"}
 _PARTICLES = r"(?:l|e|mu|tau|j|jet|b|c|t|g|y|gam|gamma|w|z|h|v|q|a|x|k|p|pi|vis|inv|\d)"
 _PAIRS = (
     *("ll", "lll", "4l", "2l", "ee", "mm", "mumu", "emu", "tautau", "jj", "jjj", "2j", "3j", "bb", "bj", "lj", "lb"),

@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-WEIGHTS = ("weight", "eventweight", "weights", "mcweight", "genweight", "sampleweight", "w", "wgt", "evtweight")
+WEIGHTS = (
+    *("weight", "eventweight", "weights", "mcweight", "genweight", "sampleweight", "w", "wgt", "evtweight", "gewicht"),
+    "poids",
+)
 
 
 def drop_unit(name: object) -> str:
@@ -19,12 +22,16 @@ def simplify_name(name: object) -> str:
     return re.sub(r"[^a-z0-9]", "", drop_unit(name).lower())
 
 
-def rank_known(columns: Iterable[Any], known: Sequence[str]) -> list[str]:
-    """Return the columns whose simplified names are known, the best known first."""
+def rank_known(columns: Iterable[Any], known: Sequence[str], *, of_members: bool = False) -> list[str]:
+    """Return the columns whose simplified names are known, the best known first.
+
+    of_members: whether the name of a member is enough: `EventInfoAuxDyn.eventNumber`.
+    """
     order = {name: index for index, name in enumerate(known)}
-    return sorted((c for c in columns if simplify_name(c) in order), key=lambda c: order[simplify_name(c)])
+    named = {str(c): simplify_name(str(c).rpartition(".")[2] if of_members else c) for c in columns}
+    return sorted((c for c, name in named.items() if name in order), key=lambda c: order[named[c]])
 
 
 def is_weight(name: object) -> bool:
     """Return whether a column is named like event weights."""
-    return simplify_name(name) in WEIGHTS or simplify_name(name).endswith("weight")
+    return simplify_name(name) in WEIGHTS or simplify_name(name).endswith(("weight", "weights"))

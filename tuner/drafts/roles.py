@@ -14,13 +14,14 @@ import pandas as pd
 from tuner.drafts.labels import infer_label
 from tuner.drafts.lists import find_lists, propose_columns
 from tuner.drafts.masses import find_fitted, is_mass
-from tuner.drafts.names import WEIGHTS, drop_unit, rank_known, simplify_name
+from tuner.drafts.names import WEIGHTS, drop_unit, is_weight, rank_known, simplify_name
 from tuner.errors import EventsError, name_all, suggest_name
 from tuner.events.categories import MOST_TEXTS, find_texts, tells_class
 from tuner.events.checks.sentinels import find_marks, stands_apart
 from tuner.events.columns import find_offset, is_number, is_same, parse_texts
 from tuner.events.diagnostics import locate, write_value
 from tuner.events.expressions.syntax import quote_name
+from tuner.events.listing import get_lists
 from tuner.progress.wording import write_count
 
 _IDS = ("eventid", "eventnumber", "event", "evt", "evtid", "eventno", "id", "entry", "index", "unnamed0")
@@ -151,11 +152,15 @@ def _add_left_out(roles: Roles, table: pd.DataFrame) -> Roles:
     left_out = table.attrs.get("left_out", {})
     lists = find_lists(left_out)
     made = propose_columns(lists, [*map(str, table.columns)])
+    weights = [name for name, why in left_out.items() if is_weight(name) and get_lists(why)]
     told = {
         name_all(names, most=4): f"left out by the reader: {'it' if len(names) == 1 else 'each'} {why}"
         for why, names in _list_by_reason(left_out).items()
     }
     reasons, proposed, columns = {**roles.reasons, **told}, dict(roles.proposed), dict(roles.columns)
+    if weights and roles.weight is None:
+        why = f'"{weights[0]}" holds weights of each event, of which the first is the nominal one as a rule'
+        proposed["weight"] = (f"index({quote_name(weights[0])}, 0)", why)
     if made:
         why = f"lists for each event are no features as they are: {name_all(lists, most=4)}. Make numbers of them"
         if roles.features:
@@ -210,11 +215,13 @@ def _is_usable(weights: np.ndarray) -> bool:
 
 def _find_id(table: pd.DataFrame) -> str | None:
     """Return a column of whole numbers or texts that is named like an id, and that few rows share."""
-    for column in rank_known(table.columns, _IDS):
+    for column in rank_known(table.columns, _IDS, of_members=True):
         values = table[column]
         whole = not pd.api.types.is_float_dtype(values) or bool((values == np.round(values)).all())
         n_values = values.nunique()
-        is_shared = simplify_name(column) in _NUMBERS_OF_EVENTS and n_values >= max(MIN_IDS, MIN_ID_SHARE * len(values))
+        is_shared = simplify_name(column.rpartition(".")[2]) in _NUMBERS_OF_EVENTS and n_values >= max(
+            MIN_IDS, MIN_ID_SHARE * len(values)
+        )
         if whole and (n_values > 0.5 * len(values) or is_shared):
             return column
     return None
@@ -226,7 +233,7 @@ def _find_ignored(table: pd.DataFrame) -> dict[str, str]:
     for column in table.columns:
         values = table[column]
         n_values = values.nunique(dropna=True)
-        if simplify_name(column) in (*_BOOKKEEPING, *_NUMBERS_OF_EVENTS):
+        if simplify_name(str(column).rpartition(".")[2]) in (*_BOOKKEEPING, *_NUMBERS_OF_EVENTS):
             why[column] = "bookkeeping"
         elif not is_number(values):
             if not _is_category(values):

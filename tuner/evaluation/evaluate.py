@@ -6,8 +6,11 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuner.checked_files import read_json
 from tuner.errors import SearchError
@@ -18,6 +21,7 @@ from tuner.evaluation.retraining_processes import open_pool
 from tuner.evaluation.time_table import TimeTable
 from tuner.evaluation.validity import TRIALS, find_grounds, find_grounds_in_events, still_holds
 from tuner.evaluation.waiting import hold_alone, wait_for_workers
+from tuner.launchers.dask_workers import connect
 from tuner.prediction.networks import are_kept, hand_on_again
 from tuner.preparation.kept_events import KeptEvents
 from tuner.progress.display import Display, NoDisplay
@@ -28,6 +32,9 @@ from tuner.tuning.call_end import CallEnd
 from tuner.tuning.evaluation_settings import EvaluationSettings
 from tuner.tuning.figure_checks import check_figure_is_unchanged
 from tuner.tuning.search import Search
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 logger = logging.getLogger("tuner")
 
@@ -43,6 +50,7 @@ def evaluate(
     tracker: Tracker | None = None,
     display: Display | None = None,
     minutes: float | None = None,
+    dask: str | Path | Client | None = None,
 ) -> Evaluation:
     """Return the judgement of a search, with 68 % intervals; write it to the run folder.
 
@@ -75,6 +83,7 @@ def evaluate(
         minutes: Wall time of the judgement and the report after it. Where it needs more by the pace of the trials, it
             has fewer seeds and finalists and a smaller bag, and says so. None: what is left of the `minutes` that the
             sweep was called with, where these are not over yet; else no limit.
+        dask: Dask cluster whose machines train and fit, as in `tuner.sweep`. None: this machine.
 
     Returns:
         Figures with intervals and verdicts, of every candidate on every part that is open.
@@ -86,7 +95,7 @@ def evaluate(
     """
     settings = settings or search.study.evaluation
     end = _find_end(search, minutes)
-    evaluation = _find_or_judge(search, settings, end, open_test=open_test, device=device, display=display)
+    evaluation = _find_or_judge(search, settings, end, open_test=open_test, device=device, display=display, dask=dask)
     publish(search, evaluation, tracker)
     return replace(evaluation, search=search)
 
@@ -106,6 +115,7 @@ def _find_or_judge(
     open_test: bool,
     device: str | None,
     display: Display | None,
+    dask: str | Path | Client | None,
 ) -> Evaluation:
     """Return the evaluation in the run folder where it still holds, else a new one."""
     # Where nothing else is shown, one must still see that it waits.
@@ -127,7 +137,9 @@ def _find_or_judge(
                 wait_for_workers(search, tell_waiting)
             if (stored := find_stored()) is not None:
                 return stored  # another process has found it since
-            return _judge(search, settings, end, open_events(), open_test=open_test, device=device, display=shown)
+            return _judge(
+                search, settings, end, open_events(), open_test=open_test, dask=dask, device=device, display=shown
+            )
 
 
 def _list_stages(settings: EvaluationSettings, *, open_test: bool) -> list[str]:
@@ -150,9 +162,11 @@ def _judge(
     open_test: bool,
     device: str | None,
     display: Display,
+    dask: str | Path | Client | None,
 ) -> Evaluation:
     """Return the judgement of all trials, also of those that end meanwhile."""
-    with open_pool(search, device) as pool:
+    cluster = nullcontext() if dask is None else connect(dask)
+    with cluster as client, open_pool(search, device, client) as pool:
         while True:
             frozen = search.freeze()
             time_table = TimeTable.draw_up(frozen, settings, end, n_processes=max(1, pool.n_processes))

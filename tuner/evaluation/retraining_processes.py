@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tuner.evaluation.kept_trainings import KeptTraining, find_record
 from tuner.evaluation.retraining import Wanted, find_retrainings, group_missing, retrain
 from tuner.launchers.allocation import count_gpus
+from tuner.launchers.dask_pool import DaskPool
 from tuner.launchers.local import count_cores
 from tuner.launchers.process_pool import ProcessPool
 from tuner.progress.display import Display, NoDisplay
@@ -16,10 +18,13 @@ from tuner.progress.stages import Stage
 from tuner.progress.wording import write_count
 from tuner.tuning.search import Search, TrialRecord
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 logger = logging.getLogger("tuner")
 
 
-def open_pool(search: Search, device: str | None = None) -> ProcessPool:
+def open_pool(search: Search, device: str | None = None, client: Client | None = None) -> ProcessPool:
     """Return processes for the jobs of an evaluation: one per core, or one per GPU and one for what needs none.
 
     There are none where no file holds the study, or holds it no longer, as another process could not read it: all is
@@ -28,7 +33,10 @@ def open_pool(search: Search, device: str | None = None) -> ProcessPool:
     Args:
         search: The search that is evaluated; jobs may take it as an argument.
         device: "cpu", "cuda", ...; None for the GPUs where there are some.
+        client: Of a Dask cluster whose machines are to do the jobs; None for this machine.
     """
+    if client is not None:
+        return DaskPool(client, search.folder.logs)
     n_gpus, n_cores = count_gpus(device), count_cores()
     n_processes = n_gpus + 1 if n_gpus else n_cores
     if search.study_file is None or not search.study_file.exists() or n_cores == 1:
@@ -82,6 +90,8 @@ def retrain_finalists(
 def count_processes(pool: ProcessPool | None, device: str | None) -> int:
     """Return how many processes train at once: two would only hold each other up on one GPU."""
     n_processes = 0 if pool is None else pool.n_processes
+    if isinstance(pool, DaskPool):
+        return n_processes
     return min(n_processes, count_gpus(device) or n_processes)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuner.evaluation.statistics.comparison import Standing, Verdict, find_baseline
 from tuner.markdown import escape_markdown, write_table
+from tuner.metrics.figures_of_merit import shorten_figure
 from tuner.metrics.measurement import SIGNIFICANT
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words, write_count
@@ -45,9 +46,10 @@ def summarize_verdict(evaluation: Evaluation) -> str:
 def _tell_handed_on(evaluation: Evaluation) -> str:
     """Return what is handed on and its figure, where that is a mean of networks or was trained on more events."""
     part, figure = evaluation.own_part, evaluation.figure_of_merit
+    named = shorten_figure(figure)
     if evaluation.handed_on.name == SINGLE_NETWORK or part is None or figure not in part.measurements:
         return ""
-    return f"Handed on is the {evaluation.handed_on.description}: {figure} {part[figure]} on {part.part}."
+    return f"Handed on is the {evaluation.handed_on.description}: {named} {part[figure]} on {part.part}."
 
 
 def tell_by_auc(evaluation: Evaluation) -> str:
@@ -107,7 +109,7 @@ def _tell_few_trainings(standings: Sequence[Standing]) -> str:
 
 
 def _compare_with_baseline(evaluation: Evaluation, mine: Standing, baseline: Standing | None) -> str:
-    part, figure = evaluation.last_part, evaluation.figure_of_merit
+    part, figure = evaluation.last_part, shorten_figure(evaluation.figure_of_merit)
     own = f"{figure} {mine.figure} on {part}"
     if baseline is None:
         return f"Trial {evaluation.winner} has won: {own}."

@@ -22,10 +22,11 @@ UNDEFINED_TEXTS = (
         for sign in ("", "-", "+")
         for kind in ("inf", "ind", "qnan", "snan", "nan", "inf00", "ind00")
     ),
-    *("#div/0!", "#value!", "#num!", "#ref!", "#name?", "#null!"),
+    *("#div/0!", "#value!", "#num!", "#ref!", "#name?", "#null!", "#nv", "#n/d", "#wert!", "#zahl!", "#bezug!"),
+    *("#valeur!", "#nombre!", "#nom?", "#nul!", "#valore!", "#rif!", "#nome?", "#¡div/0!", "#¡valor!", "#¡num!"),
 )
 """Texts that stand for "not defined" among numbers, whatever their case: of people, pandas, R, databases, and of what
-C on Windows and spreadsheets write for infinite or impossible results."""
+C on Windows and spreadsheets, in English, German, French, Italian and Spanish, write for impossible results."""
 
 MIN_STEPS = 1000
 """Different numbers of single precision that a feature's range must have room for, to be told of in full."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import partial
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import TICKDOWN, TICKLEFT, MarkerStyle
 from matplotlib.patches import Patch, StepPatch
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from tuner.exploration.binning import MAX_BARS, FeatureHistogram
@@ -30,6 +33,8 @@ MAX_DECADES = 8
 """Of an axis with small ticks between the powers of ten."""
 SMALLEST_PLAIN, MANY_DIGITS = 1e-3, 5
 """Numbers below the first are written as powers of ten; ticks of more digits are fewer."""
+TICK_LENGTH, TICK_PAD = 3.0, 3.5
+"""Points of a tick, and from its end to what is written there."""
 MAX_LETTERS = 26
 """Of the values below bars that stand side by side."""
 
@@ -71,6 +76,8 @@ def draw_features(
         axis.set_ylabel("" if histogram.axis == "none" else shares, fontsize=8, color=INK)
         _write_below(axis, histogram, unit, measures[histogram.name])
         _fix_labels(axis, histogram)
+        for which in ("x", "y") if histogram.axis != "values" else ("y",):
+            _settle_ticks(axis, which)
     _write_head(figure, exploration, drawn)
     return figure
 
@@ -85,6 +92,31 @@ def _fix_labels(axis: Axes, histogram: FeatureHistogram) -> None:
     axis.yaxis.set_label_coords(-0.68 * LEFT / (WIDTH - LEFT - RIGHT), 0.5)
     if histogram.axis != "values":  # the names of values may be turned
         axis.xaxis.set_label_coords(0.5, -0.26 / (HEIGHT - BOTTOM - TOP))
+
+
+def _settle_ticks(axis: Axes, which: str) -> None:
+    """Draw ticks as one line, and a text each: matplotlib makes five artists of each, and lays all out twice."""
+    own = axis.xaxis if which == "x" else axis.yaxis
+    direction = mpl.rcParams["xtick.direction"] if which == "x" else mpl.rcParams["ytick.direction"]
+    if direction != "out":  # a style of its own
+        return
+    low, high = sorted(own.get_view_interval())
+    margin = 1e-9 * (high - low)
+    places = [place for place in own.get_majorticklocs() if low - margin <= place <= high + margin]
+    labels = own.get_major_formatter().format_ticks(places)
+    own.set_major_locator(NullLocator())
+    zeros = np.zeros(len(places))
+    x, y, marker = (places, zeros, TICKDOWN) if which == "x" else (zeros, places, TICKLEFT)
+    get_transform = axis.get_xaxis_text1_transform if which == "x" else axis.get_yaxis_text1_transform
+    transform, vertical, horizontal = get_transform(TICK_LENGTH + TICK_PAD)
+    for i, label in enumerate(labels):
+        text = Text(x[i], y[i], label, color=INK, verticalalignment=vertical, horizontalalignment=horizontal)
+        text.set(fontsize=8, transform=transform, clip_on=False)
+        axis.add_artist(text)
+    line = Line2D(x, y, color=INK, linestyle="none", markersize=TICK_LENGTH, markeredgewidth=0.8)
+    line.set_marker(MarkerStyle(marker))
+    line.set(transform=axis.get_xaxis_transform() if which == "x" else axis.get_yaxis_transform(), clip_on=False)
+    axis.add_artist(line)
 
 
 def _place(figure: Figure, row: int, column: int) -> Axes:
@@ -124,7 +156,7 @@ def draw_histogram(axis: Axes, histogram: FeatureHistogram, *, with_shares: bool
         histogram: What is drawn.
         with_shares: Whether the axis of shares is drawn, too.
     """
-    axis.tick_params(labelsize=8, colors=INK, length=3)
+    axis.tick_params(labelsize=8, colors=INK, length=TICK_LENGTH)
     axis.spines[["top", "right"]].set_visible(False)
     axis.spines[["left", "bottom"]].set_color(QUIET)
     if histogram.axis == "none":

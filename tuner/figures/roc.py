@@ -248,7 +248,7 @@ def _mark_working_point(candidate: _Candidate, threshold: float, learning: Axes,
         "markerfacecolor": "white",
         "markeredgewidth": 1.8,
     }
-    text = rf"working point $\geq$ {threshold:.3f}: $\epsilon_S$ {eps_s:.3f}, $\epsilon_B$ {eps_b:.3f}"
+    text = rf"working point: $\epsilon_S$ {eps_s:.3f}, $\epsilon_B$ {eps_b:.3f}"
     learning.plot([eps_b], [eps_s], linestyle="none", label=text, zorder=5, **style)
     tmva.plot([eps_s], [1 - eps_b], zorder=5, **style)
     if enough:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from tuner.figures.drawing import (
     COLUMN,
@@ -64,6 +65,7 @@ def draw_optimization_history(
     if beside:
         n_below += _draw_values(panels[1], table, "beside", starred, judged)
         dress(panels[1], x="trial", y=write_formulas(beside))
+    panels[0].xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_xlim(*frame_values([*table["number"], 0, 1], share=0.03))
     if len(table):
         named = {

@@ -166,7 +166,7 @@ class CutFigure(ABC):
     @property
     def cut_name(self) -> str:
         """What its cut is called, beside the working point: "AMS cut"."""
-        return f"{self.name.partition(', ')[0]} cut"
+        return f"{shorten_figure(self.name)} cut"
 
     @abstractmethod
     def expect(self, s: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -344,6 +344,11 @@ class Custom:
         if not is_number(value):
             raise StudyError(f"{subject} must return one number, but returned {show_value(value)}.")
         return float(value)
+
+
+def shorten_figure(name: str) -> str:
+    """Return the name of a figure of merit as it stands in a sentence, without the yields that it expects: AMS."""
+    return name.partition(", s=")[0]
 
 
 def is_number(value: object) -> bool:

@@ -235,14 +235,14 @@ def _draw_failures(status: Status) -> list[RenderableType]:
 
 
 def _list_kinds(status: Status) -> list[RenderableType]:
-    """Return how many trials failed, and how many were resumed, after each kind of failure."""
-    told: list[RenderableType] = []
-    for key, head, style in (("failed", "failed by", "red"), ("resumed", "given back after", "yellow")):
-        counts = [(kind, count[key]) for kind, count in status.failure_kinds.items() if count[key]]
-        if counts:
-            pieces = [Text(f"{kind} {count:,}", style=style) for kind, count in counts]
-            told.append(Flow([Text.assemble((f"{head}  ", "dim"), pieces[0]), *pieces[1:]]))
-    return told
+    """Return how many trials failed, and how many were given back, by kind of failure, as one block of text."""
+    told = [
+        Text(f"{write_count(count[key], 'trial')} {what} ({kind})", style=style)
+        for key, what, style in (("failed", "failed", "red"), ("resumed", "given back", "yellow"))
+        for kind, count in status.failure_kinds.items()
+        if count[key]
+    ]
+    return [Flow(told)] if told else []
 
 
 def say_failure(numbers: Sequence[int], reason: str) -> str:

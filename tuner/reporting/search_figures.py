@@ -14,6 +14,7 @@ from tuner.figures import (
     tabulate_trials,
 )
 from tuner.launchers.process_pool import ProcessPool
+from tuner.metrics.figures_of_merit import shorten_figure
 from tuner.reporting.page import Picture
 from tuner.reporting.pictures import keep_drawings
 from tuner.tuning.search import Search
@@ -46,7 +47,7 @@ def draw_search_pictures(
     starred: dict[str, Any] = {"best": best.number if best else None, "figure_name": area}
     beside, areas = "", table["value"]
     if problem.figure_of_merit.name != "AUC":  # what chose is drawn, and beside it what pruned
-        beside, starred["figure_name"] = area, f"validation {problem.figure_of_merit.name}"
+        beside, starred["figure_name"] = area, f"validation {shorten_figure(problem.figure_of_merit.name)}"
         figures = [float("nan") if trial.figure is None else trial.figure for trial in trials]
         areas, table = table["value"], table.assign(value=figures)
     history = table[["number", "state", "value"]].assign(beside=areas)

@@ -15,6 +15,7 @@ from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.test_set_log import count_openings
 from tuner.evaluation.verdicts import tell_by_auc
 from tuner.figures.units import split_unit
+from tuner.metrics.figures_of_merit import shorten_figure
 from tuner.metrics.measurement import Measurement, count_decimals
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words, write_count, write_number
@@ -286,7 +287,7 @@ def tell_cuts(evaluation: Evaluation) -> str:
 
 def name_figure(evaluation: Evaluation) -> str:
     """Return the declared figure's name as it stands in a sentence, without the yields that it expects: AMS."""
-    return evaluation.figure_of_merit.partition(", s=")[0]
+    return shorten_figure(evaluation.figure_of_merit)
 
 
 def name_handed_on(evaluation: Evaluation) -> str:

@@ -100,35 +100,49 @@ def check_resumption(optuna_study: optuna.Study, identity: dict[str, Any], probe
     Raises:
         SearchError: The two differ; it names everything in which they do.
     """
-    before = _EXPRESSIONS | (read_identity(optuna_study) or identity)
-    problems: list[str] = []
-    changed: list[str] = []
-    for name, value in identity.items():
-        was = before.get(name)
-        if name in _EXPRESSIONS and before.get("events") == identity["events"]:
-            continue
-        if name == "contents":
-            continue  # they are told with the events
-        if name == "events" and was != value:
-            problems.append(tell_changed_events(before.get("contents") or {}, identity.get("contents") or {}))
-            continue
-        if name == "parts" and any(before.get(cause) != identity[cause] for cause in _CAUSES):
-            continue  # what changed them is told
-        if name == "parameters" and was is not None:
-            changed += [f'search space: parameter "{p}" is new.' for p in value if p not in was]
-            changed += [f'search space: parameter "{p}" is gone.' for p in was if p not in value]
-        elif isinstance(was, str) and differ_in_code(was, str(value)):
-            problems.append(f"{name}: its code has changed.")
-        elif was != value and not (isinstance(was, str) and agree(was, str(value))):
-            problems.append(f"{name}: was {was!r}, is {value!r}.")
+    before = read_identity(optuna_study) or identity
+    problems = find_differences(before, identity)
+    was, now = before.get("parameters"), identity["parameters"]
+    changed = [] if was is None else [f'search space: parameter "{p}" is new.' for p in now if p not in was]
+    changed += [f'search space: parameter "{p}" is gone.' for p in was or () if p not in now]
     problems += _shorten(changed + find_changed_parameters(optuna_study, probe))
     if problems:
         told = "\n".join(f"  {number}. {text}" for number, text in enumerate(problems, 1))
         raise SearchError(
             f'Study "{optuna_study.study_name}" must be the one that its trials were made with, but differs:\n{told}\n'
-            "To go on with the old search, put this back (--events names the place of the old events); to start a new "
-            "one, give the study another `name` or choose another --folder."
+            "To go on with the old search, put this back (--events names the place of the old events). To take what it "
+            "found into a new search, `tuner fork STUDY --name NEW`. To start from nothing, give the study another "
+            "`name` or choose another --folder."
         )
+
+
+def find_differences(before: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """Return a sentence for each thing in which two searches differ, but for what their spaces sample.
+
+    Where there is one, figures of the one say nothing of the other.
+
+    Args:
+        before: What all calls of the one share; see `identify`.
+        identity: The same of the other.
+    """
+    before = _EXPRESSIONS | dict(before)
+    problems: list[str] = []
+    for name, value in identity.items():
+        was = before.get(name)
+        if name in _EXPRESSIONS and before.get("events") == identity["events"]:
+            continue
+        if name in ("contents", "parameters"):
+            continue  # the former are told with the events
+        if name == "events" and was != value:
+            problems.append(tell_changed_events(before.get("contents") or {}, identity.get("contents") or {}))
+            continue
+        if name == "parts" and any(before.get(cause) != identity[cause] for cause in _CAUSES):
+            continue  # what changed them is told
+        if isinstance(was, str) and differ_in_code(was, str(value)):
+            problems.append(f"{name}: its code has changed.")
+        elif was != value and not (isinstance(was, str) and agree(was, str(value))):
+            problems.append(f"{name}: was {was!r}, is {value!r}.")
+    return problems
 
 
 def _shorten(changed: list[str]) -> list[str]:
@@ -228,12 +242,12 @@ def _find_wrong_values(
         if distribution is None:
             near = suggest_name(name, distributions)
             problems.append(f'Warm start {number} names a parameter "{name}" that the space does not sample.{near}')
-        elif not _contains(distribution, value):
+        elif not contains(distribution, value):
             problems.append(f'Warm start {number} gives "{name}" the value {value!r}, not one of {distribution}.')
     return problems
 
 
-def _contains(distribution: BaseDistribution, value: Any) -> bool:
+def contains(distribution: BaseDistribution, value: Any) -> bool:
     """Whether a distribution can give a value."""
     if isinstance(distribution, CategoricalDistribution):
         return value in distribution.choices

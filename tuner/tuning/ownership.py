@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import re
 from pathlib import Path
 
 from tuner.checked_files import read_json, write_json
 from tuner.errors import SearchError
 from tuner.run_folder import RunFolder
+
+_ID = re.compile(r"[\w-]+", re.ASCII)
 
 logger = logging.getLogger("tuner")
 
@@ -25,6 +28,7 @@ def take_folder(folder: RunFolder, search_id: str, *, is_new: bool) -> None:
     just now, so that nothing in the folder is its own.
     """
     owner = find_owner(folder)
+    _check_id(search_id, "the storage")
     if owner != search_id:
         if is_new or owner is not None:
             aside = _set_aside(folder, owner)
@@ -47,7 +51,17 @@ def check_owner(folder: RunFolder, search_id: str | None, storage: str) -> None:
 
 def find_owner(folder: RunFolder) -> str | None:
     """Return the name of the search that a run folder belongs to; None where that was never written down."""
-    return read_json(folder.owner, advice=OWNER_ADVICE).get("search")
+    return _check_id(read_json(folder.owner, advice=OWNER_ADVICE).get("search"), str(folder.owner))
+
+
+def _check_id(search_id: str | None, place: str) -> str | None:
+    """Return a search's random name. Raise `SearchError` for one that would be a path out of the run folder."""
+    if search_id is not None and not (isinstance(search_id, str) and _ID.fullmatch(search_id)):
+        raise SearchError(
+            f"The random name of a search must be made of letters, digits and hyphens, but {place} has "
+            f"{search_id!r}. Somebody has changed it: restore it from a copy."
+        )
+    return search_id
 
 
 def _list_files(folder: RunFolder) -> list[Path]:

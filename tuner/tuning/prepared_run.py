@@ -173,7 +173,7 @@ def open_kept_events(problem: Problem, folder: RunFolder, *, digest: str) -> Kep
         raise EventsError(
             f"The events must be those that were split for the search, but {read.events.source} has changed since. "
             f"Of the {tell_changed_events(before, _list_contents(read))} Bring the old events back, name their place "
-            "with --events, or start a study of another name."
+            "with --events, or take the search along to the new events: `tuner fork STUDY --name NEW`."
         )
     with FileLock(folder.lock):
         _keep_events(read, key, folder)

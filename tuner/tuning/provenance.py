@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from tuner.checked_files import expect_form, read_json, write_json
-from tuner.passwords import hide_passwords
+from tuner.passwords import hide_in_source, hide_passwords
 from tuner.preparation.settings import describe_preparation
 from tuner.problem import Problem
 from tuner.run_folder import RunFolder
@@ -98,7 +98,7 @@ def hash_space(study: Study) -> str:
 def _read_source(study_file: Path | None) -> str | None:
     """Return the text of a study file, without passwords; None where there is none to read."""
     try:
-        return None if study_file is None else hide_passwords(study_file.read_text())
+        return None if study_file is None else hide_in_source(study_file.read_text())
     except (OSError, UnicodeDecodeError):
         return None
 

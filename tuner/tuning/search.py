@@ -34,6 +34,7 @@ from tuner.tuning.trial_attributes import (
     read_reason,
     read_search_id,
     read_stopped,
+    read_stopped_improbable,
     read_stopped_in_vain,
     refuse_older,
 )
@@ -210,7 +211,36 @@ class Search:
     @property
     def has_stopped(self) -> bool:
         """Whether the search has ended before its budget is spent, so that what is left of that is not spent."""
-        return self.has_stopped_in_vain or self._is_exhausted
+        return self.has_reached_target or self.has_stopped_in_vain or self._expects_no_gain or self._is_exhausted
+
+    @property
+    def has_reached_target(self) -> bool:
+        """Whether a trial is as good as the budget's target, so that no more is begun."""
+        target, best = self.study.budget.target, self.best_trial
+        return target is not None and best is not None and best.figure is not None and best.figure >= target
+
+    @property
+    def _expects_no_gain(self) -> bool:
+        """Whether it has ended early as more trials would gain less than the noise; a larger budget lets it go on."""
+        found = read_stopped_improbable(self.optuna_study) if self.study.budget.stop_when_improbable else None
+        return found is not None and found["trials"] >= self.study.budget.trials
+
+    def describe_early_end(self) -> str:
+        """Return why the search ended before its budget was spent, as the end of a sentence; empty where it did not."""
+        figure = self.study.problem.figure_of_merit.name
+        if self.has_reached_target:
+            best = self.best_trial
+            assert best is not None
+            return f"trial {best.number} has {figure} {best.figure:.4f}, the target is {self.study.budget.target:g}."
+        if self.has_stopped_in_vain:
+            return "no sampled setting is better than the best warm start."
+        found = read_stopped_improbable(self.optuna_study) if self._expects_no_gain else None
+        if found is None:
+            return ""
+        return (
+            f"the trials that are left are expected to gain {found['gain']:.1g} of {figure} at the most, less than its "
+            f"noise of {found['noise']:.1g}."
+        )
 
     @property
     def has_stopped_in_vain(self) -> bool:
@@ -339,7 +369,8 @@ def open_search(
     search = Search(study, run_folder, storage, study_file)
     call = read_budget(search.optuna_study) or _read_last_call(run_folder)
     if call is not None:
-        budget = replace(study.budget, trials=call["trials"], epochs=call["epochs"])
+        kept = ("trials", "epochs", "target", "stop_when_improbable")
+        budget = replace(study.budget, **{name: call[name] for name in kept if name in call})
         limited = replace(study, seed=call["seed"], budget=budget)
         search = Search(limited, run_folder, storage, study_file, opened=search.optuna_study)
     check_owner(run_folder, search.search_id, storage or str(run_folder.journal))
@@ -352,7 +383,7 @@ def _open_again(study_file: Path, folder: Path, storage: str | None) -> Search:
     return open_search(load_study(study_file), folder, storage, study_file=study_file)
 
 
-def _read_last_call(folder: RunFolder) -> dict[str, int] | None:
+def _read_last_call(folder: RunFolder) -> dict[str, Any] | None:
     """Return trials, epochs and seed of the last call by the run folder, where an older version made the search."""
     record = read_json(folder.provenance, advice=PROVENANCE_ADVICE)
     if not record.get("calls"):

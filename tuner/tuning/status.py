@@ -78,6 +78,8 @@ def count_left(search: Search) -> int:
 def _count_left(search: Search, trials: Sequence[TrialRecord]) -> int:
     states = Counter(t.state for t in trials)
     left = max(0, search.study.budget.trials - states["complete"] - states["pruned"])
+    if left and search.has_reached_target:
+        return min(left, states["running"])
     return min(left, states["waiting"] + states["running"]) if left and search.has_stopped else left
 
 

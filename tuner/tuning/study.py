@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tuner.errors import StudyError, raise_together, refuse_exit
@@ -85,6 +87,14 @@ class Budget:
     """Whether to end early where half of the trials, or of the time, is spent and none of at least 30 sampled settings
     is better than the best warm start."""
 
+    target: float | None = None
+    """Figure of merit on validation with which the search is good enough and ends; None for none. Trials that still
+    train are finished."""
+    stop_when_improbable: bool = False
+    """Whether to end once the trials that are left are expected to gain less than the noise of the figure: the standard
+    deviation of the difference between the two best trials over the validation events. At least 30 trials are complete
+    by then; how the gain is estimated: `tuner.tuning.improvement.estimate_gain`."""
+
     def __post_init__(self) -> None:
         settle_fields(self, "Budget")
         problems = [
@@ -100,6 +110,8 @@ class Budget:
         ]
         if None not in limits.values():
             problems.append("`minutes` (the whole call) or `search_minutes` may be given, but both are.")
+        if self.target is not None and not math.isfinite(self.target):
+            problems.append(f"`target` must be a finite number or None, but is {self.target!r}.")
         raise_together(problems, StudyError, "Budget")
 
 
@@ -120,6 +132,29 @@ class Checkpoints:
         if not self.gigabytes >= 0:
             problems.append(f"`gigabytes` must not be negative, but is {self.gigabytes!r}.")
         raise_together(problems, StudyError, "Checkpoints")
+
+
+@check_keywords
+@dataclass(frozen=True, kw_only=True)
+class EarlierSearch:
+    """A search whose best settings another one tries first."""
+
+    folder: Path | str
+    """Its run folder, such as `runs/magic`; from the present folder, where the path is relative."""
+    best: int = 5
+    """Settings that are taken at the most: the best complete ones that fit the new search space."""
+    storage: str | None = None
+    """URL of its database in place of the run folder's journal file; the study has the folder's name."""
+
+    def __post_init__(self) -> None:
+        settle_fields(self, "EarlierSearch")
+        problems = [] if self.best >= 1 else [f"`best` must be at least 1, but is {self.best}."]
+        raise_together(problems, StudyError, "EarlierSearch")
+
+    @property
+    def path(self) -> Path:
+        """Its run folder."""
+        return Path(self.folder)
 
 
 @check_keywords
@@ -151,6 +186,10 @@ class Study:
     pruner: Callable[[int], BasePruner] | BasePruner | None = None
     """Makes an Optuna pruner from the number of epochs; or a pruner, or its class. None: Hyperband with factor 3."""
 
+    warm_start_from: tuple[EarlierSearch | Path | str, ...] = ()
+    """Earlier searches whose best settings are tried first, as far as they fit the search space: run folders, such as
+    `"runs/magic"`, or `EarlierSearch(folder="runs/magic", best=5)`."""
+
     def __post_init__(self) -> None:
         settle_fields(self, "This study")
         problems = [f"`seed` must not be negative, but is {self.seed}."] if self.seed < 0 else []
@@ -163,7 +202,15 @@ class Study:
                 problems.append(
                     f"`{name}` must be Optuna's {name}, or a function that makes one, but is {show_value(made)}."
                 )
+        figure, target = self.problem.figure_of_merit.name, self.budget.target
+        if target is not None and figure == "AUC" and target > 1:
+            problems.append(f"`Budget(target={target:g})` must be an AUC that can be reached, 1 at the most.")
         raise_together(problems, StudyError, "This study")
+
+    @property
+    def earlier_searches(self) -> tuple[EarlierSearch, ...]:
+        """The searches that settings are taken from."""
+        return tuple(e if isinstance(e, EarlierSearch) else EarlierSearch(folder=e) for e in self.warm_start_from)
 
     @property
     def space(self) -> SearchSpace:

@@ -8,9 +8,10 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ from tuner.trackers.base import Tracker
 from tuner.trackers.choice import name_kind, name_shared_kind
 from tuner.tuning.call_end import CallEnd
 from tuner.tuning.compatibility import Probe, check_batches, check_resumption, identify, probe_space
+from tuner.tuning.earlier_searches import find_earlier_settings, open_earlier
 from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.findings import keep_findings, require_sound, tell_findings
 from tuner.tuning.heartbeats import forget_workers
@@ -62,6 +64,9 @@ if TYPE_CHECKING:
     from distributed import Client
 
 logger = logging.getLogger("tuner")
+
+Fill = Callable[[optuna.Study, Mapping[str, Any]], None]
+"""Puts trials into an Optuna study that was created just now; what all calls of its search share comes along."""
 
 
 def sweep(
@@ -203,8 +208,8 @@ def run_sweep(
                         client=client,
                     )
                 write_study_note(search)
-                if search.has_stopped_in_vain:
-                    logger.warning("The search ends early: no sampled setting is better than the best warm start.")
+                if early := search.describe_early_end():
+                    logger.warning("The search ends early: %s", early)
                 NOTES.info("%s: %s", "Interrupted" if ended_by else "Sweep ended", _say_left(search))
                 if ended_by is not None:
                     raise SweepInterrupted(search, ended_by)
@@ -220,6 +225,7 @@ def start_search(
     tracker: Tracker | None = None,
     device: str | None = None,
     display: Display | None = None,
+    fill: Fill | None = None,
 ) -> tuple[Search, Splits]:
     """Check everything, prepare the events, and create the search or check that it may go on; train nothing.
 
@@ -231,6 +237,7 @@ def start_search(
         tracker: Where the numbers of trials go.
         device: As asked for; it must be there.
         display: Shows what was found of the events.
+        fill: Gives a search that is created its first trials; None: the warm starts wait in its queue.
 
     Returns:
         The search, and its prepared parts.
@@ -241,7 +248,7 @@ def start_search(
     probe, prepared, findings = _check_and_prepare(study, run_folder, device)
     run_folder.create()
     with open_log(run_folder.log, "sweep"):
-        optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits)
+        optuna_study = _open_or_create(study, run_folder, storage, probe, prepared.splits, fill=fill)
         search = Search(study, run_folder, storage, study_file or find_study_file(study), tracker, optuna_study)
         tell_findings(findings, display)
         keep_findings(findings, run_folder)
@@ -264,6 +271,8 @@ def _check_and_prepare(
         gather(problems, lambda: find_device(device))
     gather(problems, folder.check)
     probe = gather(problems, lambda: probe_space(study))
+    if not folder.owner.exists():  # one that has begun needs them no more
+        gather(problems, lambda: [open_earlier(earlier) for earlier in study.earlier_searches])
     prepared = gather(problems, lambda: prepare_run(study.problem, study.preparation, folder))
     if probe and prepared:
         gather(problems, lambda: check_batches(prepared.splits, probe))
@@ -279,8 +288,15 @@ def _check_and_prepare(
     return probe, prepared, findings
 
 
+def _queue_warm_starts(study: Study, optuna_study: optuna.Study, _: Mapping[str, Any]) -> None:
+    """Put the warm starts of the search space, and the settings of earlier searches, into the queue."""
+    earlier = find_earlier_settings(study)
+    for params in (*study.space.warm_starts, *(params for params in earlier if params not in study.space.warm_starts)):
+        enqueue_warm_start(optuna_study, params)
+
+
 def _open_or_create(
-    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, splits: Splits
+    study: Study, folder: RunFolder, storage_url: str | None, probe: Probe, splits: Splits, *, fill: Fill | None = None
 ) -> optuna.Study:
     """Create the Optuna study with its warm starts, or check that this study may go on with it; take the folder."""
     storage = open_storage(folder.journal, storage_url)
@@ -306,13 +322,20 @@ def _open_or_create(
             write_search_id(optuna_study, search_id)
         take_folder(folder, search_id, is_new=is_new)
         if is_new:  # last of all, so that who is killed in between begins anew
-            for params in study.space.warm_starts:
-                enqueue_warm_start(optuna_study, params)
+            (fill or partial(_queue_warm_starts, study))(optuna_study, identity)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 optuna_study.set_metric_names(["validation AUC"])
             write_identity(optuna_study, identity)
-        write_budget(optuna_study, trials=study.budget.trials, epochs=study.budget.epochs, seed=study.seed)
+        budget = study.budget
+        write_budget(
+            optuna_study,
+            trials=budget.trials,
+            epochs=budget.epochs,
+            seed=study.seed,
+            target=budget.target,
+            stop_when_improbable=budget.stop_when_improbable,
+        )
     return optuna_study
 
 

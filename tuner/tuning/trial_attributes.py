@@ -26,11 +26,12 @@ BUDGET = "tuner:budget"
 BEST_INTERVAL = "tuner:best interval"
 STOPPED = "tuner:stopped"
 STOPPED_IN_VAIN = "tuner:stopped in vain"
+STOPPED_IMPROBABLE = "tuner:stopped improbable"
 OUTCOME = "tuner:outcome"
 WORKER_PREFIX = "tuner:worker:"
 """System attributes of the study: what all calls share, the form of its records, its random name, what the last call
 spends, the interval of its best trial, the sampler that has nothing more to try, the budget of trials of a search that
-ended without a gain, what its last evaluation found, the lease of each worker."""
+ended without a gain or as none was expected, what its last evaluation found, the lease of each worker."""
 
 WORKER = "tuner:worker"
 ALONE = "tuner:alone"
@@ -107,14 +108,23 @@ def write_search_id(study: optuna.Study, search_id: str) -> None:
     _write_study(study, SEARCH_ID, search_id)
 
 
-def read_budget(study: optuna.Study) -> dict[str, int] | None:
-    """Return trials, epochs and seed of the last call of the sweep; None where an older version made it."""
+def read_budget(study: optuna.Study) -> dict[str, Any] | None:
+    """Return what the last call of the sweep was to spend, and its seed; None where an older version made it."""
     return read_study_attributes(study, BUDGET).get(BUDGET)
 
 
-def write_budget(study: optuna.Study, *, trials: int, epochs: int, seed: int) -> None:
+def write_budget(
+    study: optuna.Study,
+    *,
+    trials: int,
+    epochs: int,
+    seed: int,
+    target: float | None = None,
+    stop_when_improbable: bool = False,
+) -> None:
     """Write down what a call of the sweep is to spend, for whoever sees the storage alone."""
-    _write_study(study, BUDGET, {"trials": trials, "epochs": epochs, "seed": seed})
+    stops = {"target": target, "stop_when_improbable": stop_when_improbable}
+    _write_study(study, BUDGET, {"trials": trials, "epochs": epochs, "seed": seed} | stops)
 
 
 def read_best_interval(study: optuna.Study) -> tuple[int, float, float] | None:
@@ -146,6 +156,16 @@ def read_stopped_in_vain(study: optuna.Study) -> int | None:
 def write_stopped_in_vain(study: optuna.Study, n_trials: int) -> None:
     """Write down that a search ends early with this budget of trials, as it found no gain over its warm starts."""
     _write_study(study, STOPPED_IN_VAIN, n_trials)
+
+
+def read_stopped_improbable(study: optuna.Study) -> dict[str, Any] | None:
+    """Return `trials` of the budget, `gain` and `noise` where a search ended as it expected no gain; None otherwise."""
+    return read_study_attributes(study, STOPPED_IMPROBABLE).get(STOPPED_IMPROBABLE)
+
+
+def write_stopped_improbable(study: optuna.Study, n_trials: int, gain: float, noise: float) -> None:
+    """Write down that a search ends early with this budget, as it expects to gain less than the noise of its figure."""
+    _write_study(study, STOPPED_IMPROBABLE, {"trials": n_trials, "gain": gain, "noise": noise})
 
 
 def read_evaluated(study: optuna.Study) -> Any:

@@ -19,6 +19,7 @@ from tuner.errors import SearchError, describe_failure
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.heartbeats import reap_trials
+from tuner.tuning.improvement import ImprovementWatch
 from tuner.tuning.ranking import count_sampled
 from tuner.tuning.samplers import SeededSampler, derive_seed, describe_sampler
 from tuner.tuning.search import Search
@@ -33,10 +34,14 @@ from tuner.tuning.trial_attributes import (
     read_reason,
     write_reason,
     write_stopped,
+    write_stopped_improbable,
     write_stopped_in_vain,
 )
 
 logger = logging.getLogger("tuner")
+
+LOOK_TRIALS = 5
+"""Trials between two looks at what those that are left would gain."""
 
 MIN_SAMPLED = 30
 """Sampled settings that a search tries at the least before it ends for want of a gain: of one that draws settings as
@@ -78,6 +83,8 @@ class Asker:
         self.lock = FileLock(search.folder.lock)
         self.n_before = len(self.optuna_study.get_trials(deepcopy=False))
         """Trials that were there when this worker began: their failures are no matter now."""
+        self._improvement = ImprovementWatch(search)
+        self._next_look = 0
 
     def ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
         """Return a trial with the `fixed` parameters, or None where the budget is spent.
@@ -114,7 +121,11 @@ class Asker:
             check_failures(trials[self.n_before :], self.study.budget.trials)
             if n_good + states.count(TrialState.RUNNING) >= self.study.budget.trials:
                 return None
-            if TrialState.WAITING not in states and (self._has_stopped() or self._stops_in_vain(n_good)):
+            if self.search.has_reached_target:
+                return None
+            if TrialState.WAITING not in states and (
+                self._has_stopped() or self._stops_in_vain(n_good) or self._stops_as_improbable(len(states), n_good)
+            ):
                 return None
             trial = self.sampler.ask(self.optuna_study, fixed)
             claim(trial, self.worker)
@@ -144,6 +155,24 @@ class Asker:
         if not self.search.has_stopped_in_vain:
             write_stopped_in_vain(self.optuna_study, budget.trials)
         return True
+
+    def _stops_as_improbable(self, n_trials: int, n_finished: int) -> bool:
+        """Return whether the search ends early as more trials would gain less than the noise; let later calls know.
+
+        It is looked into each time that so many trials more have begun as an estimate tells apart.
+        """
+        budget = self.study.budget
+        if not budget.stop_when_improbable:
+            return False
+        if self.search.has_stopped:
+            return True
+        if n_trials < self._next_look:
+            return False
+        self._next_look = n_trials + LOOK_TRIALS
+        found = self._improvement.find_gain(self.search.trials, budget.trials - n_finished)
+        if found is not None:
+            write_stopped_improbable(self.optuna_study, budget.trials, *found)
+        return found is not None
 
     def _tell_failed(self, trial: Trial, error: Exception) -> None:
         reason = describe_failure(error)

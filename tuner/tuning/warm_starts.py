@@ -86,7 +86,7 @@ def measure_gain(search: Search) -> WarmStartGain | None:
         n_sampled=n_sampled,
         sampled=None if sampled is None else sampled.number,
         sampled_figure=None if sampled is None else sampled.figure,
-        noise=None if sampled is None else _measure_noise(search, sampled, warm),
+        noise=None if sampled is None else measure_noise(search, sampled, warm),
     )
 
 
@@ -109,7 +109,7 @@ def describe_gain(gain: WarmStartGain) -> str:
     return f"{said[gain.verdict]} {told}"
 
 
-def _measure_noise(search: Search, *pair: TrialRecord) -> float | None:
+def measure_noise(search: Search, *pair: TrialRecord) -> float | None:
     """Return the standard deviation of the difference of two trials' figures over the validation events."""
     part, figure = search.splits.validation, search.study.problem.figure_of_merit
     try:

@@ -196,7 +196,8 @@ class _Supervisor:
             or (t.state == TrialState.RUNNING and not is_abandoned(t, workers))
             for t in trials
         )
-        n_given = sum(t.state != TrialState.FAIL for t in trials)
+        unbegun = (TrialState.FAIL, TrialState.WAITING) if self.search.has_reached_target else (TrialState.FAIL,)
+        n_given = sum(t.state not in unbegun for t in trials)
         return n_taken >= self.search.study.budget.trials or (n_taken == n_given and self.search.has_stopped)
 
     def end(self, n_left: int) -> None:

@@ -194,3 +194,16 @@ def test_columns_may_be_added_to_many(tmp_path):
     events = read_events(problem)  # a warning of pandas would be an error here
     np.testing.assert_array_equal(events.table["n"], [2, 1] * 40)
     np.testing.assert_array_equal(events.table["year"], [2016] * 40 + [2017] * 40)
+
+
+def test_fields_of_an_rntuple_may_have_full_stops_in_their_names(tmp_path):
+    jets = ak.Array([[{"pt": 1.0}], [], [{"pt": 2.0}, {"pt": 3.0}]])
+    fields = {"EventInfoAuxDyn.n": np.arange(3), "JetsAuxDyn.all": jets, "Jets": jets, "x": np.arange(3.0)}
+    with uproot.recreate(tmp_path / "dots.root") as file:
+        file.mkrntuple("n", fields)
+    table = File(tmp_path / "dots.root").read()
+    assert sorted(table.columns) == ["EventInfoAuxDyn.n", "x"]
+    np.testing.assert_array_equal(table[["EventInfoAuxDyn.n", "x"]], [[0, 0], [1, 1], [2, 2]])
+    assert sorted(table.attrs["left_out"]) == ["Jets.pt", "JetsAuxDyn.all.pt"]
+    for name in table.attrs["left_out"]:
+        assert root.read_arrays(tmp_path / "dots.root", [name], None)[name].tolist() == [[1.0], [], [2.0, 3.0]]

@@ -57,7 +57,10 @@ def test_this_study_stands_among_the_ballparks_with_its_interval(evaluation):
     *_, table, compared = write_frame(PROBLEM, evaluation).blocks
     assert table.head == ("Who", "AUC", "Measured on", "Source")
     assert table.rows[table.marked] == ("this study", "0.9338\n± 0.0026", "test", "the network handed on")
-    assert compared.text.startswith("In AUC this study is above “trees”; is below “optimum” (two standard deviations: ")
+    assert (
+        "measured here. In AUC this study is above “trees”; is below “optimum” (two standard deviations: "
+        in compared.text
+    )
     assert "0.0074). Take that as a rough guide" in compared.text
 
 
@@ -94,7 +97,12 @@ def test_a_cut_that_was_chosen_out_of_fold_is_told_so_and_the_blend_is_no_networ
 
 def test_what_is_too_close_is_not_called_better(evaluation):
     close = replace(PROBLEM, ballparks=(Ballpark(name="trees", auc=0.93, source="a"),))
-    assert write_frame(close, evaluation).blocks[-1].text.startswith("In AUC this study cannot be told from “trees” (")
+    assert (
+        write_frame(close, evaluation)
+        .blocks[-1]
+        .text.partition("measured here. ")[2]
+        .startswith("In AUC this study cannot be told from “trees” (")
+    )
 
 
 def test_without_an_evaluation_or_an_auc_the_others_stand_alone(evaluation):
@@ -103,11 +111,12 @@ def test_without_an_evaluation_or_an_auc_the_others_stand_alone(evaluation):
         for part in evaluation.parts
     )
     for known in (None, replace(evaluation, parts=parts)):
-        table = write_frame(PROBLEM, known).blocks[-1]
+        *_, table, told = write_frame(PROBLEM, known).blocks
+        assert told.text.endswith("nothing of them was measured here.")
         assert (len(table.rows), table.marked) == (2, None)
 
 
 def test_an_auc_without_an_interval_is_not_compared(evaluation):
     parts = tuple(replace(p, measurements={"AUC": Measurement(0.9, 0.9, 0.9)}) for p in evaluation.parts)
-    table = write_frame(PROBLEM, replace(evaluation, parts=parts)).blocks[-1]
+    *_, table, _ = write_frame(PROBLEM, replace(evaluation, parts=parts)).blocks
     assert table.rows[-1][1] == "0.9"

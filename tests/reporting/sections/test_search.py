@@ -23,6 +23,9 @@ def test_the_search_section_tells_states_and_reasons(make_search):
     assert [row[0] for row in best.rows] == [str(n) for n in range(11, 1, -1)]
     assert list(best.head) == ["Trial", "AUC", "Best epoch", "Parameters", "lr"]
     assert tables["Failed trials"].rows == [("14", "the loss is not a number <b>")]
+    [(kind, failed, given_back, policy)] = tables["Failures by kind"].rows
+    assert (kind, failed, given_back) == ("not a number", "1", "0")
+    assert policy.startswith("The trial fails")
 
 
 def test_the_best_trials_are_told_apart_by_what_matters_most(make_search):

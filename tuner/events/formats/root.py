@@ -248,17 +248,28 @@ def _read_branch(path: Path, tree: Any, columns: Sequence[TreeColumn], rows: sli
 
 
 def _read_fields(path: Path, tree: Any, columns: Sequence[TreeColumn], rows: slice) -> dict[str, Any]:
-    """Return columns of an RNTuple, read together. Raise `EventsError` that names the fields."""
-    fields = {column.holder for column in columns}
-    if not columns:
-        return {}
-    try:
-        arrays = tree.arrays(
-            filter_field=lambda field: field.path in fields, entry_start=rows.start, entry_stop=rows.stop
-        )
-        return {column.name: _take(arrays, column) for column in columns}
-    except Exception as error:
-        raise _tell_damage(path, tree, [column.name for column in columns], error) from error
+    """Return columns of an RNTuple. Raise `EventsError` that names the fields.
+
+    Those of one top field are read together, and others apart: uproot looks through all fields for each of a tree's.
+    It finds no field by itself that has a full stop in its name: these are read together.
+    """
+    of_top: dict[str, list[TreeColumn]] = {}
+    for column in columns:
+        of_top.setdefault("" if "." in column.path[0] else column.path[0], []).append(column)
+    tops = {field.name: field for field in tree.fields} | {"": tree}
+    taken: dict[str, Any] = {}
+    for top, inner in of_top.items():
+        holders = {column.holder for column in inner}
+        try:
+            arrays = tops[top].arrays(
+                filter_field=lambda field, holders=holders: field.path in holders,
+                entry_start=rows.start,
+                entry_stop=rows.stop,
+            )
+            taken |= {column.name: _take(arrays, column) for column in inner}
+        except Exception as error:
+            raise _tell_damage(path, tree, [column.name for column in inner], error) from error
+    return {column.name: taken[column.name] for column in columns}
 
 
 def _tell_damage(path: Path, tree: Any, names: Sequence[str], error: Exception) -> EventsError:

@@ -102,14 +102,11 @@ def _write_ballparks(problem: Problem, evaluation: Evaluation | None) -> list[Bl
         for row in rows
     ]
     marked = None if own is None else len(rows) - 1
-    blocks: list[Block] = [Text(_AS_TOLD), Table(caption="What others reached", head=head, rows=written, marked=marked)]
-    if own is None:
-        return blocks
-    said = [told for name in figures if (told := _compare(rows[:-1], own, name))]
+    blocks: list[Block] = [Table(caption="What others reached", head=head, rows=written, marked=marked)]
+    said = [] if own is None else [told for name in figures if (told := _compare(rows[:-1], own, name))]
     cut = f" {join_words(with_cut).capitalize()} of this study are those at its working point." if with_cut else ""
-    if said:
-        blocks.append(Text(f"{' '.join(said)} {_GUIDE}{cut}"))
-    return blocks
+    compared = f" {' '.join(said)} {_GUIDE}{cut}" if said else ""
+    return [*blocks, Text(f"{_AS_TOLD}{compared}")]
 
 
 _DASH = "\N{EN DASH}"

@@ -1,0 +1,285 @@
+"""Disturb a sweep in other ways than by kills of its workers, and count what it cost: a part of `make torture`.
+
+    python -m benchmarks.torture_scenes [parent] [stop] [clock] [disk] [code] [many]
+
+Each scene is a search of some trials in a folder of its own:
+
+parent  the sweep itself is killed while its workers live; the same command goes on
+stop    a worker is stopped for longer than others wait for it, and goes on afterwards (needs root)
+clock   the clock jumps by an hour, forwards and back (needs libfaketime)
+disk    the disk is full for a while (needs root)
+code    settings hang, crash, end their process, or take all memory
+many    two sweeps and three workers of one study begin at once
+
+What came of it is measured as in `benchmarks.torture`. Exit code 1 where anything was lost, doubled, failed (but for
+the settings of "code" that do not train), or left behind. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import optuna
+
+from benchmarks import deadly_study, tortured_study
+from benchmarks.torture import (
+    Harm,
+    find_children,
+    is_told,
+    make_environment,
+    make_folder,
+    measure_harm,
+    name_sweep,
+    read_trials,
+)
+from tuner.launchers.local import read_tail
+from tuner.tuning.storage import open_storage
+from tuner.tuning.trial_attributes import is_interrupted, read_failure, write_budget
+
+TRIALS, EPOCHS = 12, 20
+
+TIMEOUT = 600.0
+"""Seconds after which a scene is given up."""
+
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+WORK = """
+import tuner.tuning.heartbeats as heartbeats
+heartbeats.BEAT_SECONDS, heartbeats.STALE_SECONDS = 1.0, 5.0
+from tuner.__main__ import main
+main()
+"""
+"""A worker that beats often, and does not wait long for others."""
+
+
+class Skipped(Exception):  # noqa: N818 - nothing has gone wrong
+    """A scene cannot be played here."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a scene plays, and what it may cost."""
+
+    play: Callable[[Path], None]
+    trials: int = TRIALS
+    n_failed: int = 0
+    """Settings that must fail."""
+
+
+def main() -> None:
+    """Play scenes, print what each cost, say by the exit code whether all is well."""
+    names, outcomes = sys.argv[1:] or list(SCENES), {}
+    for name in names:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.monotonic()
+            try:
+                harm = play(name, make_folder(folder, name))
+            except Skipped as reason:
+                print(f"{name}: skipped, as {reason}", flush=True)
+                continue
+            is_well = is_harmless(harm, SCENES[name])
+            outcomes[name] = asdict(harm) | {"seconds": time.monotonic() - start, "ok": is_well}
+            print(
+                f"{name}: {harm.told} of {SCENES[name].trials} trials told, {harm.lost} lost, {harm.doubled} doubled, "
+                f"{harm.failed} failed (expected {SCENES[name].n_failed}), {harm.left} left behind; {harm.interrupted} "
+                f"trials lost their worker, {harm.repeated} epochs trained twice (at most {harm.longest_repeat:.1f} s "
+                f"of one trial at once); {time.monotonic() - start:.0f} s, {'well' if is_well else 'NOT WELL'}",
+                flush=True,
+            )
+            if not is_well:
+                print(read_tail(Path(folder) / name / "printed.log"), flush=True)
+    print(json.dumps(outcomes))
+    sys.exit(not all(outcome["ok"] for outcome in outcomes.values()))
+
+
+def play(name: str, folder: Path) -> Harm:
+    """Play a scene in an empty folder; return what it cost."""
+    (folder / "drawn").touch()
+    SCENES[name].play(folder)
+    return measure_harm(folder, {})
+
+
+def is_harmless(harm: Harm, scene: Scene) -> bool:
+    """Whether a scene cost nothing but what it must."""
+    return (harm.told, harm.lost, harm.doubled, harm.failed, harm.left) == (scene.trials, 0, 0, scene.n_failed, 0)
+
+
+def kill_parent(folder: Path) -> None:
+    """Kill the sweep twice in the middle, and let it go on."""
+    for share in (0.2, 0.5):
+        with start(folder, name_sweep(TRIALS, 2, epochs=EPOCHS)) as sweep:
+            wait_for(folder, share * TRIALS, sweep)
+            workers = find_children(sweep.pid)
+            sweep.kill()
+        while any(Path(f"/proc/{pid}/exe").exists() for pid in workers):
+            time.sleep(0.05)
+    run(folder, name_sweep(TRIALS, 2, epochs=EPOCHS))
+
+
+def stop_worker(folder: Path) -> None:
+    """Stop a worker of what counts as another host for longer than others wait for it, then let it go on."""
+    if os.geteuid() != 0:
+        raise Skipped("only root may make a space of process numbers, which stands for another host")
+    begin(folder)
+    apart = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    worker = [sys.executable, "-c", WORK, *name_work()]
+    with start(folder, [*apart, *worker]) as first:
+        wait_for(folder, 0.2 * TRIALS, first)
+        (stopped,) = find_children(first.pid)
+        os.kill(stopped, signal.SIGSTOP)
+        try:
+            with start(folder, [*apart, *worker]) as second:
+                second.wait(TIMEOUT)
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+        first.wait(TIMEOUT)
+
+
+def shift_clock(folder: Path) -> None:
+    """Let the clock of a sweep and its workers jump."""
+    if not FAKETIME.exists():
+        raise Skipped("libfaketime is not installed")
+    clock = folder / "clock"
+    fake = {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    clock.write_text("+0s")
+    with start(folder, name_sweep(TRIALS, 2, epochs=EPOCHS), **fake) as sweep:
+        for share, shift in ((0.2, "+3600s"), (0.4, "-3600s"), (0.6, "+0s")):
+            wait_for(folder, share * TRIALS, sweep)
+            clock.write_text(shift)
+        check_end(sweep)
+
+
+def fill_disk(folder: Path) -> None:
+    """Fill the disk in the middle of a sweep, and free it after some seconds."""
+    runs = folder / "runs"
+    runs.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(runs)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
+        raise Skipped("only root may mount a small disk")
+    try:
+        with start(folder, name_sweep(TRIALS, 2, epochs=EPOCHS)) as sweep:
+            wait_for(folder, 0.3 * TRIALS, sweep)
+            rest = runs / "rest"
+            with rest.open("wb", buffering=0) as file:
+                try:
+                    while file.write(bytes(4096)):
+                        pass
+                except OSError:
+                    pass
+            time.sleep(5)
+            rest.unlink()
+            check_end(sweep)
+        shutil.copytree(runs, folder / "kept", symlinks=True)
+    finally:
+        subprocess.run(["umount", "-l", runs], check=True)
+    runs.rmdir()
+    (folder / "kept").rename(runs)
+
+
+def run_deadly_code(folder: Path) -> None:
+    """Train settings that end or stop their worker, beside others."""
+    run(folder, name_sweep(6, 2, epochs=2, file=deadly_study.__file__))
+    journal = folder / "runs" / tortured_study.NAME / "journal.log"
+    told = {
+        trial.params["fate"]: str(read_failure(trial))
+        for trial in read_trials(journal)
+        if trial.state == optuna.trial.TrialState.FAIL and not is_interrupted(trial)
+    }
+    print(f"code: failed as {told}", flush=True)
+
+
+def start_many(folder: Path) -> None:
+    """Let two sweeps and three workers begin at once."""
+    begin(folder)
+    work = [sys.executable, "-P", "-m", "tuner", *name_work()]
+    commands = [*[name_sweep(TRIALS, 2, epochs=EPOCHS)] * 2, *[work] * 3]
+    processes = [start_process(folder, command) for command in commands]
+    try:
+        for process in processes:
+            check_end(process)
+    finally:
+        for process in processes:
+            process.kill()
+
+
+def begin(folder: Path) -> None:
+    """Prepare the events, train the first trial, and set the budget for workers that come."""
+    run(folder, name_sweep(1, 1, epochs=EPOCHS))
+    journal = folder / "runs" / tortured_study.NAME / "journal.log"
+    search = optuna.load_study(study_name=tortured_study.NAME, storage=open_storage(journal))
+    write_budget(search, trials=TRIALS, epochs=EPOCHS, seed=tortured_study.study.seed)
+
+
+def name_work() -> list[str]:
+    """Return the arguments of `tuner` for a worker."""
+    return ["work", tortured_study.__file__, "--folder", "runs", "--device", "cpu", "--tracker", "none"]
+
+
+def run(folder: Path, command: list[str]) -> None:
+    """Run a command in a folder to its end."""
+    with start(folder, command) as process:
+        check_end(process)
+
+
+def check_end(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process, and say where it ends otherwise than well."""
+    if process.wait(TIMEOUT):
+        print(f"A process ended with exit code {process.returncode}.", flush=True)
+
+
+@contextmanager
+def start(folder: Path, command: list[str], **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command in a folder; it is killed where it has not ended with the context."""
+    process = start_process(folder, command, **environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def start_process(folder: Path, command: list[str], **environment: str) -> subprocess.Popen[bytes]:
+    """Start a command in a folder."""
+    variables = make_environment() | {tortured_study.DRAWN: str(folder / "drawn")} | environment
+    with (folder / "printed.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT)
+
+
+def wait_for(folder: Path, n_told: float, process: subprocess.Popen[bytes]) -> None:
+    """Wait until so many trials are told, or the process ends."""
+    journal, end = folder / "runs" / tortured_study.NAME / "journal.log", time.monotonic() + TIMEOUT
+    while process.poll() is None and time.monotonic() < end:
+        if sum(map(is_told, read_trials(journal))) >= n_told:
+            return
+        time.sleep(0.2)
+
+
+SCENES = {
+    "parent": Scene(kill_parent),
+    "stop": Scene(stop_worker),
+    "clock": Scene(shift_clock),
+    "disk": Scene(fill_disk),
+    "code": Scene(run_deadly_code, trials=6, n_failed=len(deadly_study.FATES)),
+    "many": Scene(start_many),
+}
+
+
+if __name__ == "__main__":
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    main()
