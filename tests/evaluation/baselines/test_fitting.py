@@ -60,6 +60,18 @@ def take_tuned(found):
     return {name: baseline for name, baseline in found.items() if baseline.record.n_planned}
 
 
+def test_progress_rises_to_all_settings_of_all_kinds_and_time_is_told(splits):
+    told = []
+    kinds = ("boosted trees", "logistic regression")
+    found = fit(splits, trials=2, kinds=kinds, seconds=600.0, on_trial=lambda done, total: told.append((done, total)))
+    planned = sum(baseline.record.n_planned for baseline in found.values())
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert {done for done, _ in told} == set(range(planned + 1))
+    assert {total for _, total in told} == {planned}
+    assert all(0 <= baseline.record.seconds < 600 for baseline in found.values())
+    assert all(baseline.record.notes == () for baseline in found.values())  # none that the time was up
+
+
 def test_all_that_are_installed_come_near_the_closed_form_and_score_new_events_alike(splits, found):
     optional = [name for name in ("XGBoost", "LightGBM") if find_spec(name.lower())]
     assert set(take_tuned(found)) == {*TUNED, *optional}
