@@ -135,7 +135,8 @@ def test_predictions_and_exported_network_agree(swept) -> None:
     told = read_json(swept.tuner("predict", "small.py", "new.csv", "--output", "scores.csv", "--json"), "predict")
     assert (told["files"], told["n_events"], told["n_selected"]) == (["scores.csv"], 50, 50)
     scores = pd.read_csv(swept.folder / "scores.csv")["score"].to_numpy()
-    assert read_json(swept.tuner("export", "small.py", "--json"), "export")["files"] == ["runs/small/network.onnx"]
+    exported = read_json(swept.tuner("export", "small.py", "--json"), "export")
+    assert exported["files"] == ["runs/small/network.onnx", "runs/small/network.json"]
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(swept.folder / "runs/small/network.onnx"))

@@ -106,7 +106,8 @@ def test_a_searched_study_becomes_a_page(make_prepared, browser):
     assert f"{len(search.splits.train.rows):,} training events of " in looked
     assert "validation and test stay closed" in looked
     judged = page.locator("#evaluate").inner_text()
-    for words in ("opened once", "Selection bias", "Does the gain survive?", "scale, up", "the opposite of up"):
+    fit = "Fit of the score by pyhf for s = 50 and b = 200 before any cut"
+    for words in ("opened once", "Selection bias", "Does the gain survive?", "scale, up", "the opposite of up", fit):
         assert words in judged
     captions = " ".join(page.locator("#evaluate figcaption").all_inner_texts())
     assert "mass in background, before and after the cut of the working point" in captions

@@ -29,7 +29,6 @@ from tuner.errors import FolderError, SearchError
 from tuner.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from tuner.prediction.export import ExportedFile
     from tuner.prediction.score_files import ScoredFiles
     from tuner.tuning.search import Search
 
@@ -106,24 +105,9 @@ def predict(
             on_progress=advance,
         )
     if as_json:
-        print_json(_summarize_scored(scored))
+        print_json(_list_scored(scored))
     else:
         _tell_scored(scored)
-
-
-def _summarize_scored(scored: ScoredFiles) -> dict[str, Any]:
-    """Return what `predict --json` prints."""
-    return {
-        "files": [str(file.output) for file in scored.files],
-        "candidate": scored.candidate,
-        "by": scored.by,
-        "cut": scored.cut,
-        "n_events": scored.n_events,
-        "n_selected": scored.n_events - sum(file.n_left_out for file in scored.files),
-        "n_signal": sum(file.n_signal for file in scored.files),
-        "notes": list(scored.notes),
-        "findings": [finding.to_json() for finding in scored.findings],
-    }
 
 
 def _choose_outputs(
@@ -143,6 +127,23 @@ def _choose_outputs(
             "Name one with --out-dir."
         )
     return events, [output or search.folder.path / "predictions.parquet"]
+
+
+def _list_scored(scored: ScoredFiles) -> dict[str, Any]:
+    """Return what was written for a machine: the form of `tuner predict --json`."""
+    return {
+        "files": [str(file.output) for file in scored.files],
+        "candidate": scored.candidate,
+        "by": scored.by,
+        "n_events": scored.n_events,
+        "n_selected": scored.n_events - sum(file.n_left_out for file in scored.files),
+        "n_signal": sum(file.n_signal for file in scored.files),
+        "cut": scored.cut,
+        "cut_rule": scored.cut_rule,
+        "probability": scored.probabilities or None,
+        "notes": list(scored.notes),
+        "findings": [finding.to_json() for finding in scored.findings],
+    }
 
 
 def _tell_scored(scored: ScoredFiles) -> None:
@@ -206,23 +207,13 @@ def export(
         licence=licence,
     )
     if as_json:
-        print_json(_summarize_export(exported))
+        told = {"files": [str(exported.path), str(exported.card)], "candidate": exported.candidate}
+        cost = {"n_bytes": exported.n_bytes, "seconds_one": exported.seconds_one, "seconds_many": exported.seconds_many}
+        print_json(told | cost | {"agreement": str(exported.agreement)})
         return
     for line in exported.lines:
         print_text(line)
     print_text(f"Wrote {exported.path}, and its model card {exported.card}")
-
-
-def _summarize_export(exported: ExportedFile) -> dict[str, Any]:
-    """Return what `export --json` prints."""
-    return {
-        "files": [str(exported.path), str(exported.card)],
-        "candidate": exported.candidate,
-        "largest_difference": exported.agreement.largest,
-        "n_compared": exported.agreement.n_events + exported.agreement.n_examples,
-        "n_bytes": exported.n_bytes,
-        "seconds": {"1": exported.seconds_one, "10000": exported.seconds_many},
-    }
 
 
 def sync(study: StudyArgument, folder: FolderOption = RUNS, as_json: JsonOption = False) -> None:

@@ -220,30 +220,32 @@ class PredictForm(FilesForm):
     """What gave the scores."""
     by: str
     """What that is made of."""
-    cut: float
-    """The frozen cut."""
     n_events: int
     n_selected: int
     """Events that fulfil the problem's selection, which have a score."""
     n_signal: int
-    """Events at or above the cut."""
+    """Events at or above the frozen cut."""
+    cut: float
+    cut_rule: str
+    probability: str | None
+    """What the column "probability" holds; null where there is none."""
     notes: list[str]
     findings: list[FindingForm]
     """In what the events are unlike those of training."""
 
 
 class ExportForm(FilesForm):
-    """`tuner export --json`: the network, then its model card."""
+    """`tuner export --json`."""
 
     candidate: str
-    """What was written."""
-    largest_difference: float
-    """Of a score from PyTorch's."""
-    n_compared: int
-    """Events, real and made, that were compared."""
+    """What was exported."""
     n_bytes: int
-    seconds: dict[str, float]
-    """Median wall time on this machine's CPU, by number of events."""
+    seconds_one: float
+    """Median time of one event, on this machine's CPU."""
+    seconds_many: float
+    """Median time of 10,000 events."""
+    agreement: str
+    """How far the exported network's scores are from ours."""
 
 
 class TemplatesForm(FilesForm):
@@ -301,6 +303,22 @@ class ReplayForm(Form):
     agrees: bool
 
 
+class ForkForm(Form):
+    """`tuner fork --json`."""
+
+    study: str
+    """Name of the new study."""
+    study_file: str
+    kept: int
+    """Trials that it has from the old search, with their figures."""
+    left_out: int
+    """Trials whose setting the new space does not have."""
+    queued: int
+    """Settings of the old search that the new one tries first."""
+    differences: list[str]
+    """Why figures could not be kept."""
+
+
 class SyncForm(Form):
     """`tuner sync --json`."""
 
@@ -322,6 +340,7 @@ FORMS: dict[str, type[Form]] = {
     "templates": TemplatesForm,
     "doctor": DoctorForm,
     "replay": ReplayForm,
+    "fork": ForkForm,
     "predict": PredictForm,
     "export": ExportForm,
     "sync": SyncForm,

@@ -203,6 +203,7 @@ def _name_fits(comparison: TemplateComparison) -> Iterator[tuple[str, Any]]:
     for fit in comparison.fits:
         prefix = f"fit of the score/{fit.candidate}"
         yield from fit.significance.spread(f"{prefix}/significance").items()
+        yield f"{prefix}/significance of exact templates", fit.of_exact_templates
         yield f"{prefix}/p", fit.p_value
         yield f"{prefix}/limit", fit.limit
     if comparison.difference is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyhf
@@ -10,8 +11,9 @@ import pytest
 from scipy.stats import norm
 
 from tuner.evaluation.statistics.template_comparison import CandidateScores, TemplateRules, compare_templates
-from tuner.evaluation.statistics.template_fits import check_workspace, fit_workspace, write_workspace
+from tuner.evaluation.statistics.template_fits import check_workspace, fit_limit, fit_significance, write_workspace
 from tuner.evaluation.statistics.templates import ScoredEvents, approximate_significance, fill_templates
+from tuner.metrics import asimov_significance
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
 S, B, EDGES = 40.0, 500.0, (-np.inf, 0.7, 0.93, np.inf)
@@ -66,7 +68,7 @@ def test_a_bin_without_events_or_of_negative_sum_counts_as_one_event():
 
 
 def test_significance_and_limit_are_those_of_pyhfs_own_tests(workspace):
-    significance, limit = fit_workspace(workspace)
+    significance, limit = fit_significance(workspace), fit_limit(workspace)
     made = pyhf.Workspace(workspace)
     model = made.model()
     p_value = float(pyhf.infer.hypotest(0.0, made.data(model), model, test_stat="q0"))
@@ -79,10 +81,19 @@ def test_significance_and_limit_are_those_of_pyhfs_own_tests(workspace):
     assert float(observed) == pytest.approx(0.05, rel=0.02)
 
 
+def test_exact_templates_of_one_bin_have_the_closed_form():
+    one = fill_templates("bag", replace(draw(), variants={}), edges=(-np.inf, np.inf), s=S, b=B)
+    exact = fit_significance(write_workspace(one, is_exact=True))
+    assert exact == pytest.approx(float(asimov_significance(S, B)), rel=1e-4)
+    known_to = one.background.errors[0]
+    with_errors = fit_significance(write_workspace(one))
+    assert with_errors == pytest.approx(float(asimov_significance(S, B, known_to)), rel=0.03)
+
+
 def test_systematics_cost_significance_and_the_cheap_formula_follows(workspace):
     quiet = fill_templates("bag", draw(shift=0.0), edges=EDGES, s=S, b=B)
     loud = fill_templates("bag", draw(shift=0.2), edges=EDGES, s=S, b=B)
-    fitted = [fit_workspace(write_workspace(each))[0] for each in (quiet, loud)]
+    fitted = [fit_significance(write_workspace(each)) for each in (quiet, loud)]
     cheap = [approximate_significance(each) for each in (quiet, loud)]
     assert fitted[1] < fitted[0]
     assert fitted[1] / fitted[0] == pytest.approx(cheap[1] / cheap[0], abs=0.1)
@@ -100,7 +111,7 @@ def test_the_workspace_is_one_for_others(workspace, tmp_path):
     results = cabinetry.fit.fit(model, data)
     at = results.labels.index("mu")
     assert results.bestfit[at] == pytest.approx(1.0, abs=0.01)
-    assert results.uncertainty[at] == pytest.approx(1 / fit_workspace(workspace)[0], rel=0.4)
+    assert results.uncertainty[at] == pytest.approx(1 / fit_significance(workspace), rel=0.4)
 
 
 def test_a_candidate_that_loses_information_is_told_from_one_that_does_not():
@@ -113,6 +124,7 @@ def test_a_candidate_that_loses_information_is_told_from_one_that_does_not():
     assert found.verdict == "ahead"
     assert found.difference.value > 2 * found.difference.error
     assert found.fits[0].limit < found.fits[1].limit
+    assert found.fits[0].of_exact_templates > found.fits[0].significance.value
     assert found.fits[0].p_value == pytest.approx(norm.sf(found.fits[0].significance.value))
     assert "the gain of the bag survives" in found.sentence()
     assert compare_templates("test", (blurred, sharp), rules).verdict == "behind"

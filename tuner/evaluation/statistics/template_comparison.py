@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuner.evaluation.statistics.comparison import find_p_value
-from tuner.evaluation.statistics.template_fits import fit_workspace, require_pyhf, write_workspace
+from tuner.evaluation.statistics.template_fits import fit_limit, fit_significance, require_pyhf, write_workspace
 from tuner.evaluation.statistics.templates import (
     ScoredEvents,
     ScoreTemplates,
@@ -60,6 +60,8 @@ class TemplateFit:
     templates: ScoreTemplates
     significance: Measurement
     """Expected discovery significance with all systematics; 68 % interval over events."""
+    of_exact_templates: float
+    """The same, were the templates made of endlessly many events: without their statistical error."""
     p_value: float
     """That of the background-only hypothesis, for the median data with a signal."""
     limit: float
@@ -147,9 +149,12 @@ def compare_templates(part: str, candidates: Sequence[CandidateScores], rules: T
     fits, scaled = [], []
     for place, templates in enumerate(nominal):
         systematic = rules.relative_systematic
-        significance, limit = fit_workspace(write_workspace(templates, relative_systematic=systematic))
+        workspace = write_workspace(templates, relative_systematic=systematic)
+        significance, limit = fit_significance(workspace), fit_limit(workspace)
+        exact = fit_significance(write_workspace(templates, relative_systematic=systematic, is_exact=True))
         scaled.append(replicas[:, place] * significance / approximate_significance(templates, systematic))
-        fits.append(TemplateFit(templates, measure(significance, scaled[-1]), _find_tail(significance), limit))
+        measured_z = measure(significance, scaled[-1])
+        fits.append(TemplateFit(templates, measured_z, exact, _find_tail(significance), limit))
     known = TemplateComparison(part, rules, _list_systematics(measured.variants, rules), tuple(fits))
     if len(fits) < 2:
         return known

@@ -21,7 +21,9 @@ PRECISION = 1e-3
 """Of a limit, relative."""
 
 
-def write_workspace(templates: ScoreTemplates, *, relative_systematic: float = 0.0) -> dict[str, Any]:
+def write_workspace(
+    templates: ScoreTemplates, *, relative_systematic: float = 0.0, is_exact: bool = False
+) -> dict[str, Any]:
     """Return templates as a pyhf workspace: one channel, the score; signal of strength `mu` on top of background.
 
     Its modifiers: `mu` scales the signal; `mc_statistics` varies each bin within the statistical error of both
@@ -32,10 +34,13 @@ def write_workspace(templates: ScoreTemplates, *, relative_systematic: float = 0
     Args:
         templates: Of one candidate.
         relative_systematic: Uncertainty of the background's total, as a share of it.
+        is_exact: Whether to leave out `mc_statistics`, as if the templates were made of endlessly many events.
     """
-    signal = _write_sample(SIGNAL, templates.signal)
+    signal, background = (
+        _write_sample(name, template, is_exact=is_exact)
+        for name, template in ((SIGNAL, templates.signal), (BACKGROUND, templates.background))
+    )
     signal["modifiers"].insert(0, {"name": POI, "type": "normfactor", "data": None})
-    background = _write_sample(BACKGROUND, templates.background)
     if relative_systematic:
         data = {"hi": 1 + relative_systematic, "lo": max(1 - relative_systematic, 1e-3)}
         background["modifiers"].append({"name": NORMALISATION, "type": "normsys", "data": data})
@@ -49,8 +54,10 @@ def write_workspace(templates: ScoreTemplates, *, relative_systematic: float = 0
     }
 
 
-def _write_sample(name: str, template: Template) -> dict[str, Any]:
-    modifiers: list[dict[str, Any]] = [{"name": STATISTICS, "type": "staterror", "data": list(template.errors)}]
+def _write_sample(name: str, template: Template, *, is_exact: bool) -> dict[str, Any]:
+    modifiers: list[dict[str, Any]] = []
+    if not is_exact:
+        modifiers.append({"name": STATISTICS, "type": "staterror", "data": list(template.errors)})
     modifiers += [
         {"name": nuisance, "type": "histosys", "data": {"hi_data": list(up), "lo_data": list(down)}}
         for nuisance, (up, down) in template.variants.items()
@@ -77,12 +84,26 @@ def check_workspace(workspace: Mapping[str, Any]) -> None:
         raise EventsError(f"The templates must make a workspace that pyhf accepts, but it says: {error}") from error
 
 
-def fit_workspace(workspace: Mapping[str, Any]) -> tuple[float, float]:
-    """Return the expected discovery significance of mu = 1, and the expected upper limit on mu without a signal.
+def fit_significance(workspace: Mapping[str, Any]) -> float:
+    """Return the expected discovery significance of mu = 1, the median by the asymptotic formula (arXiv:1007.1727).
 
-    Both are medians by the asymptotic formulae on Asimov data (arXiv:1007.1727): the significance is sqrt(q0), the
-    limit is by CLs at 95 %, where the median CLs = 2 (1 - Phi(sqrt(q_mu))). The best fit of Asimov data is what they
-    were made with, so that a significance takes one fit, and a limit a few.
+    It is sqrt(q0) of Asimov data. Their best fit is what they were made with, so that this takes one fit.
+
+    Args:
+        workspace: As `write_workspace` gives it.
+
+    Raises:
+        MissingPackage: pyhf is not installed.
+        EventsError: The fit does not converge.
+    """
+    with _open_model(workspace) as (pyhf, model):
+        return _measure_distance(pyhf, model, generated=1.0, tested=0.0)
+
+
+def fit_limit(workspace: Mapping[str, Any]) -> float:
+    """Return the expected upper limit on mu at 95 % by CLs, the median without a signal (arXiv:1007.1727).
+
+    The median CLs is 2 (1 - Phi(sqrt(q_mu))) of Asimov data.
 
     Args:
         workspace: As `write_workspace` gives it.
@@ -93,19 +114,23 @@ def fit_workspace(workspace: Mapping[str, Any]) -> tuple[float, float]:
     """
     from scipy.stats import norm
 
+    with _open_model(workspace) as (pyhf, model):
+        return _solve(
+            lambda mu: _measure_distance(pyhf, model, generated=0.0, tested=mu),
+            target=float(norm.isf((1 - CONFIDENCE) / 2)),
+            start=1.0,
+        )
+
+
+@contextmanager
+def _open_model(workspace: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Yield pyhf and a workspace's model; tell a fit that does not converge."""
     pyhf = require_pyhf()
     with _quiet():
-        model = pyhf.Workspace(workspace, validate=False).model(validate=False)
         try:
-            significance = _measure_distance(pyhf, model, generated=1.0, tested=0.0)
-            limit = _solve(
-                lambda mu: _measure_distance(pyhf, model, generated=0.0, tested=mu),
-                target=float(norm.isf((1 - CONFIDENCE) / 2)),
-                start=2 / significance if significance > 0 else 1.0,
-            )
+            yield pyhf, pyhf.Workspace(workspace, validate=False).model(validate=False)
         except pyhf.exceptions.FailedMinimization as error:
             raise EventsError(f"The fit of the score's templates does not converge: {error}.") from error
-    return significance, limit
 
 
 def _measure_distance(pyhf: Any, model: Any, *, generated: float, tested: float) -> float:

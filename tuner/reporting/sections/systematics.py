@@ -7,6 +7,7 @@ from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.statistics.template_comparison import describe_bins
+from tuner.metrics.figures_of_merit import shorten_figure
 from tuner.metrics.measurement import count_decimals
 from tuner.progress.wording import write_number
 from tuner.reporting.formatting import stack, stack_interval, write_share
@@ -60,14 +61,17 @@ def _tell_contradiction(evaluation: Evaluation, own: str) -> str:
     baseline = find_baseline(evaluation.standings_on(part))
     mine = evaluation.part(part, evaluation.examined)
     theirs = None if baseline is None else evaluation.part(part, baseline.candidate)
-    if survival is None or mine is None or theirs is None or figure not in mine.measurements:
+    if survival is None or baseline is None or mine is None or theirs is None or figure not in mine.measurements:
         return ""
     difference = mine[figure].value - theirs[figure].value
     if figure == "AUC" or not survival.is_opposite_to(difference):
         return ""
+    paired = evaluation.over_baseline
+    known = paired is not None and paired.candidate == baseline.candidate and is_handed_on_examined(evaluation)
+    told = paired.lead.signed if paired is not None and known else f"{difference:+.2g}"
     return (
-        f" By {figure} the order is the other one: there {own} minus {name_baseline(evaluation)} is "
-        f"{difference:+.2g}. The two choose their cuts on different events."
+        f" By {shorten_figure(figure)} the order is the other one: there {own} minus {name_baseline(evaluation)} is "
+        f"{told}. The two choose their cuts on different events."
     )
 
 
@@ -110,17 +114,18 @@ def write_templates(evaluation: Evaluation) -> list[Block]:
     for name, fit in zip(names, comparison.fits, strict=True):
         part = evaluation.part(comparison.part, fit.candidate)
         counted = None if part is None else part.measurements.get("Asimov significance")
-        row = (name, stack_interval(fit.significance), f"{fit.p_value:.2g}", write_number(fit.limit, 3))
-        rows.append((*row, stack_interval(counted)))
+        fitted = (stack_interval(fit.significance), f"{fit.p_value:.2g}", write_number(fit.limit, 3))
+        rows.append((name, *fitted, write_number(fit.of_exact_templates, 3), stack_interval(counted)))
     rules, systematics = comparison.rules, ("statistical error of the templates", *comparison.systematics)
     expected = f"s = {write_number(rules.s)} and b = {write_number(rules.b)} before any cut"
-    head = ("Fit of", "Z, all systematics", "p value", "Limit on mu", "Z, cut and count")
+    head = ("Fit of", "Z, all systematics", "p value", "Limit on mu", "Z, exact templates", "Z, cut and count")
     return [
         Text(comparison.sentence(names)),
         Table(caption=f"Fit of the score by pyhf for {expected}, {comparison.part} part", head=head, rows=rows),
         Text(
             f"Profiled: {', '.join(systematics)}. {describe_bins(comparison)}. Z and p value are those of the median "
-            "experiment with a signal, the limit (95 %, CLs) that of the median one without. The last column is "
+            "experiment with a signal, the limit (95 %, CLs) that of the median one without. Templates are made of "
+            "this part alone: with more simulated events Z rises towards that of exact templates. The last column is "
             "that of the frozen cut alone, its background known exactly. `tuner templates` writes the workspace."
         ),
     ]
