@@ -37,6 +37,7 @@ from optuna.storages import BaseStorage, GrpcStorageProxy, run_grpc_proxy_server
 
 from studies.resonance import study as resonance
 from tuner.run_folder import RunFolder
+from tuner.training.structure import find_structure
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import SeededSampler, make_sampler
@@ -46,6 +47,8 @@ from tuner.tuning.study import Budget
 from tuner.tuning.trial_queue import Asker
 
 EPOCHS, EPOCH_SECONDS = 10, 0.2
+START_SECONDS = 300.0
+"""What all workers of a measurement are given to begin."""
 FORK = multiprocessing.get_context("fork")
 
 
@@ -61,6 +64,8 @@ class Served:
     report_ms: float
     """With the pruner's answer."""
     tell_ms: float
+    cpu_ms: float
+    """Of a worker, for a trial: what does not depend on who else uses the machine."""
     cpu: float
     """Share of this machine's cores that was used, by all processes on it."""
 
@@ -75,10 +80,11 @@ def main() -> None:
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    find_structure(resonance.space(optuna.create_study().ask()))  # imports once what each worker would
     opens: dict[str, Callable[[Path], Any]] = {"journal": serve_journal, "gRPC proxy": serve_proxy}
     if options.database:
         opens["database"] = partial(serve_database, options.database)
-    print(f"{'storage':>12} workers  trials/s  reports/s  share  ask ms  report ms  tell ms  CPU")
+    print(f"{'storage':>12} workers  trials/s  reports/s  share  ask ms  report ms  tell ms  CPU ms  CPU")
     storages: dict[str, dict[int, Any]] = {name: {} for name in opens}
     for name, serve in opens.items():
         for workers in options.workers:
@@ -87,7 +93,8 @@ def main() -> None:
             storages[name][workers] = asdict(served)
             print(
                 f"{name:>12} {workers:7} {served.trials:9.1f} {EPOCHS * served.trials:10.0f} {served.share:6.2f}"
-                f" {served.ask_ms:7.1f} {served.report_ms:10.1f} {served.tell_ms:8.1f} {served.cpu:4.2f}",
+                f" {served.ask_ms:7.1f} {served.report_ms:10.1f} {served.tell_ms:8.1f} {served.cpu_ms:7.1f}"
+                f" {served.cpu:4.2f}",
                 flush=True,
             )
     print("    trials  ask ms  journal MB  read s")
@@ -123,6 +130,8 @@ def serve_proxy(folder: Path) -> Iterator[Callable[[], BaseStorage]]:
 
 def run_proxy(folder: Path, port: int) -> None:
     """Serve a journal file."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     run_grpc_proxy_server(open_storage(folder / "journal.log"), host="127.0.0.1", port=port)
 
 
@@ -139,21 +148,18 @@ def measure_storage(connect: Callable[[], BaseStorage], folder: Path, workers: i
     run_in_process(create, connect, name)
     barrier, answers = FORK.Barrier(workers + 1), FORK.Queue()
     processes = [
-        FORK.Process(
-            target=work, args=(connect, folder, name, seconds), kwargs={"barrier": barrier, "answers": answers}
-        )
-        for _ in range(workers)
+        FORK.Process(target=work, args=(connect, folder, name, seconds, (barrier, answers))) for _ in range(workers)
     ]
     for process in processes:
         process.start()
-    barrier.wait()
+    barrier.wait(START_SECONDS)
     began, busy = time.monotonic(), read_busy()
     told = [answers.get() for _ in processes]
     elapsed, busy = time.monotonic() - began, read_busy() - busy
     for process in processes:
         process.join()
     run_in_process(delete, connect, name)
-    trials, asks, reports, tells = map(sum, zip(*told, strict=True))
+    trials, asks, reports, tells, used = map(sum, zip(*told, strict=True))
     per_second = trials / seconds
     return Served(
         trials=per_second,
@@ -161,6 +167,7 @@ def measure_storage(connect: Callable[[], BaseStorage], folder: Path, workers: i
         ask_ms=1000 * asks / max(trials, 1),
         report_ms=1000 * reports / max(EPOCHS * trials, 1),
         tell_ms=1000 * tells / max(trials, 1),
+        cpu_ms=1000 * used / max(trials, 1),
         cpu=busy / elapsed / (os.cpu_count() or 1),
     )
 
@@ -186,7 +193,7 @@ def delete(connect: Callable[[], BaseStorage], name: str) -> None:
 def work(
     connect: Callable[[], BaseStorage], folder: Path, name: str, seconds: float, others: tuple[Barrier, Any]
 ) -> None:
-    """Ask, sleep, report and tell until the time is over; answer trials, and seconds of asks, reports and tells."""
+    """Ask, sleep, report and tell for some seconds; answer trials, seconds of asks, reports, tells, and CPU time."""
     barrier, answers = others
     optuna_study = optuna.load_study(study_name=name, storage=connect())
     study = replace(resonance, name=name, budget=Budget(trials=10**6, epochs=EPOCHS), sampler=RandomSampler)
@@ -197,9 +204,9 @@ def work(
         asker = Asker(search, SeededSampler(partial(make_sampler, study), os.getpid()), lease.worker)
         first = asker.ask()  # which imports, and opens what a storage opens once
         assert first is not None
-        optuna_study.tell(first.trial, state=optuna.trial.TrialState.FAIL)
-        barrier.wait()
-        until = time.monotonic() + seconds
+        optuna_study.tell(first.trial, 0.5)
+        barrier.wait(START_SECONDS)
+        until, used = time.monotonic() + seconds, time.process_time()
         while time.monotonic() < until:
             start = time.monotonic()
             asked = asker.ask()
@@ -215,7 +222,8 @@ def work(
             optuna_study.tell(asked.trial, 0.5)
             tells += time.monotonic() - start
             trials += max(0.0, min(1.0, 1 - (time.monotonic() - until) / (EPOCHS * EPOCH_SECONDS)))
-    answers.put((trials, asks, reports, tells))
+        used = time.process_time() - used
+    answers.put((trials, asks, reports, tells, used))
 
 
 def read_busy() -> float:

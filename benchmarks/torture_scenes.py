@@ -1,6 +1,6 @@
 """Disturb a sweep in other ways than by kills of its workers, and count what it cost: a part of `make torture`.
 
-    python -m benchmarks.torture_scenes [parent] [stop] [clock] [disk] [code] [many]
+    python -m benchmarks.torture_scenes [parent] [stop] [clock] [disk] [code] [many] [database]
 
 Each scene is a search of some trials in a folder of its own:
 
@@ -10,6 +10,7 @@ clock   the clock jumps by an hour, forwards and back (needs libfaketime)
 disk    the disk is full for a while (needs root)
 code    settings hang, crash, end their process, or take all memory
 many    two sweeps and three workers of one study begin at once
+database  PostgreSQL crashes twice under eight `tuner work`, and starts again (needs PostgreSQL)
 
 What came of it is measured as in `benchmarks.torture`. Exit code 1 where anything was lost, doubled, failed (but for
 the settings of "code" that do not train), or left behind. The last line is one JSON object.
@@ -33,6 +34,7 @@ from pathlib import Path
 import optuna
 
 from benchmarks import deadly_study, tortured_study
+from benchmarks.postgresql import find_programs, make_server
 from benchmarks.torture import (
     Harm,
     find_children,
@@ -48,11 +50,22 @@ from tuner.tuning.storage import open_storage
 from tuner.tuning.trial_attributes import is_interrupted, read_failure, write_budget
 
 TRIALS, EPOCHS = 12, 20
+MANY_TRIALS = 100
 
 TIMEOUT = 600.0
 """Seconds after which a scene is given up."""
 
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+
+FIRST_TRIAL = """
+import sys
+from dataclasses import replace
+import tuner
+from benchmarks.tortured_study import study
+budget = replace(study.budget, trials=1)
+tuner.sweep(replace(study, budget=budget), storage=sys.argv[1], tracker=tuner.trackers.NoTracker(), device="cpu")
+"""
+"""Prepares the events and trains the first trial, with the trials in a database."""
 
 WORK = """
 import tuner.tuning.heartbeats as heartbeats
@@ -218,6 +231,37 @@ def start_many(folder: Path) -> None:
             process.kill()
 
 
+def restart_database(folder: Path) -> None:
+    """Let eight workers spend a budget on a server that crashes twice."""
+    programs = find_programs()
+    if programs is None:
+        raise Skipped("PostgreSQL is not installed")
+    apart = Path(tempfile.mkdtemp())
+    apart.chmod(0o755)  # the server runs as a user of its own
+    server = make_server(programs, apart / "server")
+    server.start()
+    try:
+        run(folder, [sys.executable, "-c", FIRST_TRIAL, server.url])
+        storage = open_storage(folder / "unused.log", server.url)
+        search = optuna.load_study(study_name=tortured_study.NAME, storage=storage)
+        write_budget(search, trials=MANY_TRIALS, epochs=tortured_study.EPOCHS, seed=tortured_study.study.seed)
+        work = [sys.executable, "-P", "-m", "tuner", *name_work(), "--storage", server.url]
+        workers = [start_process(folder, work) for _ in range(8)]
+        for share in (0.3, 0.6):
+            while sum(map(is_told, search.get_trials(deepcopy=False))) < share * MANY_TRIALS:
+                time.sleep(0.5)
+            server.stop("immediate")
+            time.sleep(2.0)
+            server.start()
+        for worker in workers:
+            check_end(worker)
+        journal = folder / "runs" / tortured_study.NAME / "journal.log"
+        optuna.copy_study(from_study_name=tortured_study.NAME, from_storage=storage, to_storage=open_storage(journal))
+    finally:
+        server.stop("immediate")
+        shutil.rmtree(apart)
+
+
 def begin(folder: Path) -> None:
     """Prepare the events, train the first trial, and set the budget for workers that come."""
     run(folder, name_sweep(1, 1, epochs=EPOCHS))
@@ -277,6 +321,7 @@ SCENES = {
     "disk": Scene(fill_disk),
     "code": Scene(run_deadly_code, trials=6, n_failed=len(deadly_study.FATES)),
     "many": Scene(start_many),
+    "database": Scene(restart_database, trials=MANY_TRIALS),
 }
 
 

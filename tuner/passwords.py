@@ -20,7 +20,7 @@ _CONNECTION = re.compile(r"((?<![\w-])(?:password|passwd|pwd|sslpassword)=)('[^'
 _ASSIGNED = re.compile(
     rf"""((?<![\w-])["']?{_WORD}["']?\]?\s*(?::[^=\n"']*=|[:=,])\s*[rbf]?)(["'])(?:(?!\2).)+\2""", re.IGNORECASE
 )
-"""A secret in the source of a program: `api_key = "..."`, `{{"password": "..."}}`."""
+"""A secret in the source of a program: `api_key = "..."`, `{"password": "..."}`."""
 
 
 def hide_in_source(text: str) -> str:

@@ -30,6 +30,9 @@ COMMANDS = (
     "predict",
     "export",
     "sync",
+    "doctor",
+    "replay",
+    "fork",
 )
 
 

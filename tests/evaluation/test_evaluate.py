@@ -20,7 +20,8 @@ from tuner.evaluation.test_set_log import read_openings
 from tuner.events.resonance import Resonance
 from tuner.metrics import FixedSignalEfficiency, Significance, auc, choose_cut, count_confusion
 from tuner.metrics.sculpting import measure_sculpting
-from tuner.prediction.network import score_events
+from tuner.prediction.frozen_cut import find_cut
+from tuner.prediction.network import load_network, score_events
 from tuner.prediction.predict import score_part
 from tuner.problem import Nuisance
 from tuner.trackers.memory import NoTracker
@@ -126,7 +127,8 @@ def test_another_rule_for_the_cut_opens_the_test_part_again_and_says_so(search):
 def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(search):
     figure = Significance(s=300.0, b=3_000.0)
     problem = dataclasses.replace(search.study.problem, figure_of_merit=figure)
-    found = tuner.evaluate(tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder))
+    other = tuner.Search(dataclasses.replace(search.study, problem=problem), search.folder)
+    found = tuner.evaluate(other)
     validation, test = search.splits.validation, search.splits.test
     scores = score_part(search, "validation")
     assert found.part("validation")[figure.name].value == figure(validation.labels, scores, validation.weights)
@@ -145,6 +147,11 @@ def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(searc
     handed_on = found.handed_on_cut
     assert (handed_on.name, handed_on.threshold, handed_on.chosen_on) == ("significance cut", cut, "validation")
     assert found.part("test").threshold != cut
+    network = load_network(other, found.handed_on)
+    for predictor in (found.handed_on, dataclasses.replace(found.handed_on, name="not judged")):
+        frozen = find_cut(other, predictor, network)
+        assert frozen.threshold == pytest.approx(cut, abs=1e-6)
+        assert frozen.rule == f"significance cut: largest {figure.name}, chosen on validation"
     observers = pd.read_parquet(search.folder.scores)
     background = observers[(observers["label"] == 0) & (observers["score"] >= cut)]
     assert len(background) == kept.n_background

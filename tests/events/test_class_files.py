@@ -61,7 +61,7 @@ def test_columns_of_lists_and_new_places(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_meant_is_told(folder: Path) -> None:
-    with pytest.raises(EventsError, match=r'have a column "x".*label="class"'):
+    with pytest.raises(EventsError, match=r'a column "x" in the events of "signal".*label="class"'):
         make(folder, label="x").read()
     with pytest.raises(StudyError, match="must be a path or a source of events, but is int"):
         ClassFiles({"signal": 3})  # type: ignore[dict-item]

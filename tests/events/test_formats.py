@@ -17,7 +17,7 @@ import uproot
 from tuner.drafts.draft import draft_study
 from tuner.errors import EventsError, MissingPackage
 from tuner.events import File, read_events, read_features
-from tuner.events.sources import SelectiveSource
+from tuner.events.joining import SelectiveSource
 from tuner.problem import Problem
 
 

@@ -49,9 +49,13 @@ def test_figures_that_are_known_are_told_as_they_are():
 
 def test_many_candidates_are_told_apart_and_their_legend_covers_no_curve():
     labels, scores = draw_events(200)
-    drawing = draw_roc(labels, scores, others={f"rival {n}": scores for n in range(12)}, n_replicas=2)
+    drawing = draw_roc(
+        labels, scores, others={f"boosted trees {n} (refitted)": scores for n in range(12)}, n_replicas=2
+    )
     looks = {(str(line.get_color()), str(line.get_linestyle())) for line in drawing.figure.axes[0].lines}
     assert len(looks) == 14
     drawing.png_bytes(dpi=40)
     legend = drawing.figure.legends[0].get_window_extent()
     assert not any(axes.get_tightbbox().overlaps(legend) for axes in drawing.figure.axes)
+    assert legend.x0 >= 0
+    assert legend.x1 <= drawing.figure.bbox.width

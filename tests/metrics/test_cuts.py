@@ -120,7 +120,9 @@ def test_no_event_is_lost_at_a_cut_where_its_score_comes_out_smaller_the_next_ti
     ],
 )
 def test_a_cut_is_set_halfway_to_the_next_lower_score(threshold, scores, expected):
-    assert set_between_scores(threshold, scores) == pytest.approx(expected, rel=1e-15)
+    cut = set_between_scores(threshold, scores)
+    assert cut == pytest.approx(expected, rel=1e-15)
+    assert (np.array(scores) >= cut).tolist() == (np.array(scores) >= threshold).tolist()
 
 
 def test_a_background_efficiency_that_no_cut_reaches_selects_nothing():

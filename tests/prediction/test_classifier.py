@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
@@ -15,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 import tuner
 from tuner.errors import EventsError, SearchError
 from tuner.evaluation.evaluate import read_evaluation
+from tuner.evaluation.results import Evaluation
 from tuner.prediction.classifier import open_classifier
 
 
@@ -63,6 +66,14 @@ def test_pipelines_and_calibrations_around_it_work(network, new_events, labels):
     assert roc_auc_score(labels, shifted) == pytest.approx(roc_auc_score(labels, network.decision_function(features)))
     with pytest.raises(SearchError, match="FrozenEstimator"):
         network.fit(features, labels)
+
+
+def test_a_judgement_goes_to_other_processes_and_to_json_without_its_search(handed_on_search):
+    evaluation = read_evaluation(handed_on_search)
+    for copied in (pickle.loads(pickle.dumps(evaluation)), Evaluation.from_json(evaluation.to_json())):
+        assert copied == evaluation
+        with pytest.raises(SearchError, match=r"Take it from `tuner\.evaluate\(search\)`"):
+            copied.network  # noqa: B018
 
 
 def test_what_it_cannot_take_is_told(network, new_events):

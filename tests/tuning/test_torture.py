@@ -9,5 +9,5 @@ from benchmarks.torture import torture
 def test_a_sweep_outlives_kills_of_its_workers(tmp_path):
     outcome = torture(tmp_path, trials=12, workers=2, seconds=18, every=1.5, seed=1, timeout=150)
     assert outcome.kills >= 5
-    assert (outcome.told, outcome.lost, outcome.doubled, outcome.failed) == (12, 0, 0, 0)
+    assert (outcome.told, outcome.lost, outcome.doubled, outcome.failed, outcome.left) == (12, 0, 0, 0, 0)
     assert outcome.exit_code == 0

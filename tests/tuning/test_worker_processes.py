@@ -20,6 +20,7 @@ from tuner.launchers.local import launch
 from tuner.progress.display import NoDisplay
 from tuner.run_folder import RunFolder
 from tuner.trackers import NoTracker
+from tuner.training.pack import Pack
 from tuner.tuning.samplers import describe_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
@@ -270,7 +271,7 @@ if 'SLOW' in os.environ and len(calls) > 3:
 """A network that has one quick epoch, of two steps and a validation, where the environment says so."""
 
 
-def test_a_preempted_worker_leaves_a_long_epoch_and_says_so_by_its_code(tmp_path):
+def test_a_preempted_worker_leaves_a_long_epoch_and_another_goes_on_from_the_one_before(tmp_path, monkeypatch):
     path = write_study(tmp_path, trials=4, in_network=SLOW, checkpoints="Checkpoints(seconds=0.001)")
     study = load_study(path)
     search = tuner.sweep(
@@ -294,5 +295,22 @@ def test_a_preempted_worker_leaves_a_long_epoch_and_says_so_by_its_code(tmp_path
     assert "Traceback" not in err
     assert not search.folder.wandb.exists()  # as in the sweep
     *_, interrupted, waiting = search.trials
-    assert (interrupted.state, waiting.state) == ("interrupted", "waiting")
+    assert (interrupted.state, interrupted.failure, waiting.state) == ("interrupted", "preemption", "waiting")
     assert TrialStates(search).read(interrupted.number)["age"] == 1
+    monkeypatch.setattr(Pack, "train_epoch", note_epoch(trained := [], Pack.train_epoch))
+    write_budget(search.optuna_study, trials=2, epochs=2, seed=study.seed)
+    limited = replace(study, budget=replace(study.budget, trials=2))
+    tuner.sweep(limited, folder=tmp_path / "runs", workers=1, device="cpu", tracker=NoTracker())
+    assert trained == [1]  # the epoch that was left, and not the one before it
+    assert (search.trials[waiting.number].state, search.trials[waiting.number].epochs) == ("complete", 2)
+    assert list(search.folder.checkpoints.glob("*.resume.pt")) == []
+
+
+def note_epoch(ages, train_epoch):
+    """Return a method of packs that notes how old its members are before each epoch that it trains."""
+
+    def noting(self):
+        ages.extend(member.age for _, member in self.rows)
+        return train_epoch(self)
+
+    return noting

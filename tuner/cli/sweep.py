@@ -98,6 +98,15 @@ def sweep(
     ] = None,
     device: DeviceOption = None,
     seed: SeedOption = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            "--target",
+            metavar="VALUE",
+            help="Figure of merit on validation with which the search ends. Default: the study's budget.",
+            show_default=False,
+        ),
+    ] = None,
     tracker: TrackerOption = _WANDB,
     closed_test: ClosedTestOption = False,
     dask: DaskOption = None,
@@ -129,6 +138,7 @@ def sweep(
         minutes=minutes,
         search_minutes=search_minutes,
         seed=seed,
+        target=target,
     )
     from tuner.cli.conclusion import conclude_sweep
     from tuner.errors import SweepInterrupted
@@ -288,6 +298,7 @@ def limit_study(
     minutes: float | None = None,
     search_minutes: float | None = None,
     seed: int | None = None,
+    target: float | None = None,
 ) -> Study:
     """Return the study with what the command line gave instead of its own: how much, and from which seed."""
     from tuner.tuning.study import limit_time
@@ -301,5 +312,6 @@ def limit_study(
             budget,
             trials=budget.trials if trials is None else trials,
             epochs=budget.epochs if epochs is None else epochs,
+            target=budget.target if target is None else target,
         ),
     )

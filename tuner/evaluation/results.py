@@ -132,6 +132,10 @@ class Evaluation:
             )
         return open_classifier(self.search, candidate=self.handed_on.name)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process gets: figures alone, as a search whose study is in no file stays here."""
+        return {name: value for name, value in vars(self).items() if name != "search"}
+
     def __repr__(self) -> str:
         """Return the verdict and what was judged, in two lines."""
         from tuner.evaluation.evaluation_card import describe_evaluation

@@ -17,10 +17,10 @@ from tuner.events.diagnostics import Findings
 from tuner.events.expressions.functions import is_list
 from tuner.events.expressions.syntax import Expression
 from tuner.events.formulas import FILE, Formulas, Lookup, read_formulas
+from tuner.events.joining import ListSource, read_source
 from tuner.events.labels import take_labels
 from tuner.events.name_patterns import expand_names, fits
 from tuner.events.new_columns import ColumnMaker
-from tuner.events.sources import ListSource, SelectiveSource
 from tuner.problem import EventSource, Problem
 
 MAX_TOLD = 8
@@ -118,11 +118,7 @@ def read_needed(
     with_roles = group is None or group.with_roles
     used = formulas.list_all() if with_roles else formulas.list_selection()
     choice = _Choice(problem, with_variants, frozenset(used), group, tuple(also))
-    if isinstance(source, SelectiveSource):
-        table = source.read_columns(choice)
-    else:
-        table = source.read()
-        table = table[[name for name in table.columns if choice(name)]]
+    table = read_source(source, choice)
     if not table.columns.is_unique:
         twice = table.columns[table.columns.duplicated()].unique()
         raise EventsError(f"{source.describe()} must name each column once, but has twice: {name_all(twice)}.")

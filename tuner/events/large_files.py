@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from pyarrow import default_memory_pool
 
 from tuner.errors import EventsError, raise_together
 from tuner.events.assembly import assemble_events, take_inputs
@@ -50,41 +51,67 @@ def read_in_groups(problem: Problem, source: EventSource) -> Events:
     Raises:
         EventsError: As `read_events` does; of several features that are unfit, those are told that are read first.
     """
-    needed = read_needed(source, problem, group=FeatureGroup(at_most=1))
-    events = assemble_events(problem, source, needed)
-    n_events, gathered = len(events.labels), _Gathered(needed.features, len(events.labels))
-    gathered.keep(events.table)
-    codes, notes = dict(events.codes), dict.fromkeys(events.notes)
-    done = {*map(str, needed.table.columns)}
-    told = {*needed.table.attrs.get("left_out", ())}
-    while not done.issuperset(needed.features):
-        group = FeatureGroup(max(1, BYTES_AT_ONCE // (8 * n_events)), frozenset(done), with_roles=False)
-        part = read_needed(source, problem, group=group)
+    events, gathered = _begin(problem, source)
+    while not gathered.done.issuperset(gathered.names):
+        group = FeatureGroup(
+            max(1, BYTES_AT_ONCE // (8 * len(events.labels))), frozenset(gathered.done), with_roles=False
+        )
+        _read_group(problem, source, group, events.labels, gathered)
+        default_memory_pool().release_unused()  # Arrow keeps what it has read into
         if not group.taken:  # the rest are lists, or not in all sources
             break
-        left_out = part.table.attrs.get("left_out", {})
-        part.table.attrs["left_out"] = Reasons({name: why for name, why in left_out.items() if name not in told})
-        part.table.attrs["index"] = ()
-        told |= {*left_out}
-        found = Findings([*part.found.problems], [*note_reading(part.table), *part.found.notes])
-        features, new = take_inputs(part, [*group.taken], events.labels, found)
-        raise_together(found.problems, EventsError, source.describe())
-        gathered.keep(features)
-        codes, notes = codes | new, notes | dict.fromkeys(found.notes)
-        done |= group.taken.keys()
     table = gathered.list_in_order()
-    codes = {name: codes[name] for name in map(str, table.columns) if name in codes}
+    codes = {name: gathered.codes[name] for name in map(str, table.columns) if name in gathered.codes}
     digest = compute_digest(table, events.labels, events.weights, codes=codes, given_parts=events.given_parts)
-    return replace(events, table=table, codes=codes, digest=digest, notes=tuple(notes))
+    return replace(events, table=table, codes=codes, digest=digest, notes=tuple(gathered.notes))
+
+
+def _begin(problem: Problem, source: EventSource) -> tuple[Events, _Gathered]:
+    """Return the events with one feature, and where the others are to come; the table that was read is forgotten."""
+    needed = read_needed(source, problem, group=FeatureGroup(at_most=1))
+    events = assemble_events(problem, source, needed)
+    gathered = _Gathered(needed.features, len(events.labels))
+    gathered.keep(events.table)
+    gathered.codes |= events.codes
+    gathered.notes |= dict.fromkeys(events.notes)
+    gathered.done |= {*map(str, needed.table.columns)}
+    gathered.told |= {*needed.table.attrs.get("left_out", ())}
+    return events, gathered
+
+
+def _read_group(
+    problem: Problem, source: EventSource, group: FeatureGroup, labels: np.ndarray, gathered: _Gathered
+) -> None:
+    """Read some more features. Raise `EventsError` where they are unfit."""
+    part = read_needed(source, problem, group=group)
+    if not group.taken:
+        return
+    left_out = part.table.attrs.get("left_out", {})
+    part.table.attrs["left_out"] = Reasons({name: why for name, why in left_out.items() if name not in gathered.told})
+    part.table.attrs["index"] = ()
+    gathered.told |= {*left_out}
+    found = Findings([*part.found.problems], [*note_reading(part.table), *part.found.notes])
+    features, codes = take_inputs(part, [*group.taken], labels, found)
+    raise_together(found.problems, EventsError, source.describe())
+    gathered.keep(features)
+    gathered.codes |= codes
+    gathered.notes |= dict.fromkeys(found.notes)
+    gathered.done |= group.taken.keys()
 
 
 class _Gathered:
-    """Features that are put together one after the other."""
+    """Features that are put together one after the other, and what is told of them."""
 
     def __init__(self, names: Sequence[str], n_events: int) -> None:
         """names: of all features that may come, in their order."""
         self.names = [*names]
         self.kept: set[str] = set()
+        self.done: set[str] = set()
+        """Columns that were read."""
+        self.told: set[str] = set()
+        """Columns that are left out, which a note has told."""
+        self.codes: dict[str, tuple[str, ...]] = {}
+        self.notes: dict[str, None] = {}
         self.values = allocate((n_events, len(names)), np.float32, order="F")
 
     def keep(self, table: pd.DataFrame) -> None:

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, name_all
+from tuner.events.joining import read_source
 from tuner.events.listing import Reasons, Wanted
-from tuner.events.sources import SelectiveSource, find_input_files, find_source
+from tuner.events.sources import find_input_files, find_source
 from tuner.problem import EventSource, Problem
 
 PART_SIZES = "part_sizes"
@@ -102,11 +103,3 @@ def find_given_parts(table: pd.DataFrame) -> np.ndarray | None:
         return None
     parts, counts = zip(*sizes, strict=True)
     return np.asarray(np.repeat(np.array(parts, np.int8), counts)[table.index.to_numpy()])
-
-
-def read_source(source: EventSource, wanted: Wanted) -> pd.DataFrame:
-    """Return the events of a source with the wanted columns."""
-    if isinstance(source, SelectiveSource):
-        return source.read_columns(wanted)
-    table = source.read()
-    return table[[name for name in table.columns if wanted(name)]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from glob import has_magic
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuner.errors import EventsError, name_all
 from tuner.events.file_formats import describe_unknown, find_format, read_lists, read_table
@@ -18,26 +18,6 @@ from tuner.problem import EventSource
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from tuner.events.class_sources import ClassSource
-
-
-@runtime_checkable
-class SelectiveSource(EventSource, Protocol):
-    """A source that can leave out columns that nobody wants."""
-
-    def read_columns(self, wanted: Wanted) -> pd.DataFrame:
-        """Return all events with those of their columns that are wanted."""
-        ...
-
-
-@runtime_checkable
-class ListSource(EventSource, Protocol):
-    """A source that can read columns of lists, one list an event."""
-
-    def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return columns of all events by name, in their order, Awkward arrays [n, ...]."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -83,36 +63,32 @@ class File:
 
     def read_columns(self, wanted: Wanted) -> pd.DataFrame:
         """Return all events with the wanted columns. Raise `EventsError`, `MissingPackage`."""
-        import pandas as pd
-
-        from tuner.events.reading_notes import join_notes
+        from tuner.events.class_sources import ClassSource, read_classes
+        from tuner.events.joining import join_parts
 
         path, tree = self._split_path()
         if classes := self._list_classes():
-            from tuner.events.class_sources import read_classes
-
-            parts = read_classes(classes, wanted, self.label, self.fill)
+            parts = read_classes([ClassSource(*one) for one in classes], wanted, self.label, self.fill)
+            for _, table in parts:
+                if len(table.attrs["parts"]) == 1:  # it is called by its file alone, without its tree
+                    del table.attrs["parts"]
         else:
-            parts = [part for file in self._find_own(path) for part in self._read_parts(file, tree, wanted)]
+            parts = [(str(file), self._read_file(file, tree, wanted)) for file in self._find_own(path)]
             _add_partitions(parts, path, wanted)
-        (first, table), *others = parts
+        (first, read), *others = parts
         for name, other in others:
-            if lacking := sorted(set(table.columns) ^ set(other.columns)):
+            if lacking := sorted(set(read.columns) ^ set(other.columns)):
                 raise EventsError(f'"{first}" and "{name}" must have the same columns, but differ in '
                                   f"{name_all(lacking)}.")  # fmt: skip
-        tables = [part for _, part in parts]
-        filled = [part.reset_index(drop=True) for part in tables if len(part)]  # a part of no events has no types
-        joined = pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0] if filled else table
-        joined.attrs = {**join_notes(tables), "parts": [(name, len(part)) for name, part in parts]}
-        return joined
+        return join_parts(parts)
 
     def read_lists(self, names: Sequence[str]) -> dict[str, Any]:
         """Return columns of lists by name as `ListSource` says. Raise `EventsError`, `MissingPackage`."""
         path, tree = self._split_path()
         if classes := self._list_classes():
-            parts = [one.source.read_lists(names) for one in classes]
+            parts = [source.read_lists(names) for source, _, _ in classes]
         else:
-            parts = [part for file in self._find_own(path) for part in self._read_part_lists(file, tree, names)]
+            parts = [self._read_file_lists(file, tree, names) for file in self._find_own(path)]
         if len(parts) == 1:
             return parts[0]
         import awkward as ak
@@ -122,13 +98,14 @@ class File:
     def find_files(self) -> list[Path]:
         """Return the files that are read. Raise `EventsError` where there are none."""
         if self._has_class_files():
-            return [file for one in self._list_classes() for file in one.source.find_files()]
+            return [file for source, _, _ in self._list_classes() for file in source.find_files()]
         return find_files(self._split_path()[0])
 
     def describe(self) -> str:
         """Return the path as it was given, with its trees."""
         path, tree = self._split_path()
-        named = " and ".join(self.trees) if self.trees and not (tree and self.is_moved) else tree
+        is_told = self.trees and (not self.is_moved or self._has_class_files())
+        named = " and ".join(self.trees or ()) if is_told else tree
         return f"{path}:{named}" if named else path
 
     @property
@@ -160,58 +137,64 @@ class File:
         """Return whether classes are files of a folder, not trees of a file."""
         return any(find_format(Path(name.partition(":")[0])) for name in self.trees or ())
 
-    def _list_classes(self) -> list[ClassSource]:
-        """Return the files or groups of HDF5 that hold one class each; none where there are none, or trees of ROOT."""
+    def _list_classes(self) -> list[tuple[File, str | None, str]]:
+        """Return the files, trees of ROOT or groups of HDF5 that hold a class each, with its label and its name.
+
+        None where no classes are named.
+        """
         path, tree = self._split_path()
         trees: Mapping[str, str | None] = self.trees or {}
-        if not self._has_class_files() and (not trees or find_format(Path(path)) != "HDF5"):
+        kind = find_format(Path(path))
+        if not self._has_class_files() and (not trees or kind not in ("HDF5", "ROOT")):
             return []
-        from tuner.events.class_sources import ClassSource
-
-        alone = replace(self, path=path, trees=None)
+        alone = replace(self, trees=None)
         if self._has_class_files():
-            return [ClassSource(replace(alone, path=Path(path) / name), value) for name, value in trees.items()]
-        if self.is_moved:
-            from tuner.events.formats.hdf5 import find_keys
+            found = [(replace(alone, path=Path(path) / name), value) for name, value in trees.items()]
+            return [(source, value, f'"{source.describe()}"') for source, value in found]
+        classes: list[tuple[File, str | None, str]] = []
+        for file in find_files(path):
+            chosen: list[str | None] = [*self._choose_trees(file, kind, tree)]
+            classes += [
+                (replace(alone, path=file, tree=name), trees.get(name or ""), f'"{name}"') for name in chosen or [tree]
+            ]
+        return classes
 
-            there = [tree] if tree else find_keys(find_files(path)[0], [*trees])
-            if not there:
-                return [ClassSource(alone, None)]
-            trees = {name: trees.get(name) for name in there}
-        return [ClassSource(replace(alone, tree=name), value) for name, value in trees.items()]
+    def _choose_trees(self, file: Path, kind: str | None, tree: str | None) -> list[str]:
+        """Return the trees or groups of a file that are read; of another file than the study's those that it has."""
+        if not self.is_moved:
+            return [*(self.trees or {})]
+        if tree:
+            return [tree]
+        from tuner.events.damage import tell_damage
 
-    def _read_parts(self, path: Path, tree: str | None, wanted: Wanted) -> list[tuple[str, pd.DataFrame]]:
-        """Return name and table of a file (of each tree, where trees are classes)."""
+        with tell_damage(file, kind or ""):
+            if kind == "HDF5":
+                from tuner.events.formats.hdf5 import find_keys
+
+                return find_keys(file, [*(self.trees or {})])
+            from tuner.events.formats.root import list_event_trees
+
+            there = list_event_trees(file)
+        return there if len(there) == 1 else [*(self.trees or {})]
+
+    def _read_file(self, path: Path, tree: str | None, wanted: Wanted) -> pd.DataFrame:
+        """Return the wanted columns of one file."""
+        from tuner.events.damage import tell_damage
+
         kind = find_format(path)
         if kind is None:
             raise EventsError(describe_unknown(path))
-        from tuner.events.damage import tell_damage
-
+        habits = {"decimal": self.decimal, "encoding": self.encoding, "may_have_header": self.is_moved}
         with tell_damage(path, kind):
-            if kind == "ROOT" and self.trees:
-                from tuner.events.formats.root import read_classes
+            return read_table(path, kind, wanted, tree=tree, columns=self.columns, habits=habits, rows=self._rows)
 
-                return read_classes(path, wanted, self.trees, self.label, self.fill, is_moved=self.is_moved, name=tree)
-            habits = {"decimal": self.decimal, "encoding": self.encoding, "may_have_header": self.is_moved}
-            return [
-                (
-                    str(path),
-                    read_table(path, kind, wanted, tree=tree, columns=self.columns, habits=habits, rows=self._rows),
-                )
-            ]
-
-    def _read_part_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Return columns of lists of a file, or of each of its trees, where trees are classes."""
+    def _read_file_lists(self, path: Path, tree: str | None, names: Sequence[str]) -> dict[str, Any]:
+        """Return columns of lists of one file."""
         from tuner.events.damage import tell_damage
 
         kind = find_format(path) or ""
         with tell_damage(path, kind):
-            trees = [tree]
-            if self.trees and kind == "ROOT":
-                from tuner.events.formats.root import list_trees
-
-                trees = [*list_trees(path, self.trees, tree, is_moved=self.is_moved)]
-            return [read_lists(path, kind, names, name, self.columns, rows=self._rows) for name in trees]
+            return read_lists(path, kind, names, tree, self.columns, rows=self._rows)
 
 
 def _add_partitions(parts: list[tuple[str, pd.DataFrame]], path: str, wanted: Wanted) -> None:

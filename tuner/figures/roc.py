@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -32,7 +33,8 @@ from tuner.metrics.few_events import widen_rejection
 from tuner.metrics.measurement import ONE_SIGMA, Measurement, measure
 
 OPTIMUM = "optimum"
-LEGEND_COLUMNS = 4
+LEGEND_COLUMNS, LEGEND_LETTERS = 4, 140
+"""Columns of the legend, at most, and letters that have room beside each other in them."""
 MIN_DRAWN = 10.0
 """Effective background events above the cut, (sum w)^2 / sum w^2, below which 1/eps_B is neither drawn nor marked: it
 would be a fluctuation."""
@@ -102,9 +104,8 @@ def draw_roc(
     _dress_conventions(learning, tmva, tagging, weighted=weights is not None)
     _mark_rejections(candidates[0], tagging)
     handles, names = learning.get_legend_handles_labels()
-    legend = add_legend(
-        figure, "outside lower center", handles=handles, labels=names, ncols=LEGEND_COLUMNS, columnspacing=1.2
-    )
+    columns = _count_columns(names)
+    legend = add_legend(figure, "outside lower center", handles=handles, labels=names, ncols=columns, columnspacing=1.2)
     title = f"ROC curve, {part} part"
     headline(figure, title)
     areas = "; ".join(f"{c.name} AUC {c.area}" for c in candidates)
@@ -237,6 +238,15 @@ def _dress_conventions(learning: Axes, tmva: Axes, tagging: Axes, *, weighted: b
         axes.set(xlim=(0, 1), ylim=(0, 1.02), aspect="auto")
     tagging.set(xlim=(0, 1), yscale="log")
     tagging.set_ylim(bottom=1)
+
+
+def _count_columns(names: Sequence[str]) -> int:
+    """Return how many columns of the legend fit side by side; it fills them one after the other."""
+    lengths = np.array([len(re.sub(r"\$\\\w+_(\w)\$", r"e\1", name)) for name in names])
+    for columns in range(min(LEGEND_COLUMNS, len(names)), 1, -1):
+        if sum(column.max() for column in np.array_split(lengths, columns)) <= LEGEND_LETTERS:
+            return columns
+    return 1
 
 
 def _mark_working_point(candidate: _Candidate, threshold: float, learning: Axes, tmva: Axes, tagging: Axes) -> None:

@@ -27,7 +27,8 @@ HANG_SIGNAL = signal.SIGALRM
 LAST_SECONDS = 5.0
 """What the process has for that, before it is killed."""
 
-_IGNORED = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+_LEAVING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+"""Signals after which a process has to leave soon; it may have handlers for others."""
 
 
 class Watch:
@@ -51,7 +52,7 @@ class Watch:
                 if self.busy_since is not None:
                     self.longest = max(self.longest, now - self.busy_since)
                 self.busy_since = now if byte == BUSY else None
-            elif byte != signal.SIGINT and byte < BUSY:
+            elif byte in _LEAVING:
                 self.kill_at = min(self.kill_at, now + self.leave_seconds)
 
     def pause(self, seconds: float) -> None:
@@ -88,8 +89,8 @@ def is_stopped(pid: int) -> bool:
 
 def main(pid: int, hang_seconds: float, leave_seconds: float, look_seconds: float = 1.0) -> None:
     """Watch the parent, whose number this is, until it closes the pipe or is gone."""
-    for name in _IGNORED:
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for ignored in (signal.SIGINT, *_LEAVING):
+        signal.signal(ignored, signal.SIG_IGN)
     watch, before = Watch(pid, hang_seconds, leave_seconds), time.monotonic()
     while os.getppid() == pid:
         ready, _, _ = select.select([0], [], [], look_seconds)

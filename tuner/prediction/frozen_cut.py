@@ -11,6 +11,8 @@ from torch import nn
 
 from tuner.checked_files import expect_form, read_json
 from tuner.errors import SearchError
+from tuner.metrics.figures_of_merit import CutFigure
+from tuner.metrics.working_points import choose_cut
 from tuner.prediction.network import score_events
 from tuner.prediction.networks import Predictor
 from tuner.tuning.search import Search
@@ -24,11 +26,13 @@ class FrozenCut:
 
     threshold: float
     rule: str
-    """How the threshold was chosen, and on which events."""
+    """How the threshold was chosen, and on which events; the name of the cut where it is not the working point."""
 
 
 def find_cut(search: Search, predictor: Predictor, network: nn.Module) -> FrozenCut:
     """Return the cut of a predictor: the judgement's own; of what was not judged one that validation chooses.
+
+    It is that of the figure of merit where that is one of a cut, else the working point.
 
     Args:
         search: The search.
@@ -36,21 +40,32 @@ def find_cut(search: Search, predictor: Predictor, network: nn.Module) -> Frozen
         network: What `load_network` returned for it.
 
     Raises:
-        SearchError: The problem's working point cannot be found on the validation events.
+        SearchError: The cut cannot be found on the validation events.
     """
+    problem = search.study.problem
+    figure = problem.figure_of_merit if isinstance(problem.figure_of_merit, CutFigure) else None
     for part in list_judged_parts(search, predictor):
-        return FrozenCut(float(part["threshold"]), str(part["threshold_rule"]))
-    validation, rule = search.splits.validation, search.study.problem.working_point
+        if figure is None or part.get("figure_cut") is None:
+            return FrozenCut(float(part["threshold"]), str(part["threshold_rule"]))
+        own = part["figure_cut"]
+        return FrozenCut(float(own["threshold"]), _describe(figure, str(own["chosen_on"])))
+    validation, rule = search.splits.validation, figure or problem.working_point
     scores = score_events(network, validation.x)
     labels = np.asarray(validation.labels, np.int8)
     try:
-        threshold = float(rule.choose(labels, scores, np.asarray(validation.weights)))
+        threshold = choose_cut(rule, labels, scores, np.asarray(validation.weights))
     except Exception as error:  # a rule may be the user's own
         raise SearchError(
-            f'The working point "{rule.name}" must give a cut on validation, but raised {type(error).__name__}: '
-            f"{error} Run `tuner evaluate`, or name another `working_point`."
+            f'"{rule.name}" must give a cut on validation, but raised {type(error).__name__}: {error} Run '
+            f"`tuner evaluate`, or name another `{'working_point' if figure is None else 'figure_of_merit'}`."
         ) from error
-    return FrozenCut(threshold, f"{rule.name}, chosen on validation")
+    told = f"{rule.name}, chosen on validation" if figure is None else _describe(figure, "validation")
+    return FrozenCut(threshold, told)
+
+
+def _describe(figure: CutFigure, chosen_on: str) -> str:
+    """Return how a figure's own cut was chosen, with its name."""
+    return f"{figure.cut_name}: largest {figure.name}, chosen on {chosen_on}"
 
 
 def is_handed_on(search: Search, predictor: Predictor) -> bool:

@@ -137,7 +137,10 @@ def _list_outputs(calibration: Calibration | None) -> list[dict[str, str]]:
 
 
 def _list_figures(search: Search, predictor: Predictor) -> dict[str, Any]:
-    """Return each figure of merit with its 68 % interval, by part; at the cut: sensitivity and specificity."""
+    """Return each figure of merit with its 68 % interval, by part.
+
+    Sensitivity and specificity are those at the working point; of a figure with a cut of its own what lies above that.
+    """
     try:
         parts = list_judged_parts(search, predictor)
     except DamagedFileError:
@@ -146,6 +149,8 @@ def _list_figures(search: Search, predictor: Predictor) -> dict[str, Any]:
         part["part"]: {
             "n_signal": part["n_signal"],
             "n_background": part["n_background"],
+            "working_point": part["threshold"],
+            **({"figure_cut": dict(part["figure_cut"])} if part.get("figure_cut") else {}),
             **{
                 name: {key: figure[key] for key in ("value", "low", "high")}
                 for name, figure in part["measurements"].items()

@@ -82,7 +82,7 @@ class Outage:
             logger.warning(
                 "The storage does not answer (%s). Training goes on; the storage is tried again for up to %s.",
                 tell_cause(error, self.url),
-                write_duration(self.patience),
+                say_patience(self.patience),
             )
 
     def note_answer(self) -> None:
@@ -147,8 +147,8 @@ class _Forwarding(BaseStorage):
 
     def _describe(self, error: BaseException) -> StorageAway:
         return StorageAway(
-            f"The storage must answer, but has not for {write_duration(self.outage.patience)} "
-            f"({tell_cause(error, self.outage.url)}). What was told is kept: start its server, then rerun the same "
+            f"The storage must answer, but has not for {say_patience(self.outage.patience)} "
+            f"({tell_cause(error, self.outage.url)}). Finished trials are kept: start the server, then rerun the same "
             "command to resume."
         )
 
@@ -266,6 +266,11 @@ def ask_database(study: Study, ask: Callable[[RDBStorage], T]) -> T | None:
     if isinstance(storage, _Forwarding):
         return storage.try_until_answered(lambda _: ask(database))
     return ask(database)
+
+
+def say_patience(seconds: float) -> str:
+    """Return a stated time as one states it: 30 min, not 30 min 0 s."""
+    return write_duration(seconds).removesuffix(" 0 s")
 
 
 def is_passing(error: BaseException) -> bool:

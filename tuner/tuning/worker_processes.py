@@ -153,7 +153,10 @@ class _Supervisor:
         found = find_lease(study, worker.pid, worker.started, worker.host)
         has_left = found is not None and "left" in found[1]
         if not has_left:
-            record_exit(study, worker.pid, worker.started, code, worker.host)
+            try:
+                record_exit(study, worker.pid, worker.started, code, worker.host)
+            except OSError as error:  # a file system in trouble: the worker may have died of the same
+                logger.warning("How worker %d ended could not be written down: %s", worker.number, error)
         if is_outside(code) or (has_left and code in (INTERRUPTED_CODE, REQUEUE_CODE)):
             return "killed"
         if has_left and code == 0:

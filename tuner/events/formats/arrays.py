@@ -12,7 +12,8 @@ import pandas as pd
 from tuner.events.formats.lists import wrap_lists
 from tuner.events.listing import Column, Lists, Reason, Wanted, check_names
 
-_SECONDS = {"D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+SECONDS = {"D": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""In each unit of time."""
 
 
 def make_table(path: Path | str, listed: Iterable[Column], wanted: Wanted) -> pd.DataFrame:
@@ -60,4 +61,4 @@ def settle_values(values: np.ndarray) -> np.ndarray | pd.Series:
 
 def _count_seconds(dtype: np.dtype) -> float:
     unit, n = np.datetime_data(dtype)
-    return n * _SECONDS.get(unit, np.nan)
+    return n * SECONDS.get(unit, np.nan)

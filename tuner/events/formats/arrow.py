@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage
+from tuner.events.formats.arrays import SECONDS
 from tuner.events.listing import Lists, Reason
 
 
@@ -121,9 +122,6 @@ def _simplify(column: Any) -> Any:
     return column
 
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-
-
 def _count_seconds(column: Any) -> Any:
     """Return times, dates and durations as seconds, float64; undefined ones stay so."""
     import pyarrow as pa
@@ -134,4 +132,4 @@ def _count_seconds(column: Any) -> Any:
         column = column.cast(pa.timestamp("s"))
         kind = column.type
     whole = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64())
-    return pc.multiply(whole.cast(pa.float64(), safe=False), _SECONDS[kind.unit])
+    return pc.multiply(whole.cast(pa.float64(), safe=False), SECONDS[kind.unit])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuner.events.formats.arrays import settle_values
 from tuner.events.listing import Lists, Reason, Wanted
 
 
@@ -37,9 +38,9 @@ def _is_list(value: Any) -> bool:
     return bool(pd.api.types.is_list_like(value))
 
 
-def _settle(column: pd.Series) -> pd.Series:
+def _settle(column: pd.Series) -> Any:
     """Return a column with times as seconds, float64."""
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        start = pd.Timestamp(0, tz=getattr(column.dtype, "tz", None))
-        return (column - start).dt.total_seconds()
-    return column.dt.total_seconds() if pd.api.types.is_timedelta64_dtype(column.dtype) else column
+        return settle_values(column.to_numpy(f"datetime64[{column.dt.unit}]"))
+    is_duration = pd.api.types.is_timedelta64_dtype(column.dtype)
+    return settle_values(column.to_numpy(f"timedelta64[{column.dt.unit}]")) if is_duration else column

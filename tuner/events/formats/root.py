@@ -13,7 +13,7 @@ import pandas as pd
 
 from tuner.errors import EventsError, MissingPackage, describe_error, name_all, suggest_name
 from tuner.events.formats.root_columns import TreeColumn, find_columns
-from tuner.events.listing import ALL_ROWS, ListedColumn, Reason, Wanted
+from tuner.events.listing import ALL_ROWS, ListedColumn, Wanted
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
 _BOOKKEEPING = {
@@ -82,72 +82,6 @@ def read_arrays(path: Path, names: Sequence[str], name: str | None, rows: slice 
                 f'Tree "{tree.name}" of "{path}" has no column {name_all(lacking)}.{suggest_name(lacking[0], columns)}'
             )
         return _read_columns(path, tree, [columns[name] for name in names], rows)
-
-
-def read_classes(
-    path: Path,
-    wanted: Wanted,
-    trees: Mapping[str, str],
-    label: str,
-    fill: Mapping[str, float],
-    *,
-    is_moved: bool = False,
-    name: str | None = None,
-) -> list[tuple[str, pd.DataFrame]]:
-    """Return name and table of each tree, with a label column of what the tree stands for.
-
-    Columns are those that all of the trees have, and those that `fill` gives a value for where a tree has none.
-    is_moved: another file than the study's, of which the tree `name` or the only tree is read, too; without a label
-    where that is none of `trees`.
-    """
-    with _open(path) as file:
-        chosen = _choose_trees(file, trees, name, is_moved=is_moved)
-        found = {key: _find_tree(file, key, path) for key in chosen}
-        columns = {key: {column.name: column for column in find_columns(tree)} for key, tree in found.items()}
-        left_out = _find_left_out(columns, fill)
-        named = dict.fromkeys([*(column for here in columns.values() for column in here), *fill])
-        order = [column for column in named if column not in left_out and wanted(column)]
-        tables = []
-        for key, tree in found.items():
-            here = [columns[key][column] for column in order if column in columns[key]]
-            arrays = _read_columns(path, tree, here)
-            values = {column: arrays[column] if column in arrays else fill[column] for column in order}
-            if key in trees and wanted(label):
-                values[label] = _repeat(trees[key], tree.num_entries, sorted(set(trees.values())))
-            tables.append((f"{path}:{key}", _make_table(values, tree.num_entries)))
-            tables[-1][1].attrs["left_out"] = left_out
-    return tables
-
-
-def list_trees(path: Path, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
-    """Return the trees that `read_classes` reads, in its order."""
-    with _open(path) as file:
-        return _choose_trees(file, trees, name, is_moved=is_moved)
-
-
-def _choose_trees(file: Any, trees: Mapping[str, str], name: str | None, *, is_moved: bool) -> list[str]:
-    """Return the trees that are classes; of a moved file the one that is named, or the only one."""
-    there = _list_trees(file)
-    one = [name] if name else there if len(there) == 1 else []
-    return one if is_moved and one else list(trees)
-
-
-def _find_left_out(columns: Mapping[str, Mapping[str, TreeColumn]], fill: Mapping[str, float]) -> dict[str, str]:
-    """Return why columns of trees are left out: what cannot be read in one of them, or is not in all of them."""
-    left_out = {}
-    for name in dict.fromkeys(name for here in columns.values() for name in here):
-        having = [tree for tree, here in columns.items() if name in here]
-        if why_not := next((columns[tree][name].why_not for tree in having if columns[tree][name].why_not), ""):
-            left_out[name] = why_not
-        elif len(having) < len(columns) and name not in fill:
-            told = f'is only in {name_all(having)}: fill={{"{name}": VALUE}} gives it a value elsewhere'
-            left_out[name] = Reason(told, is_elsewhere=True)
-    return left_out
-
-
-def _repeat(value: str, n: int, values: Sequence[str]) -> Any:
-    """Return a label column [n] of one of the values."""
-    return pd.Categorical.from_codes(np.full(n, values.index(value), np.int8), categories=pd.Index(values))
 
 
 @contextmanager

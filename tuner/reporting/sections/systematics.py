@@ -7,6 +7,7 @@ from tuner.evaluation.statistics.comparison import find_baseline
 from tuner.evaluation.statistics.nuisances import Shift
 from tuner.evaluation.statistics.systematics import Survival
 from tuner.evaluation.statistics.template_comparison import describe_bins
+from tuner.metrics.figures_of_merit import shorten_figure
 from tuner.metrics.measurement import count_decimals
 from tuner.progress.wording import write_number
 from tuner.reporting.formatting import stack, stack_interval, write_share
@@ -60,14 +61,17 @@ def _tell_contradiction(evaluation: Evaluation, own: str) -> str:
     baseline = find_baseline(evaluation.standings_on(part))
     mine = evaluation.part(part, evaluation.examined)
     theirs = None if baseline is None else evaluation.part(part, baseline.candidate)
-    if survival is None or mine is None or theirs is None or figure not in mine.measurements:
+    if survival is None or baseline is None or mine is None or theirs is None or figure not in mine.measurements:
         return ""
     difference = mine[figure].value - theirs[figure].value
     if figure == "AUC" or not survival.is_opposite_to(difference):
         return ""
+    paired = evaluation.over_baseline
+    known = paired is not None and paired.candidate == baseline.candidate and is_handed_on_examined(evaluation)
+    told = paired.lead.signed if paired is not None and known else f"{difference:+.2g}"
     return (
-        f" By {figure} the order is the other one: there {own} minus {name_baseline(evaluation)} is "
-        f"{difference:+.2g}. The two choose their cuts on different events."
+        f" By {shorten_figure(figure)} the order is the other one: there {own} minus {name_baseline(evaluation)} is "
+        f"{told}. The two choose their cuts on different events."
     )
 
 
