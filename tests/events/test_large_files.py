@@ -132,6 +132,16 @@ def test_lists_and_constant_texts_are_left_out(as_large, make_problem, table, tm
     assert all(note.count('"era"') == note.count('"jets"') == 1 for note in (told, notes))
 
 
+def test_features_that_the_selection_fixes_are_left_out_of_each_group(as_large, make_problem, table, tmp_path):
+    odd = np.arange(2000) // 2 % 2
+    table = table.assign(x2=odd, x3=odd + 1.0)
+    problem = make_problem(events=write(table, tmp_path / "events.parquet"), selection="x2 == 1")
+    events, expected = as_large(problem), read_events(problem)
+    assert_same(replace(expected, notes=()), events)
+    assert not {"x2", "x3"} & {*events.features}
+    assert all('"x3" (2)' in " ".join(one.notes) for one in (events, expected))
+
+
 def test_what_does_not_hold_is_told(as_large, make_problem, table, tmp_path):
     table["x4"] = 1.0
     with pytest.raises(EventsError, match=r"same in all events: .x4 = 1"):

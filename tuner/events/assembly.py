@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -99,14 +99,14 @@ def take_inputs(
     found.notes[:0] = note_left_out(problem, table, needed.formulas)
     there = [name for name in there if name in table]
     features = take_features(table, there, lambda name: () if name in codes else problem.list_undefined(name), found)
-    among = "" if needed.cut_flow is None else " that the selection leaves"
+    among = "" if needed.formulas.selection is None else " that the selection leaves"
     if among:
-        features = _drop_fixed(features, needed.named, found)
+        features = _drop_fixed(features, needed, found)
     check_features(features, table, found, among=among)
     return features, {name: texts for name, texts in codes.items() if name in features}
 
 
-def _drop_fixed(features: pd.DataFrame, named: Collection[str], found: Findings) -> pd.DataFrame:
+def _drop_fixed(features: pd.DataFrame, needed: NeededColumns, found: Findings) -> pd.DataFrame:
     """Return features [n, d] without those that a selection has made the same in all events, and that nobody named.
 
     A note tells them.
@@ -114,9 +114,9 @@ def _drop_fixed(features: pd.DataFrame, named: Collection[str], found: Findings)
     told = {}
     for name in features.columns:
         values = features[name].to_numpy()
-        if name not in named and len(values) and (np.isnan(values).all() or values.min() == values.max()):
+        if name not in needed.named and len(values) and (np.isnan(values).all() or values.min() == values.max()):
             told[name] = f'"{name}" ({"undefined" if np.isnan(values[0]) else f"{values[0]:g}"})'
-    if told and len(told) < len(features.columns):
+    if told and len(told) < len(needed.features):
         one = len(told) == 1
         found.notes.append(
             f"{join_words([*told.values()])} {'is' if one else 'are'} the same in all events that the selection "
