@@ -54,7 +54,7 @@ def start(client, folder, program, workers=2, **environment):
     return DaskWorkers(client, ["-c", program], workers=workers, folder=folder, environment=environment)
 
 
-def wait_until(holds, seconds=60):
+def wait_until(holds, seconds=150):
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline

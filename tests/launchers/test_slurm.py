@@ -73,7 +73,7 @@ def submit(folder, *jobs, environment=None):
     return submit_to_slurm(scripts, environment or {})
 
 
-def wait_until(holds, seconds=60):
+def wait_until(holds, seconds=150):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
