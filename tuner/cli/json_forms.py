@@ -81,11 +81,14 @@ class ExploreForm(Form):
     """Class to the matrix of weighted correlations."""
     rank_correlations: dict[str, dict[str, dict[str, float | None]]]
     strongest: list[str]
+    """What goes together most, as sentences."""
     warnings: list[str]
     findings: list[FindingForm]
     cut_flow: dict[str, Any] | None
     files: list[str]
     """Figures and tables that were written."""
+    guessed: list[str]
+    """Of a data file without a study: what roles its columns were taken to have, and why."""
 
 
 class StatusForm(Form):
