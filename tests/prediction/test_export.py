@@ -30,15 +30,17 @@ TOLERANCE = 1e-5
 
 @pytest.fixture(scope="module")
 def files(handed_on_search, tmp_path_factory):
-    """The blend in each format, with calibrated probabilities; the ONNX files by their layout."""
+    """The blend in each format, with calibrated probabilities, and a single network as ONNX of one matrix."""
     folder = tmp_path_factory.mktemp("exported")
     wanted = {
-        "matrix": ("matrix.onnx", {}),
+        "matrix": ("matrix.onnx", {"candidate": "single"}),
         "named": ("named.onnx", {"inputs": "named", "calibration": "platt", "prior": 0.1, "licence": "MIT"}),
         "pt2": ("network.pt2", {"calibration": "isotonic"}),
         "safetensors": ("network.safetensors", {"calibration": "isotonic"}),
     }
-    return {name: export_file(handed_on_search, folder / path, **more) for name, (path, more) in wanted.items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuner.prediction.export.ENOUGH_SECONDS", 0.01)
+        return {name: export_file(handed_on_search, folder / path, **more) for name, (path, more) in wanted.items()}
 
 
 @pytest.fixture
@@ -53,14 +55,19 @@ def raw(handed_on_search, new_events):
 def test_each_graph_scores_raw_events_as_predict_does(handed_on_search, files, new_events, raw, name):
     path = files[name].path
     run = open_graph(path) if name == "pt2" else open_session(path)
-    more = {"matrix": {}, "named": {"calibration": "platt", "prior": 0.1}, "pt2": {"calibration": "isotonic"}}[name]
+    more = {
+        "matrix": {"candidate": "single"},
+        "named": {"calibration": "platt", "prior": 0.1},
+        "pt2": {"calibration": "isotonic"},
+    }[name]
     expected = tuner.predict(handed_on_search, new_events, **more)
     for n in (1, 7, len(raw)):
         scores, *probabilities = run(raw[:n])
         assert scores.dtype == np.float32
         np.testing.assert_allclose(scores, expected[:n], atol=TOLERANCE, rtol=0)
-        if more:
+        if probabilities:
             np.testing.assert_allclose(probabilities[0], expected.probabilities[:n], atol=TOLERANCE, rtol=0)
+    assert len(probabilities) == (name != "matrix")
     assert files[name].agreement.largest <= TOLERANCE
     assert files[name].agreement.n_events == len(handed_on_search.splits.validation.labels)
 
