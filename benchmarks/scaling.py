@@ -76,7 +76,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32, 64])
     parser.add_argument("--seconds", type=float, default=8.0, help="of each measurement")
     parser.add_argument("--database", help="URL of a PostgreSQL or MySQL server, to be measured as well")
-    parser.add_argument("--trials", type=int, nargs="+", default=[100, 1_000, 10_000], help="for the sampler")
+    parser.add_argument("--only", nargs="+", help="storages to be measured, by the first words of their names")
+    parser.add_argument("--trials", type=int, nargs="*", default=[100, 1_000, 10_000], help="for the sampler")
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -87,6 +88,8 @@ def main() -> None:
     print(f"{'storage':>12} workers  trials/s  reports/s  share  ask ms  report ms  tell ms  CPU ms  CPU")
     storages: dict[str, dict[int, Any]] = {name: {} for name in opens}
     for name, serve in opens.items():
+        if options.only and not name.startswith(tuple(options.only)):
+            continue
         for workers in options.workers:
             with tempfile.TemporaryDirectory() as folder, serve(Path(folder)) as connect:
                 served = measure_storage(connect, Path(folder), workers, options.seconds)
@@ -120,12 +123,17 @@ def serve_proxy(folder: Path) -> Iterator[Callable[[], BaseStorage]]:
     server = multiprocessing.get_context("spawn").Process(target=run_proxy, args=(folder, port), daemon=True)
     server.start()
     connect = partial(GrpcStorageProxy, host="127.0.0.1", port=port)
-    connect().wait_server_ready(timeout=60)
+    run_in_process(wait_until_ready, connect)  # gRPC must not have been used in a process that forks
     try:
         yield connect
     finally:
         server.kill()
         server.join()
+
+
+def wait_until_ready(connect: Callable[[], GrpcStorageProxy]) -> None:
+    """Wait until a proxy answers."""
+    connect().wait_server_ready(timeout=60)
 
 
 def run_proxy(folder: Path, port: int) -> None:

@@ -6,7 +6,7 @@ Each scene is a search of some trials in a folder of its own:
 
 parent  the sweep itself is killed while its workers live; the same command goes on
 stop    a worker is stopped for longer than others wait for it, and goes on afterwards (needs root)
-clock   the clock jumps by an hour, forwards and back (needs libfaketime)
+clock   the clocks jump by an hour, then by a day (needs libfaketime)
 disk    the disk is full for a while (needs root)
 code    settings hang, crash, end their process, or take all memory
 many    two sweeps and three workers of one study begin at once
@@ -160,7 +160,10 @@ def stop_worker(folder: Path) -> None:
 
 
 def shift_clock(folder: Path) -> None:
-    """Let the clock of a sweep and its workers jump."""
+    """Let the clocks of a sweep and its workers jump forwards.
+
+    Not back: of libfaketime 0.9.10 the monotonic clock, which never goes back, follows, or else no process may sleep.
+    """
     if not FAKETIME.exists():
         raise Skipped("libfaketime is not installed")
     clock = folder / "clock"
@@ -168,11 +171,10 @@ def shift_clock(folder: Path) -> None:
         "LD_PRELOAD": str(FAKETIME),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     clock.write_text("+0s")
     with start(folder, name_sweep(TRIALS, 2, epochs=EPOCHS), **fake) as sweep:
-        for share, shift in ((0.2, "+3600s"), (0.4, "-3600s"), (0.6, "+0s")):
+        for share, shift in ((0.2, "+3600s"), (0.5, "+90000s")):
             wait_for(folder, share * TRIALS, sweep)
             clock.write_text(shift)
         check_end(sweep)

@@ -219,3 +219,20 @@ def test_a_file_of_several_processes_is_drafted_with_a_label_made_of_them(tmp_pa
     np.testing.assert_array_equal(events.labels, (process == "ttH")[process != "data"])
     assert events.features == ("pt", "eta")  # and not the number of the process
     assert '    # "n_jet": "len(jet_pt)",\n' in path.read_text()
+
+
+def test_how_many_there_are_is_no_feature_where_all_events_have_as_many(tmp_path: Path) -> None:
+    uproot, ak = pytest.importorskip("uproot"), pytest.importorskip("awkward")
+    rng, counts = np.random.default_rng(2), np.arange(300) % 4
+    momenta = ak.unflatten(rng.exponential(30, counts.sum()), counts)
+    with uproot.recreate(tmp_path / "aod.root") as file:
+        file["CollectionTree"] = {
+            "label": np.arange(300) % 2,
+            "MET.sum": rng.normal(size=300),
+            "MET.mpx": ak.unflatten(rng.normal(size=300), np.ones(300, int)),
+            "Jets.pt": momenta,
+        }
+    text = draft_study(str(tmp_path / "aod.root")).text
+    assert '"n_Jets": "len(Jets.pt)"' in text
+    assert '"first_MET_mpx": "index(MET.mpx, 0)"' in text
+    assert "n_MET" not in text

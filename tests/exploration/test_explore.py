@@ -426,3 +426,11 @@ def test_noise_has_little_separation_and_ranks_below_what_tells(n_signal, n_back
     if n_signal >= 1000:
         telling = describe(rng.normal(size=len(labels)) + 0.3 * labels, labels, np.ones(len(labels)))
         assert telling["separation"] > max(found)
+
+
+def test_whole_numbers_are_written_in_full(make_events, make_problem):
+    table = make_events(300).assign(year=2016 + np.arange(300) % 3)
+    seen = explore_events(read_events(make_problem(table)))
+    (line,) = [line for line in seen.lines if line.startswith("year") and "whole" in line]
+    assert line.split()[-3:] == ["2016", "2016", "2018"]
+    assert "<td>2016</td>" in seen._repr_html_()

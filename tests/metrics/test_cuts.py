@@ -206,6 +206,7 @@ def test_gamma_telescope_table_of_two_gaussians(events):
         lambda: FixedSignalEfficiency(eps_s=0.0),
         lambda: FixedBackgroundEfficiency(eps_b=1.2),
         lambda: FixedPurity(purity=-1.0),
+        lambda: FixedPurity(purity=0.5, min_background=0.0),
         lambda: LargestSignificance(s=-1.0, b=10.0),
     ],
 )

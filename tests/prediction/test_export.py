@@ -18,8 +18,12 @@ import torch
 import tuner
 from tuner.errors import FolderError, SearchError
 from tuner.prediction.export import export_file
+from tuner.prediction.exported_network import build_exported
+from tuner.prediction.network import score_events
 from tuner.prediction.onnx_files import open_session
-from tuner.prediction.torch_files import open_graph
+from tuner.prediction.torch_files import open_graph, write_graph
+from tuner.preparation.preprocessing import fit_preprocessing
+from tuner.preparation.settings import Preparation
 
 TOLERANCE = 1e-5
 
@@ -167,6 +171,17 @@ def test_the_c_plus_plus_example_scores_alike(files, raw, tmp_path):
     assert done.returncode == 0, done.stderr
     scores = np.array(done.stdout.split(), dtype=float)
     np.testing.assert_allclose(scores, open_session(files["matrix"].path)(raw[:20])[0], atol=1e-6)
+
+
+def test_a_graph_of_features_that_are_always_defined_is_read_back(tmp_path):
+    """Without a value for "not defined", nor categories, nor angles, constants of the graph are empty."""
+    events = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    preprocessing = fit_preprocessing(events, ("a", "b"), Preparation())
+    problem = tuner.Problem(question="?", events="events.parquet", label="y", signal=1)
+    network = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Flatten(0))
+    write_graph(build_exported(network, preprocessing, problem), preprocessing, tmp_path / "network.pt2", {})
+    (scores,) = open_graph(tmp_path / "network.pt2")(events)
+    np.testing.assert_allclose(scores, score_events(network, preprocessing.transform(events), "cpu"), atol=1e-6)
 
 
 def test_another_ending_or_layout_is_refused(handed_on_search, tmp_path):

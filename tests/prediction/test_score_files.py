@@ -12,6 +12,7 @@ import uproot
 import tuner
 from tuner.errors import EventsError, FolderError
 from tuner.prediction.score_files import list_inputs, name_outputs, predict_files
+from tuner.prediction.scoring import EventScorer
 
 TEXTS = ("channel", "truth")
 
@@ -127,6 +128,16 @@ def test_findings_and_notes_of_stretches_are_those_of_all_events(handed_on_searc
     scored = predict_files(handed_on_search, [path], [tmp_path / "scores.csv"])
     assert [str(finding) for finding in scored.findings] == [str(finding) for finding in whole.findings]
     assert scored.findings[0].figures == {"x": 2}
+
+
+def test_notes_that_stretches_tell_alike_are_told_once_for_each_column(handed_on_search):
+    scorer = EventScorer(handed_on_search)
+    scorer.notes.update(f'Feature "jet{jet}" is infinite in {n} events.' for jet in (1, 2) for n in (3, 1_200))
+    assert [note.partition(". ")[0] for note in scorer.list_notes()] == [
+        'Feature "jet1" is infinite in 3 events',
+        'Feature "jet2" is infinite in 3 events',
+    ]
+    assert "(Likewise in 1 other part of the events.)" in scorer.list_notes()[0]
 
 
 def test_several_files_go_into_a_folder_one_by_one(handed_on_search, new_events, tmp_path):

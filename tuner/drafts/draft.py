@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tuner.errors import EventsError, FolderError, StudyError, name_all
 from tuner.progress.wording import write_count
 from tuner.run_folder import find_name_problem
@@ -81,6 +83,7 @@ def draft_study(
     if drafted.label is not None:
         label, signal = _take_classes(drafted, label, None if background is not None else signal), SIGNAL
     told_as = drafted.source.describe()
+    _measure_lists(drafted)
     try:
         roles = infer_roles(drafted.table, label=label, signal=signal, weight=weight)
     except EventsError as error:
@@ -121,6 +124,28 @@ def write_draft(draft: StudyDraft, path: Path) -> Path:
     except OSError as error:
         raise FolderError(f'The study file must be writable, but "{path}" is not ({error.strerror}).') from error
     return path
+
+
+def _measure_lists(drafted: DraftedSource) -> None:
+    """Note of the first lists of each collection where all of them are equally long."""
+    from tuner.drafts.lists import find_lists, list_collections
+    from tuner.events.listing import Reason, Reasons
+
+    left_out = drafted.table.attrs.get("left_out", {})
+    lists = find_lists(left_out)
+    names = [members[0] for members in list_collections(lists).values() if lists[members[0]].length is None]
+    if not names:
+        return
+    try:
+        import awkward as ak
+
+        read = drafted.source.read_lists(names)
+    except (ImportError, EventsError):  # told where they are asked for
+        return
+    lengths = {name: np.unique(ak.to_numpy(ak.num(ak.fill_none(read[name], [], axis=0), axis=1))) for name in names}
+    fixed = {name: replace(lists[name], length=int(found[0])) for name, found in lengths.items() if len(found) == 1}
+    measured = {name: Reason(str(left_out[name]), lists=of) for name, of in fixed.items()}
+    drafted.table.attrs["left_out"] = Reasons({**left_out, **measured})
 
 
 def _take_classes(drafted: DraftedSource, label: str | None, signal: str | None) -> str | None:

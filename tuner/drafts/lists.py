@@ -32,16 +32,21 @@ def propose_columns(lists: Mapping[str, Lists], known: Collection[str]) -> dict[
         known: Names that are taken.
     """
     made: dict[str, str] = {}
+    for collection, members in list_collections(lists).items():
+        first = lists[members[0]]
+        is_varied = first.length is None or first.valid
+        if is_varied and not {f"n{collection}", f"n_{collection}"} & {*known}:
+            made[f"n_{_clean(collection)}"] = f"len({_write(members[0], first)})"
+        made |= {f"first_{_clean(name)}": f"index({_write(name, lists[name])}, 0)" for name in members[:MAX_OF_EACH]}
+    return {name: formula for name, formula in made.items() if name not in known}
+
+
+def list_collections(lists: Mapping[str, Lists]) -> dict[str, list[str]]:
+    """Return the columns of the first collections by the name of each, momenta first."""
     collections: dict[str, list[str]] = {}
     for name in lists:
         collections.setdefault(re.split(r"[_.]", name)[0], []).append(name)
-    for collection, members in list(collections.items())[:MAX_COLLECTIONS]:
-        members.sort(key=_rank)
-        varied = next((name for name in members if lists[name].length is None or lists[name].valid), None)
-        if varied is not None and not {f"n{collection}", f"n_{collection}"} & {*known}:
-            made[f"n_{_clean(collection)}"] = f"len({_write(varied, lists[varied])})"
-        made |= {f"first_{_clean(name)}": f"index({_write(name, lists[name])}, 0)" for name in members[:MAX_OF_EACH]}
-    return {name: formula for name, formula in made.items() if name not in known}
+    return {name: sorted(members, key=_rank) for name, members in [*collections.items()][:MAX_COLLECTIONS]}
 
 
 def _write(name: str, lists: Lists) -> str:

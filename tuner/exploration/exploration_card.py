@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tuner.exploration.exploration import Exploration
 
 WIDTH = 80
+MAX_WHOLE = 1e7
+"""Whole numbers below are written in full, such as years and runs."""
 MAX_LETTERS = 24
 """Of a name in a terminal."""
 MAX_SHOWN = 15
@@ -179,12 +181,15 @@ def _percent(share: float) -> str:
 
 
 def _write(value: Any, form: str = ".4g") -> str:
-    """Return a cell: a number in its form, a text as it is, a dash for what is not defined."""
+    """Return a cell: a whole number with all digits, others in a form, a text as it is, a dash for an undefined one."""
     if isinstance(value, str):
         return _keep_on_a_line(value, MAX_LETTERS)
     if pd.isna(value):
         return "-"
-    return f"{value:{form}}" if isinstance(value, float | np.floating) else str(value)
+    if not isinstance(value, float | np.floating):
+        return str(value)
+    is_short = form.endswith("g") and float(value).is_integer() and abs(float(value)) < MAX_WHOLE
+    return f"{value:.0f}" if is_short else f"{value:{form}}"
 
 
 def _shorten(text: str) -> str:

@@ -87,6 +87,8 @@ class DaskWorkers:
         carried = {name: os.environ[name] for name in _CARRIED if name in os.environ}
         self._environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **carried, **(environment or {})}
         self._n_starts = 0
+        self._begun: set[str] = set()
+        """Tasks that are known to have begun: machines are not asked again."""
         self._futures: dict[int, Future[RemoteEnd]] = {number: self._submit(number) for number in range(workers)}
 
     def __enter__(self) -> Self:
@@ -126,12 +128,10 @@ class DaskWorkers:
 
     def withdraw(self) -> list[int]:
         """Take back the workers that have found no room yet; return their numbers."""
-        begun = {task for tasks in self._ask(list_commands, self._group).values() for task in tasks}
-        waiting = {
-            number: future
-            for number, future in self._futures.items()
-            if not future.done() and self._name(future.key[1]) not in begun
-        }
+        if not self._find_waiting():
+            return []
+        self._begun |= {task for tasks in self._ask(list_commands, self._group).values() for task in tasks}
+        waiting = self._find_waiting()
         self._client.cancel(list(waiting.values()), reason="No trial is left for it.")
         for number in waiting:
             del self._futures[number]
@@ -171,6 +171,14 @@ class DaskWorkers:
             key=(self._group, self._n_starts),
             pure=False,
         )
+
+    def _find_waiting(self) -> dict[int, Future[RemoteEnd]]:
+        """Return the workers of which it is not known that they have begun, by their numbers."""
+        return {
+            number: future
+            for number, future in self._futures.items()
+            if not future.done() and self._name(future.key[1]) not in self._begun
+        }
 
     def _name(self, start: int) -> str:
         return f"{self._group}-{start}"
@@ -298,6 +306,8 @@ def check_machines(client: Client, paths: Sequence[Path], version: str) -> None:
         SearchError: tuner is not installed there, or is another; or a path is missing.
     """
     answers = client.run(look_around, [str(path) for path in paths], on_error="return")
+    if not answers:
+        logger.info("The Dask cluster has no workers yet: trials are trained once some join.")
     problems = []
     for address, answer in answers.items():
         if not isinstance(answer, Place):

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from tuner.checked_files import write_atomically
-from tuner.errors import EventsError, SearchError
+from tuner.errors import EventsError, SearchError, TunerError
 from tuner.events.part_sources import find_event_source
 from tuner.events.sources import find_input_files
 from tuner.prediction.exported_network import build_exported, draw_examples
@@ -236,27 +236,33 @@ class _Export:
         preprocessing = self.search.splits.preprocessing
         whole = build_exported(self.network, preprocessing, self.search.study.problem, self.calibration)
         write_graph(whole, preprocessing, path, self.texts)
-        return self._compare(path, open_graph(path))
+        return self._compare(path, lambda: open_graph(path))
 
     def write_safetensors(self, path: Path) -> tuple[Agreement, Run]:
         """Write tensors and settings; return how well they agree, and what runs them."""
         write_tensors(self.search, self.predictor, path, card=self.card, calibration=self.calibration)
         modules = {type(self.search.settings(trial).network).__module__ for trial in self._trials}
-        loaded = load(path, modules=("tuner", *sorted(modules)), device="cpu")
-        return self._compare(path, lambda features: [loaded.score_events(features)])
+
+        def open_tensors() -> Run:
+            loaded = load(path, modules=("tuner", *sorted(modules)), device="cpu")
+            return lambda features: [loaded.score_events(features)]
+
+        return self._compare(path, open_tensors)
 
     @property
     def _trials(self) -> list[Any]:
         numbers = {network.trial for network in self.predictor.networks}
         return [trial for trial in self.search.trials if trial.number in numbers]
 
-    def _compare(self, path: Path, run: Run) -> tuple[Agreement, Run]:
-        """Return how well what was written agrees; where it does not, it is removed."""
+    def _compare(self, path: Path, read_back: Callable[[], Run]) -> tuple[Agreement, Run]:
+        """Return how well what was written agrees, and what runs it; where it does not, it is removed."""
         preprocessing = self.search.splits.preprocessing
         marks = build_exported(self.network, preprocessing, self.search.study.problem).marks
         try:
-            return compare(run, self.network, preprocessing, marks, path=path, events=_take_features(self.search)), run
-        except SearchError:
+            run = read_back()
+            events = _take_features(self.search)
+            return compare(run, self.network, preprocessing, marks, path=path, events=events), run
+        except TunerError:
             path.unlink(missing_ok=True)
             raise
 

@@ -35,9 +35,9 @@ class ExportedNetwork(nn.Module):
     starts: Tensor
     widths: Tensor
     rises: Tensor
-    offsets: Tensor
-    lowest: Tensor
-    highest: Tensor
+    bases: Tensor
+    is_clamped: Tensor
+    first_interval: Tensor
     is_logged: Tensor
     log_scales: Tensor
     indicated: Tensor
@@ -79,7 +79,8 @@ class ExportedNetwork(nn.Module):
             torch.from_numpy(knots).to(precision) for knots in (preprocessing.x_knots, preprocessing.z_knots)
         )
         width = x_knots.diff(dim=1)
-        clamped = torch.from_numpy(preprocessing.clamped)[:, None]
+        clamped = torch.from_numpy(preprocessing.clamped)
+        n_intervals = width.shape[1]
         log_scales = torch.ones(len(preprocessing.features), dtype=precision)
         log_scales[preprocessing.logged] = torch.from_numpy(preprocessing.log_scales).to(precision)
         constants = {
@@ -88,9 +89,9 @@ class ExportedNetwork(nn.Module):
             "starts": x_knots[:, :-1],
             "widths": torch.where(width > 0, width, 1.0),
             "rises": z_knots.diff(dim=1),
-            "offsets": z_knots[:, 0],
-            "lowest": torch.where(clamped, 0.0, -torch.inf).to(precision),
-            "highest": torch.where(clamped, 1.0, torch.inf).to(precision),
+            "bases": z_knots[:, :-1],
+            "is_clamped": clamped,
+            "first_interval": torch.arange(len(preprocessing.features)) * n_intervals,
             "is_logged": _mark_places(preprocessing.logged, len(preprocessing.features)),
             "log_scales": log_scales,
             "indicated": torch.from_numpy(preprocessing.indicated),
@@ -117,8 +118,8 @@ class ExportedNetwork(nn.Module):
         For trees it returns logits [n] and inputs [n, d_in].
         """
         undefined = ~(features.abs() <= LARGEST)
-        for values in self.marks:
-            undefined = undefined | (features == values)
+        for number in range(self.marks.shape[0]):  # without marks, a loop over the rows could not be read back
+            undefined = undefined | (features == self.marks[number])
         x = torch.where(undefined, self.fill, features)
         mapped = self._map(x)[:, self.mapped]
         blocks = [mapped, *self._turn(x, undefined), *self._find_levels(x, undefined), undefined[:, self.indicated]]
@@ -135,9 +136,15 @@ class ExportedNetwork(nn.Module):
             wide = x.to(self.precision)
             logarithm = wide.sign() * (1 + wide.abs() / self.log_scales).log()
             x = torch.where(self.is_logged, logarithm, wide)
-        share = (x[:, :, None] - self.starts) / self.widths
-        share = torch.minimum(torch.maximum(share, self.lowest), self.highest)
-        return self.offsets + (share * self.rises).sum(2)
+        # Count knots and take one interval: to compute all of them in double precision takes several times as long.
+        wide = x.to(self.precision)
+        n_below = (wide[:, :, None] >= self.starts).float().sum(2).long()
+        interval = self.first_interval + torch.where(self.is_clamped, (n_below - 1).clamp(min=0), 0)
+        start, width, rise, base = (
+            knots.flatten()[interval] for knots in (self.starts, self.widths, self.rises, self.bases)
+        )
+        share = (wide - start) / width
+        return base + rise * torch.where(self.is_clamped, share.clamp(0.0, 1.0), share)
 
     def _turn(self, x: Tensor, undefined: Tensor) -> Iterator[Tensor]:
         """Yield cosines and sines of azimuths and angles as `tuner.preparation.azimuths` does; none without."""

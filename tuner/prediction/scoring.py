@@ -28,6 +28,9 @@ from tuner.progress.wording import write_count
 from tuner.tuning.figure_checks import describe_edited_figure
 from tuner.tuning.search import Search
 
+_NUMBERS = re.compile(r"""("[^"]*"|`[^`]*`)|\d[\d,.]*""")
+"""Numbers in a note, and names, in which a number tells which column is meant."""
+
 
 class EventScorer:
     """Scores events, table by table, with one predictor; counts what is to be told of all of them."""
@@ -132,7 +135,7 @@ class EventScorer:
         """Return what a person should know of all events that were scored; what tables told alike once."""
         alike: dict[str, list[str]] = {}
         for note in self.notes:
-            alike.setdefault(re.sub(r"\d[\d,.]*", "#", note), []).append(note)
+            alike.setdefault(_NUMBERS.sub(lambda found: found[1] or "#", note), []).append(note)
         told = [
             notes[0]
             if len(notes) == 1

@@ -49,10 +49,15 @@ def write_graph(network: ExportedNetwork, preprocessing: Preprocessing, path: Pa
 
 
 def open_graph(path: Path) -> Run:
-    """Return what scores features [n, d] by a `.pt2` file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        network = torch.export.load(path).module()
+    """Return what scores features [n, d] by a `.pt2` file. Raise `SearchError` where PyTorch cannot read it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network = torch.export.load(path).module()
+    except RuntimeError as error:
+        raise SearchError(
+            f'"{path}" must be a file that torch.export.load reads, but {describe_error(error)} Write ONNX instead.'
+        ) from error
 
     @torch.no_grad()
     def run(features: np.ndarray) -> list[np.ndarray]:

@@ -130,7 +130,7 @@ def _announce_end(interrupt: Interrupt) -> None:
     logger.warning("%s", describe_stop(interrupt.signal))
 
 
-class _EpochLeft(Exception):  # noqa: N818 - nothing has gone wrong
+class _EpochLeft(BaseException):
     """An epoch is left before its end."""
 
 
@@ -154,6 +154,8 @@ class Worker:
     """Structures that no pack is to be made of: one failed."""
     reported: dict[int, float] = field(default_factory=dict)
     """When each member's last epoch ended, by its number."""
+    is_telling: bool = False
+    """Whether a member has ended and is being told: no epoch is left then."""
     stop: SearchError | None = None
     """Why the search is to stop, where too many trials fail."""
     warned: bool = False
@@ -246,10 +248,14 @@ class Worker:
         )
 
     def _tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
-        """Tell how a member ended."""
+        """Tell how a member ended; its scores are computed to their end."""
         self._note_interruption()
-        with self.watchdog.rest():
-            self.reporter.tell(pack, member, row, outcome)
+        self.is_telling = True
+        try:
+            with self.watchdog.rest():
+                self.reporter.tell(pack, member, row, outcome)
+        finally:
+            self.is_telling = False
 
     def _keep_states(self, pack: Pack) -> None:
         """Write checkpoints where it is time to."""
@@ -264,7 +270,9 @@ class Worker:
     def _note_step(self) -> None:
         """Tell of progress; leave the epoch where a batch system's signal came and the epoch does not end soon."""
         self.watchdog.beat()
-        if self.interrupt.is_preemption and time.monotonic() - self.interrupt.since > PREEMPTION_SECONDS:
+        if self.is_telling or not self.interrupt.is_preemption:
+            return
+        if time.monotonic() - self.interrupt.since > PREEMPTION_SECONDS:
             raise _EpochLeft
 
     def _end_pack(self, first: Asked, error: Exception) -> None:

@@ -7,11 +7,13 @@ from itertools import chain, combinations
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
 
 from tuner.evaluation.candidates import Candidate, choose_winner
 from tuner.evaluation.statistics.comparison import (
     Standing,
+    _count_freedom,
     compare,
     correct_by_holm,
     find_baseline,
@@ -121,6 +123,27 @@ def test_a_clearly_better_one_is_better_and_comes_first():
     assert len(found[1].singles) == 3
     assert find_baseline(found) is better
     assert find_baseline(found[1:]) is None
+
+
+def test_the_best_baseline_is_the_one_that_validation_chose_whatever_its_place():
+    """On these events b is ahead of c, but c was better on validation."""
+    labels, scores, _ = draw_events()
+    worse = scores + np.random.default_rng(4).normal(size=400)
+    replicas = {name: replicate(Auc(), labels, [each]) for name, each in (("a", scores), ("b", scores), ("c", worse))}
+    kinds = {"a": "finalist", "b": "baseline", "c": "baseline"}
+    found = compare(replicas, "a", kinds=kinds, part="test", best_baseline="c")
+    assert [standing.candidate for standing in found if standing.is_best_baseline] == ["c"]
+    assert find_baseline(found).candidate == "c"
+
+
+def test_degrees_of_freedom_are_those_of_welchs_test():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(0, 1, 5), rng.normal(0, 3, 8)
+    error = float(np.sqrt(np.var(first, ddof=1) / 5 + np.var(second, ddof=1) / 8))
+    pair = tuple(Replicas(values, np.empty((len(values), 1))) for values in (first, second))
+    assert _count_freedom(error, pair) == pytest.approx(ttest_ind(first, second, equal_var=False).df)
+    single = Replicas(first[:1], np.empty((1, 1)))
+    assert _count_freedom(error, (single, single)) == np.inf
 
 
 def test_paired_differences_are_narrower_than_what_is_not_paired():
