@@ -204,6 +204,11 @@ class Judge:
             choice=judged.choice,
             choice_on_test=tell_choice_on_test(judged.choice, on_test, field.figure.name),
             handed_on_cut=replace(examination, candidate=judged.handed_on).handed_on_cut,
+            cuts={
+                each.name: replace(examination, candidate=each).handed_on_cut
+                for each in judged.told
+                if each.predictor is not None
+            },
             costs=tuple(job.result() for job in costs),
             parts=(*parts, *(self._evaluate_folds(examination, judged.network.trial) if opening is not None else ())),
             standings=standings,

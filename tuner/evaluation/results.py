@@ -80,6 +80,10 @@ class Evaluation:
     handed_on_cut: HandedOnCut | None = None
     """The frozen cut of what is handed on: the figure of merit's where it has one, else the working point. Of this cut
     are `nuisances` and `sculpting`, too. None where it is not known."""
+    cuts: Mapping[str, HandedOnCut] = field(default_factory=dict)
+    """The frozen cut of each of `predictors` by its name, chosen on events that it was not trained on, as
+    `handed_on_cut` is; of the refit on scores of networks of the same configuration. Empty where an older version
+    judged."""
     costs: tuple[PredictorCost, ...] = ()
     """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
