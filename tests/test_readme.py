@@ -84,7 +84,7 @@ def test_every_command_is_described_and_exists() -> None:
 def test_every_option_exists() -> None:
     parameters = [parameter for command in get_command(app).commands.values() for parameter in command.params]
     known = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
-    ours = re.sub(r"^    (mlflow|tensorboard) .*$", "", README, flags=re.M)
+    ours = re.sub(r"^    (mlflow|tensorboard|#SBATCH) .*$", "", README, flags=re.M)
     assert set(re.findall(r"(?<=[ `])--\w[\w-]+", ours)) <= known
 
 

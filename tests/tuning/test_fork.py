@@ -1,7 +1,9 @@
 """A search goes on in another one: with a wider space, with other events, or as warm starts."""
 
+import shutil
 from dataclasses import replace
 
+import optuna
 import pytest
 from samples import make_settings, make_study, suggest_small
 from typer.testing import CliRunner
@@ -12,6 +14,7 @@ from tuner.cli.app import app
 from tuner.errors import SearchError, StudyError
 from tuner.events import Resonance
 from tuner.trackers import NoTracker
+from tuner.tuning import fork as fork_module
 from tuner.tuning.replay import replay as train_again
 
 
@@ -73,6 +76,53 @@ def test_other_events_keep_the_settings_and_say_why_by_counts(old):
     best = max((t for t in old.trials if t.state == "complete"), key=lambda t: t.figure)
     first = forked.search.optuna_study.trials[0]
     assert (first.state.name, first.system_attrs["fixed_params"]) == ("WAITING", dict(best.params))
+
+
+@pytest.fixture
+def unfinished(old, tmp_path):
+    """Return the folder of a search with a trial that waits and one that is running, then one that ended."""
+    shutil.copytree(old.folder.path.parent, tmp_path / "runs", ignore=shutil.ignore_patterns("wider", "more"))
+    study = tuner.open_search(STUDY, tmp_path / "runs").optuna_study
+    study.enqueue_trial({"width": 8, "lr": 0.003}, user_attrs={"resumes trial": 1})
+    study.enqueue_trial({"width": 16, "lr": 0.004})
+    running = study.ask()
+    assert running.number == 4
+    running.suggest_categorical("width", [8, 16])
+    study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs={"reason": "Broken."}))
+    return tmp_path / "runs"
+
+
+def test_what_waits_and_what_is_running_keep_their_settings(unfinished):
+    forked = tuner.fork(replace(STUDY, search_space=wider), name="forked", folder=unfinished)
+    trials = forked.search.optuna_study.trials
+    assert [t.state.name for t in trials[4:]] == ["FAIL", "WAITING", "FAIL", "WAITING", "WAITING"]
+    assert forked.search.trials[4].state == "interrupted"
+    assert trials[6].user_attrs == {"reason": "Broken."}
+    given = [t.system_attrs["fixed_params"] for t in (trials[5], trials[7])]
+    assert given == [{"width": 16, "lr": 0.004}, {"width": 8, "lr": 0.003}]
+    assert trials[7].user_attrs == {"resumes trial": 1}, "it was sampled, and is no warm start now"
+    assert trials[8].user_attrs == {"warm start": True}
+
+
+def test_a_fork_that_fails_leaves_nothing(unfinished, monkeypatch):
+    def fail(*_):
+        raise SearchError("no space")
+
+    monkeypatch.setattr(fork_module, "_copy_files", fail)
+    with pytest.raises(SearchError, match="no space"):
+        tuner.fork(STUDY, name="failed", folder=unfinished)
+    assert not (unfinished / "failed").exists()
+
+
+def test_a_name_that_the_storage_has_is_refused(tmp_path):
+    url = f"sqlite:///{tmp_path / 'trials.db'}"
+    study = make_study(trials=1, epochs=1, n_events=600)
+    tuner.sweep(study, folder=tmp_path / "runs", storage=url, tracker=NoTracker())
+    assert tuner.fork(study, name="forked", folder=tmp_path / "runs", storage=url).kept == 1
+    shutil.rmtree(tmp_path / "runs" / "forked")
+    with pytest.raises(SearchError, match='has a search "forked" already'):
+        tuner.fork(study, name="forked", folder=tmp_path / "runs", storage=url)
+    assert not (tmp_path / "runs" / "forked").exists()
 
 
 def test_settings_that_the_space_has_no_more_are_counted(old):

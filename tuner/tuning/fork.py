@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,21 @@ from tuner.tuning.study import Study
 from tuner.tuning.sweep import start_search
 from tuner.tuning.trial_attributes import (
     REASON,
+    count_tries,
+    enqueue_again,
     enqueue_warm_start,
     is_interrupted,
     is_of_one_trial,
+    mark_as_interrupted,
     read_identity,
+    read_setting,
 )
 
 KEPT_FILES = ("curves", "checkpoints", "trials", "artifacts", "packs.jsonl")
 """What lies in the run folder for each trial, by its number."""
+
+NOT_IN_SPACE = "Its setting is not in the search space any more."
+NOT_ENDED = "It had not ended when its search was forked."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +96,11 @@ def fork(study: Study, *, name: str, folder: str | Path = "runs", storage: str |
         raise SearchError(
             f'The new search must have a name of its own, but "{run_folder.path}" is there. Choose another.'
         )
+    if storage is not None and name in optuna.get_all_study_names(old.optuna_study._storage):
+        raise SearchError(
+            f'The new search must have a name of its own, but the storage has a search "{name}" already, whose run '
+            "folder is not here. Choose another."
+        )
     trials = old.optuna_study.get_trials(deepcopy=False)
     told: dict[str, Any] = {}
 
@@ -98,11 +112,23 @@ def fork(study: Study, *, name: str, folder: str | Path = "runs", storage: str |
             told.update(_copy_trials(new, optuna_study, trials), queued=0)
         told["differences"] = tuple(differences)
 
-    with quiet_optuna():
-        search, _ = start_search(new, run_folder, storage, fill=fill)
-    if not told["differences"]:
-        _copy_files(old.folder, run_folder)
+    try:
+        with quiet_optuna():
+            search, _ = start_search(new, run_folder, storage, fill=fill)
+        if not told["differences"]:
+            _copy_files(old.folder, run_folder)
+    except BaseException:
+        _remove(run_folder, old.optuna_study if storage is not None else None, name)
+        raise
     return Fork(search=search, **told)
+
+
+def _remove(folder: RunFolder, old: optuna.Study | None, name: str) -> None:
+    """Remove what there is of a new search that could not be made; old: in whose storage it is, beside its folder."""
+    if old is not None:
+        with suppress(Exception):  # the error that led here is the one to tell
+            optuna.delete_study(study_name=name, storage=old._storage)
+    shutil.rmtree(folder.path, ignore_errors=True)
 
 
 def _queue_best(study: Study, optuna_study: optuna.Study, trials: list[FrozenTrial], best: int) -> int:
@@ -118,10 +144,16 @@ def _queue_best(study: Study, optuna_study: optuna.Study, trials: list[FrozenTri
 
 
 def _copy_trials(study: Study, optuna_study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, int]:
-    """Add every trial under its old number, as failed where its setting is not in the space or it did not end."""
-    fitting = fit_whole(study.space, [t.params for t in trials])
+    """Add every trial under its old number, as failed where its setting is not in the space or it did not end.
+
+    What waited goes on waiting; what was running is queued again, as after the death of its worker.
+    """
+    settings = [read_setting(trial) for trial in trials]
+    fitting = fit_whole(study.space, [trial.params for trial in trials])
+    given = fit(study.space, settings)
     kept = left_out = 0
-    for trial, distributions in zip(trials, fitting, strict=True):
+    again = []
+    for trial, distributions, setting in zip(trials, fitting, given, strict=True):
         has_figure = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
         added = deepcopy(trial)
         added.system_attrs = {
@@ -129,28 +161,40 @@ def _copy_trials(study: Study, optuna_study: optuna.Study, trials: list[FrozenTr
             for key, value in trial.system_attrs.items()
             if not is_of_one_trial(key) or key.startswith("artifacts:")
         }
-        if distributions is not None and has_figure:
+        if has_figure and distributions is not None:
             added.distributions = distributions
             kept += 1
+        elif has_figure:
+            left_out += 1
+            _make_failed(added, NOT_IN_SPACE)
+        elif trial.state == TrialState.WAITING and setting is not None:
+            added.system_attrs["fixed_params"] = setting
+        elif trial.state == TrialState.WAITING:
+            _make_failed(added, NOT_IN_SPACE)
+        elif trial.state == TrialState.RUNNING and setting is not None:
+            again.append((trial, setting))
+            attributes = {**trial.user_attrs, **mark_as_interrupted(NOT_ENDED)}
+            _make_failed(added, NOT_ENDED)
+            added.user_attrs = attributes
         else:
-            left_out += has_figure
-            _make_failed(added, "Its setting is not in the search space any more." if has_figure else None)
+            _make_failed(added, None)
         optuna_study.add_trial(added)
-        if trial.state in (TrialState.RUNNING, TrialState.WAITING) and distributions is not None:
-            enqueue_warm_start(optuna_study, trial.params)
-    tried = [{**t.system_attrs.get("fixed_params", {}), **t.params} for t in trials]
+    for trial, setting in again:  # after all others, so that each keeps its number
+        enqueue_again(optuna_study, setting, trial, tries=count_tries(trial))
     for own in study.space.warm_starts:
-        if not any(own.items() <= params.items() for params in tried):
+        if not any(own.items() <= params.items() for params in settings):
             enqueue_warm_start(optuna_study, own)
     return {"kept": kept, "left_out": left_out}
 
 
 def _make_failed(trial: FrozenTrial, reason: str | None) -> None:
-    """Turn a trial into one that failed, of which nothing but its number and its reason counts."""
+    """Turn a trial into one that failed, of which nothing but its number and its reason counts.
+
+    reason: None: the one that it has.
+    """
     if reason is not None or not is_interrupted(trial):
-        had = trial.user_attrs.get(REASON, "It had not ended when its search was forked.")
-        trial.user_attrs = {REASON: reason or had}
-    trial.datetime_start = trial.datetime_start or trial.datetime_complete
+        trial.user_attrs = {REASON: reason or trial.user_attrs.get(REASON, NOT_ENDED)}
+    trial.datetime_start = trial.datetime_start or trial.datetime_complete or datetime.now()
     trial.datetime_complete = trial.datetime_complete or trial.datetime_start
     trial.state, trial.values, trial.params, trial.distributions = TrialState.FAIL, None, {}, {}
     trial.intermediate_values = {}

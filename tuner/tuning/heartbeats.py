@@ -32,6 +32,7 @@ from tuner.tuning.trial_attributes import (
     mark_died,
     mark_interrupted,
     read_leases,
+    read_setting,
     read_worker,
     remove_lease,
     trained_alone,
@@ -192,8 +193,7 @@ def give_back(
     Raises:
         UpdateFinishedTrialError: Another worker has told the trial.
     """
-    was_given = study._storage.get_trial(trial._trial_id).system_attrs.get("fixed_params", {})
-    params = {**was_given, **trial.params}
+    params = {**read_setting(study._storage.get_trial(trial._trial_id)), **trial.params}
     if params and not _goes_on(study, trial):
         enqueue_again(study, params, trial, tries=tries, suspect=suspect)
     mark_interrupted(study, trial, reason, failure)

@@ -284,6 +284,11 @@ def find_root(trial: FrozenTrial | Trial) -> int:
     return int(trial.user_attrs.get(RESUMES, trial.number))
 
 
+def read_setting(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the parameters that a trial was given in the queue and those that it has sampled."""
+    return {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+
+
 def is_warm_start(trial: FrozenTrial | Trial) -> bool:
     """Whether a trial's setting was given by the search space and not sampled."""
     return bool(trial.user_attrs.get(WARM_START))
@@ -337,6 +342,11 @@ def mark_interrupted(
     """Write down that a trial does not count, as its setting goes on in a later one."""
     write_reason(study, trial, reason, failure)
     study._storage.set_trial_user_attr(trial._trial_id, INTERRUPTED, True)
+
+
+def mark_as_interrupted(reason: str) -> dict[str, Any]:
+    """Return the user attributes that `mark_interrupted` writes, for a trial that is added as it is."""
+    return {REASON: reason, INTERRUPTED: True}
 
 
 def is_interrupted(trial: FrozenTrial) -> bool:
