@@ -131,7 +131,7 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
     told, _ = write_survival(replace(judge(), survival=survival), None)
     assert f"the network handed on minus boosted trees is {0.01 * d:+.4f}" in told.text
     assert f"{d:+.2f} [{d - 0.2:.2f}, {d + 0.2:.2f}] in significance at 0 %" in told.text
-    assert "survives at a background systematic of 0 to 5 %, and is not seen at all others" in told.text
+    assert "survives at a background systematic of 0 to 5 %, but not at the others" in told.text
     _, table = write_survival(replace(judge(), survival=survival), None)
     assert table.head[-1] == "Handed on minus it"
     assert table.rows[0][-1].startswith(f"{d:.2f}\n")
