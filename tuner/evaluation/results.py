@@ -117,8 +117,8 @@ class Evaluation:
     nuisances: NuisanceEffects | None = None
     """What the problem's nuisances do to `examined` at its frozen cut; None where it names none."""
     templates: TemplateComparison | None = None
-    """What `examined` and the best baseline expect of a fit of their scores with all systematics; None without declared
-    yields, without pyhf, or with too few events."""
+    """What `examined` and the best baseline expect of a fit of their scores on test, with all declared systematics.
+    None without declared yields, without pyhf, with too few events, or while test is closed: validation chose them."""
     sculpting: tuple[SculptedObserver, ...] = ()
     """What `examined` at its frozen cut does to each observer in background, most sculpted first; not the optimum."""
     search: Annotated[Any, Field(exclude=True)] = field(default=None, compare=False)
