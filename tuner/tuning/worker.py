@@ -28,7 +28,7 @@ from tuner.training.pack_size import UNPACKABLE, PackSize, choose_pack_size
 from tuner.training.structure import name_differences
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.limits import count_trials_per_structure, limit_slots
-from tuner.tuning.patient_storage import is_away
+from tuner.tuning.patient_storage import StorageAway, hurry_when, is_away
 from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import SeededSampler, derive_seed, make_sampler
@@ -99,6 +99,7 @@ def work(
         watchdog as watch,
         wait_for_space(),
     ):
+        hurry_when(search.optuna_study, lambda: interrupt.is_preemption)
         clock = SearchClock(search, until, reserves=reserves)
         halfway = None if until is None else (time.time() + until) / 2
         asker = Asker(search, sampler, lease.worker, halfway=halfway)
@@ -109,6 +110,11 @@ def work(
             try:
                 worker.run()
                 reporter.close(seconds=worker.choose_picture_seconds())
+            except StorageAway:
+                reporter.close(seconds=worker.choose_picture_seconds())
+                if not interrupt.is_preemption:
+                    raise
+                logger.warning("The storage is away: the trials of this worker are given back once it answers.")
             except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
                 reporter.close(cancel=not isinstance(error, Exception))
                 raise
@@ -231,6 +237,8 @@ class Worker:
         except _EpochLeft:
             self._note_interruption()
             self.reporter.give_back_running("Interrupted; it goes on from its last checkpoint.")
+        except StorageAway:
+            raise
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
             self._end_pack(first, error)
 
