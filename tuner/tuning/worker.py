@@ -244,7 +244,7 @@ class Worker:
 
     def _fill_and_train(self, pack: Pack, size: PackSize, first: Member, mates: Iterator[Asked]) -> None:
         """Train a member and as many mates as there are slots; rows that become vacant go to further mates."""
-        begun = (member for asked in mates if (member := self.reporter.begin(asked)) is not None)
+        begun = self._begin(mates)
         pack.admit(first, *itertools.islice(begun, size.slots - 1))
         pack.compact()
         train_members(
@@ -254,6 +254,17 @@ class Worker:
             refill=lambda: None if self.is_over() or is_away(self.search.optuna_study) else next(begun, None),
             on_round=lambda: self._keep_states(pack),
         )
+
+    def _begin(self, mates: Iterator[Asked]) -> Iterator[Member]:
+        """Begin mates as they are wanted; who waits for one, for the storage or for the disk does not hang."""
+        while True:
+            with self.watchdog.rest():
+                asked = next(mates, None)
+                if asked is None:
+                    return
+                member = self.reporter.begin(asked)
+            if member is not None:
+                yield member
 
     def _tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
         """Tell how a member ended; its scores are computed to their end."""
@@ -308,9 +319,10 @@ class Worker:
         with take_short_turns():
             ahead = Ahead(mates)
             try:
-                with ahead:
-                    yield ahead
+                yield ahead
             finally:
+                with self.watchdog.rest(), ahead:  # at its end it waits for the mate that is being asked for
+                    pass
                 self.waiting += ahead.left
 
     def _choose_size(self, first: Asked, pack: Pack) -> PackSize:
@@ -330,7 +342,8 @@ class Worker:
             self.warned = True
             logger.warning("Trials train one by one, which is slower: %s", size.reason)
         row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
-        append_line(self.search.folder.packs, row)
+        with self.watchdog.rest():
+            append_line(self.search.folder.packs, row)
         return size
 
     def _ask_mates(self, first: Asked) -> Iterator[Asked]:
