@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.special import expit
 
 import tuner
 from tuner.errors import SearchError
-from tuner.prediction.probabilities import fit_calibration
+from tuner.prediction.probabilities import fit_calibration, make_calibration
+from tuner.preparation.splits import Part
+from tuner.preparation.training_weights import make_training_weights
 
 
 def draw(n, seed=0):
@@ -56,6 +61,22 @@ def test_negative_weights_few_events_and_sure_scores_leave_probabilities(kind):
         assert (found >= 0).all()
         assert (found <= 1).all()
     assert np.isnan(fit_calibration(labels, expit(logits), kind=kind).apply([np.nan])).all()
+
+
+@pytest.mark.parametrize("kind", ["balanced", "physics", "none"])
+def test_a_prior_alone_starts_from_the_share_that_was_trained_at(handed_on_search, kind):
+    """A perfect score is the probability at the share of the training weights, whatever share is asked for."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random(20_000) < 0.2).astype(np.float32)
+    weights = np.where(labels == 1, 0.2, 1.0)
+    used = make_training_weights(labels, weights, kind=kind, negative="keep")
+    train = Part(np.zeros((len(labels), 1), np.float32), labels, weights, used, np.arange(len(labels)))
+    search = SimpleNamespace(splits=replace(handed_on_search.splits, train=train))
+    logits = rng.normal(size=200)
+    share = {"balanced": 0.5, "physics": 0.04 / 0.84, "none": 0.2}[kind]
+    scores = expit(logits + np.log(share / (1 - share)))
+    found = make_calibration(search, None, None, prior=0.01)
+    np.testing.assert_allclose(found.apply(scores), expit(logits + np.log(0.01 / 0.99)), rtol=0.05)
 
 
 def test_what_cannot_be_calibrated_is_told(handed_on_search, new_events):

@@ -23,7 +23,8 @@ from tuner.run_folder import RunFolder
 from tuner.tuning.search import open_search
 from tuner.tuning.storage import STORAGE_VARIABLE
 from tuner.tuning.study_file import load_study
-from tuner.tuning.submission import plan_submission, read_jobs
+from tuner.tuning.submission import plan_submission
+from tuner.tuning.submitted_jobs import read_jobs
 
 
 def plan(tmp_path, system="slurm", **options):

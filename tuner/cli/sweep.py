@@ -274,7 +274,7 @@ def status(
     from tuner.progress.display import open_display
     from tuner.progress.panels import render_status
     from tuner.tuning.status import read_status
-    from tuner.tuning.submission import read_jobs
+    from tuner.tuning.submitted_jobs import read_jobs
 
     if as_json:
         jobs = [asdict(job) for job in read_jobs(search.folder)]

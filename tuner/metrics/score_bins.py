@@ -15,7 +15,7 @@ MIN_PER_BIN = 50.0
 N_BINS = 10
 N_CELLS = 60
 """Quantiles of each class between which edges are looked for."""
-N_HALVINGS = 8
+N_HALVINGS = 7
 """Times that the uppermost quantile is halved, as significance is where hardly any background is left."""
 ENOUGH = 0.99
 """Share of the best significance at which fewer bins are taken: each bin is one more nuisance parameter of a fit."""
@@ -68,7 +68,7 @@ def choose_score_bins(
 
 def _list_cuts(arrays: Arrays) -> np.ndarray:
     """Return scores [m], rising, at which a bin may begin: quantiles of each class, none at the lowest score."""
-    shares = np.concatenate([np.arange(1, N_CELLS), N_CELLS - 0.5 ** np.arange(1, N_HALVINGS)]) / N_CELLS
+    shares = np.concatenate([np.arange(1, N_CELLS), N_CELLS - 0.5 ** np.arange(1, N_HALVINGS + 1)]) / N_CELLS
     of_classes = [np.quantile(arrays.scores[chosen], shares) for chosen in (arrays.is_signal, ~arrays.is_signal)]
     cuts: np.ndarray = np.unique(np.concatenate(of_classes))
     above: np.ndarray = cuts[cuts > arrays.scores.min()]

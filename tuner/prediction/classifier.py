@@ -19,7 +19,7 @@ from tuner.events.reading import read_features
 from tuner.prediction.frozen_cut import find_cut
 from tuner.prediction.network import load_network, score_events
 from tuner.prediction.networks import choose_predictor
-from tuner.prediction.probabilities import Calibration, Kind, make_calibration, take_logits
+from tuner.prediction.probabilities import Kind, ScoreCalibration, make_calibration, take_logits
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 
@@ -52,7 +52,7 @@ class SignalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  #
         problem: Problem,
         *,
         cut: float = 0.5,
-        calibration: Calibration | None = None,
+        calibration: ScoreCalibration | None = None,
         card: Mapping[str, Any] | None = None,
         device: str | None = None,
     ) -> None:

@@ -33,7 +33,7 @@ from tuner.prediction.onnx_files import (
     require_packages,
     write_network,
 )
-from tuner.prediction.probabilities import Calibration, Kind, make_calibration
+from tuner.prediction.probabilities import Kind, ScoreCalibration, make_calibration
 from tuner.prediction.tensor_files import load, write_tensors
 from tuner.prediction.torch_files import open_graph, write_graph
 from tuner.progress.wording import write_count
@@ -208,7 +208,7 @@ class _Export:
     search: Search
     predictor: Predictor
     network: nn.Module
-    calibration: Calibration | None
+    calibration: ScoreCalibration | None
     card: Mapping[str, Any]
     inputs: InputLayout
 

@@ -13,7 +13,7 @@ from tuner.events.angles import TURN
 from tuner.events.columns import LARGEST
 from tuner.prediction.boosted_trees import LEAF, BoostedTrees
 from tuner.prediction.network import Blend, compute_mean_logits
-from tuner.prediction.probabilities import LARGEST_LOGIT, Calibration
+from tuner.prediction.probabilities import LARGEST_LOGIT, ScoreCalibration
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 
@@ -61,7 +61,7 @@ class ExportedNetwork(nn.Module):
         problem: Problem,
         *,
         for_trees: bool = False,
-        calibration: Calibration | None = None,
+        calibration: ScoreCalibration | None = None,
     ) -> None:
         """Take a network of prepared features.
 
@@ -196,14 +196,14 @@ def _list_marks(problem: Problem, preprocessing: Preprocessing) -> Tensor:
 
 
 class CalibratedLogits(nn.Module):
-    """What `Calibration.apply` does, from logits [n] of scores to probabilities float32 [n]."""
+    """What `ScoreCalibration.apply` does, from logits [n] of scores to probabilities float32 [n]."""
 
     starts: Tensor
     widths: Tensor
     rises: Tensor
     first: Tensor
 
-    def __init__(self, calibration: Calibration) -> None:
+    def __init__(self, calibration: ScoreCalibration) -> None:
         super().__init__()
         self.has_knots = len(calibration.knots) > 1
         knots, values = torch.from_numpy(calibration.knots), torch.from_numpy(calibration.values)
@@ -286,7 +286,7 @@ def _find_depth(left: np.ndarray, right: np.ndarray, roots: np.ndarray) -> int:
 
 
 def build_exported(
-    plain: nn.Module, preprocessing: Preprocessing, problem: Problem, calibration: Calibration | None = None
+    plain: nn.Module, preprocessing: Preprocessing, problem: Problem, calibration: ScoreCalibration | None = None
 ) -> ExportedNetwork:
     """Return what a predictor does as one module of PyTorch, trees too, ready to score features float32 [n, d].
 

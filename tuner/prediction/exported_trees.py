@@ -10,7 +10,7 @@ import numpy as np
 
 from tuner.prediction.boosted_trees import LEAF, BoostedTrees
 from tuner.prediction.exported_network import PROBABILITY, SCORE, CalibratedLogits
-from tuner.prediction.probabilities import LARGEST_LOGIT, Calibration
+from tuner.prediction.probabilities import LARGEST_LOGIT, ScoreCalibration
 
 LOGITS, INPUTS = "network_logits", "inputs"
 """Outputs of the network's graph that the trees are added to."""
@@ -20,7 +20,9 @@ _ML_VERSION = 3
 """Version of ONNX's operators for machine learning: the newest that all of onnxruntime 1.14 and later read."""
 
 
-def add_trees(path: Path, trees: Sequence[BoostedTrees], share: float, calibration: Calibration | None = None) -> None:
+def add_trees(
+    path: Path, trees: Sequence[BoostedTrees], share: float, calibration: ScoreCalibration | None = None
+) -> None:
     """Add trees to an exported network, so that what comes out is the blend's score, then its probability if wanted.
 
     Args:
@@ -73,7 +75,7 @@ def _list_nodes(trees: Sequence[BoostedTrees], share: float) -> tuple[dict[str, 
     return constants, nodes
 
 
-def _list_calibration(calibration: Calibration) -> tuple[dict[str, np.ndarray], list[Any]]:
+def _list_calibration(calibration: ScoreCalibration) -> tuple[dict[str, np.ndarray], list[Any]]:
     """Return constants by name, and the nodes from the blended logit to the probability, as `CalibratedLogits` has."""
     from onnx.helper import make_node
 

@@ -12,7 +12,7 @@ from tuner.checked_files import hash_file, read_json
 from tuner.errors import DamagedFileError, EventsError
 from tuner.prediction.frozen_cut import FrozenCut, list_judged_parts
 from tuner.prediction.networks import Predictor, TrainedNetwork, list_files
-from tuner.prediction.probabilities import Calibration
+from tuner.prediction.probabilities import ScoreCalibration
 from tuner.prediction.unusual_events import N_MEASURED, measure_ranges
 from tuner.tuning.search import PROVENANCE_ADVICE, Search
 
@@ -33,7 +33,7 @@ def make_card(
     cut: FrozenCut,
     *,
     layout: str = "matrix",
-    calibration: Calibration | None = None,
+    calibration: ScoreCalibration | None = None,
     licence: str = "",
 ) -> dict[str, Any]:
     """Return what a person, or a program, needs to know to use an exported network; JSON has a form for all of it.
@@ -129,7 +129,7 @@ def _list_inputs(search: Search) -> list[dict[str, Any]]:
     return inputs
 
 
-def _list_outputs(calibration: Calibration | None) -> list[dict[str, str]]:
+def _list_outputs(calibration: ScoreCalibration | None) -> list[dict[str, str]]:
     outputs = [{"name": "score", "type": "float32", "meaning": "in (0, 1), higher is more like signal"}]
     if calibration is not None:
         outputs.append({"name": "probability", "type": "float32", "meaning": calibration.describe()})

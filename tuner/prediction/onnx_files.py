@@ -28,7 +28,7 @@ from tuner.prediction.exported_network import (
 )
 from tuner.prediction.exported_trees import INPUTS, LOGITS, add_trees
 from tuner.prediction.network import Blend, score_events
-from tuner.prediction.probabilities import Calibration
+from tuner.prediction.probabilities import ScoreCalibration
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 
@@ -75,7 +75,7 @@ def write_network(
     *,
     events: np.ndarray | None = None,
     layout: InputLayout = "matrix",
-    calibration: Calibration | None = None,
+    calibration: ScoreCalibration | None = None,
 ) -> Agreement:
     """Write a network of prepared features as ONNX for features as they were read, once its scores are seen to agree.
 

@@ -29,7 +29,7 @@ LARGEST_LOGIT = 30.0
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class ScoreCalibration:
     """From scores to probabilities of signal.
 
     The score's logit is mapped by straight lines between knots, constant beyond them where there are any, else by
@@ -37,7 +37,7 @@ class Calibration:
     """
 
     kind: Kind | None
-    """None: scores are taken for probabilities."""
+    """None: scores are taken for probabilities, at the share of signal that the networks were trained at."""
     prior: float
     """Share of signal, in (0, 1), that the probabilities hold for."""
     knots: np.ndarray
@@ -87,7 +87,7 @@ def make_calibration(
     *,
     kind: Kind | None = None,
     prior: float | Literal["events"] | None = None,
-) -> Calibration | None:
+) -> ScoreCalibration | None:
     """Return how scores become probabilities; None where neither a calibration nor a prior is asked for.
 
     Args:
@@ -97,10 +97,12 @@ def make_calibration(
         kind: "isotonic" (Zadrozny and Elkan 2002, doi:10.1145/775047.775151) or "platt" (Platt 1999), fitted on scores
             of events that what gave them was not trained on; None for the scores as they are.
         prior: Share of signal among the events to come, in (0, 1); "events": that of the study, by weight. None:
-            1/2, as the training weights have it.
+            1/2 with a calibration. Without one, scores are taken for probabilities at signal's share of the training
+            weights, and shifted from there.
 
     Raises:
-        SearchError: There is no such kind or prior, or no events that were not trained on.
+        SearchError: There is no such kind or prior, no events that were not trained on, or no share of signal in the
+            training weights.
     """
     if kind is None and prior is None:
         return None
@@ -109,8 +111,8 @@ def make_calibration(
     share = _find_prior(search, prior)
     nothing = np.zeros(0)
     if kind is None:
-        return Calibration(None, share, nothing, nothing)
-    labels, scores, weights, fitted_on = _take_strange_scores(search, predictor, network)
+        return ScoreCalibration(None, share, nothing, nothing, offset=-_find_trained_logit(search))
+    labels, scores, weights, fitted_on = _take_unseen_scores(search, predictor, network)
     return fit_calibration(labels, scores, weights, kind=kind, prior=share, fitted_on=fitted_on)
 
 
@@ -122,7 +124,7 @@ def fit_calibration(
     kind: Kind,
     prior: float = 0.5,
     fitted_on: str = "",
-) -> Calibration:
+) -> ScoreCalibration:
     """Return the calibration of scores [n] in [0, 1] by labels [n] in {0, 1}.
 
     Args:
@@ -144,19 +146,21 @@ def fit_calibration(
     return _fit_steps(is_signal, logits, balanced, n_bins, known)
 
 
-def _fit_line(is_signal: np.ndarray, logits: np.ndarray, weights: np.ndarray, known: Mapping[str, Any]) -> Calibration:
+def _fit_line(
+    is_signal: np.ndarray, logits: np.ndarray, weights: np.ndarray, known: Mapping[str, Any]
+) -> ScoreCalibration:
     from sklearn.linear_model import LogisticRegression
 
     fit = LogisticRegression(C=np.inf).fit(logits[:, None], is_signal, np.maximum(weights, 0))
     nothing = np.zeros(0)
-    return Calibration(
+    return ScoreCalibration(
         "platt", knots=nothing, values=nothing, slope=float(fit.coef_[0, 0]), offset=float(fit.intercept_[0]), **known
     )
 
 
 def _fit_steps(
     is_signal: np.ndarray, logits: np.ndarray, weights: np.ndarray, n_bins: int, known: Mapping[str, Any]
-) -> Calibration:
+) -> ScoreCalibration:
     """Fit a function that does not fall to the share of signal in quantile bins of the score.
 
     Knots are at the mean logit of each bin, as steps between single events would magnify the last digits of a score.
@@ -174,7 +178,7 @@ def _fit_steps(
     rising = IsotonicRegression().fit(middle[kept] / total[kept], share, sample_weight=of_all[kept])
     knots = np.unique(middle[kept] / total[kept])
     values = rising.predict(knots)
-    return Calibration("isotonic", knots=knots, values=np.log(values) - np.log1p(-values), **known)
+    return ScoreCalibration("isotonic", knots=knots, values=np.log(values) - np.log1p(-values), **known)
 
 
 def _find_prior(search: Search, prior: float | Literal["events"] | None) -> float:
@@ -184,13 +188,31 @@ def _find_prior(search: Search, prior: float | Literal["events"] | None) -> floa
     if prior == "events":
         parts = (search.splits.train, search.splits.validation)
         totals = [sum(float(part.weights[part.labels == label].sum()) for part in parts) for label in (0, 1)]
+        if min(totals) <= 0:
+            raise SearchError(
+                "The events' weights must add up to more than 0 for each class to tell the share of signal, but signal "
+                f"has {totals[1]:.4g} and background {totals[0]:.4g}. Give `prior` as a number."
+            )
         return totals[1] / sum(totals)
     if isinstance(prior, str) or not 0 < prior < 1:
         raise SearchError(f'`prior` must be a share of signal between 0 and 1, or "events", but is {prior!r}.')
     return float(prior)
 
 
-def _take_strange_scores(
+def _find_trained_logit(search: Search) -> float:
+    """Return the logit of signal's share of the training weights, at which a well trained score is a probability."""
+    train = search.splits.train
+    weights = np.asarray(train.training_weights, np.float64)
+    signal, background = (float(weights[train.labels == label].sum()) for label in (1, 0))
+    if min(signal, background) <= 0:
+        raise SearchError(
+            "The training weights of each class must add up to more than 0 to take scores for probabilities, but "
+            f'signal has {signal:.4g} and background {background:.4g}. Ask for a calibration, "platt" or "isotonic".'
+        )
+    return float(np.log(signal) - np.log(background))
+
+
+def _take_unseen_scores(
     search: Search, predictor: Predictor, network: nn.Module
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
     """Return labels, scores and weights [n] of events that what gave the scores was not trained on, and their name."""

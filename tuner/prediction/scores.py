@@ -30,8 +30,8 @@ class Scores(np.lib.mixins.NDArrayOperatorsMixin):
     """
 
     values: np.ndarray
-    """Float64 [n], in (0, 1): the probability of signal where both classes were as likely; not-a-number for an event
-    that does not fulfil the problem's selection."""
+    """Float64 [n], in (0, 1). Taken for a probability of signal it is one at signal's share of the training weights,
+    which is 1/2 where these are balanced; not-a-number for an event that does not fulfil the problem's selection."""
     labels: np.ndarray | None = None
     """The label column as it came [n]; None where the events have none."""
     weights: np.ndarray | None = None

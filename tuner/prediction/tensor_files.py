@@ -19,7 +19,7 @@ from tuner.prediction.boosted_trees import BoostedTrees, load_trees
 from tuner.prediction.classifier import SignalClassifier
 from tuner.prediction.network import ADVICE, Blend, average
 from tuner.prediction.networks import Predictor, find_trees
-from tuner.prediction.probabilities import Calibration
+from tuner.prediction.probabilities import ScoreCalibration
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
 from tuner.run_folder import check_ending, make_parent
@@ -38,7 +38,7 @@ def write_tensors(
     path: Path,
     *,
     card: Mapping[str, Any],
-    calibration: Calibration | None = None,
+    calibration: ScoreCalibration | None = None,
 ) -> None:
     """Write parameters, preprocessing and trees as tensors, settings and model card as JSON in the file's metadata.
 
@@ -124,7 +124,7 @@ def load(path: str | Path, *, modules: Sequence[str] = ("tuner",), device: str |
             for number, offset in enumerate(content["trees"]["offsets"])
         ]
         kept = content["calibration"]
-        calibration = None if kept is None else Calibration(**kept, **_pick(arrays, "calibration/"))
+        calibration = None if kept is None else ScoreCalibration(**kept, **_pick(arrays, "calibration/"))
         card = content["card"]
         cut = float(card["cut"]["threshold"])
         problem = Problem(**_restore_problem(content["problem"]))

@@ -96,18 +96,25 @@ def draw_judgement_pictures(search: Search, evaluation: Evaluation, pool: Proces
         evaluation: Its evaluation.
         pool: Processes that write the pictures.
     """
-    return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, _write_notes(evaluation))
+    return keep_drawings(search, _Pictures(search, evaluation).draw(), pool, _write_notes(search, evaluation))
 
 
-def _write_notes(evaluation: Evaluation) -> dict[str, str]:
-    """Return `NOTES`, with whom a comparison favours, and what was examined where that is not what is handed on."""
+def _write_notes(search: Search, evaluation: Evaluation) -> dict[str, str]:
+    """Return `NOTES`, with whom a comparison favours, what was examined, and what the training weights mean."""
     of_examined = "" if is_handed_on_examined(evaluation) else f" All this is of the {evaluation.examined}{INSTEAD}"
+    of_weights = "" if search.study.preparation.training_weights == "balanced" else UNBALANCED
     return NOTES | {
+        "calibration": f"{NOTES['calibration']}{of_weights}",
         "survival": f"Above the line the {name_examined(evaluation)} is ahead. {NOTES['survival']}{of_examined}",
         "permutation_importance": f"{NOTES['permutation_importance']}{of_examined}",
     }
 
 
+UNBALANCED = (
+    " Training weights were not balanced: these scores are no probabilities at equal classes. "
+    "The ECE here and the log loss, both with classes balanced, are large for that reason alone; `--calibrate` makes "
+    "probabilities."
+)
 INSTEAD = ", as what is handed on was trained on these events."
 
 

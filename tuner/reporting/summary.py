@@ -238,16 +238,16 @@ def _tell_survival(evaluation: Evaluation, survival: Survival) -> str:
     baseline = name_baseline(evaluation)
     own = f"the {name_examined(evaluation)}"
     leader, other = (baseline, own) if survival.leader < 0 else (own, baseline)
-    lead = f"the lead of {leader} over {other}"
+    lead, but = f"the lead of {leader} over {other}", survival.tell_behind(other)
     match survival.verdict:
         case "survives":
             return f"{lead} survives a cut and the background's uncertainty"
         case "survives in part":
-            return f"{lead} survives a cut at some of the background's uncertainties, not at all"
+            return f"{lead} survives a cut at some of the background's uncertainties, but not at all of them{but}"
         case "reversed":
             return f"{lead} turns into a loss at a cut"
         case "absorbed":
-            return f"{lead} in AUC is absorbed at a cut: in significance they differ by {survival.limit}"
+            return f"{lead} in AUC is absorbed at a cut: in significance they differ by {survival.limit}{but}"
     return f"neither {own} nor {baseline} leads in AUC, so there is no gain to survive a cut"
 
 

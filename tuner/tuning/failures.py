@@ -11,7 +11,9 @@ from tuner.launchers.watchdog_process import TIMES
 from tuner.tuning.heartbeats import MAX_KILLS, MAX_TRIES
 from tuner.tuning.search import TrialRecord
 from tuner.tuning.trial_attributes import Failure
-from tuner.tuning.trial_queue import MAX_SAME
+
+MAX_SAME = 3
+"""Trials that fail by the same error, with none that came to anything, before a search ends."""
 
 POLICIES: Mapping[Failure, str] = MappingProxyType(
     {

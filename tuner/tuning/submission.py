@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-from tuner.checked_files import append_line, read_lines, write_atomically
+from tuner.checked_files import append_line, write_atomically
 from tuner.errors import SearchError
 from tuner.launchers.batch_jobs import BatchJob, Resources, choose_environment
 from tuner.launchers.htcondor import (
-    read_condor_states,
     require_condor,
     submit_to_condor,
     write_condor_script,
@@ -23,7 +20,6 @@ from tuner.launchers.htcondor import (
 from tuner.launchers.local import tuner_command
 from tuner.launchers.slurm import (
     is_only_node,
-    read_slurm_states,
     require_slurm,
     submit_to_slurm,
     write_slurm_script,
@@ -31,7 +27,6 @@ from tuner.launchers.slurm import (
 from tuner.passwords import hide_passwords
 from tuner.progress.display import Display
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
-from tuner.progress.wording import join_words
 from tuner.run_folder import RunFolder
 from tuner.trackers.base import Tracker
 from tuner.trackers.choice import name_kind
@@ -39,11 +34,8 @@ from tuner.tuning.provenance import describe_parts, record_call
 from tuner.tuning.shared_storage import find_remarks, refuse_sqlite
 from tuner.tuning.storage import STORAGE_VARIABLE
 from tuner.tuning.study import Study
+from tuner.tuning.submitted_jobs import SYSTEM_NAMES, SubmittedJob, System, find_job_list, read_jobs
 from tuner.tuning.sweep import start_search
-
-System = Literal["slurm", "htcondor"]
-
-SYSTEM_NAMES: dict[System, str] = {"slurm": "Slurm", "htcondor": "HTCondor"}
 
 _DAG = "tuner.dag"
 
@@ -62,26 +54,6 @@ class Submission:
     """What the batch system passes on and no file tells: a storage with a password."""
     remarks: tuple[str, ...] = ()
     """What may go wrong, in a sentence each."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SubmittedJob:
-    """A job that was handed to a batch system, and what is left of it."""
-
-    system: System
-    number: str
-    purpose: str
-    """"train", "evaluate", or "train and evaluate"."""
-    states: tuple[str, ...] | None
-    """Such as RUNNING, one for each element of an array; empty once it has ended, None where nobody can be asked."""
-
-    def describe(self) -> str:
-        """Return a line for people."""
-        head = f"{SYSTEM_NAMES[self.system]} job {self.number} ({self.purpose})"
-        if self.states is None:
-            return f"{head}: {SYSTEM_NAMES[self.system]} cannot be asked from here"
-        counts = Counter(state.lower() for state in self.states)
-        return f"{head}: {join_words([f'{n} {state}' for state, n in sorted(counts.items())]) or 'has ended'}"
 
 
 def plan_submission(
@@ -194,29 +166,9 @@ def submit_sweep(
             jobs = _hand_over(submission)
             for job in jobs:
                 row = {"system": job.system, "number": job.number, "purpose": job.purpose, "submitted": time.time()}
-                append_line(_list_of_jobs(folder), row)
+                append_line(find_job_list(folder), row)
                 NOTES.info("Submitted %s job %s (%s)", SYSTEM_NAMES[job.system], job.number, job.purpose)
     return jobs
-
-
-def read_jobs(folder: RunFolder) -> list[SubmittedJob]:
-    """Return the jobs that a search was submitted as, in order, with what is left of each.
-
-    Of an earlier submission that has ended nothing is told.
-    """
-    path = _list_of_jobs(folder)
-    rows = read_lines(path).whole
-    numbers: dict[System, list[str]] = {}
-    for row in rows:
-        numbers.setdefault(row["system"], []).append(row["number"])
-    states = {"slurm": read_slurm_states, "htcondor": read_condor_states}
-    found = {system: states[system](of_system) for system, of_system in numbers.items()}
-    jobs = []
-    for row in rows:
-        known = found[row["system"]]
-        left = None if known is None else tuple(known[row["number"]])
-        jobs.append(SubmittedJob(system=row["system"], number=row["number"], purpose=row["purpose"], states=left))
-    return [job for job in jobs if job.states] or jobs[-2:]
 
 
 def _place_storage(storage: str | None, system: System) -> tuple[dict[str, str], dict[str, str]]:
@@ -285,7 +237,3 @@ def _refuse_twice(folder: RunFolder) -> None:
 
 def _script(job: BatchJob) -> str:
     return f"{job.name}.sh"
-
-
-def _list_of_jobs(folder: RunFolder) -> Path:
-    return folder.jobs / "submitted.jsonl"

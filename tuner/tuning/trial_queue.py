@@ -18,6 +18,7 @@ from optuna.trial import Trial, TrialState
 from tuner.errors import SearchError, describe_failure
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
+from tuner.tuning.failures import MAX_SAME
 from tuner.tuning.heartbeats import reap_trials
 from tuner.tuning.improvement import ImprovementWatch
 from tuner.tuning.ranking import count_sampled
@@ -48,8 +49,8 @@ MIN_SAMPLED = 30
 good as a single warm start, 1 in 31 would."""
 
 
-MAX_IN_VAIN, MAX_SAME = 10, 3
-"""Trials that fail before a search ends of which none came to anything; and where all fail by the same error."""
+MAX_IN_VAIN = 10
+"""Trials that fail before a search ends of which none came to anything; `MAX_SAME` where all fail by the same error."""
 
 
 @dataclass(frozen=True)

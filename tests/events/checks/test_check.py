@@ -136,6 +136,15 @@ def test_far_values_are_told_however_many_and_tails_of_physics_are_not(share):
     assert "another unit" in finding.advice
 
 
+@pytest.mark.parametrize(("n_events", "n_far"), [(110, 4), (150, 3), (1_000, 9)])
+def test_fewer_far_values_than_make_a_group_are_told_only_where_they_are_farther_still(n_events, n_far):
+    rng, labels, columns = make_sound(n=n_events)
+    few = rng.normal(size=n_events)
+    few[:n_far] = 40 * np.abs(few).max() * (1 + 0.01 * np.arange(n_far))
+    found = check_events(make_events(columns | {"few": few}, labels))
+    assert not [one for one in found if one.code == "outliers"]
+
+
 def test_event_numbers_with_a_few_repeats_count_the_events_and_true_counts_do_not():
     rng, labels, columns = make_sound(n=6000)
     number = rng.permutation(20_000)[:6000]

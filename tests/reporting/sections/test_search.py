@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuner.reporting.sections.search import find_edges, write_search
 
 
@@ -26,6 +28,15 @@ def test_the_search_section_tells_states_and_reasons(make_search):
     [(kind, failed, given_back, policy)] = tables["Failures by kind"].rows
     assert (kind, failed, given_back) == ("not a number", "1", "0")
     assert policy.startswith("The trial fails")
+
+
+def test_why_a_search_ended_before_its_budget_was_spent_is_told(make_search):
+    search = make_search(complete=2)
+    assert not any("ended early" in getattr(block, "text", "") for block in write_search(search, [], {}, None).blocks)
+    reached = replace(search, study=replace(search.study, budget=replace(search.study.budget, target=0.6)))
+    told = [block.text for block in write_search(reached, [], {}, None).blocks if block.kind == "text"]
+    assert f"The search ended early: {reached.describe_early_end()}" in told
+    assert reached.describe_early_end().endswith("the target is 0.6.")
 
 
 def test_the_best_trials_are_told_apart_by_what_matters_most(make_search):

@@ -19,6 +19,7 @@ from tuner.metrics.curves import rank
 from tuner.metrics.cut_scan import MIN_BACKGROUND, check_background
 from tuner.metrics.measurement import SIGNIFICANT, Measurement, measure
 from tuner.metrics.significance import asimov_significance
+from tuner.progress.wording import join_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +167,8 @@ class Survival:
 
         "no gain": nobody leads in AUC, so there is nothing that could survive.
         "survives": the leader is ahead in every row that counts. "survives in part": in neighbouring rows, not in all.
-        "reversed": it is nowhere ahead so, and somewhere behind. "absorbed": neither.
+        "reversed": it is nowhere ahead so, and behind in neighbouring rows. "absorbed": neither. Rows where the other
+        is ahead are named in the sentence whatever the verdict.
         """
         lead = self.leader
         if not lead:
@@ -211,6 +213,7 @@ class Survival:
         The verdict names whoever leads; the numbers are the winner's minus the baseline's in any case.
         """
         first, second = names if self.leader >= 0 else names[::-1]
+        but = self.tell_behind(second)
         gain = f"The gain of {first} over {second}"
         row, sign = self._row, self.leader
         numbers = (
@@ -223,12 +226,24 @@ class Survival:
                 return f"{gain} survives at {_name_range(self._find_range(sign))}: {numbers}"
             case "survives in part":
                 ahead = _name_range(self._find_range(sign))
-                return f"{gain} survives at {ahead}, and is not seen at all others: {numbers}"
+                return f"{gain} survives at {ahead}, but not at the others{but}: {numbers}"
             case "reversed":
                 return f"{gain} in AUC turns into a loss at {_name_range(self._find_range(-sign))}: {numbers}"
             case "absorbed":
-                return f"{gain} in AUC is absorbed at a cut, where they differ by {self.limit}: {numbers}"
+                return f"{gain} in AUC is absorbed at a cut, where they differ by {self.limit}{but}: {numbers}"
         return f"Neither leads in AUC, so there is no gain to survive: {numbers}"
+
+    def tell_behind(self, other: str) -> str:
+        """Return in which rows that count the other leads, as the end of a sentence; empty where in none.
+
+        Args:
+            other: What the candidate that does not lead in AUC is called.
+        """
+        behind = [row for row, sign in self._counting if self.leader and sign == -self.leader]
+        if not behind:
+            return ""
+        shares = join_words([f"{100 * row.relative_systematic:g}" for row in behind])
+        return f"; at {shares} % {other} is ahead"
 
     @property
     def limit(self) -> str:

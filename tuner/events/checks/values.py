@@ -145,7 +145,7 @@ def _find_far(values: np.ndarray) -> np.ndarray:
     if tenth < ninth:
         nearest = np.sort(away)[-int(MAX_MANY * len(values)) - 1 :]  # of the farthest, and the next one
         is_gap = nearest[1:] > ISOLATED_MANY * nearest[:-1]
-        is_gap[len(is_gap) + 1 - MANY :] = False
+        is_gap[max(len(is_gap) + 1 - MANY, 0) :] = False
         if is_gap.any():
             return np.asarray(away >= nearest[1:][is_gap.argmax()])
     far = _find_single(values, low, middle, high)

@@ -51,7 +51,9 @@ def write_search(
         ("Time", write_duration(seconds)),
         ("Chosen by", f"{search.study.problem.figure_of_merit.name} on validation"),
     ]
-    blocks: list[Block] = [Facts(facts), *pictures]
+    early = search.describe_early_end()
+    ended_early: list[Block] = [Text(f"The search ended early: {early}")] if early else []
+    blocks: list[Block] = [Facts(facts), *ended_early, *pictures]
     if (gain := measure_gain(search)) is not None:
         blocks.append(Text(describe_gain(gain)))
     if trials and not importances:
