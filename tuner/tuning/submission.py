@@ -222,7 +222,7 @@ def _refuse_twice(folder: RunFolder) -> None:
         raise SearchError(
             f"The jobs of an earlier submission must have ended, but {SYSTEM_NAMES[unknown[0].system]} does not answer "
             f"whether job {' and job '.join(job.number for job in unknown)} has. Run this again, on a machine from "
-            f'which it can be asked. If you know that they have ended, delete "{_list_of_jobs(folder)}" first.'
+            f'which it can be asked. If you know that they have ended, delete "{find_job_list(folder)}" first.'
         )
     left = [job for job in jobs if job.states]
     if left:
