@@ -8,8 +8,10 @@ cores, on which a server and the workers' own Python run, too: "CPU" is what of 
 file, Optuna's gRPC proxy in front of a journal, and the database of `--database`, in which studies of the names
 `scaling-...` are made and deleted.
 
-Sampler: seconds of one `ask` of the default sampler, with so many finished trials in memory; and how long a worker
-takes to read a journal of so many. The last line is one JSON object.
+Sampler: seconds of one `ask` of the default sampler, with so many finished trials in memory: 1,000 different ones, of
+which more are repetitions. How large a journal of so many is, and how long a worker takes to read it, is measured with
+2,000 trials at the most and extrapolated in proportion beyond; those figures are marked with "~". The last line is one
+JSON object.
 """
 
 from __future__ import annotations
@@ -18,15 +20,18 @@ import argparse
 import json
 import multiprocessing
 import os
+import queue
 import secrets
 import socket
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from multiprocessing.process import BaseProcess
+from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -49,6 +54,9 @@ from tuner.tuning.trial_queue import Asker
 EPOCHS, EPOCH_SECONDS = 10, 0.2
 START_SECONDS = 300.0
 """What all workers of a measurement are given to begin."""
+DRAWN_TRIALS, WRITTEN_TRIALS = 1_000, 2_000
+"""Different trials that the sampler is given, and trials that are written into a journal, at the most."""
+
 FORK = multiprocessing.get_context("fork")
 
 
@@ -104,7 +112,9 @@ def main() -> None:
     sampler: dict[int, Any] = {}
     for n_trials in options.trials:
         sampler[n_trials] = measure_sampler(n_trials)
-        print("{:10,} {:7.1f} {:11.1f} {:7.2f}".format(n_trials, *sampler[n_trials].values()), flush=True)
+        ask, size, read = sampler[n_trials].values()
+        mark = "~" if n_trials > WRITTEN_TRIALS else " "
+        print(f"{n_trials:10,} {ask:7.1f} {mark}{size:10.1f} {mark}{read:6.2f}", flush=True)
     print(json.dumps({"storages": storages, "sampler": sampler}))
 
 
@@ -162,7 +172,7 @@ def measure_storage(connect: Callable[[], BaseStorage], folder: Path, workers: i
         process.start()
     barrier.wait(START_SECONDS)
     began, busy = time.monotonic(), read_busy()
-    told = [answers.get() for _ in processes]
+    told = [take_answer(answers, processes, seconds) for _ in processes]
     elapsed, busy = time.monotonic() - began, read_busy() - busy
     for process in processes:
         process.join()
@@ -178,6 +188,21 @@ def measure_storage(connect: Callable[[], BaseStorage], folder: Path, workers: i
         cpu_ms=1000 * used / max(trials, 1),
         cpu=busy / elapsed / (os.cpu_count() or 1),
     )
+
+
+def take_answer(answers: Queue[Any], processes: Sequence[BaseProcess], seconds: float) -> Any:
+    """Return what the next worker measured. Raise `RuntimeError` where one has ended without an answer."""
+    end = time.monotonic() + seconds + START_SECONDS
+    while True:
+        try:
+            return answers.get(timeout=1.0)
+        except queue.Empty:
+            failed = [process.exitcode for process in processes if process.exitcode]
+            if failed or time.monotonic() > end:
+                for process in processes:
+                    process.kill()
+                what = f"ended with {failed[0]}" if failed else f"did not answer within {seconds + START_SECONDS:.0f} s"
+                raise RuntimeError(f"A worker {what}: this measures nothing.") from None
 
 
 def run_in_process(call: Callable[..., None], *arguments: Any) -> None:
@@ -242,11 +267,14 @@ def read_busy() -> float:
 
 
 def measure_sampler(n_trials: int, asks: int = 5) -> dict[str, float]:
-    """Return milliseconds of an ask with so many finished trials, the size of their journal, and seconds to read it."""
+    """Return milliseconds of an ask with so many finished trials, the size of their journal, and seconds to read it.
+
+    The latter two are extrapolated from `WRITTEN_TRIALS` where there are more.
+    """
     study = replace(resonance, budget=Budget(trials=10**6, epochs=EPOCHS))
     sampler = SeededSampler(partial(make_sampler, study), 0)
     drawn = optuna.create_study(sampler=RandomSampler(seed=0), direction="maximize")
-    for _ in range(min(n_trials, 1_000)):
+    for _ in range(min(n_trials, DRAWN_TRIALS)):
         trial = drawn.ask()
         study.space(trial)
         drawn.tell(trial, sum(hash(str(value)) % 1000 for value in trial.params.values()) / 1e4)
@@ -259,7 +287,7 @@ def measure_sampler(n_trials: int, asks: int = 5) -> dict[str, float]:
     ask_ms = 1000 * (time.perf_counter() - start) / asks
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder) / "journal.log"
-        n_written = min(n_trials, 2_000)
+        n_written = min(n_trials, WRITTEN_TRIALS)
         written = optuna.create_study(storage=open_storage(journal), study_name="s", direction="maximize")
         for trial in optuna_study.get_trials(deepcopy=False)[:n_written]:
             copy = replace_values(trial)

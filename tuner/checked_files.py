@@ -22,7 +22,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from tuner.errors import DamagedFileError, FolderError
 
@@ -213,7 +213,28 @@ def _append(path: Path, line: bytes, *, on_disk: bool) -> None:
                 log.truncate(size)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if on_disk:
-            os.fsync(log.fileno())
+            see_on_disk(log, size, line)
+
+
+def see_on_disk(file: BinaryIO, size: int, added: bytes) -> None:
+    """Wait until what was added to a file is on the disk; take it back, unless more follows it, where it cannot be.
+
+    A disk across the network may say only now that it is full: what is written once more would be there twice.
+
+    Args:
+        file: The file, without a buffer.
+        size: How long it was before.
+        added: What was written to its end.
+
+    Raises:
+        OSError: The system refuses.
+    """
+    try:
+        os.fsync(file.fileno())
+    except OSError:
+        if file.seek(0, os.SEEK_END) == size + len(added):
+            file.truncate(size)
+        raise
 
 
 def drop_damaged_lines(path: Path) -> None:

@@ -1,6 +1,7 @@
 """What a batch system is asked for: sizes and times as people write them, and scripts that a shell takes."""
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_a_job_finds_what_its_submission_found_but_no_secret(monkeypatch):
 
 @pytest.mark.parametrize(
     ("codes", "expected", "requeued"),
-    [([0, 0], 0, False), ([0, 2], 2, False), ([75, 0], 75, True), ([2, 75], 75, True), ([130, 2], 130, False)],
+    [([0, 0], 0, False), ([0, 2], 2, False), ([75, 0], 75, True), ([2, 75], 75, True), ([130, 130], 130, False)],
 )
 def test_a_job_is_requeued_if_one_of_its_workers_asks_for_it(tmp_path, codes, expected, requeued):
     ends = " ".join(map(str, codes))
@@ -87,6 +88,26 @@ def test_a_job_is_requeued_if_one_of_its_workers_asks_for_it(tmp_path, codes, ex
     script.write_text(write_script(job, [], "echo again"))
     done = subprocess.run(["/bin/bash", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (expected, "again\n" if requeued else "", "")
+
+
+def test_a_script_passes_on_what_only_it_is_sent(tmp_path):
+    worker = "trap 'echo given back; exit 75' TERM; touch here; while :; do sleep 0.05; done"
+    job = BatchJob(
+        name="work",
+        title="study",
+        command=["timeout", "--preserve-status", "60", "/bin/bash", "-c", worker],
+        resources=Resources(),
+        directory=tmp_path,
+        logs=tmp_path,
+    )
+    script = tmp_path / "work.sh"
+    script.write_text(write_script(job, [], "echo again"))
+    with subprocess.Popen(["/bin/bash", script], stdout=subprocess.PIPE, text=True) as running:
+        while not (tmp_path / "here").exists():
+            time.sleep(0.02)
+        running.terminate()
+        assert running.communicate(timeout=20)[0] == "given back\n", "and it is not requeued: it may be cancelled"
+    assert running.returncode == 75
 
 
 def test_the_file_system_of_a_folder_is_known():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalFileSymlinkLock
 
+from tuner.checked_files import append_line, read_lines, wait_for_space
 from tuner.errors import SearchError
 from tuner.tuning import journal as journal_module
 from tuner.tuning.journal import JournalLock
@@ -177,6 +179,29 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (size + 700, size + 700))
     n_before = len(read_values(journal))
     add_trials(load(journal), 1)
     assert len(read_values(journal)) == n_before + 1
+
+
+def test_a_disk_that_is_full_only_when_asked_to_keep_it_costs_no_record_twice(journal, monkeypatch):
+    before, keep, refused = len(journal.read_bytes().splitlines()), os.fsync, []
+
+    def refuse_once(descriptor):
+        if not refused:
+            refused.append(descriptor)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        keep(descriptor)
+
+    study = load(journal)
+    monkeypatch.setattr(os, "fsync", refuse_once)
+    with wait_for_space():
+        study.set_user_attr("a", 1)
+    assert refused
+    assert len(journal.read_bytes().splitlines()) == before + 1
+    refused.clear()
+    log = journal.with_name("log.jsonl")
+    with wait_for_space():
+        append_line(log, {"a": 1})
+    assert refused
+    assert read_lines(log).whole == ({"a": 1},)
 
 
 def test_killed_writers_leave_a_journal_that_plain_optuna_reads(journal):

@@ -1,5 +1,7 @@
 """A sweep as jobs: what is planned, what is refused before, and a whole one on a real Slurm."""
 
+import json
+import os
 import subprocess
 import tempfile
 import time
@@ -14,6 +16,7 @@ from slurm_node import skip_without_slurm, start_slurm
 from typer.testing import CliRunner
 
 from tuner.cli.app import app
+from tuner.cli.json_forms import SubmitForm
 from tuner.errors import SearchError
 from tuner.launchers.batch_jobs import Resources
 from tuner.run_folder import RunFolder
@@ -72,6 +75,48 @@ def test_what_other_machines_may_not_see_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.tuning.shared_storage.find_file_system", lambda path: "ext4")
     monkeypatch.setattr("tuner.tuning.submission.is_only_node", lambda: True)
     assert plan(tmp_path).remarks == ()
+
+
+def test_a_dry_run_prints_json_and_writes_nothing(tmp_path):
+    file = tmp_path / "slow.py"
+    file.write_text(SLOW_STUDY)
+    told = run("submit", file, "--htcondor", "--dry-run", "--json", "--folder", tmp_path / "runs")
+    answer = json.loads(told)
+    SubmitForm.model_validate(answer)
+    assert answer["jobs"] == []
+    assert "tuner work" in answer["files"]["work.sh"]
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def write_program(path, text):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_condors_scripts_are_programs_and_jobs_that_may_be_queued_are_not_joined_by_others(tmp_path, monkeypatch):
+    """Stand-ins for HTCondor's programs: it is not here."""
+    file = tmp_path / "slow.py"
+    file.write_text(SLOW_STUDY)
+    write_program(tmp_path / "bin" / "condor_submit_dag", 'echo "1 job(s) submitted to cluster 17."')
+    queue = tmp_path / "bin" / "condor_q"
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    request = ("submit", file, "--htcondor", "--tracker", "none", "--folder", tmp_path / "runs")
+    assert "Submitted HTCondor job 17" in run(*request)
+    jobs = RunFolder(tmp_path / "runs" / "slow").jobs
+    assert all(os.access(script, os.X_OK) for script in jobs.glob("*.sh"))
+
+    def refuse():
+        told = CliRunner().invoke(app, list(map(str, request)))
+        assert told.exit_code == 2
+        return " ".join(told.output.split())
+
+    write_program(queue, "exit 1")
+    assert "HTCondor does not answer whether job 17 has" in refuse()
+    write_program(queue, "echo 17 2; echo 18 1; echo 18 1")
+    assert "2 pending" in refuse()
+    write_program(queue, 'case "$*" in *"ClusterId == 17"*) echo 17 2;; esac')
+    assert "condor_rm 17" in refuse()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli import comparing, dashboard, data, deploy, evaluate, mending, submit, sweep, templates
+from tuner.cli import comparing, dashboard, data, deploy, evaluate, maintenance, submit, sweep, templates
 from tuner.errors import TunerError
 from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Preempted, leave_at_once, take_signals
 
@@ -30,7 +30,7 @@ FRAME = "Steps 0 to 2: frame the problem, get the events, look at them"
 TUNE = "Steps 3 to 6: prepare, define, train, tune"
 JUDGE = "Step 7: evaluate"
 USE = "Step 8: use the winner"
-KEEP = "At any time: mend a search, repeat a trial, take a search further"
+KEEP = "At any time: repair a search, repeat a trial, take a search further"
 
 
 class WorkflowGroup(TyperGroup):
@@ -127,7 +127,7 @@ for panel, commands in (
     (TUNE, (sweep.sweep, sweep.work, submit.submit, sweep.status, dashboard.dashboard)),
     (JUDGE, (evaluate.evaluate, evaluate.report, comparing.compare, templates.templates)),
     (USE, (deploy.predict, deploy.export, deploy.sync)),
-    (KEEP, (mending.doctor, mending.replay, mending.fork)),
+    (KEEP, (maintenance.doctor, maintenance.replay, maintenance.fork)),
 ):
     for command in commands:
         resumes = command in (sweep.sweep, sweep.work, evaluate.evaluate)

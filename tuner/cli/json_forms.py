@@ -192,6 +192,8 @@ class SubmitForm(Form):
     """Jobs that were submitted, as the batch system names them."""
     folder: str
     """Where their scripts are kept."""
+    files: dict[str, str]
+    """Each script and submit file by its name. With --dry-run none is written, and there are no jobs."""
 
 
 class CompareForm(Form):
@@ -273,7 +275,7 @@ class DamageForm(Form):
     """Kind: lock, journal, search, splits, file, picture, partial, worker, trial, sync."""
     text: str
     remedy: str
-    mended: bool
+    fixed: bool
     is_note: bool
     """Whether nothing is wrong: it is only good to know."""
 
@@ -283,7 +285,7 @@ class DoctorForm(Form):
 
     study: str
     healthy: bool
-    """Whether nothing is left to mend."""
+    """Whether nothing is left to repair."""
     findings: list[DamageForm]
 
 

@@ -121,6 +121,10 @@ def submit(
     display = choose_display(quiet=dry_run)
     for remark in submission.remarks:
         typer.echo(f"Note: {remark}", err=True)
+    told = {"folder": str(submission.folder.jobs), "files": dict(submission.files)}
+    if dry_run and as_json:
+        print_json({"jobs": [], **told})
+        return
     if dry_run:
         for name, content in submission.files:
             print_text(f"# {submission.folder.jobs / name}\n{content}")
@@ -131,7 +135,7 @@ def submit(
         limited, study, submission, storage=storage, tracker=open_tracker(",".join(tracker)), display=display
     )
     if as_json:
-        print_json({"jobs": [asdict(job) for job in jobs], "folder": str(submission.folder.jobs)})
+        print_json({"jobs": [asdict(job) for job in jobs], **told})
         return
     for job in jobs:
         print_text(f"Submitted {job.describe()}")

@@ -140,8 +140,9 @@ def write_script(job: BatchJob, header: Sequence[str], requeue: str, command: Se
     """Return the shell script of a job.
 
     SIGUSR1 says that the job's time is nearly over: the workers give their trials back and leave with an exit code of
-    their own, and the job is requeued. SIGTERM, which a batch system sends to the workers as well, is left to it: one
-    that preempts requeues by itself, and a job that somebody cancels stays away.
+    their own, and the job is requeued. At SIGTERM they do the same, and whether the job is requeued is left to the
+    batch system: one that preempts does so by itself, and a job that somebody cancels stays away. Slurm sends SIGTERM
+    to the workers as well, HTCondor to the script only; a signal that comes twice counts once.
 
     Args:
         job: The job.
@@ -166,9 +167,9 @@ def write_script(job: BatchJob, header: Sequence[str], requeue: str, command: Se
 _BODY = """
 cd {directory} || exit 2
 asked= ended_from_outside= code=0 running=()
-ask() {{ asked=yes; for worker in "${{running[@]}}"; do kill -USR1 "$worker" 2>/dev/null; done; }}
-trap ask USR1
-trap 'ended_from_outside=yes' TERM
+pass_on() {{ for worker in "${{running[@]}}"; do kill "$1" "$worker" 2>/dev/null; done; }}
+trap 'asked=yes; pass_on -USR1' USR1
+trap 'ended_from_outside=yes; pass_on -TERM' TERM
 for ((number = 0; number < {processes}; number++)); do
   {command} &
   running+=("$!")

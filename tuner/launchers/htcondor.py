@@ -88,7 +88,10 @@ def submit_to_condor(dag: Path) -> list[str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
-        raise SearchError(f"`{command[0]}` must answer within {COMMAND_SECONDS:.0f} s, but did not.") from error
+        raise SearchError(
+            f"`{command[0]}` must answer within {COMMAND_SECONDS:.0f} s, but did not. HTCondor may have taken the jobs "
+            "all the same: look with `condor_q`, and remove them with `condor_rm` before you submit again."
+        ) from error
     found = re.search(r"submitted to cluster (\d+)", done.stdout)
     if done.returncode or found is None:
         raise SearchError(f"HTCondor must take the jobs, but refused: {done.stderr.strip() or done.stdout.strip()}")
@@ -96,15 +99,21 @@ def submit_to_condor(dag: Path) -> list[str]:
 
 
 def read_condor_states(numbers: Sequence[str]) -> dict[str, list[str]] | None:
-    """Return the states of the jobs that each DAG has in the queue; None where HTCondor cannot be asked."""
+    """Return the states of the jobs that each DAG has in the queue; None where HTCondor cannot be asked.
+
+    Between two of them, or where they are yet to come, the DAG's own job, which submits them, stands for them.
+    """
     states: dict[str, list[str]] = {}
     for number in numbers:
-        command = ["condor_q", "-constraint", f"DAGManJobId == {number}", "-format", "%d\n", "JobStatus"]
+        constraint = f"DAGManJobId == {number} || ClusterId == {number}"
+        command = ["condor_q", "-constraint", constraint, "-format", "%d ", "ClusterId", "-format", "%d\n", "JobStatus"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_STATES_SECONDS, check=True)
         except (OSError, subprocess.SubprocessError):
             return None
-        states[number] = [_STATES.get(int(line), "UNKNOWN") for line in done.stdout.split()]
+        listed = [line.split() for line in done.stdout.splitlines()]
+        jobs = [row for row in listed if row[0] != number] or listed
+        states[number] = [_STATES.get(int(status), "UNKNOWN") for _, status in jobs]
     return states
 
 

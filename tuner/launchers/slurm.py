@@ -127,7 +127,10 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise SearchError(f"`{command[0]}` must answer within {COMMAND_SECONDS:.0f} s, but did not.") from error
+        raise SearchError(
+            f"`{command[0]}` must answer within {COMMAND_SECONDS:.0f} s, but did not. Slurm may have taken the job all "
+            "the same: look with `squeue --me`, and cancel it with `scancel` before you submit again."
+        ) from error
     if done.returncode:
         raise SearchError(f"Slurm must take the jobs, but refused: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""What is wrong in a run folder and its storage, and what of it can be mended."""
+"""What is wrong in a run folder and its storage, and what of it can be repaired."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tuner.checked_files import check_file, drop_damaged_lines
+from filelock import FileLock
+
+from tuner.checked_files import check_file, drop_damaged_lines, write_atomically
 from tuner.errors import DamagedFileError, SearchError, SplitsError, TunerError, name_all
 from tuner.progress.wording import write_count, write_duration
 from tuner.trackers.wandb_sync import find_unsent
@@ -24,15 +26,21 @@ from tuner.tuning.trial_pictures import draw_words
 PARTIAL_SECONDS = 3600.0
 """A file that is half written for so long is left over: its writer is gone."""
 
+EMPTY_SECONDS = 60.0
+"""A picture that is empty for so long is not being drawn just now."""
+
 _PARTIAL = re.compile(r"\..+\.\d+")
 """Name of a file that is being written, as `checked_files.write_atomically` has it."""
 
 _OTHERS = ("wandb", "mlflow", "tensorboard", "logs", "earlier", "damaged", "splits", "artifacts")
 """Folders whose files have no checksums of ours, or that are looked at as a whole."""
 
+_PICTURES = ("trials", "artifacts", "figures")
+"""Folders whose pictures are ours."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class Symptom:
     """Something that is wrong, or worth knowing."""
 
     code: str
@@ -40,19 +48,19 @@ class Finding:
     text: str
     """What it is and what follows from it, in sentences."""
     remedy: str
-    """What mends it, as a sentence."""
-    mended: bool = False
-    """Whether this call has mended it."""
+    """What repairs it, as a sentence."""
+    fixed: bool = False
+    """Whether this call has repaired it."""
     is_note: bool = False
     """Whether nothing is wrong: it is only good to know."""
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A finding, and what mends it; None where only a person can."""
+    """A symptom, and what repairs it; None where only a person can."""
 
-    finding: Finding
-    mend: Callable[[], object] | None = None
+    symptom: Symptom
+    repair: Callable[[], object] | None = None
 
 
 BY_FIX = "`tuner doctor --fix` does that."
@@ -65,8 +73,8 @@ def examine(
     storage: str | None = None,
     fix: bool = False,
     study_file: Path | None = None,
-) -> tuple[Finding, ...]:
-    """Look for what a crash, a full disk or a hand has left of a search, and mend what can be mended.
+) -> tuple[Symptom, ...]:
+    """Look for what a crash, a full disk or a hand has left of a search, and mend what can be repaired.
 
     Workers may be at work meanwhile: only what nobody can be using any more is touched. Damaged files are moved to
     `damaged/` of the run folder; nothing is deleted but locks of dead processes and files that were never whole.
@@ -75,7 +83,7 @@ def examine(
         study: The study.
         folder: Where run folders live.
         storage: URL of the database in place of the run folder's journal file.
-        fix: Whether to mend.
+        fix: Whether to repair.
         study_file: File that other processes can read the study from.
 
     Returns:
@@ -96,7 +104,7 @@ def examine(
         search = open_search(study, folder, storage, study_file=study_file)
         _ = search.trials
     except TunerError as error:
-        found.append(Finding(code="search", text=str(error), remedy="Until then the rest of the search is not seen."))
+        found.append(Symptom(code="search", text=str(error), remedy="Until then the rest of the search is not seen."))
         return (*found, *(_treat(case, fix) for case in _examine_files(path)))
     for look in (_examine_trials, _examine_workers, _examine_splits):
         found += [_treat(case, fix) for case in look(search)]
@@ -104,15 +112,15 @@ def examine(
     return (*found, *_examine_runs(path))
 
 
-def _treat(case: _Case, fix: bool) -> Finding:
-    """Return a finding, mended where that is wanted and possible."""
-    if not fix or case.mend is None:
-        return case.finding
+def _treat(case: _Case, fix: bool) -> Symptom:
+    """Return a symptom, fixed where that is wanted and possible."""
+    if not fix or case.repair is None:
+        return case.symptom
     try:
-        case.mend()
+        case.repair()
     except (TunerError, OSError) as error:
-        return replace(case.finding, remedy=f"It could not be mended: {error}")
-    return replace(case.finding, mended=True)
+        return replace(case.symptom, remedy=f"It could not be repaired: {error}")
+    return replace(case.symptom, fixed=True)
 
 
 def _examine_journal(journal: Path) -> Iterator[_Case]:
@@ -120,7 +128,7 @@ def _examine_journal(journal: Path) -> Iterator[_Case]:
     lock = JournalLock(journal)
     if (age := lock.find_stale()) is not None:
         text = f'The lock "{lock.path}" was left behind {write_duration(age)} ago by a process that is gone.'
-        yield _Case(Finding(code="lock", text=text, remedy=f"Remove it. {BY_FIX}"), lock.take_away)
+        yield _Case(Symptom(code="lock", text=text, remedy=f"Remove it. {BY_FIX}"), lock.take_away)
     file = JournalFile(journal)
     if torn := file.measure_torn():
         text = (
@@ -128,7 +136,7 @@ def _examine_journal(journal: Path) -> Iterator[_Case]:
             "cut or a full disk. Every line before them counts."
         )
         remedy = f'The next writer moves them to "{journal.name}.torn"; {BY_FIX}'
-        yield _Case(Finding(code="journal", text=text, remedy=remedy), file.mend)
+        yield _Case(Symptom(code="journal", text=text, remedy=remedy), file.mend)
 
 
 def _examine_trials(search: Search) -> Iterator[_Case]:
@@ -140,7 +148,13 @@ def _examine_trials(search: Search) -> Iterator[_Case]:
         numbers = ", ".join(map(str, lost[:10])) + (" ..." if len(lost) > 10 else "")
         text = f"{who.format(numbers)} marked as running, but no living worker trains {it}."
         remedy = f"Give the settings back: the next worker goes on from the last checkpoints. {BY_FIX}"
-        yield _Case(Finding(code="trial", text=text, remedy=remedy), lambda: reap_trials(search.optuna_study))
+        yield _Case(Symptom(code="trial", text=text, remedy=remedy), lambda: _give_back(search))
+
+
+def _give_back(search: Search) -> None:
+    """Give the settings of dead workers back, while no worker does."""
+    with FileLock(search.folder.lock):
+        reap_trials(search.optuna_study)
 
 
 def _examine_workers(search: Search) -> Iterator[_Case]:
@@ -149,8 +163,8 @@ def _examine_workers(search: Search) -> Iterator[_Case]:
     if gone:
         workers = write_count(len(gone), "worker")
         text = f"The storage keeps the heartbeats of {workers} long gone: {name_all(gone, most=3)}."
-        finding = Finding(code="worker", text=text, remedy=f"Remove them. {BY_FIX}")
-        yield _Case(finding, lambda: forget_workers(search.optuna_study))
+        symptom = Symptom(code="worker", text=text, remedy=f"Remove them. {BY_FIX}")
+        yield _Case(symptom, lambda: forget_workers(search.optuna_study))
 
 
 def _examine_splits(search: Search) -> Iterator[_Case]:
@@ -159,7 +173,7 @@ def _examine_splits(search: Search) -> Iterator[_Case]:
         _ = search.splits
     except SplitsError as error:
         remedy = f"Prepare them again from the events, which must be the same. {BY_FIX}"
-        yield _Case(Finding(code="splits", text=str(error), remedy=remedy), lambda: _prepare_again(search))
+        yield _Case(Symptom(code="splits", text=str(error), remedy=remedy), lambda: _prepare_again(search))
 
 
 def _prepare_again(search: Search) -> None:
@@ -181,14 +195,19 @@ def _examine_files(folder: Path) -> Iterator[_Case]:
         parts = path.relative_to(folder).parts
         if path.is_symlink() or not path.is_file() or path.name.endswith((".log", ".lock", ".torn")):
             continue
-        name = "/".join(parts)
-        if _PARTIAL.fullmatch(path.name):
-            if time.time() - path.stat().st_mtime > PARTIAL_SECONDS:
-                text = f'"{name}" was never written to its end: its writer is gone.'
-                yield _Case(Finding(code="partial", text=text, remedy=f"Remove it. {BY_FIX}"), path.unlink)
+        try:
+            state = path.stat()
+        except FileNotFoundError:  # a worker has removed it meanwhile
             continue
-        if path.stat().st_size == 0 and (path.suffix in (".png", ".pdf") or parts[0] == "artifacts"):
-            yield _examine_picture(path, name, is_of_trial=parts[0] in ("trials", "artifacts"))
+        name, age = "/".join(parts), time.time() - state.st_mtime
+        if _PARTIAL.fullmatch(path.name):
+            if age > PARTIAL_SECONDS:
+                text = f'"{name}" was never written to its end: its writer is gone.'
+                yield _Case(Symptom(code="partial", text=text, remedy=f"Remove it. {BY_FIX}"), path.unlink)
+            continue
+        if state.st_size == 0 and (path.suffix in (".png", ".pdf") or parts[0] == "artifacts"):
+            if age > EMPTY_SECONDS and parts[0] in _PICTURES:
+                yield _examine_picture(path, name, is_of_trial=parts[0] != "figures")
             continue
         if parts[0] in _OTHERS:
             continue
@@ -203,22 +222,34 @@ def _examine_picture(path: Path, name: str, *, is_of_trial: bool) -> _Case:
     text = f'The picture "{name}" is empty, as after a full disk.'
     if is_of_trial:
         remedy = f"A picture that says so takes its place. {BY_FIX}"
-        mend: Callable[[], object] = lambda: path.write_bytes(draw_words("This picture was lost."))  # noqa: E731
+        repair: Callable[[], object] = lambda: _replace_empty(path)  # noqa: E731
     else:
-        remedy, mend = f"Remove it: `tuner report` draws it again. {BY_FIX}", path.unlink
-    return _Case(Finding(code="picture", text=text, remedy=remedy), mend)
+        remedy, repair = f"Remove it: `tuner report` draws it again. {BY_FIX}", lambda: _remove_empty(path)
+    return _Case(Symptom(code="picture", text=text, remedy=remedy), repair)
+
+
+def _replace_empty(path: Path) -> None:
+    """Put a picture that says what happened in the place of a file that still is empty."""
+    if path.stat().st_size == 0:
+        write_atomically(path, draw_words("This picture was lost."))
+
+
+def _remove_empty(path: Path) -> None:
+    """Remove a file that still is empty."""
+    if path.stat().st_size == 0:
+        path.unlink()
 
 
 def _examine_damage(path: Path, folder: Path, text: str) -> _Case:
     """Return the case of a file that is not as it was written."""
     if path.suffix == ".jsonl":
-        finding = Finding(code="file", text=text, remedy=f"Leave its damaged lines out. {BY_FIX}")
-        return _Case(finding, lambda: drop_damaged_lines(path))
+        symptom = Symptom(code="file", text=text, remedy=f"Leave its damaged lines out. {BY_FIX}")
+        return _Case(symptom, lambda: drop_damaged_lines(path))
     if path.name in ("search.json", "provenance.json"):  # what is in them nothing else tells
-        return _Case(Finding(code="file", text=text, remedy="Restore it from a copy, or delete it and sweep again."))
+        return _Case(Symptom(code="file", text=text, remedy="Restore it from a copy, or delete it and sweep again."))
     aside = folder / "damaged" / path.relative_to(folder)
     remedy = f'Move it to "damaged/": the step that needs it makes it again or says what to do. {BY_FIX}'
-    return _Case(Finding(code="file", text=text, remedy=remedy), lambda: _move(path, aside))
+    return _Case(Symptom(code="file", text=text, remedy=remedy), lambda: _move(path, aside))
 
 
 def _move(path: Path, target: Path) -> None:
@@ -226,10 +257,10 @@ def _move(path: Path, target: Path) -> None:
     path.replace(target)
 
 
-def _examine_runs(folder: Path) -> Iterator[Finding]:
+def _examine_runs(folder: Path) -> Iterator[Symptom]:
     """Yield a note on runs that were not sent to Weights & Biases."""
     with suppress(OSError):
         if n_unsent := len(find_unsent(folder)):
             verb = "was" if n_unsent == 1 else "were"
             text = f"{write_count(n_unsent, 'offline run')} of Weights & Biases {verb} not uploaded yet."
-            yield Finding(code="sync", text=text, remedy="`tuner sync` uploads them.", is_note=True)
+            yield Symptom(code="sync", text=text, remedy="`tuner sync` uploads them.", is_note=True)

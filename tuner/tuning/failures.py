@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from tuner.launchers.signals import REQUEUE_CODE
 from tuner.launchers.watchdog_process import TIMES
-from tuner.tuning.heartbeats import MAX_KILLS, MAX_TRIES
+from tuner.tuning.heartbeats import MAX_KILLS, MAX_KILLS_AT_ALL, MAX_TRIES
 from tuner.tuning.search import TrialRecord
 from tuner.tuning.trial_attributes import Failure
 
@@ -27,8 +27,9 @@ POLICIES: Mapping[Failure, str] = MappingProxyType(
         "that hangs alone fails.",
         Failure.CRASH: "The worker is replaced. Its trials continue alone; one whose worker crashes "
         f"{MAX_TRIES - 1} times alone fails.",
-        Failure.KILLED: "The worker is replaced, and its trials resume from their last checkpoint. A trial whose "
-        f"workers alone are killed, {MAX_KILLS} times alone, fails.",
+        Failure.KILLED: "The worker is replaced, and its trials resume from their last checkpoint. A trial fails whose "
+        f"worker is killed {MAX_KILLS} times while it trains alone and no other worker is killed, or "
+        f"{MAX_KILLS_AT_ALL} times where others are, too.",
         Failure.PREEMPTED: "Trials are given back within seconds and resume from their last checkpoint; the exit code "
         f"is {REQUEUE_CODE}.",
     }

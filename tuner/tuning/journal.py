@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from optuna.storages.journal import BaseJournalBackend
 
-from tuner.checked_files import retry_when_full
+from tuner.checked_files import retry_when_full, see_on_disk
 from tuner.errors import SearchError
 from tuner.launchers.processes import name_host, read_start
 
@@ -79,8 +79,9 @@ class JournalFile(BaseJournalBackend):
     def _append(self, content: bytes) -> None:
         with self._lock.hold(), self._open_to_append() as file:
             self._mend_end(file)
+            size = file.seek(0, os.SEEK_END)
             _write_whole(file, content)
-            os.fsync(file.fileno())
+            see_on_disk(file, size, content)
 
     def measure_torn(self) -> int:
         """Return how many bytes at the end are no whole record, and are not being written just now."""

@@ -29,10 +29,10 @@ def take_short_turns() -> Iterator[None]:
 
 
 class Ahead(Generic[T]):
-    """An iterator of which the next item is made on a thread of its own, one ahead of whoever takes them.
+    """Prefetch the next item of an iterator on a background thread.
 
-    Items come in order, each once; an error comes where its item would have. Use it in a `with` block: at its end the
-    item that is being made is waited for, and `left` holds it, as nobody took it. Not for several takers at once.
+    Items come in order, each once; an error is raised where its item would have come. Use it in a `with` block: leaving
+    it waits for the item that is being made, and `left` holds that item, as nobody took it. For one consumer only.
     """
 
     def __init__(self, items: Iterator[T]) -> None:

@@ -161,6 +161,8 @@ def submit_sweep(
             folder.logs.mkdir(parents=True, exist_ok=True)
             for name, content in submission.files:
                 write_atomically(folder.jobs / name, content)
+                if name.endswith(".sh"):  # HTCondor runs it as a program
+                    (folder.jobs / name).chmod(0o755)
             jobs = _hand_over(submission)
             for job in jobs:
                 row = {"system": job.system, "number": job.number, "purpose": job.purpose, "submitted": time.time()}
@@ -215,7 +217,14 @@ def _hand_over(submission: Submission) -> list[SubmittedJob]:
 
 def _refuse_twice(folder: RunFolder) -> None:
     """Raise `SearchError` where jobs of an earlier submission have not ended: two would evaluate at once."""
-    left = [job for job in read_jobs(folder) if job.states]
+    jobs = read_jobs(folder)
+    if unknown := [job for job in jobs if job.states is None]:
+        raise SearchError(
+            f"The jobs of an earlier submission must have ended, but {SYSTEM_NAMES[unknown[0].system]} does not answer "
+            f"whether job {' and job '.join(job.number for job in unknown)} has. Run this again, on a machine from "
+            f'which it can be asked. If you know that they have ended, delete "{find_job_list(folder)}" first.'
+        )
+    left = [job for job in jobs if job.states]
     if left:
         more = f"More workers: `sbatch {folder.jobs / 'work.sh'}`. " if left[0].system == "slurm" else ""
         cancel = "scancel" if left[0].system == "slurm" else "condor_rm"
