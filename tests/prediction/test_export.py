@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ import torch
 
 import tuner
 from tuner.errors import FolderError, SearchError
+from tuner.prediction import tensor_files
 from tuner.prediction.export import export_file
-from tuner.prediction.exported_network import build_exported
+from tuner.prediction.exported_network import CalibratedLogits, build_exported
 from tuner.prediction.network import score_events
 from tuner.prediction.onnx_files import open_session
 from tuner.prediction.torch_files import open_graph, write_graph
@@ -70,6 +72,18 @@ def test_each_graph_scores_raw_events_as_predict_does(handed_on_search, files, n
     assert len(probabilities) == (name != "matrix")
     assert files[name].agreement.largest <= TOLERANCE
     assert files[name].agreement.n_events == len(handed_on_search.splits.validation.labels)
+
+
+@pytest.mark.parametrize("ending", ["onnx", "safetensors"])
+def test_a_file_whose_probabilities_are_wrong_is_refused(handed_on_search, tmp_path, monkeypatch, ending):
+    """What is written is of another prior than what was asked for."""
+    init = CalibratedLogits.__init__
+    monkeypatch.setattr(CalibratedLogits, "__init__", lambda self, each: init(self, replace(each, prior=0.3)))
+    take = tensor_files._take_values
+    monkeypatch.setattr(tensor_files, "_take_values", lambda product: take(product) | {"prior": 0.3})
+    with pytest.raises(SearchError, match="must give the same probabilities, but"):
+        export_file(handed_on_search, tmp_path / f"network.{ending}", calibration="platt", prior=0.1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_safetensors_load_without_pickle_and_score_alike(handed_on_search, files, new_events, monkeypatch):

@@ -245,7 +245,12 @@ class _Export:
 
         def open_tensors() -> Run:
             loaded = load(path, modules=("tuner", *sorted(modules)), device="cpu")
-            return lambda features: [loaded.score_events(features)]
+
+            def run(features: np.ndarray) -> list[np.ndarray]:
+                scores = loaded.score_events(features)
+                return [scores] if loaded.calibration is None else [scores, loaded.calibration.apply(scores)]
+
+            return run
 
         return self._compare(path, open_tensors)
 
@@ -261,10 +266,13 @@ class _Export:
         try:
             run = read_back()
             events = _take_features(self.search)
-            return compare(run, self.network, preprocessing, marks, path=path, events=events), run
+            agreement = compare(
+                run, self.network, preprocessing, marks, path=path, events=events, calibration=self.calibration
+            )
         except TunerError:
             path.unlink(missing_ok=True)
             raise
+        return agreement, run
 
 
 def _take_features(search: Search) -> np.ndarray | None:

@@ -31,6 +31,7 @@ from tuner.prediction.network import Blend, score_events
 from tuner.prediction.probabilities import ScoreCalibration
 from tuner.preparation.preprocessing import Preprocessing
 from tuner.problem import Problem
+from tuner.progress.wording import write_count
 
 TOLERANCE = 1e-5
 """Largest difference between an exported network's scores and ours that passes."""
@@ -108,7 +109,15 @@ def write_network(
         if blend is not None:
             add_trees(partial, blend.trees, blend.share, calibration)
         _finish(partial, metadata, preprocessing.features if layout == "named" else ())
-        agreement = compare(open_session(partial), plain, preprocessing, network.marks, path=path, events=events)
+        agreement = compare(
+            open_session(partial),
+            plain,
+            preprocessing,
+            network.marks,
+            path=path,
+            events=events,
+            calibration=calibration,
+        )
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -123,6 +132,7 @@ def compare(
     *,
     path: Path,
     events: np.ndarray | None = None,
+    calibration: ScoreCalibration | None = None,
 ) -> Agreement:
     """Return how far an exported network's scores are from PyTorch's, on many events at once and on one alone.
 
@@ -133,10 +143,12 @@ def compare(
         marks: What stands for undefined in each feature [m, d].
         path: Where it is to be written, for the message.
         events: Real events [n, d], not-a-number where undefined.
+        calibration: From scores to the second output, which is compared, too; None for scores alone.
 
     Raises:
-        SearchError: A score differs by more than `TOLERANCE`. Where PyTorch's own rounding in single precision moves a
-            score by more, as that of a periodic feature far outside of training, a few times as much is allowed.
+        SearchError: There are other outputs; a score differs by more than `TOLERANCE`, or a probability from what such
+            scores have. Where PyTorch's own rounding in single precision moves a score by more, as that of a periodic
+            feature far outside of training, a few times as much is allowed.
     """
     made = torch.cat([draw_examples(preprocessing), draw_extremes(preprocessing)])
     real = torch.zeros(0, made.shape[1]) if events is None else torch.from_numpy(np.array(events, np.float32))
@@ -147,7 +159,14 @@ def compare(
     expected = score_events(plain, inputs, "cpu")
     given = mark_undefined(features, marks).numpy()
     alone = [0, len(real), len(given) - 1]
-    found = [run(given)[0], *(run(given[place : place + 1])[0] for place in alone)]
+    outputs = [run(given), *(run(given[place : place + 1]) for place in alone)]
+    n_outputs = 1 if calibration is None else 2
+    if any(len(each) != n_outputs for each in outputs):
+        raise SearchError(
+            f'The exported network must have {write_count(n_outputs, "output")}, but "{path}" has {len(outputs[0])}. '
+            "Please report this with the search space."
+        )
+    found = [each[0] for each in outputs]
     wanted = [expected, *(expected[place : place + 1] for place in alone)]
     differences = np.concatenate([_find_differences(*pair) for pair in zip(found, wanted, strict=True)])
     largest = unexplained = float(differences.max(initial=0.0))
@@ -159,7 +178,26 @@ def compare(
             f'The exported network must give the same scores, but "{path}" differs by up to {unexplained:.1e}. '
             "Please report this with the search space."
         )
+    if calibration is not None:
+        scores = np.concatenate(wanted)
+        _check_probabilities(
+            np.concatenate([each[1].reshape(-1) for each in outputs]), scores, largest, calibration, path
+        )
     return Agreement(largest=largest, n_events=len(real), n_examples=len(made))
+
+
+def _check_probabilities(
+    found: np.ndarray, scores: np.ndarray, difference: float, calibration: ScoreCalibration, path: Path
+) -> None:
+    """Raise `SearchError` where probabilities [n] are not those of scores [n], which differ by as much at the most."""
+    least, most = (calibration.apply(np.clip(scores + step, 0, 1)) for step in (-difference, difference))
+    beyond = np.maximum(least - found, found - most)
+    beyond[np.isnan(found) & np.isnan(scores)] = 0.0
+    if (largest := float(np.nan_to_num(beyond, nan=np.inf).max(initial=0.0))) > TOLERANCE:
+        raise SearchError(
+            f'The exported network must give the same probabilities, but "{path}" differs by up to {largest:.1e}. '
+            "Please report this with the search space."
+        )
 
 
 def _find_differences(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from tuner.checked_files import warn_once
 from tuner.errors import FolderError, MissingPackage, describe_error
 from tuner.events.columns import is_number
 from tuner.run_folder import check_ending, make_parent
@@ -81,8 +83,8 @@ class _CheckedWriter:
             self.writer.write(table)
         except (ValueError, TypeError, OverflowError) as error:
             raise FolderError(
-                f'The scores cannot be written to "{self.path}" ({describe_error(error)}). Write them as Parquet, '
-                "with an --output that ends in .parquet, or keep fewer columns."
+                f'The scores cannot be written to "{self.path}" ({describe_error(error)}). Keep fewer columns, or '
+                "write them as CSV, which holds any, with an --output that ends in .csv.gz."
             ) from error
 
     def close(self) -> None:
@@ -91,37 +93,63 @@ class _CheckedWriter:
 
 class _ParquetWriter:
     def __init__(self, path: Path) -> None:
-        self.file = path.open("wb")
-        self.first: Any = None
+        self.path, self.file = path, path.open("wb")
         self.writer: Any = None
 
     def write(self, table: pd.DataFrame) -> None:
         import pyarrow as pa
 
-        if self.writer is not None:
-            self.writer.write_table(pa.Table.from_pandas(table, schema=self.writer.schema, preserve_index=False))
-        elif self.first is None:
-            self.first = pa.Table.from_pandas(table, preserve_index=False)
-        else:
-            # A column without a value among the first events says nothing of its type: text can hold any.
-            schema = self.first.schema
-            fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in schema]
-            self._begin(pa.schema(fields, schema.metadata))
-            self.write(table)
+        new = pa.Table.from_pandas(table, preserve_index=False)
+        if self.writer is None:
+            self._begin(new.schema)
+        schema = self.writer.schema
+        if not new.schema.equals(schema):
+            new = _take_whole(new, schema)
+            wide = pa.unify_schemas([schema, new.schema], promote_options="permissive")
+            if not wide.equals(schema):
+                self._begin_again(wide)
+            new = new.cast(wide)
+        self.writer.write_table(new)
 
     def _begin(self, schema: Any) -> None:
         from pyarrow.parquet import ParquetWriter
 
         self.writer = ParquetWriter(self.file, schema)
-        self.writer.write_table(self.first.cast(schema))
-        self.first = None
+
+    def _begin_again(self, schema: Any) -> None:
+        """Write what was written with other types: a column without a value says nothing of its type."""
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetFile
+
+        self.writer.close()
+        self.file.close()
+        narrow = self.path.with_name(f"{self.path.name}.narrow")
+        self.path.rename(narrow)
+        try:
+            self.file = self.path.open("wb")
+            self._begin(schema)
+            with ParquetFile(narrow) as before:
+                for number in range(before.num_row_groups):
+                    self.writer.write_table(pa.table(before.read_row_group(number)).cast(schema))
+        finally:
+            narrow.unlink()
 
     def close(self) -> None:
-        if self.first is not None:
-            self._begin(self.first.schema)
         if self.writer is not None:
             self.writer.close()
         self.file.close()
+
+
+def _take_whole(table: Any, schema: Any) -> Any:
+    """Return a table whose columns of whole numbers and nothing are integers again where the schema has integers."""
+    import pyarrow as pa
+
+    for place, field in enumerate(schema):
+        column = table.column(place)
+        if pa.types.is_integer(field.type) and pa.types.is_floating(column.type):
+            with suppress(pa.ArrowInvalid):
+                table = table.set_column(place, field, column.cast(field.type))
+    return table
 
 
 class _TextWriter:
@@ -149,20 +177,49 @@ class _TreeWriter:
             raise MissingPackage("uproot", "root", f'Writing "{path}"') from error
         with path.open("wb"):  # where it cannot be, the system says why
             pass
-        self.file = uproot.recreate(path)
+        self.path, self.file = path, uproot.recreate(path)
+        self.kinds: dict[str, np.dtype | None] = {}
         self.tree: Any = None
 
     def write(self, table: pd.DataFrame) -> None:
-        columns = {_name_branch(str(name)): _make_plain(table[name]) for name in table if name != "candidate"}
+        branches = _name_apart([str(name) for name in table if name != "candidate"], _name_branch)
+        columns = {branches[str(name)]: _make_plain(table[name]) for name in table if name != "candidate"}
         if self.tree is None:
             kinds = {name: None if values.dtype == object else values.dtype for name, values in columns.items()}
             by = f"scores by the {table['candidate'].iloc[0]}" if "candidate" in table and len(table) else "scores"
             self.kinds = kinds
-            branches = {name: "string" if kind is None else kind for name, kind in kinds.items()}
-            self.tree = self.file.mktree(TREE, branches, title=by)
-        for name, values in columns.items():
-            _check_kind(values, self.kinds[name])
+            self.title = by
+            self._begin()
+        wide = {name: _widen(values, self.kinds[name]) for name, values in columns.items()}
+        if wide != self.kinds:
+            self._begin_again(wide)
         self.tree.extend({name: _make_strings(values) for name, values in columns.items()})
+
+    def _begin(self) -> None:
+        branches = {name: "string" if kind is None else kind for name, kind in self.kinds.items()}
+        self.tree = self.file.mktree(TREE, branches, title=self.title)
+
+    def _begin_again(self, kinds: dict[str, np.dtype | None]) -> None:
+        """Write what was written with other types: the type of a branch is fixed."""
+        import uproot
+
+        self.file.close()
+        narrow = self.path.with_name(f"{self.path.name}.narrow")
+        self.path.rename(narrow)
+        try:
+            self.file, self.kinds = uproot.recreate(self.path), kinds
+            self._begin()
+            with uproot.open(narrow) as before:
+                for chunk in before[TREE].iterate(step_size=_CHUNK, library="ak"):
+                    columns = {name: chunk[name] for name in kinds}
+                    self.tree.extend(
+                        {
+                            n: each if kinds[n] is None else _cast(each.to_numpy(), kinds[n])
+                            for n, each in columns.items()
+                        }
+                    )
+        finally:
+            narrow.unlink()
 
     def close(self) -> None:
         self.file.close()
@@ -182,14 +239,20 @@ class _HDF5Writer:
         self.group, self.text = self.file.create_group(TREE), h5py.string_dtype()
 
     def write(self, table: pd.DataFrame) -> None:
+        labels = _name_apart([str(name) for name in table], lambda name: name.replace("/", "_"))
         for name in table:
-            values = _make_plain(table[name])
-            label = str(name).replace("/", "_")
+            values, label = _make_plain(table[name]), labels[str(name)]
             if label not in self.group:
                 kind = self.text if values.dtype == object else values.dtype
                 self.group.create_dataset(label, (0,), kind, maxshape=(None,), chunks=(_CHUNK,), compression="gzip")
             dataset = self.group[label]
-            _check_kind(values, None if dataset.dtype == object else dataset.dtype)
+            kind = None if dataset.dtype == object else dataset.dtype
+            if (wide := _widen(values, kind)) != kind:
+                before = _cast(dataset[()], wide)
+                del self.group[label]
+                dataset = self.group.create_dataset(
+                    label, data=before, maxshape=(None,), chunks=(_CHUNK,), compression="gzip"
+                )
             start = len(dataset)
             dataset.resize(start + len(values), axis=0)
             dataset[start:] = values
@@ -225,6 +288,19 @@ def _name_branch(name: str) -> str:
     return "".join(sign if sign.isalnum() or sign == "_" else "_" for sign in name)
 
 
+def _name_apart(names: Sequence[str], make_plain: Callable[[str], str]) -> dict[str, str]:
+    """Return for each column a name that the format has room for; those that would be one are numbered, and told."""
+    taken, found = set(names), dict[str, str]()
+    for name in names:
+        plain = make_plain(name)
+        wanted = itertools.chain([plain], (f"{plain}_{number}" for number in itertools.count(2)))
+        found[name] = name if plain == name else next(each for each in wanted if each not in taken)
+        taken.add(found[name])
+        if found[name] not in (name, plain):
+            warn_once(f'Column "{name}" is "{found[name]}" in the file, where another column is "{plain}".')
+    return found
+
+
 def _make_strings(values: np.ndarray) -> Any:
     """Return texts as an Awkward array, as uproot takes them; numbers as they are."""
     if values.dtype != object:
@@ -234,7 +310,20 @@ def _make_strings(values: np.ndarray) -> Any:
     return ak.Array(values.tolist()) if len(values) else ak.Array([""])[:0]
 
 
-def _check_kind(values: np.ndarray, kind: np.dtype | None) -> None:
-    """Raise `TypeError` where values [n] are not of the kind of those before: numbers of a type, or texts for None."""
-    if (kind is None) != (values.dtype == object) or (kind is not None and not np.can_cast(values.dtype, kind)):
+def _widen(values: np.ndarray, kind: np.dtype | None) -> np.dtype | None:
+    """Return the type that holds values [n] and those before, which have a kind; None for texts.
+
+    Raises:
+        TypeError: Some are texts and others numbers.
+    """
+    if (kind is None) != (values.dtype == object):
         raise TypeError(f"a column holds {values.dtype} where it held {'texts' if kind is None else kind} before")
+    return None if kind is None else np.promote_types(kind, values.dtype)
+
+
+def _cast(values: np.ndarray, kind: np.dtype | None) -> np.ndarray:
+    """Return numbers [n] as a wider type. Raise `ValueError` where it cannot tell two of them apart."""
+    wide = values.astype(kind)
+    if not np.array_equal(wide.astype(values.dtype), values, equal_nan=values.dtype.kind == "f"):
+        raise ValueError(f"a column holds {kind} where it held numbers before that need {values.dtype}")
+    return wide
