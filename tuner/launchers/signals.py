@@ -63,10 +63,6 @@ def describe_stop(number: signal.Signals) -> str:
     )
 
 
-REQUEUE_CODE = 75
-"""Exit code of a worker that a batch system ends: its job is to be requeued, and the same command resumes."""
-
-
 @contextmanager
 def watch_interrupt(on_first: Callable[[Interrupt], object]) -> Iterator[Interrupt]:
     """Yield an event that the first Ctrl-C, SIGTERM, SIGUSR1 or SIGHUP sets; the second Ctrl-C leaves.
