@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import signal
 import time
@@ -19,6 +18,7 @@ from tuner.launchers.local import ExitedWorker
 from tuner.launchers.remote_commands import (
     Place,
     RemoteEnd,
+    carry_variables,
     list_commands,
     look_around,
     run_command,
@@ -46,9 +46,6 @@ _LOOK_SECONDS = 0.1
 
 _MAX_SHARE = 0.05
 """Share of the time that asking machines what they run may take."""
-
-_CARRIED = ("MLFLOW_TRACKING_URI", "TUNER_DATA", "WANDB_ENTITY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_TAGS")
-"""Variables that workers get as they are here."""
 
 _JOB_QUEUES = {
     "slurm": "SLURMCluster",
@@ -87,8 +84,12 @@ class DaskWorkers:
         self._arguments = list(arguments)
         self._folder = folder
         self._group = f"{TASK}-{secrets.token_hex(4)}"
-        carried = {name: os.environ[name] for name in _CARRIED if name in os.environ}
-        self._environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **carried, **(environment or {})}
+        self._environment = {
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
+            **carry_variables(),
+            **(environment or {}),
+        }
         self._n_starts = 0
         self._begun: dict[str, str] = {}
         """Tasks that are known to run, and the addresses of their machines."""

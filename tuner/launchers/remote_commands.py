@@ -16,6 +16,9 @@ from pathlib import Path
 from tuner.launchers.local import THREAD_VARIABLES, start_process
 from tuner.launchers.processes import name_host
 
+CARRIED = ("MLFLOW_TRACKING_URI", "TUNER_DATA", "WANDB_ENTITY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_TAGS")
+"""Variables that commands on another machine get as they are here."""
+
 _running: dict[str, subprocess.Popen[bytes]] = {}
 """The processes that this one runs at the moment, by the name of their task."""
 
@@ -43,6 +46,11 @@ class Place:
     """Of tuner."""
     missing: tuple[str, ...]
     """Paths that are not there."""
+
+
+def carry_variables() -> dict[str, str]:
+    """Return the variables of this process that commands on another machine get, too."""
+    return {name: os.environ[name] for name in CARRIED if name in os.environ}
 
 
 def run_command(
