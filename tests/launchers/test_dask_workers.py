@@ -124,6 +124,35 @@ def test_a_machine_that_joins_gets_work_and_the_work_of_a_lost_one_is_done_by_an
     wait_until(lambda: not any(map(lives, find_pids(folder))))
 
 
+def test_a_worker_that_lost_its_machine_is_taken_back_and_one_begun_anew_is_asked_to_leave(
+    tmp_path, folder, monkeypatch
+):
+    monkeypatch.setattr("tuner.launchers.dask_workers.CONNECT_SECONDS", 8.0)
+    (tmp_path / "dask").mkdir()
+    with start_dask(tmp_path / "dask", workers=1) as dask, connect(dask.scheduler_file) as client:
+        with start(client, folder, COUNTS_SIGNALS, workers=1) as workers:
+            wait_until(lambda: len(find_pids(folder)) == 1)
+            assert workers.withdraw() == []
+            dask.workers[0].kill()
+            wait_until(lambda: not client.nthreads())
+            workers.interrupt(signal.SIGUSR1)
+            dask.join()
+            wait_until(lambda: len(find_pids(folder)) == 2)
+            assert wait_until(lambda: workers.withdraw() or workers.wait(0)) is True
+            assert [worker.exit_code for worker in workers.poll()] == [75]
+        with start(client, folder, PATIENT, workers=1) as workers:
+            wait_until(lambda: any(client.run(list_commands, "tuner-work").values()))
+            assert workers.withdraw() == []
+            dask.workers[1].kill()
+            wait_until(lambda: not client.nthreads())
+            assert wait_until(workers.withdraw) == [0]
+            assert workers.wait(0)
+        with start(client, folder, PATIENT, workers=1) as workers:
+            dask.scheduler.kill()
+            wait_until(lambda: client.status != "running")
+            assert client.status != "connecting" or workers.poll() == []
+
+
 def test_machines_that_cannot_work_are_told_at_once(client, tmp_path):
     check_machines(client, [tmp_path], version("signal-tuner"))
     with pytest.raises(SearchError, match=r'does not see ".*gone"'):

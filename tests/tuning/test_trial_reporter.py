@@ -17,6 +17,7 @@ from tuner.training.data import load_training_data
 from tuner.training.loop import Outcome
 from tuner.training.pack import Pack
 from tuner.tuning.heartbeats import Lease, reap_trials
+from tuner.tuning.patient_storage import make_patient
 from tuner.tuning.samplers import SeededSampler
 from tuner.tuning.search import Search
 from tuner.tuning.trial_attributes import Failure, claim
@@ -129,6 +130,34 @@ def test_a_trial_is_on_the_books_from_its_registration_to_its_end(books):
     assert list(log.epochs) == [1]
     assert books.search.checkpoint_path(number).exists()
     assert len(books.search.curve(number)) == 1
+
+
+@pytest.mark.parametrize("lost", ["set_trial_user_attr", "set_trial_state_values"])
+def test_a_storage_that_goes_away_while_a_trial_is_told_holds_nothing_up(books, monkeypatch, lost):
+    from sqlalchemy.exc import OperationalError
+
+    study = books.search.optuna_study
+    inner = study._storage
+    monkeypatch.setattr(study, "_storage", make_patient(inner, lost, 60.0))
+    asked = books.ask()
+    pack, member = books.train(asked)
+    method, calls = getattr(inner, lost), []
+
+    def lose(*arguments, **options):
+        calls.append(arguments)
+        given = method(*arguments, **options)
+        if len(calls) == 1:
+            raise OperationalError("commit", {}, ConnectionError())
+        return given
+
+    monkeypatch.setattr(inner, lost, lose)
+    monkeypatch.setattr("tuner.tuning.patient_storage.Outage.wait", lambda self: pytest.fail("it waits"))
+    books.reporter.tell(pack, member, 0, Outcome("complete", "All epochs."))
+    assert books.reporter.registered == (asked.trial.number,)
+    monkeypatch.undo()
+    books.reporter.settle()
+    assert books.reporter.registered == ()
+    assert (books.trial(asked.trial.number).state, books.trial(asked.trial.number).value) == ("complete", member.best)
 
 
 def test_an_interrupted_trial_goes_on_with_all_its_epochs_in_the_log(books, caplog):

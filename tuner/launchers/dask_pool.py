@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import secrets
 import signal
@@ -19,14 +18,12 @@ from tuner.launchers.local import read_tail
 from tuner.launchers.pickled_call import read_outcome, write_call
 from tuner.launchers.process_pool import MAX_STARTS, Job, ProcessPool
 from tuner.launchers.processes import describe_exit
-from tuner.launchers.remote_commands import run_command, signal_commands
+from tuner.launchers.remote_commands import carry_variables, run_command, signal_commands
 
 if TYPE_CHECKING:
     import distributed
 
 T = TypeVar("T")
-
-_CARRIED = ("TUNER_DATA",)
 
 
 class DaskPool(ProcessPool):
@@ -56,14 +53,13 @@ class DaskPool(ProcessPool):
         call: partial[T] = partial(function, *args)
         future: Future[T] = Future()
         number = len(self._submitted)
-        environment = {name: os.environ[name] for name in _CARRIED if name in os.environ}
         started = self._client.submit(
             run_pickled,
             f"{self._group}-{number}",
             pickle.dumps(call),
             str(Path.cwd()),
             str(self._log(number)),
-            environment,
+            carry_variables(),
             key=(self._group, number),
             pure=False,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import signal
 import time
@@ -19,6 +18,7 @@ from tuner.launchers.local import ExitedWorker
 from tuner.launchers.remote_commands import (
     Place,
     RemoteEnd,
+    carry_variables,
     list_commands,
     look_around,
     run_command,
@@ -44,8 +44,8 @@ TASK = "tuner-work"
 
 _LOOK_SECONDS = 0.1
 
-_CARRIED = ("MLFLOW_TRACKING_URI", "TUNER_DATA", "WANDB_ENTITY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_TAGS")
-"""Variables that workers get as they are here."""
+_MAX_SHARE = 0.05
+"""Share of the time that asking machines what they run may take."""
 
 _JOB_QUEUES = {
     "slurm": "SLURMCluster",
@@ -84,11 +84,18 @@ class DaskWorkers:
         self._arguments = list(arguments)
         self._folder = folder
         self._group = f"{TASK}-{secrets.token_hex(4)}"
-        carried = {name: os.environ[name] for name in _CARRIED if name in os.environ}
-        self._environment = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1", **carried, **(environment or {})}
+        self._environment = {
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONFAULTHANDLER": "1",
+            **carry_variables(),
+            **(environment or {}),
+        }
         self._n_starts = 0
-        self._begun: set[str] = set()
-        """Tasks that are known to have begun: machines are not asked again."""
+        self._begun: dict[str, str] = {}
+        """Tasks that are known to run, and the addresses of their machines."""
+        self._signal: signal.Signals | None = None
+        """By which the workers were asked to leave."""
+        self._due = 0.0
         self._futures: dict[int, Future[RemoteEnd]] = {number: self._submit(number) for number in range(workers)}
 
     def __enter__(self) -> Self:
@@ -113,7 +120,9 @@ class DaskWorkers:
         Raises:
             SearchError: The scheduler is gone, or a machine cannot start workers.
         """
-        if self._client.status not in ("running", "connecting"):
+        if self._client.status == "connecting":  # all futures look as cancelled, and their workers may live
+            return []
+        if self._client.status != "running":
             raise SearchError(
                 "The Dask scheduler must be reachable while a sweep uses it, but is not any more. Rerun the same "
                 "command to resume, with a scheduler that is."
@@ -127,10 +136,17 @@ class DaskWorkers:
         self._futures[number] = self._submit(number)
 
     def withdraw(self) -> list[int]:
-        """Take back the workers that have found no room yet; return their numbers."""
-        if not self._find_waiting():
+        """Take back the workers that have found no room yet, or that lost their machine; return their numbers.
+
+        Those that Dask has begun anew since they were asked to leave are asked, too.
+        """
+        began = time.monotonic()
+        if not self._futures or self._client.status != "running" or began < self._due:
             return []
-        self._begun |= {task for tasks in self._ask(list_commands, self._group).values() for task in tasks}
+        if self._signal is not None:
+            self._ask(signal_commands, self._group, int(self._signal))
+        self._begun = self._find_begun()
+        self._due = time.monotonic() + (time.monotonic() - began) / _MAX_SHARE
         waiting = self._find_waiting()
         self._client.cancel(list(waiting.values()), reason="No trial is left for it.")
         for number in waiting:
@@ -139,11 +155,12 @@ class DaskWorkers:
 
     def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
         """Ask every worker once, by this signal, to give its trials back and leave."""
+        self._signal, self._due = number, 0.0
         self._ask(signal_commands, self._group, int(number))
 
     def kill(self) -> None:
         """End every worker and its children at once (SIGKILL)."""
-        self.withdraw()
+        self._client.cancel(list(self._find_waiting().values()), reason="The sweep ends.")
         self._ask(signal_commands, self._group, int(signal.SIGKILL))
         self._client.cancel(list(self._futures.values()), reason="The sweep ends.")
         self._futures.clear()
@@ -171,6 +188,16 @@ class DaskWorkers:
             key=(self._group, self._n_starts),
             pure=False,
         )
+
+    def _find_begun(self) -> dict[str, str]:
+        """Return the tasks that run, and where; a machine that does not answer, but is there, runs what it ran."""
+        answers = self._ask(list_commands, self._group)
+        try:
+            silent = set(self._client.nthreads()) - set(answers)
+        except (OSError, TimeoutError, ValueError):
+            return self._begun
+        kept = {task: address for task, address in self._begun.items() if address in silent}
+        return kept | {task: address for address, tasks in answers.items() for task in tasks}
 
     def _find_waiting(self) -> dict[int, Future[RemoteEnd]]:
         """Return the workers of which it is not known that they have begun, by their numbers."""

@@ -16,6 +16,17 @@ _MOST_CLAIMS = 1000
 """Workers of one GPU, at the most, that are told apart."""
 
 
+def name_gpus(n_gpus: int, environment: Mapping[str, str]) -> list[str]:
+    """Return the names of the GPUs that a process sees: those in `CUDA_VISIBLE_DEVICES`, else numbers.
+
+    Args:
+        n_gpus: How many it sees.
+        environment: Its variables.
+    """
+    visible = [name.strip() for name in environment.get(VARIABLE, "").split(",") if name.strip()]
+    return (visible or [str(gpu) for gpu in range(n_gpus)])[:n_gpus]
+
+
 @contextmanager
 def claim_gpu(n_gpus: int, environment: Mapping[str, str]) -> Iterator[str | None]:
     """Yield the GPU that the fewest workers of this machine train on, and count as one of them meanwhile.
@@ -30,8 +41,7 @@ def claim_gpu(n_gpus: int, environment: Mapping[str, str]) -> Iterator[str | Non
     Yields:
         What `CUDA_VISIBLE_DEVICES` is to be for this worker; None where there is no GPU.
     """
-    visible = [name.strip() for name in environment.get(VARIABLE, "").split(",") if name.strip()]
-    names = (visible or [str(gpu) for gpu in range(n_gpus)])[:n_gpus]
+    names = name_gpus(n_gpus, environment)
     if not names:
         yield None
         return

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Protocol, Self
 
+from tuner.launchers.gpus import VARIABLE, name_gpus
 from tuner.launchers.processes import describe_exit, name_host
 from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE
 from tuner.run_folder import RunFolder
@@ -234,9 +235,8 @@ def share_machine(environment: Mapping[str, str], worker: int, workers: int, n_g
     threads = str(max(1, count_cores() // workers))
     shared = dict(environment) | dict.fromkeys(THREAD_VARIABLES, threads)
     if n_gpus > 1:
-        visible = [name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-        gpus = visible or [str(gpu) for gpu in range(n_gpus)]
-        shared["CUDA_VISIBLE_DEVICES"] = gpus[worker % len(gpus)]
+        gpus = name_gpus(n_gpus, environment)
+        shared[VARIABLE] = gpus[worker % len(gpus)]
     return shared
 
 

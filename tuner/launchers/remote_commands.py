@@ -16,8 +16,14 @@ from pathlib import Path
 from tuner.launchers.local import THREAD_VARIABLES, start_process
 from tuner.launchers.processes import name_host
 
+CARRIED = ("MLFLOW_TRACKING_URI", "TUNER_DATA", "WANDB_ENTITY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_TAGS")
+"""Variables that commands on another machine get as they are here."""
+
 _running: dict[str, subprocess.Popen[bytes]] = {}
 """The processes that this one runs at the moment, by the name of their task."""
+
+_sent: set[tuple[int, int]] = set()
+"""Process numbers of these, and the signals that they were sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +46,11 @@ class Place:
     """Of tuner."""
     missing: tuple[str, ...]
     """Paths that are not there."""
+
+
+def carry_variables() -> dict[str, str]:
+    """Return the variables of this process that commands on another machine get, too."""
+    return {name: os.environ[name] for name in CARRIED if name in os.environ}
 
 
 def run_command(
@@ -67,6 +78,7 @@ def run_command(
         del _running[task]
         if process.poll() is None:
             process.kill()
+        _sent.difference_update({(process.pid, number) for number in signal.Signals})
     return RemoteEnd(host=name_host(), pid=process.pid, started=started, exit_code=process.returncode)
 
 
@@ -76,9 +88,10 @@ def list_commands(prefix: str) -> list[str]:
 
 
 def signal_commands(prefix: str, number: int) -> None:
-    """Send a signal to the commands that run here, of the tasks whose names begin so, and to their children."""
+    """Send a signal, once, to the commands that run here, of the tasks whose names begin so, and to their children."""
     for task, process in list(_running.items()):
-        if task.startswith(prefix) and process.poll() is None:
+        if task.startswith(prefix) and process.poll() is None and (process.pid, number) not in _sent:
+            _sent.add((process.pid, number))
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.Signals(number))
 

@@ -147,8 +147,7 @@ class TrialReporter:
         running.last_epoch = now
         pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
         self._send_epoch(member.number, member.curve[-1] | pace, member.best)
-        if self._owed and not is_away(self._optuna_study):
-            self.settle()
+        self._settle_if_answered()
         if member.age not in self._report_epochs:
             return False
         with suppress(StorageAway), without_waiting(self._optuna_study):
@@ -190,8 +189,13 @@ class TrialReporter:
         except Exception as error:  # a figure of merit of the user's own may raise anything
             tell = partial(self.fail, member.number, describe_failure(error))
         self._owed[member.number] = tell
-        if not is_away(self._optuna_study):
-            self.settle()
+        self._settle_if_answered()
+
+    def _settle_if_answered(self) -> None:
+        """Tell Optuna of what it is owed; leave that for later where its storage does not answer."""
+        if self._owed and not is_away(self._optuna_study):
+            with suppress(StorageAway), without_waiting(self._optuna_study):
+                self.settle()
 
     def settle(self) -> None:
         """Tell Optuna of all trials that have ended; wait for its storage where that is away."""
@@ -233,10 +237,13 @@ class TrialReporter:
         """Tell a trial that completed, or that was pruned."""
         asked = self._running[member.number].asked
         complete = outcome.state == "complete"
-        with self._announce_picture(member) as artifact:
-            write_result(asked.trial, **result)
-            state = None if complete else TrialState.PRUNED
-            self._optuna_study.tell(asked.trial, member.best if complete else None, state=state)
+        state = TrialState.COMPLETE if complete else TrialState.PRUNED
+        artifact = None
+        # An earlier try may have told it, whose answer was lost.
+        if self._optuna_study._storage.get_trial(asked.trial._trial_id).state != state:
+            with self._announce_picture(member) as artifact:
+                write_result(asked.trial, **result)
+                self._optuna_study.tell(asked.trial, member.best if complete else None, state=state)
         self._states.remove(asked.resumes)
         summary = {k: v for k, v in result.items() if k != "reason"} | _summarize_best(member)
         job = PictureJob(trial=member.number, state=outcome.state, curve=member.curve, scores=scores)

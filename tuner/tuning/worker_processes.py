@@ -47,6 +47,9 @@ End = Literal["left", "killed", "died", "stopped"]
 MAX_IN_VAIN: dict[End, int] = {"left": 3, "killed": 200, "died": 10, "stopped": 0}
 """Workers that are replaced, by how they ended, while no trial ends; after that something else is wrong."""
 
+KILLS_PER_WORKER = 10
+"""The same of those that are killed, for each worker, where that is more: a cluster loses many machines at once."""
+
 
 def work_in_processes(
     search: Search,
@@ -189,7 +192,8 @@ class _Supervisor:
             self.withdraw()
             return True
         for number, (end, _) in list(self.vacant.items()):
-            if self.in_vain[end] <= MAX_IN_VAIN[end]:
+            most = max(MAX_IN_VAIN[end], KILLS_PER_WORKER * self.n_workers if end == "killed" else 0)
+            if self.in_vain[end] <= most:
                 del self.vacant[number]
                 self.processes.replace(number)
         return len(self.vacant) < self.n_workers
