@@ -76,8 +76,7 @@ search.trials_dataframe()[columns].sort_values("value", ascending=False).round(4
 #
 # ## Your turn
 #
-# `tuner dashboard docs/tutorial/...` shows such a search in a browser, if the study lies in a file. Write this one
-# into `studies/mine.py`, and run `tuner sweep studies/mine.py --trials 64 --epochs 30`. Stop it with Ctrl-C, and run
-# the same command again.
+# Write this study into a file, `studies/mine.py`, and run `tuner sweep studies/mine.py --trials 64 --epochs 30`. Stop it
+# with Ctrl-C, and run the same command again. `tuner dashboard studies/mine.py` shows the search in a browser.
 #
 # [Next: evaluate](7_evaluate.md)

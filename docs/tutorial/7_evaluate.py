@@ -65,7 +65,8 @@ for name in ("AUC", "sensitivity", "specificity"):
 print(f"at the cut: score >= {test.threshold:.3f} ({test.threshold_rule})")
 
 # %% [markdown]
-# The ± is an interval: with other test events of the same kind the figure would lie within it in 68 % of the cases.
+# The ± is a 68 % interval: had you judged many times, each time on other test events of the same kind, 68 % of these
+# intervals would hold the true value.
 # **A figure without one is not a result.** Check it by hand; the scores are in a file:
 
 # %%
@@ -125,7 +126,8 @@ print(search.folder.openings.read_text()[:200], "...")
 
 # %% [markdown]
 # - **A cut chosen on test.** It was chosen before, and frozen.
-# - **No difference, but a story.** If the interval of the difference holds zero, do not tell that one is better.
+# - **No difference, but a story.** If p is 0.05 or more, which is to say that the 95 % interval of the difference holds
+#   zero, do not tell that one is better. The ± is a 68 % interval, and misses the truth in every third case.
 #
 # ## Your turn
 #

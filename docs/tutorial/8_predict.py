@@ -56,8 +56,7 @@ scores
 # One score an event, in the order of the events. With the frozen cut they become a decision:
 
 # %%
-cut = evaluation.part("test").threshold
-print(f"{(np.asarray(scores) >= cut).sum()} of {len(scores)} images look like gammas")
+print(f"{scores.decisions.sum()} of {len(scores)} images have a score of at least {scores.cut:.3f}: gammas, it seems")
 
 # %% [markdown]
 # ## Hand it on

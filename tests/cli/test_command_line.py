@@ -21,6 +21,7 @@ COMMANDS = (
     "explore",
     "sweep",
     "work",
+    "submit",
     "status",
     "dashboard",
     "evaluate",
@@ -93,8 +94,8 @@ def test_missing_study_file_is_one_message(workplace) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS[1:])
 def test_every_command_answers_a_missing_study_file(command: str, tmp_path: Path) -> None:
-    events = ["events.csv"] if command == "predict" else []
-    answer = CliRunner().invoke(app, [command, str(tmp_path / "none.py"), *events])
+    more = {"predict": ["events.csv"], "replay": ["0"], "fork": ["--name", "other"], "submit": ["--slurm"]}
+    answer = CliRunner().invoke(app, [command, str(tmp_path / "none.py"), *more.get(command, [])])
     assert answer.exit_code == 2
     assert "none.py" in answer.stderr
     assert answer.stdout == ""

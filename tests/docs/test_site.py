@@ -40,6 +40,7 @@ def test_commands_and_options_that_are_named_exist():
     assert set(re.findall(r"^tuner (\w+) ", everything, re.M)) | set(re.findall(r"`tuner (\w+)", everything)) <= set(
         commands
     )
+    assert not re.findall(r"`tuner \w+ \w+/[^`]*\.\.\.", everything)
     options = {option for c in commands.values() for p in c.params for option in (*p.opts, *p.secondary_opts)}
     ours = re.sub(r"^(mlflow|tensorboard|pip|g\+\+|git|python) .*$", "", everything, flags=re.M)
     assert set(re.findall(r"(?<=[ `(])--[a-z][\w-]+", ours)) <= options | {"--debug", "--help"} | OF_BENCHMARKS

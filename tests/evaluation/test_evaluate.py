@@ -151,7 +151,7 @@ def test_a_significance_is_judged_on_test_at_the_cut_that_validation_chose(searc
     for predictor in (found.handed_on, dataclasses.replace(found.handed_on, name="not judged")):
         frozen = find_cut(other, predictor, network)
         assert frozen.threshold == pytest.approx(cut, abs=1e-6)
-        assert frozen.rule == f"significance cut: largest {figure.name}, chosen on validation"
+        assert frozen.rule == f"{handed_on.name}: {handed_on.rule}, chosen on {handed_on.chosen_on}"
     observers = pd.read_parquet(search.folder.scores)
     background = observers[(observers["label"] == 0) & (observers["score"] >= cut)]
     assert len(background) == kept.n_background

@@ -26,7 +26,7 @@ SCALE = "momentum scale"
 
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory):
-    """A search of a study that declares yields and a nuisance, and its evaluation."""
+    """A search of a study that declares yields and a nuisance, its evaluation, and templates of a closed test part."""
     study = make_study(trials=1, epochs=2, evaluation=QUICK)
     moved = {direction: Resonance(1_500, variant=f"scale_{direction}") for direction in ("up", "down")}
     problem = replace(
@@ -38,11 +38,26 @@ def judged(tmp_path_factory):
     search = tuner.sweep(
         replace(study, problem=problem), folder=tmp_path_factory.mktemp("runs"), tracker=tuner.trackers.NoTracker()
     )
-    return search, tuner.evaluate(search)
+    assert tuner.evaluate(search, open_test=False).templates is None
+    closed = tuner.make_templates(search)
+    return search, tuner.evaluate(search), closed
+
+
+def test_while_test_is_closed_there_is_no_verdict(judged):
+    _, evaluation, closed = judged
+    assert (closed.comparison.part, closed.to_json()["verdict"]) == ("validation", "open")
+    assert closed.to_json()["sentence"].endswith("so all of this flatters.")
+    assert evaluation.templates.verdict != "open"
+
+
+def test_without_systematics_the_command_names_none():
+    assert command.describe_systematics(()) == (
+        "Systematics: none are declared; the fit profiles the templates' statistical error alone."
+    )
 
 
 def test_the_evaluation_tells_what_a_fit_expects_of_network_and_trees(judged):
-    search, evaluation = judged
+    search, evaluation, _ = judged
     found = evaluation.templates
     assert found.systematics == (SCALE,)
     assert found.fits[0].candidate == evaluation.examined
@@ -57,7 +72,7 @@ def test_the_evaluation_tells_what_a_fit_expects_of_network_and_trees(judged):
 
 
 def test_templates_are_the_histogram_of_the_scores_that_were_kept(judged):
-    search, evaluation = judged
+    search, evaluation, _ = judged
     made = tuner.make_templates(search)
     assert made.comparison == evaluation.templates
     table = pd.read_parquet(search.folder.scores)
@@ -70,7 +85,7 @@ def test_templates_are_the_histogram_of_the_scores_that_were_kept(judged):
 
 
 def test_the_files_are_workspaces_that_pyhf_takes(judged, tmp_path):
-    search, _ = judged
+    search, *_ = judged
     paths = tuner.make_templates(search).save(tmp_path / "fit.json")
     assert paths[0] == tmp_path / "fit.json"
     assert paths[1].name.startswith("fit_")
@@ -82,7 +97,7 @@ def test_the_files_are_workspaces_that_pyhf_takes(judged, tmp_path):
 
 
 def test_other_yields_and_bins_need_no_other_evaluation(judged):
-    search, evaluation = judged
+    search, evaluation, _ = judged
     few = tuner.make_templates(search, s=200, b=1_000, n_bins=2, least_background=30).comparison
     assert max(len(fit.templates.edges) for fit in few.fits) <= 3
     assert sum(few.fits[0].templates.signal.events) == pytest.approx(200, rel=0.02)
@@ -99,7 +114,7 @@ def test_numbers_that_cannot_be_are_refused(judged, changes, told):
 
 
 def test_what_is_missing_is_named(judged, tmp_path):
-    search, _ = judged
+    search, *_ = judged
     kept = search.folder.template_scores.read_bytes()
     search.folder.template_scores.write_bytes(kept[:-20])
     with pytest.raises(DamagedFileError, match="template_scores"):
@@ -116,7 +131,7 @@ def test_what_is_missing_is_named(judged, tmp_path):
 
 
 def test_the_command_tells_and_writes(judged, tmp_path, monkeypatch):
-    search, evaluation = judged
+    search, evaluation, _ = judged
     monkeypatch.setattr(command, "open_study_search", lambda *_, **__: search)
     import typer
 

@@ -66,6 +66,38 @@ def test_what_beats_or_is_not_expected_to_come_forward_is_let_alone():
     assert (process.returncode, out, err) == (0, "done\n", "")
 
 
+def test_a_rest_holds_whatever_is_nested_in_it_or_beats_or_rests_in_another_thread():
+    code = (
+        "    def rest():\n"
+        "        with watchdog.rest():\n"
+        "            pass\n"
+        "    with watchdog.expect_progress(), watchdog.rest():\n"
+        "        with watchdog.rest():\n"
+        "            watchdog.beat()\n"
+        "        threading.Thread(target=rest).start()\n"
+        "        time.sleep(2.5)\n"
+        "print('done')\n"
+    )
+    with start("    import threading\n" + code, hang=0.5) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (0, "done\n", "")
+
+
+def test_the_rest_of_another_thread_hides_no_hang():
+    code = (
+        "    import threading\n"
+        "    def rest():\n"
+        "        with watchdog.rest():\n"
+        "            time.sleep(600)\n"
+        "    with watchdog.expect_progress():\n"
+        "        threading.Thread(target=rest, daemon=True).start()\n"
+        "        time.sleep(20)\n"
+    )
+    with start(code, hang=0.5) as process:
+        process.communicate(timeout=60)
+    assert process.returncode == -HANG_SIGNAL
+
+
 def test_a_watchdog_ends_with_its_process():
     with start("    print(watchdog._process.pid, flush=True)\n    time.sleep(60)") as process:
         pid = int(process.stdout.readline())

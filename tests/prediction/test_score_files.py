@@ -112,6 +112,23 @@ def test_events_that_were_trained_on_are_scored_by_what_did_not_see_them(handed_
     assert "too good" in tuner.predict(search, mixed, candidate="single").notes[-1]
 
 
+def test_events_that_only_share_ids_with_those_of_training_are_new(handed_on_search, new_events):
+    """An independent sample may number its events as the training sample did; several events may share one id."""
+    known = handed_on_search.study.problem.events.table
+    others = new_events.assign(event=known["event"].to_numpy()[: len(new_events)])
+    scores = tuner.predict(handed_on_search, others, candidate="bag")
+    mean = tuner.predict(handed_on_search, others, candidate="bag", out_of_fold=False)
+    np.testing.assert_array_equal(scores, mean)
+    (note,) = scores.notes
+    assert note.startswith("500 events of 500 have the id of an event of the study, but other features: taken for new.")
+    table = known[["event", "x", "jet_pt", "channel", "y"]].astype({"event": str})
+    table.loc[1, "event"] = "no number"
+    again = tuner.predict(handed_on_search, table, candidate="bag")
+    np.testing.assert_array_equal(
+        np.delete(again, 1), np.delete(np.asarray(tuner.predict(handed_on_search, known, candidate="bag")), 1)
+    )
+
+
 def test_a_blend_out_of_fold_is_what_its_cut_was_chosen_on(handed_on_search):
     search = handed_on_search
     cut = pd.read_parquet(search.folder.cut_scores)

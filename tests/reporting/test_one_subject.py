@@ -10,12 +10,14 @@ import pytest
 from tuner.cli.tables import print_evaluation
 from tuner.evaluation.statistics.nuisances import NuisanceEffect, NuisanceEffects, Shift
 from tuner.evaluation.statistics.systematics import Survival, SurvivalRow
+from tuner.evaluation.statistics.template_comparison import TemplateComparison, TemplateFit, TemplateRules
+from tuner.evaluation.statistics.templates import ScoreTemplates, Template
 from tuner.figures import draw_survival
 from tuner.metrics.measurement import Measurement
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.reporting.highlights import highlight
 from tuner.reporting.sections.evaluation import write_evaluation
-from tuner.reporting.sections.systematics import write_nuisances, write_survival
+from tuner.reporting.sections.systematics import write_nuisances, write_survival, write_templates
 from tuner.reporting.summary import answer
 
 ERRORS = {"68": 1.0, "95": 1.96}
@@ -131,7 +133,7 @@ def test_survival_has_the_sign_and_the_level_of_its_figure_and_table(judge, d):
     told, _ = write_survival(replace(judge(), survival=survival), None)
     assert f"the network handed on minus boosted trees is {0.01 * d:+.4f}" in told.text
     assert f"{d:+.2f} [{d - 0.2:.2f}, {d + 0.2:.2f}] in significance at 0 %" in told.text
-    assert "survives at a background systematic of 0 to 5 %, and is not seen at all others" in told.text
+    assert "survives at a background systematic of 0 to 5 %, but not at the others" in told.text
     _, table = write_survival(replace(judge(), survival=survival), None)
     assert table.head[-1] == "Handed on minus it"
     assert table.rows[0][-1].startswith(f"{d:.2f}\n")
@@ -158,3 +160,24 @@ def test_a_significance_at_the_floor_of_background_is_marked_in_the_table_and_in
     axes = draw_survival(found.survival.frame()).figure.axes[0]
     lines = {float(c.lines[0].get_xdata()[0]): c.lines[0].get_markerfacecolor() for c in axes.containers}
     assert [lines[share] == "white" for share in (0, 5, 10)] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("systematics", "scope", "head"),
+    [
+        (("energy scale",), "all systematics", "Z, all systematics"),
+        (
+            (),
+            "the templates' statistical error alone (no systematics are declared)",
+            "Z, statistical error of templates",
+        ),
+    ],
+)
+def test_a_fit_claims_the_systematics_that_are_declared(judge, systematics, scope, head):
+    template = Template((10.0, 5.0), (1.0, 1.0), {})
+    templates = ScoreTemplates("single network", (-np.inf, 0.5, np.inf), template, template)
+    fit = TemplateFit(templates, Measurement(2.0, 1.9, 2.1), 2.5, 0.02, 1.1)
+    rules = TemplateRules(s=15.0, b=15.0)
+    told, table, _ = write_templates(replace(judge(), templates=TemplateComparison("test", rules, systematics, (fit,))))
+    assert told.text.startswith(f"A fit of the score with {scope} expects a significance of 2.00 ± 0.10 from the")
+    assert table.head[1] == head

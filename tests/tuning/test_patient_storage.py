@@ -1,5 +1,6 @@
 """Against a real PostgreSQL server that is stopped and started while trials run."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -15,10 +16,12 @@ from samples import make_study
 
 import tuner
 from tuner.errors import SearchError
+from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker
-from tuner.tuning.heartbeats import STALE_SECONDS, find_workers
+from tuner.tuning.heartbeats import STALE_SECONDS, find_workers, reap_trials
 from tuner.tuning.patient_storage import find_return, is_away, is_passing, without_waiting
 from tuner.tuning.storage import open_storage
+from tuner.tuning.sweep import start_search
 from tuner.tuning.trial_attributes import read_leases, write_budget, write_lease
 
 STUDY = """
@@ -194,3 +197,27 @@ def test_workers_outlive_a_restart_and_lose_nothing(answers, tmp_path, monkeypat
     assert sorted(trial.number for trial in search.trials) == list(range(len(search.trials)))
     lines = (tmp_path / "runs" / "restarted" / "tuner.log").read_text().splitlines()
     assert 1 <= sum("does not answer" in line for line in lines) <= 2, "one warning of each worker at the most"
+
+
+def test_processes_that_are_to_leave_wait_for_no_storage(answers, tmp_path, monkeypatch):
+    (tmp_path / "restarted.py").write_text(STUDY)
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{Path(__file__).parents[1]}")
+    study = tuner.load_study(tmp_path / "restarted.py")
+    search, _ = start_search(study, RunFolder(tmp_path / "runs" / study.name), answers.url)
+    options = ["--trials", "400", "--workers", "2", "--tracker", "none", "--storage", answers.url]
+    command = [sys.executable, "-m", "tuner", "sweep", "restarted.py", *options]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while len(read_leases(search.optuna_study)) < 2 or not search.trials:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
+        answers.stop("immediate")
+        time.sleep(1.0)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == 75, err
+    assert "Traceback" not in err
+    logs = [log.read_text() for log in search.folder.logs.glob("worker-*.log")]
+    assert ["are given back once it answers" in log for log in logs] == [True, True], "each left before it was killed"
+    answers.start()
+    reap_trials(search.optuna_study)
+    assert "running" not in [trial.state for trial in search.trials]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from tuner.checked_files import retry_when_full, wait_for_space
 from tuner.tuning.prefetch import TURN_SECONDS, Ahead, take_short_turns
 
 
@@ -65,6 +68,23 @@ def test_an_error_comes_where_its_item_would_have():
         with pytest.raises(ValueError, match="no more"):
             next(ahead)
         assert next(ahead, None) is None
+
+
+def test_what_is_made_waits_for_space_where_the_taker_does(monkeypatch):
+    monkeypatch.setattr("tuner.checked_files.SHORTEST_PAUSE", 0.01)
+    tries = []
+
+    def write():
+        tries.append(1)
+        if len(tries) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return "written"
+
+    def items():
+        yield retry_when_full(Path("x"), write)
+
+    with wait_for_space(), Ahead(items()) as ahead:
+        assert next(ahead) == "written"
 
 
 def test_threads_take_short_turns_for_a_while():

@@ -17,6 +17,7 @@ from samples import make_study
 import tuner
 from tuner.evaluation.statistics.metrics_table import evaluate_scores
 from tuner.metrics.figures_of_merit import Custom
+from tuner.metrics.working_points import choose_cut
 from tuner.prediction.networks import Predictor, TrainedNetwork
 from tuner.prediction.predict import score_part
 from tuner.run_folder import RunFolder
@@ -54,7 +55,7 @@ def test_figures_of_a_complete_trial_are_those_of_the_evaluation(swept):
     for record in records(swept, "complete"):
         candidate = Predictor("", (TrainedNetwork(record.number),))
         scores = score_part(search, "validation", predictor=candidate)
-        cut = study.problem.working_point.choose(validation.labels, scores, validation.weights)
+        cut = choose_cut(study.problem.working_point, validation.labels, scores, validation.weights)
         expected = evaluate_scores(
             validation.labels,
             scores,

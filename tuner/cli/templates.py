@@ -35,11 +35,12 @@ def templates(
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """[dim]7  [/]  Write the histograms of the score as a pyhf workspace; fit it with all systematics.
+    """[dim]7  [/]  Write the histograms of the score as a pyhf workspace; fit it with all declared systematics.
 
     Of what is handed on, and of the best baseline beside it: whether the gain survives. Bins are chosen on out-of-fold
     or validation scores. Statistical errors, the problem's nuisances and the declared uncertainty of the background are
-    in the workspace. Never opens the test part: uses the scores that `tuner evaluate` kept.
+    in the workspace. Never opens the test part: uses the scores that `tuner evaluate` kept. While it is closed,
+    templates are of validation, which chose bins, network and baseline, and there is no verdict.
     """
     search = open_study_search(study, folder=folder, storage=storage)
     from tuner.evaluation.statistics.template_comparison import describe_bins
@@ -61,4 +62,6 @@ def templates(
 
 def describe_systematics(systematics: tuple[str, ...]) -> str:
     """Return what the fit profiles, in a sentence."""
+    if not systematics:
+        return "Systematics: none are declared; the fit profiles the templates' statistical error alone."
     return f"Systematics: {', '.join(('statistical error of the templates', *systematics))}."

@@ -66,7 +66,7 @@ class Examination:
         problem, chosen_on = self.search.study.problem, self.chosen_on.part
         figure = self.field.figure
         if isinstance(figure, CutFigure) and self.figure_cut is not None:
-            rule = f"largest {figure.name}, smoothed over neighbouring cuts"
+            rule = f"largest {figure.name}"
             return HandedOnCut(name=figure.cut_name, threshold=self.figure_cut, rule=rule, chosen_on=chosen_on)
         rule = problem.working_point.name
         return HandedOnCut(name=WORKING_POINT, threshold=self.threshold, rule=rule, chosen_on=chosen_on)

@@ -41,7 +41,7 @@ from tuner.evaluation.retraining_processes import retrain_finalists
 from tuner.evaluation.score_table import add_observers, tabulate_cut_events, tabulate_scores
 from tuner.evaluation.statistics.importance import Importance, measure_importances
 from tuner.evaluation.statistics.metrics_table import PartEvaluation
-from tuner.evaluation.statistics.template_comparison import TemplateComparison
+from tuner.evaluation.statistics.template_comparison import CHOOSING_PART, TemplateComparison
 from tuner.evaluation.template_rules import find_rules, try_fits
 from tuner.evaluation.template_scores import keep_scores, take_scores
 from tuner.evaluation.test_set_log import count_openings, explain_opening, log_opening
@@ -204,6 +204,11 @@ class Judge:
             choice=judged.choice,
             choice_on_test=tell_choice_on_test(judged.choice, on_test, field.figure.name),
             handed_on_cut=replace(examination, candidate=judged.handed_on).handed_on_cut,
+            cuts={
+                each.name: replace(examination, candidate=each).handed_on_cut
+                for each in judged.told
+                if each.predictor is not None
+            },
             costs=tuple(job.result() for job in costs),
             parts=(*parts, *(self._evaluate_folds(examination, judged.network.trial) if opening is not None else ())),
             standings=standings,
@@ -235,11 +240,16 @@ class Judge:
     def _begin_fits(
         self, examination: Examination, of_rival: Examination | None, part: str
     ) -> Job[TemplateComparison | None] | None:
-        """Keep the scores that templates are made of, and let a process fit them; None without declared yields."""
+        """Keep the scores that templates are made of, and let a process fit them.
+
+        None without declared yields, and for validation, which chose the bins, the network and the baseline.
+        """
         scores = [take_scores(each, part) for each in (examination, of_rival) if each is not None]
         keep_scores(self.search, scores)
         rules = find_rules(self.search, self.settings.replicas)
-        return None if rules is None else self.pool.submit(try_fits, part, scores, rules, needs_gpu=False)
+        if rules is None or part == CHOOSING_PART:
+            return None
+        return self.pool.submit(try_fits, part, scores, rules, needs_gpu=False)
 
     def _write(self, evaluation: Evaluation, field: Field, handed_on: Candidate) -> None:
         """Write the judgement, the scores behind it, and what is handed on, into the run folder."""

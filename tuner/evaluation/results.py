@@ -80,6 +80,10 @@ class Evaluation:
     handed_on_cut: HandedOnCut | None = None
     """The frozen cut of what is handed on: the figure of merit's where it has one, else the working point. Of this cut
     are `nuisances` and `sculpting`, too. None where it is not known."""
+    cuts: Mapping[str, HandedOnCut] = field(default_factory=dict)
+    """The frozen cut of each of `predictors` by its name, chosen on events that it was not trained on, as
+    `handed_on_cut` is; of the refit on scores of networks of the same configuration. Empty where an older version
+    judged."""
     costs: tuple[PredictorCost, ...] = ()
     """Size and speed of each of them."""
     parts: tuple[PartEvaluation, ...]
@@ -113,8 +117,8 @@ class Evaluation:
     nuisances: NuisanceEffects | None = None
     """What the problem's nuisances do to `examined` at its frozen cut; None where it names none."""
     templates: TemplateComparison | None = None
-    """What `examined` and the best baseline expect of a fit of their scores with all systematics; None without declared
-    yields, without pyhf, or with too few events."""
+    """What `examined` and the best baseline expect of a fit of their scores on test, with all declared systematics.
+    None without declared yields, without pyhf, with too few events, or while test is closed: validation chose them."""
     sculpting: tuple[SculptedObserver, ...] = ()
     """What `examined` at its frozen cut does to each observer in background, most sculpted first; not the optimum."""
     search: Annotated[Any, Field(exclude=True)] = field(default=None, compare=False)

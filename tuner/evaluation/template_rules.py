@@ -36,7 +36,7 @@ def try_fits(part: str, candidates: Sequence[CandidateScores], rules: TemplateRu
     try:
         return compare_templates(part, candidates, rules)
     except MissingPackage as error:
-        NOTES.info("The significance with all systematics is not told. %s", error)
+        NOTES.info("What a fit of the score expects is not told. %s", error)
     except EventsError as error:
-        logger.warning("The significance with all systematics is not told. %s", error)
+        logger.warning("What a fit of the score expects is not told. %s", error)
     return None

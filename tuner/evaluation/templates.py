@@ -69,7 +69,8 @@ def make_templates(
     Templates are made of the last part that the evaluation opened, by what is handed on and by the best baseline; bins
     are chosen on out-of-fold or validation scores. The fits profile the statistical error of the templates, each
     nuisance of the problem, and the declared uncertainty of the background. Nothing is scored or opened anew: the
-    evaluation kept the scores in `template_scores.parquet`.
+    evaluation kept the scores in `template_scores.parquet`. While the test part is closed they are of validation, which
+    also chose the bins, the network and the baseline: the fits flatter then, and there is no verdict.
 
     Args:
         search: A search that was evaluated.

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Self
 
@@ -39,6 +39,7 @@ class Watchdog:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
         self._due = 0.0
+        self._told = threading.local()
         self._wakeup: int | None = None
 
     def __enter__(self) -> Self:
@@ -73,26 +74,37 @@ class Watchdog:
 
     @contextmanager
     def expect_progress(self) -> Iterator[None]:
-        """Take it for a hang where nothing beats for too long while the context is open."""
-        self._tell(BUSY)
-        try:
+        """Take it for a hang where nothing beats for too long while the context is open; of one thread at a time."""
+        with self._hold(BUSY):
             yield
-        finally:
-            self._tell(IDLE)
 
     @contextmanager
     def rest(self) -> Iterator[None]:
-        """Expect no progress for a while, within `expect_progress`."""
-        self._tell(IDLE)
+        """Expect no progress for a while, within `expect_progress`; in another thread than that this says nothing."""
+        with nullcontext() if self._state == IDLE else self._hold(IDLE):
+            yield
+
+    @property
+    def _state(self) -> int:
+        """What was told last of this thread."""
+        return getattr(self._told, "state", IDLE)
+
+    @contextmanager
+    def _hold(self, state: int) -> Iterator[None]:
+        """Tell of a state of this thread, and at the end of the context of the one before."""
+        before = self._state
+        self._told.state = state
+        self._tell(state)
         try:
             yield
         finally:
-            self._tell(BUSY)
+            self._told.state = before
+            self._tell(before)
 
     def beat(self) -> None:
         """Tell of progress; cheap enough for each step of a training."""
         now = time.monotonic()
-        if now >= self._due:
+        if now >= self._due and self._state == BUSY:
             self._due = now + BEAT_SECONDS
             self._tell(BUSY)
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from torch import nn
 
-from tuner.checked_files import expect_form, read_json
 from tuner.errors import SearchError
 from tuner.metrics.figures_of_merit import CutFigure
 from tuner.metrics.working_points import choose_cut
-from tuner.prediction.network import score_events
+from tuner.prediction.judged_predictors import find_judged_cut, list_judged_parts
 from tuner.prediction.networks import Predictor
+from tuner.prediction.unseen_events import take_unseen_scores
 from tuner.tuning.search import Search
-
-ADVICE = "Restore it from a copy; or delete it and run `tuner evaluate`."
 
 
 @dataclass(frozen=True)
@@ -30,9 +26,11 @@ class FrozenCut:
 
 
 def find_cut(search: Search, predictor: Predictor, network: nn.Module) -> FrozenCut:
-    """Return the cut of a predictor: the judgement's own; of what was not judged one that validation chooses.
+    """Return the cut of a predictor, chosen on events that it was not trained on.
 
-    It is that of the figure of merit where that is one of a cut, else the working point.
+    It is that of the figure of merit where that is one of a cut, else the working point: the judgement's own, which for
+    the refit is chosen on scores that networks of the same configuration gave to what they had not seen; of what was
+    not judged one that validation, or the bag's scores out of fold, choose.
 
     Args:
         search: The search.
@@ -40,55 +38,32 @@ def find_cut(search: Search, predictor: Predictor, network: nn.Module) -> Frozen
         network: What `load_network` returned for it.
 
     Raises:
-        SearchError: The cut cannot be found on the validation events.
+        SearchError: The cut cannot be found, or there are no events to choose it on that were not trained on.
     """
     problem = search.study.problem
     figure = problem.figure_of_merit if isinstance(problem.figure_of_merit, CutFigure) else None
+    if (kept := find_judged_cut(search, predictor)) is not None:
+        if figure is not None and kept["name"] == figure.cut_name:
+            return FrozenCut(kept["threshold"], _describe(figure, kept["chosen_on"]))
+        return FrozenCut(kept["threshold"], f"{kept['rule']}, chosen on {kept['chosen_on']}")
     for part in list_judged_parts(search, predictor):
         if figure is None or part.get("figure_cut") is None:
             return FrozenCut(float(part["threshold"]), str(part["threshold_rule"]))
         own = part["figure_cut"]
         return FrozenCut(float(own["threshold"]), _describe(figure, str(own["chosen_on"])))
-    validation, rule = search.splits.validation, figure or problem.working_point
-    scores = score_events(network, validation.x)
-    labels = np.asarray(validation.labels, np.int8)
+    labels, scores, weights, chosen_on = take_unseen_scores(search, predictor, network)
+    rule = figure or problem.working_point
     try:
-        threshold = choose_cut(rule, labels, scores, np.asarray(validation.weights))
+        threshold = choose_cut(rule, np.asarray(labels, np.int8), scores, weights)
     except Exception as error:  # a rule may be the user's own
         raise SearchError(
-            f'"{rule.name}" must give a cut on validation, but raised {type(error).__name__}: {error} Run '
+            f'"{rule.name}" must give a cut on {chosen_on}, but raised {type(error).__name__}: {error} Run '
             f"`tuner evaluate`, or name another `{'working_point' if figure is None else 'figure_of_merit'}`."
         ) from error
-    told = f"{rule.name}, chosen on validation" if figure is None else _describe(figure, "validation")
+    told = f"{rule.name}, chosen on {chosen_on}" if figure is None else _describe(figure, chosen_on)
     return FrozenCut(threshold, told)
 
 
 def _describe(figure: CutFigure, chosen_on: str) -> str:
     """Return how a figure's own cut was chosen, with its name."""
     return f"{figure.cut_name}: largest {figure.name}, chosen on {chosen_on}"
-
-
-def is_handed_on(search: Search, predictor: Predictor) -> bool:
-    """Return whether the judgement in the run folder handed on this predictor."""
-    judged = read_json(search.folder.evaluation, advice=ADVICE).get("predictors", ())
-    return bool(judged) and _is_same(judged[0], predictor)
-
-
-def list_judged_parts(search: Search, predictor: Predictor) -> list[Mapping[str, Any]]:
-    """Return what the judgement found of a predictor, part by part, as `evaluation.json` has it; nothing of others.
-
-    Raises:
-        DamagedFileError: The file is damaged.
-    """
-    path = search.folder.evaluation
-    content = read_json(path, advice=ADVICE)
-    with expect_form(path, advice=ADVICE):
-        judged = [each["name"] for each in content.get("predictors", ()) if _is_same(each, predictor)]
-        return [part for part in content.get("parts", ()) if part["candidate"] in judged]
-
-
-def _is_same(kept: Mapping[str, Any], predictor: Predictor) -> bool:
-    """Return whether a predictor of the judgement is this one."""
-    networks = [(each["trial"], each["training"], each["number"]) for each in kept["networks"]]
-    own = [(each.trial, each.training, each.number) for each in predictor.networks]
-    return bool(kept["name"] == predictor.name and networks == own)

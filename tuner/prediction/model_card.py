@@ -10,7 +10,8 @@ import numpy as np
 
 from tuner.checked_files import hash_file, read_json
 from tuner.errors import DamagedFileError, EventsError
-from tuner.prediction.frozen_cut import FrozenCut, list_judged_parts
+from tuner.prediction.frozen_cut import FrozenCut
+from tuner.prediction.judged_predictors import list_judged_parts
 from tuner.prediction.networks import Predictor, TrainedNetwork, list_files
 from tuner.prediction.probabilities import ScoreCalibration
 from tuner.prediction.unusual_events import N_MEASURED, measure_ranges

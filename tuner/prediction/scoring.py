@@ -59,7 +59,7 @@ class EventScorer:
         self.lost = ""
         """Why events cannot be compared with those of training; empty where they can."""
         self.notes: Counter[str] = Counter()
-        self.n_events = self.n_out_of_fold = 0
+        self.n_events = self.n_out_of_fold = self.n_of_other_features = 0
         self.n_in_parts: Counter[str] = Counter()
         self.unusual = UnusualCounts(self._measure_ranges(), tuple(search.splits.preprocessing.codes))
 
@@ -83,7 +83,7 @@ class EventScorer:
         table = recode(new.table, new.codes, self.search.splits.preprocessing.codes)
         selected = np.ones(len(table), bool) if new.selected is None else new.selected
         inputs = self.search.splits.preprocessing.transform(table[selected])
-        folds = self._find_folds(new, selected)
+        folds = self._find_folds(new, table, selected)
         scores = np.full(len(selected), np.nan)
         scores[selected] = self._score(inputs, folds)
         self.unusual.add(table[selected])
@@ -103,17 +103,18 @@ class EventScorer:
             kept=new.kept,
         )
 
-    def _find_folds(self, new: NewEvents, selected: np.ndarray) -> np.ndarray:
+    def _find_folds(self, new: NewEvents, table: pd.DataFrame, selected: np.ndarray) -> np.ndarray:
         """Return the fold of each selected event [n], `UNKNOWN` where it is to be scored by all networks; count."""
         unknown = np.full(int(selected.sum()), UNKNOWN)
         if self.known is None or new.event_id is None:
             return unknown
-        parts, folds = self.known.find(np.asarray(new.event_id)[selected])
+        found = self.known.find(np.asarray(new.event_id)[selected], table[selected])
+        self.n_of_other_features += found.n_other
         for number, name in enumerate(PARTS):
-            self.n_in_parts[name] += int((parts == number).sum())
+            self.n_in_parts[name] += int((found.parts == number).sum())
         if not self.folds:
             return unknown
-        folds = np.where(np.isin(folds, [*self.folds]), folds, UNKNOWN)
+        folds = np.where(np.isin(found.folds, [*self.folds]), found.folds, UNKNOWN)
         self.n_out_of_fold += int((folds != UNKNOWN).sum())
         return folds
 
@@ -142,7 +143,17 @@ class EventScorer:
             else f"{notes[0]} (Likewise in {write_count(len(notes) - 1, 'other part')} of the events.)"
             for notes in alike.values()
         ]
-        return (*told, *([self.lost] if self.lost else []), *self._tell_known())
+        return (*told, *([self.lost] if self.lost else []), *self._tell_others(), *self._tell_known())
+
+    def _tell_others(self) -> list[str]:
+        """Return how many events only have the id of an event of the search."""
+        if not (n := self.n_of_other_features):
+            return []
+        return [
+            f"{write_count(n, 'event')} of {self.n_events:,} {'has' if n == 1 else 'have'} the id of an event of the "
+            "study, but other features: taken for new. Where they are the same events, changed as by a nuisance, the "
+            "scores of those in train or validation are too good for a figure of merit."
+        ]
 
     def _tell_known(self) -> list[str]:
         """Return how many events were trained on, and by what these were scored."""

@@ -22,7 +22,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.launchers.processes import describe_exit, is_hang, is_outside, name_host, read_start
-from tuner.tuning.patient_storage import find_return
+from tuner.tuning.patient_storage import StorageAway, find_return
 from tuner.tuning.trial_attributes import (
     Failure,
     count_tries,
@@ -77,7 +77,8 @@ class Lease:
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._thread.join(timeout=BEAT_SECONDS)
-        self._write({"left": time.time()})
+        with suppress(StorageAway):  # others see that this process is gone
+            self._write({"left": time.time()})
 
     def _beat_until_closed(self) -> None:
         while not self._closed.wait(BEAT_SECONDS):

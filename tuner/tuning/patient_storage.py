@@ -27,6 +27,9 @@ from tuner.progress.wording import write_duration
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
 """Seconds between two tries, doubled from the first to the longest, and by chance up to half as long again."""
 
+LOOK_SECONDS = 0.2
+"""Between two looks, of who waits for the next try, whether this process is to leave."""
+
 CREATED = "tuner:created"
 """System attribute of a trial: a random name by which a trial is found again whose creation may have been lost."""
 
@@ -50,6 +53,8 @@ class Outage:
         self.patience = patience
         self.returned = 0.0
         """When the storage answered again for the last time, in Unix time; 0 where it was never away."""
+        self.is_leaving: Callable[[], bool] = lambda: False
+        """Whether this process has seconds left only, so that nobody waits."""
         self._lock = threading.Lock()
         self._since: float | None = None
         self._pause = 0.0
@@ -69,6 +74,11 @@ class Outage:
     def measure_wait(self) -> float:
         """Return the seconds until the next try is due; 0 where the storage answers."""
         return max(0.0, self._due - time.monotonic()) if self.is_on else 0.0
+
+    def wait(self) -> None:
+        """Wait until the next try is due, or until this process is to leave."""
+        while (left := self.measure_wait()) > 0 and not self.is_leaving():
+            time.sleep(min(left, LOOK_SECONDS))
 
     def note_failure(self, error: BaseException) -> None:
         """Note that a try was in vain; warn where it is the first one."""
@@ -126,8 +136,9 @@ class _Forwarding(BaseStorage):
         Raises:
             StorageAway: It has not answered for as long as anybody waits.
         """
-        hurries, is_again = getattr(self._mode, "hurries", False), False
+        is_again = False
         while True:
+            hurries = getattr(self._mode, "hurries", False) or self.outage.is_leaving()
             if hurries and self.outage.measure_wait() > 0:
                 raise StorageAway("The storage does not answer.")
             try:
@@ -140,7 +151,7 @@ class _Forwarding(BaseStorage):
                 if hurries or self.outage.is_hopeless:
                     raise self._describe(error) from error
                 is_again = True
-                time.sleep(self.outage.measure_wait())
+                self.outage.wait()
             else:
                 self.outage.note_answer()
                 return given
@@ -244,6 +255,17 @@ def without_waiting(study: Study) -> AbstractContextManager[None]:
     """Let calls of this thread to a study's storage raise `StorageAway` at once, while the context is open."""
     storage = study._storage
     return storage.without_waiting() if isinstance(storage, _Forwarding) else nullcontext()
+
+
+def hurry_when(study: Study, is_leaving: Callable[[], bool]) -> None:
+    """Let all calls of this process to a study's storage raise `StorageAway` in the place of waiting from a time on.
+
+    Args:
+        study: The study.
+        is_leaving: Whether this process has seconds left only; asked again and again, until another call says how.
+    """
+    if isinstance(study._storage, _Forwarding):
+        study._storage.outage.is_leaving = is_leaving
 
 
 def is_away(study: Study) -> bool:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from itertools import islice
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -41,7 +42,8 @@ class Ahead(Generic[T]):
         self._next: Future[tuple[T, ...]] | None = self._begin()
 
     def _begin(self) -> Future[tuple[T, ...]]:
-        return self._pool.submit(lambda: tuple(islice(self._items, 1)))
+        # What holds in the taker, such as waiting for space on the disk, holds for what is made for it.
+        return self._pool.submit(copy_context().run, lambda: tuple(islice(self._items, 1)))
 
     def __iter__(self) -> Self:
         """Return itself."""

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -24,6 +24,7 @@ from tuner.events.checks.finding import Finding
 from tuner.launchers.allocation import choose_workers, count_gpus
 from tuner.launchers.dask_workers import MOST_WORKERS, DaskWorkers, check_machines, connect
 from tuner.launchers.local import Workers, launch, tuner_command
+from tuner.launchers.signals import PREEMPTION_SIGNALS
 from tuner.preparation.splits import Splits
 from tuner.progress.display import Display, NoDisplay
 from tuner.progress.logs import NOTES, open_log, quiet_optuna
@@ -38,6 +39,7 @@ from tuner.tuning.figure_checks import check_figure
 from tuner.tuning.findings import keep_findings, require_sound, tell_findings
 from tuner.tuning.heartbeats import forget_workers
 from tuner.tuning.ownership import take_folder
+from tuner.tuning.patient_storage import StorageAway
 from tuner.tuning.prepared_run import PreparedRun, keep_run, prepare_run
 from tuner.tuning.provenance import describe_parts, record_call
 from tuner.tuning.search import Search
@@ -154,7 +156,7 @@ def run_sweep(
     refuse_while_reading()
     tracker_options = _name_tracker(tracker)
     if tracker_options is None:
-        workers = _refuse_workers(tracker, workers if dask is None else 2)
+        workers = _refuse_workers(tracker, workers, dask)
     if dask is not None:
         folder, storage = Path(folder).absolute(), share_storage(storage)
     run_folder = RunFolder(Path(folder) / study.name)
@@ -207,13 +209,19 @@ def run_sweep(
                         owns_process=owns_process,
                         client=client,
                     )
-                write_study_note(search)
-                if early := search.describe_early_end():
-                    logger.warning("The search ends early: %s", early)
-                NOTES.info("%s: %s", "Interrupted" if ended_by else "Sweep ended", _say_left(search))
+                with suppress(StorageAway) if ended_by in PREEMPTION_SIGNALS else nullcontext():
+                    _note_end(search, ended_by)
                 if ended_by is not None:
                     raise SweepInterrupted(search, ended_by)
     return search
+
+
+def _note_end(search: Search, ended_by: signal.Signals | None) -> None:
+    """Note where a search stands at the end of a call."""
+    write_study_note(search)
+    if early := search.describe_early_end():
+        logger.warning("The search ends early: %s", early)
+    NOTES.info("%s: %s", "Interrupted" if ended_by else "Sweep ended", _say_left(search))
 
 
 def start_search(
@@ -349,14 +357,17 @@ def _name_tracker(tracker: Tracker | None) -> list[str] | None:
     return [word for name in kind.split(",") for word in ("--tracker", name)]
 
 
-def _refuse_workers(tracker: Tracker | None, workers: int | None) -> int:
-    """Return how many workers use a tracker that no other process can open: 1. Raise `SearchError` for several."""
-    if workers is not None and workers > 1:
+def _refuse_workers(tracker: Tracker | None, workers: int | None, dask: object) -> int:
+    """Return how many workers use a tracker that no other process can open: 1. Raise `SearchError` for others."""
+    if dask is not None or (workers is not None and workers > 1):
+        asked, alone = f"`workers={workers}`", "`workers=1`"
+        if dask is not None:
+            asked, alone = "`dask`", "call without `dask`"
         raise SearchError(
-            f"`workers={workers}` needs a tracker that each worker can open for itself by its name alone, but this "
+            f"{asked} needs a tracker that each worker can open for itself by its name alone, but this "
             f"`{type(tracker).__name__}` is your own, keeps its numbers in this process, or has settings of its own. "
             "Use one of `tuner.trackers` without arguments (environment variables such as `WANDB_PROJECT` and "
-            "`WANDB_MODE` hold for all workers), or `workers=1`."
+            f"`WANDB_MODE` hold for all workers), or {alone}."
         )
     return 1 if workers is None else workers
 

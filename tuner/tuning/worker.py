@@ -28,7 +28,7 @@ from tuner.training.pack_size import UNPACKABLE, PackSize, choose_pack_size
 from tuner.training.structure import name_differences
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.limits import count_trials_per_structure, limit_slots
-from tuner.tuning.patient_storage import is_away
+from tuner.tuning.patient_storage import StorageAway, hurry_when, is_away
 from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import SeededSampler, derive_seed, make_sampler
@@ -99,6 +99,7 @@ def work(
         watchdog as watch,
         wait_for_space(),
     ):
+        hurry_when(search.optuna_study, lambda: interrupt.is_preemption)
         clock = SearchClock(search, until, reserves=reserves)
         halfway = None if until is None else (time.time() + until) / 2
         asker = Asker(search, sampler, lease.worker, halfway=halfway)
@@ -109,6 +110,11 @@ def work(
             try:
                 worker.run()
                 reporter.close(seconds=worker.choose_picture_seconds())
+            except StorageAway:
+                reporter.close(seconds=worker.choose_picture_seconds())
+                if not interrupt.is_preemption:
+                    raise
+                logger.warning("The storage is away: the trials of this worker are given back once it answers.")
             except BaseException as error:  # only a second Ctrl-C is not to wait for pictures
                 reporter.close(cancel=not isinstance(error, Exception))
                 raise
@@ -231,12 +237,14 @@ class Worker:
         except _EpochLeft:
             self._note_interruption()
             self.reporter.give_back_running("Interrupted; it goes on from its last checkpoint.")
+        except StorageAway:
+            raise
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
             self._end_pack(first, error)
 
     def _fill_and_train(self, pack: Pack, size: PackSize, first: Member, mates: Iterator[Asked]) -> None:
         """Train a member and as many mates as there are slots; rows that become vacant go to further mates."""
-        begun = (member for asked in mates if (member := self.reporter.begin(asked)) is not None)
+        begun = self._begin(mates)
         pack.admit(first, *itertools.islice(begun, size.slots - 1))
         pack.compact()
         train_members(
@@ -246,6 +254,17 @@ class Worker:
             refill=lambda: None if self.is_over() or is_away(self.search.optuna_study) else next(begun, None),
             on_round=lambda: self._keep_states(pack),
         )
+
+    def _begin(self, mates: Iterator[Asked]) -> Iterator[Member]:
+        """Begin mates as they are wanted; who waits for one, for the storage or for the disk does not hang."""
+        while True:
+            with self.watchdog.rest():
+                asked = next(mates, None)
+                if asked is None:
+                    return
+                member = self.reporter.begin(asked)
+            if member is not None:
+                yield member
 
     def _tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
         """Tell how a member ended; its scores are computed to their end."""
@@ -300,9 +319,10 @@ class Worker:
         with take_short_turns():
             ahead = Ahead(mates)
             try:
-                with ahead:
-                    yield ahead
+                yield ahead
             finally:
+                with self.watchdog.rest(), ahead:  # at its end it waits for the mate that is being asked for
+                    pass
                 self.waiting += ahead.left
 
     def _choose_size(self, first: Asked, pack: Pack) -> PackSize:
@@ -322,7 +342,8 @@ class Worker:
             self.warned = True
             logger.warning("Trials train one by one, which is slower: %s", size.reason)
         row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
-        append_line(self.search.folder.packs, row)
+        with self.watchdog.rest():
+            append_line(self.search.folder.packs, row)
         return size
 
     def _ask_mates(self, first: Asked) -> Iterator[Asked]:

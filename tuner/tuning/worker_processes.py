@@ -19,6 +19,7 @@ from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Interrupt, d
 from tuner.progress.display import Display
 from tuner.trackers.not_recorded import describe_losses
 from tuner.tuning.heartbeats import find_lease, find_workers, is_abandoned, record_exit
+from tuner.tuning.patient_storage import StorageAway, hurry_when
 from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.status import count_left
@@ -37,7 +38,7 @@ ERROR_CODE = 2
 STOP_SECONDS = 30.0
 """What workers are given to tell their trials when the search stops."""
 
-PREEMPTION_SECONDS = 25.0
+LEAVE_SECONDS = 25.0
 """The same after a signal of a batch system: Slurm and Kubernetes kill 30 s after SIGTERM, unless told otherwise."""
 
 End = Literal["left", "killed", "died", "stopped"]
@@ -59,7 +60,7 @@ def work_in_processes(
     """Start workers, replace those that die, and show the progress until the budget is spent.
 
     Ctrl-C is passed on to them once; the second kills them. So is a batch system's signal, after which they have
-    `PREEMPTION_SECONDS` to leave.
+    `LEAVE_SECONDS` to leave.
 
     Args:
         search: The search.
@@ -84,22 +85,28 @@ def work_in_processes(
     processes = start()
     watch = StatusWatch(search, display, clock, pids=lambda: processes.pids, gpus=gpus, warns=True)
     with processes, watch_interrupt(interrupt) as interrupted, watch, wait_for_space():
+        hurry_when(search.optuna_study, lambda: interrupted.is_preemption)
         supervisor = _Supervisor(search, processes, n_workers)
         while True:
             time.sleep(STATUS_SECONDS)
             watch.look_when_due()
-            supervisor.note_ends(stopping=interrupted.is_set())
-            supervisor.note_losses()
-            is_over = interrupted.is_set() or clock.is_over() or not count_left(search)
+            try:
+                supervisor.note_ends(stopping=interrupted.is_set())
+                supervisor.note_losses()
+                is_over = interrupted.is_set() or clock.is_over() or not count_left(search)
+                if not is_over and not supervisor.go_on():
+                    supervisor.end(n_left=count_left(search))
+                    break
+            except StorageAway:
+                if not interrupted.is_preemption:
+                    raise
+                is_over = True
             if is_over:
                 supervisor.withdraw()
             if is_over and len(supervisor.vacant) == n_workers:
                 break
-            if interrupted.is_preemption and time.monotonic() - interrupted.since > PREEMPTION_SECONDS:
+            if interrupted.is_preemption and time.monotonic() - interrupted.since > LEAVE_SECONDS:
                 break  # who is left is killed; the next call resumes its trials from their last checkpoints
-            if not is_over and not supervisor.go_on():
-                supervisor.end(n_left=count_left(search))
-                break
     return interrupted.signal
 
 
@@ -133,11 +140,14 @@ class _Supervisor:
 
         stopping: whether they were asked to end, so that one that does is no news.
         """
+        ended = self.processes.poll()
+        # Those that cannot be judged, as the storage is away when a signal ends this process, have ended all the same.
+        self.vacant |= {worker.number: ("killed", worker) for worker in ended}
         n_told = sum(t.state.is_finished() and not is_interrupted(t) for t in self._read_trials())
         if n_told > self.n_told:
             self.in_vain.clear()
         self.n_told = n_told
-        for worker in self.processes.poll():
+        for worker in ended:
             end = self._judge(worker)
             if end != "left" or not self._are_all_taken(self._read_trials()):
                 self.in_vain[end] += 1

@@ -130,3 +130,24 @@ def test_a_candidate_that_loses_information_is_told_from_one_that_does_not():
     assert compare_templates("test", (blurred, sharp), rules).verdict == "behind"
     same = compare_templates("test", (sharp, sharp), rules)
     assert (same.verdict, same.difference.value) == ("cannot be told apart", 0.0)
+    assert same.sentence().startswith("A fit of the score with all systematics expects")
+
+
+def test_without_systematics_none_are_claimed_and_events_that_chose_give_no_verdict():
+    rules = TemplateRules(s=400.0, b=5_000.0, n_replicas=5)
+    events = replace(draw(2_000), variants={})
+    pair = tuple(CandidateScores(name, events, events) for name in ("bag", "trees"))
+    begin = "A fit of the score with the templates' statistical error alone (no systematics are declared) expects a"
+    found = compare_templates("test", pair, rules)
+    assert found.sentence().startswith(begin)
+    assert "flatters" not in found.sentence()
+    declared = compare_templates("test", pair, replace(rules, relative_systematic=0.1))
+    assert "with all systematics expects" in declared.sentence()
+    closed = replace(found, part="validation")
+    assert closed.verdict == "open"
+    assert ": there is no verdict (difference" in closed.sentence()
+    assert closed.sentence().endswith(
+        "which also chose the bins, the network and the baseline, so all of this flatters."
+    )
+    alone = replace(closed, fits=closed.fits[:1], difference=None, p_value=None)
+    assert alone.sentence().endswith("so all of this flatters.")

@@ -37,6 +37,8 @@ def test_why_a_search_ended_before_its_budget_was_spent_is_told(make_search):
     told = [block.text for block in write_search(reached, [], {}, None).blocks if block.kind == "text"]
     assert f"The search ended early: {reached.describe_early_end()}" in told
     assert reached.describe_early_end().endswith("the target is 0.6.")
+    spent = replace(reached, study=replace(reached.study, budget=replace(reached.study.budget, trials=2)))
+    assert not any("ended early" in getattr(block, "text", "") for block in write_search(spent, [], {}, None).blocks)
 
 
 def test_the_best_trials_are_told_apart_by_what_matters_most(make_search):

@@ -1,4 +1,4 @@
-"""What candidates are worth in a fit of their score with all systematics: the last word on whether a gain survives."""
+"""What candidates are worth in a fit of their score with the declared systematics: whether a gain survives it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ from tuner.progress.wording import join_words, write_count, write_number
 
 MIN_P = 0.001
 """Below this a p value is not told: tails say little there."""
+CHOOSING_PART = "validation"
+CAVEAT = (
+    " The test part is closed: these templates are of validation events, which also chose the bins, the network and "
+    "the baseline, so all of this flatters."
+)
+"""What is told with a fit of events that also chose what is fitted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +65,8 @@ class TemplateFit:
 
     templates: ScoreTemplates
     significance: Measurement
-    """Expected discovery significance with all systematics; 68 % interval over events."""
+    """Expected discovery significance with the templates' statistical error and all declared systematics; 68 % interval
+    over events."""
     of_exact_templates: float
     """The same, were the templates made of endlessly many events: without their statistical error."""
     p_value: float
@@ -89,10 +96,27 @@ class TemplateComparison:
     """Of no difference, two-sided."""
 
     @property
+    def is_of_choosing_events(self) -> bool:
+        """Whether the templates are of events that also chose bins, network and baseline: the test part is closed."""
+        return self.part == CHOOSING_PART
+
+    @property
+    def scope(self) -> str:
+        """What the fit profiles, in a few words: all systematics, or none but the templates' statistical error."""
+        if self.systematics:
+            return "all systematics"
+        return "the templates' statistical error alone (no systematics are declared)"
+
+    @property
     def verdict(self) -> str:
-        """Whether the first is "ahead" of the second, "behind", or the two "cannot be told apart"; "alone"."""
+        """Whether the first is "ahead" of the second, "behind", or the two "cannot be told apart"; "alone"; "open".
+
+        It is open where templates are of validation, whose events chose bins, network and baseline.
+        """
         if self.difference is None or self.p_value is None:
             return "alone"
+        if self.is_of_choosing_events:
+            return "open"
         if self.p_value >= SIGNIFICANT:
             return "cannot be told apart"
         return "ahead" if self.difference.value > 0 else "behind"
@@ -103,28 +127,31 @@ class TemplateComparison:
         significances = join_words([f"{fit.significance} from {n}" for n, fit in zip(called, self.fits, strict=True)])
         limits = join_words([write_number(fit.limit, 3) for fit in self.fits])
         begin = (
-            f"A fit of the score with all systematics expects a significance of {significances}, and "
+            f"A fit of the score with {self.scope} expects a significance of {significances}, and "
             f"{'an upper limit' if len(self.fits) == 1 else 'upper limits'} of {limits} on the signal strength"
         )
+        caveat = CAVEAT if self.is_of_choosing_events else ""
         if self.difference is None or self.p_value is None:
-            return f"{begin}."
+            return f"{begin}.{caveat}"
         verdicts = {
             "ahead": f"the gain of {called[0]} survives",
             "behind": f"the gain of {called[-1]} survives",
             "cannot be told apart": "the two cannot be told apart",
+            "open": "there is no verdict",
         }
         p_value = "p < 0.001" if self.p_value < MIN_P else f"p = {self.p_value:#.2g}"
-        return f"{begin}: {verdicts[self.verdict]} (difference {self.difference.signed}, {p_value})."
+        return f"{begin}: {verdicts[self.verdict]} (difference {self.difference.signed}, {p_value}).{caveat}"
 
 
 def compare_templates(part: str, candidates: Sequence[CandidateScores], rules: TemplateRules) -> TemplateComparison:
-    """Return what one or two candidates are worth in a fit of their scores' histograms, with all systematics.
+    """Return what one or two candidates are worth in a fit of their scores' histograms, with the rules' systematics.
 
     Each has bins of its own, chosen on events that it was not trained on. Intervals are a paired bootstrap of the
     events that templates are made of, by `approximate_significance`, scaled to the fit; bins stay as they are.
 
     Args:
-        part: Name of the part that templates are of.
+        part: Name of the part that templates are of: there is no verdict on "validation", which chose bins, network
+            and baseline.
         candidates: Scores of what is handed on, then of the best baseline, of the same events.
         rules: Yields, bins, systematics.
 

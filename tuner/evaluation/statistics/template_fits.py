@@ -1,4 +1,4 @@
-"""Fits of templates by pyhf: significance, p value and limit with all systematics; and the workspace that is fitted."""
+"""Fits of templates by pyhf: significance and limit with the systematics of a workspace; and the workspace itself."""
 
 from __future__ import annotations
 

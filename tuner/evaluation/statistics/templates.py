@@ -61,7 +61,7 @@ def fill_templates(
 
     Args:
         candidate: Its name.
-        events: Scores of events that neither it nor the bins were chosen on.
+        events: Its scores. Events that chose neither it nor the bins give an honest significance; others flatter.
         edges: [k + 1], rising; see `choose_score_bins`.
         s: Signal events that are expected in all bins.
         b: Background events that are expected in all bins.

@@ -105,7 +105,7 @@ def write_nuisances(evaluation: Evaluation) -> list[Block]:
 
 
 def write_templates(evaluation: Evaluation) -> list[Block]:
-    """Return what a fit of the score with all systematics expects, beside the cut-and-count significance."""
+    """Return what a fit of the score with all declared systematics expects, beside the cut-and-count significance."""
     comparison = evaluation.templates
     if comparison is None:
         return []
@@ -118,7 +118,8 @@ def write_templates(evaluation: Evaluation) -> list[Block]:
         rows.append((name, *fitted, write_number(fit.of_exact_templates, 3), stack_interval(counted)))
     rules, systematics = comparison.rules, ("statistical error of the templates", *comparison.systematics)
     expected = f"s = {write_number(rules.s)} and b = {write_number(rules.b)} before any cut"
-    head = ("Fit of", "Z, all systematics", "p value", "Limit on mu", "Z, exact templates", "Z, cut and count")
+    told = "all systematics" if comparison.systematics else "statistical error of templates"
+    head = ("Fit of", f"Z, {told}", "p value", "Limit on mu", "Z, exact templates", "Z, cut and count")
     return [
         Text(comparison.sentence(names)),
         Table(caption=f"Fit of the score by pyhf for {expected}, {comparison.part} part", head=head, rows=rows),
