@@ -74,9 +74,9 @@ bench: $(READY_DEV) ## Run the benchmarks, side by side with what one would use 
 fuzz: $(READY_DEV) ## Read 10,000 damaged files of events and of run folders; some minutes. INPUTS=100 tries fewer
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz --inputs $(INPUTS)
 
-torture: $(READY_DEV) ## Kill, stop and starve the workers of sweeps in every way; nothing must be lost. 15 minutes
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture_scenes
+torture: $(READY_DEV) ## Kill and starve the workers of sweeps; nothing must be lost. Ten minutes; ALL=1 plays all scenes, an hour
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture $(if $(ALL),,--trials 60 --seconds 120)
+	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m benchmarks.torture_scenes $(if $(ALL),--all)
 
 gpu: ## Try what needs a CUDA GPU, in about eight minutes. PYTHON= takes an interpreter that has PyTorch with CUDA
 	@PYTHON=$(PYTHON) benchmarks/gpu.sh

@@ -1,8 +1,9 @@
 """Disturb a sweep in other ways than by kills of its workers, and count what it cost: a part of `make torture`.
 
-    python -m benchmarks.torture_scenes [parent] [stop] [clock] [disk] [code] [many] [database]
+    python -m benchmarks.torture_scenes [--all] [parent] [stop] [clock] [disk] [code] [many] [database]
 
-Each scene is a search of some trials in a folder of its own:
+Without names, the scenes that take minutes (stop, clock, database) are left out; --all plays them, too. Each scene is a
+search of some trials in a folder of its own:
 
 parent  the sweep itself is killed while its workers live; the same command goes on
 stop    a worker is stopped for longer than others wait for it, and goes on afterwards (needs root)
@@ -18,7 +19,9 @@ the settings of "code" that do not train), or left behind. The last line is one 
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import os
 import shutil
 import signal
@@ -26,12 +29,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from benchmarks import deadly_study, tortured_study
 from benchmarks.postgresql import find_programs, make_server
@@ -88,11 +92,20 @@ class Scene:
     trials: int = TRIALS
     n_failed: int = 0
     """Settings that must fail."""
+    is_long: bool = False
+    """Whether it takes minutes."""
 
 
 def main() -> None:
     """Play scenes, print what each cost, say by the exit code whether all is well."""
-    names, outcomes = sys.argv[1:] or list(SCENES), {}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="SCENE", help=f"of {', '.join(SCENES)}")
+    parser.add_argument("--all", action="store_true", help="also the scenes that take minutes")
+    options = parser.parse_args()
+    if unknown := set(options.names) - SCENES.keys():
+        parser.error(f"There is no scene {', '.join(sorted(unknown))}.")
+    names = options.names or [name for name, scene in SCENES.items() if options.all or not scene.is_long]
+    outcomes = {}
     for name in names:
         with tempfile.TemporaryDirectory() as folder:
             start = time.monotonic()
@@ -120,7 +133,19 @@ def play(name: str, folder: Path) -> Harm:
     """Play a scene in an empty folder; return what it cost."""
     (folder / "drawn").touch()
     SCENES[name].play(folder)
-    return measure_harm(folder, {})
+    return measure_harm(folder, read_seen(folder))
+
+
+def note_seen(folder: Path, trials: Iterable[FrozenTrial]) -> None:
+    """Write down the results of these trials: from now on they must be there."""
+    seen = read_seen(folder) | {trial.number: trial.value for trial in trials if is_told(trial)}
+    (folder / "seen.json").write_text(json.dumps(seen))
+
+
+def read_seen(folder: Path) -> dict[int, float | None]:
+    """Return the values of the trials that were told at one time or another, by number."""
+    path = folder / "seen.json"
+    return {int(number): value for number, value in json.loads(path.read_text()).items()} if path.exists() else {}
 
 
 def is_harmless(harm: Harm, scene: Scene) -> bool:
@@ -177,7 +202,7 @@ def shift_clock(folder: Path) -> None:
         for share, shift in ((0.2, "+3600s"), (0.5, "+90000s")):
             wait_for(folder, share * TRIALS, sweep)
             clock.write_text(shift)
-        check_end(sweep)
+        check_end(folder, sweep)
 
 
 def fill_disk(folder: Path) -> None:
@@ -199,7 +224,7 @@ def fill_disk(folder: Path) -> None:
                     pass
             time.sleep(5)
             rest.unlink()
-            check_end(sweep)
+            check_end(folder, sweep)
         shutil.copytree(runs, folder / "kept", symlinks=True)
     finally:
         subprocess.run(["umount", "-l", runs], check=True)
@@ -227,7 +252,7 @@ def start_many(folder: Path) -> None:
     processes = [start_process(folder, command) for command in commands]
     try:
         for process in processes:
-            check_end(process)
+            check_end(folder, process)
     finally:
         for process in processes:
             process.kill()
@@ -252,11 +277,12 @@ def restart_database(folder: Path) -> None:
         for share in (0.3, 0.6):
             while sum(map(is_told, search.get_trials(deepcopy=False))) < share * MANY_TRIALS:
                 time.sleep(0.5)
+            note_seen(folder, search.get_trials(deepcopy=False))
             server.stop("immediate")
             time.sleep(2.0)
             server.start()
         for worker in workers:
-            check_end(worker)
+            check_end(folder, worker)
         journal = folder / "runs" / tortured_study.NAME / "journal.log"
         optuna.copy_study(from_study_name=tortured_study.NAME, from_storage=storage, to_storage=open_storage(journal))
     finally:
@@ -280,12 +306,13 @@ def name_work() -> list[str]:
 def run(folder: Path, command: list[str]) -> None:
     """Run a command in a folder to its end."""
     with start(folder, command) as process:
-        check_end(process)
+        check_end(folder, process)
 
 
-def check_end(process: subprocess.Popen[bytes]) -> None:
-    """Wait for a process, and say where it ends otherwise than well."""
-    if process.wait(TIMEOUT):
+def check_end(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process, note what results are there meanwhile, and say where it ends otherwise than well."""
+    wait_for(folder, math.inf, process, pause=1.0)
+    if process.wait(1):
         print(f"A process ended with exit code {process.returncode}.", flush=True)
 
 
@@ -307,23 +334,25 @@ def start_process(folder: Path, command: list[str], **environment: str) -> subpr
         return subprocess.Popen(command, cwd=folder, env=variables, stdout=log, stderr=subprocess.STDOUT)
 
 
-def wait_for(folder: Path, n_told: float, process: subprocess.Popen[bytes]) -> None:
-    """Wait until so many trials are told, or the process ends."""
+def wait_for(folder: Path, n_told: float, process: subprocess.Popen[bytes], *, pause: float = 0.2) -> None:
+    """Wait until so many trials are told, or the process ends; note what results are there meanwhile."""
     journal, end = folder / "runs" / tortured_study.NAME / "journal.log", time.monotonic() + TIMEOUT
     while process.poll() is None and time.monotonic() < end:
-        if sum(map(is_told, read_trials(journal))) >= n_told:
+        trials = read_trials(journal)
+        note_seen(folder, trials)
+        if sum(map(is_told, trials)) >= n_told:
             return
-        time.sleep(0.2)
+        time.sleep(pause)
 
 
 SCENES = {
     "parent": Scene(kill_parent),
-    "stop": Scene(stop_worker),
-    "clock": Scene(shift_clock),
+    "stop": Scene(stop_worker, is_long=True),
+    "clock": Scene(shift_clock, is_long=True),
     "disk": Scene(fill_disk),
     "code": Scene(run_deadly_code, trials=6, n_failed=len(deadly_study.FATES)),
     "many": Scene(start_many),
-    "database": Scene(restart_database, trials=MANY_TRIALS),
+    "database": Scene(restart_database, trials=MANY_TRIALS, is_long=True),
 }
 
 
