@@ -108,7 +108,8 @@ def sweep(
         search_minutes: Wall time of the search alone, in place of the study's `minutes`.
         dask: Dask cluster whose machines train, each thread of it a worker: the address of its scheduler, a client, or
             a file ending in ".toml" that names one to be started (`tuner.launchers.cluster_file`). Machines may join
-            and leave; all must see `folder`. `workers` is how many train at the most. None: this machine trains.
+            and leave; all must see `folder`. `workers` is how many train at the most. A file's cluster ends with this
+            call: `tuner.evaluate` starts one of its own. None: this machine trains.
 
     Returns:
         The study with its trials and its run folder.
