@@ -200,12 +200,12 @@ def test_workers_outlive_a_restart_and_lose_nothing(answers, tmp_path, monkeypat
 
 
 def test_processes_that_are_to_leave_wait_for_no_storage(answers, tmp_path, monkeypatch):
-    (tmp_path / "restarted.py").write_text(STUDY)
+    (tmp_path / "left.py").write_text(STUDY.replace("restarted", "left"))  # a search of its own on the server
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[2]}:{Path(__file__).parents[1]}")
-    study = tuner.load_study(tmp_path / "restarted.py")
+    study = tuner.load_study(tmp_path / "left.py")
     search, _ = start_search(study, RunFolder(tmp_path / "runs" / study.name), answers.url)
     options = ["--trials", "400", "--workers", "2", "--tracker", "none", "--storage", answers.url]
-    command = [sys.executable, "-m", "tuner", "sweep", "restarted.py", *options]
+    command = [sys.executable, "-m", "tuner", "sweep", "left.py", *options]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         while len(read_leases(search.optuna_study)) < 2 or not search.trials:
             assert process.poll() is None, process.stderr.read()
