@@ -1,7 +1,6 @@
 """A disk that is full is told of in one sentence; a search pauses, and nothing is torn when it goes on."""
 
 import os
-import subprocess
 import threading
 
 import optuna
@@ -13,18 +12,6 @@ from tuner import checked_files
 from tuner.checked_files import append_line, read_lines, wait_for_space, write_json
 from tuner.errors import FolderError
 from tuner.trackers import NoTracker
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of two megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=False)
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 def fill(place, *, leave=0):

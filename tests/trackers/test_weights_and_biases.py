@@ -155,18 +155,6 @@ def test_a_folder_that_cannot_be_written_is_one_warning(tmp_path, warned, place)
     assert "The sweep continues without it." in warned.texts[0]
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path):
-    """A disk of two megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=False)
-    if mounted.returncode:
-        pytest.skip("no right to mount a small disk")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
-
-
 def test_a_full_disk_is_one_warning(small_disk, warned, capfd):
     tracker = WeightsAndBiases()
     for trial in range(3):

@@ -52,10 +52,9 @@ def read_in_groups(problem: Problem, source: EventSource) -> Events:
         EventsError: As `read_events` does; of several features that are unfit, those are told that are read first.
     """
     events, gathered = _begin(problem, source)
+    at_most = max(1, BYTES_AT_ONCE // (8 * len(events.labels)))
     while not gathered.done.issuperset(gathered.names):
-        group = FeatureGroup(
-            max(1, BYTES_AT_ONCE // (8 * len(events.labels))), frozenset(gathered.done), with_roles=False
-        )
+        group = FeatureGroup(at_most, frozenset(gathered.done), with_roles=False)
         _read_group(problem, source, group, events.labels, gathered)
         default_memory_pool().release_unused()  # Arrow keeps what it has read into
         if not group.taken:  # the rest are lists, or not in all sources

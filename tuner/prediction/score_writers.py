@@ -123,21 +123,28 @@ class _ParquetWriter:
 
         self.writer.close()
         self.file.close()
-        narrow = self.path.with_name(f"{self.path.name}.narrow")
-        self.path.rename(narrow)
-        try:
+        with _set_aside(self.path) as narrow:
             self.file = self.path.open("wb")
             self._begin(schema)
             with ParquetFile(narrow) as before:
                 for number in range(before.num_row_groups):
                     self.writer.write_table(pa.table(before.read_row_group(number)).cast(schema))
-        finally:
-            narrow.unlink()
 
     def close(self) -> None:
         if self.writer is not None:
             self.writer.close()
         self.file.close()
+
+
+@contextmanager
+def _set_aside(path: Path) -> Iterator[Path]:
+    """Yield the path of a file that is to be written anew under its name; it goes afterwards."""
+    before = path.with_name(f"{path.name}.narrow")
+    path.rename(before)
+    try:
+        yield before
+    finally:
+        before.unlink()
 
 
 def _take_whole(table: Any, schema: Any) -> Any:
@@ -204,9 +211,7 @@ class _TreeWriter:
         import uproot
 
         self.file.close()
-        narrow = self.path.with_name(f"{self.path.name}.narrow")
-        self.path.rename(narrow)
-        try:
+        with _set_aside(self.path) as narrow:
             self.file, self.kinds = uproot.recreate(self.path), kinds
             self._begin()
             with uproot.open(narrow) as before:
@@ -218,8 +223,6 @@ class _TreeWriter:
                             for n, each in columns.items()
                         }
                     )
-        finally:
-            narrow.unlink()
 
     def close(self) -> None:
         self.file.close()
@@ -243,19 +246,20 @@ class _HDF5Writer:
         for name in table:
             values, label = _make_plain(table[name]), labels[str(name)]
             if label not in self.group:
-                kind = self.text if values.dtype == object else values.dtype
-                self.group.create_dataset(label, (0,), kind, maxshape=(None,), chunks=(_CHUNK,), compression="gzip")
+                self._create(label, shape=(0,), dtype=self.text if values.dtype == object else values.dtype)
             dataset = self.group[label]
             kind = None if dataset.dtype == object else dataset.dtype
             if (wide := _widen(values, kind)) != kind:
                 before = _cast(dataset[()], wide)
                 del self.group[label]
-                dataset = self.group.create_dataset(
-                    label, data=before, maxshape=(None,), chunks=(_CHUNK,), compression="gzip"
-                )
+                dataset = self._create(label, data=before)
             start = len(dataset)
             dataset.resize(start + len(values), axis=0)
             dataset[start:] = values
+
+    def _create(self, label: str, **content: Any) -> Any:
+        """Return a new data set that may grow, with content or a shape and type as h5py takes them."""
+        return self.group.create_dataset(label, maxshape=(None,), chunks=(_CHUNK,), compression="gzip", **content)
 
     def close(self) -> None:
         self.file.close()
