@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from slurm_node import skip_without_slurm, start_slurm
+from slurm_node import begin_again, show_job, skip_without_slurm, start_slurm
 
 from tuner.errors import SearchError
 from tuner.launchers.batch_jobs import BatchJob, Resources
@@ -28,7 +28,7 @@ print('started', os.environ['WORD'], again, flush=True)
 time.sleep(0 if again != '0' else 60)
 print('finished', flush=True)
 """
-SLEEPS = ["/bin/sleep", "60"]
+SLEEPS = ["/bin/sh", "-c", "echo started; exec sleep 60"]
 SAYS = ["/bin/echo", "finished"]
 
 
@@ -76,20 +76,13 @@ def submit(folder, *jobs, environment=None):
 def wait_until(holds, seconds=150):
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, show_job()
         time.sleep(0.1)
 
 
 def read_log(folder, name):
     path = folder / f"slurm-{name}.log"
     return path.read_text() if path.exists() else ""
-
-
-def hurry(*names):
-    """Let jobs that were requeued begin now: Slurm gives each two minutes of rest."""
-    for name in names:
-        subprocess.run(["scontrol", "update", f"JobId={name}", "StartTime=now"], capture_output=True, check=False)
-    return True
 
 
 def has_ended(number):
@@ -99,13 +92,14 @@ def has_ended(number):
 def test_a_preempted_job_is_requeued_and_finishes_and_then_the_next_begins(folder, job):
     first, second = submit(folder, replace(job, count=2), replace(job, name="conclude", command=SAYS))
     wait_until(lambda: all("started it's 0" in read_log(folder, f"work-{first}_{n}") for n in (0, 1)))
-    assert "JobState=PENDING Reason=Dependency" in describe(second)
+    assert "JobState=PENDING Reason=Dependency" in show_job(second)
     states = read_slurm_states([first, second])
     assert states == {first: ["RUNNING", "RUNNING"], second: ["PENDING"]}
     for element in (0, 1):
         subprocess.run(["scancel", "--batch", "--signal=USR1", f"{first}_{element}"], check=True)
     elements = [f"{first}_{n}" for n in (0, 1)]
-    wait_until(lambda: hurry(*elements) and all("finished" in read_log(folder, f"work-{name}") for name in elements))
+    begin_again(*elements)
+    wait_until(lambda: all("finished" in read_log(folder, f"work-{name}") for name in elements))
     wait_until(lambda: "finished" in read_log(folder, f"conclude-{second}"))
     for element in (0, 1):
         log = read_log(folder, f"work-{first}_{element}")
@@ -115,29 +109,25 @@ def test_a_preempted_job_is_requeued_and_finishes_and_then_the_next_begins(folde
 
 def test_a_worker_that_was_not_listening_yet_is_requeued_and_a_cancelled_job_is_not(folder, job):
     (number,) = submit(folder, replace(job, command=SLEEPS))
-    wait_until(lambda: read_slurm_states([number])[number] == ["RUNNING"])
-    time.sleep(0.5)  # the script begins
+    wait_until(lambda: "started" in read_log(folder, f"work-{number}"))
     subprocess.run(["scancel", "--batch", "--signal=USR1", number], check=True)
-    wait_until(lambda: "Restarts=1" in describe(number))
-    wait_until(lambda: hurry(number) and read_slurm_states([number])[number] == ["RUNNING"])
+    begin_again(number)
+    wait_until(lambda: read_slurm_states([number])[number] == ["RUNNING"])
     subprocess.run(["scancel", number], check=True)
     wait_until(lambda: has_ended(number))
-    assert "JobState=CANCELLED" in describe(number)
-
-
-def describe(number):
-    return subprocess.run(["scontrol", "show", "job", number], capture_output=True, text=True, check=True).stdout
+    assert "JobState=CANCELLED" in show_job(number)
 
 
 def test_a_job_asks_for_what_it_is_to_have_and_each_worker_of_it_gets_the_signal(folder, job):
     resources = Resources(cpus=2, memory_mb=300, minutes=75)
     (number,) = submit(folder, replace(job, processes=2, resources=resources))
     wait_until(lambda: read_log(folder, f"work-{number}").count("started it's 0") == 2)
-    told = describe(number)
+    told = show_job(number)
     for word in ("JobName=a study", "TimeLimit=01:15:00", "NumCPUs=2", "MinMemoryNode=300M", "Requeue=1"):
         assert word in told
     subprocess.run(["scancel", "--batch", "--signal=USR1", number], check=True)
-    wait_until(lambda: hurry(number) and read_log(folder, f"work-{number}").count("finished") == 2)
+    begin_again(number)
+    wait_until(lambda: read_log(folder, f"work-{number}").count("finished") == 2)
     assert read_log(folder, f"work-{number}").count("asked") == 2
 
 
@@ -145,7 +135,7 @@ def test_a_secret_is_passed_on_and_no_file_tells_it(folder, job):
     needs = replace(job, command=["/usr/bin/env"], expected=("TUNER_STORAGE",), environment={})
     (number,) = submit(folder, needs, environment={"TUNER_STORAGE": "postgresql://me:hush@host/db"})
     wait_until(lambda: "TUNER_STORAGE=postgresql://me:hush@host/db" in read_log(folder, f"work-{number}"))
-    assert "hush" not in (folder / "work.sh").read_text() + describe(number)
+    assert "hush" not in (folder / "work.sh").read_text() + show_job(number)
     (without,) = submit(folder, needs)
     wait_until(lambda: "TUNER_STORAGE: must be set where this job is submitted" in read_log(folder, f"work-{without}"))
 

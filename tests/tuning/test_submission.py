@@ -5,14 +5,13 @@ import os
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import optuna
 import pytest
 from samples import make_study
 from slow_study import SLOW_STUDY
-from slurm_node import skip_without_slurm, start_slurm
+from slurm_node import begin_again, skip_without_slurm, start_slurm
 from typer.testing import CliRunner
 
 from tuner.cli.app import app
@@ -165,9 +164,9 @@ def test_a_sweep_on_slurm_survives_preemption_and_is_evaluated(slurm, tmp_path, 
     wait_until(is_training, folder)
     subprocess.run(["scancel", "--batch", "--signal=USR1", "1"], check=True)
 
+    begin_again("1")
+
     def is_over():
-        with suppress(subprocess.SubprocessError):  # it has not been requeued yet, or has begun again
-            subprocess.run(["scontrol", "update", "JobId=1", "StartTime=now"], capture_output=True, check=True)
         return folder.report.exists() and not any(job.states for job in read_jobs(folder))
 
     wait_until(is_over, folder)
