@@ -71,7 +71,7 @@ def write_in_transaction(database: RDBStorage, writes: Iterable[Write]) -> None:
     """
     from optuna.storages._rdb import models
     from optuna.storages._rdb.storage import _create_scoped_session
-    from sqlalchemy import insert
+    from sqlalchemy import insert, update
 
     last = {write.key: write for write in writes}
     tells = any(write.method == "set_trial_state_values" for write in last.values())
@@ -85,8 +85,9 @@ def write_in_transaction(database: RDBStorage, writes: Iterable[Write]) -> None:
             session.execute(insert(model), found)
         for write in kept:
             if write.method == "set_trial_state_values":
-                told: dict[Any, Any] = {"state": write.arguments[1], "datetime_complete": datetime.now()}
-                session.query(models.TrialModel).filter_by(trial_id=write.trial_id).update(told)
+                told = {"state": write.arguments[1], "datetime_complete": datetime.now()}
+                changes = update(models.TrialModel).where(models.TrialModel.trial_id == write.trial_id).values(told)
+                session.execute(changes, execution_options={"synchronize_session": False})
     if len(kept) < len(last):
         raise UpdateFinishedTrialError("Another worker has told some of these trials.")
 
