@@ -155,6 +155,7 @@ WORKER = """
 import os, sys, time, optuna, signal
 from pathlib import Path
 from optuna.trial import TrialState
+from filelock import FileLock
 from tuner.tuning.heartbeats import Lease, reap_trials
 from tuner.tuning.storage import open_storage
 from tuner.tuning.trial_attributes import claim, write_reason
@@ -173,7 +174,7 @@ def train(n=1):
 def n_told():
     return len(study.get_trials(states=(TrialState.COMPLETE,)))
 with Lease(study) as lease:
-    reap_trials(study)
+    reap_trials(study, FileLock(Path(sys.argv[1]).with_name(".lock")))
 """
 
 

@@ -6,7 +6,7 @@ import itertools
 import logging
 import signal
 import time
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -160,6 +160,8 @@ class Worker:
     """Structures that no pack is to be made of: one failed."""
     reported: dict[int, float] = field(default_factory=dict)
     """When each member's last epoch ended, by its number."""
+    to_prune: Set[int] = frozenset()
+    """Numbers of the members that are not to go on after the epoch that was reported last."""
     is_telling: bool = False
     """Whether a member has ended and is being told: no epoch is left then."""
     stop: SearchError | None = None
@@ -249,7 +251,8 @@ class Worker:
         pack.compact()
         train_members(
             pack,
-            on_epoch=self._report,
+            on_epoch=self._answer,
+            on_trained=self._report,
             on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
             refill=lambda: None if self.is_over() or is_away(self.search.optuna_study) else next(begun, None),
             on_round=lambda: self._keep_states(pack),
@@ -393,19 +396,19 @@ class Worker:
             ", ".join(f"`{name}`" for name in name_differences(first.structure, asked.structure)),
         )
 
-    def _report(self, member: Member) -> Answer:
-        """Report the epoch that a member has just trained; say whether it goes on."""
+    def _report(self, members: Sequence[Member]) -> None:
+        """Report the epoch that members have just trained."""
+        with self.watchdog.rest():
+            self.to_prune = self.reporter.report(members)
+
+    def _answer(self, member: Member) -> Answer:
+        """Say whether a member that has been reported goes on."""
         now = time.monotonic()
         seconds = now - self.reported.get(member.number, now)
         self.reported[member.number] = now
-        try:
-            with self.watchdog.rest():
-                prunes = self.reporter.report(member)
-        except UpdateFinishedTrialError:
-            return "prune"  # another worker took this one for dead; the reporter finds out, too
         if self.is_over(within=seconds / 2):  # another epoch would end later than this one ends early
             return "interrupt"
-        return "prune" if prunes else "go on"
+        return "prune" if member.number in self.to_prune else "go on"
 
     def _shrink(self, error: Exception) -> None:
         """Give the members of a pack that outgrew the memory back, and make the next packs smaller.
