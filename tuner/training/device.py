@@ -53,6 +53,18 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in NO_MEMORY)
 
 
+def find_free_memory(device: torch.device) -> int:
+    """Return the bytes of a CUDA device that this process may still take from it."""
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+    return min(free, allowed - torch.cuda.memory_reserved(device))
+
+
+def is_memory_tight(device: torch.device) -> bool:
+    """Whether a CUDA device might run short if a process took as much memory again as it has now, twice."""
+    return find_free_memory(device) < 2 * torch.cuda.memory_reserved(device)
+
+
 # A CPU's matrix products and memory.
 
 KEEPING = {-3: 2**25, -1: 2**31 - 1, -2: 2**26}

@@ -241,7 +241,7 @@ def test_a_pack_is_timed_when_it_is_captured(monkeypatch):
     assert pack.graph.replay is not None
     assert pack.graph.recorder.n_steps == WARM_UP_STEPS + 2
     assert torch.equal(pack.stack.flat, before)
-    monkeypatch.setattr("tuner.training.pack.make_recorder", lambda device: None)
+    monkeypatch.setattr("tuner.training.pack.make_recorder", lambda *_: None)
     assert choose_pack_size(make_pack(make_settings(), taped=False), make_settings(), most=2).slots in (1, 2)
 
 
