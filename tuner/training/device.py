@@ -65,6 +65,16 @@ def is_memory_tight(device: torch.device) -> bool:
     return find_free_memory(device) < 2 * torch.cuda.memory_reserved(device)
 
 
+def has_memory_for_another(device: torch.device, n_packs: int) -> bool:
+    """Whether a device has memory for one more pack: a GPU where twice is free of what one has now on the average.
+
+    Args:
+        device: Where they train.
+        n_packs: Packs that train on it in this process, at least 1.
+    """
+    return device.type != "cuda" or find_free_memory(device) >= 2 * torch.cuda.memory_reserved(device) / n_packs
+
+
 # A CPU's matrix products and memory.
 
 KEEPING = {-3: 2**25, -1: 2**31 - 1, -2: 2**26}
