@@ -89,7 +89,7 @@ class Books:
             losses, (aucs, validation_losses) = pack.train_epoch(), pack.validate()
             figures = {"train_loss": losses[0], "validation_loss": validation_losses[0], "validation_auc": aucs[0]}
             member.curve.append({"epoch": member.age, "lr": 0.01} | {k: float(v) for k, v in figures.items()})
-            assert self.reporter.report(member) is False
+            assert self.reporter.report([member]) == set()
         return pack, member
 
     def trial(self, number):

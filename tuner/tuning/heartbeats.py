@@ -22,6 +22,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.launchers.processes import describe_exit, is_hang, is_outside, name_host, read_start
+from tuner.tuning.grouped_writes import write_together
 from tuner.tuning.patient_storage import StorageAway, find_return
 from tuner.tuning.trial_attributes import (
     Failure,
@@ -197,8 +198,9 @@ def give_back(
     params = {**read_setting(study._storage.get_trial(trial._trial_id)), **trial.params}
     if params and not _goes_on(study, trial):
         enqueue_again(study, params, trial, tries=tries, suspect=suspect)
-    mark_interrupted(study, trial, reason, failure)
-    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    with write_together(study):
+        mark_interrupted(study, trial, reason, failure)
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def _goes_on(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial) -> bool:

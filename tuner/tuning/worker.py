@@ -6,7 +6,7 @@ import itertools
 import logging
 import signal
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -173,6 +173,8 @@ class Worker:
     """Structures that no pack is to be made of: one failed."""
     reported: dict[int, float] = field(default_factory=dict)
     """When each member's last epoch ended, by its number."""
+    to_prune: Set[int] = frozenset()
+    """Numbers of the members that are not to go on after the epoch that was reported last."""
     is_telling: bool = False
     """Whether a member has ended and is being told: no epoch is left then."""
     warned: bool = False
@@ -322,7 +324,8 @@ class Worker:
         pack.compact()
         yield from take_turns(
             pack,
-            on_epoch=self._report,
+            on_epoch=self._answer,
+            on_trained=self._report,
             on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
             refill=lambda: None if self.is_over() or is_away(self.search.optuna_study) else next(begun, None),
             on_round=lambda: self._keep_states(pack),
@@ -411,19 +414,19 @@ class Worker:
             append_line(self.search.folder.packs, row)
         return size
 
-    def _report(self, member: Member) -> Answer:
-        """Report the epoch that a member has just trained; say whether it goes on."""
+    def _report(self, members: Sequence[Member]) -> None:
+        """Report the epoch that members have just trained."""
+        with self.watchdog.rest():
+            self.to_prune = self.reporter.report(members)
+
+    def _answer(self, member: Member) -> Answer:
+        """Say whether a member that has been reported goes on."""
         now = time.monotonic()
         seconds = now - self.reported.get(member.number, now)
         self.reported[member.number] = now
-        try:
-            with self.watchdog.rest():
-                prunes = self.reporter.report(member)
-        except UpdateFinishedTrialError:
-            return "prune"  # another worker took this one for dead; the reporter finds out, too
         if self.is_over(within=seconds / 2):  # another epoch would end later than this one ends early
             return "interrupt"
-        return "prune" if prunes else "go on"
+        return "prune" if member.number in self.to_prune else "go on"
 
     def _shrink(self, error: Exception, running: list[int], n_others: int) -> None:
         """Give the members of a pack that outgrew the memory back, and make the next packs fewer, or smaller.
