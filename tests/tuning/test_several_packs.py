@@ -14,6 +14,7 @@ import torch
 from samples import make_study, sweep_until_interrupted
 from tape import TapeLane
 
+from tuner.checked_files import read_lines
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker
 from tuner.training.pack import Pack
@@ -196,3 +197,12 @@ def test_what_was_asked_for_and_not_taken_waits_for_the_next_round(tmp_path):
             again = supply.take()
             assert again.first is first.first
             assert next(again.mates).structure == again.first.structure
+
+
+def test_sizes_are_measured_once_for_packs_alike_where_measuring_is_dear(tmp_path, monkeypatch, several):
+    monkeypatch.setattr("tuner.tuning.worker.measures_once", lambda _: True)
+    search = sweep(tmp_path)
+    assert [trial.state for trial in search.trials] == ["complete"] * TRIALS
+    rows = read_lines(search.folder.packs).whole
+    assert 1 <= len(rows) <= 2  # of eight packs: networks of two widths, of which the wider one may be met first
+    assert {row["device"] for row in rows} == {"cpu"}

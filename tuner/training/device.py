@@ -29,6 +29,11 @@ def find_device(name: str | None = None) -> torch.device:
     return device
 
 
+def name_device(device: torch.device) -> str:
+    """Return the model of a GPU; the kind of any other device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def keep_random_state(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Return a context after which torch's random state, on the CPU and on this device, is as it was before."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])

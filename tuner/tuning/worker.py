@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
-from tuner.checked_files import append_line, wait_for_space
+from tuner.checked_files import append_line, read_lines, wait_for_space
 from tuner.errors import describe_failure, refuse_exit
 from tuner.launchers.signals import PREEMPTION_SIGNALS, Interrupt, describe_stop, watch_interrupt
 from tuner.launchers.watchdog import NoWatchdog, Watchdog
@@ -24,7 +24,14 @@ from tuner.training.data import TrainingData, load_training_data
 from tuner.training.device import find_device, has_memory_for_another, is_out_of_memory, keep_random_state
 from tuner.training.loop import Answer, Outcome, take_turns
 from tuner.training.pack import Member, Pack
-from tuner.training.pack_size import UNPACKABLE, PackSize, choose_pack_size
+from tuner.training.pack_size import (
+    UNPACKABLE,
+    PackSize,
+    choose_pack_size,
+    describe_pack,
+    find_pack_size,
+    measures_once,
+)
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.limits import count_trials_per_structure, limit_packs, limit_slots
 from tuner.tuning.pack_loads import Load, LoadSupply, PackLoads
@@ -394,7 +401,10 @@ class Worker:
             self.reporter.give_back(number, reason, failure)
 
     def _choose_size(self, first: Asked, pack: Pack) -> PackSize:
-        """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
+        """Return the size of a pack for a trial's structure.
+
+        A measurement is written to the run folder, from which packs like it take theirs on a GPU.
+        """
         if first.is_suspect:
             return PackSize(1, {}, "its workers died")
         if first.tries:
@@ -402,6 +412,12 @@ class Worker:
         if first.structure in self.alone:
             return PackSize(1, {}, "a pack of this structure failed")
         most = min(self.most_slots or limit_slots(self.data.device), self.per_structure)
+        if measures_once(self.data.device):
+            with self.watchdog.rest():
+                rows = read_lines(self.search.folder.packs).whole
+            known = find_pack_size(rows, pack, most=most)
+            if known is not None:
+                return known
         try:
             size = choose_pack_size(pack, first.settings, most=most)
         except Exception:  # the trial itself will fail with this error, and tell it
@@ -410,6 +426,7 @@ class Worker:
             self.warned = True
             logger.warning("Trials train one by one, which is slower: %s", size.reason)
         row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
+        row |= {"most": most, **describe_pack(pack)}
         with self.watchdog.rest():
             append_line(self.search.folder.packs, row)
         return size
