@@ -111,6 +111,8 @@ class SeededSampler(BaseSampler):
         self.stopped = False
         """Whether the sampler asked for the end of the search."""
         self._drawing = self.sampler
+        self._asked: optuna.Study | None = None
+        """The whole study: what Optuna passes may be one bracket of Hyperband's."""
 
     @property
     def can_fix(self) -> bool:
@@ -137,7 +139,7 @@ class SeededSampler(BaseSampler):
 
         A setting that waits in the study's queue comes first and keeps its own values.
         """
-        self._drawing = self.sampler
+        self._drawing, self._asked = self.sampler, study
         if fixed:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -149,7 +151,7 @@ class SeededSampler(BaseSampler):
         seed = derive_seed(self.seed, trial.number)
         for source in _find_sources(self.sampler, set()):
             _reseed(source, seed)
-        _inherit_attributes(study, trial)
+        _inherit_attributes(self._asked or study, trial)
         self._drawing.before_trial(self._watch(study), trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
