@@ -1,14 +1,15 @@
 """Warm starts of the space of MLPs: settings measured on many tables, and the few that together serve all of them best.
 
-    python -m benchmarks.portfolio [--results runs/portfolio.jsonl] [--structures 13] [--refined 5] [--epochs 20]
-        [--packs 3] [--workers 2]
+    python -m benchmarks.portfolio [--results runs/portfolio.jsonl] [--structures 13] [--refined 5] [--varied 8]
+        [--epochs 20] [--packs 3] [--workers 2]
 
 Draws structures at random, beside those of today's warm starts, with two settings of each; then six more of each of the
-best structures, near their best setting. Each structure's settings train as one pack on each table of
-`portfolio_tables.py`. A setting's regret on a table is what its AUC (mean of validation and test) lacks to the best of
-the table, in units of what the median lacks, 1 at the most. Packs of four settings of a structure are chosen one after
-the other, each so that the mean over tables of the least regret so far falls most; within a pack likewise. The honest
-figure beside it: the regret on each table of the portfolio that is chosen by all others.
+best structures, near their best setting; then structures that differ from the three best in one thing. The settings of
+a structure train as one pack on each table of `portfolio_tables.py`. A setting's regret on a table is what its AUC
+(mean of validation and test) lacks to the best of the table, in units of what the median lacks, 1 at the most. Packs of
+four settings of a structure are chosen one after the other, each so that the mean over tables of the least regret so
+far falls most; within a pack likewise. The honest figure beside it: the regret on each table of the portfolio that is
+chosen by all others.
 
 What is measured is appended to `--results` and not measured again: the same command goes on. The last line is JSON.
 """
@@ -31,7 +32,7 @@ import optuna
 import pandas as pd
 import torch
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.samplers import PartialFixedSampler, RandomSampler
+from optuna.samplers import RandomSampler
 from optuna.trial import FixedTrial
 
 from benchmarks.portfolio_tables import TABLES
@@ -50,6 +51,8 @@ Pair = tuple[str, str]
 SPACE: SearchSpace = mlp.suggest
 FIRST, FURTHER, PACK = 2, 6, 4
 """Settings of a structure in the first round, in the second, and in the portfolio."""
+N_VARIED = 3
+"""Best structures that others are made of."""
 MAX_PARAMETERS = 150_000
 """Of a structure that is drawn: larger ones are slow starts on a CPU."""
 SEED = 18
@@ -61,6 +64,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("runs/portfolio.jsonl"))
     parser.add_argument("--structures", type=int, default=13, help="drawn at random")
     parser.add_argument("--refined", type=int, default=5, help="structures that get more settings")
+    parser.add_argument("--varied", type=int, default=8, help="structures near the best")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--packs", type=int, default=3, help="of the portfolio")
     parser.add_argument("--workers", type=int, default=2)
@@ -69,6 +73,8 @@ def main() -> None:
     packs = draw_packs(options.structures)
     regrets = measure(packs, options)
     packs = [*packs, *refine_packs(packs, regrets, options.refined)]
+    regrets = measure(packs, options)
+    packs = [*packs, *vary_packs(packs, regrets, options.varied)]
     regrets = measure(packs, options)
     print_choice(packs, regrets, options.packs)
 
@@ -89,10 +95,42 @@ def draw_packs(n_structures: int) -> list[list[Params]]:
 
 def refine_packs(packs: Sequence[list[Params]], regrets: pd.DataFrame, n: int) -> list[list[Params]]:
     """Return further settings of the n structures whose best setting has the least mean regret, near that setting."""
-    mean = regrets.mean()
-    best = sorted((min(pack, key=lambda params: mean[write(params)]) for pack in packs), key=lambda p: mean[write(p)])
     rng = np.random.default_rng(SEED)
-    return [[perturb(params, rng) for _ in range(FURTHER)] for params in best[:n]]
+    return [[perturb(params, rng) for _ in range(FURTHER)] for params in find_best(packs, regrets)[:n]]
+
+
+def vary_packs(packs: Sequence[list[Params]], regrets: pd.DataFrame, n: int) -> list[list[Params]]:
+    """Return settings near the best of the three best structures, each pack with one thing of the structure changed."""
+    rng = np.random.default_rng(SEED + 1)
+    best = find_best(packs, regrets)[:N_VARIED]
+    known = {write(keep_structure(pack[0])) for pack in packs}
+    varied: list[list[Params]] = []
+    for base in itertools.cycle(best):
+        if len(varied) == n:
+            break
+        first = perturb(change_structure(base, rng), rng)
+        if count_parameters(first) <= MAX_PARAMETERS and write(keep_structure(first)) not in known:
+            known.add(write(keep_structure(first)))
+            varied.append([first, *(perturb(first, rng) for _ in range(PACK - 1))])
+    return varied
+
+
+def find_best(packs: Sequence[list[Params]], regrets: pd.DataFrame) -> list[Params]:
+    """Return the best setting of each structure, by its mean regret, the best first."""
+    mean = regrets.mean()
+    best: dict[str, Params] = {}
+    for params in sorted((params for pack in packs for params in pack), key=lambda params: mean[write(params)]):
+        best.setdefault(write(keep_structure(params)), params)
+    return list(best.values())
+
+
+def change_structure(params: Params, rng: np.random.Generator) -> Params:
+    """Return a setting with another value of one structure parameter, but the optimizer; what that adds is drawn."""
+    name = str(rng.choice([name for name in keep_structure(params) if not name.endswith(".optimizer")]))
+    others = {key: value for key, value in params.items() if key != name}
+    while (changed := complete(others, int(rng.integers(2**31))))[name] == params[name]:
+        pass
+    return changed
 
 
 def count_parameters(params: Params) -> int:
@@ -102,8 +140,9 @@ def count_parameters(params: Params) -> int:
 
 def complete(fixed: Params, number: int) -> Params:
     """Return parameters drawn at random but for those that are fixed."""
-    sampler = PartialFixedSampler(fixed, RandomSampler(SEED + number))
-    trial = optuna.create_study(sampler=sampler).ask()
+    study = optuna.create_study(sampler=RandomSampler(SEED + number))
+    study.enqueue_trial(fixed)
+    trial = study.ask()
     SPACE(trial)
     return dict(trial.params)
 
