@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tuner.training.batched.lanes import IsDone, wait_for_all
 from tuner.training.early_stopping import has_stalled
 from tuner.training.member import Member
 from tuner.training.pack import Pack
@@ -35,6 +36,27 @@ def train_members(
 ) -> None:
     """Train until no member is left.
 
+    The arguments are those of `take_turns`.
+    """
+    wait_for_all(
+        take_turns(pack, on_epoch=on_epoch, on_end=on_end, refill=refill, on_round=on_round, on_trained=on_trained)
+    )
+
+
+def take_turns(
+    pack: Pack,
+    *,
+    on_epoch: Callable[[Member], Answer],
+    on_end: Callable[[Member, int, Outcome], None],
+    refill: Callable[[], Member | None],
+    on_round: Callable[[], None] = lambda: None,
+    on_trained: Callable[[Sequence[Member]], None] = lambda _: None,
+) -> Iterator[IsDone]:
+    """Train until no member is left, a turn at a time, so that the host may go round several packs.
+
+    A turn reads the figures of the epoch before, lets members end and others begin, and gives the device the next
+    epoch.
+
     Args:
         pack: With its first members.
         on_epoch: Takes each member after each of its epochs; says whether it goes on.
@@ -42,10 +64,14 @@ def train_members(
         on_round: Called after each epoch of the pack, once members that ended have left it.
         on_trained: Takes, before `on_epoch` takes each, all members that have just trained an epoch.
         refill: Gives a member for a vacant row, or None; it may be asked again after None where the pack keeps the row.
+
+    Yields:
+        At the end of each turn, what says whether the device has done it: the next may be taken then.
     """
     while len(pack):
-        losses = pack.train_epoch()
-        aucs, validation_losses = pack.validate()
+        yield from pack.begin_epoch()
+        yield from pack.begin_validation()
+        losses, (aucs, validation_losses) = pack.read_losses(), pack.end_validation()
         trained = list(pack.rows)
         for row, member in trained:
             figures = (float(losses[row]), float(validation_losses[row]), float(aucs[row]))

@@ -110,6 +110,8 @@ class SeededSampler(BaseSampler):
         self.stopped = False
         """Whether the sampler asked for the end of the search."""
         self._drawing = self.sampler
+        self._asked: optuna.Study | None = None
+        """The whole study: what Optuna passes may be one bracket of Hyperband's."""
 
     @property
     def can_fix(self) -> bool:
@@ -137,7 +139,7 @@ class SeededSampler(BaseSampler):
         A setting that waits in the study's queue comes first and keeps its own values. The default sampler draws trials
         with fixed parameters from what it was fitted to for the last one without.
         """
-        self._drawing = self.sampler
+        self._drawing, self._asked = self.sampler, study
         if fixed and isinstance(self.sampler, BatchedTPESampler):
             self.sampler.keep_fit()
         if fixed:
@@ -151,7 +153,7 @@ class SeededSampler(BaseSampler):
         seed = derive_seed(self.seed, trial.number)
         for source in _find_sources(self.sampler, set()):
             _reseed(source, seed)
-        _inherit_attributes(study, trial)
+        _inherit_attributes(self._asked or study, trial)
         self._drawing.before_trial(self._watch(study), trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
