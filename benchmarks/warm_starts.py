@@ -51,6 +51,7 @@ class Clock(NoTracker):
     epochs: list[tuple[int, float, float]] = field(default_factory=list)
     """Trial, seconds on a core since the first, validation AUC."""
     ended: set[int] = field(default_factory=set)
+    is_over: bool = False
 
     def start_trial(
         self,
@@ -71,7 +72,8 @@ class Clock(NoTracker):
         """Note an epoch; end the search where time and trials are over."""
         now = time.process_time() - self.start
         self.epochs.append((trial, now, auc))
-        if now > self.seconds and set(range(self.n_trials)) <= self.ended:
+        if not self.is_over and now > self.seconds and set(range(self.n_trials)) <= self.ended:
+            self.is_over = True  # a second Ctrl-C would not wait
             signal.raise_signal(signal.SIGINT)
 
     def best(self, *, trials: int | None = None, seconds: float = np.inf) -> float:
