@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 import optuna
+from filelock import BaseFileLock
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
@@ -209,16 +210,22 @@ def _goes_on(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial
     return any(t.number > trial.number and find_root(t) == root for t in study.get_trials(deepcopy=False))
 
 
-def reap_trials(study: optuna.Study) -> list[int]:
-    """Tell running trials of dead workers as failed, enqueue their settings again, return their numbers."""
-    workers = find_workers(study)
+def reap_trials(study: optuna.Study, lock: BaseFileLock) -> list[int]:
+    """Tell running trials of dead workers as failed, enqueue their settings again, return their numbers.
+
+    Args:
+        study: The search's Optuna study.
+        lock: Of the run folder, which is held meanwhile: two at once would put a setting back twice.
+    """
     reaped = []
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not is_abandoned(trial, workers):
-            continue
-        reaped.append(trial.number)
-        with suppress(UpdateFinishedTrialError):  # a worker of another host that was only silent told it after all
-            _reap(study, trial)
+    with lock:
+        workers = find_workers(study)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not is_abandoned(trial, workers):
+                continue
+            reaped.append(trial.number)
+            with suppress(UpdateFinishedTrialError):  # a worker of another host that was only silent told it after all
+                _reap(study, trial)
     return reaped
 
 

@@ -118,7 +118,7 @@ class Asker:
 
     def _ask_within_budget(self, fixed: Mapping[str, Any] | None) -> Trial | None:
         with self.lock, read_once(self.optuna_study):
-            reap_trials(self.optuna_study)
+            reap_trials(self.optuna_study, self.lock)
             trials = self.optuna_study.get_trials(deepcopy=False)
             states = [t.state for t in trials]
             n_good = states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED)
