@@ -1,6 +1,6 @@
 """Events a minute that `tuner predict` scores, from a file to a file, for the default network; and its peak memory.
 
-    python -m benchmarks.predicting [--events 1000000] [--format parquet root csv] [--candidate single bag]
+    python -m benchmarks.predicting [--events 1000000] [--format parquet root h5 csv] [--candidate single bag]
 
 A small search of the simulated resonance is swept first, with networks as wide as `search_spaces/mlp.py` begins with.
 Each measurement is a process of its own. The bar is a million events a minute on two cores. The last line is one JSON
@@ -19,14 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import tuner
-from benchmarks.reading import write_csv, write_parquet, write_tree
+from benchmarks.reading import write_columns, write_csv, write_parquet, write_tree
 from studies.resonance import study
 from tuner.events import Resonance
 from tuner.trackers import NoTracker
 
 BAR = 1_000_000
 """Events a minute that are aimed at."""
-WRITE = {"parquet": write_parquet, "root": write_tree, "csv": write_csv}
+WRITE = {"parquet": write_parquet, "root": write_tree, "h5": write_columns, "csv": write_csv}
 
 PROGRAM = """
 import resource, sys, time
