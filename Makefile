@@ -21,7 +21,7 @@ export TUNER_DATA ?= $(abspath ../shared/data)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep test test-quick check format docs bench fuzz torture gpu clean
+.PHONY: help setup sweep test test-quick check format docs tutorial bench fuzz torture gpu clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ format: $(READY_DEV) ## Fix what ruff can fix
 
 docs: $(READY_DEV) ## Build the documentation into build/site; the tutorial's notebooks run. DOCS_NOTEBOOKS=0 shows them only
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+tutorial: $(READY_DEV) ## Open the tutorial's notebooks in the browser. They are yours, in notebooks/, and stay as you leave them
+	@test -x $(BIN)/jupyter-lab || { echo "Installing JupyterLab into $(VENV)"; $(PIP) jupyterlab $(TELL); }
+	@$(BIN)/python -m docs.site_hooks.notebooks notebooks
+	cd notebooks && $(abspath $(BIN))/jupyter-lab $(if $(filter 0,$(shell id -u)),--allow-root) 0_frame.ipynb
 
 bench: $(READY_DEV) ## Run the benchmarks, side by side with what one would use instead
 	$(BIN)/python -m benchmarks.throughput

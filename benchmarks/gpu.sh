@@ -57,7 +57,7 @@ step() {
 }
 
 SECONDS=0
-step pytest -q tests/training/test_cuda.py
+step pytest -q tests/training/test_cuda.py tests/tuning/test_cuda_search.py
 step benchmarks.overhead --trials 1024 --tracker none
 step benchmarks.structures --values 4 8 16 32 --minutes 1 --seeds 0 --study "$study"
 

@@ -1,9 +1,13 @@
-"""The tutorial's notebooks, executed one after the other, as pages in Markdown."""
+"""The tutorial's notebooks: executed one after the other, as pages in Markdown; and as files for Jupyter.
+
+python -m docs.site_hooks.notebooks FOLDER    # writes those that are not there yet
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +24,8 @@ ENVIRONMENT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "PYTHONPATH": str(Path(__file__).parents[2]),
 }
+HIDE_CONTENTS = "---\nhide: [toc]\n---\n\n"
+"""Before a page, which needs the room for its tables."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -41,7 +47,26 @@ def render_notebooks(paths: Sequence[Path], *, execute: bool) -> dict[str, str]:
     notebooks = {path.stem: jupytext.read(path) for path in paths}
     if execute:
         _execute(list(notebooks.values()))
-    return {name: "\n\n".join(_write_cells(notebook)) + "\n" for name, notebook in notebooks.items()}
+    return {name: HIDE_CONTENTS + "\n\n".join(_write_cells(notebook)) + "\n" for name, notebook in notebooks.items()}
+
+
+def write_notebooks(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """Write notebooks into a folder beside `docs/`, with links that lead from there; those that are there stay.
+
+    Args:
+        paths: Python files in jupytext's percent format.
+        folder: Where they go, as `0_frame.ipynb` and so on.
+
+    Returns:
+        The paths of all notebooks, in the order of the files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    targets = [folder / f"{path.stem}.ipynb" for path in paths]
+    for path, target in zip(paths, targets, strict=True):
+        if not target.exists():
+            text = re.sub(r"\]\((\d_\w+)\.md", r"](\1.ipynb", path.read_text(encoding="utf-8"))
+            jupytext.write(jupytext.reads(text.replace("](../", "](../docs/"), fmt="py:percent"), target)
+    return targets
 
 
 def _execute(notebooks: Sequence[nbformat.NotebookNode]) -> None:
@@ -91,3 +116,7 @@ def _fence(text: str) -> str:
     lines = [line.rstrip() for line in COLOURS.sub("", text).splitlines()]
     shown = "\n".join(lines).strip("\n")
     return f'```text title="output"\n{shown}\n```' if shown else ""
+
+
+if __name__ == "__main__":
+    write_notebooks(find_notebooks(Path(__file__).parents[1] / "tutorial"), Path(sys.argv[1]))

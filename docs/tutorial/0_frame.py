@@ -17,6 +17,9 @@
 # width of the ellipse, its brightness, its angles.
 #
 # > Which camera images are gamma showers?
+#
+# A **study** is a file in which such a question is written down, for people and for programs: here
+# `studies/magic.py`. These are its main facts; words that are new to you are explained below.
 
 # %%
 from studies.magic import study
@@ -27,6 +30,11 @@ for name, fact in problem.facts.items():
         print(f"{name:16} {fact}")
 
 # %% [markdown]
+# *Events* says where the table comes from: the data base OpenML, or a file of yours that has this name. *Signal* is
+# what you look for. *Features* are the columns that a network learns from, here all but the label, `class`. The
+# *figure of merit* is the number by which networks are compared, and the *working point* the cut that is used in the
+# end.
+#
 # ## The questions to ask
 #
 # | question | here |
@@ -41,9 +49,11 @@ for name, fact in problem.facts.items():
 
 # %%
 for known in problem.ballparks:
-    print(f"{known.name:28} {known.figures}   {known.source}; {known.split}")
+    print(f"{known.name:28} AUC {known.figures['AUC']:.4f}   {known.source}")
 
 # %% [markdown]
+# All three learnt from 80 % of the events and were judged on the others, the *test part* (step 3).
+#
 # ## The words of an examiner
 #
 # After a cut on the score there are four kinds of events. All figures are made of them:
@@ -53,11 +63,12 @@ for known in problem.ballparks:
 # | **gamma** | true positive (TP) | false negative (FN) |
 # | **hadron** | false positive (FP) | true negative (TN) |
 #
-# - **sensitivity** = TP / (TP + FN): the share of gammas that pass. Physicists say *signal efficiency*.
+# - **sensitivity** = TP / (TP + FN): the share of gammas that pass. Physicists say *signal efficiency*, `eps_S`.
 # - **specificity** = TN / (TN + FP): the share of hadrons that do not pass. 1 - specificity is the *background
-#   efficiency*.
+#   efficiency*, `eps_B`, the share of hadrons that pass.
 #
-# A looser cut has more of one and less of the other. The ROC curve shows all cuts at once.
+# A looser cut has more sensitivity and less specificity. The ROC curve shows all cuts at once: `eps_S` against `eps_B`.
+# The working point above is the cut at which `eps_S - eps_B` is largest.
 #
 # ## What can go wrong
 #

@@ -19,7 +19,9 @@ events = read_events(study.problem)
 events
 
 # %% [markdown]
-# Each row is an **event** (in other fields: a sample, an instance), each column a **feature**. Signal has label 1.
+# Each row is an **event** (in other fields: a sample, an instance), each column a **feature**. Signal has label 1. The
+# last column is the event's weight: how much it counts. These events have none, so each counts 1. Of each feature you
+# should know where it lies:
 
 # %%
 events.table.describe().T[["mean", "std", "min", "max"]].round(2)
@@ -28,7 +30,8 @@ events.table.describe().T[["mean", "std", "min", "max"]].round(2)
 # ## Can the events be trusted?
 #
 # A program looks for what people overlook: features that give the answer away, copies, values that stand for "not
-# known", parts that differ. A finding is no verdict; it is a question to you.
+# known", parts that differ (`prepare_splits` makes these parts: step 3). A finding is no verdict; it is a question to
+# you.
 
 # %%
 from tuner.preparation import prepare_splits
@@ -39,8 +42,10 @@ for finding in check_splits(events, splits, study.problem):
     print(finding, "\n")
 
 # %% [markdown]
-# Copies, for example: some images are in the file more than once. If one copy were in training and another in the
-# test part, the network could remember the answer. `tuner` keeps copies together, in one part.
+# In brackets stands what was looked for. Copies: some images are in the file more than once. If one copy were in
+# training and another in the test part, the network could remember the answer. `tuner` keeps copies together, in one
+# part. Sorted by class: the file has all gammas first. Had you taken its first half for training, the network would
+# have seen no hadron. Nothing is to be done here, as the parts are drawn at random.
 #
 # ## What can go wrong
 #
@@ -48,7 +53,6 @@ for finding in check_splits(events, splits, study.problem):
 #   training, and nothing on real events. *An AUC that is too good is a bug until you know better.*
 # - **-999.** Where a quantity is not defined, physicists write -999. A network takes it for a number. Declare it:
 #   `Problem(undefined=-999)`.
-# - **Order.** The file may come sorted by class: never split it by halves as it is.
 #
 # ## Your turn
 #

@@ -21,6 +21,10 @@ exploration = tuner.explore(study)
 exploration
 
 # %% [markdown]
+# From top to bottom: how many events of each class; some of the rows; and each feature with a small histogram of both
+# classes. The rest of this page says what the numbers are. (*Effective events* are fewer than events where weights
+# differ; here they do not.)
+#
 # ## One feature at a time
 #
 # `fAlpha` is the angle between the long axis of the ellipse and the line to the source. A gamma from the source
@@ -45,11 +49,12 @@ legend = axis.legend()
 # overlap. And the AUC of a feature alone says what a simple cut on it could reach.
 
 # %%
-plt.close("all")
 exploration.features[["separation", "auc", "undefined"]].round(3)
 
 # %% [markdown]
-# No single feature is near the ballpark of 0.93. The rest must come from how features go **together**:
+# No single feature is near the ballpark of 0.93. The rest must come from how features go **together**. The
+# *correlation* of two features is +1 where one rises with the other, -1 where it falls, and 0 where they have nothing
+# to do with each other (it sees only straight lines):
 
 # %%
 print(*exploration.strongest, sep="\n")

@@ -56,7 +56,7 @@ logits
 torch.sigmoid(logits)
 
 # %% [markdown]
-# `grad_fn` is how PyTorch remembers which operation made the tensor. Step 5 walks along it backwards.
+# `grad_fn`, behind the numbers, is how PyTorch remembers which operation made the tensor. Step 5 walks along it backwards.
 #
 # ## How large?
 #

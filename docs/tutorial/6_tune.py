@@ -14,42 +14,34 @@
 #
 # ## What is searched
 #
-# A *search space* is a function of a trial. Each `suggest_...` is a knob with its range:
+# A *search space* is a function of a trial. Each `suggest_...` is a knob with its range. Together with the question of
+# step 0 and a budget it makes a study, which is one file:
 
 # %%
-from dataclasses import replace
+from pathlib import Path
 
-import tuner
-from studies.magic import study
-from tuner import Budget, EvaluationSettings, Settings, TrainingSettings, models, search_space
-from tuner.trackers import NoTracker
+from studies import tutorial
 
-
-@search_space(structure=["width"], warm_starts=[{"width": 64, "lr": 1e-2, "dropout": 0.1}])
-def suggest(trial):
-    width = trial.suggest_categorical("width", [32, 64])
-    lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)  # log: 0.001 to 0.01 matters as much as 0.01 to 0.1
-    dropout = trial.suggest_float("dropout", 0.0, 0.5)
-    return Settings(
-        network=models.MLPSettings(widths=(width, width), activation="silu", dropout=dropout),
-        training=TrainingSettings(optimizer="schedule_free", schedule="constant", lr=lr, batch_size=256),
-    )
-
+print(Path(tutorial.__file__).read_text())
 
 # %% [markdown]
-# `structure` names the knobs that fix the shapes of tensors. Trials of one structure train **together**, as one
-# batched network: that is why this takes seconds. The study is that of step 0 with a small budget; a real one has 64
-# trials of 30 epochs and more.
+# | in the file | what it says |
+# |---|---|
+# | `structure` | the knobs that fix the shapes of tensors. Trials that agree in them train **together**, as one batched network: that is why this takes seconds |
+# | `warm_starts` | settings to begin with, as you would: a guess, or what was good elsewhere |
+# | `activation="silu"` | a ReLU with a round corner |
+# | `optimizer="schedule_free"` | AdamW as in step 5, but the parameters that are used are a mean over the steps: [arXiv:2405.15682](https://arxiv.org/abs/2405.15682) |
+# | `replace(magic.study, ...)` | the study of step 0, with some of its entries exchanged |
+# | `budget` | 8 trials of at most 15 epochs, for this page. A real one has 64 trials of 30 epochs and more |
+# | `evaluation` | how much is done in step 7: less than usual, again for this page |
+#
+# ## Search
 
 # %%
-study = replace(
-    study,
-    name="tutorial",
-    search_space=suggest,
-    budget=Budget(trials=8, epochs=6),
-    evaluation=EvaluationSettings(finalists=1, seeds=2, bag=4, refit=False, baseline_trials=2, replicas=100),
-)
-search = tuner.sweep(study, workers=1, device="cpu", tracker=NoTracker())
+import tuner
+from tuner.trackers import NoTracker
+
+search = tuner.sweep(tutorial.study, workers=1, device="cpu", tracker=NoTracker())
 search
 
 # %% [markdown]
@@ -60,6 +52,9 @@ columns = ["number", "state", "value", "params_width", "params_lr", "params_drop
 search.trials_dataframe()[columns].sort_values("value", ascending=False).round(4)
 
 # %% [markdown]
+# All that the search made is in the folder `runs/tutorial/`. Run the cell above once more: the budget is spent, so
+# nothing is trained again.
+#
 # ## How much of it is luck?
 #
 # The best of eight is better than the others in part because it was lucky: with other first parameters it would have
@@ -76,7 +71,16 @@ search.trials_dataframe()[columns].sort_values("value", ascending=False).round(4
 #
 # ## Your turn
 #
-# Write this study into a file, `studies/mine.py`, and run `tuner sweep studies/mine.py --trials 64 --epochs 30`. Stop it
-# with Ctrl-C, and run the same command again. `tuner dashboard studies/mine.py` shows the search in a browser.
+# Make the study yours: copy `studies/tutorial.py` to `studies/mine.py`, write `name="mine"`, and add a knob, such as the
+# number of layers. Then, in a terminal in the folder of the repository:
+#
+# ```sh
+# source .venv/bin/activate
+# tuner check studies/mine.py
+# tuner sweep studies/mine.py --trials 64 --epochs 30
+# ```
+#
+# Stop it with Ctrl-C, and run the same command again: it goes on where it was. `tuner dashboard studies/mine.py` shows
+# the search in a browser.
 #
 # [Next: evaluate](7_evaluate.md)

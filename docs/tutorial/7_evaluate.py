@@ -14,49 +14,33 @@
 # made now.
 
 # %%
-from dataclasses import replace
-
 import pandas as pd
 
 import tuner
-from studies.magic import study
-from tuner import Budget, EvaluationSettings, Settings, TrainingSettings, models, search_space
+from studies.tutorial import study
 from tuner.trackers import NoTracker
 
-
-@search_space(structure=["width"], warm_starts=[{"width": 64, "lr": 1e-2, "dropout": 0.1}])
-def suggest(trial):
-    width = trial.suggest_categorical("width", [32, 64])
-    lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
-    dropout = trial.suggest_float("dropout", 0.0, 0.5)
-    return Settings(
-        network=models.MLPSettings(widths=(width, width), activation="silu", dropout=dropout),
-        training=TrainingSettings(optimizer="schedule_free", schedule="constant", lr=lr, batch_size=256),
-    )
-
-
-study = replace(
-    study,
-    name="tutorial",
-    search_space=suggest,
-    budget=Budget(trials=8, epochs=6),
-    evaluation=EvaluationSettings(finalists=1, seeds=2, bag=4, refit=False, baseline_trials=2, replicas=100),
-)
 search = tuner.sweep(study, workers=1, device="cpu", tracker=NoTracker())
 
 # %% [markdown]
 # What happens in the next line: the best setting is trained anew, twice; four networks of it are trained on train +
 # validation, each without another quarter, and averaged (the **bag**); boosted trees and logistic regression are
-# tuned and fitted on the same events; and then the test part is opened.
+# tuned and fitted on the same events; and then the test part is opened. The study says `hand_on="bag"`: the bag is what
+# you will use, so it is "your network" from here on.
 
 # %%
 evaluation = tuner.evaluate(search)
 evaluation
 
 # %% [markdown]
+# The lower table has more figures than you need. Of those that may be new to you: `1/eps_B at eps_S=0.5` of 30 means
+# that a cut which half of the gammas pass lets one of 30 hadrons pass; `eps_gamma at eps_hadron=0.01` is the share of
+# gammas that pass where one of 100 hadrons does; `loacc` and `hiacc` are means of such shares, and `Q` is
+# `eps_S` / √`eps_B` at the cut. [The reference](../reference/metrics.md) has the formulae.
+#
 # ## Sensitivity and specificity
 #
-# Of what is handed on, on test, at a cut that was chosen on events that the networks had not been trained on:
+# Of your network, on test, at a cut that was chosen on events that the networks had not been trained on:
 
 # %%
 test = evaluation.part("test")
@@ -66,8 +50,8 @@ print(f"at the cut: score >= {test.threshold:.3f} ({test.threshold_rule})")
 
 # %% [markdown]
 # The ± is a 68 % interval: had you judged many times, each time on other test events of the same kind, 68 % of these
-# intervals would hold the true value.
-# **A figure without one is not a result.** Check it by hand; the scores are in a file:
+# intervals would hold the true value. **A figure without one is not a result.** Check the figures by hand; the scores
+# are in a file:
 
 # %%
 table = pd.read_parquet(search.folder.scores)
@@ -92,8 +76,10 @@ print(f"trees minus network: {trees.difference.signed}, p = {trees.p_value:.2g}"
 print(f"The trees are {trees.verdict}." if trees.verdict != "not distinguishable" else "They cannot be told apart.")
 
 # %% [markdown]
-# All candidates side by side (`the verdict` is against the winner of the search; Holm's correction allows for looking
-# at several):
+# p is the chance of a difference as large as this, up or down, if there were none.
+#
+# All candidates side by side. Here each is compared with the *winner of the search*, the mean of its two trainings; as
+# that makes many comparisons, each must be clearer than one alone (Holm's correction):
 
 # %%
 pd.DataFrame(
@@ -104,13 +90,13 @@ pd.DataFrame(
 # %% [markdown]
 # "Cannot be told apart" is a result, and a frequent one. It means: with these events, nobody can say.
 #
-# If the trees won here: eight trials of two small networks for six epochs are a budget for a page, not for an answer.
-# The whole study, `tuner sweep studies/magic.py` with 64 trials, takes some minutes. Measured once, on 2026-11-27:
-# the bag has AUC 0.9383 ± 0.0042 on test, the trees 0.9320.
+# Eight trials of 15 epochs are a budget for a page, not for an answer. The whole study, `tuner sweep studies/magic.py`
+# with 64 trials, takes some minutes. Measured once, on 2026-11-27: the bag has AUC 0.9383 ± 0.0042 on test, the trees
+# 0.9320.
 #
 # ## What was each feature worth?
 #
-# Shuffle one feature among the events, and see what the AUC loses. Was your guess of step 2 right?
+# Shuffle one feature among the events, and see how much AUC is lost. Was your guess of step 2 right?
 
 # %%
 for importance in evaluation.importances[:4]:

@@ -8,38 +8,17 @@
 # %% [markdown]
 # # 8 Predict
 #
-# The network is there to be used: on events whose truth nobody knows. The study is that of [step 6](6_tune.md).
+# The network is there to be used: on events whose truth nobody knows. The study is that of [step 6](6_tune.md); what
+# was trained and evaluated already is taken from `runs/tutorial/`.
 
 # %%
-from dataclasses import replace
-
 import numpy as np
 
 import tuner
-from studies.magic import study
-from tuner import Budget, EvaluationSettings, Settings, TrainingSettings, models, search_space
+from studies.tutorial import study
 from tuner.events import read_events
 from tuner.trackers import NoTracker
 
-
-@search_space(structure=["width"], warm_starts=[{"width": 64, "lr": 1e-2, "dropout": 0.1}])
-def suggest(trial):
-    width = trial.suggest_categorical("width", [32, 64])
-    lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
-    dropout = trial.suggest_float("dropout", 0.0, 0.5)
-    return Settings(
-        network=models.MLPSettings(widths=(width, width), activation="silu", dropout=dropout),
-        training=TrainingSettings(optimizer="schedule_free", schedule="constant", lr=lr, batch_size=256),
-    )
-
-
-study = replace(
-    study,
-    name="tutorial",
-    search_space=suggest,
-    budget=Budget(trials=8, epochs=6),
-    evaluation=EvaluationSettings(finalists=1, seeds=2, bag=4, refit=False, baseline_trials=2, replicas=100),
-)
 search = tuner.sweep(study, workers=1, device="cpu", tracker=NoTracker())
 evaluation = tuner.evaluate(search)
 

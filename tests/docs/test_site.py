@@ -9,12 +9,17 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import nbformat
 import pytest
 from typer.main import get_command
 
 from tuner.cli.app import app
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from docs.site_hooks.notebooks import find_notebooks, write_notebooks  # noqa: E402
+
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 TEXT = {page.relative_to(ROOT / "docs").as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 BLOCKS = {name: re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S) for name, text in TEXT.items()}
@@ -51,6 +56,22 @@ def test_the_tutorial_has_each_step_once_and_no_output():
     steps = ("frame", "get", "visualize", "prepare", "choose", "train", "tune", "evaluate", "predict")
     assert names == [f"{number}_{step}" for number, step in enumerate(steps)]
     assert not list((ROOT / "docs").rglob("*.ipynb"))
+
+
+def test_notebooks_for_jupyter_lead_on_and_are_never_written_over(tmp_path):
+    sources = find_notebooks(ROOT / "docs/tutorial")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    written = write_notebooks(sources, tmp_path / "notebooks")
+    assert [path.stem for path in written] == [path.stem for path in sources]
+    for path in written:
+        book = nbformat.read(path, as_version=4)
+        nbformat.validate(book)
+        text = "\n".join(cell.source for cell in book.cells)
+        for link in re.findall(r"\]\((?!https:)([^)#]+)", text):
+            assert (path.parent / link).exists(), (path.name, link)
+    written[0].write_text("mine")
+    write_notebooks(sources, tmp_path / "notebooks")
+    assert written[0].read_text() == "mine"
 
 
 @pytest.mark.timeout(900)

@@ -1,5 +1,7 @@
 """Which candidate is chosen: the winner, the best baseline, the members of an ensemble of bags."""
 
+from dataclasses import replace
+
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
@@ -8,16 +10,23 @@ from tuner.evaluation.candidates import (
     BEFORE_REFIT,
     Candidate,
     CutEvents,
+    Field,
     choose_baseline,
     choose_winner,
     enter_bag_ensemble,
 )
 from tuner.evaluation.folds import OUT_OF_FOLD, OutOfFold
 from tuner.evaluation.kept_trainings import KeptTraining
-from tuner.metrics.figures_of_merit import Auc
+from tuner.metrics.figures_of_merit import Ams, Auc
 from tuner.metrics.replicas import Replicas
 from tuner.prediction.networks import TrainedNetwork
 from tuner.preparation.splits import Part
+
+
+def make_part(labels):
+    """Events of weight 1, of which nothing but the label is looked at."""
+    labels = np.asarray(labels)
+    return Part(np.zeros((len(labels), 1)), labels, np.ones(len(labels)), np.ones(len(labels)), np.arange(len(labels)))
 
 
 def test_the_best_baseline_is_that_of_the_validation_events_scored_by_fits_that_did_not_see_them():
@@ -46,9 +55,29 @@ def test_the_winner_has_the_best_mean_and_of_equals_the_smallest_network():
     finalists = [Candidate(name, "finalist", (), n_parameters=size) for name, size in sizes.items()]
     values = {"large": 0.8, "small": 0.8, "best": 0.9, "no number": np.nan}
     replicas = {name: Replicas(np.array([value]), np.zeros((1, 1))) for name, value in values.items()}
-    assert choose_winner(finalists, replicas).name == "best"
-    finalists = [each for each in finalists if each.name != "best"]
-    assert choose_winner(finalists, replicas).name == choose_winner(finalists[::-1], replicas).name == "small"
+    field = Field(tuple(finalists), Auc(), make_part([0, 1]), 1, 0)
+    assert choose_winner(field, replicas).name == "best"
+    rest = tuple(each for each in finalists if each.name != "best")
+    for ordered in (rest, rest[::-1]):
+        assert choose_winner(replace(field, candidates=ordered), replicas).name == "small"
+
+
+def test_auc_decides_among_finalists_that_a_figure_of_one_cut_cannot_tell_apart():
+    rng = np.random.default_rng(3)
+    part = make_part(rng.permutation(np.repeat([0, 1], 600)))
+
+    def finalist(name, separation):
+        scores = tuple(separation * part.labels + rng.normal(0, 1, 1200) for _ in range(3))
+        return Candidate(name, "finalist", (), known={"validation": scores}, n_parameters=10)
+
+    good, better, bad = finalist("good", 1.4), finalist("better", 1.7), finalist("bad", 0.3)
+    field = Field((good, better, bad), Ams(s=100.0, b=1000.0), part, 100, 0)
+    replicas = field.replicate_all("validation", part)
+    lucky = replace(replicas["good"], values=replicas["better"].values + 1e-6)
+    assert choose_winner(field, replicas | {"good": lucky}) is better, "by AUC"
+    assert choose_winner(replace(field, figure=Auc()), replicas | {"good": lucky}) is good, "AUC decides itself"
+    clear = replace(replicas["bad"], values=replicas["better"].values + 50)
+    assert choose_winner(field, replicas | {"bad": clear}) is bad, "the figure tells it from the others"
 
 
 def test_a_bag_without_a_share_is_no_member_of_the_ensemble_of_bags():

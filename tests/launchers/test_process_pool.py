@@ -193,3 +193,12 @@ def test_a_program_without_a_guard_runs_once_and_takes_its_processes_along(jobs,
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert (tmp_path / "logs" / "pool-0.log").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("processes", "gpus", "stretch"), [(0, 0, 1.0), (1, 0, 1.0), (2, 0, 2.0), (4, 0, 4 / 3), (3, 2, 1.0)]
+)
+def test_a_process_that_does_something_else_stretches_trainings_only_where_they_share_the_processes(
+    tmp_path, processes, gpus, stretch
+):
+    assert ProcessPool(processes, tmp_path, n_gpus=gpus).stretch == stretch

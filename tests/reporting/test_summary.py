@@ -261,3 +261,14 @@ def test_a_bag_that_is_handed_on_leads_with_its_own_lead_on_the_best_baseline(ma
         "network of it has AUC 0.9338 ± 0.0026 on test, the mean of 2 trainings."
     )
     assert third.startswith("In the mean over its trainings it ")
+
+
+def test_that_the_auc_decided_is_told_where_the_figure_of_one_cut_put_another_finalist_first(make_search, evaluation):
+    search = make_search(complete=3)
+    rows = [s for s in evaluation.standings_on("validation") if s.kind == "finalist"]
+    assert [s.candidate for s in rows] == ["trial 2", "trial 0"]
+    assert "by AUC" not in answer(search, search.best_trial, evaluation)[0]
+    others = [s for s in evaluation.standings if s not in rows]
+    turned = replace(evaluation, standings=(*rows[::-1], *others))
+    first = answer(search, search.best_trial, turned)[0]
+    assert "has won among the 2 configurations retrained, by AUC, as AUC cannot tell it from the best, with" in first

@@ -10,7 +10,7 @@ from tuner.events import read_events
 from tuner.preparation import prepare_splits
 from tuner.tuning.study_file import load_study
 
-NAMES = ("resonance", "magic", "higgsml")
+NAMES = ("resonance", "magic", "higgsml", "tutorial")
 
 
 @pytest.mark.parametrize("name", NAMES)

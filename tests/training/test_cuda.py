@@ -13,6 +13,8 @@ from sklearn.metrics import roc_auc_score
 
 from tuner import Settings, TrainingSettings
 from tuner.training.batched.cuda_graphs import StepGraph
+from tuner.training.batched.lanes import HostLane, make_lane
+from tuner.training.loop import take_turns
 from tuner.training.member import Member
 from tuner.training.pack import Pack
 from tuner.training.pack_size import choose_pack_size
@@ -118,3 +120,107 @@ def test_a_pack_that_outgrows_the_memory_is_made_smaller_and_training_goes_on():
         assert pack.train_epoch().shape == (size.slots,)
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+STRUCTURES = [
+    make_settings(dropout=0.3, normalisation="batch", batch_size=64),
+    make_settings(widths=(16, 8), dropout=0.2, batch_size=100),
+    build_family("resnet", rate=0.2),
+    build_family("ft_transformer", rate=0.1),
+]
+
+
+def begin(settings, data, lane, number=2):
+    """Return a pack in a lane, and its turns; members that end go into `curves`."""
+    with lane.turn():
+        pack = Pack(settings, data, n_epochs=6, noise_seed=3, lane=lane)
+        pack.admit(*[Member(n, settings, seed=n) for n in range(number)])
+    curves = {}
+    turns = take_turns(
+        pack,
+        on_epoch=lambda member: "prune" if (member.number, member.age) == (0, 3) else "go on",
+        on_end=lambda member, row, outcome: curves.update({member.number: (outcome.state, member.curve)}),
+        refill=iter([Member(9, settings, seed=9)] + 99 * [None]).__next__,
+    )
+    return pack, turns, curves
+
+
+def go_round(packs):
+    """Take the turns of packs as a worker does."""
+    waiting = [(pack, turns, lambda: True) for pack, turns, _ in packs]
+    while waiting:
+        pack, turns, is_done = waiting.pop(0)
+        if is_done():
+            with pack.lane.turn():
+                is_done = next(turns, None)
+        if is_done is not None:
+            waiting.append((pack, turns, is_done))
+
+
+def test_packs_on_streams_of_their_own_learn_what_each_learns_alone(exact):
+    data = put(make_data(1500, dtype=torch.float64), GPU)
+    alone = [begin(settings, data, make_lane(GPU)) for settings in STRUCTURES]
+    for one in alone:
+        go_round([one])
+    together = [begin(settings, data, make_lane(GPU)) for settings in STRUCTURES]
+    go_round(together)
+    assert not StepGraph.refused
+    for (_, _, expected), (pack, _, came) in zip(alone, together, strict=True):
+        assert pack.lane.stream is not None
+        assert came.keys() == expected.keys() == {0, 1, 9}
+        for number, (state, curve) in expected.items():
+            assert came[number][0] == state
+            for one, other in zip(came[number][1], curve, strict=True):
+                assert one == pytest.approx(other, rel=1e-6)
+
+
+def test_what_is_drawn_in_a_lane_is_its_own():
+    first, second = make_lane(GPU), make_lane(GPU)
+    before = torch.cuda.get_rng_state(GPU)
+    drawn = []
+    for lane in (first, second):
+        with lane.turn():
+            torch.manual_seed(5)
+            drawn.append([torch.rand(3, device=GPU)])
+    for row, lane in enumerate((first, second)):
+        with lane.turn():
+            drawn[row].append(torch.rand(3, device=GPU))
+    torch.cuda.synchronize()
+    assert torch.equal(torch.cuda.get_rng_state(GPU), before)
+    assert torch.equal(drawn[0][0], drawn[1][0])
+    assert torch.equal(drawn[0][1], drawn[1][1])
+    assert not torch.equal(drawn[0][0], drawn[0][1])
+
+
+def test_a_lane_that_is_busy_holds_up_no_other():
+    data = put(make_data(), GPU)
+    go_round([begin(make_settings(dropout=0.1), data, make_lane(GPU))])  # libraries have their memory now
+    busy = make_lane(GPU)
+    with busy.turn():
+        torch.cuda._sleep(10 * 10**9)  # cycles, of some 2e9 a second
+        is_done = busy.mark()
+    pack, turns, curves = begin(make_settings(dropout=0.2), data, make_lane(GPU))
+    go_round([(pack, turns, curves)])  # with captures, validations, ends and an admission
+    assert not is_done()
+    assert pack.graph.replay is not None
+    assert len(curves) == 3
+    torch.cuda.synchronize()
+    assert is_done()
+
+
+def test_a_capture_that_fails_in_a_lane_leaves_its_neighbours_whole():
+    data = put(make_data(), GPU)
+    halting = Settings(network=HaltingSettings(), training=TrainingSettings(batch_size=32, lr=0.05))
+    packs = [begin(settings, data, make_lane(GPU)) for settings in (STRUCTURES[0], halting, STRUCTURES[1])]
+    go_round(packs)
+    assert [len(curves) for _, _, curves in packs] == [3, 3, 3]
+    assert [pack.graph.recorder is None for pack, _, _ in packs] == [False, True, False]
+    assert {state for _, _, curves in packs for state, _ in curves.values()} == {"complete", "pruned"}
+
+
+def test_a_pack_without_a_lane_waits_for_the_device():
+    pack = Pack(make_settings(), put(make_data(), GPU), n_epochs=3)
+    assert isinstance(pack.lane, HostLane)
+    pack.admit(Member(0, make_settings(), seed=0))
+    assert np.isfinite(pack.train_epoch()).all()
+    assert np.isfinite(pack.validate()).all()

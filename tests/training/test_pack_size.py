@@ -6,7 +6,7 @@ from samples import make_data, make_settings
 
 from tuner.training import pack_size
 from tuner.training.pack import Member, Pack
-from tuner.training.pack_size import choose_pack_size
+from tuner.training.pack_size import choose_pack_size, describe_pack, find_pack_size
 
 
 def give_times(monkeypatch, seconds):
@@ -118,3 +118,39 @@ def test_a_real_measurement_has_times(monkeypatch):
     size = measure(most=4)
     assert 1 <= size.slots <= 4
     assert all(seconds > 0 for seconds in size.curve.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "most", "slots"),
+    [
+        ({}, 8, 4),
+        ({"work": 1.9}, 8, 4),
+        ({"work": 0.6}, 8, 4),
+        ({"work": 2.1}, 8, None),  # too unlike
+        ({"work": 0.4}, 8, None),
+        ({}, 2, 2),  # no more than are wanted
+        ({"work": 50.0}, 4, 4),  # worth it with more work, so with less
+        ({"most": 4}, 8, None),  # 8 were not tried
+        ({"device": "another"}, 8, None),
+        ({"network": "Another"}, 8, None),
+        ({"optimizer": "sgd"}, 8, None),
+        ({"reason": f"{pack_size.UNPACKABLE}: odd"}, 8, None),
+    ],
+)
+def test_a_pack_takes_the_size_that_was_measured_for_one_like_it(changes, most, slots):
+    pack = Pack(make_settings(), make_data(), n_epochs=1)
+    measured = {**describe_pack(pack), "slots": 4, "most": 8, "reason": "8 members take 1.1", **changes}
+    if "work" in changes:
+        measured["work"] = describe_pack(pack)["work"] * changes["work"]
+    found = find_pack_size([{"slots": 1, "reason": "of an older version"}, measured], pack, most=most)
+    assert (found and found.slots) == slots
+
+
+def test_the_nearest_of_several_measurements_counts():
+    pack = Pack(make_settings(), make_data(), n_epochs=1)
+    own = describe_pack(pack)
+    rows = [
+        {**own, "work": own["work"] * ratio, "slots": slots, "most": 8, "reason": "measured"}
+        for ratio, slots in ((0.6, 6), (1.2, 4), (1.8, 2))
+    ]
+    assert find_pack_size(rows, pack, most=8).slots == 4

@@ -8,7 +8,6 @@ import sys
 import time
 
 import pytest
-from filelock import FileLock, Timeout
 from samples import make_study
 from typer.testing import CliRunner
 
@@ -115,10 +114,9 @@ def test_settings_are_given_back_under_the_lock_of_the_workers(folder, monkeypat
     write_lease(search.optuna_study, "gone", {"host": "other", "pid": 1, "started": "1", "beat": 0.0})
     told = []
 
-    def reap(study):
-        with pytest.raises(Timeout), FileLock(search.folder.lock).acquire(blocking=False):
-            pass
-        told.extend(reap_trials(study))
+    def reap(study, lock):
+        assert lock.lock_file == str(search.folder.lock)
+        told.extend(reap_trials(study, lock))
 
     monkeypatch.setattr("tuner.tuning.doctor.reap_trials", reap)
     assert all(finding.fixed for finding in examine(STUDY, folder=folder, fix=True))

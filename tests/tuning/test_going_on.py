@@ -27,13 +27,13 @@ EPOCHS = 6
 @pytest.fixture
 def ages(monkeypatch):
     """Ages of the members whenever an epoch is trained."""
-    seen, whole = [], Pack.train_epoch
+    seen, whole = [], Pack.begin_epoch
 
-    def train_epoch(self):
+    def begin_epoch(self):
         seen.extend(member.age for _, member in self.rows)
         return whole(self)
 
-    monkeypatch.setattr(Pack, "train_epoch", train_epoch)
+    monkeypatch.setattr(Pack, "begin_epoch", begin_epoch)
     return seen
 
 

@@ -7,6 +7,7 @@ import time
 
 import optuna
 import pytest
+from filelock import FileLock, Timeout
 from optuna.trial import TrialState
 
 from tuner.launchers.processes import name_host
@@ -61,6 +62,10 @@ def study(tmp_path):
     return optuna.create_study(study_name="s", storage=open_storage(tmp_path / "journal.log"))
 
 
+def reap(study, **options):
+    return reap_trials(study, FileLock(study._storage._backend.path.with_name(".lock"), **options))
+
+
 def ask(study, lease):
     trial = study.ask()
     trial.suggest_float("x", 0, 1)
@@ -72,7 +77,7 @@ def test_a_living_worker_keeps_its_trials(study):
     with Lease(study) as lease:
         ask(study, lease)
         assert find_workers(study) == {lease.worker: True}
-        assert reap_trials(study) == []
+        assert reap(study) == []
     assert find_workers(study) == {}
 
 
@@ -81,17 +86,26 @@ def test_a_killed_worker_loses_its_trials_at_once_and_they_are_tried_again(study
         [sys.executable, "-c", CHILD, str(tmp_path / "journal.log")], stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout.readline() == "ready\n"
-        assert reap_trials(study) == []
+        assert reap(study) == []
         child.kill()
     assert list(find_workers(study).values()) == [False]
-    assert reap_trials(study) == [0]
+    assert reap(study) == [0]
     trial = study.get_trials()[0]
     assert trial.state == TrialState.FAIL
     assert "died" in read_reason(trial)
     again = study.ask()
     assert again.suggest_float("x", 0, 1) == trial.params["x"]
     assert again.user_attrs[RESUMES] == 0
-    assert reap_trials(study) == []
+    assert reap(study) == []
+
+
+def test_trials_are_given_back_by_one_at_a_time(study):
+    study.enqueue_trial({"x": 0.25})
+    claim(study.ask(), "gone")
+    with FileLock(study._storage._backend.path.with_name(".lock")), pytest.raises(Timeout):
+        reap(study, timeout=0)
+    assert study.get_trials()[0].state == TrialState.RUNNING
+    assert reap(study) == [0]
 
 
 def test_a_silent_worker_of_another_host_counts_as_dead_after_a_while(study):
@@ -119,7 +133,7 @@ def die(study, *, alone, number=0, **lease):
     claim(trial, worker)
     if alone:
         mark_alone(trial)
-    assert trial.number in reap_trials(study)
+    assert trial.number in reap(study)
     return study.get_trials()[trial.number]
 
 
@@ -212,9 +226,9 @@ def test_how_a_process_ended_is_written_to_its_lease(study, tmp_path):
 def test_a_trial_that_nobody_claimed_is_given_back_after_a_moment(study, monkeypatch):
     study.enqueue_trial({"x": 0.25})
     study.ask()  # killed before it was claimed, and before the space drew anything
-    assert reap_trials(study) == []
+    assert reap(study) == []
     monkeypatch.setattr("tuner.tuning.heartbeats.ORPHAN_SECONDS", 0.0)
-    assert reap_trials(study) == [0]
+    assert reap(study) == [0]
     assert study.ask().suggest_float("x", 0, 1) == 0.25
 
 
@@ -227,7 +241,7 @@ def test_a_setting_that_goes_on_already_is_not_put_back_again(study):
     study.enqueue_trial(trial.params, user_attrs={RESUMES: 0})
     with Lease(study) as lease:
         claim(study.ask(), lease.worker)
-        assert reap_trials(study) == [0]
+        assert reap(study) == [0]
     assert [t.state for t in study.get_trials()] == [TrialState.FAIL, TrialState.RUNNING]
 
 

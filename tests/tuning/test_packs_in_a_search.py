@@ -46,15 +46,15 @@ def quick():
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory, quick):
     """A search of 32 trials and, for each pack, the trials that it trained in each epoch."""
-    packs, whole = {}, Pack.train_epoch
+    packs, whole = {}, Pack.begin_epoch
 
-    def train_epoch(self):
+    def begin_epoch(self):
         packs.setdefault(self, []).append([member.number for _, member in self.rows])
         return whole(self)
 
     space = search_space(structure=["width"], warm_starts=WARM)(suggest_small.suggest)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Pack, "train_epoch", train_epoch)
+        patch.setattr(Pack, "begin_epoch", begin_epoch)
         study = make_study(trials=32, epochs=1, n_events=800, search_space=space, pruner=never_prune)
         return sweep(study, tmp_path_factory.mktemp("runs")), list(packs.values())
 
@@ -194,7 +194,7 @@ def test_asking_ahead_spends_the_same_budget_and_leaves_nothing_running(tmp_path
 
 def test_what_was_asked_ahead_of_a_pack_that_fails_is_trained_later(tmp_path, monkeypatch):
     monkeypatch.setattr("tuner.tuning.worker.asks_ahead", lambda _: True)
-    whole, failures = Pack.train_epoch, []
+    whole, failures = Pack.begin_epoch, []
 
     def fail_once(self):
         if len(self) > 1 and not failures:
@@ -202,7 +202,7 @@ def test_what_was_asked_ahead_of_a_pack_that_fails_is_trained_later(tmp_path, mo
             raise RuntimeError("no reason")
         return whole(self)
 
-    monkeypatch.setattr(Pack, "train_epoch", fail_once)
+    monkeypatch.setattr(Pack, "begin_epoch", fail_once)
     study = make_study(trials=32, epochs=1, n_events=800, search_space=suggest_small, pruner=never_prune)
     search = sweep(study, tmp_path)
     assert failures

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from filelock import FileLock
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 from samples import make_study
@@ -238,5 +239,5 @@ def test_processes_that_are_to_leave_wait_for_no_storage(answers, tmp_path, monk
     logs = [log.read_text() for log in search.folder.logs.glob("worker-*.log")]
     assert ["are given back once it answers" in log for log in logs] == [True, True], "each left before it was killed"
     answers.start()
-    reap_trials(search.optuna_study)
+    reap_trials(search.optuna_study, FileLock(search.folder.lock))
     assert "running" not in [trial.state for trial in search.trials]

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from tuner.tuning.pruners import make_default_pruner
 from tuner.tuning.samplers import SeededSampler, derive_seed, make_default_sampler
-from tuner.tuning.trial_attributes import Failure, write_reason
+from tuner.tuning.trial_attributes import Failure, enqueue_again, write_reason
 
 
 def suggest(trial):
@@ -40,6 +40,35 @@ def test_a_resumed_search_goes_on_as_if_it_had_not_stopped():
     resumed = run(make(1, storage, "s"), 15)
     assert resumed == whole
     assert len({str(params) for params in resumed}) == 24
+
+
+@pytest.mark.parametrize("make_pruner", [make_default_pruner, lambda n: optuna.pruners.HyperbandPruner(3, n, 3)])
+def test_a_trial_goes_on_whichever_bracket_of_hyperband_its_new_number_falls_into(make_pruner):
+    study = make(1)
+    study.pruner = make_pruner(30)
+    first = [study.sampler.ask(study) for _ in range(12)]
+    for trial in first:
+        suggest(trial)
+        trial.report(0.5, 3)
+        trial.should_prune()
+        trial.storage.set_trial_system_attr(trial._trial_id, "completed_rung_0", 0.5 + trial.number)
+    for trial in first:
+        enqueue_again(study, trial.params, trial)
+        study.tell(trial, state=TrialState.FAIL)
+    again = [study.sampler.ask(study) for _ in range(12)]
+    assert [study.trials[trial.number].user_attrs["resumes trial"] for trial in again] == [
+        trial.number for trial in first
+    ]
+    assert [study.trials[trial.number].system_attrs["completed_rung_0"] for trial in again] == [
+        0.5 + trial.number for trial in first
+    ]
+    if make_pruner is make_default_pruner:
+        brackets = [
+            [study.pruner._get_bracket_id(study, t) for t in trials]
+            for trials in (study.trials[:12], study.trials[12:])
+        ]
+        assert brackets[0] == brackets[1]
+        assert len(set(brackets[0])) > 1
 
 
 def test_another_seed_is_another_search():

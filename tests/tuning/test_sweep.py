@@ -419,15 +419,15 @@ def test_a_bug_that_is_mended_does_not_block_the_folder(tmp_path):
 
 def test_a_pack_that_runs_out_of_memory_goes_on_in_smaller_ones(tmp_path, monkeypatch):
     sizes = []
-    whole = Pack.train_epoch
+    whole = Pack.begin_epoch
 
-    def train_epoch(self):
+    def begin_epoch(self):
         sizes.append(len(self))
         if len(self) > 2:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")
         return whole(self)
 
-    monkeypatch.setattr(Pack, "train_epoch", train_epoch)
+    monkeypatch.setattr(Pack, "begin_epoch", begin_epoch)
     monkeypatch.setattr("tuner.tuning.worker.choose_pack_size", lambda *_, most: PackSize(min(4, most), {}, "test"))
     search = sweep(make_study(trials=32, epochs=1), tmp_path)
     assert max(sizes) == 4
@@ -440,9 +440,9 @@ def test_a_pack_that_runs_out_of_memory_goes_on_in_smaller_ones(tmp_path, monkey
 
 @pytest.mark.parametrize("lasting", [True, False])
 def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp_path, monkeypatch, lasting):
-    failures, n_parts, whole = [], [], Pack.train_epoch
+    failures, n_parts, whole = [], [], Pack.begin_epoch
 
-    def train_epoch(self):
+    def begin_epoch(self):
         if len(n_parts) < (3 if lasting else 2):
             n_parts.append(self.n_parts)
         if len(failures) < (3 if lasting else 1):
@@ -450,7 +450,7 @@ def test_a_trial_without_memory_though_alone_is_tried_again_but_not_for_ever(tmp
             raise torch.OutOfMemoryError("CUDA out of memory.")
         return whole(self)
 
-    monkeypatch.setattr(Pack, "train_epoch", train_epoch)
+    monkeypatch.setattr(Pack, "begin_epoch", begin_epoch)
     monkeypatch.setattr("tuner.tuning.worker.MEMORY_SECONDS", 0.0)
     monkeypatch.setattr("tuner.tuning.worker.choose_pack_size", lambda *_, most: PackSize(1, {}, "test"))
     search = sweep(make_study(trials=3, epochs=1), tmp_path)

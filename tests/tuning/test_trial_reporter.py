@@ -6,6 +6,7 @@ from dataclasses import replace
 import optuna
 import pytest
 import torch
+from filelock import FileLock
 from optuna.pruners import BasePruner
 from samples import make_study
 
@@ -89,7 +90,7 @@ class Books:
             losses, (aucs, validation_losses) = pack.train_epoch(), pack.validate()
             figures = {"train_loss": losses[0], "validation_loss": validation_losses[0], "validation_auc": aucs[0]}
             member.curve.append({"epoch": member.age, "lr": 0.01} | {k: float(v) for k, v in figures.items()})
-            assert self.reporter.report(member) is False
+            assert self.reporter.report([member]) == set()
         return pack, member
 
     def trial(self, number):
@@ -244,7 +245,8 @@ def test_a_trial_that_was_given_to_another_worker_is_given_up(books, caplog, end
     """The worker was silent for so long that others took it for dead; what else it holds it still gives back."""
     taken, kept = books.ask(), books.ask()
     claim(taken.trial, "gone")
-    assert reap_trials(Search(books.search.study, books.search.folder).optuna_study) == [taken.trial.number]
+    lock, other = FileLock(books.search.folder.lock), Search(books.search.study, books.search.folder)
+    assert reap_trials(other.optuna_study, lock) == [taken.trial.number]
     for asked in (taken, kept):
         end(books.reporter, asked.trial.number, "Its pack failed.")
     assert books.reporter.registered == ()

@@ -164,6 +164,7 @@ WORKER = """
 import os, sys, time, optuna, signal
 from pathlib import Path
 from optuna.trial import TrialState
+from filelock import FileLock
 from tuner.tuning.heartbeats import Lease, reap_trials
 from tuner.tuning.storage import open_storage
 from tuner.tuning.trial_attributes import claim, write_reason
@@ -182,7 +183,7 @@ def train(n=1):
 def n_told():
     return len(study.get_trials(states=(TrialState.COMPLETE,)))
 with Lease(study) as lease:
-    reap_trials(study)
+    reap_trials(study, FileLock(Path(sys.argv[1]).with_name(".lock")))
 """
 
 
@@ -306,7 +307,7 @@ def test_a_preempted_worker_leaves_a_long_epoch_and_another_goes_on_from_the_one
     *_, interrupted, waiting = search.trials
     assert (interrupted.state, interrupted.failure, waiting.state) == ("interrupted", "preemption", "waiting")
     assert TrialStates(search).read(interrupted.number)["age"] == 1
-    monkeypatch.setattr(Pack, "train_epoch", note_epoch(trained := [], Pack.train_epoch))
+    monkeypatch.setattr(Pack, "begin_epoch", note_epoch(trained := [], Pack.begin_epoch))
     write_budget(search.optuna_study, trials=2, epochs=2, seed=study.seed)
     limited = replace(study, budget=replace(study.budget, trials=2))
     tuner.sweep(limited, folder=tmp_path / "runs", workers=1, device="cpu", tracker=NoTracker())

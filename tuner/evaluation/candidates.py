@@ -14,9 +14,9 @@ from tuner.evaluation.bagging import BAG_PARTS, Bag
 from tuner.evaluation.folds import OUT_OF_FOLD, FoldedEvents
 from tuner.evaluation.kept_trainings import KeptTraining
 from tuner.evaluation.statistics.blend import blend_scores, fit_share
-from tuner.evaluation.statistics.comparison import Kind
+from tuner.evaluation.statistics.comparison import Kind, compare
 from tuner.evaluation.statistics.ensemble import pick_ensemble
-from tuner.metrics.figures_of_merit import CutFigure, FigureOfMerit
+from tuner.metrics.figures_of_merit import Auc, CutFigure, FigureOfMerit
 from tuner.metrics.measurement import rank_value
 from tuner.metrics.replicas import Replicas, replicate
 from tuner.metrics.working_points import choose_cut
@@ -355,8 +355,27 @@ def choose_baseline(baselines: Sequence[Candidate], figure: FigureOfMerit, valid
     return max(baselines, key=rank, default=None)
 
 
-def choose_winner(finalists: Sequence[Candidate], replicas: Mapping[str, Replicas]) -> Candidate:
-    """Return the finalist with the best mean over its trainings; of equals the smallest network."""
+def choose_winner(field: Field, replicas: Mapping[str, Replicas]) -> Candidate:
+    """Return the finalist with the best mean over its trainings, on validation; of equals the smallest network.
+
+    A figure of one cut is told by few events: among those that it cannot tell from the best the AUC decides, as it
+    does for what is handed on.
+
+    Args:
+        field: With the finalists alone.
+        replicas: Of the figure, by name.
+    """
+    best = _choose_best(field.candidates, replicas)
+    if not isinstance(field.figure, CutFigure):
+        return best
+    kinds = {finalist.name: finalist.kind for finalist in field.candidates}
+    standings = compare(replicas, best.name, kinds=kinds, part="validation", seed=field.seed)
+    equals = tuple(field[standing.candidate] for standing in standings if standing.verdict != "worse")
+    by_auc = replace(field, candidates=equals, figure=Auc())
+    return _choose_best(equals, by_auc.replicate_all("validation", field.validation))
+
+
+def _choose_best(finalists: Sequence[Candidate], replicas: Mapping[str, Replicas]) -> Candidate:
     return max(
         finalists, key=lambda finalist: (rank_value(replicas[finalist.name].mean), -(finalist.n_parameters or 0))
     )

@@ -55,10 +55,10 @@ def evaluate(
     """Return the judgement of a search, with 68 % intervals; write it to the run folder.
 
     The best configurations are trained anew with several seeds; the winner is the one with the best mean of the figure
-    of merit on validation. Beside it are judged what can be made of it and of the other trainings (a bag, a refit, a
-    greedy ensemble) and baselines (boosted trees, logistic regression). One of them is handed on to `tuner.predict` and
-    `tuner.export`; the test part has no say in that. Cuts are chosen on events that a candidate was not trained on, and
-    frozen for test.
+    of merit on validation (by AUC among those that a figure of one cut cannot tell from the best). Beside it are judged
+    what can be made of it and of the other trainings (a bag, a refit, a greedy ensemble) and baselines (boosted trees,
+    logistic regression). One of them is handed on to `tuner.predict` and `tuner.export`; the test part has no say in
+    that. Cuts are chosen on events that a candidate was not trained on, and frozen for test.
 
     Networks of one structure are trained together, in packs that the number of processes and the memory bound. Dropout
     is drawn for a pack as a whole: with dropout, another machine gives other trainings of the same configurations.

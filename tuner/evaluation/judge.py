@@ -147,10 +147,12 @@ class Judge:
         field, best_epochs = self._enter_finalists()
         finalists, validation = field.candidates, self.search.splits.validation
         replicas = field.replicate_all("validation", validation)
-        winner = choose_winner(finalists, replicas)
+        winner = choose_winner(field, replicas)
         single = winner.take(replicas[winner.name].find_best())
         ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(replicas[each.name].mean)))
-        self._take(self.time_table.shorten_rest(self.settings))
+        held = 1.0 if job is None else self.pool.stretch
+        holds = held if job is not None and job.is_running else 1.0
+        self._take(self.time_table.shorten_rest(self.settings, held=held, holds=holds))
         joined, others, baselines = self._enter_others(
             replace(field, candidates=tuple(ranked)), single, best_epochs, job
         )

@@ -52,7 +52,7 @@ class Evaluation:
 
     study: str
     winner: int
-    """Number of the winning trial: its setting has the best mean over trainings, on validation."""
+    """Number of the winning trial: its setting has the best mean over trainings, on validation (`choose_winner`)."""
     seed: int
     """Number of the seed of the single network: the winner's best training on validation."""
     figure_of_merit: str

@@ -53,16 +53,22 @@ class TimeTable:
             wanted=wanted, settings=settings, baseline_minutes=minutes, trained=end.trained, began=now, costs=costs
         )
 
-    def shorten_rest(self, settings: EvaluationSettings) -> EvaluationSettings:
+    def shorten_rest(self, settings: EvaluationSettings, *, held: float, holds: float) -> EvaluationSettings:
         """Return the settings that the time still allows now that the finalists are trained.
 
         The pace is that at which they were trained, where that is slower than the trials'.
+
+        Args:
+            settings: Those of the judgement until now.
+            held: How many times as long a training took as it would have with the whole machine, as baselines held a
+                process.
+            holds: The same from now on.
         """
         if self.trained is None or self.costs is None:
             return settings
         now = time.time()
         n_trained = min(settings.finalists, self.costs.n_candidates) * settings.seeds
-        factor = max(1.0, (now - self.began) / n_trained / self.costs.training)
+        factor = holds * max(1.0, (now - self.began) / n_trained / self.costs.training / held)
         costs = replace(self.costs, joined=factor * self.costs.joined, training=factor * self.costs.training)
         return shorten(settings, costs, max(0.0, self.trained - now), are_retrained=True)
 

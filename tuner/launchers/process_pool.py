@@ -43,6 +43,11 @@ class Job(Generic[T]):
         self._call = call
         self.future = future
 
+    @property
+    def is_running(self) -> bool:
+        """Whether a process has the call still before it or in hand."""
+        return self.future is not None and not self.future.done()
+
     def result(self) -> T:
         """Wait for the end of the call, and return what it returned or raise what it raised.
 
@@ -102,6 +107,11 @@ class ProcessPool:
         self._running: dict[int, BaseProcess] = {}
         self._lock = threading.Lock()
         self._is_over = False
+
+    @property
+    def stretch(self) -> float:
+        """How many times as long trainings take while one process does something else; 1 where others are left."""
+        return self.n_processes / (self.n_processes - 1) if self.n_processes > 1 and not self._n_gpus else 1.0
 
     def submit(self, function: Callable[..., T], *args: Any, needs_gpu: bool = True) -> Job[T]:
         """Return the job of calling a function; jobs begin in the order in which they are submitted.

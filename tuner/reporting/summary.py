@@ -97,9 +97,17 @@ def _tell_configuration(search: Search, evaluation: Evaluation, standings: Seque
     among = f"Of {n_settings} configurations retrained, " if n_settings > 1 else ""
     trainings = f", the mean of {len(mine.singles)} trainings" if len(mine.singles) > 1 else ""
     return (
-        f"{among}{who} ({name_network(search, trial)}) has won on validation; a single network of it has "
-        f"{name_figure(evaluation)} {mine.figure} on {evaluation.last_part}{trainings}."
+        f"{among}{who} ({name_network(search, trial)}) has won on validation{_tell_tie(evaluation)}; a single "
+        f"network of it has {name_figure(evaluation)} {mine.figure} on {evaluation.last_part}{trainings}."
     )
+
+
+def _tell_tie(evaluation: Evaluation) -> str:
+    """Return that the AUC decided, where another finalist has a better figure of merit on validation."""
+    finalists = [each for each in evaluation.standings_on("validation") if each.kind == "finalist"]
+    if not finalists or finalists[0].verdict == "winner" or evaluation.last_part == "validation":
+        return ""
+    return f", by AUC, as {shorten_figure(evaluation.figure_of_merit)} cannot tell it from the best"
 
 
 def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Standing]) -> str:
@@ -123,7 +131,7 @@ def _tell_winner(search: Search, evaluation: Evaluation, standings: Sequence[Sta
         )
     n_settings = sum(standing.kind == "finalist" for standing in standings)
     among = f" among the {n_settings} configurations retrained" if n_settings > 1 else ""
-    return f"{_capitalize(network)} has won{among}, with {value}{share}."
+    return f"{_capitalize(network)} has won{among}{_tell_tie(evaluation)}, with {value}{share}."
 
 
 def _tell_network(evaluation: Evaluation, standings: Sequence[Standing]) -> str:

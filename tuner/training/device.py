@@ -29,6 +29,11 @@ def find_device(name: str | None = None) -> torch.device:
     return device
 
 
+def name_device(device: torch.device) -> str:
+    """Return the model of a GPU; the kind of any other device."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def keep_random_state(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Return a context after which torch's random state, on the CPU and on this device, is as it was before."""
     return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
@@ -51,6 +56,28 @@ NO_MEMORY = ("can't allocate memory", "not enough memory")
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out: torch has its own for GPUs and a message for CPUs."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
+def find_free_memory(device: torch.device) -> int:
+    """Return the bytes of a CUDA device that this process may still take from it."""
+    free, total = torch.cuda.mem_get_info(device)
+    allowed = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+    return min(free, allowed - torch.cuda.memory_reserved(device))
+
+
+def is_memory_tight(device: torch.device) -> bool:
+    """Whether a CUDA device might run short if a process took as much memory again as it has now, twice."""
+    return find_free_memory(device) < 2 * torch.cuda.memory_reserved(device)
+
+
+def has_memory_for_another(device: torch.device, n_packs: int) -> bool:
+    """Whether a device has memory for one more pack: a GPU where twice is free of what one has now on the average.
+
+    Args:
+        device: Where they train.
+        n_packs: Packs that train on it in this process, at least 1.
+    """
+    return device.type != "cuda" or find_free_memory(device) >= 2 * torch.cuda.memory_reserved(device) / n_packs
 
 
 # A CPU's matrix products and memory.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from tuner.errors import TrainingError
 from tuner.models.layers import rest_dropout, widen_batch_norms
 from tuner.training.batched.cuda_graphs import StepGraph, make_recorder
+from tuner.training.batched.lanes import HostLane, IsDone, Lane, wait_for_all
 from tuner.training.batched.parameters import Stack, TensorDict
 from tuner.training.batched.sequential import Randomness
 from tuner.training.building import CONSTANTS_SEED, build_network
@@ -52,6 +54,7 @@ class Pack:
         randomness: Randomness = "same",
         noise_seed: int | None = None,
         n_parts: int = 1,
+        lane: Lane | None = None,
         on_step: Callable[[], None] = lambda: None,
     ) -> None:
         """Make an empty pack for the structure of `settings`; n_epochs is the whole budget of a member.
@@ -62,8 +65,9 @@ class Pack:
         noise_seed: what dropout draws in an epoch follows from this alone, whatever a member's age and companions, so
         that one that was interrupted goes on as if it had not been; events meet it in another order each epoch. None:
         torch's generator is left as it is. n_parts: in how many parts a batch is computed, which saves memory; their
-        gradients are added up, and a batch norm sees each part for itself. on_step: called after each step, and each
-        chunk of a validation.
+        gradients are added up, and a batch norm sees each part for itself. lane: where its work runs, in the turns of
+        which all of its methods are called; None where no other pack trains at the same time. on_step: called after
+        each step, and each chunk of a validation.
         """
         keep_freed_memory()
         self.structure = find_structure(settings)
@@ -71,6 +75,7 @@ class Pack:
         self.n_epochs = n_epochs
         self.noise_seed = noise_seed
         self.n_parts = n_parts
+        self.lane = lane or HostLane()
         self.on_step = on_step
         self.members: list[Member | None] = []
         self.mean_rates = np.zeros(0)
@@ -81,7 +86,8 @@ class Pack:
         network = self._build(settings, CONSTANTS_SEED).to(data.device)
         self.stack = Stack(network, settings.training.optimizer, data.device, randomness=randomness)
         name = type(settings.network).__qualname__
-        self.graph = StepGraph(self.structure, name, make_recorder(data.device))
+        self.graph = StepGraph(self.structure, name, make_recorder(data.device, self.lane.stream))
+        self._losses = self._figures = torch.zeros(0)
         self._bind()
 
     def _build(self, settings: Settings, seed: int) -> nn.Module:
@@ -169,25 +175,43 @@ class Pack:
     # Training.
 
     def train_epoch(self) -> np.ndarray:
-        """Train every member for one epoch of its own order of events; return mean losses [K].
+        """Train every member for one epoch of its own order of events, and wait for it; return mean losses [K].
 
         An epoch is `n_steps` equal batches; the at most `n_steps - 1` events left over are others each epoch.
+        """
+        wait_for_all(self.begin_epoch())
+        return self.read_losses()
+
+    def begin_epoch(self) -> Iterator[IsDone]:
+        """Give the device the steps of an epoch, as many at once as the lane takes; `read_losses` reads what came.
+
+        Yields:
+            In between, what says whether the device has done the steps so far: then it is to be asked for the next.
         """
         self._prepare_steps()
         if self.noise_seed is not None:
             torch.manual_seed(self.noise_seed)
         rates = torch.empty(self.n_steps, *self.rates.shape[1:])
         self.mean_rates = draw_rates(self.members, n_epochs=self.n_epochs, out=rates)
-        with fast_products(self.data.device):
-            for start, n_steps in self._draw_stretches():
-                self.rates[:n_steps] = rates[start : start + n_steps]
-                self.at.zero_()
-                for _ in range(n_steps):
-                    self.graph.run(self._take_step)
-                    self.on_step()
+        n_taken = 0
+        for start, n_steps in self._draw_stretches():
+            self.rates[:n_steps].copy_(rates[start : start + n_steps], non_blocking=True)
+            self.at.zero_()
+            for n in split_evenly(n_steps, self.lane.steps_at_once):
+                if n_taken:
+                    yield self.lane.mark()
+                with fast_products(self.data.device):
+                    for _ in range(n):
+                        self.graph.run(self._take_step)
+                        self.on_step()
+                n_taken += n
         for _, member in self.rows:
             member.age += 1
-        return (self.losses / self.n_steps).cpu().numpy()
+        self._losses = self.lane.fetch(self.losses / self.n_steps)
+
+    def read_losses(self) -> np.ndarray:
+        """Return the mean losses [K] of the epoch that was begun last, where the lane's mark is done."""
+        return self._losses.numpy()
 
     def _draw_stretches(self) -> Iterator[tuple[int, int]]:
         """Draw the orders of one stretch of steps after the other; yield its first step and how many there are.
@@ -249,9 +273,9 @@ class Pack:
         self.losses.zero_()
 
     def _wait(self) -> None:
-        """Let a GPU finish what it was given."""
+        """Let a GPU finish what it was given of this pack."""
         if self.data.device.type == "cuda":
-            torch.cuda.synchronize(self.data.device)
+            torch.cuda.current_stream(self.data.device).synchronize()
 
     def _take_step(self) -> None:
         """Take the step that it is at; add to `losses`. This is what a graph repeats."""
@@ -272,15 +296,31 @@ class Pack:
 
     # Validation.
 
-    @torch.no_grad()
     def validate(self) -> tuple[np.ndarray, np.ndarray]:
         """Return each row's weighted AUC [K] and weighted loss [K] on the validation part, or its own part of it.
 
         A member that is better than before keeps a copy of its parameters; one with a fixed number of epochs keeps
         those of its last.
         """
+        wait_for_all(self.begin_validation())
+        return self.end_validation()
+
+    def begin_validation(self) -> Iterator[IsDone]:
+        """Give the device the validation of all rows; `end_validation` reads what came.
+
+        Yields:
+            Once, what says whether the device has done all that it was given.
+        """
         x, own = self.data.validation_x, find_own_events(self.members, self.data)
-        aucs, losses = measure_rows(self.score(x if own is None else x[own.index]), self.data, own)
+        with torch.no_grad():
+            figures = measure_rows(self.score(x if own is None else x[own.index]), self.data, own)
+            self._figures = self.lane.fetch(figures)
+        yield self.lane.mark()
+
+    @torch.no_grad()
+    def end_validation(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the figures of the validation that was begun last, where the lane's mark is done; see `validate`."""
+        aucs, losses = self._figures.numpy()
         self.stack.keep_best([row for row, member in self.rows if note_epoch(member, float(aucs[row]))])
         return aucs, losses
 
@@ -349,3 +389,9 @@ class Pack:
         member.age, member.best, member.best_epoch = state["age"], state["best"], state["best_epoch"]
         member.curve = list(state["curve"])
         self.stack.load_row_state(row, state)
+
+
+def split_evenly(n: int, most: int | None) -> list[int]:
+    """Return parts of n that differ by one at the most, as few as can be with no more than `most` in each."""
+    n_parts = 1 if most is None else max(1, math.ceil(n / most))
+    return [(part + 1) * n // n_parts - part * n // n_parts for part in range(n_parts)]

@@ -1,11 +1,14 @@
-"""How many members a pack should have: measured, on the device and the network at hand."""
+"""How many members a pack should have: measured, on the device and the network at hand, or one like it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from tuner.training.device import is_out_of_memory
+import torch
+
+from tuner.training.device import is_out_of_memory, name_device
 from tuner.training.member import Member
 from tuner.training.pack import Pack
 from tuner.training.settings import Settings
@@ -21,6 +24,9 @@ SECOND = {"cuda": 8}
 
 UNPACKABLE = "the network trains alone but not under torch.vmap"
 """Begins the reason of a pack size of one that is not chosen for speed."""
+
+LIKE = 2.0
+"""Ratio of the work of two steps up to which the size that was chosen for one network serves the other, too."""
 
 
 @dataclass(frozen=True)
@@ -104,3 +110,44 @@ def _time_members(pack: Pack, settings: Settings, size: int) -> float:
     pack.admit(*[Member(number, settings, seed=number) for number in range(len(pack), size)])
     pack.time_step()
     return min(pack.time_step() for _ in range(STEPS)) / size
+
+
+def measures_once(device: torch.device) -> bool:
+    """Return whether a size that was measured serves like packs: on a GPU, where measuring takes captures."""
+    return device.type == "cuda"
+
+
+def describe_pack(pack: Pack) -> dict[str, Any]:
+    """Return what the right size of a pack follows from, for `find_pack_size`.
+
+    Its `work` is the number of a network's parameters times the events of a step.
+    """
+    return {
+        "device": name_device(pack.data.device),
+        "network": pack.graph.name,
+        "optimizer": pack.stack.optimizer.kind,
+        "work": pack.n_parameters * pack.batch_size,
+    }
+
+
+def find_pack_size(rows: Iterable[Mapping[str, Any]], pack: Pack, *, most: int) -> PackSize | None:
+    """Return the size that was chosen for a network like a pack's on a device like its own; None where none was.
+
+    A network that has more work in a step, and of which as many members as are wanted were worth it, says that they are
+    for one with less.
+
+    Args:
+        rows: What `describe_pack` gave, with the `slots` that were chosen of `most`, and the `reason`.
+        pack: The pack that is to be trained.
+        most: How many members it may have.
+    """
+    own = describe_pack(pack)
+    work = own.pop("work")
+    rows = [row for row in rows if own.items() <= row.items() and not row["reason"].startswith(UNPACKABLE)]
+    if any(row["slots"] >= most and row["work"] >= work for row in rows):
+        return PackSize(most, {}, "as many were worth it in networks with more work")
+    like = [row for row in rows if row["most"] >= most and work / LIKE <= row["work"] <= work * LIKE]
+    if not like:
+        return None
+    nearest = min(like, key=lambda row: max(row["work"] / work, work / row["work"]))
+    return PackSize(min(nearest["slots"], most), {}, "as in a network with about the same work")

@@ -43,11 +43,11 @@ def find_own_events(members: Sequence[Member | None], data: TrainingData) -> Own
     return OwnEvents(torch.from_numpy(index).to(data.device), torch.from_numpy(counts).to(data.device))
 
 
-def measure_rows(logits: Tensor, data: TrainingData, own: OwnEvents | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's weighted AUC and weighted loss, float64 [K] each, for logits [K, m] of its validation events.
+def measure_rows(logits: Tensor, data: TrainingData, own: OwnEvents | None = None) -> Tensor:
+    """Return each row's weighted AUC and weighted loss, float64 [2, K], for logits [K, m] of its validation events.
 
-    The AUC takes event weights, the loss those that are balanced like the training weights. The host waits for the
-    device once.
+    The AUC takes event weights, the loss those that are balanced like the training weights. All is computed on the
+    device, and the host does not wait for it.
 
     Args:
         logits: [K, m], of each row's validation events.
@@ -64,8 +64,7 @@ def measure_rows(logits: Tensor, data: TrainingData, own: OwnEvents | None = Non
     aucs = torch.cat([rank_auc(*some) for some in zip(*(
         torch.split(array, n_rows) for array in (logits, labels, event_weights)), strict=True)])  # fmt: skip
     losses = weigh_losses(logits, labels, weights).sum(1) / weights.sum(1)
-    aucs_and_losses = torch.stack([aucs, losses.double()]).cpu().numpy()
-    return aucs_and_losses[0], aucs_and_losses[1]
+    return torch.stack([aucs, losses.double()])
 
 
 def rank_auc(scores: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

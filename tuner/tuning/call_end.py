@@ -8,7 +8,7 @@ from dataclasses import dataclass
 UNMEASURED_SECONDS = 20.0
 """What processes, figures and the report take, beside all training, where nothing is known of the machine."""
 
-FIXED_SECONDS, PER_OPENING = 5.0, 8.0
+FIXED_SECONDS, PER_OPENING = 5.0, 5.0
 """The same where it is known what reading and preparing the events took: so long, and so many times that (MAGIC)."""
 
 MOST_OVERHEAD = 0.3

@@ -148,13 +148,8 @@ def _examine_trials(search: Search) -> Iterator[_Case]:
         numbers = ", ".join(map(str, lost[:10])) + (" ..." if len(lost) > 10 else "")
         text = f"{who.format(numbers)} marked as running, but no living worker trains {it}."
         remedy = f"Give the settings back: the next worker goes on from the last checkpoints. {BY_FIX}"
-        yield _Case(Symptom(code="trial", text=text, remedy=remedy), lambda: _give_back(search))
-
-
-def _give_back(search: Search) -> None:
-    """Give the settings of dead workers back, while no worker does."""
-    with FileLock(search.folder.lock):
-        reap_trials(search.optuna_study)
+        lock = FileLock(search.folder.lock)
+        yield _Case(Symptom(code="trial", text=text, remedy=remedy), lambda: reap_trials(search.optuna_study, lock))
 
 
 def _examine_workers(search: Search) -> Iterator[_Case]:

@@ -18,10 +18,12 @@ from contextlib import suppress
 from typing import Any
 
 import optuna
+from filelock import BaseFileLock
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
 from tuner.launchers.processes import describe_exit, is_hang, is_outside, name_host, read_start
+from tuner.tuning.grouped_writes import write_together
 from tuner.tuning.patient_storage import StorageAway, find_return
 from tuner.tuning.trial_attributes import (
     Failure,
@@ -197,8 +199,9 @@ def give_back(
     params = {**read_setting(study._storage.get_trial(trial._trial_id)), **trial.params}
     if params and not _goes_on(study, trial):
         enqueue_again(study, params, trial, tries=tries, suspect=suspect)
-    mark_interrupted(study, trial, reason, failure)
-    study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    with write_together(study):
+        mark_interrupted(study, trial, reason, failure)
+        study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
 
 
 def _goes_on(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial) -> bool:
@@ -207,16 +210,22 @@ def _goes_on(study: optuna.Study, trial: optuna.trial.FrozenTrial | optuna.Trial
     return any(t.number > trial.number and find_root(t) == root for t in study.get_trials(deepcopy=False))
 
 
-def reap_trials(study: optuna.Study) -> list[int]:
-    """Tell running trials of dead workers as failed, enqueue their settings again, return their numbers."""
-    workers = find_workers(study)
+def reap_trials(study: optuna.Study, lock: BaseFileLock) -> list[int]:
+    """Tell running trials of dead workers as failed, enqueue their settings again, return their numbers.
+
+    Args:
+        study: The search's Optuna study.
+        lock: Of the run folder, which is held meanwhile: two at once would put a setting back twice.
+    """
     reaped = []
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not is_abandoned(trial, workers):
-            continue
-        reaped.append(trial.number)
-        with suppress(UpdateFinishedTrialError):  # a worker of another host that was only silent told it after all
-            _reap(study, trial)
+    with lock:
+        workers = find_workers(study)
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if not is_abandoned(trial, workers):
+                continue
+            reaped.append(trial.number)
+            with suppress(UpdateFinishedTrialError):  # a worker of another host that was only silent told it after all
+                _reap(study, trial)
     return reaped
 
 

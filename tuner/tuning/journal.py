@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shlex
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,7 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
+from optuna.storages.journal._storage import JournalOperation
+from optuna.trial import TrialState
 
 from tuner.checked_files import retry_when_full, see_on_disk
 from tuner.errors import SearchError
@@ -34,7 +39,63 @@ WRITING_SECONDS = 0.3
 
 _CHUNK = 1 << 16
 
+_GROUPED = frozenset(
+    {
+        JournalOperation.SET_TRIAL_PARAM,
+        JournalOperation.SET_TRIAL_STATE_VALUES,
+        JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE,
+        JournalOperation.SET_TRIAL_USER_ATTR,
+        JournalOperation.SET_TRIAL_SYSTEM_ATTR,
+    }
+)
+"""Records that may wait for others; not one that takes a trial out of the queue."""
+
 logger = logging.getLogger("tuner")
+
+
+class Journal(JournalStorage):
+    """Optuna's storage of a journal, to which a thread may append what it writes of trials in one go."""
+
+    def __init__(self, file: JournalFile) -> None:
+        self._grouped = threading.local()
+        super().__init__(file)
+
+    @contextmanager
+    def write_together(self) -> Iterator[None]:
+        """Append what this thread writes of trials at the end of the context; see `grouped_writes.write_together`."""
+        if getattr(self._grouped, "records", None) is not None:
+            yield
+            return
+        records: list[dict[str, Any]] = []
+        self._grouped.records = records
+        try:
+            yield
+        finally:
+            self._grouped.records = None
+            if records:
+                self._append(records)
+
+    def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
+        records = getattr(self._grouped, "records", None)
+        claims = op_code == JournalOperation.SET_TRIAL_STATE_VALUES and extra_fields["state"] == TrialState.RUNNING
+        if records is None or op_code not in _GROUPED or claims:
+            super()._write_log(op_code, extra_fields)
+        else:
+            records.append({"op_code": op_code, "worker_id": self._replay_result.worker_id, **extra_fields})
+
+    def _append(self, records: list[dict[str, Any]]) -> None:
+        """Append records and read them; raise the first error of one that does not count once all were read."""
+        error: Exception | None = None
+        with self._thread_lock:
+            self._backend.append_logs(records)
+            for _ in (None, *records):
+                try:
+                    self._sync_with_backend()
+                    break
+                except (UpdateFinishedTrialError, ValueError) as refused:
+                    error = error or refused
+        if error is not None:
+            raise error
 
 
 class JournalFile(BaseJournalBackend):

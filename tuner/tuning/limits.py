@@ -15,6 +15,9 @@ MAX_PER_STRUCTURE = {"cpu": 4, "cuda": 8}
 MAX_SLOTS = {"cpu": 16, "cuda": 256}
 """Largest pack that is tried, by kind of device; on any other that of a CPU."""
 
+MAX_PACKS = {"cpu": 1, "cuda": 16}
+"""Packs of one worker that train at once at the most, by kind of device; on any other as on a CPU."""
+
 
 def count_trials_per_structure(study: Study, device: torch.device) -> int:
     """Return how many trials a structure gets before the next is drawn: an eighth of the budget, but not many.
@@ -31,3 +34,8 @@ def count_trials_per_structure(study: Study, device: torch.device) -> int:
 def limit_slots(device: torch.device) -> int:
     """Return the size of the largest pack that is tried on a device."""
     return MAX_SLOTS.get(device.type, MAX_SLOTS["cpu"])
+
+
+def limit_packs(device: torch.device) -> int:
+    """Return how many packs of a worker train at once on a device at the most: more than one where they overlap."""
+    return MAX_PACKS.get(device.type, MAX_PACKS["cpu"])

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import abc
 import logging
 import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
+from copy import deepcopy as copy_deeply
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages._cached_storage import _CachedStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from tuner.errors import SearchError
 from tuner.passwords import hide_parts
 from tuner.progress.wording import write_duration
+from tuner.tuning.forwarding import Forwarding, forward_all
+from tuner.tuning.grouped_writes import GROUPED, Write, is_claim, write_in_transaction, write_one_by_one
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
 """Seconds between two tries, doubled from the first to the longest, and by chance up to half as long again."""
@@ -112,11 +116,16 @@ def find_outage(url: str, patience: float) -> Outage:
     return Outage(url, patience)
 
 
-class _Forwarding(BaseStorage):
-    """Passes every call on to another storage, and tries again those that fail as the storage is away."""
+@forward_all
+class PatientStorage(Forwarding):
+    """A database that may be away: calls wait for it, or fail at once where a thread does not want to wait.
+
+    A call whose answer is lost may have been carried out. Attributes, parameters and reports may be written again; a
+    trial that was created is found by its random name, and one that was told already is as it should be.
+    """
 
     def __init__(self, inner: BaseStorage, outage: Outage) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.outage = outage
         self._mode = threading.local()
 
@@ -129,6 +138,19 @@ class _Forwarding(BaseStorage):
             yield
         finally:
             self._mode.hurries = before
+
+    def forget_read(self) -> None:
+        """Read trials again that this thread has read: it writes."""
+        if getattr(self._mode, "read", None):
+            self._mode.read = {}
+
+    def forward(self, method: str, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+        """Return what the database answers to a call once it does; None at once where the call waits for others."""
+        if method in GROUPED and self._is_kept(method, arguments):
+            return None
+        if not method.startswith("get_"):
+            self.forget_read()
+        return self.try_until_answered(lambda _: getattr(self.inner, method)(*arguments, **options))
 
     def try_until_answered(self, call: Callable[[bool], T]) -> T:
         """Return what a call gives once the storage answers. It is told whether an earlier try may have succeeded.
@@ -163,30 +185,74 @@ class _Forwarding(BaseStorage):
             "command to resume."
         )
 
+    @contextmanager
+    def read_once(self) -> Iterator[None]:
+        """Read trials once while the context is open, in this thread, and again after it has written."""
+        self._mode.read = {}
+        try:
+            yield
+        finally:
+            self._mode.read = None
 
-def _forward_all(kind: type[_Forwarding]) -> type[_Forwarding]:
-    """Give a class each public method of a storage that it has not itself."""
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Return the trials of a study."""
+        read = getattr(self._mode, "read", None)
+        if read is None:
+            return self.try_until_answered(lambda _: self.inner.get_all_trials(study_id, deepcopy, states))
+        if study_id not in read:
+            read[study_id] = self.try_until_answered(lambda _: self.inner.get_all_trials(study_id, deepcopy=False))
+        found = [trial for trial in read[study_id] if states is None or trial.state in states]
+        return copy_deeply(found) if deepcopy else found
 
-    def forward(name: str) -> Callable[..., Any]:
-        def call(self: _Forwarding, *arguments: Any, **options: Any) -> Any:
-            return self.try_until_answered(lambda _: getattr(self.inner, name)(*arguments, **options))
+    @contextmanager
+    def write_together(self) -> Iterator[None]:
+        """Store what this thread writes of trials at the end of the context; see `grouped_writes.write_together`."""
+        if not isinstance(self.inner, _CachedStorage) or getattr(self._mode, "writes", None) is not None:
+            yield
+            return
+        writes: list[Write] = []
+        self._mode.writes = writes
+        try:
+            yield
+        finally:
+            self._mode.writes = None
+            if writes:
+                self._store(self.inner, writes)
 
-        call.__name__ = name
-        return call
+    def _is_kept(self, method: str, arguments: tuple[Any, ...]) -> bool:
+        """Return whether a call waits for others; False where none are waited for, or its answer is needed."""
+        writes = getattr(self._mode, "writes", None)
+        if writes is None or is_claim(method, arguments):
+            return False
+        if method == "set_trial_param" and not self._is_known(arguments[0], arguments[1], arguments[3]):
+            return False
+        writes.append(Write(method, arguments))
+        return True
 
-    for name, value in vars(BaseStorage).items():
-        if callable(value) and not name.startswith("_") and name not in vars(kind):
-            setattr(kind, name, forward(name))
-    return abc.update_abstractmethods(kind)
+    def _is_known(self, trial_id: int, name: str, distribution: BaseDistribution) -> bool:
+        """Whether a parameter's distribution is known, with which the one at hand agrees."""
+        assert isinstance(self.inner, _CachedStorage)
+        study_id, _ = self.inner._trial_id_to_study_id_and_number[trial_id]
+        known = self.inner._studies[study_id].param_distribution.get(name)
+        if known is not None:
+            check_distribution_compatibility(known, distribution)
+        return known is not None
 
+    def _store(self, inner: _CachedStorage, writes: list[Write]) -> None:
+        from sqlalchemy.exc import IntegrityError
 
-@_forward_all
-class PatientStorage(_Forwarding):
-    """A database that may be away: calls wait for it, or fail at once where a thread does not want to wait.
+        def store(is_again: bool) -> None:
+            tells = [w.arguments for w in writes if w.method == "set_trial_state_values"]
+            told = {tell[0] for tell in tells if is_again and self._is_told(*tell)}
+            left = [write for write in writes if write.trial_id not in told]
+            try:
+                write_in_transaction(inner._backend, left)
+            except IntegrityError:
+                write_one_by_one(inner, left)
 
-    A call whose answer is lost may have been carried out. Attributes, parameters and reports may be written again; a
-    trial that was created is found by its random name, and one that was told already is as it should be.
-    """
+        self.try_until_answered(store)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial, once."""
@@ -200,21 +266,28 @@ class PatientStorage(_Forwarding):
                         return int(trial._trial_id)
             return self.inner.create_new_trial(study_id, named)
 
+        self.forget_read()
         return self.try_until_answered(create)
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """Tell a trial, once."""
+        if self._is_kept("set_trial_state_values", (trial_id, state, values)):
+            return True
+        self.forget_read()
 
         def tell(is_again: bool) -> bool:
             try:
                 return self.inner.set_trial_state_values(trial_id, state, values)
             except UpdateFinishedTrialError:
-                told = self.inner.get_trial(trial_id)
-                if is_again and (told.state, told.values) == (state, None if values is None else list(values)):
+                if is_again and self._is_told(trial_id, state, values):
                     return True
                 raise
 
         return self.try_until_answered(tell)
+
+    def _is_told(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> bool:
+        told = self.inner.get_trial(trial_id)
+        return (told.state, told.values) == (state, None if values is None else list(values))
 
 
 def make_patient(inner: BaseStorage, url: str, patience: float) -> BaseStorage:
@@ -254,7 +327,16 @@ def _start_trial() -> FrozenTrial:
 def without_waiting(study: Study) -> AbstractContextManager[None]:
     """Let calls of this thread to a study's storage raise `StorageAway` at once, while the context is open."""
     storage = study._storage
-    return storage.without_waiting() if isinstance(storage, _Forwarding) else nullcontext()
+    return storage.without_waiting() if isinstance(storage, PatientStorage) else nullcontext()
+
+
+def read_once(study: Study) -> AbstractContextManager[None]:
+    """Let this thread read the trials of a database once while the context is open, and again after it has written.
+
+    For a moment in which what others write makes no difference.
+    """
+    storage = study._storage
+    return storage.read_once() if isinstance(storage, PatientStorage) else nullcontext()
 
 
 def hurry_when(study: Study, is_leaving: Callable[[], bool]) -> None:
@@ -264,28 +346,28 @@ def hurry_when(study: Study, is_leaving: Callable[[], bool]) -> None:
         study: The study.
         is_leaving: Whether this process has seconds left only; asked again and again, until another call says how.
     """
-    if isinstance(study._storage, _Forwarding):
+    if isinstance(study._storage, PatientStorage):
         study._storage.outage.is_leaving = is_leaving
 
 
 def is_away(study: Study) -> bool:
     """Whether a study's storage did not answer the last time."""
-    return isinstance(study._storage, _Forwarding) and study._storage.outage.is_on
+    return isinstance(study._storage, PatientStorage) and study._storage.outage.is_on
 
 
 def find_return(study: Study) -> float:
     """Return when a study's storage answered again after it had been away, in Unix time; 0 where it never was."""
-    return study._storage.outage.returned if isinstance(study._storage, _Forwarding) else 0.0
+    return study._storage.outage.returned if isinstance(study._storage, PatientStorage) else 0.0
 
 
 def ask_database(study: Study, ask: Callable[[RDBStorage], T]) -> T | None:
     """Return what `ask` reads in the database of a study; None where its storage is none."""
     storage = study._storage
-    inner = storage.inner if isinstance(storage, _Forwarding) else storage
+    inner = storage.inner if isinstance(storage, PatientStorage) else storage
     database = getattr(inner, "_backend", inner)
     if not isinstance(database, RDBStorage):
         return None
-    if isinstance(storage, _Forwarding):
+    if isinstance(storage, PatientStorage):
         return storage.try_until_answered(lambda _: ask(database))
     return ask(database)
 

@@ -45,6 +45,11 @@ class Ahead(Generic[T]):
         # What holds in the taker, such as waiting for space on the disk, holds for what is made for it.
         return self._pool.submit(copy_context().run, lambda: tuple(islice(self._items, 1)))
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next item, or the end, is there without waiting."""
+        return self._next is None or self._next.done()
+
     def __iter__(self) -> Self:
         """Return itself."""
         return self

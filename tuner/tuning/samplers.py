@@ -19,6 +19,7 @@ from optuna.samplers._lazy_random_state import LazyRandomState
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tuner.errors import StudyError
+from tuner.tuning.batched_tpe import BatchedTPESampler
 from tuner.tuning.choices import encode_choice
 from tuner.tuning.study import Study
 from tuner.tuning.trial_attributes import Failure, find_root, is_interrupted, is_of_one_trial, read_failure
@@ -39,9 +40,7 @@ def derive_seed(study_seed: int, trial: int, purpose: int = 0) -> int:
 
 def make_default_sampler(seed: int) -> BaseSampler:
     """Return TPE (Bergstra et al. 2011; multivariate as in arXiv:2304.11127), joint in each branch of the space."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(seed=seed, group=True)
+    return BatchedTPESampler(seed)
 
 
 def make_sampler(study: Study, seed: int) -> BaseSampler:
@@ -111,6 +110,8 @@ class SeededSampler(BaseSampler):
         self.stopped = False
         """Whether the sampler asked for the end of the search."""
         self._drawing = self.sampler
+        self._asked: optuna.Study | None = None
+        """The whole study: what Optuna passes may be one bracket of Hyperband's."""
 
     @property
     def can_fix(self) -> bool:
@@ -135,9 +136,12 @@ class SeededSampler(BaseSampler):
     def ask(self, study: optuna.Study, fixed: Mapping[str, Any] | None = None) -> Trial:
         """Ask a study that this sampler draws for. Parameters of the new trial that are `fixed` are not sampled.
 
-        A setting that waits in the study's queue comes first and keeps its own values.
+        A setting that waits in the study's queue comes first and keeps its own values. The default sampler draws trials
+        with fixed parameters from what it was fitted to for the last one without.
         """
-        self._drawing = self.sampler
+        self._drawing, self._asked = self.sampler, study
+        if fixed and isinstance(self.sampler, BatchedTPESampler):
+            self.sampler.keep_fit()
         if fixed:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -149,7 +153,7 @@ class SeededSampler(BaseSampler):
         seed = derive_seed(self.seed, trial.number)
         for source in _find_sources(self.sampler, set()):
             _reseed(source, seed)
-        _inherit_attributes(study, trial)
+        _inherit_attributes(self._asked or study, trial)
         self._drawing.before_trial(self._watch(study), trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

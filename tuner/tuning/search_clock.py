@@ -37,6 +37,7 @@ class SearchClock:
         self.began = time.time()
         self._reserve = 0.0
         self._due = -float("inf")
+        self._ended = False
 
     def find_end(self) -> float | None:
         """Return when the search is to stop, by what is known now, in Unix time; None for no limit."""
@@ -51,9 +52,11 @@ class SearchClock:
         return self.until - min(self._reserve, MOST_RESERVED * (self.until - self.began))
 
     def is_over(self, within: float = 0.0) -> bool:
-        """Whether the time is up in so many seconds."""
-        end = self.find_end()
-        return end is not None and time.time() + within >= end
+        """Whether the time is up in so many seconds; once it was, it stays so, whatever the reserve becomes."""
+        if not self._ended:
+            end = self.find_end()
+            self._ended = end is not None and time.time() + within >= end
+        return self._ended
 
     def _measure_reserve(self) -> float:
         """Return the seconds that the judgement's networks and baselines take; 0 before a trial is complete."""

@@ -93,14 +93,12 @@ def _open_database(url: str, patience: float) -> BaseStorage:
 
 def _open_journal(path: Path) -> BaseStorage:
     """Return the storage of a journal file; the path is absolute, so that all who share it mean the same lock."""
-    from optuna.storages.journal import JournalStorage
-
-    from tuner.tuning.journal import JournalFile, describe_damage
+    from tuner.tuning.journal import Journal, JournalFile, describe_damage
 
     path.parent.mkdir(parents=True, exist_ok=True)
     file = JournalFile(path)
     try:
-        return JournalStorage(file)
+        return Journal(file)
     except (TunerError, OSError):
         raise
     except Exception as error:  # a record that is one by its form, but means nothing

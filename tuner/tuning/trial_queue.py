@@ -19,8 +19,10 @@ from tuner.errors import SearchError, describe_failure
 from tuner.training.settings import Settings
 from tuner.training.structure import find_structure
 from tuner.tuning.failures import MAX_SAME
+from tuner.tuning.grouped_writes import write_together
 from tuner.tuning.heartbeats import reap_trials
 from tuner.tuning.improvement import ImprovementWatch
+from tuner.tuning.patient_storage import read_once
 from tuner.tuning.ranking import count_sampled
 from tuner.tuning.samplers import SeededSampler, derive_seed, describe_sampler
 from tuner.tuning.search import Search
@@ -99,7 +101,8 @@ class Asker:
                 if trial is None:
                     return None
                 try:
-                    settings = self.study.space(trial)
+                    with write_together(self.optuna_study):
+                        settings = self.study.space(trial)
                     structure = find_structure(settings)
                 except Exception as error:  # a search space may raise anything
                     self._tell_failed(trial, error)
@@ -114,8 +117,8 @@ class Asker:
         return {n: v for n, v in trial.params.items() if any(fnmatch.fnmatchcase(n, p) for p in patterns)}
 
     def _ask_within_budget(self, fixed: Mapping[str, Any] | None) -> Trial | None:
-        with self.lock:
-            reap_trials(self.optuna_study)
+        with self.lock, read_once(self.optuna_study):
+            reap_trials(self.optuna_study, self.lock)
             trials = self.optuna_study.get_trials(deepcopy=False)
             states = [t.state for t in trials]
             n_good = states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED)

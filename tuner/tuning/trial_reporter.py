@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from copy import copy
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,9 +26,11 @@ from tuner.training.checkpoints import take_checkpoint
 from tuner.training.data import TrainingData
 from tuner.training.loop import Outcome
 from tuner.training.pack import Member, Pack
+from tuner.tuning.grouped_writes import write_together
 from tuner.tuning.heartbeats import give_back, try_again
 from tuner.tuning.patient_storage import StorageAway, is_away, without_waiting
 from tuner.tuning.provenance import describe_frame, find_first_commit
+from tuner.tuning.pruning_view import PruningView
 from tuner.tuning.search import Search
 from tuner.tuning.trial_artifacts import TrialArtifacts
 from tuner.tuning.trial_attributes import Failure, write_reason, write_result
@@ -63,7 +64,9 @@ class _Running:
     last_epoch: float | None = None
     """When its last epoch ended; None before the first that it trains here."""
     unreported: dict[int, float] = field(default_factory=dict)
-    """Best values by epoch that Optuna's storage has not taken yet, as it is away."""
+    """Best values by epoch that Optuna's storage has not taken yet."""
+    reported: dict[int, float] = field(default_factory=dict)
+    """All of them."""
 
 
 class TrialReporter:
@@ -83,6 +86,7 @@ class TrialReporter:
         self._tracker = tracker
         self._artifacts = TrialArtifacts(search)
         self._states = TrialStates(search)
+        self._view = PruningView(search.optuna_study)
         self._watch = watch
         self.interruption: Failure | None = None
         """What gives trials back where nothing else is said: a batch system that takes the machine away."""
@@ -137,39 +141,78 @@ class TrialReporter:
         """Write checkpoints of a pack's members where it is time to, from which they go on if this worker dies."""
         self._states.keep_when_due(pack, {number: running.asked.resumes for number, running in self._running.items()})
 
-    def report(self, member: Member) -> bool:
-        """Report the epoch that a member has just trained; return whether it is to be pruned.
+    def report(self, members: Sequence[Member]) -> set[int]:
+        """Report the epoch that members have just trained, in one write; return the numbers of those to be pruned.
 
-        Raise Optuna's `UpdateFinishedTrialError` where another worker has told the trial.
+        One that another worker has told is among these: how it ends is found out when it is told.
         """
-        running, now = self._running[member.number], time.monotonic()
-        seconds = now - (running.last_epoch or running.begun)
-        running.last_epoch = now
-        pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
-        self._send_epoch(member.number, member.curve[-1] | pace, member.best)
+        now = time.monotonic()
+        for member in members:
+            running = self._running[member.number]
+            seconds = now - (running.last_epoch or running.begun)
+            running.last_epoch = now
+            pace = {"epochs_per_minute": 60 / seconds} if seconds > 0 else {}
+            self._send_epoch(member.number, member.curve[-1] | pace, member.best)
         self._settle_if_answered()
-        if member.age not in self._report_epochs:
-            return False
+        to_prune: set[int] = set()
         with suppress(StorageAway), without_waiting(self._optuna_study):
-            return self._should_prune(member)
-        return False
+            self._view.forget_others()
+            for member in members:
+                if member.age in self._report_epochs and self._should_prune(member):
+                    to_prune.add(member.number)
+        with suppress(StorageAway), without_waiting(self._optuna_study):
+            to_prune |= self._write_reports(members)
+        return to_prune
 
     def _should_prune(self, member: Member) -> bool:
         """Ask the pruner. One that waits for an improvement sees each epoch: the running best never falls."""
-        trial, pruner = self._running[member.number].asked.trial, self._optuna_study.pruner
-        if not isinstance(pruner, optuna.pruners.PatientPruner):
-            return trial.should_prune()
-        seen = copy(self._optuna_study._storage.get_trial(trial._trial_id))
-        seen.intermediate_values = {int(row["epoch"]): row["validation_auc"] for row in member.curve}
-        return pruner.prune(self._optuna_study, seen)
+        running = self._running[member.number]
+        trial, is_new = running.asked.trial, running.asked.resumes == member.number
+        if not self._view.is_followed(trial._trial_id):
+            # Of a new trial there is nothing in the storage yet that a pruner looks at.
+            found = trial._cached_frozen_trial if is_new else self._optuna_study._storage.get_trial(trial._trial_id)
+            self._view.follow(found)
+        seen = None
+        if isinstance(self._optuna_study.pruner, optuna.pruners.PatientPruner):
+            seen = {int(row["epoch"]): row["validation_auc"] for row in member.curve}
+        return self._view.should_prune(trial._trial_id, running.reported, seen)
+
+    def _write_reports(self, members: Sequence[Member]) -> set[int]:
+        """Write what Optuna has not taken of members; return the numbers of those that another worker has told."""
+        told, trials = False, {m.number: self._running[m.number].asked.trial for m in members}
+        try:
+            with write_together(self._optuna_study):
+                for number in trials:
+                    try:
+                        self._write_report(number)
+                    except UpdateFinishedTrialError:
+                        told = True
+        except UpdateFinishedTrialError:
+            told = True
+        for number in trials:
+            self._note_written(number)
+        get = self._optuna_study._storage.get_trial
+        return {n for n, trial in trials.items() if told and get(trial._trial_id).state.is_finished()}
+
+    def _write_report(self, number: int) -> None:
+        """Write what Optuna has not taken of a trial: values, and what the pruner noted."""
+        storage, running = self._optuna_study._storage, self._running[number]
+        trial_id = running.asked.trial._trial_id
+        for epoch, value in running.unreported.items():
+            storage.set_trial_intermediate_value(trial_id, epoch, value)
+        for name, note in self._view.notes.get(trial_id, {}).items():
+            storage.set_trial_system_attr(trial_id, name, note)
+
+    def _note_written(self, number: int) -> None:
+        """Let nothing of a trial be written again."""
+        self._running[number].unreported.clear()
+        self._view.notes.pop(self._running[number].asked.trial._trial_id, None)
 
     def _send_epoch(self, number: int, row: Mapping[str, float], best: float) -> None:
-        """Report a member's epoch to Optuna and to its log."""
+        """Send a member's epoch to its log, and let it be reported to Optuna."""
         running, epoch = self._running[number], int(row["epoch"])
         if epoch in self._report_epochs:
-            running.unreported[epoch] = best
-            with suppress(StorageAway), without_waiting(self._optuna_study):
-                _report_all(running)
+            running.unreported[epoch] = running.reported[epoch] = best
         running.log.log_epoch(epoch, {k: v for k, v in row.items() if k != "epoch"} | {"best_validation_auc": best})
 
     def tell(self, pack: Pack, member: Member, row: int, outcome: Outcome) -> None:
@@ -202,7 +245,9 @@ class TrialReporter:
         for number, tell in list(self._owed.items()):
             try:
                 if number in self._running:
-                    _report_all(self._running[number])
+                    with write_together(self._optuna_study):
+                        self._write_report(number)
+                    self._note_written(number)
                 tell()
             except UpdateFinishedTrialError:
                 self._give_up(number)
@@ -241,7 +286,7 @@ class TrialReporter:
         artifact = None
         # An earlier try may have told it, whose answer was lost.
         if self._optuna_study._storage.get_trial(asked.trial._trial_id).state != state:
-            with self._announce_picture(member) as artifact:
+            with self._announce_picture(member) as artifact, write_together(self._optuna_study):
                 write_result(asked.trial, **result)
                 self._optuna_study.tell(asked.trial, member.best if complete else None, state=state)
         self._states.remove(asked.resumes)
@@ -281,7 +326,7 @@ class TrialReporter:
             return
         trial, artifact = self._registered[number].trial, None
         try:
-            with self._announce_picture(member) as artifact:
+            with self._announce_picture(member) as artifact, write_together(self._optuna_study):
                 write_reason(self._optuna_study, trial, reason, failure)
                 logger.warning("Trial %d failed: %s", number, reason)
                 self._optuna_study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
@@ -342,8 +387,10 @@ class TrialReporter:
     def _give_up(self, number: int) -> None:
         """End the log of a trial that another worker has told already, which writes its note, too."""
         logger.warning("Trial %d was given to another worker, which assumed that this one had died.", number)
-        self._registered.pop(number, None)
+        asked = self._registered.pop(number, None)
         running = self._running.pop(number, None)
+        if asked is not None:
+            self._view.leave(asked.trial._trial_id)
         if running is not None:
             running.log.finish("interrupted", summary={}, reason="Given to another worker.")
 
@@ -371,6 +418,7 @@ class TrialReporter:
             best = f", best validation AUC {summary['validation_auc']:.4f}" if "validation_auc" in summary else ""
             NOTES.info("Trial %d %s%s: %s", number, state, best, reason)
         asked, running = self._registered.pop(number), self._running.pop(number, None)
+        self._view.leave(asked.trial._trial_id)
         end = TrialEnd(
             number=number,
             state=state,
@@ -382,13 +430,6 @@ class TrialReporter:
             resumes=_find_resumed(asked),
         )
         self._artifacts.finish(asked.trial, running.log if running else None, end, job, artifact)
-
-
-def _report_all(running: _Running) -> None:
-    """Report to Optuna what it has not taken of a trial yet."""
-    for epoch in list(running.unreported):
-        running.asked.trial.report(running.unreported[epoch], epoch)
-        del running.unreported[epoch]
 
 
 def _find_resumed(asked: Asked) -> int | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from optuna.trial import TrialState
 
@@ -46,6 +47,8 @@ class TrialStates:
         """Seconds that writing them took."""
         self._round = self._ended
         """When the last epoch ended."""
+        self._clocks: WeakKeyDictionary[Pack, tuple[float, float]] = WeakKeyDictionary()
+        """The same two times for each pack, where several train at once."""
         self._is_full = False
         """Whether it was said that the budget of disk space is spent."""
 
@@ -57,15 +60,18 @@ class TrialStates:
             roots: For each of its members' trials the first trial of its setting.
         """
         now = time.monotonic()
-        epoch_seconds, self._round = now - self._round, now
-        pause = 0.0 if epoch_seconds >= LONG_EPOCH else self._settings.seconds
-        if now - self._ended < max(pause, self._took / MAX_SHARE):
+        ended, last_round = self._clocks.get(pack, (self._ended, self._round))
+        self._clocks[pack] = ended, now
+        self._round = now
+        pause = 0.0 if now - last_round >= LONG_EPOCH else self._settings.seconds
+        if now - ended < max(pause, len(self._clocks) * self._took / MAX_SHARE):
             return False
         for row, member in pack.rows:
             self.keep(roots[member.number], pack.member_state(row))
         self._ended = time.monotonic()
         self._took = self._ended - now
         self._round = self._ended
+        self._clocks[pack] = self._ended, self._ended
         return True
 
     def keep(self, root: int, state: Mapping[str, Any]) -> None:

@@ -6,30 +6,36 @@ import itertools
 import logging
 import signal
 import time
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Hashable, Iterator, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import torch
 from optuna.exceptions import UpdateFinishedTrialError
 
-from tuner.checked_files import append_line, wait_for_space
-from tuner.errors import SearchError, describe_failure, refuse_exit
+from tuner.checked_files import append_line, read_lines, wait_for_space
+from tuner.errors import describe_failure, refuse_exit
 from tuner.launchers.signals import PREEMPTION_SIGNALS, Interrupt, describe_stop, watch_interrupt
 from tuner.launchers.watchdog import NoWatchdog, Watchdog
 from tuner.trackers.base import SECONDS_TO_CLOSE, Tracker
+from tuner.training.batched.lanes import POLL_SECONDS, IsDone, Lane, make_lane
 from tuner.training.data import TrainingData, load_training_data
-from tuner.training.device import find_device, is_out_of_memory, keep_random_state
-from tuner.training.loop import Answer, Outcome, train_members
+from tuner.training.device import find_device, has_memory_for_another, is_out_of_memory, keep_random_state
+from tuner.training.loop import Answer, Outcome, take_turns
 from tuner.training.pack import Member, Pack
-from tuner.training.pack_size import UNPACKABLE, PackSize, choose_pack_size
-from tuner.training.structure import name_differences
+from tuner.training.pack_size import (
+    UNPACKABLE,
+    PackSize,
+    choose_pack_size,
+    describe_pack,
+    find_pack_size,
+    measures_once,
+)
 from tuner.tuning.heartbeats import Lease
-from tuner.tuning.limits import count_trials_per_structure, limit_slots
+from tuner.tuning.limits import count_trials_per_structure, limit_packs, limit_slots
+from tuner.tuning.pack_loads import Load, LoadSupply, PackLoads
 from tuner.tuning.patient_storage import StorageAway, hurry_when, is_away
-from tuner.tuning.prefetch import Ahead, take_short_turns
 from tuner.tuning.pruners import make_pruner
 from tuner.tuning.samplers import SeededSampler, derive_seed, make_sampler
 from tuner.tuning.search import Search
@@ -55,9 +61,6 @@ PICTURE_SHARE = 0.03
 PREEMPTION_SECONDS = 4.0
 """After a batch system's signal: what a worker trains on at the most to end an epoch, and the longest that each of
 pictures and tracker is waited for."""
-
-MAX_WAITING = 8
-"""Trials of other structures that may wait for a pack of their own."""
 
 
 def work(
@@ -141,8 +144,27 @@ class _EpochLeft(BaseException):
 
 
 @dataclass
+class _Run:
+    """A pack in training."""
+
+    load: Load
+    lane: Lane
+    first: Member
+    numbers: set[int]
+    """Numbers of all that have begun in it."""
+    turns: Iterator[IsDone] = field(default_factory=lambda: iter(()))
+    """Its training, a turn at a time."""
+    is_done: IsDone = lambda: True
+    """Whether the device has done its last turn."""
+
+
+@dataclass
 class Worker:
-    """The state of one worker."""
+    """The state of one worker.
+
+    It trains several packs at once where the device overlaps them, and goes round them: one that the device is done
+    with takes its next turn, and no other waits for it. On a CPU there is one.
+    """
 
     search: Search
     asker: Asker
@@ -152,54 +174,100 @@ class Worker:
     clock: SearchClock
     watchdog: Watchdog
     most_slots: int | None
-    waiting: list[Asked] = field(default_factory=list)
-    """Asked for, but of another structure than the pack that is training."""
-    apart: set[int] = field(default_factory=set)
-    """Numbers of trials that were drawn as mates of others and do not fit together with them."""
+    lanes: list[Lane] = field(default_factory=list)
+    """Where no pack trains now."""
     alone: set[Hashable] = field(default_factory=set)
     """Structures that no pack is to be made of: one failed."""
     reported: dict[int, float] = field(default_factory=dict)
     """When each member's last epoch ended, by its number."""
+    to_prune: Set[int] = frozenset()
+    """Numbers of the members that are not to go on after the epoch that was reported last."""
     is_telling: bool = False
     """Whether a member has ended and is being told: no epoch is left then."""
-    stop: SearchError | None = None
-    """Why the search is to stop, where too many trials fail."""
     warned: bool = False
     """Whether it was said that a network cannot be packed."""
-    warned_apart: bool = False
-    """Whether it was said that trials of one structure do not fit together."""
 
     def __post_init__(self) -> None:
         self.per_structure = count_trials_per_structure(self.search.study, self.data.device)
+        self.most_packs = limit_packs(self.data.device)
+        self.loads = PackLoads(
+            self.asker,
+            per_structure=self.per_structure,
+            is_over=self.is_over,
+            on_ask=self.reporter.register,
+            rest=self.watchdog.rest,
+        )
 
     def run(self) -> None:
-        """Train one pack after the other; whatever happens, give back what was asked for and not told."""
+        """Train packs; whatever happens, give back what was asked for and not told."""
         try:
-            while not self.is_over() and self.stop is None:
-                self.reporter.settle()
-                first = self.waiting.pop(0) if self.waiting else self._ask()
-                if first is None:
-                    break
-                self.train_pack(first)
+            while not self._ends() and self._train_packs():
+                pass
         finally:
             self._note_interruption()
             self.reporter.settle()
             for number in self.reporter.registered:
                 self.reporter.give_back(number, "Interrupted before it ended.")
-        if self.stop is not None:
-            raise self.stop
+        if self.loads.stop is not None:
+            raise self.loads.stop
 
-    def _ask(self, fixed: Mapping[str, Any] | None = None) -> Asked | None:
-        """Ask for a trial; None where the budget is spent, or where so many fail that the search is to stop."""
-        try:
-            with self.watchdog.rest():
-                asked = self.asker.ask(fixed)
-        except SearchError as error:
-            self.stop = error
-            return None
-        if asked is not None:
-            self.reporter.register(asked)
-        return asked
+    def _ends(self) -> bool:
+        """Whether no pack is to be begun any more."""
+        return self.loads.stop is not None or self.is_over()
+
+    def _train_packs(self) -> bool:
+        """Go round packs until there is nothing to ask for; return whether trials may have been given back since."""
+        runs: list[_Run] = []
+        asks_again = False
+        with self.loads.open(ahead=asks_ahead(self.data.device)) as supply:
+            try:
+                while True:
+                    self._begin_packs(runs, supply)
+                    asks_again = asks_again or (supply.is_empty and bool(runs))
+                    if not runs:
+                        return asks_again
+                    self._go_round(runs)
+            except _EpochLeft:
+                self._note_interruption()
+                self.reporter.give_back_running("Interrupted; it goes on from its last checkpoint.")
+                return False
+
+    def _begin_packs(self, runs: list[_Run], supply: LoadSupply) -> None:
+        """Begin packs while there is room; where none trains, wait for the next load, and for the storage."""
+        while not self._ends() and not supply.is_empty and self._has_room(runs) and (supply.is_ready or not runs):
+            if not runs:
+                self.reporter.settle()
+            load = supply.take()
+            if load is None:
+                return
+            if load.is_alone and runs:
+                supply.put_back(load)
+                return
+            run = self._open(load)
+            if run is not None:
+                runs.append(run)
+
+    def _has_room(self, runs: list[_Run]) -> bool:
+        """Whether another pack may train beside these."""
+        if not runs:
+            return True
+        if len(runs) >= self.most_packs or any(run.load.is_alone for run in runs):
+            return False
+        return has_memory_for_another(self.data.device, len(runs))
+
+    def _go_round(self, runs: list[_Run]) -> None:
+        """Let each pack that the device is done with take its next turn; take those out that have ended."""
+        is_idle = True
+        for run in list(runs):
+            if run.is_done():
+                is_idle = False
+                if not self._take_turn(run, n_others=len(runs) - 1):
+                    runs.remove(run)
+                    self.lanes.append(run.lane)
+                    self.loads.waiting += run.load.list_left()
+        if is_idle:
+            self._leave_when_due()
+            time.sleep(POLL_SECONDS)
 
     def is_over(self, within: float = 0.0) -> bool:
         """Whether Ctrl-C ends this worker, or the clock does in so many seconds."""
@@ -213,55 +281,71 @@ class Worker:
             return min(PICTURE_SECONDS, max(1.0, PICTURE_SHARE * (self.clock.until - self.clock.began)))
         return PICTURE_SECONDS if self.is_over() else None
 
-    def train_pack(self, first: Asked) -> None:
-        """Train trials of the first one's structure together; a suspect alone."""
-        if first.is_suspect:
+    def _open(self, load: Load) -> _Run | None:
+        """Begin a load's pack; a suspect's alone. None where there is nothing to train."""
+        if load.first.is_suspect:
             with suppress(UpdateFinishedTrialError):  # another worker took this one for dead; the reporter finds out
-                mark_alone(first.trial)
-        member = self.reporter.begin(first)
+                mark_alone(load.first.trial)
+        member = self.reporter.begin(load.first)
         if member is None:
-            return
+            self.loads.waiting += load.list_left()
+            return None
+        lane = self.lanes.pop() if self.lanes else make_lane(self.data.device)
+        run = _Run(load, lane, member, {member.number})
+        run.turns = self._train(run)
+        return run
+
+    def _take_turn(self, run: _Run, *, n_others: int) -> bool:
+        """Take a pack's next turn; return whether it goes on. What goes wrong is this pack's alone."""
         try:
-            with refuse_exit("A network"), self.watchdog.expect_progress():
-                pack = Pack(
-                    first.settings,
-                    self.data,
-                    n_epochs=self.search.study.budget.epochs,
-                    n_parts=PARTS**first.tries,
-                    on_step=self._note_step,
-                    noise_seed=derive_seed(self.search.study.seed, 0, purpose=2),
-                )
-                size = self._choose_size(first, pack)
-                with self._ask_ahead(iter(()) if first.is_suspect or first.tries else self._ask_mates(first)) as mates:
-                    self._fill_and_train(pack, size, member, mates)
-        except _EpochLeft:
-            self._note_interruption()
-            self.reporter.give_back_running("Interrupted; it goes on from its last checkpoint.")
+            with refuse_exit("A network"), self.watchdog.expect_progress(), run.lane.turn():
+                is_done = next(run.turns, None)
         except StorageAway:
             raise
         except Exception as error:  # a network's own code may raise anything; the sweep goes on
-            self._end_pack(first, error)
+            self._end_pack(run, error, n_others)
+            return False
+        if is_done is None:
+            return False
+        run.is_done = is_done
+        return True
 
-    def _fill_and_train(self, pack: Pack, size: PackSize, first: Member, mates: Iterator[Asked]) -> None:
-        """Train a member and as many mates as there are slots; rows that become vacant go to further mates."""
-        begun = self._begin(mates)
-        pack.admit(first, *itertools.islice(begun, size.slots - 1))
+    def _train(self, run: _Run) -> Iterator[IsDone]:
+        """Train trials of the first one's structure together, as many as there are slots.
+
+        Rows that become vacant go to further mates.
+        """
+        first = run.load.first
+        pack = Pack(
+            first.settings,
+            self.data,
+            n_epochs=self.search.study.budget.epochs,
+            n_parts=PARTS**first.tries,
+            lane=run.lane,
+            on_step=self._note_step,
+            noise_seed=derive_seed(self.search.study.seed, 0, purpose=2),
+        )
+        size = self._choose_size(first, pack)
+        begun = self._begin(run)
+        pack.admit(run.first, *itertools.islice(begun, size.slots - 1))
         pack.compact()
-        train_members(
+        yield from take_turns(
             pack,
-            on_epoch=self._report,
+            on_epoch=self._answer,
+            on_trained=self._report,
             on_end=lambda member, row, outcome: self._tell(pack, member, row, outcome),
             refill=lambda: None if self.is_over() or is_away(self.search.optuna_study) else next(begun, None),
             on_round=lambda: self._keep_states(pack),
         )
 
-    def _begin(self, mates: Iterator[Asked]) -> Iterator[Member]:
+    def _begin(self, run: _Run) -> Iterator[Member]:
         """Begin mates as they are wanted; who waits for one, for the storage or for the disk does not hang."""
         while True:
             with self.watchdog.rest():
-                asked = next(mates, None)
+                asked = next(run.load.mates, None)
                 if asked is None:
                     return
+                run.numbers.add(asked.trial.number)
                 member = self.reporter.begin(asked)
             if member is not None:
                 yield member
@@ -287,46 +371,40 @@ class Worker:
             self.reporter.interruption = Failure.PREEMPTED
 
     def _note_step(self) -> None:
-        """Tell of progress; leave the epoch where a batch system's signal came and the epoch does not end soon."""
+        """Tell of progress; leave the epoch where it is time to."""
         self.watchdog.beat()
+        self._leave_when_due()
+
+    def _leave_when_due(self) -> None:
+        """Leave the epochs of all packs where a batch system's signal came and they do not end soon."""
         if self.is_telling or not self.interrupt.is_preemption:
             return
         if time.monotonic() - self.interrupt.since > PREEMPTION_SECONDS:
             raise _EpochLeft
 
-    def _end_pack(self, first: Asked, error: Exception) -> None:
+    def _end_pack(self, run: _Run, error: Exception, n_others: int) -> None:
         """Tell the trials of a pack that failed, or put them back into the queue where they may do better alone."""
-        running = self.reporter.running
+        running = [number for number in self.reporter.running if number in run.numbers]
         if is_out_of_memory(error):
-            self._shrink(error)
+            self._shrink(error, running, n_others)
         elif len(running) > 1:
             logger.warning("A pack of %d failed; its trials continue one by one: %s", len(running), error)
-            self.reporter.give_back_running("Its pack failed; it continues alone.", Failure.CODE)
-            self.alone.add(first.structure)
+            self._give_back(running, "Its pack failed; it continues alone.", Failure.CODE)
+            self.alone.add(run.load.first.structure)
         else:
             for number in running:
                 self.reporter.fail(number, describe_failure(error))
 
-    @contextmanager
-    def _ask_ahead(self, mates: Iterator[Asked]) -> Iterator[Iterator[Asked]]:
-        """Let mates be asked for one ahead where that pays, else when they are wanted.
-
-        One that was asked for and not started waits for a pack of its own.
-        """
-        if not asks_ahead(self.data.device):
-            yield mates
-            return
-        with take_short_turns():
-            ahead = Ahead(mates)
-            try:
-                yield ahead
-            finally:
-                with self.watchdog.rest(), ahead:  # at its end it waits for the mate that is being asked for
-                    pass
-                self.waiting += ahead.left
+    def _give_back(self, numbers: list[int], reason: str, failure: Failure) -> None:
+        """Give trials back: what an error left of them is not to be trusted."""
+        for number in numbers:
+            self.reporter.give_back(number, reason, failure)
 
     def _choose_size(self, first: Asked, pack: Pack) -> PackSize:
-        """Return the size of a pack for a trial's structure, and write the measurement to the run folder."""
+        """Return the size of a pack for a trial's structure.
+
+        A measurement is written to the run folder, from which packs like it take theirs on a GPU.
+        """
         if first.is_suspect:
             return PackSize(1, {}, "its workers died")
         if first.tries:
@@ -334,6 +412,12 @@ class Worker:
         if first.structure in self.alone:
             return PackSize(1, {}, "a pack of this structure failed")
         most = min(self.most_slots or limit_slots(self.data.device), self.per_structure)
+        if measures_once(self.data.device):
+            with self.watchdog.rest():
+                rows = read_lines(self.search.folder.packs).whole
+            known = find_pack_size(rows, pack, most=most)
+            if known is not None:
+                return known
         try:
             size = choose_pack_size(pack, first.settings, most=most)
         except Exception:  # the trial itself will fail with this error, and tell it
@@ -342,84 +426,40 @@ class Worker:
             self.warned = True
             logger.warning("Trials train one by one, which is slower: %s", size.reason)
         row = {"trial": first.trial.number, "slots": size.slots, "curve": dict(size.curve), "reason": size.reason}
+        row |= {"most": most, **describe_pack(pack)}
         with self.watchdog.rest():
             append_line(self.search.folder.packs, row)
         return size
 
-    def _ask_mates(self, first: Asked) -> Iterator[Asked]:
-        """Ask for trials of the first one's structure, those that wait before others, until it has had its share.
+    def _report(self, members: Sequence[Member]) -> None:
+        """Report the epoch that members have just trained."""
+        with self.watchdog.rest():
+            self.to_prune = self.reporter.report(members)
 
-        Enqueued settings of another structure come in between: they wait for a pack of their own. So do trials that
-        were drawn as mates and do not fit; these ask for no mates again, so that the next draw is a free one.
-        """
-        fixed = self.asker.fix_structure(first.trial)
-        left = self.per_structure - 1
-        while left > 0 and len(self.waiting) < MAX_WAITING and not self.is_over():
-            asked = self._take_waiting(first.structure)
-            if asked is None and first.trial.number not in self.apart:
-                asked = self._ask(fixed)
-            if asked is None:
-                return
-            if asked.structure == first.structure and not asked.is_suspect and not asked.tries:
-                left -= 1
-                yield asked
-                continue
-            self.waiting.append(asked)
-            if asked.is_suspect or asked.tries or not fixed:
-                continue
-            if all(asked.trial.params.get(name) == value for name, value in fixed.items()):
-                left -= 1
-                self.apart.add(asked.trial.number)
-                self._warn_apart(first, asked)
-
-    def _take_waiting(self, structure: Hashable) -> Asked | None:
-        """Return a trial of this structure that waits, and no longer does; None where there is none."""
-        for index, asked in enumerate(self.waiting):
-            if asked.structure == structure and not asked.is_suspect and not asked.tries:
-                return self.waiting.pop(index)
-        return None
-
-    def _warn_apart(self, first: Asked, asked: Asked) -> None:
-        """Say once where trials that agree in all that the space calls structure do not fit into one pack."""
-        if self.warned_apart:
-            return
-        self.warned_apart = True
-        logger.warning(
-            "Trials %d and %d agree in the search space's `structure` but cannot train together, which would be "
-            "faster, as they differ in %s. Name the parameters behind that in `search_space(structure=[...])`; or mark "
-            "the field, where it fixes no tensor's shape, with `metadata=tuner.KNOB`.",
-            first.trial.number,
-            asked.trial.number,
-            ", ".join(f"`{name}`" for name in name_differences(first.structure, asked.structure)),
-        )
-
-    def _report(self, member: Member) -> Answer:
-        """Report the epoch that a member has just trained; say whether it goes on."""
+    def _answer(self, member: Member) -> Answer:
+        """Say whether a member that has been reported goes on."""
         now = time.monotonic()
         seconds = now - self.reported.get(member.number, now)
         self.reported[member.number] = now
-        try:
-            with self.watchdog.rest():
-                prunes = self.reporter.report(member)
-        except UpdateFinishedTrialError:
-            return "prune"  # another worker took this one for dead; the reporter finds out, too
         if self.is_over(within=seconds / 2):  # another epoch would end later than this one ends early
             return "interrupt"
-        return "prune" if prunes else "go on"
+        return "prune" if member.number in self.to_prune else "go on"
 
-    def _shrink(self, error: Exception) -> None:
-        """Give the members of a pack that outgrew the memory back, and make the next packs smaller.
+    def _shrink(self, error: Exception, running: list[int], n_others: int) -> None:
+        """Give the members of a pack that outgrew the memory back, and make the next packs fewer, or smaller.
 
-        Where it had one member only, others may hold the memory: it is tried again later, though not for ever, and each
-        time with its batches in more parts, whose gradients are added up.
+        Where it was the only one and had one member only, other programs may hold the memory: it is tried again later,
+        though not for ever, and each time with its batches in more parts, whose gradients are added up.
         """
-        running = self.reporter.running
+        if n_others:
+            self.most_packs = min(self.most_packs, n_others)
+            logger.warning("Out of memory: at most %d packs train at once from now on.", self.most_packs)
+            self._give_back(running, "The pack ran out of memory; it continues beside fewer.", Failure.MEMORY)
+            return
         if len(running) > 1:
             self.most_slots = len(running) // 2
             logger.warning("Out of memory: packs have at most %d members from now on.", self.most_slots)
-            self.reporter.give_back_running(
-                "The pack ran out of memory; it continues in a smaller one.", Failure.MEMORY
-            )
+            self._give_back(running, "The pack ran out of memory; it continues in a smaller one.", Failure.MEMORY)
             return
         self.most_slots = 1
         for number in running:

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import ttest_ind
 from sklearn.metrics import roc_auc_score
 
-from tuner.evaluation.candidates import Candidate, choose_winner
+from tuner.evaluation.candidates import Candidate, Field, choose_winner
 from tuner.evaluation.statistics.comparison import (
     Standing,
     _count_freedom,
@@ -23,6 +23,7 @@ from tuner.evaluation.statistics.comparison import (
 from tuner.metrics.figures_of_merit import Auc
 from tuner.metrics.measurement import Measurement
 from tuner.metrics.replicas import Replicas, replicate
+from tuner.preparation.splits import Part
 
 
 def draw_events(n=400, seed=0):
@@ -230,6 +231,7 @@ def test_what_is_no_number_comes_last_wherever_the_best_is_taken():
     assert undefined.find_best() == 1
     finalists = [Candidate("first", "finalist", ()), Candidate("second", "finalist", ())]
     replicas = {"first": undefined, "second": known}
-    assert choose_winner(finalists, replicas).name == "second"
+    part = Part(*np.zeros((5, 0)))
+    assert choose_winner(Field(tuple(finalists), Auc(), part, 2, 0), replicas).name == "second"
     standings = compare(replicas, "second", kinds=dict.fromkeys(replicas, "finalist"), part="validation")
     assert [standing.candidate for standing in standings] == ["second", "first"]

@@ -1,8 +1,4 @@
-"""A captured step repeats what the step computes. A tape of tensor operations stands for the CUDA graph.
-
-Like a graph, the tape repeats operations on the tensors of the capture and runs no Python, so that what a step
-would take from the host is found out here.
-"""
+"""A captured step repeats what the step computes. A tape of tensor operations stands for the CUDA graph."""
 
 import logging
 
@@ -10,71 +6,13 @@ import numpy as np
 import pytest
 import torch
 from samples import FAMILIES, HaltingSettings, build_family, live, make_data, make_settings
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from tape import TapeRecorder
 
 from tuner.training.batched.cuda_graphs import WARM_UP_STEPS, StepGraph
 from tuner.training.member import Member
 from tuner.training.pack import Pack
 from tuner.training.pack_size import choose_pack_size
 from tuner.training.settings import Settings, TrainingSettings
-
-
-class Tape(TorchDispatchMode):
-    """Records operations with their tensors; raises where the host would wait for the device."""
-
-    def __init__(self):
-        super().__init__()
-        self.operations = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
-            raise RuntimeError("operation not permitted when stream is capturing")
-        came = func(*args, **(kwargs or {}))
-        self.operations.append((func, args, kwargs or {}, came))
-        return came
-
-    def replay(self):
-        for func, args, kwargs, came in self.operations:
-            again = func(*args, **kwargs)
-            for old, new in zip(tree_leaves(came), tree_leaves(again), strict=True):
-                if isinstance(old, torch.Tensor) and old.data_ptr() != new.data_ptr():
-                    old.detach().copy_(new)
-
-
-class TapeRecorder:
-    """Captures on a tape. A capture runs nothing: what it wrote is put back."""
-
-    def __init__(self, pack):
-        self.pack = pack
-        self.n_captures = self.n_steps = 0
-
-    def run(self, step):
-        self.n_steps += 1
-        step()
-
-    check = run
-
-    def capture(self, step):
-        self.n_captures += 1
-        stack = self.pack.stack
-        optimizer = stack.optimizer
-        written = [stack.flat, optimizer.steps, optimizer.weight_sum, *optimizer.moments, *stack.buffers.values()]
-        written += [self.pack.losses, self.pack.at]
-        before, state = [tensor.clone() for tensor in written], torch.get_rng_state()
-        with torch.no_grad(), Tape() as tape, torch.enable_grad():
-            step()
-        with torch.no_grad():
-            for tensor, old in zip(written, before, strict=True):
-                tensor.copy_(old)
-        torch.set_rng_state(state)
-
-        def replay():
-            self.n_steps += 1
-            with torch.no_grad():
-                tape.replay()
-
-        return replay
 
 
 class EagerRecorder:
@@ -241,7 +179,7 @@ def test_a_pack_is_timed_when_it_is_captured(monkeypatch):
     assert pack.graph.replay is not None
     assert pack.graph.recorder.n_steps == WARM_UP_STEPS + 2
     assert torch.equal(pack.stack.flat, before)
-    monkeypatch.setattr("tuner.training.pack.make_recorder", lambda device: None)
+    monkeypatch.setattr("tuner.training.pack.make_recorder", lambda *_: None)
     assert choose_pack_size(make_pack(make_settings(), taped=False), make_settings(), most=2).slots in (1, 2)
 
 

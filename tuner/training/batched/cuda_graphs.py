@@ -13,6 +13,8 @@ from typing import ClassVar, Protocol
 
 import torch
 
+from tuner.training.device import is_memory_tight
+
 logger = logging.getLogger("tuner")
 
 Step = Callable[[], None]
@@ -38,10 +40,12 @@ class Recorder(Protocol):
 
 
 class CudaRecorder:
-    """Captures on a CUDA device, on a stream of its own, on which the steps before the capture run, too."""
+    """Captures on a CUDA device, on a side stream or a lane's, on which the steps before the capture run, too."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    def __init__(self, device: torch.device, stream: torch.cuda.Stream | None = None) -> None:
+        """stream: of the lane, whose neighbours are not to wait for a capture; None where nothing else trains."""
+        self.has_neighbours = stream is not None
+        self.stream = stream or torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def run(self, step: Step) -> None:
         """Run a step on the side stream; the present stream waits for it."""
@@ -67,18 +71,24 @@ class CudaRecorder:
     def capture(self, step: Step) -> Step:
         """Return the replay of a graph. Random numbers are drawn anew at each, from the default generator.
 
-        A capture that fails leaves the generator in it and the side stream current, so both are put back.
+        A capture that fails leaves the generator in it, so its state is put back. A capture takes new memory: kept
+        memory is given up before it where it might run short, for which the device must come to rest.
         Other threads may use CUDA meanwhile ("thread_local").
         """
         graph = torch.cuda.CUDAGraph()
         generator = torch.cuda.default_generators[self.stream.device_index]
         spare = generator.clone_state()
+        if not self.has_neighbours or is_memory_tight(self.stream.device):
+            torch.cuda.synchronize(self.stream.device)
+            torch.cuda.empty_cache()
         try:
-            with (
-                torch.cuda.stream(self.stream),
-                torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"),
-            ):
-                step()
+            # `torch.cuda.graph` would let the whole device come to rest each time.
+            with torch.cuda.stream(self.stream):
+                graph.capture_begin(capture_error_mode="thread_local")
+                try:
+                    step()
+                finally:
+                    graph.capture_end()
         except Exception:
             generator.graphsafe_set_state(spare)
             raise
@@ -156,6 +166,6 @@ def _take(step: Step) -> None:
     step()
 
 
-def make_recorder(device: torch.device) -> Recorder | None:
-    """Return a recorder for a CUDA device, None for others."""
-    return CudaRecorder(device) if device.type == "cuda" else None
+def make_recorder(device: torch.device, stream: torch.cuda.Stream | None = None) -> Recorder | None:
+    """Return a recorder for a CUDA device, None for others; stream: the lane's, None where nothing else trains."""
+    return CudaRecorder(device, stream) if device.type == "cuda" else None
