@@ -59,11 +59,11 @@ def test_what_beats_or_is_not_expected_to_come_forward_is_let_alone():
         "        with watchdog.rest():\n"
         "            time.sleep(2.5)\n"
         "    time.sleep(2.5)\n"
-        "print('done')\n"
+        "print('done', signal.set_wakeup_fd(-1))\n"
     )
     with start(code, hang=0.5) as process:
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "done\n", "")
+    assert (process.returncode, out, err) == (0, "done -1\n", ""), "signals are told to nobody any more"
 
 
 def test_a_rest_holds_whatever_is_nested_in_it_or_beats_or_rests_in_another_thread():
@@ -130,5 +130,7 @@ def test_a_stop_is_no_hang_and_idleness_neither(capsys):
     assert watch.judge(2e6) is None
     watch.take(bytes([signal.SIGUSR1, signal.SIGUSR1]), 2e6)
     assert watch.judge(2e6 + 4.9) is None
-    assert watch.judge(2e6 + 5.0) == signal.SIGKILL
+    watch.pause(100.0)
+    assert watch.judge(2e6 + 104.9) is None
+    assert watch.judge(2e6 + 105.0) == signal.SIGKILL
     assert capsys.readouterr().err == ""

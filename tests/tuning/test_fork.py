@@ -76,17 +76,21 @@ def test_other_events_keep_the_settings_and_say_why_by_counts(old):
     best = max((t for t in old.trials if t.state == "complete"), key=lambda t: t.figure)
     first = forked.search.optuna_study.trials[0]
     assert (first.state.name, first.system_attrs["fixed_params"]) == ("WAITING", dict(best.params))
+    every = tuner.fork(changed, name="every", folder=folder)
+    queued = [t.system_attrs["fixed_params"] for t in every.search.optuna_study.trials]
+    assert all(queued.count(setting) == 1 for setting in queued), "a warm start of the space is not tried twice"
 
 
 @pytest.fixture
 def unfinished(old, tmp_path):
     """Return the folder of a search with a trial that waits and one that is running, then one that ended."""
-    shutil.copytree(old.folder.path.parent, tmp_path / "runs", ignore=shutil.ignore_patterns("wider", "more"))
+    shutil.copytree(old.folder.path.parent, tmp_path / "runs", ignore=shutil.ignore_patterns("wider", "more", "every"))
     study = tuner.open_search(STUDY, tmp_path / "runs").optuna_study
-    study.enqueue_trial({"width": 8, "lr": 0.003}, user_attrs={"resumes trial": 1})
+    study.enqueue_trial({"width": 8, "lr": 0.003}, user_attrs={"resumes trial": 1, "earlier tries": 1})
     study.enqueue_trial({"width": 16, "lr": 0.004})
     running = study.ask()
     assert running.number == 4
+    (tmp_path / "runs/small/checkpoints/trial_00004.resume.pt").write_bytes(b"of a trial that has not ended")
     running.suggest_categorical("width", [8, 16])
     study.add_trial(optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs={"reason": "Broken."}))
     return tmp_path / "runs"
@@ -100,21 +104,24 @@ def test_what_waits_and_what_is_running_keep_their_settings(unfinished):
     assert trials[6].user_attrs == {"reason": "Broken."}
     given = [t.system_attrs["fixed_params"] for t in (trials[5], trials[7])]
     assert given == [{"width": 16, "lr": 0.004}, {"width": 8, "lr": 0.003}]
-    assert trials[7].user_attrs == {"resumes trial": 1}, "it was sampled, and is no warm start now"
+    assert trials[7].user_attrs == {"resumes trial": 1, "earlier tries": 1}, "it was sampled, and is no warm start now"
     assert trials[8].user_attrs == {"warm start": True}
+    assert list(forked.search.folder.checkpoints.glob("*.pt"))
+    assert not list(forked.search.folder.checkpoints.glob("*.resume.pt"))
+
+
+def fail(*_):
+    raise SearchError("no space")
 
 
 def test_a_fork_that_fails_leaves_nothing(unfinished, monkeypatch):
-    def fail(*_):
-        raise SearchError("no space")
-
     monkeypatch.setattr(fork_module, "_copy_files", fail)
     with pytest.raises(SearchError, match="no space"):
         tuner.fork(STUDY, name="failed", folder=unfinished)
     assert not (unfinished / "failed").exists()
 
 
-def test_a_name_that_the_storage_has_is_refused(tmp_path):
+def test_a_name_that_the_storage_has_is_refused_and_a_fork_that_fails_leaves_none(tmp_path, monkeypatch):
     url = f"sqlite:///{tmp_path / 'trials.db'}"
     study = make_study(trials=1, epochs=1, n_events=600)
     tuner.sweep(study, folder=tmp_path / "runs", storage=url, tracker=NoTracker())
@@ -124,12 +131,18 @@ def test_a_name_that_the_storage_has_is_refused(tmp_path):
         tuner.fork(study, name="forked", folder=tmp_path / "runs", storage=url)
     assert not (tmp_path / "runs" / "forked").exists()
 
+    monkeypatch.setattr(fork_module, "_copy_files", fail)
+    with pytest.raises(SearchError, match="no space"):
+        tuner.fork(study, name="failed", folder=tmp_path / "runs", storage=url)
+    assert "failed" not in optuna.get_all_study_names(url)
+
 
 def test_settings_that_the_space_has_no_more_are_counted(old):
     folder = old.folder.path.parent
     forked = tuner.fork(replace(STUDY, search_space=narrower), name="narrower", folder=folder)
     assert (forked.kept, forked.left_out) == (0, 4)
     assert [t.state for t in forked.search.trials] == ["failed"] * 4
+    assert not any(t.intermediate_values for t in forked.search.optuna_study.trials)
     assert "not in the search space" in forked.search.trials[0].reason
 
 

@@ -51,6 +51,13 @@ def test_a_target_that_cannot_be_reached_is_refused(budget, told):
         make_study(budget=Budget(**budget))
 
 
+def test_the_gain_goes_by_recent_trials():
+    """What trials came to before the sampler had learnt says nothing of those to come."""
+    recent = np.random.default_rng(5).normal(0.9, 0.01, 40)
+    gains = [estimate_gain([*early, *recent], 80, 20) for early in (np.full(40, 0.5), np.full(40, 0.89))]
+    assert gains[0] == gains[1]
+
+
 @pytest.fixture(scope="module")
 def search(tmp_path_factory):
     study = make_study(budget=Budget(trials=9, epochs=2, target=0.6), n_events=600)

@@ -212,3 +212,18 @@ def test_every_file_of_an_unnamed_search_is_set_aside_for_a_new_one(tmp_path):
     assert folder.openings.exists()
     with pytest.raises(SearchError, match="belong to another one"):
         check_owner(folder, "b", "journal.log")
+
+
+def test_files_set_aside_never_take_the_place_of_others(tmp_path):
+    folder = RunFolder(tmp_path).create()
+    for search_id in ("first", "second"):
+        folder.owner.unlink(missing_ok=True)
+        folder.report.write_text(search_id)
+        take_folder(folder, search_id, is_new=True)
+    kept = [(folder.earlier / f"unnamed-{number}" / folder.report.name).read_text() for number in (1, 2)]
+    assert kept == ["first", "second"]
+    (folder.earlier / "second").mkdir()
+    (folder.earlier / "second" / folder.report.name).write_text("old")
+    folder.report.write_text("new")
+    take_folder(folder, "second", is_new=False)
+    assert folder.report.read_text() == "new"

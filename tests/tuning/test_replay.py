@@ -1,5 +1,6 @@
 """A trial is trained again from its record."""
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -44,11 +45,12 @@ def test_what_has_changed_since_is_named(search):
     write_json(search.folder.provenance, changed)
     try:
         edited = replace(search, study=replace(search.study, search_space=other_training))
-        replayed = train_again(edited, 0)
+        replayed = train_again(edited, 0, device="cpu")
     finally:
         write_json(search.folder.provenance, record)
     assert replayed.changed[0].startswith("torch was 1.0, is ")
     assert replayed.changed[1] == "the code of the search space has changed"
+    assert replayed.changed[-1] == "the device was automatic, is cpu"
     assert abs(replayed.now - replayed.before) > ROUNDING
 
 
@@ -67,3 +69,20 @@ def test_a_trial_without_a_figure_cannot_be_compared(search):
     trial = search.optuna_study.ask()
     with pytest.raises(SearchError, match="trial 3 is running"):
         train_again(search, trial.number)
+
+
+def test_a_pruned_trial_is_trained_as_far_as_it_came(search):
+    curves = {t.number: search.curve(t.number)["validation_auc"] for t in search.trials if t.state == "complete"}
+    number, curve = next((n, curve) for n, curve in curves.items() if curve.max() > curve.iloc[0] + 0.001)
+    pruned = replace(search.trials[number], state="pruned", epochs=1, figure=None, value=float(curve.iloc[0]))
+    trials = [pruned if t.number == number else t for t in search.trials]
+    replayed = train_again(replace(search, frozen=tuple(trials)), number)
+    assert abs(replayed.now - replayed.before) <= ROUNDING
+
+
+def test_a_trial_that_went_on_with_another_has_the_seed_of_that(search):
+    first = copy.deepcopy(search.optuna_study.get_trials()[0])
+    first.user_attrs["resumes trial"] = 0
+    search.optuna_study.add_trial(first)
+    replayed = train_again(search, len(search.trials) - 1)
+    assert abs(replayed.now - replayed.before) <= ROUNDING
