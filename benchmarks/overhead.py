@@ -4,8 +4,9 @@
 
 Sweeps MAGIC (or simulated events) as `tuner sweep` does: worker processes on a journal, as many as it takes unless
 `--workers` says otherwise, Weights & Biases as it comes (`--tracker none` for none). Arithmetic is what is spent inside
-training epochs and validation; the rest of a worker's run, from its first trial until its last picture is drawn, is
-overhead, the measurement of pack sizes included. The target, at most 10 %, is of this share, summed over workers.
+training epochs and validation; on a GPU, which several packs share, also each round of the host at whose beginning the
+GPU had work. The rest of a worker's run, from its first trial until its last picture is drawn, is overhead, the
+measurement of pack sizes included. The target, at most 10 %, is of this share, summed over workers.
 
 Threads that write and draw beside the training count where it waits for them. Printed too is the share by seconds on a
 core, which counts all they do (but not the service of Weights & Biases, a process of its own). Apart from both are

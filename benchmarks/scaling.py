@@ -43,8 +43,10 @@ from optuna.storages import BaseStorage, GrpcStorageProxy, run_grpc_proxy_server
 from studies.resonance import study as resonance
 from tuner.run_folder import RunFolder
 from tuner.training.structure import find_structure
+from tuner.tuning.grouped_writes import write_together
 from tuner.tuning.heartbeats import Lease
 from tuner.tuning.pruners import make_pruner
+from tuner.tuning.pruning_view import PruningView
 from tuner.tuning.samplers import SeededSampler, make_sampler
 from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage
@@ -235,6 +237,7 @@ def work(
     trials, asks, reports, tells = 0.0, 0.0, 0.0, 0.0
     with Lease(optuna_study) as lease:
         asker = Asker(search, SeededSampler(partial(make_sampler, study), os.getpid()), lease.worker)
+        view = PruningView(optuna_study)
         first = asker.ask()  # which imports, and opens what a storage opens once
         assert first is not None
         optuna_study.tell(first.trial, 0.5)
@@ -248,8 +251,7 @@ def work(
             for epoch in range(EPOCHS):
                 time.sleep(EPOCH_SECONDS)
                 start = time.monotonic()
-                asked.trial.report(0.5, epoch + 1)
-                asked.trial.should_prune()
+                report(optuna_study, view, asked.trial, epoch + 1)
                 reports += time.monotonic() - start
             start = time.monotonic()
             optuna_study.tell(asked.trial, 0.5)
@@ -257,6 +259,18 @@ def work(
             trials += max(0.0, min(1.0, 1 - (time.monotonic() - until) / (EPOCHS * EPOCH_SECONDS)))
         used = time.process_time() - used
     answers.put((trials, asks, reports, tells, used))
+
+
+def report(study: optuna.Study, view: PruningView, trial: optuna.Trial, epoch: int) -> None:
+    """Report an epoch as `TrialReporter` does: ask the pruner, then write the value and what it noted together."""
+    if not view.is_followed(trial._trial_id):
+        view.follow(trial._cached_frozen_trial)
+    view.forget_others()
+    view.should_prune(trial._trial_id, dict.fromkeys(range(1, epoch + 1), 0.5))
+    with write_together(study):
+        study._storage.set_trial_intermediate_value(trial._trial_id, epoch, 0.5)
+        for name, note in view.notes.pop(trial._trial_id, {}).items():
+            study._storage.set_trial_system_attr(trial._trial_id, name, note)
 
 
 def read_busy() -> float:

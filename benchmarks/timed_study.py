@@ -12,11 +12,12 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from studies import magic, resonance
 from tuner.errors import EventsError
+from tuner.training.batched.lanes import IsDone
 from tuner.training.pack import Pack
 from tuner.tuning.study import Budget, Study
 from tuner.tuning.trial_queue import Asker
@@ -55,6 +56,33 @@ def count_seconds(call: Callable[..., Any], what: str, cpu: str | None = None) -
     return timed
 
 
+def count_turns(begin: Callable[[Pack], Iterator[IsDone]]) -> Callable[[Pack], Iterator[IsDone]]:
+    """Return a method of packs that adds the seconds in which the host gives the device work to the arithmetic."""
+
+    @functools.wraps(begin)
+    def timed(pack: Pack) -> Iterator[IsDone]:
+        turns = begin(pack)
+        take = count_seconds(lambda: next(turns, None), ARITHMETIC, ARITHMETIC_CPU)
+        while (is_done := take()) is not None:
+            yield is_done
+
+    return timed
+
+
+def count_busy(go_round: Callable[[Worker, list[Any]], None]) -> Callable[[Worker, list[Any]], None]:
+    """Return `Worker._go_round` that takes a round for arithmetic as a whole where a GPU was at work as it began."""
+
+    @functools.wraps(go_round)
+    def timed(worker: Worker, runs: list[Any]) -> None:
+        is_busy = any(not run.is_done() for run in runs)
+        before, start = _spent[ARITHMETIC], time.perf_counter()
+        go_round(worker, runs)
+        if is_busy:
+            _spent[ARITHMETIC] = before + time.perf_counter() - start  # type: ignore[assignment]
+
+    return timed
+
+
 def write_seconds(run: Callable[[Worker], None]) -> Callable[[Worker], None]:
     """Return `Worker.run` that writes down at its end what this process spent, its other threads included."""
 
@@ -80,8 +108,10 @@ for _owner, _name, _what in (
     (TrialReporter, "tell", "ends of trials"),
 ):
     setattr(_owner, _name, count_seconds(getattr(_owner, _name), _what))
-for _name in ("train_epoch", "validate"):
-    setattr(Pack, _name, count_seconds(getattr(Pack, _name), ARITHMETIC, ARITHMETIC_CPU))
+for _name in ("begin_epoch", "begin_validation"):
+    setattr(Pack, _name, count_turns(getattr(Pack, _name)))
+Pack.end_validation = count_seconds(Pack.end_validation, ARITHMETIC, ARITHMETIC_CPU)  # type: ignore[method-assign]
+Worker._go_round = count_busy(Worker._go_round)  # type: ignore[method-assign]
 Worker.run = write_seconds(Worker.run)  # type: ignore[method-assign]
 
 study = dataclasses.replace(choose_study(), name="overhead", budget=Budget(trials=48, epochs=30, stop_in_vain=False))

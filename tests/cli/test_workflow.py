@@ -272,6 +272,7 @@ def test_status_is_read_from_the_storage_alone_while_its_folder_is_elsewhere(wor
     options = ("--storage", url, "--workers", "1", "--tracker", "none", "--quiet", "--trials", "2", "--epochs", "2")
     swept = workplace.tuner("sweep", "small.py", *options)
     assert swept.returncode == 0, swept.stderr
+    assert (workplace.folder / "runs/small/logs/worker-0.log").exists(), "what it trains cannot end the command"
     elsewhere = type(workplace)(tmp_path_factory.mktemp("elsewhere"))
     (elsewhere.folder / "small.py").write_text((workplace.folder / "small.py").read_text())
     status = read_json(elsewhere.tuner("status", "small.py", "--storage", url, "--json"))

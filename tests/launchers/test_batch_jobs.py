@@ -57,9 +57,13 @@ def test_a_job_finds_what_its_submission_found_but_no_secret(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WANDB_API_KEY", "hush")
     monkeypatch.setenv("TUNER_DATA", "/data")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://host")
     told = choose_environment(3, online=False)
     assert (told["WANDB_MODE"], told["TUNER_DATA"], told["OMP_NUM_THREADS"]) == ("offline", "/data", "3")
     assert "hush" not in told.values()
+    assert told["MLFLOW_TRACKING_URI"] == "https://host"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:hush@host")
+    assert "MLFLOW_TRACKING_URI" not in choose_environment(3, online=False)
     assert choose_environment(3, online=True)["WANDB_MODE"] == "online"
     monkeypatch.setenv("WANDB_MODE", "disabled")
     assert choose_environment(3, online=False)["WANDB_MODE"] == "disabled"

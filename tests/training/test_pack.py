@@ -310,3 +310,23 @@ def test_the_curve_tells_the_rate_that_each_epoch_was_trained_with():
     expected = [draw_schedules([member.settings.training], [age], pack.n_steps, 4).mean() for age in range(4)]
     assert told == pytest.approx(expected, rel=1e-12)
     assert told[1] > told[2] > told[3] > 0
+
+
+def test_all_members_of_an_epoch_are_shown_together_before_each_is_asked_for():
+    settings = make_settings()
+    wild = replace(settings, training=replace(settings.training, lr=1e30, clip_norm=float("inf"), warmup=0.0))
+    pack, shown = Pack(settings, make_data(), n_epochs=2), []
+    pack.admit(Member(0, settings, seed=0), Member(1, wild, seed=1), Member(2, settings, seed=2))
+
+    def answer(member):
+        shown.append(member.number)
+        return "go on"
+
+    train_members(
+        pack,
+        on_epoch=answer,
+        on_end=lambda *_: None,
+        refill=lambda: None,
+        on_trained=lambda members: shown.append([(member.number, len(member.curve)) for member in members]),
+    )
+    assert shown == [[(0, 1), (2, 1)], 0, 2, [(0, 2), (2, 2)], 0, 2], "not the one whose figures are not finite"

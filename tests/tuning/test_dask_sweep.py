@@ -1,14 +1,20 @@
 """A sweep on a real Dask scheduler: one of its machines is killed, another joins, the budget is spent all the same."""
 
+import json
 import signal
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from dask_cluster import start_dask
 from slow_study import SLOW_STUDY
+from slurm_node import show_job, skip_without_slurm, start_slurm
+from typer.testing import CliRunner
 
 import tuner
+from tuner.cli.app import app
 from tuner.errors import SearchError
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker
@@ -54,6 +60,42 @@ def kill_one_that_trains(processes, study, folder):
                 processes.join()
                 return True
     return False
+
+
+CLUSTER = """
+kind = "slurm"
+minimum = 1
+maximum = 1
+
+[options]
+cores = 1
+memory = "2GB"
+walltime = "00:10:00"
+interface = "lo"
+log_directory = "{folder}"
+scheduler_options = {{ dashboard_address = ":0" }}
+worker_extra_args = ["--no-dashboard"]
+"""
+
+
+def test_one_cluster_of_slurm_jobs_trains_and_judges(tmp_path, monkeypatch):
+    """A whole `tuner sweep --dask cluster.toml` on a real Slurm: search and evaluation share one job."""
+    pytest.importorskip("dask_jobqueue", reason='needs the extra "dask"')
+    skip_without_slurm()
+    file, cluster = tmp_path / "slow.py", tmp_path / "cluster.toml"
+    file.write_text(SLOW_STUDY.replace("trials=3, epochs=20", "trials=2, epochs=2"))
+    cluster.write_text(CLUSTER.format(folder=tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    with tempfile.TemporaryDirectory(prefix="slurm-") as folder, start_slurm(Path(folder)) as conf:
+        monkeypatch.setenv("SLURM_CONF", str(conf))
+        words = ["sweep", str(file), "--dask", str(cluster), "--folder", str(tmp_path / "runs"), "--tracker", "none"]
+        swept = CliRunner().invoke(app, [*words, "--quiet", "--json"])
+        jobs = show_job()
+    assert swept.exit_code == 0, swept.output
+    assert json.loads(swept.stdout)["end"] == "spent"
+    assert (tmp_path / "runs" / "slow" / "evaluation.json").exists()
+    assert jobs.count("JobId=") == 1
+    assert (tmp_path / "runs" / "slow" / "logs" / "dask-0.log").exists()
 
 
 def test_what_dask_workers_could_not_use_is_refused_first(tmp_path, file):

@@ -84,3 +84,19 @@ def test_a_search_ends_where_less_than_the_noise_would_be_gained(search):
     )
     more = replace(ended, study=replace(study, budget=replace(study.budget, trials=30)))
     assert count_left(more) > 0
+
+
+def test_a_sweep_ends_where_no_gain_is_expected_and_says_so(tmp_path, caplog):
+    budget = Budget(trials=45, epochs=1, stop_when_improbable=True)
+    study = make_study(budget=budget, n_events=300)
+    search = tuner.sweep(study, folder=tmp_path, tracker=NoTracker())
+    assert MIN_COMPLETE <= len(search.trials) < 45
+    (told,) = [message for message in caplog.messages if "ends early" in message]
+    assert told.startswith("The search ends early: the trials that are left are expected to gain")
+    assert len(tuner.sweep(study, folder=tmp_path, tracker=NoTracker()).trials) == len(search.trials)
+
+
+def test_a_search_whose_last_trial_reaches_the_target_has_not_ended_early(tmp_path, caplog):
+    study = make_study(budget=Budget(trials=1, epochs=1, target=0.01), n_events=300)
+    assert tuner.sweep(study, folder=tmp_path, tracker=NoTracker()).has_reached_target
+    assert not any("ends early" in message for message in caplog.messages)

@@ -16,11 +16,13 @@ from optuna.trial import TrialState
 from samples import make_study
 
 import tuner
+from tuner.cli.sweep import tell_work
 from tuner.errors import SearchError
 from tuner.run_folder import RunFolder
 from tuner.trackers import Memory, NoTracker
 from tuner.tuning.heartbeats import STALE_SECONDS, find_workers, reap_trials
-from tuner.tuning.patient_storage import find_return, is_away, is_passing, without_waiting
+from tuner.tuning.patient_storage import StorageAway, find_return, hurry_when, is_away, is_passing, without_waiting
+from tuner.tuning.search import Search
 from tuner.tuning.storage import open_storage
 from tuner.tuning.sweep import start_search
 from tuner.tuning.trial_attributes import read_leases, write_budget, write_lease
@@ -102,6 +104,23 @@ def test_after_the_stated_time_the_error_says_what_to_do(answers, tmp_path):
     answers.stop()
     with pytest.raises(SearchError, match=r"has not for 0\.5 s.*rerun the same command"):
         study.ask()
+
+
+def test_a_worker_that_is_to_leave_tells_what_it_can_without_its_storage(answers, tmp_path):
+    study = make(answers, tmp_path)
+    search = Search(make_study(), RunFolder(tmp_path), opened=study)
+    assert tell_work(search, signal.SIGINT) == {
+        "study": "small",
+        "interrupted": True,
+        "finished": 0,
+        "budget_trials": 4,
+    }
+    answers.stop()
+    hurry_when(study, lambda: True)
+    told = {"study": "small", "interrupted": True, "finished": None, "budget_trials": 4}
+    assert tell_work(search, signal.SIGTERM) == told
+    with pytest.raises(StorageAway):
+        tell_work(search, None)
 
 
 class LostError(Exception):

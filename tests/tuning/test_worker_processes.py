@@ -26,6 +26,7 @@ from tuner.tuning.search import Search
 from tuner.tuning.search_clock import SearchClock
 from tuner.tuning.storage import open_storage
 from tuner.tuning.study_file import load_study
+from tuner.tuning.sweep import run_sweep
 from tuner.tuning.trial_attributes import (
     claim,
     enqueue_warm_start,
@@ -91,14 +92,20 @@ def write_study(tmp_path, *, trials, in_space="pass", in_network="pass", checkpo
     return path
 
 
-def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path, caplog):
-    path = write_study(tmp_path, in_network="os._exit(0)", trials=2)
-    search = tuner.sweep(
+def test_a_setting_that_ends_the_only_worker_is_found_alone_and_fails(tmp_path, caplog):
+    """By a segmentation fault, then by `os._exit`: the command, which watches the worker, outlives both."""
+    mark = str(tmp_path / "mark")
+    in_network = (
+        f"import ctypes; os._exit(0) if os.path.exists({mark!r}) else (open({mark!r}, 'w'), ctypes.string_at(0))"
+    )
+    path = write_study(tmp_path, in_network=in_network, trials=2)
+    search = run_sweep(
         load_study(path),
         folder=tmp_path / "runs",
-        workers=2,
+        workers=1,
         device="cpu",
         tracker=NoTracker(),
+        apart=True,
     )
     assert not search.folder.wandb.exists()
     states = [trial.state for trial in search.trials if trial.params.get("lr") != 0.0123]
@@ -108,7 +115,9 @@ def test_a_setting_that_ends_its_worker_is_found_alone_and_fails(tmp_path, caplo
     assert last.state == "failed"
     assert last.reason.startswith("Its worker ended with exit code 0 each time that this setting trained alone")
     *ends, failure = caplog.messages
-    assert all("ended with exit code 0" in message for message in ends)
+    assert "was ended by SIGSEGV" in ends[0]
+    assert all("ended with exit code 0" in message for message in ends[1:])
+    assert tries[0].reason == "Its worker was ended by SIGSEGV."
     assert failure == f"Trial {last.number} failed: {last.reason}"
 
 

@@ -14,6 +14,8 @@ import typer
 from tuner.launchers.signals import INTERRUPTED_CODE, REQUEUE_CODE, Preempted, leave_at_once, take_signals
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from tuner.evaluation.results import Evaluation
     from tuner.progress.display import Display
     from tuner.tuning.search import Search
@@ -26,7 +28,7 @@ def conclude_sweep(
     open_test: bool,
     device: str | None,
     interrupted: bool = False,
-    dask: str | None = None,
+    dask: Client | None = None,
 ) -> tuple[Evaluation | None, Path]:
     """Judge the finalists, write the report, say what comes next. Return the judgement, if there is one, and the page.
 

@@ -180,8 +180,9 @@ class WorkForm(Form):
 
     study: str
     interrupted: bool
-    finished: int
-    """Trials of the whole search that count towards the budget."""
+    finished: int | None
+    """Trials of the whole search that count towards the budget; None where a batch system's signal came while the
+    storage was away."""
     budget_trials: int
 
 

@@ -7,9 +7,9 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -142,6 +142,7 @@ def sweep(
     )
     from tuner.cli.conclusion import conclude_sweep
     from tuner.errors import SweepInterrupted
+    from tuner.launchers.dask_workers import connect
     from tuner.trackers.choice import open_tracker
     from tuner.tuning.sweep import run_sweep
 
@@ -149,29 +150,30 @@ def sweep(
     display.tell(f"Reading and preparing the events of {limited.name} ...")
     tracked = open_tracker(",".join(tracker))
     options = ["--events", events] if events else []
-    try:
-        search = run_sweep(
-            limited,
-            folder=folder,
-            storage=storage,
-            workers=workers,
-            device=device,
-            tracker=tracked,
-            display=display,
-            study_file=study,
-            options=options,
-            began=began,
-            dask=dask,
-            owns_process=True,
+    with nullcontext() if dask is None else connect(dask) as cluster:
+        try:
+            search = run_sweep(
+                limited,
+                folder=folder,
+                storage=storage,
+                workers=workers,
+                device=device,
+                tracker=tracked,
+                display=display,
+                study_file=study,
+                options=options,
+                began=began,
+                dask=cluster,
+                apart=True,
+            )
+        except SweepInterrupted as interruption:
+            search, ended_by = interruption.search, interruption.signal
+            if ended_by != signal.SIGINT:  # no time for a report
+                raise typer.Exit(find_exit_code(ended_by)) from None
+        interrupted = ended_by is not None
+        evaluation, page = conclude_sweep(
+            search, display, open_test=not closed_test, device=device, interrupted=interrupted, dask=cluster
         )
-    except SweepInterrupted as interruption:
-        search, ended_by = interruption.search, interruption.signal
-        if ended_by != signal.SIGINT:  # no time for a report
-            raise typer.Exit(find_exit_code(ended_by)) from None
-    interrupted = ended_by is not None
-    evaluation, page = conclude_sweep(
-        search, display, open_test=not closed_test, device=device, interrupted=interrupted, dask=dask
-    )
     if as_json:
         print_json(summarize_sweep(search, evaluation, page, interrupted=interrupted))
     else:
@@ -220,13 +222,25 @@ def work(
         finally:
             used.close(choose_seconds_to_close(ended_by))
     if as_json:
-        from tuner.tuning.status import read_status
-
-        status = read_status(search)
-        told = {"study": search.study.name, "interrupted": ended_by is not None, "finished": status.finished}
-        print_json(told | {"budget_trials": status.budget_trials})
+        print_json(tell_work(search, ended_by))
     if ended_by is not None:
         raise typer.Exit(find_exit_code(ended_by))
+
+
+def tell_work(search: Search, ended_by: signal.Signals | None) -> dict[str, Any]:
+    """Return what a worker leaves behind; a batch system's signal leaves no time for a storage that is away."""
+    from tuner.launchers.signals import PREEMPTION_SIGNALS
+    from tuner.tuning.patient_storage import StorageAway
+    from tuner.tuning.status import read_status
+
+    told = {"study": search.study.name, "interrupted": ended_by is not None}
+    try:
+        status = read_status(search)
+    except StorageAway:
+        if ended_by not in PREEMPTION_SIGNALS:
+            raise
+        return told | {"finished": None, "budget_trials": search.study.budget.trials}
+    return told | {"finished": status.finished, "budget_trials": status.budget_trials}
 
 
 @contextmanager

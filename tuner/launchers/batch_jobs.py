@@ -12,15 +12,17 @@ from pathlib import Path
 from shlex import join, quote
 
 from tuner.errors import SearchError, raise_together
+from tuner.launchers.remote_commands import carry_variables
 from tuner.launchers.signals import REQUEUE_CODE
+from tuner.passwords import hide_passwords
 
 SIGNAL_SECONDS = 120
 """Before its time is over, a job is told so that its workers give their trials back: they need seconds."""
 
 MIN_MINUTES = 2 * math.ceil(SIGNAL_SECONDS / 60)
 
-CARRIED = ("PYTHONPATH", "TUNER_DATA", "WANDB_DIR", "WANDB_ENTITY", "WANDB_PROJECT", "WANDB_TAGS")
-"""Variables that a job gets as they are where it is submitted. None of them is a secret."""
+PATHS = ("PYTHONPATH", "WANDB_DIR")
+"""Variables that a job gets beside those that any other machine gets: it runs this Python, in the same folders."""
 
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([MGT]?)i?B?", re.IGNORECASE)
 _MEGABYTES = {"M": 1, "": 1, "G": 1024, "T": 1024**2}
@@ -131,9 +133,10 @@ def choose_environment(threads: int, *, online: bool) -> dict[str, str]:
         online: Whether trials are sent to the server of Weights & Biases as they come; nodes often reach none.
     """
     mode = "online" if online else os.environ.get("WANDB_MODE", "offline")
-    carried = {name: os.environ[name] for name in CARRIED if os.environ.get(name)}
+    carried = carry_variables() | {name: os.environ[name] for name in PATHS if os.environ.get(name)}
+    told = {name: value for name, value in carried.items() if hide_passwords(value) == value}  # all may read a script
     counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return {"PYTHONUNBUFFERED": "1", "WANDB_MODE": mode, **counts, **carried}
+    return {"PYTHONUNBUFFERED": "1", **counts, **told, "WANDB_MODE": mode}
 
 
 def write_script(job: BatchJob, header: Sequence[str], requeue: str, command: Sequence[str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import secrets
 import signal
@@ -41,6 +42,7 @@ class DaskPool(ProcessPool):
         self._group = f"tuner-job-{secrets.token_hex(4)}"
         self._submitted: list[distributed.Future] = []
         self._settled: list[Future[Any]] = []
+        self._numbers = itertools.count()
 
     def submit(self, function: Callable[..., T], *args: Any, needs_gpu: bool = True) -> Job[T]:  # noqa: ARG002
         """Return the job of calling a function, on whatever machine has room.
@@ -52,20 +54,8 @@ class DaskPool(ProcessPool):
         """
         call: partial[T] = partial(function, *args)
         future: Future[T] = Future()
-        number = len(self._submitted)
-        started = self._client.submit(
-            run_pickled,
-            f"{self._group}-{number}",
-            pickle.dumps(call),
-            str(Path.cwd()),
-            str(self._log(number)),
-            carry_variables(),
-            key=(self._group, number),
-            pure=False,
-        )
-        self._submitted.append(started)
         self._settled.append(future)
-        started.add_done_callback(partial(_settle, future, function.__name__))
+        self._hand_over(future, function.__name__, pickle.dumps(call))
         return Job(call, future)
 
     def __exit__(
@@ -75,8 +65,41 @@ class DaskPool(ProcessPool):
         if kind is None:
             self.watch([Job(_nothing, future) for future in self._settled], _nothing)
         else:
+            self._is_over = True
             self._client.cancel(self._submitted)
             self._client.run(signal_commands, self._group, int(signal.SIGKILL), on_error="ignore")
+
+    def _hand_over(self, future: Future[Any], name: str, call: bytes) -> None:
+        """Hand the cluster a pickled call, of which a future is to have the outcome."""
+        number = next(self._numbers)
+        started = self._client.submit(
+            run_pickled,
+            f"{self._group}-{number}",
+            call,
+            str(Path.cwd()),
+            str(self._log(number)),
+            carry_variables(),
+            key=(self._group, number),
+            pure=False,
+        )
+        self._submitted.append(started)
+        started.add_done_callback(partial(self._settle, future, name, call))
+
+    def _settle(self, future: Future[Any], name: str, call: bytes, started: distributed.Future) -> None:
+        """Give a job what came of its task; hand it over again where Dask forgot it, as the client was cut off."""
+        if started.cancelled() and not self._is_over and self._client.status in ("running", "connecting"):
+            self._hand_over(future, name, call)
+            return
+        try:
+            is_good, outcome = pickle.loads(started.result())
+        except SearchError as error:
+            is_good, outcome = False, error
+        except (CancelledError, Exception) as error:
+            is_good, outcome = False, SearchError(f"The Dask cluster must run `{name}`, but: {describe_error(error)}")
+        if is_good:
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
 
     def _log(self, number: int) -> Path:
         return self._logs / f"dask-pool-{number}.log"
@@ -108,20 +131,6 @@ def run_pickled(task: str, call: bytes, directory: str, log: str, environment: M
         f"{describe_exit(end.exit_code)}. SIGKILL often means that the memory was full. The log is {log}"
         f"{f', which ends:{chr(10)}{tail}' if tail else '.'}"
     )
-
-
-def _settle(future: Future[Any], name: str, started: distributed.Future) -> None:
-    """Give a job what came of its task."""
-    try:
-        is_good, outcome = pickle.loads(started.result())
-    except SearchError as error:
-        is_good, outcome = False, error
-    except (CancelledError, Exception) as error:
-        is_good, outcome = False, SearchError(f"The Dask cluster must run `{name}`, but: {describe_error(error)}")
-    if is_good:
-        future.set_result(outcome)
-    else:
-        future.set_exception(outcome)
 
 
 def _nothing() -> None:

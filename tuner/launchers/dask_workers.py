@@ -24,6 +24,8 @@ from tuner.launchers.remote_commands import (
     run_command,
     signal_commands,
 )
+from tuner.launchers.signals import PREEMPTION_SIGNALS
+from tuner.launchers.watchdog import LEAVE_SECONDS
 from tuner.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class DaskWorkers:
         self._client = client
         self._arguments = list(arguments)
         self._folder = folder
-        self._group = f"{TASK}-{secrets.token_hex(4)}"
+        self._group = _name_group()
         self._environment = {
             "PYTHONUNBUFFERED": "1",
             "PYTHONFAULTHANDLER": "1",
@@ -120,13 +122,15 @@ class DaskWorkers:
         Raises:
             SearchError: The scheduler is gone, or a machine cannot start workers.
         """
-        if self._client.status == "connecting":  # all futures look as cancelled, and their workers may live
+        if self._client.status == "connecting":
             return []
         if self._client.status != "running":
             raise SearchError(
                 "The Dask scheduler must be reachable while a sweep uses it, but is not any more. Rerun the same "
                 "command to resume, with a scheduler that is."
             )
+        if self._signal is None and any(future.cancelled() for future in self._futures.values()):
+            self._begin_anew()
         done = [(number, future) for number, future in self._futures.items() if future.done()]
         return [self._describe_end(number, self._futures.pop(number)) for number, _ in done]
 
@@ -189,6 +193,27 @@ class DaskWorkers:
             pure=False,
         )
 
+    def _begin_anew(self) -> None:
+        """Start all workers again once those have left that Dask has forgotten: it does so where a client is cut off.
+
+        Their commands run on, and would do so beside those of their successors.
+        """
+        asked, number = time.monotonic(), PREEMPTION_SIGNALS[0]
+        while any(self._ask(list_commands, self._group).values()):
+            self._ask(signal_commands, self._group, int(number))
+            time.sleep(_LOOK_SECONDS)
+            if time.monotonic() - asked > LEAVE_SECONDS:
+                number = signal.SIGKILL
+        if self._client.status != "running":  # cut off again: the next call goes on
+            return
+        logger.warning(
+            "The connection to the Dask scheduler was lost for a while: its workers gave their trials back and begin "
+            "again."
+        )
+        self._begun.clear()
+        self._group = _name_group()
+        self._futures = {number: self._submit(number) for number in self._futures}
+
     def _find_begun(self) -> dict[str, str]:
         """Return the tasks that run, and where; a machine that does not answer, but is there, runs what it ran."""
         answers = self._ask(list_commands, self._group)
@@ -239,6 +264,11 @@ class DaskWorkers:
 
     def _log(self, number: int) -> Path:
         return self._folder.logs / f"dask-{number}.log"
+
+
+def _name_group() -> str:
+    """Return a new name for tasks of one kind, by whose beginning Dask knows it."""
+    return f"{TASK}-{secrets.token_hex(4)}"
 
 
 @contextmanager

@@ -13,14 +13,18 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from tuner.errors import SearchError
 from tuner.launchers.local import THREAD_VARIABLES, start_process
 from tuner.launchers.processes import name_host
 
 CARRIED = ("MLFLOW_TRACKING_URI", "TUNER_DATA", "WANDB_ENTITY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_TAGS")
-"""Variables that commands on another machine get as they are here."""
+"""Variables that commands on another machine get as they are here, on a cluster and in a batch system's jobs."""
 
 _running: dict[str, subprocess.Popen[bytes]] = {}
 """The processes that this one runs at the moment, by the name of their task."""
+
+_ended: set[str] = set()
+"""Beginnings of the names of tasks that were killed: none of them starts a process any more."""
 
 _sent: set[tuple[int, int]] = set()
 """Process numbers of these, and the signals that they were sent."""
@@ -50,7 +54,7 @@ class Place:
 
 def carry_variables() -> dict[str, str]:
     """Return the variables of this process that commands on another machine get, too."""
-    return {name: os.environ[name] for name in CARRIED if name in os.environ}
+    return {name: os.environ[name] for name in CARRIED if os.environ.get(name)}
 
 
 def run_command(
@@ -64,7 +68,12 @@ def run_command(
         directory: Where to run it, if that is there.
         log: File to which it adds what it prints.
         environment: Variables beside those of this process. Threads are one, unless this process was told otherwise.
+
+    Raises:
+        SearchError: The tasks of such a name were killed.
     """
+    if task.startswith(tuple(_ended)):
+        raise SearchError(f"The process of {task} must not start any more: what it was for has ended.")
     started = time.time()
     variables = {**dict.fromkeys(THREAD_VARIABLES, "1"), **os.environ, **environment}
     Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +97,12 @@ def list_commands(prefix: str) -> list[str]:
 
 
 def signal_commands(prefix: str, number: int) -> None:
-    """Send a signal, once, to the commands that run here, of the tasks whose names begin so, and to their children."""
+    """Send a signal, once, to the commands that run here, of the tasks whose names begin so, and to their children.
+
+    After SIGKILL no process is started for them either.
+    """
+    if number == signal.SIGKILL:
+        _ended.add(prefix)
     for task, process in list(_running.items()):
         if task.startswith(prefix) and process.poll() is None and (process.pid, number) not in _sent:
             _sent.add((process.pid, number))

@@ -57,7 +57,10 @@ def draw_orders(members: Sequence[Member | None], n_all: int, *, out: Tensor) ->
     for start in range(0, len(occupied), n_rows):
         rows, some = zip(*occupied[start : start + n_rows], strict=True)
         places = _shuffle(some, n_all, out.device)[:, : n_steps * batch_size]
-        out[:, list(rows)] = places.view(-1, n_steps, batch_size).transpose(0, 1)
+        together = rows[-1] - rows[0] + 1 == len(rows)  # a slice goes to a device without a wait of the host
+        out[:, slice(rows[0], rows[-1] + 1) if together else list(rows)] = places.view(
+            -1, n_steps, batch_size
+        ).transpose(0, 1)
 
 
 def draw_blocks(member: Member, n_all: int, *, start: int, stop: int) -> np.ndarray:
@@ -166,7 +169,7 @@ def _draw_keys(members: Sequence[Member], numbers: Tensor, *, of: Literal["event
     streams = _mix(_mix(seeds) + ages * WEYL)
     if of == "blocks":
         streams = _mix(streams)
-    return _mix(streams.to(numbers.device)[:, None] + numbers * WEYL)
+    return _mix(streams.to(numbers.device, non_blocking=True)[:, None] + numbers * WEYL)
 
 
 def _mix(x: Tensor) -> Tensor:

@@ -228,6 +228,8 @@ class Search:
     def describe_early_end(self) -> str:
         """Return why the search ended before its budget was spent, as the end of a sentence; empty where it did not."""
         figure = self.study.problem.figure_of_merit.name
+        if sum(trial.state in ("complete", "pruned") for trial in self.trials) >= self.study.budget.trials:
+            return ""
         if self.has_reached_target:
             best = self.best_trial
             assert best is not None

@@ -143,7 +143,7 @@ def run_sweep(
     study_file: Path | None = None,
     options: Sequence[str] = (),
     began: float | None = None,
-    owns_process: bool = False,
+    apart: bool = False,
     dask: str | Path | Client | None = None,
 ) -> Search:
     """Sweep as `sweep` does, with workers that are started in a way of one's own.
@@ -151,7 +151,8 @@ def run_sweep(
     study_file: the file that workers read the study from; None: looked for among the imported modules.
     options: passed on to each worker's `tuner work`.
     began: when the call began that has a limit of time, in Unix time; None: now.
-    owns_process: whether this process may be ended where the user's code hangs, as that of a command may.
+    apart: whether even one worker trains in a process of its own, which this one outlives: the user's code may crash or
+        hang.
     """
     began = time.time() if began is None else began
     refuse_while_reading()
@@ -172,7 +173,7 @@ def run_sweep(
             display=display,
         )
         with open_log(run_folder.log, "sweep"):
-            if study_file is None and (tracker is None or client is not None or (workers or 1) > 1):
+            if study_file is None and (tracker is None or client is not None or apart or (workers or 1) > 1):
                 study_file = search.study_file
             n_left = count_left(search)
             if client is None:
@@ -195,7 +196,7 @@ def run_sweep(
             NOTES.info("Sweep of %s: %s, %s", study.name, _say_left(search, n_left), write_count(n_workers, "worker"))
             if n_left:
                 command: list[str] = []
-                if n_workers > 1 or client is not None:
+                if n_workers > 1 or client is not None or (apart and tracker_options is not None):
                     assert study_file is not None
                     command = tuner_command("work", study_file, *_name_options(folder, device))
                     command += [*(tracker_options or ()), *options]
@@ -207,7 +208,6 @@ def run_sweep(
                         shown,
                         tracker=tracker,
                         device=device,
-                        owns_process=owns_process,
                         client=client,
                     )
                 with suppress(StorageAway) if ended_by in PREEMPTION_SIGNALS else nullcontext():
@@ -399,18 +399,20 @@ def _spend_budget(
     *,
     tracker: Tracker | None,
     device: str | None,
-    owns_process: bool,
     client: Client | None,
 ) -> signal.Signals | None:
-    """Train, here or in processes of a command, until budget or time is spent. Return the signal that ended it."""
+    """Train, in processes of a command or, without one, here, until budget or time is spent.
+
+    Return the signal that ended it.
+    """
     until, reserves = None, search.call_end is not None
     if search.call_end is not None:
         until = search.call_end.trained
     elif (minutes := search.study.budget.search_minutes) is not None:
         until = time.time() + 60 * minutes
-    if n_workers == 1 and client is None:
+    if not command:
         clock = SearchClock(search, until, reserves=reserves)
-        return _work_here(search, tracker, device, clock, display, owns_process=owns_process)
+        return _work_here(search, tracker, device, clock, display)
     timed = [*command, *([] if until is None else ["--until", f"{until:.1f}"]), *(["--reserve"] if reserves else [])]
     n_gpus = 0 if client is not None else count_gpus(device)
     common: dict[str, Any] = {
@@ -439,8 +441,6 @@ def _work_here(
     device: str | None,
     clock: SearchClock,
     display: Display,
-    *,
-    owns_process: bool,
 ) -> signal.Signals | None:
     """Train in this process; a thread looks at the storage for the display. Return the signal that ended it."""
     from tuner.trackers import WeightsAndBiases
@@ -455,7 +455,6 @@ def _work_here(
                 device=device,
                 until=clock.until,
                 reserves=clock.reserves,
-                owns_process=owns_process,
             )
             return ended_by
         finally:

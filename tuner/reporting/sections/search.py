@@ -51,8 +51,7 @@ def write_search(
         ("Time", write_duration(seconds)),
         ("Chosen by", f"{search.study.problem.figure_of_merit.name} on validation"),
     ]
-    n_used = states["complete"] + states["pruned"]
-    early = search.describe_early_end() if n_used < search.study.budget.trials else ""
+    early = search.describe_early_end()
     ended_early: list[Block] = [Text(f"The search ended early: {early}")] if early else []
     blocks: list[Block] = [Facts(facts), *ended_early, *pictures]
     if (gain := measure_gain(search)) is not None:
