@@ -9,7 +9,8 @@ a structure train as one pack on each table of `portfolio_tables.py`. A setting'
 (mean of validation and test) lacks to the best of the table, in units of what the median lacks, 1 at the most. Packs of
 four settings of a structure are chosen one after the other, each so that the mean over tables of the least regret so
 far falls most; within a pack likewise. The honest figure beside it: the regret on each table of the portfolio that is
-chosen by all others.
+chosen by all others, against that of what a search begins with today: packs of a warm start and three of its structure
+that are drawn at random.
 
 What is measured is appended to `--results` and not measured again: the same command goes on. The last line is JSON.
 """
@@ -75,8 +76,9 @@ def main() -> None:
     packs = [*packs, *refine_packs(packs, regrets, options.refined)]
     regrets = measure(packs, options)
     packs = [*packs, *vary_packs(packs, regrets, options.varied)]
-    regrets = measure(packs, options)
-    print_choice(packs, regrets, options.packs)
+    today = draw_mates()
+    regrets = measure([*packs, *today], options)
+    print_choice(packs, today, regrets, options.packs)
 
 
 # Settings.
@@ -89,6 +91,15 @@ def draw_packs(n_structures: int) -> list[list[Params]]:
     starts += itertools.islice((params for params in drawn if count_parameters(params) <= MAX_PARAMETERS), n_structures)
     return [
         [start, *(complete(keep_structure(start), 10_000 * k + number) for k in range(1, FIRST))]
+        for number, start in enumerate(starts)
+    ]
+
+
+def draw_mates() -> list[list[Params]]:
+    """Return what a search begins with today: packs of a warm start and settings of its structure, at random."""
+    starts = [complete(dict(start), number) for number, start in enumerate(SPACE.warm_starts)]
+    return [
+        [start, *(complete(keep_structure(start), 10_000 * k + number) for k in range(1, PACK))]
         for number, start in enumerate(starts)
     ]
 
@@ -296,12 +307,14 @@ def trace(packs: Sequence[list[str]], regrets: pd.DataFrame) -> Iterator[pd.Seri
         yield least
 
 
-def print_choice(packs: Sequence[list[Params]], regrets: pd.DataFrame, n_packs: int) -> None:
-    """Print the regrets of the portfolio and of today's warm starts, the settings, and the JSON line."""
+def print_choice(
+    packs: Sequence[list[Params]], today: Sequence[list[Params]], regrets: pd.DataFrame, n_packs: int
+) -> None:
+    """Print the regrets of the portfolio and of what a search begins with today, the settings, and the JSON line."""
     groups: dict[str, list[str]] = {}
     for params in (params for pack in packs for params in pack):
         groups.setdefault(write(keep_structure(params)), []).append(write(params))
-    starts = [[write(complete(dict(start), number)) for number, start in enumerate(SPACE.warm_starts)]]
+    starts = [[write(params) for params in pack] for pack in today]
     chosen = choose(groups, regrets, n_packs)
     left_out = pd.DataFrame({
         table: [least[table] for least in trace(choose(groups, regrets.drop(index=table), n_packs), regrets)]
@@ -310,11 +323,11 @@ def print_choice(packs: Sequence[list[Params]], regrets: pd.DataFrame, n_packs: 
     print(f"\n{regrets.shape[1]} settings of {len(groups)} structures on {len(regrets)} tables; mean regret by setting")
     print("chosen by all tables    ", *(f"{least.mean():.3f}" for least in trace(chosen, regrets)))
     print("by all others, each     ", *(f"{value:.3f}" for value in left_out.mean()))
-    print("today's warm starts     ", *(f"{least.mean():.3f}" for least in trace(starts, regrets)))
-    print("\nregret on each table: today's warm starts, portfolio chosen by all others")
-    *_, today = trace(starts, regrets)
+    print("today's, mates at random", *(f"{least.mean():.3f}" for least in trace(starts, regrets)))
+    print("\nregret on each table: today's packs, portfolio chosen by all others")
+    *_, of_today = trace(starts, regrets)
     for table in regrets.index:
-        print(f"  {table:<30}{today[table]:.3f}  {left_out.loc[table].iloc[-1]:.3f}")
+        print(f"  {table:<30}{of_today[table]:.3f}  {left_out.loc[table].iloc[-1]:.3f}")
     for pack in chosen:
         print()
         for member in pack:
