@@ -48,6 +48,9 @@ def empty(path):
 
 
 def test_a_sound_search_has_nothing_and_an_unknown_one_is_told(folder):
+    for being_written in (".search.json.123", "figures/roc.png"):
+        (folder / "small" / being_written).parent.mkdir(exist_ok=True)
+        (folder / "small" / being_written).touch()
     assert examine(STUDY, folder=folder) == ()
     with pytest.raises(SearchError, match="holds none"):
         examine(make_study(name="unknown"), folder=folder)
