@@ -75,7 +75,7 @@ def test_the_verdict_is_computed_again_from_the_written_scores(searches):
 def test_only_what_differs_is_listed(searches):
     first, other = searches
     rows = {difference.name: difference.shown for difference in tuner.compare(first, other).differences}
-    assert rows["sampler"] == ("TPESampler", "RandomSampler")
+    assert rows["sampler"] == ("BatchedTPESampler", "RandomSampler")
     assert rows["seed"] == ("0", "1")
     same = {"search space", "pruner", "events", "events digest", "preparation: scaling", "budget: trials", "label"}
     assert not same & set(rows)
