@@ -16,6 +16,7 @@ from tuner.errors import SearchError
 from tuner.launchers.cluster_file import ClusterSettings, read_cluster_file
 from tuner.launchers.dask_pool import DaskPool
 from tuner.launchers.dask_workers import DaskWorkers, check_machines, connect
+from tuner.launchers.local import start_process
 from tuner.launchers.remote_commands import list_commands, run_command, signal_commands
 from tuner.run_folder import RunFolder
 
@@ -176,6 +177,21 @@ def test_workers_of_a_client_that_was_cut_off_leave_before_others_begin(client, 
     assert len([message for message in caplog.messages if "connection to the Dask scheduler was lost" in message]) == 1
 
 
+def test_workers_of_a_client_that_is_cut_off_again_are_no_casualties(client, folder, monkeypatch):
+    with start(client, folder, COUNTS_SIGNALS, workers=1) as workers:
+        (first,) = wait_until(lambda: find_pids(folder))
+        cut_off(client)
+        with monkeypatch.context() as again:
+            again.setattr(client, "status", "running")  # as it will be after this block
+            again.setattr(workers, "_ask", lambda *_: setattr(client, "status", "connecting") or {})
+            assert workers.poll() == []
+            assert lives(first)
+        assert workers.poll() == []
+        assert not lives(first)
+        wait_until(lambda: find_pids(folder)[1:])
+        assert workers.poll() == []
+
+
 def test_machines_that_cannot_work_are_told_at_once(client, tmp_path):
     check_machines(client, [tmp_path], version("signal-tuner"))
     with pytest.raises(SearchError, match=r'does not see ".*gone"'):
@@ -272,6 +288,17 @@ def test_no_process_is_started_for_tasks_that_were_killed(tmp_path):
     with pytest.raises(SearchError, match="job-a-1 must not start any more"):
         run("job-a-1")
     assert run("job-b-1").exit_code == 0
+
+
+def test_a_process_that_starts_while_its_tasks_are_killed_is_killed(tmp_path, monkeypatch):
+    def start_late(*arguments, **options):
+        process = start_process(*arguments, **options)
+        signal_commands("job-c", signal.SIGKILL)
+        return process
+
+    monkeypatch.setattr("tuner.launchers.remote_commands.start_process", start_late)
+    end = run_command("job-c-1", ["-c", PATIENT], str(tmp_path), str(tmp_path / "log"), {})
+    assert end.exit_code == -signal.SIGKILL
 
 
 def test_jobs_are_killed_where_the_evaluation_is_interrupted(client, folder):

@@ -129,9 +129,10 @@ class DaskWorkers:
                 "The Dask scheduler must be reachable while a sweep uses it, but is not any more. Rerun the same "
                 "command to resume, with a scheduler that is."
             )
-        if self._signal is None and any(future.cancelled() for future in self._futures.values()):
-            self._begin_anew()
         done = [(number, future) for number, future in self._futures.items() if future.done()]
+        if self._signal is None and any(future.cancelled() for _, future in done):
+            self._begin_anew()
+            return []
         return [self._describe_end(number, self._futures.pop(number)) for number, _ in done]
 
     def replace(self, number: int) -> None:

@@ -82,6 +82,8 @@ def run_command(
         where = directory if Path(directory).is_dir() else None
         process = _running[task] = start_process(command, output, variables, directory=where)
     try:
+        if task.startswith(tuple(_ended)):  # since it was looked at above
+            process.kill()
         process.wait()
     finally:
         del _running[task]
