@@ -7,6 +7,7 @@ import itertools
 import logging
 import signal
 import threading
+import time
 
 import optuna
 import pytest
@@ -206,3 +207,20 @@ def test_sizes_are_measured_once_for_packs_alike_where_measuring_is_dear(tmp_pat
     rows = read_lines(search.folder.packs).whole
     assert 1 <= len(rows) <= 2  # of eight packs: networks of two widths, of which the wider one may be met first
     assert {row["device"] for row in rows} == {"cpu"}
+
+
+def test_trials_of_the_last_pack_are_asked_for_again_where_it_fails(tmp_path, quick, monkeypatch):
+    train = Worker._train
+
+    def fail_last(self, run):
+        if any(number >= TRIALS - SLOTS for number in run.numbers) and not self.alone:
+            yield next(train(self, run))
+            time.sleep(0.5)  # until it is known that there are no more loads
+            raise RuntimeError("the last pack")
+        yield from train(self, run)
+
+    monkeypatch.setattr("tuner.tuning.worker.limit_packs", lambda _: 1)
+    monkeypatch.setattr(Worker, "_train", fail_last)
+    search = sweep(tmp_path)
+    states = [trial.state for trial in search.optuna_study.get_trials()]
+    assert states.count(optuna.trial.TrialState.COMPLETE) == TRIALS

@@ -223,9 +223,9 @@ class Worker:
             try:
                 while True:
                     self._begin_packs(runs, supply)
-                    asks_again = asks_again or (supply.is_empty and bool(runs))
                     if not runs:
                         return asks_again
+                    asks_again = True  # one that fails gives trials back when it may be known that there are no more
                     self._go_round(runs)
             except _EpochLeft:
                 self._note_interruption()
