@@ -269,6 +269,12 @@ def test_that_the_auc_decided_is_told_where_the_figure_of_one_cut_put_another_fi
     assert [s.candidate for s in rows] == ["trial 2", "trial 0"]
     assert "by AUC" not in answer(search, search.best_trial, evaluation)[0]
     others = [s for s in evaluation.standings if s not in rows]
-    turned = replace(evaluation, standings=(*rows[::-1], *others))
-    first = answer(search, search.best_trial, turned)[0]
+
+    def beside(lead):
+        """Put the other finalist first, by so much."""
+        other = replace(rows[1], figure=replace(rows[1].figure, value=rows[0].figure.value + lead))
+        return replace(evaluation, standings=(other, rows[0], *others))
+
+    assert "by AUC" not in answer(search, search.best_trial, beside(0.0))[0], "of equals, the smallest network"
+    first = answer(search, search.best_trial, beside(0.001))[0]
     assert "has won among the 2 configurations retrained, by AUC, as AUC cannot tell it from the best, with" in first

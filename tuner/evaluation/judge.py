@@ -150,8 +150,9 @@ class Judge:
         winner = choose_winner(field, replicas)
         single = winner.take(replicas[winner.name].find_best())
         ranked = sorted(finalists, key=lambda each: (each is not winner, -rank_value(replicas[each.name].mean)))
-        held = 1.0 if job is None else self.pool.stretch
-        holds = held if job is not None and job.is_running else 1.0
+        stretch = 1.0 if job is None else self.pool.stretch
+        is_held = job is not None and job.is_running
+        held, holds = (stretch, stretch) if is_held else ((1 + stretch) / 2, 1.0)  # baselines ended at some time
         self._take(self.time_table.shorten_rest(self.settings, held=held, holds=holds))
         joined, others, baselines = self._enter_others(
             replace(field, candidates=tuple(ranked)), single, best_epochs, job

@@ -16,7 +16,7 @@ from tuner.evaluation.test_set_log import count_openings
 from tuner.evaluation.verdicts import tell_by_auc
 from tuner.figures.units import split_unit
 from tuner.metrics.figures_of_merit import shorten_figure
-from tuner.metrics.measurement import Measurement, count_decimals
+from tuner.metrics.measurement import Measurement, count_decimals, rank_value
 from tuner.prediction.networks import SINGLE_NETWORK
 from tuner.progress.wording import join_words, write_count, write_number
 from tuner.reporting.formatting import name_network, write_figure, write_percent_with_error
@@ -105,7 +105,10 @@ def _tell_configuration(search: Search, evaluation: Evaluation, standings: Seque
 def _tell_tie(evaluation: Evaluation) -> str:
     """Return that the AUC decided, where another finalist has a better figure of merit on validation."""
     finalists = [each for each in evaluation.standings_on("validation") if each.kind == "finalist"]
-    if not finalists or finalists[0].verdict == "winner" or evaluation.last_part == "validation":
+    mine = [each for each in finalists if each.verdict == "winner"]
+    if not mine or evaluation.last_part == "validation":
+        return ""
+    if rank_value(finalists[0].figure.value) <= rank_value(mine[0].figure.value):  # of equals, the smallest network
         return ""
     return f", by AUC, as {shorten_figure(evaluation.figure_of_merit)} cannot tell it from the best"
 
