@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Generic, TypeVar, cast
 
 from optuna.distributions import distribution_to_json
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import Study
 from optuna.trial import TrialState
+
+T = TypeVar("T")
 
 GROUPED = (
     "set_trial_param",
@@ -51,6 +54,27 @@ def write_together(study: Study) -> AbstractContextManager[None]:
     """
     make = getattr(study._storage, "write_together", None)
     return nullcontext() if make is None else cast("AbstractContextManager[None]", make())
+
+
+class Gathered(threading.local, Generic[T]):
+    """What a thread has written and nobody has stored; None where it stores each write at once."""
+
+    writes: list[T] | None = None
+
+    @contextmanager
+    def gather(self, store: Callable[[list[T]], None]) -> Iterator[None]:
+        """Gather what this thread writes while the context is open, and store it at its end; inner contexts join."""
+        if self.writes is not None:
+            yield
+            return
+        writes: list[T] = []
+        self.writes = writes
+        try:
+            yield
+        finally:
+            self.writes = None
+            if writes:
+                store(writes)
 
 
 def is_claim(method: str, arguments: Sequence[Any]) -> bool:

@@ -7,11 +7,10 @@ import json
 import logging
 import os
 import shlex
-import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +23,7 @@ from optuna.trial import TrialState
 from tuner.checked_files import retry_when_full, see_on_disk
 from tuner.errors import SearchError
 from tuner.launchers.processes import name_host, read_start
+from tuner.tuning.grouped_writes import Gathered
 
 GRACE_SECONDS = 30.0
 """A lock that does not change for so long is taken away from an owner that cannot be seen to be dead."""
@@ -57,26 +57,15 @@ class Journal(JournalStorage):
     """Optuna's storage of a journal, to which a thread may append what it writes of trials in one go."""
 
     def __init__(self, file: JournalFile) -> None:
-        self._grouped = threading.local()
+        self._gathered = Gathered[dict[str, Any]]()
         super().__init__(file)
 
-    @contextmanager
-    def write_together(self) -> Iterator[None]:
+    def write_together(self) -> AbstractContextManager[None]:
         """Append what this thread writes of trials at the end of the context; see `grouped_writes.write_together`."""
-        if getattr(self._grouped, "records", None) is not None:
-            yield
-            return
-        records: list[dict[str, Any]] = []
-        self._grouped.records = records
-        try:
-            yield
-        finally:
-            self._grouped.records = None
-            if records:
-                self._append(records)
+        return self._gathered.gather(self._append)
 
     def _write_log(self, op_code: int, extra_fields: dict[str, Any]) -> None:
-        records = getattr(self._grouped, "records", None)
+        records = self._gathered.writes
         claims = op_code == JournalOperation.SET_TRIAL_STATE_VALUES and extra_fields["state"] == TrialState.RUNNING
         if records is None or op_code not in _GROUPED or claims:
             super()._write_log(op_code, extra_fields)

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from copy import deepcopy as copy_deeply
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from optuna.distributions import BaseDistribution, check_distribution_compatibility
@@ -26,7 +26,7 @@ from tuner.errors import SearchError
 from tuner.passwords import hide_parts
 from tuner.progress.wording import write_duration
 from tuner.tuning.forwarding import Forwarding, forward_all
-from tuner.tuning.grouped_writes import GROUPED, Write, is_claim, write_in_transaction, write_one_by_one
+from tuner.tuning.grouped_writes import GROUPED, Gathered, Write, is_claim, write_in_transaction, write_one_by_one
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 15.0
 """Seconds between two tries, doubled from the first to the longest, and by chance up to half as long again."""
@@ -128,6 +128,7 @@ class PatientStorage(Forwarding):
         super().__init__(inner)
         self.outage = outage
         self._mode = threading.local()
+        self._gathered = Gathered[Write]()
 
     @contextmanager
     def without_waiting(self) -> Iterator[None]:
@@ -206,24 +207,15 @@ class PatientStorage(Forwarding):
         found = [trial for trial in read[study_id] if states is None or trial.state in states]
         return copy_deeply(found) if deepcopy else found
 
-    @contextmanager
-    def write_together(self) -> Iterator[None]:
+    def write_together(self) -> AbstractContextManager[None]:
         """Store what this thread writes of trials at the end of the context; see `grouped_writes.write_together`."""
-        if not isinstance(self.inner, _CachedStorage) or getattr(self._mode, "writes", None) is not None:
-            yield
-            return
-        writes: list[Write] = []
-        self._mode.writes = writes
-        try:
-            yield
-        finally:
-            self._mode.writes = None
-            if writes:
-                self._store(self.inner, writes)
+        if not isinstance(self.inner, _CachedStorage):
+            return nullcontext()
+        return self._gathered.gather(partial(self._store, self.inner))
 
     def _is_kept(self, method: str, arguments: tuple[Any, ...]) -> bool:
         """Return whether a call waits for others; False where none are waited for, or its answer is needed."""
-        writes = getattr(self._mode, "writes", None)
+        writes = self._gathered.writes
         if writes is None or is_claim(method, arguments):
             return False
         if method == "set_trial_param" and not self._is_known(arguments[0], arguments[1], arguments[3]):
